@@ -1,0 +1,178 @@
+"""What is asked: a story, a question, its options and gold; for generated stories also what is true in them.
+
+Every source becomes this one record, checked at birth, so nothing downstream looks at a raw row or guesses a key.
+"""
+
+from __future__ import annotations
+
+import string
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from socialr1_lite.errors import DataError
+
+MAX_OPTIONS = 26  # one capital letter each
+
+Scalar = str | int | float | bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Something that holds in a story's world: `holders` hold that `subject` `relation` `value`.
+
+    No holders: the world itself. ("Anna",): what Anna believes, feels or wants.
+    ("Anna", "Ben"): what Anna thinks that Ben believes. `rivals` are the values that would contradict it.
+    """
+
+    holders: tuple[str, ...]
+    subject: str
+    relation: str
+    value: str
+    rivals: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """A generated story's own world model: what the `facts` judge scores stages against.
+
+    `cues` are indices into `sentences`: the decisive ones, without which the answer would change.
+    `claims[0]` decides the answer; the others are further mental states worth stating.
+    """
+
+    people: tuple[str, ...]
+    things: tuple[str, ...]
+    sentences: tuple[str, ...]
+    cues: tuple[int, ...]
+    claims: tuple[Claim, ...]
+    goal: Claim
+
+    def __post_init__(self) -> None:
+        """Refuse cues that point nowhere and a world without a claim."""
+        if any(not 0 <= cue < len(self.sentences) for cue in self.cues):
+            raise DataError(f"facts: cues {list(self.cues)} must be indices into {len(self.sentences)} sentences")
+        if not self.claims:
+            raise DataError("facts: at least one claim is needed (claims[0] decides the answer)")
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """A social situation with one question.
+
+    id: "<source>/<row>", stable between runs. options: without letters, 2 to 26; empty means open-ended.
+    gold: indices of the accepted options (at least one unless open-ended). accepted: accepted free-text answers.
+    dimension: the ATOMS dimension, or the ability a report groups by. shortcuts: for each option the named shortcut
+    it stands for, "" for gold (generated stories only). twins: ids of the minimally edited counterfactuals.
+    meta: scalars for reports (order, template, perturbation, language, ...).
+    """
+
+    id: str
+    story: str
+    question: str
+    options: tuple[str, ...] = ()
+    gold: tuple[int, ...] = ()
+    accepted: tuple[str, ...] = ()
+    dimension: str = ""
+    source: str = ""
+    group: str = ""
+    shortcuts: tuple[str, ...] = ()
+    twins: tuple[str, ...] = ()
+    facts: Facts | None = None
+    meta: Mapping[str, Scalar] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Check what every later step relies on."""
+        if not self.question.strip() and not self.story.strip():
+            raise DataError(f"{self.id}: story and question are both empty")
+        if len(self.options) == 1 or len(self.options) > MAX_OPTIONS:
+            raise DataError(f"{self.id}: {len(self.options)} options; 2 to {MAX_OPTIONS} are allowed, or none for open-ended")
+        if any(not option.strip() for option in self.options):
+            raise DataError(f"{self.id}: option {self.letters[[not o.strip() for o in self.options].index(True)]} is empty")
+        if self.options and not self.gold:
+            raise DataError(f"{self.id}: no gold option")
+        if any(not 0 <= index < len(self.options) for index in self.gold):
+            raise DataError(f"{self.id}: gold {list(self.gold)} is not among the {len(self.options)} options (0-based)")
+        if self.shortcuts and len(self.shortcuts) != len(self.options):
+            raise DataError(f"{self.id}: {len(self.shortcuts)} shortcut names for {len(self.options)} options")
+
+    @property
+    def letters(self) -> str:
+        """The capital letters under which the options are shown."""
+        return string.ascii_uppercase[: len(self.options)]
+
+    @property
+    def gold_text(self) -> str:
+        """The first accepted answer, as text ("" when an open-ended scenario has none)."""
+        return self.options[self.gold[0]] if self.gold else next(iter(self.accepted), "")
+
+    def to_row(self) -> dict[str, Any]:
+        """A plain JSON-ready dict; `from_row` gives the same scenario back."""
+        return asdict(self) | {"meta": dict(self.meta)}
+
+    @classmethod
+    def from_row(cls, row: Mapping[str, Any]) -> Scenario:
+        """Build from `to_row`'s dict or from a foreign row with at least question and options.
+
+        `gold` may be an index (0-based), a list of indices, a letter or the option's text.
+        Raises DataError naming the row and what is wrong.
+        """
+        where = str(row.get("id") or "row without id")
+        try:
+            options = tuple(str(option) for option in row.get("options") or ())
+            return cls(
+                id=where,
+                story=str(row.get("story") or ""),
+                question=str(row.get("question") or ""),
+                options=options,
+                gold=read_gold(row.get("gold"), options, where),
+                accepted=tuple(row.get("accepted") or ()),
+                dimension=str(row.get("dimension") or ""),
+                source=str(row.get("source") or ""),
+                group=str(row.get("group") or ""),
+                shortcuts=tuple(row.get("shortcuts") or ()),
+                twins=tuple(row.get("twins") or ()),
+                facts=None if row.get("facts") is None else read_facts(row["facts"]),
+                meta=dict(row.get("meta") or {}),
+            )
+        except (KeyError, TypeError, AttributeError) as wrong:
+            raise DataError(f"{where}: {type(wrong).__name__}: {wrong}") from None
+
+
+def read_gold(gold: Any, options: Sequence[str], where: str) -> tuple[int, ...]:
+    """Indices of the gold options from an index, a letter, an option's text, or a list of these.
+
+    A text that is both a letter and an option's full text (options "B", "A") is read as the text.
+    Raises DataError when it names no option.
+    """
+    if gold is None:
+        return ()
+    if isinstance(gold, (list, tuple)):
+        return tuple(index for one in gold for index in read_gold(one, options, where))
+    if isinstance(gold, bool) or not isinstance(gold, (int, str)):
+        raise DataError(f"{where}: gold {gold!r} must be an index, a letter or an option's text")
+    if isinstance(gold, int):
+        return (gold,)
+    text = gold.strip()
+    if matches := tuple(i for i, option in enumerate(options) if option.strip() == text):
+        return matches
+    letter = text.strip(" .()[]:").upper()
+    if len(letter) == 1 and letter in string.ascii_uppercase[: len(options)]:
+        return (string.ascii_uppercase.index(letter),)
+    shown = ", ".join(f"{letter}={option!r}" for letter, option in zip(string.ascii_uppercase, options, strict=False))
+    raise DataError(f"{where}: gold {gold!r} names none of the options ({shown or 'there are none'})")
+
+
+def read_facts(row: Mapping[str, Any]) -> Facts:
+    """Facts from the dict that `Scenario.to_row` made of them."""
+    return Facts(
+        people=tuple(row["people"]),
+        things=tuple(row["things"]),
+        sentences=tuple(row["sentences"]),
+        cues=tuple(row["cues"]),
+        claims=tuple(_read_claim(claim) for claim in row["claims"]),
+        goal=_read_claim(row["goal"]),
+    )
+
+
+def _read_claim(row: Mapping[str, Any]) -> Claim:
+    return Claim(tuple(row["holders"]), row["subject"], row["relation"], row["value"], tuple(row.get("rivals") or ()))
