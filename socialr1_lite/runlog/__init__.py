@@ -1,5 +1,57 @@
-"""The run folder: what a run remembers, written and read in one place."""
+"""The run folder: what a run remembers, written and read in one place.
 
+    run = RunFolder.create("runs/mine")            or RunFolder.open(path); find_runs("runs")
+    with run.lock():                               a second training of this folder is refused
+        newest = newest_complete(run)              .path | None, .step, .notices (broken checkpoints set aside)
+        segment = run.begin_segment(newest.step, sys.argv)
+        run.add_scenarios(scenarios)               each stored once, in scenarios.jsonl
+        with TraceWriter(run, rank, segment=segment) as traces:
+            traces.write(rows)                     one write and one flush a batch; traces.notices: what was torn
+        MetricsWriter(run, segment=segment).write(step, {"loss": 0.1})
+        mark_complete(run, run.checkpoints / "checkpoint-10")
+        run.set_state("completed", step=20)
+
+    read_traces(run), read_metrics(run)            rows that count; superseded=True for all of them
+    total_reward(components, weights, mode, tau)   the one formula; row_total(row) for a stored row
+
+A second process (an evaluation) writes its own shards: `TraceWriter(run, writer="evaluate", segment=...)` with
+`run.begin_segment(step, sys.argv, kind="evaluate")`, under `run.lock("evaluate")`.
+"""
+
+from socialr1_lite.runlog.checkpoints import Newest, check, mark_complete, newest_complete
+from socialr1_lite.runlog.folder import RUN_VERSION, RunFolder, Segment, find_runs
+from socialr1_lite.runlog.lines import replace_atomic, write_atomic, write_json
+from socialr1_lite.runlog.lock import FolderLock
 from socialr1_lite.runlog.total import total_reward
+from socialr1_lite.runlog.traces import (
+    TRACE_VERSION,
+    MetricsWriter,
+    TraceWriter,
+    read_metrics,
+    read_traces,
+    row_total,
+    shard_paths,
+)
 
-__all__ = ["total_reward"]
+__all__ = [
+    "RUN_VERSION",
+    "TRACE_VERSION",
+    "FolderLock",
+    "MetricsWriter",
+    "Newest",
+    "RunFolder",
+    "Segment",
+    "TraceWriter",
+    "check",
+    "find_runs",
+    "mark_complete",
+    "newest_complete",
+    "read_metrics",
+    "read_traces",
+    "replace_atomic",
+    "row_total",
+    "shard_paths",
+    "total_reward",
+    "write_atomic",
+    "write_json",
+]

@@ -1,0 +1,108 @@
+"""Checkpoint markers: a checkpoint counts once every byte of it is known to be there."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import orjson
+
+from socialr1_lite.errors import RunLogError
+from socialr1_lite.runlog import lines
+from socialr1_lite.runlog.folder import RunFolder
+
+MARKER = "COMPLETE.json"
+MARKER_VERSION = 1
+NAME = re.compile(r"checkpoint-(\d+)")
+HASH_BLOCK = 1 << 20
+
+
+class Newest(NamedTuple):
+    """Where to resume: the checkpoint (None: from the beginning), its step, and what had to be set aside, in words."""
+
+    path: Path | None
+    step: int
+    notices: tuple[str, ...] = ()
+
+
+def checkpoint_step(path: Path) -> int | None:
+    """12 for .../checkpoint-12; None for any other name."""
+    found = NAME.fullmatch(path.name)
+    return int(found[1]) if found else None
+
+
+def mark_complete(run: RunFolder, checkpoint: Path) -> Path:
+    """Write the marker of a finished checkpoint, last and in one move; returns its path.
+
+    The marker holds size and sha256 of every file, the step and the digest of recipe.yaml.
+    """
+    step = checkpoint_step(checkpoint)
+    if step is None:
+        raise RunLogError(f"{checkpoint}: a checkpoint's folder is named checkpoint-<step>")
+    files = {}
+    for path in sorted(path for path in checkpoint.rglob("*") if path.is_file() and path.name != MARKER):
+        lines.sync(path)
+        files[path.relative_to(checkpoint).as_posix()] = {"bytes": path.stat().st_size, "sha256": sha256(path)}
+    marker = {"version": MARKER_VERSION, "step": step, "recipe_sha256": run.recipe_digest(), "files": files}
+    return lines.write_json(checkpoint / MARKER, marker)
+
+
+def check(checkpoint: Path) -> str:
+    """What is wrong with a checkpoint, in words; "" when its marker verifies."""
+    try:
+        marker: Any = orjson.loads((checkpoint / MARKER).read_bytes())
+        version, step, files = marker["version"], marker["step"], dict(marker["files"])
+    except FileNotFoundError:
+        return f"no {MARKER}: it was not finished"
+    except (orjson.JSONDecodeError, KeyError, TypeError, ValueError):
+        return f"{MARKER} cannot be read"
+    if version > MARKER_VERSION:
+        return f"{MARKER} has version {version}, this code reads up to {MARKER_VERSION}"
+    if step != checkpoint_step(checkpoint):
+        return f"{MARKER} belongs to step {step}"
+    return next(filter(None, (_check_file(checkpoint / name, facts) for name, facts in files.items())), "")
+
+
+def _check_file(path: Path, facts: dict[str, Any]) -> str:
+    if not path.is_file():
+        return f"{path.name} is missing"
+    if (size := path.stat().st_size) != facts["bytes"]:
+        return f"{path.name} has {size} bytes instead of {facts['bytes']}"
+    return "" if sha256(path) == facts["sha256"] else f"{path.name} has other content than when it was saved"
+
+
+def newest_complete(run: RunFolder, *, set_aside: bool = True) -> Newest:
+    """The newest checkpoint whose marker verifies.
+
+    Newer broken ones are renamed to broken-checkpoint-N-K and named in the notices (set_aside=False only names them:
+    for readers and for ranks other than 0).
+    """
+    steps = {path: step for path in run.checkpoints.glob("checkpoint-*") if (step := checkpoint_step(path)) is not None}
+    notices = []
+    for path in sorted(steps, key=lambda path: steps[path], reverse=True):
+        if not (wrong := check(path)):
+            return Newest(path, steps[path], tuple(notices))
+        notices.append(f"{path.name} set aside: {wrong}")
+        if set_aside:
+            os.rename(path, _free_name(path))
+    return Newest(None, 0, tuple(notices))
+
+
+def _free_name(path: Path) -> Path:
+    """broken-checkpoint-N-0, or the first K that is free."""
+    taken = 0
+    while (candidate := path.with_name(f"broken-{path.name}-{taken}")).exists():
+        taken += 1
+    return candidate
+
+
+def sha256(path: Path) -> str:
+    """Digest of a file's content in hex."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(HASH_BLOCK):
+            digest.update(block)
+    return digest.hexdigest()

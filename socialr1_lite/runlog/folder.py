@@ -1,0 +1,207 @@
+"""The run folder: its file names, its version, its launches, and whether it is done."""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, Self
+
+import orjson
+
+from socialr1_lite.errors import RunLogError
+from socialr1_lite.runlog import lines
+from socialr1_lite.runlog.lock import FolderLock
+from socialr1_lite.scenario import Scenario
+
+RUN_VERSION = 1  # of the folder's layout; TRACE_VERSION is that of a trace row
+
+Status = Literal["running", "completed", "failed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """One launch of a run: 0 the first, +1 each resume. kind "evaluate": a later evaluation, which supersedes no step."""
+
+    segment: int
+    start_step: int
+    started: str  # ISO 8601, UTC
+    command: tuple[str, ...]
+    kind: str = "train"
+
+
+@dataclass(frozen=True, slots=True)
+class RunFolder:
+    """Paths inside one run folder, and the small facts kept there. Make one with `create` or `open`."""
+
+    path: Path
+
+    @classmethod
+    def create(cls, path: str | Path) -> Self:
+        """The run folder at `path`, made if need be; an existing one is kept as it is. Raises RunLogError if newer."""
+        run = cls(Path(path))
+        try:
+            for folder in (run.traces, run.checkpoints, run.evaluation):
+                folder.mkdir(parents=True, exist_ok=True)
+        except (FileExistsError, NotADirectoryError):
+            raise RunLogError(f"{path} cannot be a run folder: a file of that name is in the way") from None
+        if run.state_file.exists():
+            run.state()
+        else:
+            run.set_state("running", step=0)
+        return run
+
+    @classmethod
+    def open(cls, path: str | Path) -> Self:
+        """The existing run folder at `path`. Raises RunLogError when it is none, or newer than this code."""
+        run = cls(Path(path))
+        if not run.path.is_dir():
+            raise RunLogError(f"{path} is not a run folder: there is no such folder")
+        if not (run.state_file.exists() or run.traces.is_dir()):
+            raise RunLogError(f"{path} is not a run folder: it holds neither {run.state_file.name} nor {run.traces.name}/")
+        run.state()
+        return run
+
+    @property
+    def name(self) -> str:
+        """The folder's own name."""
+        return self.path.resolve().name
+
+    @property
+    def recipe(self) -> Path:
+        """The resolved recipe, after extends and overrides."""
+        return self.path / "recipe.yaml"
+
+    @property
+    def effective(self) -> Path:
+        """What the trainer made of the recipe, with the differences marked."""
+        return self.path / "effective.yaml"
+
+    @property
+    def environment(self) -> Path:
+        """Versions, device, backend, revision, command line, seeds."""
+        return self.path / "environment.json"
+
+    @property
+    def scenarios(self) -> Path:
+        """Every scenario that a trace names, once each (`Scenario.to_row`)."""
+        return self.path / "scenarios.jsonl"
+
+    @property
+    def traces(self) -> Path:
+        """The folder of trace shards."""
+        return self.path / "traces"
+
+    @property
+    def metrics(self) -> Path:
+        """One line a logging step."""
+        return self.path / "metrics.jsonl"
+
+    @property
+    def segments_file(self) -> Path:
+        """One line a launch."""
+        return self.path / "segments.jsonl"
+
+    @property
+    def checkpoints(self) -> Path:
+        """The trainer's output folder: checkpoint-N/ with COMPLETE.json inside."""
+        return self.path / "checkpoints"
+
+    @property
+    def adapter(self) -> Path:
+        """The final LoRA adapter in PEFT's layout, with the tokenizer."""
+        return self.path / "adapter"
+
+    @property
+    def evaluation(self) -> Path:
+        """The folder of <benchmark>.json reports."""
+        return self.path / "evaluation"
+
+    @property
+    def state_file(self) -> Path:
+        """Format version, status, last finished step."""
+        return self.path / "state.json"
+
+    def lock(self, name: str = "train") -> FolderLock:
+        """Hold this (`with run.lock():`) while writing. One holder per name; raises RunLogError when it is taken."""
+        return FolderLock(self.path / f"{name}.lock")
+
+    def state(self) -> dict[str, Any]:
+        """state.json: {version, status, step, ...}; an absent or torn one reads as a running run at step 0."""
+        try:
+            state = orjson.loads(self.state_file.read_bytes())
+        except (FileNotFoundError, orjson.JSONDecodeError):
+            state = None
+        if not isinstance(state, dict):
+            state = {"version": RUN_VERSION, "status": "running", "step": 0}
+        check_version(state.get("version", RUN_VERSION), RUN_VERSION, self.state_file)
+        return state
+
+    def set_state(self, status: Status, *, step: int, **facts: Any) -> None:
+        """Write state.json. `step` counts finished optimizer steps; `facts` are kept beside it."""
+        written = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+        lines.write_json(self.state_file, {"version": RUN_VERSION, "status": status, "step": step, "written": written} | facts)
+
+    @property
+    def completed(self) -> bool:
+        """Whether training ran to its last step and the final adapter was saved."""
+        return bool(self.state().get("status") == "completed")
+
+    def recipe_digest(self) -> str:
+        """sha256 of recipe.yaml in hex, "" while there is none."""
+        return hashlib.sha256(self.recipe.read_bytes()).hexdigest() if self.recipe.exists() else ""
+
+    def begin_segment(self, start_step: int, command: Sequence[str], *, kind: Literal["train", "evaluate"] = "train") -> int:
+        """Record a launch and return its number, which the writers then stamp on their rows.
+
+        start_step: finished optimizer steps at its start (0, or the checkpoint's). One process calls this.
+        """
+        lines.repair(self.segments_file)
+        number = max((segment.segment for segment in self.segments()), default=-1) + 1
+        started = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+        row = {"segment": number, "start_step": start_step, "started": started, "command": list(command), "kind": kind}
+        lines.append(self.segments_file, [row])
+        return number
+
+    def segments(self) -> list[Segment]:
+        """All launches in order."""
+        return [
+            Segment(row["segment"], row["start_step"], row.get("started", ""), tuple(row.get("command", ())), row.get("kind", "train"))
+            for row in lines.read_rows(self.segments_file)
+            if {"segment", "start_step"} <= row.keys()
+        ]
+
+    def add_scenarios(self, scenarios: Iterable[Scenario]) -> None:
+        """Store scenarios that are not there yet. Raises RunLogError when an id already names another scenario."""
+        lines.repair(self.scenarios)
+        stored = {row["id"]: row for row in lines.read_rows(self.scenarios)}
+        fresh: dict[str, Any] = {}
+        for scenario in scenarios:
+            row = orjson.loads(orjson.dumps(scenario.to_row()))
+            if row != stored.get(scenario.id, fresh.get(scenario.id, row)):
+                raise RunLogError(f"{self.scenarios}: {scenario.id} is already stored with other content; start a new run folder")
+            if scenario.id not in stored:
+                fresh[scenario.id] = row
+        lines.append(self.scenarios, fresh.values())
+
+    def read_scenarios(self) -> Iterator[Scenario]:
+        """The stored scenarios, in the order in which they were added."""
+        return map(Scenario.from_row, lines.read_rows(self.scenarios))
+
+
+def check_version(found: Any, known: int, where: Path) -> None:
+    """Raise RunLogError for something written by a newer version of this code."""
+    if not isinstance(found, int) or found > known:
+        raise RunLogError(f"{where}: format version {found!r}, this socialr1_lite reads up to {known}; upgrade it to open this run")
+
+
+def find_runs(root: str | Path) -> list[RunFolder]:
+    """`root` itself when it is a run folder, else the run folders directly inside, by name."""
+    root = Path(root)
+    if (root / "state.json").exists() or (root / "traces").is_dir():
+        return [RunFolder.open(root)]
+    if not root.is_dir():
+        raise RunLogError(f"{root} holds no runs: there is no such folder")
+    return [RunFolder(path) for path in sorted(root.iterdir()) if (path / "state.json").exists() or (path / "traces").is_dir()]

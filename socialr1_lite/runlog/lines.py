@@ -1,0 +1,134 @@
+"""Append-only JSON lines and atomic small files: what survives a kill at any moment, and what reading it takes."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+TAIL_BLOCK = 1 << 16  # bytes read at a time when looking backwards for the last newline
+ENCODING = orjson.OPT_APPEND_NEWLINE | orjson.OPT_SERIALIZE_NUMPY
+
+
+def encode(rows: Iterable[Any]) -> bytes:
+    """Rows as JSON lines. NaN and infinities become null: JSON has no word for them."""
+    return b"".join(orjson.dumps(row, option=ENCODING) for row in rows)
+
+
+def append(path: Path, rows: Iterable[Any]) -> None:
+    """Append rows in one write, so that a kill tears at most the last of them."""
+    with path.open("ab") as file:
+        file.write(encode(rows))
+
+
+def write_atomic(path: Path, content: str | bytes) -> Path:
+    """Write a whole file so that a reader sees the old content or the new one, never a part of either."""
+    return replace_atomic(path, lambda scratch: scratch.write_bytes(content.encode() if isinstance(content, str) else content))
+
+
+def replace_atomic(path: Path, fill: Callable[[Path], object]) -> Path:
+    """Let `fill` write a scratch file beside `path`, then put it in place of `path` in one move."""
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
+    os.close(handle)
+    scratch = Path(name)
+    try:
+        fill(scratch)
+        sync(scratch)
+        scratch.chmod(0o666 & ~current_umask())  # mkstemp makes files that only their owner can read
+        os.replace(scratch, path)
+    except BaseException:
+        scratch.unlink(missing_ok=True)
+        raise
+    return path
+
+
+def write_json(path: Path, value: Any) -> Path:
+    """`write_atomic` of indented JSON, which people open in an editor."""
+    return write_atomic(path, orjson.dumps(value, option=ENCODING | orjson.OPT_INDENT_2))
+
+
+def sync(path: Path) -> None:
+    """Ask the disk to keep a file's bytes through a power cut; a file system that cannot is left alone."""
+    with path.open("r+b") as file:
+        try:
+            os.fsync(file.fileno())
+        except OSError:
+            return
+
+
+def current_umask() -> int:
+    """The process's file-creation mask; asking for it means setting it for an instant."""
+    mask = os.umask(0o022)
+    os.umask(mask)
+    return mask
+
+
+def complete_lines(path: Path, start: int = 0) -> Iterator[tuple[int, bytes]]:
+    """(byte offset, line with its newline) from `start` on; a last line without a newline is still being written."""
+    with path.open("rb") as file:
+        file.seek(start)
+        offset = start
+        for line in file:
+            if not line.endswith(b"\n"):
+                return
+            yield offset, line
+            offset += len(line)
+
+
+def parse(line: bytes) -> dict[str, Any] | None:
+    """The JSON object of a line, or None when the line does not hold one."""
+    try:
+        value = orjson.loads(line)
+    except orjson.JSONDecodeError:
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def read_rows(path: Path) -> Iterator[dict[str, Any]]:
+    """Objects of a file of JSON lines; torn and unreadable lines are left out, a missing file is empty."""
+    if path.exists():
+        yield from (row for _, line in complete_lines(path) if (row := parse(line)) is not None)
+
+
+def repair(path: Path) -> str:
+    """Cut off what a crash left behind the last good line; returns what was cut, in words, or "" for nothing.
+
+    A torn end is a line without its newline, or one whose bytes are no JSON (after a power cut a file may end in
+    zeros). Complete lines before it are never touched.
+    """
+    if not path.exists():
+        return ""
+    with path.open("r+b") as file:
+        size = file.seek(0, os.SEEK_END)
+        good = size
+        while good and not _ends_well(file, good):
+            good = _line_start(file, good)
+        if good == size:
+            return ""
+        file.truncate(good)
+    return f"{path.name}: cut off {size - good} bytes of an unfinished line after byte {good}"
+
+
+def _ends_well(file: Any, end: int) -> bool:
+    """Whether the bytes before `end` are a complete line of JSON."""
+    start = _line_start(file, end)
+    file.seek(start)
+    line = file.read(end - start)
+    return line.endswith(b"\n") and parse(line) is not None
+
+
+def _line_start(file: Any, end: int) -> int:
+    """Offset of the first byte of the line that ends at `end`."""
+    position = end - 1  # a newline in the very last byte ends this line, it does not start it
+    while position > 0:
+        block_start = max(0, position - TAIL_BLOCK)
+        file.seek(block_start)
+        found = file.read(position - block_start).rfind(b"\n")
+        if found >= 0:
+            return int(block_start + found + 1)
+        position = block_start
+    return 0

@@ -1,0 +1,163 @@
+"""One writer per run folder: a lock file that outlives neither its process nor its machine."""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+import time
+import uuid
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import orjson
+
+from socialr1_lite.errors import RunLogError
+
+HEARTBEAT_S = 30.0  # how often a holder touches its lock
+SILENT_S = 600.0  # a holder on another machine that was silent this long is taken for dead (a lost Colab session)
+
+
+class FolderLock:
+    """Hold `path` while writing. A lock whose process has died is taken over; a live one raises RunLogError.
+
+    A process on this machine is asked for directly (number and start time, so that a reused number is not mistaken
+    for the holder). One on another machine can only be judged by its heartbeat.
+    """
+
+    def __init__(self, path: Path, *, heartbeat_s: float = HEARTBEAT_S, silent_s: float = SILENT_S) -> None:
+        """Nothing is taken before `acquire` or `with`."""
+        self.path = path
+        self.token = uuid.uuid4().hex
+        self._heartbeat_s = heartbeat_s
+        self._silent_s = silent_s
+        self._stop = threading.Event()
+
+    def acquire(self) -> FolderLock:
+        """Take the lock or raise RunLogError naming the holder."""
+        if not self._create():
+            self._clear_stale()
+            if not self._create():
+                raise self._in_use()
+        threading.Thread(target=self._beat, name="run folder lock", daemon=True).start()
+        return self
+
+    def release(self) -> None:
+        """Give the lock back; harmless when it was never taken or somebody else holds it by now."""
+        self._stop.set()
+        if self._holder().get("token") == self.token:
+            self.path.unlink(missing_ok=True)
+
+    def __enter__(self) -> FolderLock:
+        """Acquire."""
+        return self.acquire()
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        """Release."""
+        self.release()
+
+    def _create(self) -> bool:
+        try:
+            handle = os.open(self.path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o644)
+        except FileExistsError:
+            return False
+        with os.fdopen(handle, "wb") as file:
+            file.write(orjson.dumps({"token": self.token} | _identity(os.getpid())))
+        return True
+
+    def _holder(self) -> dict[str, Any]:
+        try:
+            holder = orjson.loads(self.path.read_bytes())
+        except (OSError, orjson.JSONDecodeError):
+            return {}
+        return holder if isinstance(holder, dict) else {}
+
+    def _silence_s(self) -> float:
+        """Seconds since the last heartbeat by the file system's own clock, which may differ from this machine's."""
+        probe = self.path.with_name(f".{self.path.name}.{self.token}")
+        try:
+            probe.touch()
+            return probe.stat().st_mtime - self.path.stat().st_mtime
+        except FileNotFoundError:
+            return 0.0
+        finally:
+            probe.unlink(missing_ok=True)
+
+    def _is_stale(self, holder: dict[str, Any]) -> bool:
+        if not holder:  # its writer was killed between creating the file and filling it
+            return self._silence_s() > min(2.0, self._silent_s)
+        here = _identity(os.getpid())
+        if holder.get("host") != here["host"]:
+            return self._silence_s() > self._silent_s
+        if holder.get("boot") != here["boot"]:
+            return True
+        return not _same_process(holder)
+
+    def _clear_stale(self) -> None:
+        holder = self._holder()
+        if not self._is_stale(holder):
+            return
+        aside = self.path.with_name(f".{self.path.name}.{self.token}.stale")
+        try:
+            os.rename(self.path, aside)
+        except FileNotFoundError:
+            return  # another process cleared it first
+        moved = FolderLock(aside)._holder()
+        if moved.get("token") != holder.get("token"):  # somebody took the lock in between: give it back
+            os.rename(aside, self.path)
+            return
+        aside.unlink(missing_ok=True)
+
+    def _in_use(self) -> RunLogError:
+        holder = self._holder()
+        who = f"process {holder.get('pid', '?')} on {holder.get('host', 'an unknown machine')}"
+        return RunLogError(
+            f"{self.path.parent} is in use by {who}, last sign of life {max(0.0, self._silence_s()):.0f} s ago; "
+            f"wait for it, or delete {self.path} if you know that it is gone"
+        )
+
+    def _beat(self) -> None:
+        while not self._stop.wait(self._heartbeat_s):
+            try:
+                os.utime(self.path)
+            except OSError:
+                return
+
+
+def _identity(pid: int) -> dict[str, Any]:
+    return {"pid": pid, "born": _born(pid), "host": socket.gethostname(), "boot": _boot(), "since": time.time()}
+
+
+def _same_process(holder: dict[str, Any]) -> bool:
+    pid = holder.get("pid")
+    if not isinstance(pid, int) or not _alive(pid):
+        return False
+    return holder.get("born") in ("", _born(pid))
+
+
+def _alive(pid: int) -> bool:
+    if os.name == "nt":  # there os.kill(pid, 0) would end the process; the heartbeat has to do
+        return True
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _born(pid: int) -> str:
+    """The process's start time in clock ticks since boot on Linux, "" elsewhere."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
+    except (OSError, IndexError):
+        return ""
+
+
+def _boot() -> str:
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        return ""

@@ -1,0 +1,217 @@
+"""Traces and metrics: append-only JSON lines, one writer per process, read while they grow.
+
+What counts after a resume: a launch that starts at step S repeats everything from S on, so what earlier launches wrote
+beyond S is *superseded*: kept on disk, marked on reading, not counted.
+
+* A training row says how many steps were finished when it was generated: superseded when step >= S.
+* A metrics line and an evaluation row belong to a step that was finished before the checkpoint was written, and are
+  not repeated when step == S: superseded when step > S. An evaluation that a later launch did repeat (same benchmark,
+  same step) is superseded too.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from socialr1_lite.errors import RunLogError
+from socialr1_lite.runlog import lines
+from socialr1_lite.runlog.folder import RunFolder, Segment, check_version
+from socialr1_lite.runlog.total import total_reward
+
+TRACE_VERSION = 1
+SHARD_BYTES = 64 << 20  # a shard of this size is closed: it never changes again and syncs to a drive once
+REQUIRED = frozenset(
+    "phase step scenario group index prompt completion tokens finish components parts weights mode tau outcome".split()
+)
+PHASES = ("train", "eval")
+NEVER = 1 << 62  # a step that no run reaches
+
+Row = dict[str, Any]
+
+
+def shard_paths(run: RunFolder) -> list[Path]:
+    """Every trace shard, writers in order and each writer's shards in order."""
+    return sorted(run.traces.glob("*-*.jsonl"), key=lambda path: (path.name.rpartition("-")[0], shard_number(path)))
+
+
+def shard_number(path: Path) -> int:
+    """4 for rank00000-0004.jsonl."""
+    found = re.search(r"-(\d+)\.jsonl$", path.name)
+    return int(found[1]) if found else -1
+
+
+class TraceWriter:
+    """Appends trace rows of one process; a batch is one write and one flush.
+
+    rank: this process's number. segment: from `RunFolder.begin_segment`. writer: the shards' name before the rank, so
+    that an evaluation beside a running training ("evaluate") has its own files. notices: what opening had to repair.
+    """
+
+    def __init__(
+        self, run: RunFolder, rank: int = 0, *, segment: int = 0, writer: str = "rank", shard_bytes: int = SHARD_BYTES
+    ) -> None:
+        """Find the last shard of this writer, cut off a torn last line, and go on behind it."""
+        self._folder = run.traces
+        self._stem = f"{writer}{rank:05d}"
+        self._stamp = {"rank": rank, "segment": segment}
+        self._shard_bytes = shard_bytes
+        self._folder.mkdir(parents=True, exist_ok=True)
+        mine = [path for path in shard_paths(run) if path.name.startswith(f"{self._stem}-")]
+        self._number = shard_number(mine[-1]) if mine else 0
+        torn = lines.repair(mine[-1]) if mine else ""
+        self.notices: tuple[str, ...] = (torn,) if torn else ()
+        self._file = self.path.open("ab")
+
+    @property
+    def path(self) -> Path:
+        """The shard being written."""
+        return self._folder / f"{self._stem}-{self._number:04d}.jsonl"
+
+    def write(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Append rows; version, rank and segment are added here. Raises ValueError for a row without its fields."""
+        for row in rows:
+            if missing := REQUIRED - row.keys():
+                raise ValueError(f"trace row without {', '.join(sorted(missing))}")
+        if not rows:
+            return
+        if self._file.tell() >= self._shard_bytes:
+            self._rotate()
+        self._file.write(lines.encode({"version": TRACE_VERSION, **row, **self._stamp} for row in rows))
+        self._file.flush()
+
+    def close(self) -> None:
+        """Close the current shard's file; it stays open for appending by the next launch."""
+        self._file.close()
+        lines.sync(self.path)
+
+    def __enter__(self) -> TraceWriter:
+        """Itself."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close."""
+        self.close()
+
+    def _rotate(self) -> None:
+        self.close()
+        self._number += 1
+        self._file = self.path.open("ab")
+
+
+def read_traces(run: RunFolder, *, superseded: bool = False) -> Iterator[Row]:
+    """Every trace row, as stored, plus "superseded": bool; superseded rows only when asked for.
+
+    A line still being written is left for the next reading. Raises RunLogError naming the file and line for a row that
+    is unreadable or newer than this code.
+    """
+    history = History.of(run)
+    for path in shard_paths(run):
+        for number, (_, line) in enumerate(complete_lines_of(path), start=1):
+            row = read_row(line, f"{path}, line {number}")
+            row["superseded"] = history.is_superseded(row)
+            if superseded or not row["superseded"]:
+                yield row
+
+
+def complete_lines_of(path: Path, start: int = 0) -> Iterator[tuple[int, bytes]]:
+    """`complete_lines`, without an unreadable line at the very end: its writer was killed and will cut it off."""
+    held: tuple[int, bytes] | None = None
+    for item in lines.complete_lines(path, start):
+        if held is not None:
+            yield held
+        held = item
+    if held is not None and lines.parse(held[1]) is not None:
+        yield held
+
+
+def read_row(line: bytes, where: str) -> Row:
+    """One trace row with every field that later code relies on. Raises RunLogError."""
+    row = lines.parse(line)
+    if row is None:
+        raise RunLogError(f"{where}: not JSON; the file was changed by something else; delete that line to go on")
+    check_version(row.get("version", TRACE_VERSION), TRACE_VERSION, Path(where))
+    if missing := REQUIRED - row.keys():
+        raise RunLogError(f"{where}: no trace row, {', '.join(sorted(missing))} missing; delete that line to go on")
+    row.setdefault("segment", 0)
+    row.setdefault("rank", 0)
+    row.setdefault("benchmark", "")
+    row.setdefault("advantage", None)
+    row.setdefault("prefilled", False)
+    row.setdefault("answer", None)
+    row.setdefault("notes", [])
+    return row
+
+
+def row_total(row: Mapping[str, Any]) -> float:
+    """A row's total reward, worked out from its logged parts."""
+    return total_reward(row["components"], row["weights"], row["mode"], row["tau"])
+
+
+class History:
+    """Which rows still count, given a run's launches (the rules are in the module's docstring)."""
+
+    def __init__(self, segments: Iterable[Segment], evaluations: Iterable[tuple[int, str, int]] = ()) -> None:
+        """evaluations: (segment, benchmark, step) of every evaluation that left rows."""
+        trained = [segment for segment in segments if segment.kind == "train"]
+        numbers = {segment.segment for segment in segments}
+        self._cut = {
+            number: min((later.start_step for later in trained if later.segment > number), default=NEVER) for number in numbers
+        }
+        self._latest: dict[tuple[str, int], int] = {}
+        for segment, benchmark, step in evaluations:
+            self._latest[benchmark, step] = max(segment, self._latest.get((benchmark, step), segment))
+
+    @classmethod
+    def of(cls, run: RunFolder) -> History:
+        """Read from the run folder; its shards are looked through only when there was more than one launch."""
+        segments = run.segments()
+        return cls(segments, evaluations_of(run) if len(segments) > 1 else ())
+
+    def cut(self, segment: int) -> int:
+        """The first step at which a later launch went on from this one; NEVER when none did."""
+        return self._cut.get(segment, NEVER)
+
+    def is_superseded(self, row: Mapping[str, Any]) -> bool:
+        """Whether a trace row was made again by a later launch."""
+        step, segment = row["step"], row["segment"]
+        if row["phase"] == "train":
+            return bool(step >= self.cut(segment))
+        return bool(step > self.cut(segment) or segment < self._latest.get((row["benchmark"], step), segment))
+
+
+def evaluations_of(run: RunFolder) -> set[tuple[int, str, int]]:
+    """(segment, benchmark, step) of every evaluation with rows in the shards."""
+    found = set()
+    for path in shard_paths(run):
+        for _, line in lines.complete_lines(path):
+            if b'"phase":"eval"' in line and (row := lines.parse(line)) is not None and row.get("phase") == "eval":
+                found.add((row.get("segment", 0), row.get("benchmark", ""), row["step"]))
+    return found
+
+
+class MetricsWriter:
+    """Appends one line a logging step to metrics.jsonl."""
+
+    def __init__(self, run: RunFolder, *, segment: int = 0) -> None:
+        """Cut off a torn last line and go on behind it."""
+        self.notice = lines.repair(run.metrics)
+        self._segment = segment
+        self._path = run.metrics
+
+    def write(self, step: int, values: Mapping[str, Any]) -> None:
+        """values: metric -> number. step: finished optimizer steps."""
+        lines.append(self._path, [{"step": step, "segment": self._segment, **values}])
+
+
+def read_metrics(run: RunFolder, *, superseded: bool = False) -> list[Row]:
+    """The lines of metrics.jsonl in order, plus "superseded"; superseded ones only when asked for."""
+    history = History(run.segments())
+    rows = []
+    for row in lines.read_rows(run.metrics):
+        row["superseded"] = row.get("step", 0) > history.cut(row.get("segment", 0))
+        if superseded or not row["superseded"]:
+            rows.append(row)
+    return rows
