@@ -1,0 +1,226 @@
+"""YAML in which every value remembers the file and line it was written on, so that a mistake can name them.
+
+Scalars follow YAML 1.2's core rules: `1e-5` is a number, `010` is ten, and `no`, `off` and `2024-01-01` are text
+(PyYAML's own YAML 1.1 reads a string, eight, False, False and a date). Aliases, tags and repeated keys are refused.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from socialr1_lite.errors import RecipeError
+
+Keys = tuple[str | int, ...]  # the way to a value: ("rewards", "content", "judges", 0, "name")
+
+SCALARS = (
+    ("tag:yaml.org,2002:null", r"^(?:~|null|Null|NULL|)$", ["~", "n", "N", ""]),
+    ("tag:yaml.org,2002:bool", r"^(?:true|True|TRUE|false|False|FALSE)$", list("tTfF")),
+    ("tag:yaml.org,2002:int", r"^[-+]?[0-9]+$", list("-+0123456789")),
+    (
+        "tag:yaml.org,2002:float",
+        r"^[-+]?(?:\.[0-9]+|[0-9]+\.[0-9]*|[0-9]+(?=[eE]))(?:[eE][-+]?[0-9]+)?$",
+        list("-+.0123456789"),
+    ),
+)
+
+PLAIN_TAGS = ("tag:yaml.org,2002:map", "tag:yaml.org,2002:seq")
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where something was written: a file and a line (1-based; 0 when the line is not known) or the command line."""
+
+    file: str
+    line: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}" if self.line else self.file
+
+
+COMMAND_LINE = Place("on the command line")
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Mistake:
+    """One thing to mend: where it is and what is wrong with it."""
+
+    where: str
+    what: str
+
+
+@dataclass(slots=True)
+class Placed:
+    """A tree of mappings, lists and scalars, where each of them was written, and what was wrong on reading."""
+
+    values: dict[str, Any] = field(default_factory=dict)
+    places: dict[Keys, Place] = field(default_factory=dict)
+    mistakes: list[Mistake] = field(default_factory=list)
+
+    def place(self, keys: Keys) -> Place | None:
+        """The place of the value at `keys`, or of the nearest thing around it that was written down."""
+        for length in range(len(keys), 0, -1):
+            if place := self.places.get(keys[:length]):
+                return place
+        return None
+
+    def overlay(self, other: Placed) -> None:
+        """Put `other` on top: mappings are merged key by key, anything else is replaced."""
+        self._merge(self.values, other.values, (), other)
+        self.mistakes += other.mistakes
+
+    def _merge(self, below: dict[str, Any], above: Mapping[str, Any], at: Keys, other: Placed) -> None:
+        for key, value in above.items():
+            keys = (*at, key)
+            if isinstance(value, dict) and isinstance(below.get(key), dict):
+                self._merge(below[key], value, keys, other)
+                continue
+            below[key] = value
+            for gone in [known for known in self.places if known[: len(keys)] == keys]:
+                del self.places[gone]
+            for new in [known for known in other.places if known[: len(keys)] == keys]:
+                self.places[new] = other.places[new]
+
+
+class _Loader(yaml.SafeLoader):
+    """PyYAML's safe loader with the scalar rules of YAML 1.2."""
+
+
+class _Dumper(yaml.SafeDumper):
+    """Quotes whatever YAML 1.1 or 1.2 would read as something other than text."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        """Write shared values out in full: aliases are refused on reading."""
+        return True
+
+
+_Loader.yaml_implicit_resolvers = {}
+for _tag, _pattern, _first in SCALARS:
+    _Loader.add_implicit_resolver(_tag, re.compile(_pattern), _first)
+    _Dumper.add_implicit_resolver(_tag, re.compile(_pattern), _first)
+
+
+def _construct_number(loader: _Loader, node: yaml.ScalarNode) -> int | float:
+    try:
+        return int(node.value) if node.tag.endswith(":int") else float(node.value)
+    except ValueError:
+        raise yaml.constructor.ConstructorError(
+            None, None, f"{node.value[:40]!r} is not a number", node.start_mark
+        ) from None
+
+
+_Loader.add_constructor("tag:yaml.org,2002:int", _construct_number)
+_Loader.add_constructor("tag:yaml.org,2002:float", _construct_number)
+
+
+def dump(values: Mapping[str, Any]) -> str:
+    """YAML text that this module and any YAML 1.1 reader read back as the same values, keys in the given order."""
+    return yaml.dump(dict(values), Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=110)
+
+
+def scalar(text: str) -> Any:
+    """The value of one piece of YAML given outside of a file, e.g. behind `key=`. Raises RecipeError."""
+    tree = parse(text, COMMAND_LINE.file, keyed=False)
+    if tree.mistakes:
+        raise RecipeError(tree.mistakes[0].what)
+    return tree.values.get("value")
+
+
+def read(path: Path) -> Placed:
+    """Read one file. Raises RecipeError when it is missing, unreadable or not YAML at all."""
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        raise RecipeError(f"{path}: no such file{_neighbours(path)}") from None
+    except (OSError, UnicodeDecodeError) as wrong:
+        raise RecipeError(f"{path}: cannot be read ({wrong})") from None
+    return parse(text, str(path))
+
+
+def parse(text: str, file: str, *, keyed: bool = True) -> Placed:
+    """Read `text`; with `keyed` its top must be a mapping, else it may be any value (kept under "value")."""
+    tree = Placed()
+    try:
+        _refuse_aliases(text)
+        loader = _Loader(text)
+        try:
+            node = loader.get_single_node()
+            if keyed and not isinstance(node, yaml.MappingNode):
+                raise RecipeError(f"{file}: expected `key: value` lines at the top, found {_describe(node)}")
+            value = None if node is None else _walk(loader, node, (), tree, file)
+        finally:
+            loader.dispose()  # type: ignore[no-untyped-call]
+    except yaml.YAMLError as wrong:
+        raise RecipeError(_explain(wrong, file)) from None
+    except RecursionError:
+        raise RecipeError(f"{file}: nested too deeply") from None
+    tree.values = value if keyed else {"value": value}
+    return tree
+
+
+def _refuse_aliases(text: str) -> None:
+    """An alias can point into itself or multiply without end, and `extends:` does what it is wanted for."""
+    for event in yaml.parse(text, Loader=_Loader):
+        if isinstance(event, yaml.AliasEvent):
+            raise yaml.composer.ComposerError(
+                None, None, f"aliases (*{event.anchor}) are not supported; write the value out", event.start_mark
+            )
+
+
+def _walk(loader: _Loader, node: yaml.Node, at: Keys, tree: Placed, file: str) -> Any:
+    tree.places.setdefault(at, Place(file, node.start_mark.line + 1))
+    if not isinstance(node, yaml.ScalarNode) and node.tag not in PLAIN_TAGS:
+        raise yaml.constructor.ConstructorError(None, None, f"tag {node.tag} is not supported", node.start_mark)
+    if isinstance(node, yaml.MappingNode):
+        return _walk_mapping(loader, node, at, tree, file)
+    if isinstance(node, yaml.SequenceNode):
+        return [_walk(loader, item, (*at, index), tree, file) for index, item in enumerate(node.value)]
+    return loader.construct_object(node)  # type: ignore[no-untyped-call]
+
+
+def _walk_mapping(loader: _Loader, node: yaml.MappingNode, at: Keys, tree: Placed, file: str) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    for key_node, value_node in node.value:
+        place = Place(file, key_node.start_mark.line + 1)
+        if not isinstance(key_node, yaml.ScalarNode):
+            tree.mistakes.append(Mistake(str(place), "a key must be a plain word"))
+            continue
+        key = key_node.value  # as written, so that a column called `no` or `1` keeps its name
+        if key in values:
+            first = tree.places[(*at, key)].line
+            what = f"{dotted((*at, key))}: given twice (first on line {first}); keep one"
+            tree.mistakes.append(Mistake(str(place), what))
+            continue
+        tree.places[(*at, key)] = place
+        values[key] = _walk(loader, value_node, (*at, key), tree, file)
+    return values
+
+
+def dotted(keys: Keys) -> str:
+    """`rewards.content.judges[0].name` for ("rewards", "content", "judges", 0, "name")."""
+    return "".join(f"[{key}]" if isinstance(key, int) else f".{key}" for key in keys).lstrip(".")
+
+
+def _describe(node: yaml.Node | None) -> str:
+    if node is None:
+        return "nothing (the file is empty)"
+    return "a list" if isinstance(node, yaml.SequenceNode) else f"the text {str(node.value)[:40]!r}"
+
+
+def _explain(wrong: yaml.YAMLError, file: str) -> str:
+    mark = getattr(wrong, "problem_mark", None) or getattr(wrong, "context_mark", None)
+    problem = getattr(wrong, "problem", None) or getattr(wrong, "reason", None) or "cannot be read"
+    where = f"{file}:{mark.line + 1}: column {mark.column + 1}" if mark else file
+    return f"{where}: not valid YAML: {problem}"
+
+
+def _neighbours(path: Path) -> str:
+    if not path.parent.is_dir():
+        return f" (and no folder {path.parent})"
+    here = sorted(other.name for other in path.parent.glob("*.yaml"))
+    return f"; {path.parent} has {', '.join(here)}" if here else ""

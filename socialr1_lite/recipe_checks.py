@@ -1,0 +1,224 @@
+"""What a recipe's fields must mean together, each check with its arithmetic and the way to mend it.
+
+A check names the sections that it looks at as its parameters and yields a (keys, message) pair for each mistake,
+so that it can run as soon as those sections are well-formed, whatever is wrong elsewhere.
+"""
+
+from __future__ import annotations
+
+import inspect
+import os
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING
+
+from socialr1_lite.placed_yaml import Keys
+
+if TYPE_CHECKING:
+    from socialr1_lite.recipe import Data, Evaluation, Grpo, Model, Rewards, Run, Section, Warmup
+
+Found = Iterator[tuple[Keys, str]]
+
+
+def cross_checks(sections: Mapping[str, Section]) -> Found:
+    """Run every check whose sections are all there."""
+    for check in CHECKS:
+        wanted = inspect.signature(check).parameters
+        if all(name in sections for name in wanted):
+            yield from check(**{name: sections[name] for name in wanted})
+
+
+def processes() -> int:
+    """Training processes: WORLD_SIZE as torchrun and accelerate set it, else 1."""
+    given = os.environ.get("WORLD_SIZE", "1")
+    return int(given) if given.isdecimal() and int(given) > 0 else 1
+
+
+def generation_batch(grpo: Grpo) -> int:
+    """Completions sampled at once, over all processes."""
+    return grpo.per_device_train_batch_size * processes() * grpo.generation_steps
+
+
+def groups_fill_the_batch(grpo: Grpo) -> Found:
+    """TRL refuses a generation batch that does not hold whole groups; Unsloth changes the batch size instead."""
+    size, group, batch = generation_batch(grpo), grpo.num_generations, grpo.per_device_train_batch_size
+    if size % group == 0:
+        return
+    others = processes() * grpo.generation_steps
+    fitting = sorted((b for b in range(1, batch + group + 1) if b * others % group == 0), key=lambda b: abs(b - batch))
+    nearest = " or ".join(str(b) for b in sorted(fitting[:2]))
+    yield (
+        ("grpo", "num_generations"),
+        f"one generation batch is per_device_train_batch_size {batch} x processes {processes()} x "
+        f"steps_per_generation {grpo.generation_steps} = {size} completions, which is {size / group:.2f} groups of "
+        f"num_generations {group}; it must be a whole number of groups, "
+        f"e.g. per_device_train_batch_size {nearest}",
+    )
+
+
+def saves_fall_between_generations(grpo: Grpo, run: Run) -> Found:
+    """A resume in the middle of a generation batch would sample it anew and shift every later batch."""
+    micro_batches = run.save_steps * grpo.gradient_accumulation_steps
+    block = grpo.generation_steps * grpo.num_iterations
+    if micro_batches % block:
+        yield (
+            ("run", "save_steps"),
+            f"a checkpoint falls after save_steps {run.save_steps} x gradient_accumulation_steps "
+            f"{grpo.gradient_accumulation_steps} = {micro_batches} micro-batches, in the middle of a generation batch "
+            f"(steps_per_generation {grpo.generation_steps} x num_iterations {grpo.num_iterations} = {block}); "
+            f"a resume could not continue it; choose save_steps so that {block} divides the product",
+        )
+
+
+def texts_fit_the_model(model: Model, data: Data, grpo: Grpo) -> Found:
+    """Nothing truncates a prompt any more, so the longest one and its completion must fit."""
+    longest = data.max_prompt_tokens + grpo.max_completion_length
+    if longest > model.max_seq_length:
+        yield (
+            ("model", "max_seq_length"),
+            f"data.max_prompt_tokens {data.max_prompt_tokens} + grpo.max_completion_length "
+            f"{grpo.max_completion_length} = {longest} tokens, more than max_seq_length {model.max_seq_length}",
+        )
+
+
+def length_window_is_reachable(rewards: Rewards, grpo: Grpo) -> Found:
+    """The window needs two edges in order, the lower one below the token limit."""
+    low, high = rewards.length.min_tokens, rewards.length.max_tokens
+    if low >= high:
+        yield ("rewards", "length", "min_tokens"), f"{low} must be below max_tokens {high}"
+    if low >= grpo.max_completion_length:
+        yield (
+            ("rewards", "length", "min_tokens"),
+            f"{low} must be below grpo.max_completion_length {grpo.max_completion_length}: "
+            "no completion could be long enough",
+        )
+
+
+def something_is_rewarded(rewards: Rewards) -> Found:
+    """All weights at zero make every advantage zero."""
+    counted = ("outcome", "structure", "content")
+    if rewards.mode == "additive":
+        counted = ("format", *counted, "length")
+    if not any(getattr(rewards.weights, name) for name in counted):
+        yield (
+            ("rewards", "weights"),
+            f"{', '.join(counted)} are all 0, so in {rewards.mode} mode every completion earns the same; "
+            "at least one must be above 0",
+        )
+
+
+def aggregation_suits_the_mode(rewards: Rewards) -> Found:
+    """Normalising components one by one needs them one by one."""
+    if rewards.aggregation == "normalize_then_sum" and rewards.mode != "additive":
+        yield (
+            ("rewards", "aggregation"),
+            "normalize_then_sum normalises each component by itself, and gated mode multiplies them into one; "
+            "write rewards.mode: additive, or aggregation: sum_then_normalize",
+        )
+
+
+def curriculum_runs_forward(rewards: Rewards) -> Found:
+    """The ramp of tau needs a beginning before its end."""
+    if rewards.curriculum.p0 >= rewards.curriculum.p1:
+        yield (
+            ("rewards", "curriculum", "p0"),
+            f"{rewards.curriculum.p0:g} must be below p1 {rewards.curriculum.p1:g} (both are shares of the run)",
+        )
+
+
+def difficulty_runs_forward(data: Data) -> Found:
+    """Stages of the curriculum end one after the other and draw on the orders of the run."""
+    previous = 0.0
+    for index, stage in enumerate(data.difficulty or ()):
+        if stage.until <= previous:
+            yield ("data", "difficulty", index, "until"), f"{stage.until:g} must be above the one before ({previous:g})"
+        if foreign := sorted(set(stage.orders) - set(data.orders)):
+            yield (
+                ("data", "difficulty", index, "orders"),
+                f"{foreign} are not among data.orders {list(data.orders)}",
+            )
+        previous = stage.until
+
+
+def reference_means_the_same_everywhere(model: Model, warmup: Warmup, grpo: Grpo) -> Found:
+    """After a cold start stock TRL measures KL to the cold-started adapter, Unsloth on a GPU to the bare base."""
+    if warmup.steps and grpo.beta and not warmup.merge:
+        yield (
+            ("grpo", "beta"),
+            f"with a cold start (warmup.steps {warmup.steps}) and beta {grpo.beta:g} the KL reference would be the "
+            "cold-started adapter on a CPU but the untrained base with Unsloth on a GPU; "
+            "write beta: 0, or warmup.merge: true (16-bit models only)",
+        )
+    if warmup.steps and warmup.merge and model.load_in_4bit:
+        yield (
+            ("warmup", "merge"),
+            "an adapter cannot be merged into a 4-bit model without loss; "
+            "write model.load_in_4bit: false, or merge: false with grpo.beta: 0",
+        )
+
+
+def rewrites_are_written_out(grpo: Grpo) -> Found:
+    """Unsloth on a GPU changes these settings by itself; the recipe must already say what it would make of them."""
+    if grpo.loss_type == "dr_grpo" and grpo.scale_rewards != "none":
+        yield (
+            ("grpo", "scale_rewards"),
+            f"{grpo.scale_rewards!r} with loss_type dr_grpo: Dr. GRPO does not divide by the group's deviation, and "
+            "Unsloth would force 'none' on a GPU only; write scale_rewards: none",
+        )
+    if grpo.loss_type == "cispo" and grpo.epsilon_high is None:
+        yield (
+            ("grpo", "epsilon_high"),
+            "loss_type cispo needs it in writing: Unsloth would take 5.0 on a GPU, TRL epsilon on a CPU",
+        )
+
+
+def warmup_has_an_effect(grpo: Grpo, warmup: Warmup) -> Found:
+    """The constant schedule ignores its warm-up steps."""
+    for name, section in (("grpo", grpo), ("warmup", warmup)):
+        if section.lr_scheduler_type == "constant" and section.warmup_steps:
+            yield (
+                (name, "warmup_steps"),
+                f"{section.warmup_steps} has no effect with lr_scheduler_type constant; write constant_with_warmup",
+            )
+
+
+def sampler_is_available(model: Model, grpo: Grpo) -> Found:
+    """Unsloth's fast inference *is* colocated vLLM; TRL's own needs the plain backend."""
+    if model.fast_inference and model.backend == "transformers":
+        yield ("model", "fast_inference"), "is Unsloth's; write backend: auto or unsloth, or fast_inference: false"
+    elif model.fast_inference and grpo.vllm != "colocate":
+        yield (
+            ("grpo", "vllm"),
+            f"{grpo.vllm or 'null'} with model.fast_inference: true, which samples with vLLM in the training process; "
+            "write vllm: colocate",
+        )
+    elif grpo.vllm == "colocate" and not model.fast_inference and model.backend != "transformers":
+        yield (
+            ("grpo", "vllm"),
+            "colocate needs model.fast_inference: true (Unsloth's vLLM) or model.backend: transformers (TRL's)",
+        )
+
+
+def heldout_is_large_enough(data: Data, evaluation: Evaluation) -> Found:
+    """A check on fewer items than it says would be reported with the wrong n."""
+    if data.heldout_source is None and evaluation.items > data.heldout:
+        yield (
+            ("evaluation", "items"),
+            f"{evaluation.items} asks for more scenarios than data.heldout keeps ({data.heldout})",
+        )
+
+
+CHECKS: tuple[Callable[..., Found], ...] = (
+    groups_fill_the_batch,
+    saves_fall_between_generations,
+    texts_fit_the_model,
+    length_window_is_reachable,
+    something_is_rewarded,
+    aggregation_suits_the_mode,
+    curriculum_runs_forward,
+    difficulty_runs_forward,
+    reference_means_the_same_everywhere,
+    rewrites_are_written_out,
+    warmup_has_an_effect,
+    sampler_is_available,
+    heldout_is_large_enough,
+)
