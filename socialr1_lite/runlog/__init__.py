@@ -12,6 +12,7 @@
         run.set_state("completed", step=20)
 
     read_traces(run), read_metrics(run)            rows that count; superseded=True for all of them
+    TraceIndex(run)                                pages, neighbours, curves, search: see index.py and query.py
     total_reward(components, weights, mode, tau)   the one formula; row_total(row) for a stored row
 
 A second process (an evaluation) writes its own shards: `TraceWriter(run, writer="evaluate", segment=...)` with
@@ -20,6 +21,7 @@ A second process (an evaluation) writes its own shards: `TraceWriter(run, writer
 
 from socialr1_lite.runlog.checkpoints import Newest, check, mark_complete, newest_complete
 from socialr1_lite.runlog.folder import RUN_VERSION, RunFolder, Segment, find_runs
+from socialr1_lite.runlog.index import TraceIndex, cache_folder
 from socialr1_lite.runlog.lines import replace_atomic, write_atomic, write_json
 from socialr1_lite.runlog.lock import FolderLock
 from socialr1_lite.runlog.total import total_reward
@@ -41,7 +43,9 @@ __all__ = [
     "Newest",
     "RunFolder",
     "Segment",
+    "TraceIndex",
     "TraceWriter",
+    "cache_folder",
     "check",
     "find_runs",
     "mark_complete",

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import datetime
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Literal
 
 import orjson
 
@@ -39,7 +39,7 @@ class RunFolder:
     path: Path
 
     @classmethod
-    def create(cls, path: str | Path) -> Self:
+    def create(cls, path: str | Path) -> RunFolder:
         """The run folder at `path`, made if need be; an existing one is kept as it is. Raises RunLogError if newer."""
         run = cls(Path(path))
         try:
@@ -54,7 +54,7 @@ class RunFolder:
         return run
 
     @classmethod
-    def open(cls, path: str | Path) -> Self:
+    def open(cls, path: str | Path) -> RunFolder:
         """The existing run folder at `path`. Raises RunLogError when it is none, or newer than this code."""
         run = cls(Path(path))
         if not run.path.is_dir():
@@ -141,7 +141,7 @@ class RunFolder:
 
     def set_state(self, status: Status, *, step: int, **facts: Any) -> None:
         """Write state.json. `step` counts finished optimizer steps; `facts` are kept beside it."""
-        written = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+        written = _now()
         lines.write_json(self.state_file, {"version": RUN_VERSION, "status": status, "step": step, "written": written} | facts)
 
     @property
@@ -160,7 +160,7 @@ class RunFolder:
         """
         lines.repair(self.segments_file)
         number = max((segment.segment for segment in self.segments()), default=-1) + 1
-        started = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+        started = _now()
         row = {"segment": number, "start_step": start_step, "started": started, "command": list(command), "kind": kind}
         lines.append(self.segments_file, [row])
         return number
@@ -189,6 +189,10 @@ class RunFolder:
     def read_scenarios(self) -> Iterator[Scenario]:
         """The stored scenarios, in the order in which they were added."""
         return map(Scenario.from_row, lines.read_rows(self.scenarios))
+
+
+def _now() -> str:
+    return datetime.now(timezone.utc).isoformat(timespec="seconds")
 
 
 def check_version(found: Any, known: int, where: Path) -> None:

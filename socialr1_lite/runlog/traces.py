@@ -157,12 +157,12 @@ class History:
         """evaluations: (segment, benchmark, step) of every evaluation that left rows."""
         trained = [segment for segment in segments if segment.kind == "train"]
         numbers = {segment.segment for segment in segments}
-        self._cut = {
+        self.cuts = {
             number: min((later.start_step for later in trained if later.segment > number), default=NEVER) for number in numbers
         }
-        self._latest: dict[tuple[str, int], int] = {}
+        self.latest: dict[tuple[str, int], int] = {}
         for segment, benchmark, step in evaluations:
-            self._latest[benchmark, step] = max(segment, self._latest.get((benchmark, step), segment))
+            self.latest[benchmark, step] = max(segment, self.latest.get((benchmark, step), segment))
 
     @classmethod
     def of(cls, run: RunFolder) -> History:
@@ -172,14 +172,14 @@ class History:
 
     def cut(self, segment: int) -> int:
         """The first step at which a later launch went on from this one; NEVER when none did."""
-        return self._cut.get(segment, NEVER)
+        return self.cuts.get(segment, NEVER)
 
     def is_superseded(self, row: Mapping[str, Any]) -> bool:
         """Whether a trace row was made again by a later launch."""
         step, segment = row["step"], row["segment"]
         if row["phase"] == "train":
             return bool(step >= self.cut(segment))
-        return bool(step > self.cut(segment) or segment < self._latest.get((row["benchmark"], step), segment))
+        return bool(step > self.cut(segment) or segment < self.latest.get((row["benchmark"], step), segment))
 
 
 def evaluations_of(run: RunFolder) -> set[tuple[int, str, int]]:

@@ -1,0 +1,165 @@
+"""What may be asked of a trace index: the closed tables of fields, filters and sortings, turned into bound SQL.
+
+A filter is a plain JSON-ready mapping, field -> condition, all of which must hold:
+
+    {"phase": "train", "outcome": ["wrong", "unreadable"], "step": {"min": 100, "max": 200}, "early": true}
+
+* a scalar: equal; null: the field holds nothing (a judge that could not judge);
+* a list: any of these;
+* {"min": a, "max": b}: a <= field <= b, either end may be left out;
+* "text": a search in completions: every word must occur, "quoted words" as a phrase.
+
+`superseded` is false unless the filter says otherwise (null there means both).
+A sorting is a field's name, "-" in front for descending; ties, and the sorting "time", follow step, group, index.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Any, NamedTuple
+
+from socialr1_lite.errors import RunLogError
+
+Filter = Mapping[str, Any]
+Bound = tuple[str, list[Any]]  # SQL text and the values for its question marks
+
+COMPONENTS = ("format", "outcome", "structure", "content", "length")
+PARTS = (
+    "structure.coverage",
+    "structure.order",
+    "structure.independence",
+    "content.cue_encoding",
+    "content.cue_interpretation",
+    "content.goal_clarification",
+    "content.response_generation",
+    "length.window",
+    "length.repetition",
+)
+
+
+class Field(NamedTuple):
+    """A column of the index: its SQL name and what kind of value it holds."""
+
+    column: str
+    kind: type
+
+
+FIELDS: dict[str, Field] = {
+    "phase": Field("phase", str),
+    "step": Field("step", int),
+    "group": Field("grp", int),
+    "index": Field("idx", int),
+    "gid": Field("gid", int),
+    "segment": Field("segment", int),
+    "rank": Field("rank", int),
+    "benchmark": Field("benchmark", str),
+    "scenario": Field("scenario", str),
+    "dimension": Field("dimension", str),
+    "outcome": Field("outcome", str),
+    "right": Field("right_", bool),
+    "answer": Field("answer", int),
+    "tokens": Field("tokens", int),
+    "finish": Field("finish", str),
+    "truncated": Field("truncated", bool),
+    "total": Field("total", float),
+    "advantage": Field("advantage", float),
+    "tau": Field("tau", float),
+    "flat": Field("flat", bool),
+    "early": Field("early", bool),
+    "superseded": Field("superseded", bool),
+    **{f"reward.{name}": Field(f"r_{name}", float) for name in COMPONENTS},
+    **{name: Field(f"p_{name.replace('.', '_')}", float) for name in PARTS},
+}
+FACETS = ("phase", "benchmark", "outcome", "dimension", "truncated", "flat", "early", "superseded")
+TEXT = "text"
+TIME = "time"
+TIE = ("step", "gid", "idx", "id")  # the order of things that are equal otherwise
+
+
+def field(name: str) -> Field:
+    """The field of that name. Raises RunLogError with the names there are."""
+    try:
+        return FIELDS[name]
+    except KeyError:
+        raise RunLogError(f"traces have no field {name!r}; there are: {', '.join(FIELDS)}") from None
+
+
+def where(conditions: Filter | None, *, leave_out: Collection[str] = ()) -> Bound:
+    """The SQL condition of a filter without its "text" and without the fields left out."""
+    told = {"superseded": False} | dict(conditions or {})
+    if told["superseded"] is None:
+        del told["superseded"]
+    texts, values = ["1"], []
+    for name, condition in told.items():
+        if name != TEXT and name not in leave_out:
+            text, bound = _condition(field(name), condition, name)
+            texts.append(text)
+            values += bound
+    return " AND ".join(texts), values
+
+
+def _condition(of: Field, condition: Any, name: str) -> Bound:
+    if isinstance(condition, Mapping):
+        return _range(of, condition, name)
+    if isinstance(condition, (list, tuple)):
+        marks = ", ".join("?" * len(condition))
+        return f"{of.column} IN ({marks})", [_value(of, one, name) for one in condition]
+    if condition is None:
+        return f"{of.column} IS NULL", []
+    return f"{of.column} = ?", [_value(of, condition, name)]
+
+
+def _range(of: Field, ends: Mapping[str, Any], name: str) -> Bound:
+    if of.kind is str or not ends.keys() <= {"min", "max"}:
+        raise RunLogError(f"filter {name}: {dict(ends)!r} is no range; write {{'min': a, 'max': b}} of a number")
+    told = [(sign, ends[end]) for end, sign in (("min", ">="), ("max", "<=")) if ends.get(end) is not None]
+    texts = [f"{of.column} {sign} ?" for sign, _ in told]
+    return " AND ".join(texts) or "1", [_value(of, value, name) for _, value in told]
+
+
+def _value(of: Field, value: Any, name: str) -> Any:
+    """The value as stored; refuses one of another kind, which would silently match nothing."""
+    allowed: tuple[type, ...] = (int, float) if of.kind in (int, float) else (of.kind,)
+    if not isinstance(value, allowed) or (isinstance(value, bool) and of.kind is not bool):
+        raise RunLogError(f"filter {name}: {value!r} is not of type {of.kind.__name__}")
+    return int(value) if of.kind is bool else value
+
+
+class Order(NamedTuple):
+    """A sorting: one column (None for time alone), its direction, then TIE."""
+
+    column: str | None
+    descending: bool
+
+    @classmethod
+    def parse(cls, sort: str) -> Order:
+        """ "-advantage", "total", "time" or "-time". Raises RunLogError for an unknown field."""
+        name = sort.removeprefix("-")
+        return cls(None if name == TIME else field(name).column, sort.startswith("-"))
+
+    def sql(self, *, backwards: bool = False) -> str:
+        """ORDER BY list; rows without a value come last, either way round."""
+        tie = "DESC" if backwards != (self.column is None and self.descending) else "ASC"
+        ties = ", ".join(f"{column} {tie}" for column in TIE)
+        if self.column is None:
+            return ties
+        direction = "DESC" if self.descending != backwards else "ASC"
+        nulls = "DESC" if backwards else "ASC"
+        return f"{self.column} IS NULL {nulls}, {self.column} {direction}, {ties}"
+
+    def beyond(self, place: Mapping[str, Any], *, backwards: bool) -> Bound:
+        """The condition of rows strictly after `place` (a row's columns), or before it when backwards."""
+        sign = "<" if backwards != (self.column is None and self.descending) else ">"
+        tied = f"({', '.join(TIE)}) {sign} ({', '.join('?' * len(TIE))})"
+        ties = [place[column] for column in TIE]
+        if self.column is None:
+            return tied, ties
+        value = place[self.column]
+        text, bound = self._past(value, backwards)
+        return f"(({text}) OR ({self.column} IS ? AND {tied}))", [*bound, value, *ties]
+
+    def _past(self, value: Any, backwards: bool) -> Bound:
+        if value is None:
+            return (f"{self.column} IS NOT NULL" if backwards else "0"), []
+        sign = "<" if self.descending != backwards else ">"
+        return f"{self.column} {sign} ?" + ("" if backwards else f" OR {self.column} IS NULL"), [value]

@@ -1,0 +1,275 @@
+"""From the bytes that shards gained to rows of the index; nothing here that the shards could not give again."""
+
+from __future__ import annotations
+
+import hashlib
+import sqlite3
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import orjson
+
+from socialr1_lite.errors import RunLogError
+from socialr1_lite.runlog import lines
+from socialr1_lite.runlog.folder import RunFolder
+from socialr1_lite.runlog.query import COMPONENTS, PARTS
+from socialr1_lite.runlog.total import total_reward
+from socialr1_lite.runlog.traces import History, complete_lines_of, read_row, shard_paths
+
+SCHEMA_VERSION = "1"
+PAGE_BYTES = 16384  # measured: at a million rows a third of the writing time of 4096
+FINGERPRINT_BYTES = 4096
+BATCH_ROWS = 2000
+FLAT = 1e-8  # rewards of a group that lie no further apart have zero variance (torch.isclose's own tolerance)
+
+Progress = Callable[[int, int], object]  # (bytes done, bytes in all)
+
+COLUMNS = (
+    *("id", "step", "gid", "idx", "grp", "phase", "superseded", "outcome", "right_", "total", "advantage"),
+    *("flat", "early", "truncated", "tokens", "tau", "dimension", "benchmark"),
+    *(f"r_{name}" for name in COMPONENTS),
+    *(f"p_{name.replace('.', '_')}" for name in PARTS),
+    *("scenario", "segment", "rank", "answer", "finish", "shard", "offset", "length"),
+)
+SCHEMA = f"""
+CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID;
+CREATE TABLE shards (id INTEGER PRIMARY KEY, name TEXT UNIQUE, done INTEGER, size INTEGER, mtime INTEGER, print TEXT);
+CREATE TABLE traces ({", ".join(COLUMNS).replace("id,", "id INTEGER PRIMARY KEY,", 1)});
+CREATE TABLE groups (
+    gid INTEGER PRIMARY KEY, phase, benchmark, segment, step, grp, scenario, n, worst, best, mean, sd, flat, cause
+);
+CREATE TABLE scenarios (id TEXT PRIMARY KEY, dimension TEXT, offset INTEGER) WITHOUT ROWID;
+CREATE TABLE notices (text TEXT);
+"""
+INDEXES = """
+CREATE INDEX IF NOT EXISTS traces_time ON traces (step, gid, idx);
+CREATE INDEX IF NOT EXISTS traces_gid ON traces (gid);
+CREATE INDEX IF NOT EXISTS traces_scenario ON traces (scenario, step);
+"""
+# why a group of at least two has no variance, most telling cause first
+GROUPS = f"""
+INSERT OR REPLACE INTO groups
+SELECT gid, phase, benchmark, segment, step, grp, scenario, count(*), min(total), max(total), avg(total),
+    CASE WHEN count(*) > 1
+        THEN sqrt(max(0, sum(total * total) - count(*) * avg(total) * avg(total)) / (count(*) - 1)) END,
+    count(*) > 1 AND max(total) - min(total) <= {FLAT},
+    CASE WHEN count(*) < 2 OR max(total) - min(total) > {FLAT} THEN ''
+        WHEN min(truncated) THEN 'all cut off'
+        WHEN max(r_format) = 0 THEN 'all badly formatted'
+        WHEN min(outcome) = max(outcome) THEN 'all ' || outcome
+        ELSE 'terms cancel' END
+FROM traces WHERE gid >= ? GROUP BY gid
+"""
+
+
+class GroupKey(NamedTuple):
+    """What makes completions siblings: the same prompt, generated together."""
+
+    phase: str
+    benchmark: str
+    segment: int
+    step: int
+    group: int
+
+
+class Tail:
+    """Brings one open index up to date with its run's shards."""
+
+    def __init__(self, database: sqlite3.Connection, run: RunFolder) -> None:
+        """The database is empty or holds this schema."""
+        self._database = database
+        self._run = run
+        database.create_function("sqrt", 1, lambda x: x**0.5, deterministic=True)  # not every SQLite has its own
+        self._gids: dict[GroupKey, int] = {}
+        self._dimensions: dict[str, str] = {}
+
+    def refresh(self, progress: Progress | None = None) -> int:
+        """Index what is new, everything when the index does not match; returns the number of new rows."""
+        if not self._run.traces.is_dir():
+            raise RunLogError(f"{self._run.path} is gone or is no run folder: it holds no {self._run.traces.name}/")
+        if not self._fits():
+            self._empty()
+        self._load()
+        sizes = {path: path.stat().st_size for path in shard_paths(self._run)}
+        first = self._next_id("traces", "id")
+        done = 0
+        for path, size in sizes.items():
+            self._tail(path, size, lambda here, done=done: progress(done + here, sum(sizes.values())) if progress else None)
+            done += size
+        added = self._next_id("traces", "id") - first
+        self._settle(first)
+        return added
+
+    def _fits(self) -> bool:
+        """Whether the index was made by this code from these shards, as far as they went then."""
+        try:
+            version = self._meta("version")
+            known = self._database.execute("SELECT name, done, size, mtime, print FROM shards").fetchall()
+        except sqlite3.DatabaseError:
+            return False
+        return version == SCHEMA_VERSION and all(self._unchanged(*shard) for shard in known)
+
+    def _unchanged(self, name: str, done: int, size: int, mtime: int, fingerprint: str) -> bool:
+        path = self._run.traces / name
+        try:
+            now = path.stat()
+        except FileNotFoundError:
+            return False
+        if (now.st_size, now.st_mtime_ns) == (size, mtime):
+            return True
+        return now.st_size >= done and _fingerprint(path, done) == fingerprint
+
+    def _empty(self) -> None:
+        tables = self._database.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
+        for (name,) in tables:
+            if not name.startswith(("sqlite_", "words_")):
+                self._database.execute(f'DROP TABLE IF EXISTS "{name}"')
+        for statement in SCHEMA.split(";"):
+            self._database.execute(statement)
+        self._database.execute("INSERT INTO meta VALUES ('version', ?)", [SCHEMA_VERSION])
+        self._gids.clear()
+        self._dimensions.clear()
+
+    def _load(self) -> None:
+        if not self._gids:
+            rows = self._database.execute("SELECT phase, benchmark, segment, step, grp, gid FROM groups")
+            self._gids = {GroupKey(*row[:5]): row[5] for row in rows}
+        self._add_scenarios()
+        if not self._dimensions:
+            self._dimensions = dict(self._database.execute("SELECT id, dimension FROM scenarios"))
+
+    def _add_scenarios(self) -> None:
+        """Note where each stored scenario lies; the file only ever grows."""
+        if not self._run.scenarios.exists():
+            return
+        start = int(self._meta("scenarios") or 0)
+        for offset, line in lines.complete_lines(self._run.scenarios, start):
+            start = offset + len(line)
+            row = lines.parse(line)
+            if row is not None:
+                self._dimensions[row["id"]] = row.get("dimension", "")
+                self._database.execute(
+                    "INSERT OR REPLACE INTO scenarios VALUES (?, ?, ?)", [row["id"], row.get("dimension", ""), offset]
+                )
+        self._set_meta("scenarios", str(start))
+
+    def _tail(self, path: Path, size: int, tick: Callable[[int], object]) -> None:
+        """Read the complete lines after what is known of one shard."""
+        known = self._database.execute("SELECT id, done, size FROM shards WHERE name = ?", [path.name]).fetchone()
+        shard, done, seen = known or (self._next_id("shards", "id"), 0, -1)
+        if seen == size and done == size:
+            return
+        mtime = path.stat().st_mtime_ns
+        history = History(self._run.segments())
+        batch = []
+        for offset, line in complete_lines_of(path, done):
+            done = offset + len(line)
+            row = self._read(line, path, offset)
+            if row is None:
+                continue
+            batch.append(self._values(row, history, shard, offset, len(line)))
+            if len(batch) == BATCH_ROWS:
+                self._insert(batch)
+                batch = []
+                tick(done)
+        self._insert(batch)
+        tick(done)
+        fingerprint = _fingerprint(path, done)
+        self._database.execute(
+            "INSERT OR REPLACE INTO shards VALUES (?, ?, ?, ?, ?, ?)", [shard, path.name, done, size, mtime, fingerprint]
+        )
+
+    def _read(self, line: bytes, path: Path, offset: int) -> dict[str, Any] | None:
+        """The row, or None and a notice for a damaged line in the middle of a shard. A newer version is refused."""
+        if lines.parse(line) is None:
+            self._database.execute("INSERT INTO notices VALUES (?)", [f"{path.name}: the line at byte {offset} is damaged"])
+            return None
+        return read_row(line, f"{path}, byte {offset}")
+
+    def _values(self, row: dict[str, Any], history: History, shard: int, offset: int, length: int) -> tuple[Any, ...]:
+        """One row of the table, in the order of COLUMNS."""
+        components, parts = row["components"], row["parts"]
+        key = GroupKey(row["phase"], row["benchmark"], row["segment"], row["step"], row["group"])
+        gid = self._gids.setdefault(key, len(self._gids) + 1)
+        independence = parts.get("structure.independence")
+        outcome, truncated = row["outcome"], row["finish"] == "length"
+        return (
+            *(None, row["step"], gid, row["index"], row["group"], row["phase"], history.is_superseded(row), outcome),
+            *(outcome == "right", total_reward(components, row["weights"], row["mode"], row["tau"]), row["advantage"]),
+            *(0, independence is not None and independence < 1, truncated, row["tokens"], row["tau"]),
+            *(self._dimensions.get(row["scenario"], ""), row["benchmark"]),
+            *map(components.get, COMPONENTS),
+            *map(parts.get, PARTS),
+            *(row["scenario"], row["segment"], row["rank"], row["answer"], row["finish"], shard, offset, length),
+        )
+
+    def _insert(self, batch: list[tuple[Any, ...]]) -> None:
+        self._database.executemany(f"INSERT INTO traces VALUES ({', '.join('?' * len(COLUMNS))})", batch)
+
+    def _settle(self, first: int) -> None:
+        """What depends on more than one row: group figures, and which rows still count."""
+        for statement in INDEXES.split(";"):
+            self._database.execute(statement)
+        touched = self._database.execute("SELECT min(gid) FROM traces WHERE id >= ?", [first]).fetchone()[0]
+        if touched is not None:
+            self._database.execute(GROUPS, [touched])
+            flat = "gid IN (SELECT gid FROM groups WHERE flat AND gid >= ?)"
+            self._database.execute(f"UPDATE traces SET flat = 0 WHERE gid >= ? AND flat AND NOT {flat}", [touched, touched])
+            self._database.execute(f"UPDATE traces SET flat = 1 WHERE {flat}", [touched])
+        self._mark_superseded()
+
+    def _mark_superseded(self) -> None:
+        """Mark rows anew when launches or evaluations were added since the last time."""
+        known = self._database.execute("SELECT DISTINCT segment, benchmark, step FROM groups WHERE phase = 'eval'")
+        history = History(self._run.segments(), known.fetchall())
+        signature = orjson.dumps([sorted(history.cuts.items()), sorted(history.latest.items())]).decode()
+        if signature == self._meta("history"):
+            return
+        for segment, cut in history.cuts.items():
+            sql = "UPDATE traces SET superseded = step > ? OR (phase = 'train' AND step = ?) WHERE segment = ?"
+            self._database.execute(sql, [cut, cut, segment])
+        for (benchmark, step), segment in history.latest.items():
+            sql = "UPDATE traces SET superseded = 1 WHERE phase = 'eval' AND benchmark = ? AND step = ? AND segment < ?"
+            self._database.execute(sql, [benchmark, step, segment])
+        self._set_meta("history", signature)
+
+    def _meta(self, key: str) -> str | None:
+        found = self._database.execute("SELECT value FROM meta WHERE key = ?", [key]).fetchone()
+        return found[0] if found else None
+
+    def _set_meta(self, key: str, value: str) -> None:
+        self._database.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", [key, value])
+
+    def _next_id(self, table: str, column: str) -> int:
+        return int(self._database.execute(f"SELECT coalesce(max({column}), 0) + 1 FROM {table}").fetchone()[0])
+
+
+def _fingerprint(path: Path, done: int) -> str:
+    """Digest of the first and the last bytes before `done`: tells a grown shard from another one."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        digest.update(file.read(min(done, FINGERPRINT_BYTES)))
+        file.seek(max(0, done - FINGERPRINT_BYTES))
+        digest.update(file.read(min(done, FINGERPRINT_BYTES)))
+    return digest.hexdigest()
+
+
+def texts(database: sqlite3.Connection, run: RunFolder, after: int) -> Iterator[tuple[int, str]]:
+    """(id, completion) of every trace with an id beyond `after`, in the order of the files."""
+    shards = dict(database.execute("SELECT id, name FROM shards"))
+    rows = database.execute("SELECT id, shard, offset, length FROM traces WHERE id > ? ORDER BY shard, offset", [after])
+    current, file = None, None
+    try:
+        for identity, shard, offset, length in rows.fetchall():
+            if shard != current:
+                if file is not None:
+                    file.close()
+                current, file = shard, (run.traces / shards[shard]).open("rb")
+            assert file is not None
+            file.seek(offset)
+            row = lines.parse(file.read(length))
+            yield identity, "" if row is None else str(row["completion"])
+    finally:
+        if file is not None:
+            file.close()
