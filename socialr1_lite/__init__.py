@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from socialr1_lite.sip import parse as parse
     from socialr1_lite.sip import render as render
     from socialr1_lite.sip import reply_text as reply_text
-    from socialr1_lite.stories import generate as generate_stories
+    from socialr1_lite.stories import generate as generate_stories  # noqa: F401
     from socialr1_lite.stories import gold_reply as gold_reply
     from socialr1_lite.train import run_recipe as run_recipe
 
@@ -50,7 +50,7 @@ PUBLIC = {  # a public name: where it lives, and what it is called there
     "smoke": ("recipe", "smoke"),
 }
 
-__all__ = ["__version__", *PUBLIC]  # noqa: PLE0604
+__all__ = ["__version__", *PUBLIC]
 
 
 def __getattr__(name: str) -> Any:

@@ -1,13 +1,14 @@
 """YAML in which every value remembers the file and line it was written on, so that a mistake can name them.
 
-Scalars follow YAML 1.2's core rules: `1e-5` is a number, `010` is ten, and `no`, `off` and `2024-01-01` are text
-(PyYAML's own YAML 1.1 reads a string, eight, False, False and a date). Aliases, tags and repeated keys are refused.
+Scalars follow YAML 1.2's core rules: `1e-5` is a number, `010` is ten, and `no`, `off` and `2024-01-01` are
+text (PyYAML's own YAML 1.1 reads a string, eight, False, False and a date). Aliases, tags and repeated keys
+are refused. `extends:` lays a file over another one, `override` a `key=value` of the command line over both.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -34,7 +35,7 @@ PLAIN_TAGS = ("tag:yaml.org,2002:map", "tag:yaml.org,2002:seq")
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where something was written: a file and a line (1-based; 0 when the line is not known) or the command line."""
+    """Where something was written: a file and its line (1-based; 0: not known), or the command line."""
 
     file: str
     line: int = 0
@@ -46,7 +47,7 @@ class Place:
 COMMAND_LINE = Place("on the command line")
 
 
-@dataclass(frozen=True, slots=True, order=True)
+@dataclass(frozen=True, slots=True)
 class Mistake:
     """One thing to mend: where it is and what is wrong with it."""
 
@@ -56,7 +57,7 @@ class Mistake:
 
 @dataclass(slots=True)
 class Placed:
-    """A tree of mappings, lists and scalars, where each of them was written, and what was wrong on reading."""
+    """Mappings, lists and scalars, where each of them was written, and what is wrong with them."""
 
     values: dict[str, Any] = field(default_factory=dict)
     places: dict[Keys, Place] = field(default_factory=dict)
@@ -65,9 +66,21 @@ class Placed:
     def place(self, keys: Keys) -> Place | None:
         """The place of the value at `keys`, or of the nearest thing around it that was written down."""
         for length in range(len(keys), 0, -1):
-            if place := self.places.get(keys[:length]):
-                return place
+            if keys[:length] in self.places:
+                return self.places[keys[:length]]
         return None
+
+    def blame(self, found: Iterable[tuple[Keys, str]]) -> None:
+        """Note what is wrong with the values at these keys, with the place of each."""
+        for keys, what in found:
+            self.mistakes.append(Mistake(str(self.place(keys) or "by default"), f"{dotted(keys)}: {what}"))
+
+    def tell(self, path: Path) -> str:
+        """All mistakes, a line each."""
+        count = f"{len(self.mistakes)} mistake{'s' if len(self.mistakes) > 1 else ''}"
+        return "\n  ".join(
+            [f"{path} has {count}", *(f"{wrong.where}: {wrong.what}" for wrong in self.mistakes)]
+        )
 
     def overlay(self, other: Placed) -> None:
         """Put `other` on top: mappings are merged key by key, anything else is replaced."""
@@ -119,16 +132,8 @@ _Loader.add_constructor("tag:yaml.org,2002:float", _construct_number)
 
 
 def dump(values: Mapping[str, Any]) -> str:
-    """YAML text that this module and any YAML 1.1 reader read back as the same values, keys in the given order."""
+    """YAML that this module and any YAML 1.1 reader read back as the same values, keys in the given order."""
     return yaml.dump(dict(values), Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=110)
-
-
-def scalar(text: str) -> Any:
-    """The value of one piece of YAML given outside of a file, e.g. behind `key=`. Raises RecipeError."""
-    tree = parse(text, COMMAND_LINE.file, keyed=False)
-    if tree.mistakes:
-        raise RecipeError(tree.mistakes[0].what)
-    return tree.values.get("value")
 
 
 def read(path: Path) -> Placed:
@@ -142,9 +147,59 @@ def read(path: Path) -> Placed:
     return parse(text, str(path))
 
 
+def read_chain(path: Path) -> Placed:
+    """The file and all that it `extends:` (relative to itself), laid over each other.
+
+    Raises RecipeError when one of them cannot be read or the chain comes back to itself.
+    """
+    layers = [read(path)]
+    seen = [path.resolve()]
+    while (parent := layers[-1].values.pop("extends", None)) is not None:
+        place = layers[-1].place(("extends",))
+        if not isinstance(parent, str):
+            raise RecipeError(f"{place}: extends: given {parent!r}; allowed: the name of a recipe file")
+        path = path.parent / parent
+        if path.resolve() in seen:
+            circle = " -> ".join(file.name for file in [*seen, path])
+            raise RecipeError(f"{place}: extends: runs in a circle: {circle}")
+        seen.append(path.resolve())
+        layers.append(_read_extended(path, place))
+    tree = Placed()
+    for layer in reversed(layers):
+        tree.overlay(layer)
+    return tree
+
+
+def _read_extended(path: Path, place: Place | None) -> Placed:
+    try:
+        return read(path)
+    except RecipeError as wrong:
+        raise RecipeError(f"{place}: extends: {wrong}") from None
+
+
+def override(tree: Placed, text: str) -> None:
+    """Lay `section.key=value` over the tree; what cannot be read is a mistake like any other."""
+    name, equals, given = text.partition("=")
+    keys = tuple(name.strip().split("."))
+    if not equals or not all(keys):
+        tree.mistakes.append(Mistake(str(COMMAND_LINE), f"{text!r}: expected section.key=value"))
+        return
+    try:
+        value = parse(given, repr(text), keyed=False)
+    except RecipeError as wrong:
+        tree.mistakes.append(Mistake(str(COMMAND_LINE), str(wrong)))
+        return
+    around = {keys[:length]: COMMAND_LINE for length in range(1, len(keys))}
+    inside = {(*keys, *below): COMMAND_LINE for below in value.places}
+    nested = value.values["value"]
+    for key in reversed(keys):
+        nested = {key: nested}
+    tree.overlay(Placed(nested, around | inside, value.mistakes))
+
+
 def parse(text: str, file: str, *, keyed: bool = True) -> Placed:
     """Read `text`; with `keyed` its top must be a mapping, else it may be any value (kept under "value")."""
-    tree = Placed()
+    tree = Placed(places={(): Place(file, 1)})
     try:
         _refuse_aliases(text)
         loader = _Loader(text)
@@ -152,9 +207,9 @@ def parse(text: str, file: str, *, keyed: bool = True) -> Placed:
             node = loader.get_single_node()
             if keyed and not isinstance(node, yaml.MappingNode):
                 raise RecipeError(f"{file}: expected `key: value` lines at the top, found {_describe(node)}")
-            value = None if node is None else _walk(loader, node, (), tree, file)
+            value: Any = None if node is None else _walk(loader, node, (), tree, file)
         finally:
-            loader.dispose()  # type: ignore[no-untyped-call]
+            loader.dispose()
     except yaml.YAMLError as wrong:
         raise RecipeError(_explain(wrong, file)) from None
     except RecursionError:
@@ -167,26 +222,32 @@ def _refuse_aliases(text: str) -> None:
     """An alias can point into itself or multiply without end, and `extends:` does what it is wanted for."""
     for event in yaml.parse(text, Loader=_Loader):
         if isinstance(event, yaml.AliasEvent):
-            raise yaml.composer.ComposerError(
-                None, None, f"aliases (*{event.anchor}) are not supported; write the value out", event.start_mark
-            )
+            problem = f"aliases (*{event.anchor}) are not supported; write the value out"
+            raise yaml.composer.ComposerError(None, None, problem, event.start_mark)  # type: ignore[arg-type]
 
 
 def _walk(loader: _Loader, node: yaml.Node, at: Keys, tree: Placed, file: str) -> Any:
-    tree.places.setdefault(at, Place(file, node.start_mark.line + 1))
+    tree.places.setdefault(at, _place(file, node))
     if not isinstance(node, yaml.ScalarNode) and node.tag not in PLAIN_TAGS:
-        raise yaml.constructor.ConstructorError(None, None, f"tag {node.tag} is not supported", node.start_mark)
+        problem = f"tag {node.tag} is not supported"
+        raise yaml.constructor.ConstructorError(None, None, problem, node.start_mark)
     if isinstance(node, yaml.MappingNode):
         return _walk_mapping(loader, node, at, tree, file)
     if isinstance(node, yaml.SequenceNode):
         return [_walk(loader, item, (*at, index), tree, file) for index, item in enumerate(node.value)]
-    return loader.construct_object(node)  # type: ignore[no-untyped-call]
+    return loader.construct_object(node)
 
 
-def _walk_mapping(loader: _Loader, node: yaml.MappingNode, at: Keys, tree: Placed, file: str) -> dict[str, Any]:
+def _place(file: str, node: yaml.Node) -> Place:
+    return Place(file, node.start_mark.line + 1 if node.start_mark else 0)
+
+
+def _walk_mapping(
+    loader: _Loader, node: yaml.MappingNode, at: Keys, tree: Placed, file: str
+) -> dict[str, Any]:
     values: dict[str, Any] = {}
     for key_node, value_node in node.value:
-        place = Place(file, key_node.start_mark.line + 1)
+        place = _place(file, key_node)
         if not isinstance(key_node, yaml.ScalarNode):
             tree.mistakes.append(Mistake(str(place), "a key must be a plain word"))
             continue

@@ -1,27 +1,26 @@
 """What a run is: a YAML file becomes one frozen Recipe, and every mistake in it is told at once.
 
-`load_recipe` follows `extends:`, applies `key=value` overrides, refuses unknown keys with the nearest known name
-and checks what fields mean together. Every field that Unsloth would otherwise rewrite on a GPU is explicit here,
-so that a recipe means the same on a CPU. Names of judges, story dimensions and benchmarks belong to their tables
-and are checked there.
+`load_recipe` follows `extends:`, applies `key=value` overrides, refuses unknown keys with the nearest known
+name and checks what fields mean together. Every field that Unsloth would otherwise rewrite on a GPU is
+explicit here, so that a recipe means the same on a CPU. Names of judges, story dimensions and benchmarks
+belong to their tables and are checked there.
 """
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
-from pydantic_core import ErrorDetails
 
 from socialr1_lite import placed_yaml
 from socialr1_lite.errors import RecipeError
-from socialr1_lite.placed_yaml import COMMAND_LINE, Keys, Mistake, Placed, dotted
+from socialr1_lite.placed_yaml import Placed, dotted
 from socialr1_lite.recipe_checks import cross_checks, generation_batch, processes
+from socialr1_lite.recipe_mistakes import in_our_words, unknown_key
 
 EMBEDDED_MODEL = "smollm2-135m"
 OFFLINE_JUDGES = frozenset({"facts", "rules"})  # the judges that need neither a model nor an endpoint
@@ -31,38 +30,6 @@ SMOKE_STEPS = 2
 SMOKE_GROUP = 4
 SMOKE_TOKENS = 48
 SMOKE_PROMPT_TOKENS = 1024
-
-# Names that people bring along from other trainers, papers and older versions of TRL.
-FOREIGN_NAMES = {
-    "lr": "learning_rate",
-    "kl_beta": "grpo.beta",
-    "kl_coef": "grpo.beta",
-    "group_size": "grpo.num_generations",
-    "max_prompt_length": "data.max_prompt_tokens (longer prompts are left out, not cut)",
-    "warmup_ratio": "warmup_steps (a number of steps)",
-    "use_vllm": "grpo.vllm",
-    "model_name": "model.name",
-    "output_dir": "run.root and run.name",
-    "batch_size": "grpo.per_device_train_batch_size",
-}
-
-PHRASES = {  # pydantic's error types that read badly in its own words
-    "model_type": "`key: value` lines",
-    "dict_type": "`key: value` lines",
-    "tuple_type": "a list, like [a, b]",
-    "int_type": "a whole number",
-    "int_parsing": "a whole number",
-    "int_from_float": "a whole number",
-    "float_type": "a number",
-    "float_parsing": "a number",
-    "finite_number": "a finite number",
-    "bool_type": "true or false",
-    "bool_parsing": "true or false",
-    "string_type": "text",
-    "too_short": "a list of at least one",
-    "string_too_short": "text that is not empty",
-    "string_pattern_mismatch": "a plain folder name of letters, digits, '_', '.' and '-'",
-}
 
 
 def _no_bool(value: object) -> object:
@@ -89,7 +56,7 @@ class Section(BaseModel):
 
 
 class Lora(Section):
-    """The adapter. Weights added: r x (inputs + outputs) for every adapted linear layer, scaled by alpha / r."""
+    """The adapter: r x (inputs + outputs) weights for every adapted layer, scaled by alpha / r."""
 
     r: Count = 16
     alpha: Positive = 32
@@ -101,11 +68,11 @@ class Lora(Section):
 class Model(Section):
     """Which model, in which precision, through which backend."""
 
-    name: Annotated[str, Field(min_length=1)] = EMBEDDED_MODEL  # the embedded model, a hub id, or a local folder
+    name: Annotated[str, Field(min_length=1)] = EMBEDDED_MODEL  # or a hub id, or a folder
     revision: str | None = None  # a hub commit, tag or branch
     backend: Literal["auto", "unsloth", "transformers"] = "auto"
     load_in_4bit: bool = False  # NF4 with double quantisation (QLoRA)
-    dtype: Literal["auto", "bfloat16", "float16", "float32"] = "auto"  # auto: bfloat16 where the hardware has it
+    dtype: Literal["auto", "bfloat16", "float16", "float32"] = "auto"  # auto: bfloat16 if native
     max_seq_length: Count = 1024  # tokens of prompt and completion together
     trust_remote_code: bool = False
     lora: Lora = Lora()
@@ -124,7 +91,7 @@ class Difficulty(Section):
 class Data(Section):
     """What is asked, and what is held out."""
 
-    source: Annotated[str, Field(min_length=1)] = "stories"  # stories, a .jsonl/.csv/.parquet file, or a hub id
+    source: Annotated[str, Field(min_length=1)] = "stories"  # or a .jsonl/.csv/.parquet file, a hub id
     config: str | None = None  # a hub dataset's configuration
     split: str = "train"
     revision: str | None = None
@@ -164,7 +131,7 @@ class Warmup(Section):
 
 
 class Weights(Section):
-    """A weight for each component; `format` and `length` are gates in gated mode and count only in additive mode."""
+    """A weight for each component; in gated mode `format` and `length` are gates and their weights idle."""
 
     format: NotNegative = 0.2
     outcome: NotNegative = 1.0
@@ -239,7 +206,7 @@ class Grpo(Section):
     num_generations: Annotated[Whole, Field(ge=2)] = 8  # completions in a group
     per_device_train_batch_size: Count = 8
     gradient_accumulation_steps: Count = 2
-    steps_per_generation: Count | None = None  # micro-batches sampled at once; null: gradient_accumulation_steps
+    steps_per_generation: Count | None = None  # micro-batches sampled at once; null: one step's
     num_iterations: Count = 1  # times each generation batch is trained on
     max_completion_length: Count = 256  # tokens
     learning_rate: Positive = 1e-5
@@ -352,7 +319,7 @@ class Recipe(Section):
 
     @property
     def digest(self) -> str:
-        """SHA-256 of everything that decides what is trained: not where the run folder lies or whether to resume."""
+        """SHA-256 of all that decides what is trained: not where the run folder lies or whether to resume."""
         settings = self.model_dump(mode="json")
         settings["run"] = {key: settings["run"][key] for key in ("seed", "save_steps", "save_total_limit")}
         return hashlib.sha256(json.dumps(settings, sort_keys=True, ensure_ascii=True).encode()).hexdigest()
@@ -369,27 +336,27 @@ def load_recipe(path: str | Path, overrides: Sequence[str] = ()) -> Recipe:
         RecipeError: naming the file and line of every mistake, what was given and what is allowed.
     """
     path = Path(path)
-    tree = _read_chain(path)
+    tree = placed_yaml.read_chain(path)
     for text in overrides:
-        _override(tree, text)
+        placed_yaml.override(tree, text)
     sections = _read_sections(tree)
-    for keys, what in cross_checks(sections):
-        tree.mistakes.append(_mistake(tree, keys, what))
+    tree.blame(cross_checks(sections))
     if tree.mistakes:
-        raise RecipeError(_tell(path, tree.mistakes))
+        raise RecipeError(tree.tell(path))
     recipe = Recipe.model_validate(sections)
     return recipe if recipe.run.name else _named(recipe, path.stem)
 
 
 def smoke(recipe: Recipe) -> Recipe:
-    """The same recipe made small: the embedded model, two steps, short texts, no GPU, nothing from the network.
+    """The same recipe made small: the embedded model, two steps, short texts, no GPU, no network.
 
     What is learnt from (prompt, rewards, loss, schedule) stays; what costs time or needs a service goes.
     """
     group = min(recipe.grpo.num_generations, SMOKE_GROUP)
     iterations = min(recipe.grpo.num_iterations, SMOKE_STEPS)
-    judges = tuple(judge for judge in recipe.rewards.content.judges if judge.name in OFFLINE_JUDGES)
-    low = min(recipe.rewards.length.min_tokens, SMOKE_TOKENS // 4)
+    rewards = recipe.rewards
+    judges = tuple(judge for judge in rewards.content.judges if judge.name in OFFLINE_JUDGES)
+    low = min(rewards.length.min_tokens, SMOKE_TOKENS // 4)
     changes: dict[str, dict[str, Any]] = {
         "model": {
             "name": EMBEDDED_MODEL,
@@ -415,8 +382,8 @@ def smoke(recipe: Recipe) -> Recipe:
         },
         "warmup": {"steps": min(recipe.warmup.steps, SMOKE_STEPS), "batch_size": 2, "examples": 8},
         "rewards": {
-            "content": recipe.rewards.content.model_copy(update={"judges": judges or (JudgeEntry(name="rules"),)}),
-            "length": recipe.rewards.length.model_copy(update={"min_tokens": low}),
+            "content": rewards.content.model_copy(update={"judges": judges or (JudgeEntry(),)}),
+            "length": rewards.length.model_copy(update={"min_tokens": low}),
         },
         "grpo": {
             "max_steps": SMOKE_STEPS,
@@ -442,168 +409,29 @@ def smoke(recipe: Recipe) -> Recipe:
     return Recipe.model_validate({name: section.model_dump() for name, section in sections.items()})
 
 
-def _named(recipe: Recipe, name: str) -> Recipe:
+def _named(recipe: Recipe, stem: str) -> Recipe:
     """The file's stem becomes the run's name; what a folder name cannot hold becomes a dash."""
-    plain = "".join(letter if letter.isalnum() or letter in "_.-" else "-" for letter in name).strip(".-") or "run"
-    return recipe.model_copy(update={"run": recipe.run.model_copy(update={"name": plain})})
-
-
-def _read_chain(path: Path) -> Placed:
-    """The file and all that it extends, the most basic one first underneath."""
-    layers: list[Placed] = []
-    seen: list[Path] = []
-    while True:
-        if path.resolve() in seen:
-            circle = " -> ".join(file.name for file in [*seen, path])
-            raise RecipeError(f"{path}: extends runs in a circle: {circle}")
-        seen.append(path.resolve())
-        layers.append(placed_yaml.read(path) if len(layers) == 0 else _read_extended(path, layers[-1]))
-        parent = layers[-1].values.pop("extends", None)
-        if parent is None:
-            break
-        if not isinstance(parent, str):
-            raise RecipeError(f"{layers[-1].place(('extends',))}: extends: given {parent!r}; a file name is needed")
-        path = path.parent / parent
-    tree = Placed()
-    for layer in reversed(layers):
-        tree.overlay(layer)
-    return tree
-
-
-def _read_extended(path: Path, child: Placed) -> Placed:
-    try:
-        return placed_yaml.read(path)
-    except RecipeError as wrong:
-        raise RecipeError(f"{child.place(('extends',))}: extends: {wrong}") from None
-
-
-def _override(tree: Placed, text: str) -> None:
-    """Lay `section.key=value` over the tree; what cannot be read is a mistake like any other."""
-    name, equals, given = text.partition("=")
-    keys = tuple(name.strip().split("."))
-    if not equals or not all(keys):
-        tree.mistakes.append(Mistake(str(COMMAND_LINE), f"{text!r}: expected section.key=value"))
-        return
-    try:
-        value = placed_yaml.scalar(given)
-    except RecipeError as wrong:
-        tree.mistakes.append(Mistake(str(COMMAND_LINE), f"{text!r}: {wrong}"))
-        return
-    nested = value
-    for key in reversed(keys):
-        nested = {key: nested}
-    places: dict[Keys, placed_yaml.Place] = {keys[:n]: COMMAND_LINE for n in range(1, len(keys) + 1)}
-    tree.overlay(Placed(nested, places))
+    plain = "".join(letter if letter.isalnum() or letter in "_.-" else "-" for letter in stem).strip(".-")
+    return recipe.model_copy(update={"run": recipe.run.model_copy(update={"name": plain or "run"})})
 
 
 def _read_sections(tree: Placed) -> dict[str, Section]:
     """Each section that is well-formed by itself; the mistakes of the others join the tree's."""
     sections: dict[str, Section] = {}
-    for name in tree.values.keys() - Recipe.model_fields.keys():
-        tree.mistakes.append(_mistake(tree, (name,), _unknown((name,), Recipe)))
-    for name, known in Recipe.model_fields.items():
-        kind: type[Section] = known.annotation  # type: ignore[assignment]
+    tree.blame(
+        ((name,), unknown_key((name,), Recipe, Recipe)) for name in tree.values if name not in SECTIONS
+    )
+    for name, kind in SECTIONS.items():
+        given = tree.values.get(name, {})
         try:
-            sections[name] = kind.model_validate(tree.values.get(name, {}))
+            sections[name] = kind.model_validate(given)
         except ValidationError as wrong:
-            tree.mistakes += _phrase(tree, (name,), kind, wrong)
+            tree.blame(in_our_words(wrong, (name,), given, kind, Recipe))
     return sections
 
 
-def _phrase(tree: Placed, at: Keys, kind: type[Section], wrong: ValidationError) -> Iterator[Mistake]:
-    """Pydantic's findings in our words, one for each value."""
-    told: set[Keys] = set()
-    for error in wrong.errors(include_url=False, include_context=True):
-        keys = (*at, *_written(error["loc"], tree.values.get(at[0])))
-        if keys in told or (error["type"] == "too_short" and error["input"]):
-            continue  # a union reports once for each of its members, a list again after its items
-        told.add(keys)
-        if error["type"] == "extra_forbidden":
-            yield _mistake(tree, keys, _unknown(keys, _section_at(kind, error["loc"][:-1])))
-        else:
-            yield _mistake(tree, keys, _allowed(error))
-
-
-def _written(loc: Keys, values: Any) -> Keys:
-    """The part of pydantic's location that is in the file (it appends names of types and validators)."""
-    keys: list[str | int] = []
-    for key in loc:
-        if isinstance(values, Mapping) and key in values:
-            values = values[key]
-        elif isinstance(values, list) and isinstance(key, int) and key < len(values):
-            values = values[key]
-        elif not keys or isinstance(values, Mapping):
-            values = None  # a required key that is missing
-        else:
-            break
-        keys.append(key)
-    return tuple(keys)
-
-
-def _section_at(kind: type[Section], loc: Keys) -> type[Section]:
-    """The section that holds the value at `loc`."""
-    for key in loc:
-        field = kind.model_fields.get(str(key))
-        if field is not None:
-            kind = next(_sections_in(field.annotation), kind)
-    return kind
-
-
-def _sections_in(annotation: Any) -> Iterator[type[Section]]:
-    if isinstance(annotation, type) and issubclass(annotation, Section):
-        yield annotation
-    for part in get_args(annotation):
-        yield from _sections_in(part)
-
-
-def _unknown(keys: Keys, kind: type[Section]) -> str:
-    """Say what an unknown key probably meant: a neighbour, another section's field, or an older name of it."""
-    name = str(keys[-1])
-    everywhere = dict(_all_fields(Recipe))
-    if renamed := FOREIGN_NAMES.get(name):
-        return f"unknown key; use {renamed}"
-    if near := difflib.get_close_matches(name, kind.model_fields, n=1, cutoff=0.7):
-        return f"unknown key; did you mean {near[0]}?"
-    if name in everywhere:
-        return f"unknown key here; did you mean {everywhere[name]}?"
-    if near := difflib.get_close_matches(name, everywhere, n=1, cutoff=0.8):
-        return f"unknown key; did you mean {everywhere[near[0]]}?"
-    return f"unknown key; known here: {', '.join(kind.model_fields)}"
-
-
-def _all_fields(kind: type[Section], at: Keys = ()) -> Iterator[tuple[str, str]]:
-    for name, field in kind.model_fields.items():
-        inner = next(_sections_in(field.annotation), None)
-        if inner is None:
-            yield name, dotted((*at, name))
-        else:
-            yield from _all_fields(inner, (*at, name))
-
-
-def _allowed(error: ErrorDetails) -> str:
-    """`given 1; allowed: greater than or equal to 2`."""
-    if error["type"] == "missing":
-        return "is needed here"
-    message = PHRASES.get(error["type"]) or error["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
-    given = error["input"]
-    hint = ""
-    if error["type"] == "string_type" and given is not None and not isinstance(given, (dict, list)):
-        hint = " (put it in quotes)"
-    elif error["type"] == "literal_error" and isinstance(given, str):
-        near = difflib.get_close_matches(given, error["ctx"]["expected"].replace("'", "").split(", "), n=1)
-        hint = f" (did you mean {near[0]}?)" if near else ""
-    return f"given {_short(given)}; allowed: {message}{hint}"
-
-
-def _short(value: object) -> str:
-    text = "null" if value is None else str(value).lower() if isinstance(value, bool) else repr(value)
-    return text if len(text) <= 60 else text[:57] + "..."
-
-
-def _mistake(tree: Placed, keys: Keys, what: str) -> Mistake:
-    return Mistake(str(tree.place(keys) or "by default"), f"{dotted(keys)}: {what}")
-
-
-def _tell(path: Path, mistakes: Sequence[Mistake]) -> str:
-    lines = [f"  {mistake.where}: {mistake.what}" for mistake in mistakes]
-    return f"{path} has {len(lines)} mistake{'s' if len(lines) > 1 else ''}\n" + "\n".join(lines)
+SECTIONS: dict[str, type[Section]] = {
+    name: field.annotation
+    for name, field in Recipe.model_fields.items()
+    if isinstance(field.annotation, type)
+}

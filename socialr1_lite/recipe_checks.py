@@ -1,7 +1,7 @@
 """What a recipe's fields must mean together, each check with its arithmetic and the way to mend it.
 
-A check names the sections that it looks at as its parameters and yields a (keys, message) pair for each mistake,
-so that it can run as soon as those sections are well-formed, whatever is wrong elsewhere.
+A check names the sections that it looks at as its parameters and yields a (keys, message) pair for each
+mistake, so that it can run as soon as those sections are well-formed, whatever is wrong elsewhere.
 """
 
 from __future__ import annotations
@@ -39,19 +39,19 @@ def generation_batch(grpo: Grpo) -> int:
 
 
 def groups_fill_the_batch(grpo: Grpo) -> Found:
-    """TRL refuses a generation batch that does not hold whole groups; Unsloth changes the batch size instead."""
+    """TRL refuses a generation batch without whole groups; Unsloth changes the batch size instead."""
     size, group, batch = generation_batch(grpo), grpo.num_generations, grpo.per_device_train_batch_size
     if size % group == 0:
         return
     others = processes() * grpo.generation_steps
-    fitting = sorted((b for b in range(1, batch + group + 1) if b * others % group == 0), key=lambda b: abs(b - batch))
-    nearest = " or ".join(str(b) for b in sorted(fitting[:2]))
+    fitting = [other for other in range(1, batch + group + 1) if other * others % group == 0]
+    nearest = sorted(sorted(fitting, key=lambda other: abs(other - batch))[:2])
     yield (
         ("grpo", "num_generations"),
         f"one generation batch is per_device_train_batch_size {batch} x processes {processes()} x "
-        f"steps_per_generation {grpo.generation_steps} = {size} completions, which is {size / group:.2f} groups of "
+        f"steps_per_generation {grpo.generation_steps} = {size} completions, {size / group:.2f} groups of "
         f"num_generations {group}; it must be a whole number of groups, "
-        f"e.g. per_device_train_batch_size {nearest}",
+        f"e.g. per_device_train_batch_size {' or '.join(map(str, nearest))}",
     )
 
 
@@ -63,9 +63,9 @@ def saves_fall_between_generations(grpo: Grpo, run: Run) -> Found:
         yield (
             ("run", "save_steps"),
             f"a checkpoint falls after save_steps {run.save_steps} x gradient_accumulation_steps "
-            f"{grpo.gradient_accumulation_steps} = {micro_batches} micro-batches, in the middle of a generation batch "
-            f"(steps_per_generation {grpo.generation_steps} x num_iterations {grpo.num_iterations} = {block}); "
-            f"a resume could not continue it; choose save_steps so that {block} divides the product",
+            f"{grpo.gradient_accumulation_steps} = {micro_batches} micro-batches, within a generation batch "
+            f"(steps_per_generation {grpo.generation_steps} x num_iterations {grpo.num_iterations} = "
+            f"{block}); a resume could not go on from there; {block} must divide the product",
         )
 
 
@@ -76,7 +76,8 @@ def texts_fit_the_model(model: Model, data: Data, grpo: Grpo) -> Found:
         yield (
             ("model", "max_seq_length"),
             f"data.max_prompt_tokens {data.max_prompt_tokens} + grpo.max_completion_length "
-            f"{grpo.max_completion_length} = {longest} tokens, more than max_seq_length {model.max_seq_length}",
+            f"{grpo.max_completion_length} = {longest} tokens, more than max_seq_length "
+            f"{model.max_seq_length}",
         )
 
 
@@ -95,9 +96,8 @@ def length_window_is_reachable(rewards: Rewards, grpo: Grpo) -> Found:
 
 def something_is_rewarded(rewards: Rewards) -> Found:
     """All weights at zero make every advantage zero."""
-    counted = ("outcome", "structure", "content")
-    if rewards.mode == "additive":
-        counted = ("format", *counted, "length")
+    gated = ("outcome", "structure", "content")
+    counted = gated if rewards.mode == "gated" else ("format", *gated, "length")
     if not any(getattr(rewards.weights, name) for name in counted):
         yield (
             ("rewards", "weights"),
@@ -111,41 +111,37 @@ def aggregation_suits_the_mode(rewards: Rewards) -> Found:
     if rewards.aggregation == "normalize_then_sum" and rewards.mode != "additive":
         yield (
             ("rewards", "aggregation"),
-            "normalize_then_sum normalises each component by itself, and gated mode multiplies them into one; "
-            "write rewards.mode: additive, or aggregation: sum_then_normalize",
+            "normalize_then_sum normalises each component by itself, and gated mode multiplies them into "
+            "one; write rewards.mode: additive, or aggregation: sum_then_normalize",
         )
 
 
 def curriculum_runs_forward(rewards: Rewards) -> Found:
     """The ramp of tau needs a beginning before its end."""
-    if rewards.curriculum.p0 >= rewards.curriculum.p1:
-        yield (
-            ("rewards", "curriculum", "p0"),
-            f"{rewards.curriculum.p0:g} must be below p1 {rewards.curriculum.p1:g} (both are shares of the run)",
-        )
+    p0, p1 = rewards.curriculum.p0, rewards.curriculum.p1
+    if p0 >= p1:
+        yield ("rewards", "curriculum", "p0"), f"{p0:g} must be below p1 {p1:g} (both are shares of the run)"
 
 
 def difficulty_runs_forward(data: Data) -> Found:
     """Stages of the curriculum end one after the other and draw on the orders of the run."""
     previous = 0.0
     for index, stage in enumerate(data.difficulty or ()):
+        at = ("data", "difficulty", index)
         if stage.until <= previous:
-            yield ("data", "difficulty", index, "until"), f"{stage.until:g} must be above the one before ({previous:g})"
+            yield (*at, "until"), f"{stage.until:g} must be above the one before ({previous:g})"
         if foreign := sorted(set(stage.orders) - set(data.orders)):
-            yield (
-                ("data", "difficulty", index, "orders"),
-                f"{foreign} are not among data.orders {list(data.orders)}",
-            )
+            yield (*at, "orders"), f"{foreign} are not among data.orders {list(data.orders)}"
         previous = stage.until
 
 
 def reference_means_the_same_everywhere(model: Model, warmup: Warmup, grpo: Grpo) -> Found:
-    """After a cold start stock TRL measures KL to the cold-started adapter, Unsloth on a GPU to the bare base."""
+    """After a cold start TRL measures KL to that adapter, Unsloth on a GPU to the bare base."""
     if warmup.steps and grpo.beta and not warmup.merge:
         yield (
             ("grpo", "beta"),
-            f"with a cold start (warmup.steps {warmup.steps}) and beta {grpo.beta:g} the KL reference would be the "
-            "cold-started adapter on a CPU but the untrained base with Unsloth on a GPU; "
+            f"with a cold start (warmup.steps {warmup.steps}) and beta {grpo.beta:g} the KL reference would be "
+            "the cold-started adapter on a CPU but the untrained base with Unsloth on a GPU; "
             "write beta: 0, or warmup.merge: true (16-bit models only)",
         )
     if warmup.steps and warmup.merge and model.load_in_4bit:
@@ -157,12 +153,12 @@ def reference_means_the_same_everywhere(model: Model, warmup: Warmup, grpo: Grpo
 
 
 def rewrites_are_written_out(grpo: Grpo) -> Found:
-    """Unsloth on a GPU changes these settings by itself; the recipe must already say what it would make of them."""
+    """Unsloth changes these by itself on a GPU; the recipe must say already what it makes of them."""
     if grpo.loss_type == "dr_grpo" and grpo.scale_rewards != "none":
         yield (
             ("grpo", "scale_rewards"),
-            f"{grpo.scale_rewards!r} with loss_type dr_grpo: Dr. GRPO does not divide by the group's deviation, and "
-            "Unsloth would force 'none' on a GPU only; write scale_rewards: none",
+            f"{grpo.scale_rewards!r} with loss_type dr_grpo: Dr. GRPO does not divide by the group's deviation, "
+            "and Unsloth would force 'none' on a GPU only; write scale_rewards: none",
         )
     if grpo.loss_type == "cispo" and grpo.epsilon_high is None:
         yield (
@@ -177,25 +173,20 @@ def warmup_has_an_effect(grpo: Grpo, warmup: Warmup) -> Found:
         if section.lr_scheduler_type == "constant" and section.warmup_steps:
             yield (
                 (name, "warmup_steps"),
-                f"{section.warmup_steps} has no effect with lr_scheduler_type constant; write constant_with_warmup",
+                f"{section.warmup_steps} has no effect with lr_scheduler_type constant; "
+                "write constant_with_warmup",
             )
 
 
 def sampler_is_available(model: Model, grpo: Grpo) -> Found:
     """Unsloth's fast inference *is* colocated vLLM; TRL's own needs the plain backend."""
+    at = ("grpo", "vllm")
     if model.fast_inference and model.backend == "transformers":
-        yield ("model", "fast_inference"), "is Unsloth's; write backend: auto or unsloth, or fast_inference: false"
+        yield ("model", "fast_inference"), "is Unsloth's; write backend: auto, or fast_inference: false"
     elif model.fast_inference and grpo.vllm != "colocate":
-        yield (
-            ("grpo", "vllm"),
-            f"{grpo.vllm or 'null'} with model.fast_inference: true, which samples with vLLM in the training process; "
-            "write vllm: colocate",
-        )
+        yield at, f"given {grpo.vllm or 'null'}; with model.fast_inference: true it must be colocate"
     elif grpo.vllm == "colocate" and not model.fast_inference and model.backend != "transformers":
-        yield (
-            ("grpo", "vllm"),
-            "colocate needs model.fast_inference: true (Unsloth's vLLM) or model.backend: transformers (TRL's)",
-        )
+        yield at, "colocate needs model.fast_inference: true (Unsloth's) or model.backend: transformers"
 
 
 def heldout_is_large_enough(data: Data, evaluation: Evaluation) -> Found:
