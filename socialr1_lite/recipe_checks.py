@@ -140,8 +140,8 @@ def reference_means_the_same_everywhere(model: Model, warmup: Warmup, grpo: Grpo
     if warmup.steps and grpo.beta and not warmup.merge:
         yield (
             ("grpo", "beta"),
-            f"with a cold start (warmup.steps {warmup.steps}) and beta {grpo.beta:g} the KL reference would be "
-            "the cold-started adapter on a CPU but the untrained base with Unsloth on a GPU; "
+            f"after a cold start (warmup.steps {warmup.steps}) and with beta {grpo.beta:g} the KL reference "
+            "would be the cold-started adapter on a CPU but the untrained base with Unsloth on a GPU; "
             "write beta: 0, or warmup.merge: true (16-bit models only)",
         )
     if warmup.steps and warmup.merge and model.load_in_4bit:
@@ -157,7 +157,7 @@ def rewrites_are_written_out(grpo: Grpo) -> Found:
     if grpo.loss_type == "dr_grpo" and grpo.scale_rewards != "none":
         yield (
             ("grpo", "scale_rewards"),
-            f"{grpo.scale_rewards!r} with loss_type dr_grpo: Dr. GRPO does not divide by the group's deviation, "
+            f"{grpo.scale_rewards!r} with loss_type dr_grpo: Dr. GRPO does not divide by a group's deviation "
             "and Unsloth would force 'none' on a GPU only; write scale_rewards: none",
         )
     if grpo.loss_type == "cispo" and grpo.epsilon_high is None:
