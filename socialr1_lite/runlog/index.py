@@ -13,6 +13,7 @@
     index.scenario(id)                            the Scenario, or None
     index.series(field, where, by="step")         per step: n, mean, sd, low, high (+ quantiles)
     index.group_series(where)                     per step: groups, flat share, the share of each cause, mean sd
+    index.counts(field, where, by="step")         per step: {by, n, values: {value: count}} of a text or yes/no field
     index.facets(where)                           field -> value -> count, each without its own condition
     index.columns(fields, where)                  tuples for scatter plots and histograms
     index.bounds(), index.notices()               first and last step and row counts; damaged lines that were skipped
@@ -206,6 +207,26 @@ class TraceIndex:
         for row in rows:
             steps[row[0]].append(row)
         return [_group_point(step, parts) for step, parts in steps.items()]
+
+    def counts(self, name: str, where: Filter | None = None, *, by: str = "step") -> list[Row]:
+        """How often each value of a text or yes/no field occurs per step (or per any field): {by, n, values}.
+
+        n counts every row of the step, those without a value as well; `values` leaves those out.
+        """
+        of, over = field(name), field(by)
+        text, values = self._where(where)
+        rows = self._all(
+            f"SELECT {over.column}, {of.column}, count(*) FROM traces WHERE {text}"
+            f" GROUP BY {over.column}, {of.column} ORDER BY {over.column}",
+            values,
+        )
+        points: dict[Any, Row] = {}
+        for at, value, number in rows:
+            point = points.setdefault(at, {by: at, "n": 0, "values": {}})
+            point["n"] += number
+            if value is not None:
+                point["values"][bool(value) if of.kind is bool else value] = number
+        return list(points.values())
 
     def facets(self, where: Filter | None = None) -> dict[str, dict[Any, int]]:
         """For each facet the count of every value, under the filter without that facet's own condition.

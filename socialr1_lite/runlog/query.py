@@ -36,6 +36,8 @@ PARTS = (
     "length.repetition",
 )
 
+STAGES = tuple(part.removeprefix("content.") for part in PARTS if part.startswith("content."))
+
 
 class Field(NamedTuple):
     """A column of the index: its SQL name and what kind of value it holds."""
@@ -69,6 +71,7 @@ FIELDS: dict[str, Field] = {
     "superseded": Field("superseded", bool),
     **{f"reward.{name}": Field(f"r_{name}", float) for name in COMPONENTS},
     **{name: Field(f"p_{name.replace('.', '_')}", float) for name in PARTS},
+    **{f"stage.{name}": Field(f"s_{name}", str) for name in STAGES},
 }
 FACETS = ("phase", "benchmark", "outcome", "dimension", "truncated", "flat", "early", "superseded")
 TEXT = "text"

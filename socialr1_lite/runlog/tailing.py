@@ -13,11 +13,11 @@ import orjson
 from socialr1_lite.errors import RunLogError
 from socialr1_lite.runlog import lines
 from socialr1_lite.runlog.folder import RunFolder
-from socialr1_lite.runlog.query import COMPONENTS, PARTS
+from socialr1_lite.runlog.query import COMPONENTS, PARTS, STAGES
 from socialr1_lite.runlog.total import total_reward
 from socialr1_lite.runlog.traces import History, complete_lines_of, read_row, shard_paths
 
-SCHEMA_VERSION = "1"
+SCHEMA_VERSION = "2"
 PAGE_BYTES = 16384  # measured: at a million rows a third of the writing time of 4096
 FINGERPRINT_BYTES = 4096
 BATCH_ROWS = 2000
@@ -30,6 +30,7 @@ COLUMNS = (
     *("flat", "early", "truncated", "tokens", "tau", "dimension", "benchmark"),
     *(f"r_{name}" for name in COMPONENTS),
     *(f"p_{name.replace('.', '_')}" for name in PARTS),
+    *(f"s_{name}" for name in STAGES),
     *("scenario", "segment", "rank", "answer", "finish", "shard", "offset", "length"),
 )
 SCHEMA = f"""
@@ -201,6 +202,7 @@ class Tail:
             *(self._dimensions.get(row["scenario"], ""), row["benchmark"]),
             *map(components.get, COMPONENTS),
             *map(parts.get, PARTS),
+            *map(row["stages"].get, STAGES),
             *(row["scenario"], row["segment"], row["rank"], row["answer"], row["finish"], shard, offset, length),
         )
 

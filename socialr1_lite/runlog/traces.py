@@ -142,6 +142,7 @@ def read_row(line: bytes, where: str) -> Row:
     row.setdefault("prefilled", False)
     row.setdefault("answer", None)
     row.setdefault("notes", [])
+    row.setdefault("stages", {})  # what became of each stage (sip.stage_states), where the writer told
     return row
 
 
