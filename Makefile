@@ -1,0 +1,58 @@
+# make train   set up, then train the embedded default recipe with GRPO and the SIP reward stack
+# make test    set up, then run the tests that fit into ten minutes
+# make setup   only the set-up: .venv with everything in it; does nothing when nothing changed
+# make viewer  set up, then look at the runs in a browser
+# make lint    ruff and mypy
+# make doctor  what this machine can do, and the line to type for each missing thing
+
+PYTHON ?= python3
+RECIPE ?= recipes/cpu_smollm2.yaml
+RUNS ?= runs
+TESTS ?= tests
+
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+STAMP := $(VENV)/.complete
+REQUIREMENTS := requirements.txt requirements-nodeps.txt pyproject.toml
+
+# Without an NVIDIA GPU this release installs as a CPU build; an open range would fetch several gigabytes of CUDA.
+CPU_TORCH := torch==2.13.0
+
+.PHONY: setup train test test-all lint viewer doctor clean
+
+setup: $(STAMP)
+
+# Written last, so that an interrupted set-up is taken up again.
+$(STAMP): $(REQUIREMENTS) Makefile
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	    || { echo "Python 3.11 or newer is needed: make PYTHON=/path/to/python3.11 $(MAKECMDGOALS)"; exit 2; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@if command -v nvidia-smi >/dev/null 2>&1 && nvidia-smi -L >/dev/null 2>&1; \
+	    then echo "== NVIDIA GPU found: pip chooses the CUDA build of torch"; \
+	    else echo "== no NVIDIA GPU: $(CPU_TORCH)"; $(PIP) install '$(CPU_TORCH)'; fi
+	$(PIP) install -r requirements.txt -e '.[dev]'
+	$(PIP) install --no-deps -r requirements-nodeps.txt
+	@touch $(STAMP)
+
+train: setup
+	$(BIN)/python -m socialr1_lite.train $(RECIPE)
+
+test: setup
+	$(BIN)/python -m pytest $(TESTS) -m "not slow or essential"
+
+test-all: setup
+	$(BIN)/python -m pytest $(TESTS)
+
+lint: setup
+	$(BIN)/python -m ruff check .
+	$(BIN)/python -m mypy
+
+viewer: setup
+	$(BIN)/python app.py $(RUNS)
+
+doctor: setup
+	$(BIN)/python -m socialr1_lite.doctor
+
+clean:
+	rm -rf $(VENV) artifacts build dist ./*.egg-info .pytest_cache .mypy_cache .ruff_cache unsloth_compiled_cache
