@@ -1,0 +1,135 @@
+"""Content: what the judges say of each stage, brought to one number a reply on the same terms for a whole group."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from socialr1_lite.judges import Verdict
+from socialr1_lite.rewards.component import Component
+from socialr1_lite.rewards.structure import present_stages
+from socialr1_lite.rewards.words import words
+from socialr1_lite.sip import STAGES, Reply
+
+
+@dataclass(frozen=True, slots=True)
+class Opinion:
+    """One judge's verdicts on a group: verdicts[i] is on reply i. weight: its share in a mix, relative."""
+
+    judge: str
+    weight: float
+    verdicts: Sequence[Verdict]
+
+    @property
+    def failed(self) -> int:
+        """How many of the verdicts are break-downs."""
+        return sum(verdict.failed for verdict in self.verdicts)
+
+
+def content(replies: Sequence[Reply], opinions: Sequence[Opinion], *, min_words: int = 4) -> list[Component]:
+    """R_cont of each reply of a group, in [0, 1], or None for all of them.
+
+    A judge scores each present stage, an absent stage scores 0, the mean goes over the four stages; that process
+    is rewarded by a segment-level judge is the paper's [paper], the judges and the mixing rules are [ours]:
+
+    * A judge that failed for one reply of the group is left out for all, so that siblings are compared on the same
+      terms; likewise a judge that has no score for a stage which one of the replies has. A stage that nobody could
+      judge is left out of the mean; with no stage left the content is None for the whole group.
+    * Several judges: their scores are averaged per stage by weight, and each judge's own mean is among the parts.
+    * Words before the first stage were seen by no judge, so the mean is scaled by the share of words within stages.
+    """
+    told = [present_stages(reply, min_words=min_words) for reply in replies]
+    present = [{stage for stage, why in reasons.items() if not why} for reasons in told]
+    heard = [opinion for opinion in opinions if not opinion.failed]
+    lost = tuple(
+        f"content: judge {opinion.judge} failed for {opinion.failed} of {len(replies)} replies of this group; "
+        "left out for all of them" + _why(opinion)
+        for opinion in opinions
+        if opinion.failed
+    )
+    able = {stage: [o for o in heard if _can_judge(o, stage, present)] for stage in STAGES}
+    return [
+        _of_one(index, reply, present[index], able, opinions, lost) for index, reply in enumerate(replies)
+    ]
+
+
+def staged_share(reply: Reply) -> float:
+    """Share of the reasoning's words that stand within a stage, in [0, 1]; 1 where there is no reasoning."""
+    outside = inside = 0
+    for segment in reply.segments:
+        count = len(words(reply.text[segment.body.start : segment.body.end]))
+        if segment.stage is None:
+            outside += count
+        else:
+            inside += count
+    return inside / (inside + outside) if outside else 1.0
+
+
+def _of_one(
+    index: int,
+    reply: Reply,
+    present: set[str],
+    able: Mapping[str, Sequence[Opinion]],
+    opinions: Sequence[Opinion],
+    lost: tuple[str, ...],
+) -> Component:
+    """The content of one reply, given who can judge which stage for its whole group."""
+    parts: dict[str, float | None] = {}
+    for stage, judges in able.items():
+        parts[f"content.{stage}"] = (
+            _weighted(judges, index, stage) if stage in present else (0.0 if judges else None)
+        )
+    staged = staged_share(reply)
+    value = _mean(parts.values(), staged)
+    if len(opinions) > 1:
+        for opinion in opinions:
+            own = [
+                ((opinion.verdicts[index].scores.get(stage) or 0.0) if stage in present else 0.0)
+                for stage, judges in able.items()
+                if opinion in judges
+            ]
+            parts[f"content.{opinion.judge}"] = _mean(own, staged)
+    if value is None:
+        return Component(None, parts, (*lost, "content: no judge could judge this group"))
+    notes = [
+        f"{opinion.judge}: {note}"
+        for opinion in opinions
+        if not opinion.failed
+        for note in opinion.verdicts[index].notes
+    ]
+    if staged < 1.0:
+        notes.append(
+            f"content: {1.0 - staged:.0%} of the reasoning stands before the first stage, where no judge reads"
+        )
+    return Component(value, parts, (*lost, *notes))
+
+
+def _can_judge(opinion: Opinion, stage: str, present: Sequence[set[str]]) -> bool:
+    """Whether the judge has a score for the stage of every reply that has this stage, and of at least one reply."""
+    scores = [
+        verdict.scores.get(stage)
+        for verdict, stages in zip(opinion.verdicts, present, strict=True)
+        if stage in stages
+    ]
+    if not scores:
+        scores = [verdict.scores.get(stage) for verdict in opinion.verdicts]
+    return all(score is not None for score in scores)
+
+
+def _weighted(judges: Sequence[Opinion], index: int, stage: str) -> float | None:
+    """The judges' scores of one stage of one reply, averaged by weight; None without a judge."""
+    if not judges:
+        return None
+    total = sum(opinion.weight for opinion in judges)
+    return sum(opinion.weight * (opinion.verdicts[index].scores[stage] or 0.0) for opinion in judges) / total
+
+
+def _mean(scores: Iterable[float | None], staged: float) -> float | None:
+    told = [score for score in scores if score is not None]
+    return staged * sum(told) / len(told) if told else None
+
+
+def _why(opinion: Opinion) -> str:
+    """The first failure's own words, if it gave any."""
+    first = next((note for verdict in opinion.verdicts if verdict.failed for note in verdict.notes), "")
+    return f" ({first})" if first else ""

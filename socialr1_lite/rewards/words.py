@@ -1,0 +1,19 @@
+"""Words of a text, for the rewards that compare wording."""
+
+from __future__ import annotations
+
+import re
+
+# Scripts that put no space between words count character by character, so that copies and loops are seen there too.
+_UNSPACED = r"\u3040-\u30ff\u3400-\u9fff"
+WORD = re.compile(rf"[{_UNSPACED}]|[^\W_{_UNSPACED}]+")
+
+
+def words(text: str) -> list[str]:
+    """The words of a text in lower case, without punctuation. Linear."""
+    return WORD.findall(text.lower())
+
+
+def phrase_text(text: str) -> str:
+    """The words with one space around each: `a in b` on two of these finds whole-word phrases."""
+    return f" {' '.join(words(text))} "
