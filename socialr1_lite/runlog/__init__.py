@@ -2,21 +2,21 @@
 
     run = RunFolder.create("runs/mine")            or RunFolder.open(path); find_runs("runs")
     with run.lock():                               a second training of this folder is refused
-        newest = newest_complete(run)              .path | None, .step, .notices (broken checkpoints set aside)
+        newest = newest_complete(run)              .path | None, .step, .notices (what was set aside)
         segment = run.begin_segment(newest.step, sys.argv)
         run.add_scenarios(scenarios)               each stored once, in scenarios.jsonl
         with TraceWriter(run, rank, segment=segment) as traces:
-            traces.write(rows)                     one write and one flush a batch; traces.notices: what was torn
+            traces.write(rows)                     one write, one flush a batch; .notices: what was torn
         MetricsWriter(run, segment=segment).write(step, {"loss": 0.1})
         mark_complete(run, run.checkpoints / "checkpoint-10")
         run.set_state("completed", step=20)
 
     read_traces(run), read_metrics(run)            rows that count; superseded=True for all of them
-    TraceIndex(run)                                pages, neighbours, curves, search: see index.py and query.py
+    TraceIndex(run)                                pages, neighbours, curves, search: index.py, query.py
     total_reward(components, weights, mode, tau)   the one formula; row_total(row) for a stored row
 
-A second process (an evaluation) writes its own shards: `TraceWriter(run, writer="evaluate", segment=...)` with
-`run.begin_segment(step, sys.argv, kind="evaluate")`, under `run.lock("evaluate")`.
+A second process (an evaluation) writes its own shards: `TraceWriter(run, writer="evaluate", segment=...)`
+with `run.begin_segment(step, sys.argv, kind="evaluate")`, under `run.lock("evaluate")`.
 """
 
 from socialr1_lite.runlog.checkpoints import Newest, check, mark_complete, newest_complete

@@ -21,7 +21,7 @@ HASH_BLOCK = 1 << 20
 
 
 class Newest(NamedTuple):
-    """Where to resume: the checkpoint (None: from the beginning), its step, and what had to be set aside, in words."""
+    """Where to resume: the checkpoint (None: from the beginning), its step, what was set aside in words."""
 
     path: Path | None
     step: int
@@ -45,7 +45,10 @@ def mark_complete(run: RunFolder, checkpoint: Path) -> Path:
     files = {}
     for path in sorted(path for path in checkpoint.rglob("*") if path.is_file() and path.name != MARKER):
         lines.sync(path)
-        files[path.relative_to(checkpoint).as_posix()] = {"bytes": path.stat().st_size, "sha256": sha256(path)}
+        files[path.relative_to(checkpoint).as_posix()] = {
+            "bytes": path.stat().st_size,
+            "sha256": sha256(path),
+        }
     marker = {"version": MARKER_VERSION, "step": step, "recipe_sha256": run.recipe_digest(), "files": files}
     return lines.write_json(checkpoint / MARKER, marker)
 
@@ -77,11 +80,11 @@ def _check_file(path: Path, facts: dict[str, Any]) -> str:
 def newest_complete(run: RunFolder, *, set_aside: bool = True) -> Newest:
     """The newest checkpoint whose marker verifies.
 
-    Newer broken ones are renamed to broken-checkpoint-N-K and named in the notices (set_aside=False only names them:
-    for readers and for ranks other than 0).
+    Newer broken ones are renamed to broken-checkpoint-N-K and named in the notices (set_aside=False only
+    names them: for readers and for ranks other than 0).
     """
     steps = {path: step for path in run.checkpoints.glob("checkpoint-*") if (step := checkpoint_step(path)) is not None}
-    notices = []
+    notices: list[str] = []
     for path in sorted(steps, key=lambda path: steps[path], reverse=True):
         if not (wrong := check(path)):
             return Newest(path, steps[path], tuple(notices))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
@@ -23,7 +23,7 @@ Status = Literal["running", "completed", "failed"]
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """One launch of a run: 0 the first, +1 each resume. kind "evaluate": a later evaluation, which supersedes no step."""
+    """One launch: 0 the first, +1 each resume. kind "evaluate": it trained nothing, it supersedes no step."""
 
     segment: int
     start_step: int
@@ -40,7 +40,7 @@ class RunFolder:
 
     @classmethod
     def create(cls, path: str | Path) -> RunFolder:
-        """The run folder at `path`, made if need be; an existing one is kept as it is. Raises RunLogError if newer."""
+        """The run folder at `path`, made if need be; what is there stays. Raises RunLogError if newer."""
         run = cls(Path(path))
         try:
             for folder in (run.traces, run.checkpoints, run.evaluation):
@@ -60,7 +60,9 @@ class RunFolder:
         if not run.path.is_dir():
             raise RunLogError(f"{path} is not a run folder: there is no such folder")
         if not (run.state_file.exists() or run.traces.is_dir()):
-            raise RunLogError(f"{path} is not a run folder: it holds neither {run.state_file.name} nor {run.traces.name}/")
+            raise RunLogError(
+                f"{path} is not a run folder: it holds neither {run.state_file.name} nor {run.traces.name}/"
+            )
         run.state()
         return run
 
@@ -125,11 +127,11 @@ class RunFolder:
         return self.path / "state.json"
 
     def lock(self, name: str = "train") -> FolderLock:
-        """Hold this (`with run.lock():`) while writing. One holder per name; raises RunLogError when it is taken."""
+        """Hold this (`with run.lock():`) while writing. One holder a name; RunLogError when it is taken."""
         return FolderLock(self.path / f"{name}.lock")
 
     def state(self) -> dict[str, Any]:
-        """state.json: {version, status, step, ...}; an absent or torn one reads as a running run at step 0."""
+        """state.json: {version, status, step, ...}; an absent one reads as a running run at step 0."""
         try:
             state = orjson.loads(self.state_file.read_bytes())
         except (FileNotFoundError, orjson.JSONDecodeError):
@@ -142,7 +144,10 @@ class RunFolder:
     def set_state(self, status: Status, *, step: int, **facts: Any) -> None:
         """Write state.json. `step` counts finished optimizer steps; `facts` are kept beside it."""
         written = _now()
-        lines.write_json(self.state_file, {"version": RUN_VERSION, "status": status, "step": step, "written": written} | facts)
+        lines.write_json(
+            self.state_file,
+            {"version": RUN_VERSION, "status": status, "step": step, "written": written} | facts,
+        )
 
     @property
     def completed(self) -> bool:
@@ -153,7 +158,9 @@ class RunFolder:
         """sha256 of recipe.yaml in hex, "" while there is none."""
         return hashlib.sha256(self.recipe.read_bytes()).hexdigest() if self.recipe.exists() else ""
 
-    def begin_segment(self, start_step: int, command: Sequence[str], *, kind: Literal["train", "evaluate"] = "train") -> int:
+    def begin_segment(
+        self, start_step: int, command: Sequence[str], *, kind: Literal["train", "evaluate"] = "train"
+    ) -> int:
         """Record a launch and return its number, which the writers then stamp on their rows.
 
         start_step: finished optimizer steps at its start (0, or the checkpoint's). One process calls this.
@@ -161,27 +168,41 @@ class RunFolder:
         lines.repair(self.segments_file)
         number = max((segment.segment for segment in self.segments()), default=-1) + 1
         started = _now()
-        row = {"segment": number, "start_step": start_step, "started": started, "command": list(command), "kind": kind}
+        row = {
+            "segment": number,
+            "start_step": start_step,
+            "started": started,
+            "command": list(command),
+            "kind": kind,
+        }
         lines.append(self.segments_file, [row])
         return number
 
     def segments(self) -> list[Segment]:
         """All launches in order."""
         return [
-            Segment(row["segment"], row["start_step"], row.get("started", ""), tuple(row.get("command", ())), row.get("kind", "train"))
+            Segment(
+                row["segment"],
+                row["start_step"],
+                row.get("started", ""),
+                tuple(row.get("command", ())),
+                row.get("kind", "train"),
+            )
             for row in lines.read_rows(self.segments_file)
             if {"segment", "start_step"} <= row.keys()
         ]
 
     def add_scenarios(self, scenarios: Iterable[Scenario]) -> None:
-        """Store scenarios that are not there yet. Raises RunLogError when an id already names another scenario."""
+        """Store scenarios that are not there yet. Raises RunLogError when an id already names another one."""
         lines.repair(self.scenarios)
         stored = {row["id"]: row for row in lines.read_rows(self.scenarios)}
         fresh: dict[str, Any] = {}
         for scenario in scenarios:
             row = orjson.loads(orjson.dumps(scenario.to_row()))
             if row != stored.get(scenario.id, fresh.get(scenario.id, row)):
-                raise RunLogError(f"{self.scenarios}: {scenario.id} is already stored with other content; start a new run folder")
+                raise RunLogError(
+                    f"{self.scenarios}: {scenario.id} is stored with other content; start a new run folder"
+                )
             if scenario.id not in stored:
                 fresh[scenario.id] = row
         lines.append(self.scenarios, fresh.values())
@@ -192,13 +213,15 @@ class RunFolder:
 
 
 def _now() -> str:
-    return datetime.now(timezone.utc).isoformat(timespec="seconds")
+    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 def check_version(found: Any, known: int, where: Path) -> None:
     """Raise RunLogError for something written by a newer version of this code."""
     if not isinstance(found, int) or found > known:
-        raise RunLogError(f"{where}: format version {found!r}, this socialr1_lite reads up to {known}; upgrade it to open this run")
+        raise RunLogError(
+            f"{where}: format version {found!r}, this socialr1_lite reads up to {known}; upgrade it to open this run"
+        )
 
 
 def find_runs(root: str | Path) -> list[RunFolder]:
@@ -208,4 +231,8 @@ def find_runs(root: str | Path) -> list[RunFolder]:
         return [RunFolder.open(root)]
     if not root.is_dir():
         raise RunLogError(f"{root} holds no runs: there is no such folder")
-    return [RunFolder(path) for path in sorted(root.iterdir()) if (path / "state.json").exists() or (path / "traces").is_dir()]
+    return [
+        RunFolder(path)
+        for path in sorted(root.iterdir())
+        if (path / "state.json").exists() or (path / "traces").is_dir()
+    ]

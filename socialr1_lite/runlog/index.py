@@ -1,30 +1,31 @@
-"""The trace index: a disposable table over a run's shards, for pages, neighbours, curves and search in no time.
+"""The trace index: a disposable table over a run's shards, for pages, neighbours, curves and search.
 
-    index = TraceIndex(run)                       run: RunFolder or path; the index file lies in the user's cache
+    index = TraceIndex(run)                       run: RunFolder or path; the file lies in the user's cache
     index.refresh(progress)                       new rows; call again every few seconds while training writes
     index.page(where, sort, offset, limit)        list of scalar rows        index.count(where)
     index.neighbour(id, where, sort, +1 or -1)    the next or previous row within filter and sorting, or None
-    index.position(id, where, sort)               how many rows come before it ("13 of 240"), None if filtered out
+    index.position(id, where, sort)               how many rows come before it; None if filtered out
     index.get(id)                                 the full stored row, plus the scalars, plus "total"
     index.find(step=, group=, index=, phase=)     the id behind a URL, or None
     index.group(gid)                              the completions of one prompt, by index
-    index.group_facts(gid)                        n, worst, best, mean, sd, flat, cause (why it is flat, in words)
+    index.group_facts(gid)                        n, worst, best, mean, sd, flat, cause (why flat, in words)
     index.by_scenario(id, where)                  one prompt across training, by step
     index.scenario(id)                            the Scenario, or None
     index.series(field, where, by="step")         per step: n, mean, sd, low, high (+ quantiles)
-    index.group_series(where)                     per step: groups, flat share, the share of each cause, mean sd
-    index.counts(field, where, by="step")         per step: {by, n, values: {value: count}} of a text or yes/no field
+    index.group_series(where)                     per step: groups, share flat, share of each cause, mean sd
+    index.counts(field, where, by="step")         per step: {by, n, values: {value: count}}; text, yes/no
     index.facets(where)                           field -> value -> count, each without its own condition
     index.columns(fields, where)                  tuples for scatter plots and histograms
-    index.bounds(), index.notices()               first and last step and row counts; damaged lines that were skipped
+    index.bounds(), index.notices()               first, last step, row counts; damaged lines skipped
 
-A scalar row is a dict with "id" and every name in `query.FIELDS`: phase step group index gid segment rank benchmark
-scenario dimension outcome right answer tokens finish truncated total advantage tau flat early superseded,
-reward.<component>, and the parts ("structure.coverage", ...). `where` is a filter and `sort` a sorting as in query.py;
-all values are bound, all names come from that closed table. `gid` numbers groups within this index, `id` rows: both may
-change when the index is rebuilt, so URLs hold step, group and index.
+A scalar row is a dict with "id" and every name in `query.FIELDS`: phase step group index gid segment rank
+benchmark scenario dimension outcome right answer tokens finish truncated total advantage tau flat early
+superseded, reward.<component>, and the parts ("structure.coverage", ...). `where` is a filter and `sort` a
+sorting as in query.py; all values are bound, all names come from that closed table. `gid` numbers groups
+within this index, `id` rows: both may change when the index is rebuilt, so URLs hold step, group and index.
 
-One index object may be used from several threads. Reading while another process trains is what it is made for.
+One index object may be used from several threads. Reading while another process trains is what it is made
+for.
 """
 
 from __future__ import annotations
@@ -57,7 +58,7 @@ Row = dict[str, Any]
 
 
 def cache_folder() -> Path:
-    """Where disposable files go: $SOCIALR1_CACHE, else $XDG_CACHE_HOME/socialr1_lite, else ~/.cache/socialr1_lite."""
+    """For disposable files: $SOCIALR1_CACHE, $XDG_CACHE_HOME/socialr1_lite or ~/.cache/socialr1_lite."""
     if told := os.environ.get("SOCIALR1_CACHE"):
         return Path(told)
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "socialr1_lite"
@@ -75,9 +76,10 @@ class TraceIndex:
         self._open()
 
     def refresh(self, progress: Progress | None = None) -> int:
-        """Take in what the shards gained; rebuild when they are not the ones indexed. Returns the number of new rows.
+        """Take in what the shards gained, or rebuild if they are not those indexed; the number of new rows.
 
-        progress: called with (bytes read, bytes in all). Raises RunLogError when the run is gone or newer than this code.
+        progress: called with (bytes read, bytes in all). Raises RunLogError when the run is gone or newer
+        than this code.
         """
         with self._lock:
             try:
@@ -108,7 +110,7 @@ class TraceIndex:
         return next(iter(self._rows(tail, [*values, *place])), None)
 
     def position(self, id: int, where: Filter | None = None, sort: str = "time") -> int | None:
-        """How many rows of the filtered and sorted table come before row `id`; None when the filter leaves it out."""
+        """How many rows of the filtered and sorted table come before row `id`; None if it is filtered out."""
         order = Order.parse(sort)
         text, values = self._where(where)
         if not self._all(f"SELECT 1 FROM traces WHERE {text} AND id = ?", [*values, id]):
@@ -117,12 +119,13 @@ class TraceIndex:
         return int(self._all(f"SELECT count(*) FROM traces WHERE {text} AND {before}", [*values, *place])[0][0])
 
     def get(self, id: int) -> Row:
-        """The whole stored row (prompt, completion, notes, ...) with the scalars. Raises RunLogError for no such row."""
+        """The whole stored row (prompt, completion, notes, ...) and the scalars. Raises RunLogError."""
         scalars = self._rows("WHERE id = ?", [id])
         if not scalars:
             raise RunLogError(f"{self.run.path}: there is no trace number {id}")
         name, offset, length = self._all(
-            "SELECT name, offset, length FROM traces JOIN shards ON shards.id = shard WHERE traces.id = ?", [id]
+            "SELECT name, offset, length FROM traces JOIN shards ON shards.id = shard WHERE traces.id = ?",
+            [id],
         )[0]
         try:
             with (self.run.traces / name).open("rb") as file:
@@ -133,7 +136,14 @@ class TraceIndex:
         return scalars[0] | row
 
     def find(
-        self, *, step: int, group: int, index: int, phase: str = "train", benchmark: str = "", segment: int | None = None
+        self,
+        *,
+        step: int,
+        group: int,
+        index: int,
+        phase: str = "train",
+        benchmark: str = "",
+        segment: int | None = None,
     ) -> int | None:
         """The id of one completion; without a segment the one that counts, else the latest."""
         wanted: Row = {"step": step, "group": group, "index": index, "phase": phase, "benchmark": benchmark}
@@ -146,8 +156,21 @@ class TraceIndex:
         return self._rows("WHERE gid = ? ORDER BY idx", [gid])
 
     def group_facts(self, gid: int) -> Row:
-        """A group's n, worst, best, mean, sd (Bessel; None for one completion), flat, cause. Raises RunLogError."""
-        names = ("phase", "benchmark", "segment", "step", "scenario", "n", "worst", "best", "mean", "sd", "flat", "cause")
+        """A group's n, worst, best, mean, sd (Bessel; None for n = 1), flat, cause. Raises RunLogError."""
+        names = (
+            "phase",
+            "benchmark",
+            "segment",
+            "step",
+            "scenario",
+            "n",
+            "worst",
+            "best",
+            "mean",
+            "sd",
+            "flat",
+            "cause",
+        )
         found = self._all(f"SELECT {', '.join(names)} FROM groups WHERE gid = ?", [gid])
         if not found:
             raise RunLogError(f"{self.run.path}: there is no group number {gid}")
@@ -173,8 +196,8 @@ class TraceIndex:
     ) -> list[Row]:
         """A numeric field per step (or per any other field): {by, n, mean, sd, low, high}, in order of `by`.
 
-        Rows without a value are not counted. sd is over all completions of the step, without Bessel. quantiles, each
-        in [0, 1], add "quantiles": a list of values by nearest rank.
+        Rows without a value are not counted. sd is over all completions of the step, without Bessel.
+        quantiles, each in [0, 1], add "quantiles": a list of values by nearest rank.
         """
         of, over = field(name), field(by)
         if of.kind is str:
@@ -187,15 +210,22 @@ class TraceIndex:
             values,
         )
         points = [
-            {by: at, "n": n, "mean": mean, "sd": max(0.0, square - mean * mean) ** 0.5, "low": low, "high": high}
+            {
+                by: at,
+                "n": n,
+                "mean": mean,
+                "sd": max(0.0, square - mean * mean) ** 0.5,
+                "low": low,
+                "high": high,
+            }
             for at, n, mean, square, low, high in rows
         ]
         return self._with_quantiles(points, name, by, where, quantiles) if quantiles else points
 
     def group_series(self, where: Filter | None = None) -> list[Row]:
-        """Per step: {step, groups, flat (share), sd (mean within groups), causes: {cause: share}}, over whole groups.
+        """Per step: {step, groups, flat (share), sd (mean within groups), causes: {cause: share}}.
 
-        A group counts when any of its completions passes the filter.
+        Over whole groups: one counts when any of its completions passes the filter.
         """
         text, values = self._where(where)
         rows = self._all(
@@ -248,7 +278,7 @@ class TraceIndex:
         return {name: dict(sorted(counter.items(), key=lambda item: str(item[0]))) for name, counter in counts.items()}
 
     def columns(self, names: Sequence[str], where: Filter | None = None, limit: int = 20_000) -> list[tuple[Any, ...]]:
-        """The named fields of at most `limit` rows, in order of time; beyond that an even sample of the rows."""
+        """The named fields in order of time; an even sample of about `limit` rows where there are more."""
         selected = ", ".join("id" if name == "id" else field(name).column for name in names)
         text, values = self._where(where)
         stride = max(1, -(-self.count(where) // max(1, limit)))
@@ -267,7 +297,7 @@ class TraceIndex:
         return [text for (text,) in self._all("SELECT text FROM notices")]
 
     def prepare_search(self, progress: Progress | None = None) -> None:
-        """Build what full-text search needs (progress: rows done, rows in all); the first search does it otherwise."""
+        """Build what search needs (progress: rows done, rows in all); else the first search does it."""
         with self._lock, self._transaction():
             search.prepare(self._database, self.run, progress)
 
@@ -280,7 +310,9 @@ class TraceIndex:
         """Itself."""
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         """Close."""
         self.close()
 

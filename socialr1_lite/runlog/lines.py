@@ -1,4 +1,4 @@
-"""Append-only JSON lines and atomic small files: what survives a kill at any moment, and what reading it takes."""
+"""Append-only JSON lines and atomic small files: what survives a kill at any moment."""
 
 from __future__ import annotations
 
@@ -27,7 +27,9 @@ def append(path: Path, rows: Iterable[Any]) -> None:
 
 def write_atomic(path: Path, content: str | bytes) -> Path:
     """Write a whole file so that a reader sees the old content or the new one, never a part of either."""
-    return replace_atomic(path, lambda scratch: scratch.write_bytes(content.encode() if isinstance(content, str) else content))
+    return replace_atomic(
+        path, lambda scratch: scratch.write_bytes(content.encode() if isinstance(content, str) else content)
+    )
 
 
 def replace_atomic(path: Path, fill: Callable[[Path], object]) -> Path:
@@ -68,7 +70,7 @@ def current_umask() -> int:
 
 
 def complete_lines(path: Path, start: int = 0) -> Iterator[tuple[int, bytes]]:
-    """(byte offset, line with its newline) from `start` on; a last line without a newline is still being written."""
+    """(byte offset, line with its newline) from `start` on, without a last line still being written."""
     with path.open("rb") as file:
         file.seek(start)
         offset = start
@@ -97,8 +99,8 @@ def read_rows(path: Path) -> Iterator[dict[str, Any]]:
 def repair(path: Path) -> str:
     """Cut off what a crash left behind the last good line; returns what was cut, in words, or "" for nothing.
 
-    A torn end is a line without its newline, or one whose bytes are no JSON (after a power cut a file may end in
-    zeros). Complete lines before it are never touched.
+    A torn end is a line without its newline, or one whose bytes are no JSON (after a power cut a file may end
+    in zeros). Complete lines before it are never touched.
     """
     if not path.exists():
         return ""

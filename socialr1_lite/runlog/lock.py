@@ -22,8 +22,8 @@ SILENT_S = 600.0  # a holder on another machine that was silent this long is tak
 class FolderLock:
     """Hold `path` while writing. A lock whose process has died is taken over; a live one raises RunLogError.
 
-    A process on this machine is asked for directly (number and start time, so that a reused number is not mistaken
-    for the holder). One on another machine can only be judged by its heartbeat.
+    A process on this machine is asked for directly (number and start time, so that a reused number is not
+    mistaken for the holder). One on another machine can only be judged by its heartbeat.
     """
 
     def __init__(self, path: Path, *, heartbeat_s: float = HEARTBEAT_S, silent_s: float = SILENT_S) -> None:
@@ -53,7 +53,9 @@ class FolderLock:
         """Acquire."""
         return self.acquire()
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         """Release."""
         self.release()
 
@@ -74,7 +76,7 @@ class FolderLock:
         return holder if isinstance(holder, dict) else {}
 
     def _silence_s(self) -> float:
-        """Seconds since the last heartbeat by the file system's own clock, which may differ from this machine's."""
+        """Seconds since the last heartbeat, by the file system's own clock."""
         probe = self.path.with_name(f".{self.path.name}.{self.token}")
         try:
             probe.touch()
@@ -113,7 +115,8 @@ class FolderLock:
         holder = self._holder()
         who = f"process {holder.get('pid', '?')} on {holder.get('host', 'an unknown machine')}"
         return RunLogError(
-            f"{self.path.parent} is in use by {who}, last sign of life {max(0.0, self._silence_s()):.0f} s ago; "
+            f"{self.path.parent} is in use by {who}, "
+            f"last sign of life {max(0.0, self._silence_s()):.0f} s ago; "
             f"wait for it, or delete {self.path} if you know that it is gone"
         )
 
@@ -126,7 +129,13 @@ class FolderLock:
 
 
 def _identity(pid: int) -> dict[str, Any]:
-    return {"pid": pid, "born": _born(pid), "host": socket.gethostname(), "boot": _boot(), "since": time.time()}
+    return {
+        "pid": pid,
+        "born": _born(pid),
+        "host": socket.gethostname(),
+        "boot": _boot(),
+        "since": time.time(),
+    }
 
 
 def _same_process(holder: dict[str, Any]) -> bool:

@@ -1,4 +1,4 @@
-"""What may be asked of a trace index: the closed tables of fields, filters and sortings, turned into bound SQL.
+"""What may be asked of a trace index: closed tables of fields, filters and sortings, made into bound SQL.
 
 A filter is a plain JSON-ready mapping, field -> condition, all of which must hold:
 
@@ -9,8 +9,8 @@ A filter is a plain JSON-ready mapping, field -> condition, all of which must ho
 * {"min": a, "max": b}: a <= field <= b, either end may be left out;
 * "text": a search in completions: every word must occur, "quoted words" as a phrase.
 
-`superseded` is false unless the filter says otherwise (null there means both).
-A sorting is a field's name, "-" in front for descending; ties, and the sorting "time", follow step, group, index.
+`superseded` is false unless the filter says otherwise (null there means both). A sorting is a field's name,
+"-" in front for descending; ties, and the sorting "time", follow step, group, index.
 """
 
 from __future__ import annotations
@@ -125,7 +125,7 @@ def _value(of: Field, value: Any, name: str) -> Any:
     allowed: tuple[type, ...] = (int, float) if of.kind in (int, float) else (of.kind,)
     if not isinstance(value, allowed) or (isinstance(value, bool) and of.kind is not bool):
         raise RunLogError(f"filter {name}: {value!r} is not of type {of.kind.__name__}")
-    return int(value) if of.kind is bool else value
+    return bool(value) if of.kind is bool else value
 
 
 class Order(NamedTuple):
@@ -136,7 +136,7 @@ class Order(NamedTuple):
 
     @classmethod
     def parse(cls, sort: str) -> Order:
-        """ "-advantage", "total", "time" or "-time". Raises RunLogError for an unknown field."""
+        """Read "-advantage", "total", "time" or "-time". Raises RunLogError for an unknown field."""
         name = sort.removeprefix("-")
         return cls(None if name == TIME else field(name).column, sort.startswith("-"))
 

@@ -1,4 +1,4 @@
-"""Full-text search in completions: SQLite's FTS5, built at the first search; plain substrings where that cannot serve."""
+"""Full-text search in completions: FTS5, built at the first search; substrings where that cannot serve."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ from socialr1_lite.runlog.tailing import Progress, texts
 
 BATCH_ROWS = 2000
 TERM = re.compile(r'"([^"]+)"|(\S+)')
-SPACELESS = re.compile("[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff]")  # scripts that FTS5 does not cut into words
+SPACELESS = re.compile(
+    "[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff]"
+)  # scripts that FTS5 does not cut into words
 
 
 def terms(words: str) -> list[str]:
@@ -35,7 +37,9 @@ def prepare(database: sqlite3.Connection, run: RunFolder, progress: Progress | N
         return False
     found = database.execute("SELECT value FROM meta WHERE key = 'words'").fetchone()
     done = int(found[0]) if found else 0
-    last, waiting = database.execute("SELECT coalesce(max(id), 0), count(*) FROM traces WHERE id > ?", [done]).fetchone()
+    last, waiting = database.execute(
+        "SELECT coalesce(max(id), 0), count(*) FROM traces WHERE id > ?", [done]
+    ).fetchone()
     if last <= done:
         return True
     batch = []
@@ -58,12 +62,18 @@ def _quoted(term: str) -> str:
 
 def _scan(database: sqlite3.Connection, run: RunFolder, wanted: list[str]) -> Bound:
     """Look through the completions themselves; the hits of a search are kept until the index grows."""
-    database.execute("CREATE TEMP TABLE IF NOT EXISTS hits (search TEXT, id INTEGER, PRIMARY KEY (search, id)) WITHOUT ROWID")
+    database.execute(
+        "CREATE TEMP TABLE IF NOT EXISTS hits (search TEXT, id INTEGER, PRIMARY KEY (search, id)) WITHOUT ROWID"
+    )
     database.execute("CREATE TEMP TABLE IF NOT EXISTS searches (search TEXT PRIMARY KEY, last INTEGER)")
     key = "\n".join(wanted)
     last = database.execute("SELECT coalesce(max(id), 0) FROM traces").fetchone()[0]
     if database.execute("SELECT last FROM searches WHERE search = ?", [key]).fetchone() != (last,):
-        hits = [(key, identity) for identity, text in texts(database, run, 0) if all(term in text.lower() for term in wanted)]
+        hits = [
+            (key, identity)
+            for identity, text in texts(database, run, 0)
+            if all(term in text.lower() for term in wanted)
+        ]
         database.execute("DELETE FROM hits WHERE search = ?", [key])
         database.executemany("INSERT INTO hits VALUES (?, ?)", hits)
         database.execute("INSERT OR REPLACE INTO searches VALUES (?, ?)", [key, last])

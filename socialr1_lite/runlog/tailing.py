@@ -1,4 +1,4 @@
-"""From the bytes that shards gained to rows of the index; nothing here that the shards could not give again."""
+"""From the bytes that shards gained to rows of the index; the shards could give all of it again."""
 
 from __future__ import annotations
 
@@ -35,10 +35,13 @@ COLUMNS = (
 )
 SCHEMA = f"""
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID;
-CREATE TABLE shards (id INTEGER PRIMARY KEY, name TEXT UNIQUE, done INTEGER, size INTEGER, mtime INTEGER, print TEXT);
-CREATE TABLE traces ({", ".join(COLUMNS).replace("id,", "id INTEGER PRIMARY KEY,", 1)});
+CREATE TABLE shards (
+    id INTEGER PRIMARY KEY, name TEXT UNIQUE, done INTEGER, size INTEGER, mtime INTEGER, print TEXT
+);
+CREATE TABLE traces (id INTEGER PRIMARY KEY, {", ".join(COLUMNS[1:])});
 CREATE TABLE groups (
-    gid INTEGER PRIMARY KEY, phase, benchmark, segment, step, grp, scenario, n, worst, best, mean, sd, flat, cause
+    gid INTEGER PRIMARY KEY, phase, benchmark, segment, step, grp, scenario,
+    n, worst, best, mean, sd, flat, cause
 );
 CREATE TABLE scenarios (id TEXT PRIMARY KEY, dimension TEXT, offset INTEGER) WITHOUT ROWID;
 CREATE TABLE notices (text TEXT);
@@ -94,10 +97,12 @@ class Tail:
         self._load()
         sizes = {path: path.stat().st_size for path in shard_paths(self._run)}
         first = self._next_id("traces", "id")
-        done = 0
+        before, total = 0, sum(sizes.values())
         for path, size in sizes.items():
-            self._tail(path, size, lambda here, done=done: progress(done + here, sum(sizes.values())) if progress else None)
-            done += size
+            for here in self._tail(path, size):
+                if progress:
+                    progress(before + here, total)
+            before += size
         added = self._next_id("traces", "id") - first
         self._settle(first)
         return added
@@ -151,40 +156,41 @@ class Tail:
             if row is not None:
                 self._dimensions[row["id"]] = row.get("dimension", "")
                 self._database.execute(
-                    "INSERT OR REPLACE INTO scenarios VALUES (?, ?, ?)", [row["id"], row.get("dimension", ""), offset]
+                    "INSERT OR REPLACE INTO scenarios VALUES (?, ?, ?)",
+                    [row["id"], row.get("dimension", ""), offset],
                 )
         self._set_meta("scenarios", str(start))
 
-    def _tail(self, path: Path, size: int, tick: Callable[[int], object]) -> None:
-        """Read the complete lines after what is known of one shard."""
-        known = self._database.execute("SELECT id, done, size FROM shards WHERE name = ?", [path.name]).fetchone()
-        shard, done, seen = known or (self._next_id("shards", "id"), 0, -1)
-        if seen == size and done == size:
+    def _tail(self, path: Path, size: int) -> Iterator[int]:
+        """Read the complete lines after what is known of one shard; yields how far it has come, in bytes."""
+        known = self._database.execute("SELECT id, done FROM shards WHERE name = ?", [path.name]).fetchone()
+        shard, done = known or (self._next_id("shards", "id"), 0)
+        if done == size:
             return
         mtime = path.stat().st_mtime_ns
         history = History(self._run.segments())
         batch = []
         for offset, line in complete_lines_of(path, done):
             done = offset + len(line)
-            row = self._read(line, path, offset)
-            if row is None:
-                continue
-            batch.append(self._values(row, history, shard, offset, len(line)))
+            if (row := self._read(line, path, offset)) is not None:
+                batch.append(self._values(row, history, shard, offset, len(line)))
             if len(batch) == BATCH_ROWS:
                 self._insert(batch)
                 batch = []
-                tick(done)
+                yield done
         self._insert(batch)
-        tick(done)
-        fingerprint = _fingerprint(path, done)
         self._database.execute(
-            "INSERT OR REPLACE INTO shards VALUES (?, ?, ?, ?, ?, ?)", [shard, path.name, done, size, mtime, fingerprint]
+            "INSERT OR REPLACE INTO shards VALUES (?, ?, ?, ?, ?, ?)",
+            [shard, path.name, done, size, mtime, _fingerprint(path, done)],
         )
+        yield done
 
     def _read(self, line: bytes, path: Path, offset: int) -> dict[str, Any] | None:
-        """The row, or None and a notice for a damaged line in the middle of a shard. A newer version is refused."""
+        """The row, or None and a notice for a damaged line inside a shard. A newer version is refused."""
         if lines.parse(line) is None:
-            self._database.execute("INSERT INTO notices VALUES (?)", [f"{path.name}: the line at byte {offset} is damaged"])
+            self._database.execute(
+                "INSERT INTO notices VALUES (?)", [f"{path.name}: the line at byte {offset} is damaged"]
+            )
             return None
         return read_row(line, f"{path}, byte {offset}")
 
@@ -196,14 +202,36 @@ class Tail:
         independence = parts.get("structure.independence")
         outcome, truncated = row["outcome"], row["finish"] == "length"
         return (
-            *(None, row["step"], gid, row["index"], row["group"], row["phase"], history.is_superseded(row), outcome),
-            *(outcome == "right", total_reward(components, row["weights"], row["mode"], row["tau"]), row["advantage"]),
+            *(
+                None,
+                row["step"],
+                gid,
+                row["index"],
+                row["group"],
+                row["phase"],
+                history.is_superseded(row),
+                outcome,
+            ),
+            *(
+                outcome == "right",
+                total_reward(components, row["weights"], row["mode"], row["tau"]),
+                row["advantage"],
+            ),
             *(0, independence is not None and independence < 1, truncated, row["tokens"], row["tau"]),
             *(self._dimensions.get(row["scenario"], ""), row["benchmark"]),
             *map(components.get, COMPONENTS),
             *map(parts.get, PARTS),
             *map(row["stages"].get, STAGES),
-            *(row["scenario"], row["segment"], row["rank"], row["answer"], row["finish"], shard, offset, length),
+            *(
+                row["scenario"],
+                row["segment"],
+                row["rank"],
+                row["answer"],
+                row["finish"],
+                shard,
+                offset,
+                length,
+            ),
         )
 
     def _insert(self, batch: list[tuple[Any, ...]]) -> None:
@@ -217,7 +245,9 @@ class Tail:
         if touched is not None:
             self._database.execute(GROUPS, [touched])
             flat = "gid IN (SELECT gid FROM groups WHERE flat AND gid >= ?)"
-            self._database.execute(f"UPDATE traces SET flat = 0 WHERE gid >= ? AND flat AND NOT {flat}", [touched, touched])
+            self._database.execute(
+                f"UPDATE traces SET flat = 0 WHERE gid >= ? AND flat AND NOT {flat}", [touched, touched]
+            )
             self._database.execute(f"UPDATE traces SET flat = 1 WHERE {flat}", [touched])
         self._mark_superseded()
 
@@ -232,8 +262,8 @@ class Tail:
             sql = "UPDATE traces SET superseded = step > ? OR (phase = 'train' AND step = ?) WHERE segment = ?"
             self._database.execute(sql, [cut, cut, segment])
         for (benchmark, step), segment in history.latest.items():
-            sql = "UPDATE traces SET superseded = 1 WHERE phase = 'eval' AND benchmark = ? AND step = ? AND segment < ?"
-            self._database.execute(sql, [benchmark, step, segment])
+            sql = "UPDATE traces SET superseded = 1 WHERE phase = 'eval' AND benchmark = ? AND step = ?"
+            self._database.execute(f"{sql} AND segment < ?", [benchmark, step, segment])
         self._set_meta("history", signature)
 
     def _meta(self, key: str) -> str | None:

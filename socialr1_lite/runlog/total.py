@@ -16,9 +16,9 @@ def total_reward(components: Mapping[str, float | None], weights: Mapping[str, f
     gated [2nd]:  R = R_fmt * (w_out*R_out + tau*(w_struct*R_struct + w_cont*R_cont)) * R_len
     additive:     R = w_fmt*R_fmt + w_out*R_out + tau*(w_struct*R_struct + w_cont*R_cont) + w_len*R_len
 
-    components: name -> value in [0, 1]; None (nobody could judge it) or absent is left out, as if its weight were
-    not there: a term falls away, a gate stays open. weights: name -> weight; a missing weight is 0. tau in [0, 1].
-    Raises ValueError for another mode.
+    components: name -> value in [0, 1]; None (nobody could judge it) or absent is left out, as if its weight
+    were not there: a term falls away, a gate stays open. weights: name -> weight; a missing weight is 0. tau
+    in [0, 1]. Raises ValueError for another mode.
     """
 
     def term(name: str) -> float:

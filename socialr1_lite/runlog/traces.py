@@ -1,12 +1,12 @@
 """Traces and metrics: append-only JSON lines, one writer per process, read while they grow.
 
-What counts after a resume: a launch that starts at step S repeats everything from S on, so what earlier launches wrote
-beyond S is *superseded*: kept on disk, marked on reading, not counted.
+What counts after a resume: a launch that starts at step S repeats everything from S on, so what earlier
+launches wrote beyond S is *superseded*: kept on disk, marked on reading, not counted.
 
 * A training row says how many steps were finished when it was generated: superseded when step >= S.
-* A metrics line and an evaluation row belong to a step that was finished before the checkpoint was written, and are
-  not repeated when step == S: superseded when step > S. An evaluation that a later launch did repeat (same benchmark,
-  same step) is superseded too.
+* A metrics line and an evaluation row belong to a step finished before the checkpoint was written, and are
+  not repeated when step == S: superseded when step > S. An evaluation that a later launch did repeat (same
+  benchmark, same step) is superseded too.
 """
 
 from __future__ import annotations
@@ -24,7 +24,10 @@ from socialr1_lite.runlog.total import total_reward
 TRACE_VERSION = 1
 SHARD_BYTES = 64 << 20  # a shard of this size is closed: it never changes again and syncs to a drive once
 REQUIRED = frozenset(
-    "phase step scenario group index prompt completion tokens finish components parts weights mode tau outcome".split()
+    [
+        *("phase", "step", "scenario", "group", "index", "prompt", "completion", "tokens", "finish"),
+        *("components", "parts", "weights", "mode", "tau", "outcome"),
+    ]
 )
 PHASES = ("train", "eval")
 NEVER = 1 << 62  # a step that no run reaches
@@ -46,12 +49,19 @@ def shard_number(path: Path) -> int:
 class TraceWriter:
     """Appends trace rows of one process; a batch is one write and one flush.
 
-    rank: this process's number. segment: from `RunFolder.begin_segment`. writer: the shards' name before the rank, so
-    that an evaluation beside a running training ("evaluate") has its own files. notices: what opening had to repair.
+    rank: this process's number. segment: from `RunFolder.begin_segment`. writer: the shards' name before the
+    rank, so that an evaluation beside a running training ("evaluate") has its own files. notices: what
+    opening had to repair.
     """
 
     def __init__(
-        self, run: RunFolder, rank: int = 0, *, segment: int = 0, writer: str = "rank", shard_bytes: int = SHARD_BYTES
+        self,
+        run: RunFolder,
+        rank: int = 0,
+        *,
+        segment: int = 0,
+        writer: str = "rank",
+        shard_bytes: int = SHARD_BYTES,
     ) -> None:
         """Find the last shard of this writer, cut off a torn last line, and go on behind it."""
         self._folder = run.traces
@@ -71,7 +81,7 @@ class TraceWriter:
         return self._folder / f"{self._stem}-{self._number:04d}.jsonl"
 
     def write(self, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Append rows; version, rank and segment are added here. Raises ValueError for a row without its fields."""
+        """Append rows; version, rank and segment are added. Raises ValueError for a row that lacks fields."""
         for row in rows:
             if missing := REQUIRED - row.keys():
                 raise ValueError(f"trace row without {', '.join(sorted(missing))}")
@@ -104,8 +114,8 @@ class TraceWriter:
 def read_traces(run: RunFolder, *, superseded: bool = False) -> Iterator[Row]:
     """Every trace row, as stored, plus "superseded": bool; superseded rows only when asked for.
 
-    A line still being written is left for the next reading. Raises RunLogError naming the file and line for a row that
-    is unreadable or newer than this code.
+    A line still being written is left for the next reading. Raises RunLogError naming the file and line for a
+    row that is unreadable or newer than this code.
     """
     history = History.of(run)
     for path in shard_paths(run):
@@ -117,7 +127,7 @@ def read_traces(run: RunFolder, *, superseded: bool = False) -> Iterator[Row]:
 
 
 def complete_lines_of(path: Path, start: int = 0) -> Iterator[tuple[int, bytes]]:
-    """`complete_lines`, without an unreadable line at the very end: its writer was killed and will cut it off."""
+    """`complete_lines` without an unreadable line at the very end: its writer will cut it off."""
     held: tuple[int, bytes] | None = None
     for item in lines.complete_lines(path, start):
         if held is not None:
@@ -159,7 +169,8 @@ class History:
         trained = [segment for segment in segments if segment.kind == "train"]
         numbers = {segment.segment for segment in segments}
         self.cuts = {
-            number: min((later.start_step for later in trained if later.segment > number), default=NEVER) for number in numbers
+            number: min((later.start_step for later in trained if later.segment > number), default=NEVER)
+            for number in numbers
         }
         self.latest: dict[tuple[str, int], int] = {}
         for segment, benchmark, step in evaluations:
@@ -167,7 +178,7 @@ class History:
 
     @classmethod
     def of(cls, run: RunFolder) -> History:
-        """Read from the run folder; its shards are looked through only when there was more than one launch."""
+        """Read from the run folder; the shards only when there was more than one launch."""
         segments = run.segments()
         return cls(segments, evaluations_of(run) if len(segments) > 1 else ())
 

@@ -1,0 +1,24 @@
+"""Which scenarios a run trains on, which it keeps back, and in which order it asks.
+
+    training_scenarios(recipe)        what may be trained on: the held-out ones are not among them
+    heldout_scenarios(recipe)         what training never sees
+    schedule(scenarios, recipe)       one scenario per prompt group, for the whole run, in order
+
+Sources (`data.source`): `stories`, the engine's own; a local .jsonl, .csv or .parquet file; or a hub
+dataset's id. Files and hub datasets have one row a question, with these columns, or others named in
+`data.columns` (ours: theirs):
+
+    question      the question (needed)
+    story         the situation
+    options       a list, in CSV a JSON list; or one column an option: option_a, option_b, ...
+    gold          a 0-based index, a letter or an option's text; a list where several are right
+    accepted      instead of options: the accepted answers of an open-ended question
+    id            unique; "<file>/<line>" where there is none
+    dimension, group, source, facts, meta: as in Scenario
+"""
+
+from socialr1_lite.data.leaks import check_source
+from socialr1_lite.data.order import schedule
+from socialr1_lite.data.sources import heldout_scenarios, read_rows, training_scenarios
+
+__all__ = ["check_source", "heldout_scenarios", "read_rows", "schedule", "training_scenarios"]

@@ -1,0 +1,288 @@
+"""From a recipe's `data` section to scenarios: the story engine, local files, hub datasets."""
+
+from __future__ import annotations
+
+import csv
+import json
+import random
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from socialr1_lite.data import leaks
+from socialr1_lite.errors import DataError
+from socialr1_lite.recipe import Data, Recipe
+from socialr1_lite.scenario import MAX_OPTIONS, Scenario
+
+STORIES = "stories"
+FIELDS = (
+    "id",
+    "story",
+    "question",
+    "options",
+    "gold",
+    "accepted",
+    "dimension",
+    "group",
+    "source",
+    "facts",
+    "meta",
+)
+LISTS = ("options", "accepted")
+SHOWN_MISTAKES = 10  # the others of a file are only counted
+OPTION_FIELD = re.compile(r"option_([a-z])")
+HUB_ID = re.compile(r"[\w.-]+(/[\w.-]+)?")
+
+Row = dict[str, Any]
+Placed = Iterator[tuple[str, Row | str]]  # ("line 3", the row, or what is wrong with it)
+
+
+def training_scenarios(recipe: Recipe) -> list[Scenario]:
+    """Every scenario the recipe may train on, in the source's order, without those held out.
+
+    Raises LeakError for evaluation-only data, DataError naming file, line and mistake for everything else.
+    """
+    data = recipe.data
+    if data.source == STORIES:
+        training = _stories(data, data.size if data.limit is None else min(data.size, data.limit), "train")
+    else:
+        leaks.check_source(data.source, data.split, data.config)
+        training = _load(data, data.source, limit=data.limit)
+        leaks.check_scenarios(training, data.source)
+        if data.heldout_source is None:
+            training, _ = _split(training, data)
+    if data.heldout_source is not None:
+        leaks.check_apart(training, heldout_scenarios(recipe))
+    return training
+
+
+def heldout_scenarios(recipe: Recipe) -> list[Scenario]:
+    """`data.heldout` scenarios that training never sees: another source's, or a part of its own."""
+    data = recipe.data
+    if data.heldout == 0:
+        return []
+    source = data.heldout_source or data.source
+    if source == STORIES:
+        return _stories(data, data.heldout, "test")
+    if data.heldout_source is not None:
+        return _load(data, data.heldout_source, limit=data.heldout)
+    return _split(_load(data, source, limit=data.limit), data)[1]
+
+
+def _stories(data: Data, count: int, split: str) -> list[Scenario]:
+    from socialr1_lite import stories
+
+    return list(stories.generate(count, seed=data.seed, dimensions=data.dimensions, orders=data.orders, split=split))
+
+
+def _split(scenarios: list[Scenario], data: Data) -> tuple[list[Scenario], list[Scenario]]:
+    """(training, held out): whole stories, drawn by `data.seed`, so that no story is on both sides."""
+    if data.heldout == 0:
+        return scenarios, []
+    stories = sorted({_story(scenario) for scenario in scenarios})
+    random.Random(f"{data.seed}/heldout").shuffle(stories)
+    sizes = {story: 0 for story in stories}
+    for scenario in scenarios:
+        sizes[_story(scenario)] += 1
+    kept: set[str] = set()
+    counted = 0
+    while counted < data.heldout and stories:
+        kept.add(story := stories.pop())
+        counted += sizes[story]
+    training = [scenario for scenario in scenarios if _story(scenario) not in kept]
+    if not training:
+        raise DataError(
+            f"{data.source}: data.heldout {data.heldout} of {len(scenarios)} scenarios leaves none to "
+            "train on; lower it, or name a data.heldout_source"
+        )
+    return training, [scenario for scenario in scenarios if _story(scenario) in kept][: data.heldout]
+
+
+def _story(scenario: Scenario) -> str:
+    return scenario.group or " ".join(scenario.story.split()) or scenario.id
+
+
+def _load(data: Data, source: str, *, limit: int | None) -> list[Scenario]:
+    """The scenarios of a file or hub dataset, at most `limit` rows. Raises DataError with every bad row."""
+    rows, name = _rows(data, source)
+    found: dict[str, Scenario] = {}
+    mistakes = []
+    read = 0
+    for place, row in rows:
+        if limit is not None and read >= limit:
+            break
+        read += 1
+        try:
+            scenario = _scenario(row, data.columns, f"{name}/{place.rpartition(' ')[2]}")
+            if scenario.id in found:
+                raise DataError(f"id {scenario.id!r} was already used")
+            found[scenario.id] = scenario
+        except DataError as wrong:
+            mistakes.append(f"  {place}: {wrong}")
+    if mistakes:
+        raise DataError(f"{source}: {len(mistakes)} of {read} rows are wrong:\n" + "\n".join(_some(mistakes)))
+    if not found:
+        raise DataError(f"{source}: there is no row in it")
+    return list(found.values())
+
+
+def _some(mistakes: list[str]) -> list[str]:
+    more = len(mistakes) - SHOWN_MISTAKES
+    return mistakes if more <= 0 else [*mistakes[:SHOWN_MISTAKES], f"  ... and {more} more"]
+
+
+def _scenario(row: Row | str, columns: Mapping[str, Any], default_id: str) -> Scenario:
+    if isinstance(row, str):
+        raise DataError(row)
+    ours = _renamed(row, columns)
+    scenario = Scenario.from_row({"id": default_id} | ours)
+    if not scenario.options and not scenario.accepted:
+        raise DataError(f"neither options nor accepted answers; columns found: {', '.join(map(repr, row))}")
+    return scenario
+
+
+def _renamed(row: Row, columns: Mapping[str, Any]) -> Row:
+    """The row under our names: mapped columns first, then columns that bear our names already."""
+    if missing := sorted({name for theirs in columns.values() for name in _names(theirs)} - row.keys()):
+        raise DataError(
+            f"data.columns names {', '.join(map(repr, missing))}, which is not a column; "
+            f"found: {', '.join(map(repr, row))}"
+        )
+    ours = {name: row[name] for name in row if name in FIELDS or OPTION_FIELD.fullmatch(name)}
+    for name, theirs in columns.items():
+        if name not in FIELDS and not OPTION_FIELD.fullmatch(name):
+            raise DataError(
+                f"data.columns: {name!r} is no field of a scenario; "
+                f"there are {', '.join(FIELDS)}, option_a, option_b, ..."
+            )
+        ours[name] = row[theirs] if isinstance(theirs, str) else [row[one] for one in theirs]
+    if "question" not in ours and "story" not in ours:
+        raise DataError(f"no question: name its column in data.columns; found: {', '.join(map(repr, row))}")
+    options = [ours.pop(name) for name in sorted(ours) if OPTION_FIELD.fullmatch(name)]
+    if options:
+        ours["options"] = options
+    for name in LISTS:
+        ours[name] = _as_list(ours.get(name), name)
+    return {name: value for name, value in ours.items() if not _empty(value)}
+
+
+def _names(theirs: Any) -> tuple[str, ...]:
+    return (theirs,) if isinstance(theirs, str) else tuple(theirs)
+
+
+def _as_list(value: Any, name: str) -> list[str]:
+    """A list of texts without empty ones at its end (columns for options that this row lacks)."""
+    if _empty(value):
+        return []
+    if isinstance(value, str) and value.lstrip().startswith("["):
+        try:
+            value = json.loads(value)
+        except json.JSONDecodeError:
+            raise DataError(f"{name}: {value!r} begins like a JSON list and is none") from None
+    if isinstance(value, str):
+        value = [value]
+    if not isinstance(value, (list, tuple)):
+        raise DataError(f"{name}: {value!r} is not a list")
+    texts = ["" if _empty(one) else str(one).strip() for one in value]
+    while texts and not texts[-1]:
+        texts.pop()
+    if len(texts) > MAX_OPTIONS and name == "options":
+        raise DataError(f"{len(texts)} options; at most {MAX_OPTIONS} are allowed")
+    return texts
+
+
+def _empty(value: Any) -> bool:
+    return value is None or value == "" or (isinstance(value, float) and value != value)
+
+
+def _rows(data: Data, source: str) -> tuple[Placed, str]:
+    """The source's rows with their places, and a short name for ids."""
+    path = Path(source)
+    if path.suffix in READERS:
+        if not path.is_file():
+            raise DataError(f"{source}: there is no such file (data.source, seen from {Path.cwd()})")
+        return READERS[path.suffix](path), path.stem
+    if path.exists() or not HUB_ID.fullmatch(source):
+        raise DataError(
+            f"data.source {source!r} is none of: {STORIES}, a file ending in {', '.join(READERS)}, "
+            "a hub dataset's id (owner/name)"
+        )
+    return _hub_rows(data, source), source.rpartition("/")[2]
+
+
+def read_rows(path: Path) -> Placed:
+    """("line 3", row) of a .jsonl, .csv or .parquet file; instead of a bad row, what is wrong with it."""
+    return READERS[path.suffix](path)
+
+
+def json_lines(lines: Iterable[bytes]) -> Placed:
+    """("line 3", row) for every line that is not blank. NaN, which published files may hold, is null."""
+    for number, line in enumerate(lines, start=1):
+        place = f"line {number}"
+        try:
+            text = line.decode("utf-8-sig" if number == 1 else "utf-8")
+        except UnicodeDecodeError as wrong:
+            yield place, f"not UTF-8 at byte {wrong.start} of the line"
+            continue
+        if not text.strip():
+            continue
+        try:
+            row = json.loads(text, parse_constant=lambda _: None)
+        except (json.JSONDecodeError, RecursionError) as wrong:
+            yield place, f"not JSON: {wrong}"
+            continue
+        yield place, row if isinstance(row, dict) else f"a JSON object is needed, not {type(row).__name__}"
+
+
+def _jsonl_rows(path: Path) -> Placed:
+    with path.open("rb") as file:
+        yield from json_lines(file)
+
+
+def _csv_rows(path: Path) -> Placed:
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        reader = csv.DictReader(file)
+        try:
+            for row in reader:
+                place = f"line {reader.line_num}"
+                if None in row:
+                    yield place, f"{len(row[None])} more cells than the {len(row) - 1} columns of the header"
+                else:
+                    yield place, dict(row)
+        except (csv.Error, UnicodeDecodeError) as wrong:
+            raise DataError(f"{path}, after line {reader.line_num}: {wrong}") from None
+
+
+def _parquet_rows(path: Path) -> Placed:
+    import pyarrow
+    import pyarrow.parquet
+
+    try:
+        batches = pyarrow.parquet.ParquetFile(path).iter_batches()
+        rows = (row for batch in batches for row in batch.to_pylist())
+        yield from ((f"row {number}", row) for number, row in enumerate(rows, start=1))
+    except (pyarrow.ArrowException, OSError) as wrong:
+        raise DataError(f"{path}: not readable as Parquet: {wrong}") from None
+
+
+def _hub_rows(data: Data, source: str) -> Placed:
+    import datasets
+
+    try:
+        table = datasets.load_dataset(source, data.config, split=data.split, revision=data.revision)
+    except Exception as wrong:  # the library raises a dozen kinds, from its own to the network's
+        reason = (str(wrong).strip() or type(wrong).__name__).splitlines()[0]
+        raise DataError(
+            f"hub dataset {source} (config {data.config}, split {data.split}, revision {data.revision}) "
+            f"cannot be loaded: {reason}; without a network, download it elsewhere and name the local file"
+        ) from None
+    for number, row in enumerate(table, start=1):
+        yield f"row {number}", dict(row)
+
+
+READERS: dict[str, Callable[[Path], Placed]] = {
+    ".jsonl": _jsonl_rows,
+    ".csv": _csv_rows,
+    ".parquet": _parquet_rows,
+}
