@@ -1,0 +1,327 @@
+"""The Benchmark record.
+
+Where a benchmark comes from, who may train on it, how it is asked and how it is scored.
+A benchmark file gives a loader of the authors' own files, the prompts it is asked with, a reader of replies
+to the authors' own prompt, and the official metric. The way through it:
+
+    folder ─load→ Loaded(items) ─asks→ list[Ask] ─prompt→ messages … reply ─read→ Reading → Answer ─score→
+    Scores
+
+An item's options stay in the order of the file; an ask shows them in some order and knows the way back, so
+gold never moves. Scores hold units (one per thing counted), not numbers: the interval is computed from the
+same units.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from random import Random
+from typing import Literal
+
+from socialr1_lite import sip
+from socialr1_lite.scenario import Scenario
+
+Message = dict[str, str]
+Kind = Literal["choice", "yesno", "names", "belief", "fact", "episode"]
+
+
+@dataclass(frozen=True, slots=True)
+class Permission:
+    """May a split be trained on?
+
+    words: the authors' own; in brackets, why it was decided here where they said nothing.
+    """
+
+    allowed: bool
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One question of a benchmark, options in the file's order, and what its official prompt and metric need.
+
+    kind: choice (options), yesno, names (a list of people), belief (free text nearer to gold than to
+    `rejected`), fact (token overlap), episode (a dialogue to hold). joint: items with the same value are
+    scored together. required, rejected: names or texts the reply must, must not give. extra: lines only the
+    official prompt uses.
+    """
+
+    scenario: Scenario
+    kind: Kind = "choice"
+    joint: str = ""
+    required: tuple[str, ...] = ()
+    rejected: tuple[str, ...] = ()
+    extra: Mapping[str, str] = field(default_factory=dict)
+
+    def label(self, name: str) -> str:
+        """One of the scenario's meta values as a report label ("" when it has none)."""
+        value = self.scenario.meta.get(name)
+        return "" if value is None else str(value)
+
+
+@dataclass(frozen=True, slots=True)
+class SourceFile:
+    """A file that was read: its name, the sha256 of its bytes and the number of rows in it."""
+
+    name: str
+    sha256: str
+    rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """What a folder held.
+
+    `notes` say in words what was left out and how much of the official set is there.
+    """
+
+    items: tuple[Item, ...]
+    files: tuple[SourceFile, ...]
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """One prompt: an item as displayed. `order[i]` is the place in the file of the option displayed at i.
+
+    `scenario` has its options in displayed order and an id of its own (`<item>@<view>`), so that a stored
+    reply can be read beside exactly what was shown. `partner`: a second question put in the same official
+    prompt.
+    """
+
+    item: Item
+    scenario: Scenario
+    order: tuple[int, ...] = ()
+    view: str = ""
+    partner: Ask | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a reply said: the option's place in the file (None: no option), or the text.
+
+    And whether it could be read.
+    """
+
+    choice: int | None
+    text: str
+    readable: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A reading with its item: what the metrics are computed from."""
+
+    item: Item
+    view: str
+    sample: int
+    reading: Reading
+    truncated: bool = False
+
+    @property
+    def right(self) -> bool:
+        """Does the answer name a gold option?"""
+        return self.reading.choice is not None and self.reading.choice in self.item.scenario.gold
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """One thing a metric counts.
+
+    `cluster`: units of one story stand or fall together, so they are resampled together.
+    """
+
+    key: str
+    cluster: str
+    value: float
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+
+Statistic = Callable[[Sequence[Unit]], float]
+
+
+def mean(units: Sequence[Unit]) -> float:
+    """Plain mean of the units' values."""
+    return sum(unit.value for unit in units) / len(units)
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """A metric before its interval: its units, and how they make one number.
+
+    Official: is it the authors' own metric?
+    """
+
+    units: tuple[Unit, ...]
+    official: bool = True
+    statistic: Statistic = mean
+
+    @property
+    def value(self) -> float:
+        """The metric's value."""
+        return self.statistic(self.units)
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """All metrics of one benchmark run. `headline` names the metric that tables and paired tests use."""
+
+    metrics: dict[str, Tally]
+    groups: dict[str, dict[str, Tally]]
+    headline: str = "accuracy"
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """A published figure, for context only. `protocol` says what is and is not known of how it came about."""
+
+    label: str
+    value: float
+    source: str
+    protocol: str
+
+
+Asks = Callable[[Sequence[Item], int, bool], list[Ask]]
+Prompt = Callable[[Ask, bool], list[Message]]
+Read = Callable[[Ask, str, bool], list[Reading]]
+
+
+def one_shuffled_view(items: Sequence[Item], seed: int, official: bool = False) -> list[Ask]:
+    """Each item once; options of a choice in an order drawn from the seed and the item's id alone."""
+    return [display(item, shuffled(item, seed), "") for item in items]
+
+
+@dataclass(frozen=True, slots=True)
+class Benchmark:
+    """One benchmark. `rows` are the counts of the complete official set, told beside what was found.
+
+    names: other names, repositories and hub ids it goes by (the leak guard looks them up).
+    training: permission by split; a split that is not in it may not be trained on.
+    prompt and read: the authors' own prompt and its reader; None where none is published.
+    """
+
+    name: str
+    title: str
+    source: str
+    licence: str
+    training: Mapping[str, Permission]
+    rows: Mapping[str, int]
+    load: Callable[[Path], Loaded]  # of evaluation rows; `train` loads training rows where there are any
+    score: Callable[[Sequence[Answer]], Scores]
+    asks: Asks = one_shuffled_view
+    prompt: Prompt | None = None
+    read: Read | None = None
+    hub: str = ""
+    languages: tuple[str, ...] = ("en",)
+    names: tuple[str, ...] = ()
+    published: tuple[Published, ...] = ()
+    train: Callable[[Path], Loaded] | None = None
+    generated: bool = False  # made here, so that no official files are needed
+    official_cot: bool = True  # does the authors' prompt have a step-by-step form of one call?
+
+
+def shuffled(item: Item, seed: int, view: str = "") -> tuple[int, ...]:
+    """A random order of the item's options that depends on seed, id and view only."""
+    order = list(range(len(item.scenario.options)))
+    Random(f"{seed}/{item.scenario.id}/{view}").shuffle(order)
+    return tuple(order)
+
+
+def display(item: Item, order: Sequence[int], view: str) -> Ask:
+    """The item with its options in `order`. Raises ValueError when `order` is no permutation of them."""
+    shown = item.scenario
+    if sorted(order) != list(range(len(shown.options))):
+        raise ValueError(f"{shown.id}: {order} is no order of {len(shown.options)} options")
+    scenario = replace(
+        shown,
+        id=f"{shown.id}@{view}" if view else shown.id,
+        options=tuple(shown.options[place] for place in order),
+        gold=tuple(at for at, place in enumerate(order) if place in shown.gold),
+        shortcuts=tuple(shown.shortcuts[place] for place in order) if shown.shortcuts else (),
+        meta={**shown.meta, "item": shown.id, "shown": ",".join(map(str, order))},
+    )
+    return Ask(item, scenario, tuple(order), view)
+
+
+def read_reply(ask: Ask, text: str, *, prefilled: bool = False) -> Reading:
+    """Read a reply to one of this project's own prompts, by the rule training uses (`sip.parse`)."""
+    reply = sip.parse(text, ask.scenario.options, prefilled=prefilled)
+    if ask.item.kind == "choice":
+        choice = None if reply.answer is None else ask.order[reply.answer]
+        return Reading(choice, reply.answer_text, choice is not None)
+    return Reading(None, reply.answer_text, bool(reply.answer_text))
+
+
+def read_letter(ask: Ask, displayed: int | None, text: str) -> Reading:
+    """A reading from the displayed option's place (None or out of range: unreadable)."""
+    if displayed is None or not 0 <= displayed < len(ask.order):
+        return Reading(None, text, False)
+    return Reading(ask.order[displayed], text, True)
+
+
+def named_option(text: str, options: Sequence[str]) -> int | None:
+    """The one option a bare reply names: by leading letter ("B", "(B)", "B.
+
+    Garden"), or by the only text it contains.
+    For prompts that ask for "the answer" without a format. Ambiguous or empty: None.
+    """
+    told = text.strip()
+    letters = sip.letters(len(options))
+    if led := re.match(rf"[\(\[*]*([{letters}])(?:[\)\].:,*\s]|$)", told):
+        return letters.index(led.group(1))
+    lines = [line.strip() for line in told.splitlines() if line.strip()]
+    whole = [
+        i for i, option in enumerate(options) if lines and lines[0].strip(" .*\"'").casefold() == option.casefold()
+    ]
+    held = [
+        i for i, option in enumerate(options) if re.search(rf"(?<!\w){re.escape(option)}(?!\w)", told, re.IGNORECASE)
+    ]
+    found = whole or held
+    return found[0] if len(found) == 1 else None
+
+
+def unit(answer: Answer, value: float, *labels: str) -> Unit:
+    """A unit for one answer, with the named meta values of its item as labels."""
+    scenario = answer.item.scenario
+    key = f"{scenario.id}#{answer.sample}" if answer.sample else scenario.id
+    return Unit(key, scenario.group or scenario.id, value, {name: answer.item.label(name) for name in labels})
+
+
+def right_units(answers: Iterable[Answer], *labels: str) -> list[Unit]:
+    """One unit per answer, 1 when right, else 0 (unreadable counts as wrong)."""
+    return [unit(answer, float(answer.right), *labels) for answer in answers]
+
+
+def by_label(units: Iterable[Unit], name: str, *, official: bool = True) -> dict[str, Tally]:
+    """Split units by one of their labels; units without it are left out. Sorted by label."""
+    split: dict[str, list[Unit]] = {}
+    for one in units:
+        if label := one.labels.get(name, ""):
+            split.setdefault(label, []).append(one)
+    return {label: Tally(tuple(split[label]), official) for label in sorted(split)}
+
+
+def accuracy(answers: Sequence[Answer], *labels: str, official: bool = True) -> Scores:
+    """Accuracy over all answers, and by each of the labels. One answer an item and sample."""
+    units = right_units(answers, *labels)
+    if not units:
+        return Scores({}, {})
+    return Scores({"accuracy": Tally(tuple(units), official)}, {name: by_label(units, name) for name in labels})
+
+
+def majority(choices: Sequence[int | None]) -> int | None:
+    """The most frequent choice.
+
+    Of equally frequent ones the first seen (None, no choice, counts as a choice too).
+    """
+    return max(Counter(choices).items(), key=lambda counted: counted[1])[0]  # Counter keeps the order of first sight
+
+
+def story_key(*texts: str) -> str:
+    """A short stable name for a story, for clustering items that share it."""
+    return hashlib.sha256("\n".join(text.strip() for text in texts).encode()).hexdigest()[:12]

@@ -1,0 +1,179 @@
+"""FanToM's metrics, after eval_fantom.py: sets, choices, distances, lists, weighted F1 and token F1."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter
+from collections.abc import Callable, Sequence
+from functools import cache
+from typing import Any
+
+from socialr1_lite.benchmarks.base import Answer, Scores, Tally, Unit, by_label, unit
+
+EMBEDDER = "sentence-transformers/all-roberta-large-v1"
+Similarity = Callable[[str, str], float]
+ALL = (
+    "belief:choice",
+    "answerability:list",
+    "answerability:binary",
+    "info_accessibility:list",
+    "info_accessibility:binary",
+)
+
+
+def binary(text: str) -> int:
+    """The authors' keywords: 1 yes, 0 no, -1 neither.
+
+    Yes is looked for first, and " knows " counts as yes.
+    """
+    told = text.lower().strip("'").strip('"')
+    if any(mark in told for mark in (" yes,", " yes ", " yes.", " knows ")) or told.startswith(("yes", "true")):
+        return 1
+    negative = (" no,", " no ", " no.", " does not know ", " doesn't know ")
+    return 0 if any(mark in told for mark in negative) or told.startswith(("no", "false")) else -1
+
+
+def lists_right(text: str, required: Sequence[str], rejected: Sequence[str]) -> bool:
+    """Every required name and no rejected one is a substring of the reply, letter case aside."""
+    told = text.lower()
+    return all(name.lower() in told for name in required) and not any(name.lower() in told for name in rejected)
+
+
+def token_f1(truth: str, told: str) -> float:
+    """F1 of white-space tokens as multisets."""
+    expected, given = truth.split(), told.split()
+    same = sum((Counter(expected) & Counter(given)).values())
+    if not same:
+        return 0.0
+    precision, recall = same / len(given), same / len(expected)
+    return 2 * precision * recall / (precision + recall)
+
+
+def word_cosine(left: str, right: str) -> float:
+    """Cosine of word counts: the offline substitute for the authors' sentence embedding."""
+    a, b = (Counter(re.findall(r"\w+", text.lower())) for text in (left, right))
+    norm = math.sqrt(sum(n * n for n in a.values()) * sum(n * n for n in b.values()))
+    return sum(a[word] * b[word] for word in a) / norm if norm else 0.0
+
+
+@cache
+def embedding_cosine() -> Similarity | None:
+    """Cosine of the authors' sentence embedding.
+
+    None where sentence-transformers or its weights are not at hand.
+    """
+    try:
+        from sentence_transformers import SentenceTransformer  # type: ignore[import-not-found,unused-ignore]
+
+        model = SentenceTransformer(EMBEDDER, local_files_only=True)
+    except (ImportError, OSError, ValueError):
+        return None
+
+    @cache
+    def embedded(text: str) -> Any:
+        return model.encode(text, normalize_embeddings=True)
+
+    return lambda left, right: float(embedded(left) @ embedded(right))
+
+
+def weighted_f1(units: Sequence[Unit]) -> float:
+    """F1 of each gold class, weighted by how often it is gold (labels "gold" and "said".
+
+    "-1" is said, never gold).
+    """
+    total = 0.0
+    for label, support in Counter(one.labels["gold"] for one in units).items():
+        said = sum(one.labels["said"] == label for one in units)
+        both = sum(one.labels["said"] == one.labels["gold"] == label for one in units)
+        total += support * 2 * both / (said + support)
+    return total / len(units)
+
+
+def score(answers: Sequence[Answer]) -> Scores:
+    """All metrics with the authors' embedding where it is at hand, else with word counts (not official)."""
+    near = embedding_cosine()
+    return score_with(answers, near or word_cosine, official=near is not None)
+
+
+def score_with(answers: Sequence[Answer], near: Similarity, *, official: bool) -> Scores:
+    """All metrics, with a given similarity of reply and reference. official: is it the authors' embedding?"""
+    told = [(answer, _unit(answer, near)) for answer in answers]
+    if not told:
+        return Scores({}, {})
+    metrics: dict[str, Tally] = {}
+    for access in ("inaccessible", "accessible"):
+        metrics |= _metrics([(a, u) for a, u in told if u.labels["access"] == access], access, official)
+    if facts := [u for _, u in told if u.labels["part"] == "fact"]:
+        metrics["fact token-F1"] = Tally(tuple(facts))
+    units = [u for _, u in told if u.labels["part"] != "fact"]
+    choices = [u for u in units if u.labels["part"] == "belief:choice" and u.labels["access"] == "inaccessible"]
+    groups = {"part, inaccessible": by_label([u for u in units if u.labels["access"] == "inaccessible"], "part")}
+    groups["tom_type, belief choice"] = by_label(choices, "tom_type", official=False)
+    head = next(
+        (name for name in ("inaccessible: All", "inaccessible: belief choice") if name in metrics),
+        next(iter(metrics)),
+    )
+    return Scores(metrics, groups, head)
+
+
+def _unit(answer: Answer, near: Similarity) -> Unit:
+    item, text = answer.item, answer.reading.text
+    one = unit(answer, 0.0, "part", "access", "tom_type")
+    labels = dict(one.labels) | {"joint": f"{item.joint}#{answer.sample}" if item.joint else ""}
+    if item.kind == "choice":
+        value = float(answer.right)
+    elif item.kind == "names":
+        value = float(lists_right(text, item.required, item.rejected))
+    elif item.kind == "fact":
+        value = token_f1(item.scenario.accepted[0].lower(), text.lower())
+    elif item.kind == "yesno":
+        gold, said = int(item.scenario.accepted[0] == "yes"), binary(text)
+        labels |= {"gold": str(gold), "said": str(said)}
+        value = float(gold == said)
+    else:  # a tie is wrong
+        value = float(near(text, item.required[0]) > near(text, item.rejected[0]))
+    return Unit(one.key, one.cluster, value, labels)
+
+
+def _metrics(told: Sequence[tuple[Answer, Unit]], access: str, official: bool) -> dict[str, Tally]:
+    parts: dict[str, list[Unit]] = {}
+    for _, one in told:
+        parts.setdefault(one.labels["part"], []).append(one)
+    out: dict[str, Tally] = {}
+
+    def add(name: str, units: Sequence[Unit], **how: Any) -> None:
+        if units:
+            out[f"{access}: {name}"] = Tally(tuple(units), **how)
+
+    note = "" if official else ", by word overlap"
+    units = [one for _, one in told]
+    add("All", _sets([u for u in units if u.labels["part"] in ALL], ALL))
+    add(f"All*{note}", _sets(units, (*ALL, "belief:dist")), official=official)
+    add("belief choice", parts.get("belief:choice", []))
+    add(f"belief distance{note}", parts.get("belief:dist", []), official=official)
+    matched = [(a, u) for a, u in told if u.labels["part"] == "belief:dist" and u.value]
+    overlaps = [Unit(u.key, u.cluster, token_f1(a.item.required[0], a.reading.text), u.labels) for a, u in matched]
+    add(f"belief token-F1 of the right{note}", overlaps, official=official)
+    for part, title in (("answerability", "Answerability"), ("info_accessibility", "Info-Access")):
+        both = (f"{part}:list", f"{part}:binary")
+        add(f"All {title}", _sets([u for u in units if u.labels["part"] in both], both))
+        add(f"{title} list", parts.get(both[0], []))
+        add(f"{title} yes/no weighted F1", parts.get(both[1], []), statistic=weighted_f1)
+    return out
+
+
+def _sets(units: Sequence[Unit], needed: Sequence[str]) -> list[Unit]:
+    """One unit a set, 1 when everything in it is right.
+
+    A set counts if it has any of the questions, as the authors do.
+    Questions without a set (derived files) give none; a partial set of kinds in the whole file gives none
+    either.
+    """
+    if not set(needed) <= {one.labels["part"] for one in units}:
+        return []
+    sets: dict[str, list[Unit]] = {}
+    for one in units:
+        if one.labels["joint"]:
+            sets.setdefault(one.labels["joint"], []).append(one)
+    return [Unit(name, told[0].cluster, float(all(u.value for u in told))) for name, told in sets.items()]

@@ -1,0 +1,183 @@
+"""Hi-ToM (EMNLP Findings 2023, arXiv 2310.16755): 600 questions on beliefs of order 0 to 4, fifteen options.
+
+Official metric: accuracy per order. The stricter joint accuracy (a question counts only if all lower orders
+of its story are right too) is described in the paper; its scorer is not in the repository. The file holds
+every question twice, and the VP copies contradict the CoTP copies in 138 of 600 golds, which are the right
+ones by a simulation of the stories: only the 600 CoTP rows are used.
+"""
+# ruff: noqa: E501 (the authors' prompts, verbatim)
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+
+from socialr1_lite.benchmarks.base import (
+    Answer,
+    Ask,
+    Benchmark,
+    Item,
+    Loaded,
+    Message,
+    Permission,
+    Published,
+    Reading,
+    Scores,
+    SourceFile,
+    Tally,
+    Unit,
+    by_label,
+    named_option,
+    read_letter,
+    right_units,
+    story_key,
+)
+from socialr1_lite.benchmarks.files import Row, as_row, counts_note, make_scenario, official_files, read_json
+from socialr1_lite.errors import DataError
+
+TITLE = "Hi-ToM"
+SOURCE = "https://github.com/ying-hui-he/Hi-ToM_dataset"
+ROWS = 600
+NOTE = (
+    "Note: You should assume the following. (1) An agent witnesses everything and every movements before exiting a "
+    "location. (2) An agent A can infer another agent B's mental state only if A and B have been in the same location, "
+    "or have private or public interactions. (3) Note that every agent tend to lie. What a character tells others "
+    "doesn't affect his actual belief. An agent tend to trust a agent that exited the room later than himself. The exit "
+    "order is known to all agents. (4) Agents in private communications know that others won't hear them, but they know "
+    "that anyone can hear any public claims."
+)
+INSTRUCTION = {
+    False: "Read the following story and answer the multiple-choice question. Please provide answer without explanations.",
+    True: "Read the following story and answer the multiple-choice question. Think step-by-step. "
+    "Provide the answer first, and then explain it.",
+}
+
+
+def load(folder: Path) -> Loaded:
+    """`Hi-ToM_data.json`; VP rows are counted and left out."""
+    items, files, notes = [], [], []
+    for path in official_files(folder, TITLE, ("Hi-ToM_data*.json",), SOURCE):
+        value, digest = read_json(path)
+        rows = as_row(path.name, value).rows("data")
+        files.append(SourceFile(path.name, digest, len(rows)))
+        kept = [row for row in rows if _style(row) == "CoTP"]
+        items += [_item(row) for row in kept]
+        notes.append(counts_note(TITLE, len(kept), ROWS, "CoTP rows"))
+        notes.append(f"{len(rows) - len(kept)} VP rows left out: they repeat the questions and contradict 138 golds")
+    return Loaded(tuple(items), tuple(files), tuple(notes))
+
+
+def _style(row: Row) -> str:
+    style = row.text("prompting_type")
+    if style not in ("CoTP", "VP"):
+        raise DataError(f"{row.where}: prompting_type {style!r} must be CoTP or VP")
+    return style
+
+
+def clean_story(story: str) -> str:
+    """The story without the leaked instruction line and the stray "***" that some rows carry."""
+    lines = story.strip().splitlines()
+    if lines and lines[0].startswith("Read the following story"):
+        lines = lines[1:]
+    return "\n".join(line for line in lines if line.strip(" *")).strip()
+
+
+def _item(row: Row) -> Item:
+    story = clean_story(row.text("story"))
+    lettered = re.split(r",\s*(?=[A-Z]\. )", row.text("choices").strip())
+    options = tuple(re.sub(r"^[A-Z]\. ", "", option).strip() for option in lettered)
+    order = row.whole("question_order")
+    scenario = make_scenario(
+        row,
+        id=f"hi-tom/{row.whole('sample_id')}",
+        story=story,
+        question=row.text("question").strip(),
+        options=options,
+        gold=row.gold_text("answer", options),
+        dimension="belief",
+        source="hi-tom",
+        group=story_key(story),
+        meta={
+            "order": order,
+            "length": row.whole("story_length"),
+            "deception": "tell" if row.raw("deception") is True else "no tell",
+            "language": "en",
+        },
+    )
+    return Item(scenario, joint=scenario.group)
+
+
+def prompt(ask: Ask, cot: bool) -> list[Message]:
+    """The authors' prompt files, with the note that the answers rest on. One user message."""
+    letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+    choices = ", ".join(f"{letter}. {option}" for letter, option in zip(letters, ask.scenario.options, strict=False))
+    shown = ask.scenario
+    user = f"{INSTRUCTION[cot]}\nStory:\n{shown.story}\nQuestion: {shown.question}\nChoices: {choices}\n\n{NOTE}"
+    return [{"role": "user", "content": user}]
+
+
+def read(ask: Ask, text: str, cot: bool) -> list[Reading]:
+    """A leading letter or the one container named (the authors publish no reader); CoT: in the first line, as asked."""
+    told = text.strip()
+    told = re.sub(r"(?i)^(the )?(correct )?answer( is)?\s*:?\s*", "", told)
+    first = told.splitlines()[0] if cot and told else told
+    return [read_letter(ask, named_option(first, ask.scenario.options), text)]
+
+
+def score(answers: Sequence[Answer]) -> Scores:
+    """Accuracy per order, length and tell/no-tell; joint accuracy per order, over stories asked at every lower order."""
+    labels = ("order", "length", "deception")
+    units = right_units(answers, *labels)
+    if not units:
+        return Scores({}, {})
+    groups = {name: by_label(units, name) for name in labels}
+    metrics = {"accuracy": Tally(tuple(units), official=False)}
+    metrics |= {f"order {order}": tally for order, tally in groups["order"].items()}
+    groups["joint, order"] = by_label(_joint(answers), "order")
+    metrics |= {f"joint order {order}": tally for order, tally in groups["joint, order"].items()}
+    return Scores(metrics, groups)
+
+
+def _joint(answers: Sequence[Answer]) -> list[Unit]:
+    stories: dict[tuple[str, int], dict[int, bool]] = defaultdict(dict)
+    for answer in answers:
+        stories[answer.item.joint, answer.sample][int(answer.item.label("order"))] = answer.right
+    return [
+        Unit(
+            f"{story}/{order}#{sample}",
+            story,
+            float(all(told[low] for low in range(order + 1))),
+            {"order": str(order)},
+        )
+        for (story, sample), told in stories.items()
+        for order in sorted(told)
+        if all(low in told for low in range(order + 1))
+    ]
+
+
+BENCHMARK = Benchmark(
+    name="hi-tom",
+    title=TITLE,
+    source=SOURCE,
+    licence="Apache-2.0",
+    training={
+        "test": Permission(False, "(the released questions are an evaluation set; freshly generated stories are not)")
+    },
+    rows={"test": ROWS},
+    load=load,
+    score=score,
+    prompt=prompt,
+    read=read,
+    hub="Hi-ToM/Hi-ToM_Dataset",
+    names=("Hi-ToM/Hi-ToM_Dataset", "ying-hui-he/Hi-ToM_dataset", "Hi-ToM", "hitom", "Hi-ToM_data"),
+    published=(
+        Published(
+            "SocialR1-8B",
+            0.7083,
+            "arXiv 2603.09249, as given on a public results page",
+            "is 425 of 600 questions",
+        ),
+    ),
+)

@@ -1,0 +1,148 @@
+"""SimpleToM (AI2, arXiv 2410.13648): 1,147 stories, each asked for awareness, behaviour and judgement.
+
+Official metric: accuracy per question type. The gold *text* is the same throughout two of the three types
+(aware: No, judge: Reasonable), so behaviour is the figure that cannot be had by a fixed answer.
+"""
+# ruff: noqa: E501 (the authors' prompts, verbatim)
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from socialr1_lite.benchmarks.base import (
+    Answer,
+    Ask,
+    Benchmark,
+    Item,
+    Loaded,
+    Message,
+    Permission,
+    Published,
+    Reading,
+    Scores,
+    SourceFile,
+    Tally,
+    by_label,
+    read_letter,
+    right_units,
+)
+from socialr1_lite.benchmarks.files import Row, counts_note, make_scenario, official_files, read_jsonl
+from socialr1_lite.errors import DataError
+
+TITLE = "SimpleToM"
+SOURCE = "https://huggingface.co/datasets/allenai/SimpleToM"
+CONFIGS = {"mental-state-qa": "aware", "behavior-qa": "action", "judgment-qa": "judge"}
+ROWS_EACH = 1147
+COT = (
+    "Think step by step to arrive at an answer. Start your response by explaining your reasoning process and end your "
+    'response with "Therefore, the answer is: " followed by'
+)
+
+
+def load(folder: Path) -> Loaded:
+    """`<config>/test.jsonl` of the three question configs, or those of them that are there."""
+    items, files, found = [], [], dict.fromkeys(CONFIGS, 0)
+    for path in official_files(folder, TITLE, [f"{config}/*.jsonl" for config in CONFIGS], SOURCE):
+        config = path.parent.name
+        rows, digest = read_jsonl(path)
+        files.append(SourceFile(f"{config}/{path.name}", digest, len(rows)))
+        items += [_item(row, CONFIGS[config]) for row in rows]
+        found[config] += len(rows)
+    return Loaded(
+        tuple(items), tuple(files), tuple(counts_note(f"{TITLE} {c}", n, ROWS_EACH) for c, n in found.items())
+    )
+
+
+def _item(row: Row, kind: str) -> Item:
+    choices = row.row("choices")
+    options, labels = choices.texts("text", least=2), choices.texts("label", least=2)
+    if labels != ("A", "B", "C", "D")[: len(options)]:
+        raise DataError(f"{row.where}: labels {list(labels)} must be A, B, … one for each of {len(options)} options")
+    name = row.text("id")
+    if not name.endswith(f"_{kind}"):
+        raise DataError(f"{row.where}: id {name!r} must end with _{kind} in this config")
+    scenario = make_scenario(
+        row,
+        id=f"simpletom/{name}",
+        story=row.text("story").strip(),
+        question=row.text("question").strip(),  # judgement questions end in a space
+        options=options,
+        gold=(row.letter("answerKey", options),),
+        dimension="knowledge" if kind == "aware" else "",
+        source="simpletom",
+        group=name.rpartition("_")[0],
+        meta={"question_type": kind, "scenario": row.text("scenario_name"), "language": "en"},
+    )
+    return Item(scenario, extra={"question": row.text("question")})
+
+
+def prompt(ask: Ask, cot: bool) -> list[Message]:
+    """The authors' prompt (inference/utils.py), with their spaces."""
+    letters = ["(A)", "(B)", "(C)", "(D)"][: len(ask.scenario.options)]
+    choices = " \n".join(f"{letter} {option}" for letter, option in zip(letters, ask.scenario.options, strict=True))
+    final = COT if cot else "Respond with just"
+    quoted = " or ".join(f'"{letter}"' for letter in letters)
+    user = (
+        f"Given the following story, answer the question by giving the correct answer choice, {' or '.join(letters)}.\n\n"
+        f"Story:\n{ask.scenario.story}\n\nQuestion: {ask.item.extra['question']} \n{choices}\n\n"
+        f"What is the correct answer? {final} {quoted}\n"
+    )
+    return [{"role": "system", "content": "You are a helpful assistant."}, {"role": "user", "content": user}]
+
+
+def extract(text: str, *, cot: bool) -> int | None:
+    """The authors' extraction: after the last "the answer is", the first of (A) to (D) in letter order.
+
+    Else the only one of "(A" to "(D", else the only capital A to D; two different ones, or none: None.
+    """
+    prefix = ".*the answer is" if cot else "answer"
+    told = re.sub(f"(?ims){prefix}:?", "", text).strip()
+    for place, letter in enumerate("ABCD"):
+        if f"({letter})" in told:
+            return place
+    for form in ("({}", "{}"):
+        found = [place for place, letter in enumerate("ABCD") if form.format(letter) in told]
+        if found:
+            return found[0] if len(found) == 1 else None
+    return None
+
+
+def read(ask: Ask, text: str, cot: bool) -> list[Reading]:
+    """The authors' reading of a reply to their prompt."""
+    return [read_letter(ask, extract(text, cot=cot), text)]
+
+
+def score(answers: Sequence[Answer]) -> Scores:
+    """Accuracy per question type; the mean over all questions is not the authors' figure."""
+    units = right_units(answers, "question_type", "scenario")
+    if not units:
+        return Scores({}, {})
+    kinds = by_label(units, "question_type")
+    metrics = {"accuracy": Tally(tuple(units), official=False), **kinds}
+    return Scores(metrics, {"question_type": kinds, "scenario": by_label(units, "scenario", official=False)})
+
+
+BENCHMARK = Benchmark(
+    name="simpletom",
+    title=TITLE,
+    source=SOURCE,
+    licence="ODC-BY (data), Apache-2.0 (code)",
+    training={"test": Permission(False, "SimpleToM is designed for testing models only, not for training")},
+    rows={"test": ROWS_EACH * len(CONFIGS)},
+    load=load,
+    score=score,
+    prompt=prompt,
+    read=read,
+    hub="allenai/SimpleToM",
+    names=("allenai/SimpleToM", "SimpleToM", "yulinggu-cs/SimpleToM"),
+    published=(
+        Published(
+            "SocialR1-8B",
+            0.9675,
+            "arXiv 2603.09249, as given on a public results page",
+            "fits 3329 of all 3,441 questions",
+        ),
+    ),
+)

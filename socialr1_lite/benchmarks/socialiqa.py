@@ -1,0 +1,132 @@
+"""Social IQa (EMNLP 2019): commonsense about social situations, three options.
+
+Official metric: accuracy on dev.
+The labels stand in a file of their own, counted from 1 ("1" is A); a pair of files that do not belong
+together would silently score a third, so their lengths must agree.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from socialr1_lite.benchmarks.base import (
+    Answer,
+    Benchmark,
+    Item,
+    Loaded,
+    Permission,
+    Published,
+    Scores,
+    SourceFile,
+    accuracy,
+    story_key,
+)
+from socialr1_lite.benchmarks.files import (
+    Row,
+    content,
+    counts_note,
+    make_scenario,
+    official_files,
+    read_jsonl,
+)
+from socialr1_lite.errors import DataError
+
+TITLE = "SocialIQA"
+SOURCE = "https://leaderboard.allenai.org/socialiqa (socialiqa-train-dev.zip) or the hub's allenai/social_i_qa"
+ROWS = {"dev": 1954, "train": 33410}
+OPTIONS = ("answerA", "answerB", "answerC")
+
+
+def load(folder: Path) -> Loaded:
+    """The dev split: `dev*.jsonl` with its `dev-labels*.lst`, or rows that carry their own `label`."""
+    return _load(folder, "dev")
+
+
+def load_train(folder: Path) -> Loaded:
+    """The training split, which may be trained on."""
+    return _load(folder, "train")
+
+
+def _load(folder: Path, split: str) -> Loaded:
+    patterns = [f"{split}*.jsonl"] + (["validation*.jsonl"] if split == "dev" else [])
+    items, files = [], []
+    for path in official_files(folder, TITLE, patterns, SOURCE):
+        rows, digest = read_jsonl(path)
+        labels, label_files = _labels(path, rows, split)
+        files += [SourceFile(path.name, digest, len(rows)), *label_files]
+        items += [
+            _item(row, label, path, split, at) for at, (row, label) in enumerate(zip(rows, labels, strict=True), 1)
+        ]
+    doubled = sum(len(set(item.scenario.options)) < len(item.scenario.options) for item in items)
+    notes = [counts_note(f"{TITLE} {split}", len(items), ROWS[split])]
+    notes += [f"{doubled} rows repeat an option; either copy of a gold text counts"] if doubled else []
+    return Loaded(tuple(items), tuple(files), tuple(notes))
+
+
+def _labels(path: Path, rows: Sequence[Row], split: str) -> tuple[list[str], list[SourceFile]]:
+    """One label a row, from the rows themselves or from the label file that belongs to `path`."""
+    if rows and "label" in rows[0].data:
+        return [str(row.raw("label")).strip() for row in rows], []
+    beside = path.with_name(path.name.replace(split, f"{split}-labels", 1).removesuffix(".jsonl") + ".lst")
+    if not beside.is_file():
+        raise DataError(f"{path.name}: its labels are missing; {beside.name} must lie beside it")
+    text, digest = content(beside)
+    labels = [line.strip() for line in text.splitlines() if line.strip()]
+    if len(labels) != len(rows):
+        raise DataError(
+            f"{beside.name}: {len(labels)} labels for {len(rows)} rows of {path.name}; they do not belong together"
+        )
+    return labels, [SourceFile(beside.name, digest, len(labels))]
+
+
+def _item(row: Row, label: str, path: Path, split: str, number: int) -> Item:
+    if label not in ("1", "2", "3"):
+        raise DataError(f"{row.where}: label {label!r} must be 1, 2 or 3")
+    options = tuple(row.text(key).strip() for key in OPTIONS)
+    gold = options[int(label) - 1]
+    scenario = make_scenario(
+        row,
+        id=f"socialiqa/{split}/{number}",
+        story=row.text("context").strip(),
+        question=row.text("question").strip(),
+        options=options,
+        gold=tuple(at for at, option in enumerate(options) if option == gold),
+        source="socialiqa",
+        group=story_key(row.text("context")),
+        meta={"split": split, "language": "en"},
+    )
+    return Item(scenario)
+
+
+def score(answers: Sequence[Answer]) -> Scores:
+    """Accuracy."""
+    return accuracy(answers)
+
+
+BENCHMARK = Benchmark(
+    name="socialiqa",
+    title=TITLE,
+    source=SOURCE,
+    licence="not stated by the authors where we could read it",
+    training={
+        "train": Permission(True, "(published by its authors as the training split)"),
+        "dev": Permission(False, "(the split everybody evaluates on; the test labels are hidden)"),
+        "validation": Permission(False, "(the dev split under its hub name)"),
+        "test": Permission(False, "(a test split)"),
+    },
+    rows=ROWS,
+    load=load,
+    train=load_train,
+    score=score,
+    hub="allenai/social_i_qa",
+    names=("allenai/social_i_qa", "social_i_qa", "lighteval/siqa", "siqa", "SocialIQA", "social-iqa"),
+    published=(
+        Published(
+            "SocialR1-8B",
+            0.7774,
+            "arXiv 2603.09249, as given on a public results page",
+            "fits 1519 of the 1,954 dev rows",
+        ),
+    ),
+)

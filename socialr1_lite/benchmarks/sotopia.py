@@ -1,0 +1,206 @@
+"""SOTOPIA (ICLR 2024, arXiv 2310.11667).
+
+Episodes between two characters, scored on seven dimensions by a judge.
+90 environments with five pairs of characters each (450 episodes; "hard": 14 environments, 70 episodes). The
+model under test plays each pair in both seats against a fixed partner. There is no gold: partner and judge
+belong to every number, so the report names them. An episode whose judge stayed broken has no scores; it is
+never scored 0.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+from socialr1_lite.benchmarks.base import (
+    Answer,
+    Ask,
+    Benchmark,
+    Item,
+    Loaded,
+    Permission,
+    Published,
+    Scores,
+    SourceFile,
+    Tally,
+    Unit,
+)
+from socialr1_lite.benchmarks.files import (
+    Row,
+    content,
+    counts_note,
+    make_scenario,
+    official_files,
+    read_jsonl,
+)
+from socialr1_lite.benchmarks.sotopia_episode import GENDERS, RANGES, Agent, Stage, overall, visible
+from socialr1_lite.errors import DataError
+
+TITLE = "SOTOPIA"
+SOURCE = "https://huggingface.co/spaces/sotopia-lab/sotopia-space (data)"
+FILES = ("environment_profiles.jsonl", "agent_profiles.jsonl", "env_agent_combo_storages.jsonl")
+ROWS = {"environments": 90, "agents": 40, "combinations": 450}
+
+
+def load(folder: Path) -> Loaded:
+    """Every combination of an environment and two characters, once for each seat of the model under test."""
+    paths = {path.name: path for path in official_files(folder, TITLE, FILES, SOURCE)}
+    if missing := [name for name in FILES if name not in paths]:
+        raise DataError(
+            f"{next(iter(paths.values())).parent}: {', '.join(missing)} is missing; SOTOPIA needs all three"
+        )
+    read = {name: read_jsonl(paths[name]) for name in FILES}
+    environments = {row.text("env_id"): row for row in read[FILES[0]][0]}
+    agents = {row.text("agent_id"): _agent(row) for row in read[FILES[1]][0]}
+    hard = hard_environments(folder)
+    combos = read[FILES[2]][0]
+    items = [
+        _item(combo, stage_of(combo, environments, agents), seat, environments, hard)
+        for combo in combos
+        for seat in (0, 1)
+    ]
+    files = tuple(SourceFile(name, digest, len(rows)) for name, (rows, digest) in read.items())
+    counts = zip(ROWS.items(), files, strict=True)
+    notes = tuple(counts_note(f"{TITLE} {what}", file.rows, total) for (what, total), file in counts)
+    return Loaded(tuple(items), files, (*notes, "each combination is played in both seats"))
+
+
+def hard_environments(folder: Path) -> frozenset[str]:
+    """The ids of SOTOPIA-hard from `env_ids.txt`, where that file lies beside the others."""
+    try:
+        path = official_files(folder, TITLE, ("env_ids.txt",), SOURCE)[0]
+    except DataError:
+        return frozenset()
+    head = content(path)[0].partition("SOTOPIA-ALL")[0]
+    return frozenset(part for part in head.split('"')[1::2])
+
+
+def _agent(row: Row) -> Agent:
+    name = f"{row.text('first_name')} {row.text('last_name')}"
+    gender = GENDERS.get(row.text("gender"), "")
+    intro = (
+        f"is a {row.whole('age')}-year-old {gender} {row.text('occupation').lower()}. "
+        f"{row.text('gender_pronoun')} pronouns. {row.text('public_info')}"
+    )
+    return Agent(
+        row.text("agent_id"),
+        name,
+        row.text("first_name"),
+        intro,
+        row.text("personality_and_values"),
+        row.text("secret"),
+    )
+
+
+def stage_of(combo: Row, environments: Mapping[str, Row], agents: Mapping[str, Agent]) -> Stage:
+    """The scene of one combination. DataError when it names an unknown environment or agent."""
+    env_id, ids = combo.text("env_id"), combo.texts("agent_ids", least=2)
+    for known, asked, what in ((environments, (env_id,), "env_id"), (agents, ids, "agent_id")):
+        if unknown := [one for one in asked if one not in known]:
+            raise DataError(f"{combo.where}: {what} {unknown[0]!r} is not in the profiles")
+    row = environments[env_id]
+    goals, relationship = row.texts("agent_goals", least=2), row.raw("relationship")
+    if str(relationship) not in "012345" or len(str(relationship)) != 1:  # a string here, a number in the library
+        raise DataError(f"{row.where}: relationship {relationship!r} must be 0 to 5")
+    pair = (agents[ids[0]], agents[ids[1]])
+    return Stage(combo.text("combo_id"), row.text("scenario"), (goals[0], goals[1]), int(relationship), pair)
+
+
+def _item(combo: Row, stage: Stage, seat: int, environments: Mapping[str, Row], hard: Iterable[str]) -> Item:
+    env_id = combo.text("env_id")
+    scenario = make_scenario(
+        combo,
+        id=f"sotopia/{stage.id}/{seat + 1}",
+        story=stage.background(seat),
+        question=f"Act as {stage.agents[seat].name}. Goal: {visible(stage.goals[seat], seat)}",
+        source="sotopia",
+        group=f"sotopia/{env_id}",
+        meta={
+            "seat": seat,
+            "environment": environments[env_id].text("codename"),
+            "origin": environments[env_id].text("source"),
+            "hard": "hard" if env_id in hard else "not hard",
+            "language": "en",
+        },
+    )
+    return Item(scenario, "episode", extra={"stage": stage.id, **_stored(stage)})
+
+
+def _stored(stage: Stage) -> dict[str, str]:
+    """The scene as text, so that an item carries all an episode needs."""
+    agents = [{key: getattr(agent, key) for key in Agent.__slots__} for agent in stage.agents]
+    whole = {
+        "scenario": stage.scenario,
+        "goals": stage.goals,
+        "relationship": stage.relationship,
+        "agents": agents,
+    }
+    return {"scene": json.dumps(whole)}
+
+
+def stage(item: Item) -> Stage:
+    """The scene an item was made from."""
+    told = json.loads(item.extra["scene"])
+    first, second = (Agent(**agent) for agent in told["agents"])
+    goals = (told["goals"][0], told["goals"][1])
+    return Stage(item.extra["stage"], told["scenario"], goals, told["relationship"], (first, second))
+
+
+def asks(items: Sequence[Item], seed: int, official: bool) -> list[Ask]:
+    """One ask an item: the episode decides what is asked at each turn."""
+    return [Ask(item, item.scenario) for item in items]
+
+
+def score(answers: Sequence[Answer]) -> Scores:
+    """Mean of each dimension and of the overall score over the episodes that were judged.
+
+    An answer's text is the JSON of its seven scores; an unreadable one was not judged and does not count.
+    """
+    judged = [(answer, json.loads(answer.reading.text)) for answer in answers if answer.reading.readable]
+    if not judged:
+        return Scores({}, {}, headline="overall")
+    metrics = {name: Tally(tuple(_unit(a, told[name]) for a, told in judged)) for name in RANGES}
+    whole = [_unit(a, overall(told)) for a, told in judged]
+    metrics = {"overall": Tally(tuple(whole)), **metrics}
+    groups: dict[str, dict[str, Tally]] = {}
+    for name in ("hard", "origin", "seat"):
+        split: dict[str, list[Unit]] = {}
+        for one in whole:
+            split.setdefault(one.labels[name], []).append(one)
+        groups[name] = {label: Tally(tuple(split[label])) for label in sorted(split)}
+    return Scores(metrics, groups, headline="overall")
+
+
+def _unit(answer: Answer, value: float) -> Unit:
+    scenario = answer.item.scenario
+    labels = {name: answer.item.label(name) for name in ("hard", "origin", "seat")}
+    return Unit(f"{scenario.id}#{answer.sample}", scenario.group, value, labels)
+
+
+BENCHMARK = Benchmark(
+    name="sotopia",
+    title=TITLE,
+    source=SOURCE,
+    licence="CC-BY-SA 4.0 (data), MIT (code)",
+    training={
+        "test": Permission(
+            False,
+            "(the 90 environments are the evaluation set; training on other scenarios is usual and allowed)",
+        )
+    },
+    rows=ROWS,
+    load=load,
+    score=score,
+    asks=asks,
+    names=("sotopia-lab/sotopia", "sotopia-lab/sotopia-space", "cmu-lti/sotopia", "SOTOPIA", *FILES),
+    published=tuple(
+        Published(
+            label,
+            value,
+            "sotopia-space models_vs_gpt35.jsonl",
+            f"GOAL [0, 10], partner GPT-3.5, judge GPT-4, {label}",
+        )
+        for label, value in (("GPT-4", 7.62), ("GPT-3.5", 6.45), ("Llama-2", 5.38), ("MPT", 4.1))
+    ),
+)

@@ -1,0 +1,146 @@
+"""ToMBench-Hard (Social-R1, arXiv 2603.09249).
+
+800 adversarial questions documented, 700 to train and 100 to test.
+The file's header is not publicly documented, so the loader accepts the plausible ones and, where it finds
+another, says which header it found. Official metric: accuracy.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from socialr1_lite.benchmarks.base import (
+    Answer,
+    Benchmark,
+    Item,
+    Loaded,
+    Permission,
+    Published,
+    Scores,
+    SourceFile,
+    accuracy,
+    story_key,
+)
+from socialr1_lite.benchmarks.files import (
+    Row,
+    absent,
+    counts_note,
+    make_scenario,
+    official_files,
+    read_csv,
+    strip_letter,
+)
+from socialr1_lite.errors import DataError
+from socialr1_lite.scenario import read_gold
+
+TITLE = "ToMBench-Hard"
+SOURCE = "https://github.com/jincenziwu/SocialR1 (dataset/ToMBench_Hard_val.csv)"
+HEADERS = {  # ours -> how the column may be called, in lower case with spaces and dashes as underscores
+    "story": ("story", "context", "scenario"),
+    "question": ("question",),
+    "gold": ("answer", "gold", "label", "correct_answer", "答案_answer"),
+    "ability": ("ability", "dimension", "atoms_dimension", "能力_ability"),
+}
+OPTION = re.compile(r"(?:option_?)?([a-f])")
+
+
+def load(folder: Path) -> Loaded:
+    """The validation (or test) CSV."""
+    return _load(folder, ("*Hard*val*.csv", "*Hard*test*.csv"), 100)
+
+
+def load_train(folder: Path) -> Loaded:
+    """The training CSV."""
+    return _load(folder, ("*Hard*train*.csv",), 700)
+
+
+def _load(folder: Path, patterns: Sequence[str], documented: int) -> Loaded:
+    items, files = [], []
+    for path in official_files(folder, TITLE, patterns, SOURCE):
+        rows, digest = read_csv(path)
+        files.append(SourceFile(path.name, digest, len(rows)))
+        items += [_item(row, path, number) for number, row in enumerate(rows, start=1)]
+    note = counts_note(TITLE, len(items), documented, "rows (documented; the reported figure fits another n)")
+    return Loaded(tuple(items), tuple(files), (note,))
+
+
+def columns(row: Row, path: Path) -> tuple[Mapping[str, str], list[str]]:
+    """The file's own names of our columns, and of its option columns in order.
+
+    DataError with the header found.
+    """
+    plain = {re.sub(r"[\s\-]+", "_", name.strip().lower()): name for name in row.data}
+    named = {
+        ours: found for ours, known in HEADERS.items() if (found := next((plain[k] for k in known if k in plain), ""))
+    }
+    options = sorted((m[1], name) for key, name in plain.items() if (m := OPTION.fullmatch(key)))
+    missing = [ours for ours in ("story", "question", "gold") if ours not in named] + ["options"] * (len(options) < 2)
+    if missing:
+        raise DataError(f"{path.name}: no column for {', '.join(missing)}; the header is: {', '.join(row.data)}")
+    return named, [name for _, name in options]
+
+
+def _item(row: Row, path: Path, number: int) -> Item:
+    named, option_columns = columns(row, path)
+    options = tuple(
+        strip_letter(row.text(key), place) for place, key in enumerate(option_columns) if not absent(row.raw(key))
+    )
+    ability = str(row.data.get(named.get("ability", ""), "") or "").strip()
+    scenario = make_scenario(
+        row,
+        id=f"tombench-hard/{path.stem}/{number}",
+        story=row.text(named["story"]).strip(),
+        question=row.text(named["question"]).strip(),
+        options=options,
+        gold=_gold(row, named["gold"], options),
+        dimension=ability.partition(":")[0].strip().casefold(),
+        source="tombench-hard",
+        group=story_key(row.text(named["story"])),
+        meta={"ability": ability or None, "language": "en"},
+    )
+    return Item(scenario)
+
+
+def _gold(row: Row, key: str, options: Sequence[str]) -> tuple[int, ...]:
+    """A letter or an option's text.
+
+    A number is refused: whether it would count from 0 or 1 is not documented.
+    """
+    told = row.text(key).strip()
+    if told.isdigit() and told not in options:
+        raise DataError(f"{row.where}: gold {told!r} is a number; a letter or an option's text is needed")
+    return read_gold(told, options, row.where)
+
+
+def score(answers: Sequence[Answer]) -> Scores:
+    """Accuracy, and by ability."""
+    return accuracy(answers, "ability")
+
+
+BENCHMARK = Benchmark(
+    name="tombench-hard",
+    title=TITLE,
+    source=SOURCE,
+    licence="not stated where we could read it",
+    training={
+        "train": Permission(True, "(published by its authors as the training split)"),
+        "val": Permission(False, "(an evaluation split)"),
+        "test": Permission(False, "(an evaluation split)"),
+    },
+    rows={"test": 100, "train": 700},
+    load=load,
+    train=load_train,
+    score=score,
+    hub="Jincenzi/ToMBench_Hard",
+    names=("Jincenzi/ToMBench_Hard", "ToMBench_Hard", "ToMBench-Hard"),
+    published=(
+        Published(
+            "SocialR1-8B",
+            0.6279,
+            "arXiv 2603.09249, as given on a public results page",
+            "validation set; not a multiple of 1/100, so n is another or figures are averaged",
+        ),
+    ),
+)
