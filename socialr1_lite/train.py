@@ -1,0 +1,494 @@
+"""From a recipe to a run folder: held-out check, cold start, preflight, GRPO, held-out check, adapter.
+
+    python -m socialr1_lite.train RECIPE [key=value ...] [--check] [--smoke] [--run-dir D]
+
+The same command continues an unfinished run from its newest whole checkpoint, and says so when a run is complete.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import orjson
+import yaml
+
+from socialr1_lite import heldout, train_grpo, train_sft
+from socialr1_lite.data import heldout_scenarios, schedule, training_scenarios
+from socialr1_lite.errors import PolicyError, RecipeError, SocialR1Error, command
+from socialr1_lite.heldout import Check
+from socialr1_lite.policy import Policy, add_lora, describe_machine, load_policy, speed_up_cpu_sampling
+from socialr1_lite.preflight import preflight
+from socialr1_lite.progress import Progress, clock
+from socialr1_lite.recipe import Recipe, load_recipe, smoke
+from socialr1_lite.rewards.stack import RewardStack
+from socialr1_lite.rollout import is_prefilled, messages, template_settings
+from socialr1_lite.runlog import (
+    MetricsWriter,
+    Newest,
+    RunFolder,
+    TraceWriter,
+    mark_complete,
+    newest_complete,
+    write_atomic,
+    write_json,
+)
+from socialr1_lite.scenario import Scenario
+
+UNTRAINED, COLD_START = "untrained", "after the cold start"
+
+
+def run_recipe(
+    recipe: Recipe,
+    *,
+    run_dir: str | Path | None = None,
+    strict: bool = True,
+    progress: Progress | None = None,
+) -> Path:
+    """Train one adapter as the recipe says and return its run folder.
+
+    An unfinished run in that folder is continued, a complete one is left alone. strict: refuse to start when the
+    preflight finds that nothing can be learned; otherwise only warn.
+
+    Raises a SocialR1Error for everything the caller can mend.
+    """
+    ranks = Ranks.here()
+    say = progress or Progress(quiet=not ranks.main)
+    stack = RewardStack(recipe.rewards)  # a wrong judge fails here, in the first second
+    run = RunFolder.create(run_dir or Path(recipe.run.root) / str(recipe.run.name))
+    if _is_complete(run, recipe):
+        say.say(f"{run.path} is complete ({run.state()['step']} steps); nothing to do. A new run: run.name=ANOTHER")
+        return run.path
+    with run.lock() if ranks.main else contextlib.nullcontext():
+        Training(recipe, run, stack, say, ranks, strict).train()
+    return run.path
+
+
+def _is_complete(run: RunFolder, recipe: Recipe) -> bool:
+    """Whether there is nothing left to do. Raises RecipeError when the folder holds a run of another recipe."""
+    if run.recipe.is_file():
+        stored = load_recipe(run.recipe)
+        if stored.digest != recipe.digest:
+            raise RecipeError(
+                f"{run.path} holds a run of another recipe (differs in: {', '.join(_differences(stored, recipe))}); "
+                "start a new one with run.name=ANOTHER, or set the old values back to continue"
+            )
+    return run.completed
+
+
+def _differences(one: Recipe, other: Recipe) -> list[str]:
+    def flat(tree: dict[str, Any], path: str = "") -> Iterator[tuple[str, Any]]:
+        for key, value in tree.items():
+            if isinstance(value, dict):
+                yield from flat(value, f"{path}{key}.")
+            else:
+                yield f"{path}{key}", value
+
+    old, new = dict(flat(one.model_dump(mode="json"))), dict(flat(other.model_dump(mode="json")))
+    return sorted(key for key in old.keys() | new.keys() if old.get(key) != new.get(key) and not key.startswith("run."))
+
+
+@dataclass(frozen=True, slots=True)
+class Ranks:
+    """This process among the processes of the run (torchrun, accelerate launch)."""
+
+    rank: int
+    processes: int
+
+    @classmethod
+    def here(cls) -> Ranks:
+        """From the environment that the launcher set."""
+        return cls(int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1")))
+
+    @property
+    def main(self) -> bool:
+        """The one process that writes what is written once."""
+        return self.rank == 0
+
+    def share(self, value: Any) -> Any:
+        """The main process's value, on every process; all must call it."""
+        if self.processes == 1:
+            return value
+        from accelerate import PartialState
+        from accelerate.utils import broadcast_object_list
+
+        PartialState()
+        return broadcast_object_list([value])[0]
+
+
+@dataclass
+class Training:
+    """One launch of one run, in the order things happen."""
+
+    recipe: Recipe
+    run: RunFolder
+    stack: RewardStack
+    progress: Progress
+    ranks: Ranks
+    strict: bool = True
+    started: float = field(default_factory=time.monotonic)
+
+    def train(self) -> None:
+        """Everything, from an empty or unfinished run folder to the saved adapter."""
+        newest: Newest = self.ranks.share(newest_complete(self.run) if self.ranks.main else None)
+        for notice in newest.notices:
+            self.progress.say(notice)
+        self._open_folder()
+        policy = self._load_policy()
+        kept = self._fitting(policy, self.training)
+        segment = self.ranks.share(self._begin(newest.step) if self.ranks.main else None)
+        with TraceWriter(self.run, self.ranks.rank, segment=segment) as traces:
+            for notice in traces.notices:
+                self.progress.say(notice)
+            self._describe(policy)
+            if newest.path is None:
+                self._before_grpo(policy, kept, traces)
+            else:
+                self.progress.say(f"continuing at step {newest.step} of {self.recipe.grpo.max_steps}")
+            self._grpo(policy, kept, newest, traces, segment)
+            self._finish(policy, traces)
+
+    @cached_property
+    def training(self) -> list[Scenario]:
+        """What may be trained on."""
+        return training_scenarios(self.recipe)
+
+    @cached_property
+    def heldout(self) -> list[Scenario]:
+        """The questions of the before/after table; empty when the recipe keeps none."""
+        return heldout_scenarios(self.recipe)[: self.recipe.evaluation.items]
+
+    # --- before the first step
+
+    def _open_folder(self) -> None:
+        if not self.ranks.main:
+            return
+        if not self.run.recipe.is_file():
+            write_atomic(self.run.recipe, self.recipe.to_yaml().encode())
+        self.run.add_scenarios([*self.training, *self.heldout])
+
+    def _begin(self, step: int) -> int:
+        self.run.set_state("running", step=step)
+        return self.run.begin_segment(step, sys.argv)
+
+    def _load_policy(self) -> Policy:
+        """The model as training is to find it: plain with a fresh adapter, or with the cold start that is done."""
+        recipe = self.recipe
+        cold = self._cold_start_folder if self._cold_start_folder.is_dir() else None
+        merged = cold is not None and recipe.warmup.merge
+        adapter = cold if cold is not None else None
+        policy = load_policy(recipe.model, adapter=adapter, trainable=True, seed=recipe.run.seed)
+        if merged:
+            self._merge(policy)
+        return policy
+
+    def _merge(self, policy: Policy) -> None:
+        policy.merge_adapter()
+        add_lora(policy, self.recipe.model, seed=self.recipe.run.seed)
+        if policy.device == "cpu":
+            speed_up_cpu_sampling(policy.model)
+
+    @property
+    def _cold_start_folder(self) -> Path:
+        return self.run.path / "cold_start"
+
+    def _fitting(self, policy: Policy, scenarios: Sequence[Scenario]) -> list[Scenario]:
+        """Those whose prompt is short enough; TRL never cuts a prompt, so a long one would only fail later."""
+        limit, template = self.recipe.data.max_prompt_tokens, template_settings(self.recipe)
+        texts = [policy.prompt_text(messages(scenario, self.recipe), **template) for scenario in scenarios]
+        lengths = [len(ids) for ids in policy.tokenizer(texts, add_special_tokens=False)["input_ids"]]
+        kept = [scenario for scenario, length in zip(scenarios, lengths, strict=True) if length <= limit]
+        if not kept:
+            raise RecipeError(
+                f"data.max_prompt_tokens: {limit} tokens are fewer than the shortest of {len(lengths)} prompts has "
+                f"({min(lengths)}); raise it (model.max_seq_length must hold prompt and completion)"
+            )
+        if len(kept) < len(scenarios):
+            self.progress.say(
+                f"{len(scenarios) - len(kept)} of {len(scenarios)} training prompts are longer than "
+                f"data.max_prompt_tokens={limit} and are left out (longest: {max(lengths)} tokens)"
+            )
+        return kept
+
+    def _describe(self, policy: Policy) -> None:
+        described = describe_machine(policy)
+        if self.ranks.main:
+            facts = described | {
+                "command": sys.argv,
+                "revision": _git_revision(),
+                "seed": self.recipe.run.seed,
+                "processes": self.ranks.processes,
+                "recipe_digest": self.recipe.digest,
+            }
+            write_json(self.run.environment, facts)
+        self.progress.say(
+            f"{self.recipe.model.name} on {described['device']} in {described['dtype']}"
+            f"{', 4-bit' if policy.quantized else ''} ({policy.backend} backend) -> {self.run.path}"
+        )
+
+    def _before_grpo(self, policy: Policy, scenarios: Sequence[Scenario], traces: TraceWriter) -> None:
+        cold = self.recipe.warmup.steps > 0
+        if not self._cold_start_folder.is_dir():
+            self._check(policy, UNTRAINED, 0, traces)
+            if cold:
+                self._cold_start(policy, scenarios)
+        if cold:
+            self._check(policy, COLD_START, 0, traces)
+        self._preflight(policy, scenarios)
+
+    def _cold_start(self, policy: Policy, scenarios: Sequence[Scenario]) -> None:
+        warmup = self.recipe.warmup
+        self.progress.say(f"cold start: {warmup.steps} steps of {warmup.batch_size} gold replies")
+        precision = {name: value for name, value in self._settings(policy).items() if name in ("bf16", "fp16")}
+
+        def tell(step: int, loss: float) -> None:
+            if step in (1, warmup.steps) or step % 10 == 0:
+                self.progress.say(f"cold start step {step}/{warmup.steps}  loss {loss:.3f}")
+
+        train_sft.cold_start(self.recipe, policy, scenarios, precision, tell)
+        if self.ranks.main:
+            _save_whole(policy, self._cold_start_folder)
+        self.ranks.share(None)  # nobody goes on before it is saved
+        if warmup.merge:
+            self._merge(policy)
+
+    def _preflight(self, policy: Policy, scenarios: Sequence[Scenario]) -> None:
+        if not self.ranks.main:
+            return
+        found = preflight(self.recipe, policy, self.stack, scenarios)
+        self.progress.say(
+            "preflight: " + f"{self.recipe.prompts_per_step:g} prompts x "
+            f"{self.recipe.grpo.num_generations} completions an optimizer step"
+        )
+        for line in found.lines():
+            self.progress.say(f"  {line}")
+        for warning in found.warnings:
+            self.progress.say(f"  warning: {warning}")
+        if self.strict:
+            found.refuse()
+        for obstacle in found.obstacles:
+            self.progress.say(f"  warning: {obstacle}")
+
+    # --- the steps
+
+    def _settings(self, policy: Policy) -> dict[str, Any]:
+        return train_grpo.grpo_settings(self.recipe, policy, self.run.checkpoints)
+
+    def _grpo(
+        self, policy: Policy, scenarios: Sequence[Scenario], newest: Newest, traces: TraceWriter, segment: int
+    ) -> None:
+        recipe = self.recipe
+        order = schedule(scenarios, recipe)
+        door = train_grpo.RewardDoor(
+            stack=self.stack,
+            scenarios=order,
+            recipe=recipe,
+            tokenizer=policy.tokenizer,
+            eos_ids=policy.eos_ids,
+            prefilled=is_prefilled(policy, order[0], recipe),
+        )
+        settings = self._settings(policy)
+        with _greetings_to_stderr():
+            config = train_grpo.build_config(
+                settings, processes=self.ranks.processes, full_device=policy.device != "cpu"
+            )
+            trainer = train_grpo.make_trainer(recipe, policy, order, door, traces, config)
+        self._tell_differences(settings, trainer.args)
+        with self.progress.steps(recipe.grpo.max_steps, newest.step) as steps:
+            watch = train_grpo.watcher(
+                log=self._logger(MetricsWriter(self.run, segment=segment), steps.log),
+                saved=self._mark,
+                step_done=lambda step: self._check_on_the_way(policy, step, traces),
+            )
+            trainer.add_callback(watch)
+            try:
+                trainer.train(resume_from_checkpoint=str(newest.path) if newest.path else None)
+            except SocialR1Error as wrong:
+                self.run.set_state("failed", step=trainer.state.global_step, error=str(wrong))
+                raise
+            except RuntimeError as wrong:
+                if "out of memory" not in str(wrong):
+                    raise
+                raise _out_of_memory(recipe, trainer.state.global_step) from wrong
+        policy.model = trainer.model
+
+    def _tell_differences(self, settings: dict[str, Any], config: Any) -> None:
+        differences = train_grpo.effective_differences(settings, config)
+        if self.ranks.main:
+            written = {name: _yaml_value(getattr(config, name, None)) for name in sorted(settings)}
+            text = "# What TRL and Unsloth made of the recipe.\n" + yaml.safe_dump(
+                {
+                    "differences": {k: {n: _yaml_value(v) for n, v in d.items()} for k, d in differences.items()},
+                    "effective": written,
+                },
+                sort_keys=False,
+            )
+            write_atomic(self.run.effective, text.encode())
+        for name, told in differences.items():
+            self.progress.say(f"note: {name} is {told['effective']!r} in effect, the recipe says {told['recipe']!r}")
+
+    def _logger(
+        self, metrics: MetricsWriter, show: Callable[[int, dict[str, float]], None]
+    ) -> Callable[[int, dict[str, float]], None]:
+        def log(step: int, values: dict[str, float]) -> None:
+            sampled = values.get("completions/mean_length", 0.0) * train_grpo.generation_batch(self.recipe)
+            if seconds := values.get("time/rollout_s"):
+                values = values | {"tokens_per_s": sampled / seconds}
+            values = values | {"elapsed_s": time.monotonic() - self.started}
+            if self.ranks.main:
+                metrics.write(step, values)
+            show(step, values)
+
+        return log
+
+    def _mark(self, step: int) -> None:
+        if self.ranks.main:
+            mark_complete(self.run, self.run.checkpoints / f"checkpoint-{step}")
+            self.run.set_state("running", step=step)
+
+    def _check_on_the_way(self, policy: Policy, step: int, traces: TraceWriter) -> None:
+        every = self.recipe.evaluation.every
+        if every and step % every == 0 and step < self.recipe.grpo.max_steps:
+            self._check(policy, f"step {step}", step, traces)
+
+    # --- the end
+
+    def _finish(self, policy: Policy, traces: TraceWriter) -> None:
+        steps = self.recipe.grpo.max_steps
+        self._check(policy, f"after GRPO ({steps} steps)", steps, traces)
+        if not self.ranks.main:
+            return
+        _save_whole(policy, self.run.adapter)
+        self.run.set_state("completed", step=steps)
+        checks = [check for label, check in self._checks().items() if not label.startswith("step ")]
+        if checks:
+            self.progress.say()
+            self.progress.table(*heldout.table(checks))
+            if len(checks) > 1:
+                self.progress.say("  " + heldout.compare(checks[-2], checks[-1]))
+        self.progress.say(f"adapter in {self.run.adapter} after {clock(time.monotonic() - self.started)}")
+
+    # --- held-out checks, kept in summary.json so that a resumed run does not repeat them
+
+    def _check(self, policy: Policy, label: str, step: int, traces: TraceWriter) -> None:
+        if not (self.ranks.main and self.heldout) or label in self._checks():
+            return
+        self.progress.say(f"held-out check, {label}: {len(self.heldout)} questions")
+        check = heldout.check_heldout(
+            policy, self.recipe, self.stack, self.heldout, label=label, step=step, traces=traces
+        )
+        stored = {name: kept.to_row() for name, kept in self._checks().items()} | {
+            label: check.to_row() | {"step": step}
+        }
+        write_json(self._summary, {"version": 1, "checks": [row | {"label": name} for name, row in stored.items()]})
+        self.progress.say(
+            f"  format {check.format_rate:.2f}  accuracy {check.accuracy:.3f} ({check.low:.3f}-{check.high:.3f})  "
+            f"mean reward {check.reward:.3f}"
+        )
+
+    def _checks(self) -> dict[str, Check]:
+        if not self._summary.is_file():
+            return {}
+        rows = orjson.loads(self._summary.read_bytes())["checks"]
+        return {row["label"]: Check.from_row(row) for row in rows}
+
+    @property
+    def _summary(self) -> Path:
+        return self.run.path / "summary.json"
+
+
+def _save_whole(policy: Policy, folder: Path) -> None:
+    """Save the adapter so that the folder is there whole or not at all."""
+    scratch = folder.with_name(f".{folder.name}.part")
+    shutil.rmtree(scratch, ignore_errors=True)
+    policy.save_adapter(scratch)
+    shutil.rmtree(folder, ignore_errors=True)
+    scratch.rename(folder)
+
+
+def _out_of_memory(recipe: Recipe, step: int) -> PolicyError:
+    grpo = recipe.grpo
+    knobs = [
+        f"grpo.per_device_train_batch_size={max(1, grpo.per_device_train_batch_size // 2)} with "
+        f"grpo.gradient_accumulation_steps={grpo.gradient_accumulation_steps * 2}",
+        f"grpo.max_completion_length={grpo.max_completion_length // 2}",
+        "model.gradient_checkpointing=true" if not recipe.model.gradient_checkpointing else "model.load_in_4bit=true",
+    ]
+    return PolicyError(f"out of memory at step {step}; the cheapest remedies: " + ", or ".join(knobs))
+
+
+def _yaml_value(value: Any) -> Any:
+    """What safe YAML can hold: enums by their value, everything else that is strange by its name."""
+    value = getattr(value, "value", value)
+    if isinstance(value, (list, tuple, set)):
+        return [_yaml_value(one) for one in value]
+    if isinstance(value, dict):
+        return {str(key): _yaml_value(one) for key, one in value.items()}
+    return value if isinstance(value, (str, int, float, bool, type(None))) else str(value)
+
+
+@contextlib.contextmanager
+def _greetings_to_stderr() -> Iterator[None]:
+    with contextlib.redirect_stdout(sys.stderr):
+        yield
+
+
+def _git_revision() -> str | None:
+    """The commit of this package's checkout; None for an installed package or a machine without git."""
+    with contextlib.suppress(OSError, subprocess.SubprocessError):
+        here = Path(__file__).resolve().parent
+        done = subprocess.run(
+            ["git", "-C", str(here), "rev-parse", "HEAD"],
+            capture_output=True,
+            text=True,
+            timeout=5,
+            check=True,
+        )
+        return done.stdout.strip()
+    return None
+
+
+def check_recipe(recipe: Recipe) -> None:
+    """Whatever can be checked of a recipe without loading a weight or making a folder."""
+    RewardStack(recipe.rewards)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m socialr1_lite.train", description="Train an adapter as a recipe says."
+    )
+    parser.add_argument("recipe", help="a YAML file, such as recipes/cpu_smollm2.yaml")
+    parser.add_argument("overrides", nargs="*", metavar="key=value", help="settings that come after the recipe's own")
+    parser.add_argument("--check", action="store_true", help="only check the recipe; loads no weights")
+    parser.add_argument(
+        "--smoke", action="store_true", help="the same recipe made small: embedded model, two steps, CPU"
+    )
+    parser.add_argument("--run-dir", metavar="D", help="the run folder (otherwise run.root/run.name)")
+    args = parser.parse_intermixed_args(argv)
+    recipe = load_recipe(args.recipe, args.overrides)
+    if args.smoke:
+        recipe = smoke(recipe)
+    check_recipe(recipe)
+    if args.check:
+        print(
+            f"{args.recipe}: fine. {recipe.grpo.max_steps} steps, {recipe.prompts_per_step:g} prompts x "
+            f"{recipe.grpo.num_generations} completions a step, {recipe.rewards.mode} rewards"
+        )
+        return 0
+    run_recipe(recipe, run_dir=args.run_dir, strict=not args.smoke)
+    return 0
+
+
+if __name__ == "__main__":
+    command(main)

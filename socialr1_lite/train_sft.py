@@ -1,0 +1,122 @@
+"""The cold start: a few supervised steps on gold replies, so that a small model meets the format gate before GRPO.
+
+A model whose every completion fails the gate has groups without variance and learns nothing; tens of examples are
+enough to mend that. Rows are prompt/completion message lists, so TRL takes the loss on the completion alone.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import random
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from socialr1_lite.errors import RecipeError
+from socialr1_lite.policy import Policy
+from socialr1_lite.recipe import Recipe
+from socialr1_lite.rollout import messages
+from socialr1_lite.scenario import Scenario
+from socialr1_lite.stories import generate, gold_reply
+
+SPLIT = "train"  # never the split that is held out
+
+
+def cold_start_rows(recipe: Recipe, scenarios: Sequence[Scenario]) -> list[dict[str, Any]]:
+    """`steps x batch_size` prompt/completion rows in training order, the same for the same recipe.
+
+    Gold replies exist for generated stories only. Where the training data are other people's questions, the cold
+    start takes stories of the recipe's dimensions: it is there to teach the form, not the questions.
+    """
+    warmup = recipe.warmup
+    told = [scenario for scenario in scenarios if scenario.facts is not None][: warmup.examples]
+    if not told:
+        told = list(
+            generate(
+                warmup.examples,
+                seed=recipe.data.seed,
+                dimensions=recipe.data.dimensions,
+                orders=recipe.data.orders,
+                split=SPLIT,
+            )
+        )
+    if not told:
+        raise RecipeError("warmup: there is no gold reply to start from; set warmup.steps: 0 or data.source: stories")
+    draw = random.Random(f"cold start {recipe.run.seed}")
+    order: list[Scenario] = []
+    while len(order) < warmup.steps * warmup.batch_size:
+        order += draw.sample(told, len(told))
+    return [
+        {
+            "prompt": messages(scenario, recipe),
+            "completion": [{"role": "assistant", "content": gold_reply(scenario, seed=i, answer=recipe.prompt.answer)}],
+        }
+        for i, scenario in enumerate(order[: warmup.steps * warmup.batch_size])
+    ]
+
+
+def cold_start(
+    recipe: Recipe,
+    policy: Policy,
+    scenarios: Sequence[Scenario],
+    settings: dict[str, Any],
+    tell: Callable[[int, float], None],
+) -> None:
+    """Train the policy's adapter in place for `warmup.steps` steps. settings: precision, from the GRPO settings.
+
+    tell: called with (step, loss) after each step.
+    """
+    import datasets
+    import trl
+    from transformers import TrainerCallback
+
+    class Tell(TrainerCallback):  # type: ignore[misc]
+        def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **_: Any) -> None:
+            if logs and "loss" in logs:
+                tell(state.global_step, float(logs["loss"]))
+
+    warmup = recipe.warmup
+    with TemporaryDirectory() as scratch:
+        config = trl.SFTConfig(
+            output_dir=str(Path(scratch)),
+            max_steps=warmup.steps,
+            per_device_train_batch_size=warmup.batch_size,
+            gradient_accumulation_steps=1,
+            learning_rate=warmup.learning_rate,
+            lr_scheduler_type=warmup.lr_scheduler_type,
+            warmup_steps=warmup.warmup_steps,
+            weight_decay=0.0,
+            optim=recipe.grpo.optim,
+            max_grad_norm=1.0,
+            max_length=recipe.model.max_seq_length,
+            packing=False,
+            seed=recipe.run.seed,
+            data_seed=recipe.run.seed,
+            logging_steps=1,
+            save_strategy="no",
+            eval_strategy="no",
+            report_to=[],
+            disable_tqdm=True,
+            gradient_checkpointing=recipe.model.gradient_checkpointing,
+            **settings,
+        )
+        with contextlib.redirect_stdout(sys.stderr):
+            trainer = trl.SFTTrainer(
+                model=policy.model,
+                args=config,
+                train_dataset=datasets.Dataset.from_list(cold_start_rows(recipe, scenarios)),
+                processing_class=policy.tokenizer,
+                callbacks=[Tell()],
+            )
+            _drop_printer(trainer)
+            trainer.train()
+        policy.model = trainer.model
+
+
+def _drop_printer(trainer: Any) -> None:
+    """Transformers prints every log as a dict when its bar is off; the progress display says it better."""
+    from transformers import PrinterCallback
+
+    trainer.remove_callback(PrinterCallback)
