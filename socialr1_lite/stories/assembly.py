@@ -1,0 +1,166 @@
+"""From families to scenarios: how many of what, which option stands where, ids, facts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from hashlib import sha256
+
+from socialr1_lite.errors import DataError
+from socialr1_lite.scenario import Facts, Scenario
+from socialr1_lite.stories.base import Dice, Dimension, Draft, Family, Request
+
+SLOTS = 12  # gold slots are dealt in decks of this many, each equally often
+DRAWS = 2000  # stories drawn for one slot before we call it a bug of the template
+TAGS = "abcdefgh"  # a family's members
+
+
+class Dealer:
+    """Deals cards of shuffled decks, one deck a kind, so that each card of a kind comes equally often."""
+
+    def __init__(self, dice: Dice) -> None:
+        """Shuffle with these dice."""
+        self._dice = dice
+        self._decks: dict[object, list[int]] = {}
+
+    def deal(self, kind: object, size: int) -> int:
+        """A number in [0, size)."""
+        deck = self._decks.setdefault((kind, size), [])
+        if not deck:
+            deck.extend(range(size))
+            self._dice.shuffle(deck)
+        return deck.pop()
+
+
+def scenarios(
+    n: int, table: Mapping[str, Dimension], *, seed: int, dimensions: Sequence[str], orders: Sequence[int], split: str,
+    mix: Mapping[str, float], chapters: Sequence[int], options: int,
+) -> Iterator[Scenario]:
+    """The first `n` scenarios of the endless sequence that the other arguments name; twins follow each other."""
+    settings = repr((seed, list(dimensions), list(orders), split, sorted(mix.items()), list(chapters), options))
+    digest = sha256(settings.encode()).hexdigest()[:8]
+    dealer = Dealer(Dice(f"{settings} dealer"))
+    turns = _turns(dimensions, mix)
+    told, index = 0, 0
+    while told < n:
+        dimension = table[next(turns)]
+        family = _family(dimension, dealer, settings, index, orders, split, chapters, options)
+        name = f"stories/{split}-{digest}-{dimension.name}-{index:06d}"
+        for scenario in _members(name, dimension, family, dealer):
+            if told < n:
+                yield scenario
+                told += 1
+        index += 1
+
+
+def _turns(dimensions: Sequence[str], mix: Mapping[str, float]) -> Iterator[str]:
+    """Dimensions in the proportions of the mix (equal where it is silent), as evenly spread as can be."""
+    shares = {name: float(mix.get(name, 0.0 if mix else 1.0)) for name in dimensions}
+    due = dict.fromkeys(dimensions, 0.0)
+    while True:
+        for name in due:
+            due[name] += shares[name]
+        chosen = max(due, key=lambda name: due[name])
+        due[chosen] -= sum(shares.values())
+        yield chosen
+
+
+def _family(
+    dimension: Dimension, dealer: Dealer, settings: str, index: int, orders: Sequence[int], split: str,
+    chapters: Sequence[int], options: int,
+) -> _Drawn:
+    """Draw stories until one carries the answer that was dealt."""
+    possible = [order for order in orders if order in dimension.orders]
+    order = possible[dealer.deal((dimension.name, "order"), len(possible))]
+    names = [name for name in dimension.templates if dimension.of_order(name, order)]
+    template = names[dealer.deal((dimension.name, order, "template"), len(names))]
+    length = chapters[dealer.deal((dimension.name, "chapters"), len(chapters))]
+    card = dealer.deal((dimension.name, template, order, "slot"), SLOTS)
+    for draw in range(DRAWS):
+        dice = Dice(f"{settings} {index} {draw}")
+        slot = (card + dice.below(1000) / 1000) / SLOTS
+        family = dimension.templates[template](Request(dice, split, order, length, options, slot))
+        if family is not None:
+            return _Drawn(family, template, order, length, dice)
+    raise DataError(f"stories: {dimension.name}/{template} of order {order}: no story in {DRAWS} draws carries the answer")
+
+
+class _Drawn:
+    """A family with what was dealt for it."""
+
+    __slots__ = ("chapters", "dice", "family", "order", "template")
+
+    def __init__(self, family: Family, template: str, order: int, chapters: int, dice: Dice) -> None:
+        self.family, self.template, self.order, self.chapters, self.dice = family, template, order, chapters, dice
+
+
+def _members(name: str, dimension: Dimension, drawn: _Drawn, dealer: Dealer) -> Iterator[Scenario]:
+    """The family's scenarios. All share the order of options, so that a twin changes the story alone."""
+    family = drawn.family
+    options = _placed(family, dealer, drawn.dice)
+    ids = [f"{name}{TAGS[i]}" for i in range(len(family.drafts))]
+    for i, draft in enumerate(family.drafts):
+        marks = {f"mark {mark}": options.index(text) for mark, text in draft.marks.items() if text in options}
+        yield Scenario(
+            id=ids[i],
+            story=_story(draft),
+            question=draft.question,
+            options=tuple(options),
+            gold=(options.index(draft.gold),),
+            dimension=dimension.name,
+            source="stories",
+            group=name,
+            shortcuts=tuple("" if o == draft.gold else draft.shortcuts.get(o, "other") for o in options),
+            twins=tuple(other for other in ids if other != ids[i]),
+            facts=Facts(family.people, family.things, draft.sentences, draft.cues, draft.claims, draft.goal),
+            meta={
+                "order": drawn.order, "template": drawn.template, "perturbation": family.perturbation, "twin": i,
+                "chapters": drawn.chapters, **family.meta, **marks,
+            },
+        )
+
+
+def _placed(family: Family, dealer: Dealer, dice: Dice) -> list[str]:
+    """The options in random order, but the base's gold at a position that is dealt evenly."""
+    gold = family.drafts[0].gold
+    rest = [option for option in family.options if option != gold]
+    dice.shuffle(rest)
+    position = dealer.deal("position", len(rest) + 1)
+    return [*rest[:position], gold, *rest[position:]]
+
+
+def _story(draft: Draft) -> str:
+    """The sentences as paragraphs."""
+    starts = [i for i in draft.paragraphs if i] + [len(draft.sentences)]
+    paragraphs, begin = [], 0
+    for end in starts:
+        paragraphs.append(" ".join(draft.sentences[begin:end]))
+        begin = end
+    return "\n\n".join(paragraphs)
+
+
+Check = Callable[[], None]
+
+
+def checked(
+    n: int, table: Mapping[str, Dimension], dimensions: Sequence[str], orders: Sequence[int], split: str,
+    mix: Mapping[str, float], chapters: Sequence[int], options: int,
+) -> None:
+    """Refuse what cannot be generated. Raises DataError with what is allowed."""
+    if n < 0:
+        raise DataError(f"stories: n={n} must not be negative")
+    if unknown := [name for name in (*dimensions, *mix) if name not in table]:
+        raise DataError(f"stories: no such dimension: {', '.join(unknown)}; there are {', '.join(table)}")
+    if not dimensions:
+        raise DataError(f"stories: no dimension given; there are {', '.join(table)}")
+    if mix and not any(mix.get(name, 0) > 0 for name in dimensions) or any(share < 0 for share in mix.values()):
+        raise DataError(f"stories: mix {dict(mix)} must give at least one of {', '.join(dimensions)} a positive share")
+    if split not in ("train", "test"):
+        raise DataError(f"stories: split {split!r} must be train or test")
+    for name in dimensions:
+        if not set(orders) & set(table[name].orders):
+            have = ", ".join(map(str, table[name].orders))
+            raise DataError(f"stories: {name} has orders {have}; none of the orders asked for ({list(orders)}) is among them")
+    if not chapters or any(c not in (1, 2, 3) for c in chapters):
+        raise DataError(f"stories: chapters {list(chapters)} must be of 1, 2 and 3")
+    if options and not 2 <= options <= 15:
+        raise DataError(f"stories: options={options} must be 2 to 15 (0: as many as the story has)")

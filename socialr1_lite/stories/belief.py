@@ -1,0 +1,317 @@
+"""Belief: where will X look, what does X think that Y thinks, who thinks so."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from socialr1_lite.scenario import Claim
+from socialr1_lite.stories.base import Dice, Dimension, Draft, Family, Request
+from socialr1_lite.stories.plots import Plot, Step, decisive, edits, exchanged, hidden_object, recast
+from socialr1_lite.stories.world import Event, World, where
+from socialr1_lite.stories.wording import LEXICON, say
+
+ATTEMPTS_A_STORY = 6  # chains of people, or edits, that are tried before another story is drawn
+
+Wording = Callable[[Sequence[str], str], str]
+
+
+def thinks_that(chain: Sequence[str]) -> str:
+    """"Anna thinks that Ben thinks"; "" for nobody."""
+    return " that ".join(f"{name} thinks" for name in chain)
+
+
+def _nested(chain: Sequence[str], verb: str = "think") -> str:
+    """"does Anna think that Ben thinks that": the opening of a question about the inner clause."""
+    inner = "".join(f" that {name} thinks" for name in chain[1:])
+    return f"does {chain[0]} {verb}{inner}"
+
+
+def look_first(chain: Sequence[str], thing: str) -> str:
+    """Where will the last of the chain look?"""
+    if len(chain) == 1:
+        return f"Where will {chain[0]} look first for the {thing}?"
+    return f"Where {_nested(chain[:-1])} that {chain[-1]} will look first for the {thing}?"
+
+
+def thinks_it_is(chain: Sequence[str], thing: str) -> str:
+    """Where does A think that B thinks … the thing is?"""
+    return f"Where {_nested(chain)} the {thing} is?"
+
+
+def would_say(chain: Sequence[str], thing: str) -> str:
+    """What would an honest answer name?"""
+    if len(chain) == 1:
+        return f"{chain[0]} is asked where the {thing} is and answers honestly. Which place does {chain[0]} name?"
+    return f"Which place {_nested(chain[:-1])} that {chain[-1]} would name if honestly asked for the {thing}?"
+
+
+def fetches(chain: Sequence[str], thing: str) -> str:
+    """Which container is opened first?"""
+    if len(chain) == 1:
+        return f"{chain[0]} goes to fetch the {thing}. What will {chain[0]} open first?"
+    return f"Suppose {chain[-1]} goes to fetch the {thing}. What {_nested(chain[:-1])} that {chain[-1]} will open first?"
+
+
+def surprised(chain: Sequence[str], thing: str) -> str:
+    """Where would the person be surprised not to find it?"""
+    if len(chain) == 1:
+        return f"In which place would {chain[0]} be surprised not to find the {thing}?"
+    return f"In which place {_nested(chain[:-1])} that {chain[-1]} would be surprised not to find the {thing}?"
+
+
+def story_of(request: Request) -> Plot:
+    """A hidden-object story big enough for the request."""
+    dice = request.dice
+    places = 2 + dice.below(3) if request.options == 0 else max(2, min(request.options, 5))
+    people = max(3, request.order + 1) + dice.below(2)
+    return hidden_object(dice, request.split, people=people, places=places, chapters=request.chapters)
+
+
+def needed_by(dice: Dice, plot: Plot, who: str) -> Plot:
+    """The story with a last sentence that says who needs the thing: what the question's goal is about."""
+    return plot.edited([*plot.steps, Step(Event("note", actor=who), say(dice, "need", a=who, o=plot.thing))])
+
+
+def finding(plot: Plot) -> Claim:
+    """The goal of the person of that last sentence: to find the thing."""
+    who = plot.steps[-1].event.actor
+    return Claim((), who, "wants", f"to find the {plot.thing}", (f"to hide the {plot.thing}",))
+
+
+def where_template(wording: Wording) -> Callable[[Request], Family | None]:
+    """A question whose answer is the place that a chain of `order` people believes in."""
+
+    def template(request: Request) -> Family | None:
+        plot = story_of(request)
+        target = plot.places[int(request.slot * len(plot.places))]
+        chain = _chain_believing(request.dice, plot, target, request.order)
+        if chain is None:
+            return None
+        plot = needed_by(request.dice, plot, chain[-1])
+
+        def answer(world: World) -> str | None:
+            return world.believes(chain, where(plot.thing))
+
+        found = twin(request.dice, plot, answer, request.split)
+        if found is None:
+            return None
+        name, other = found
+        drafts = tuple(_where_draft(p, chain, answer, wording, request.dice) for p in (plot, other))
+        return places_family(plot, drafts, name)
+
+    return template
+
+
+def _chain_believing(dice: Dice, plot: Plot, place: str, order: int) -> tuple[str, ...] | None:
+    """Different people of whom the first thinks that … the last thinks the thing is in the place; hard ones first."""
+    easy = None
+    for _ in range(ATTEMPTS_A_STORY):
+        chain = tuple(dice.sample(plot.cast, order))
+        if plot.world.believes(chain, where(plot.thing)) == place:
+            lower = plot.world.believes(chain[1:], where(plot.thing))
+            if lower != place:
+                return chain
+            easy = easy or chain
+    return easy
+
+
+def twin(dice: Dice, plot: Plot, answer: Callable[[World], str | None], split: str,
+         options: Sequence[str] = ()) -> tuple[str, Plot] | None:
+    """The name of a small edit that changes the answer to another option (the story's places), and the edited story."""
+    truth = answer(plot.world)
+    for name, steps in edits(dice, plot, LEXICON[split]):
+        other = plot.edited(steps)
+        changed = answer(other.world)
+        if changed != truth and changed in (options or plot.places):
+            return name, other
+    return None
+
+
+def other_person(dice: Dice, plot: Plot, answer: Callable[[World], str | None], split: str,
+                 options: Sequence[str]) -> tuple[str, Plot] | None:
+    """A twin for a question whose options are people: the right one and another change parts."""
+    truth = answer(plot.world)
+    for name in dice.sample([name for name in options if name != truth], len(options)):
+        other = recast(plot, LEXICON[split], str(truth), name)
+        if other is not None and answer(other.world) not in (truth, None):
+            return "people exchanged", other
+    return None
+
+
+def _where_draft(plot: Plot, chain: tuple[str, ...], answer: Callable[[World], str | None], wording: Wording,
+                 dice: Dice) -> Draft:
+    gold = answer(plot.world)
+    assert gold is not None  # the caller chose the chain by its belief
+    return Draft(
+        sentences=plot.sentences,
+        question=wording(chain, plot.thing),
+        gold=f"the {gold}",
+        cues=decisive(plot, answer) or last_told(plot, gold),
+        claims=(place_claim(plot, chain, gold), *_further_claims(plot, chain, gold)),
+        goal=finding(plot),
+        shortcuts=shortcuts(plot, chain, gold),
+        marks=marks(plot),
+        paragraphs=plot.openings,
+    )
+
+
+def place_claim(plot: Plot, holders: tuple[str, ...], place: str) -> Claim:
+    """The holders hold that the thing is in the place, and in none of the others."""
+    rivals = tuple(f"the {p}" for p in plot.places if p != place)
+    return Claim(holders, f"the {plot.thing}", "is in", f"the {place}", rivals)
+
+
+def _further_claims(plot: Plot, chain: tuple[str, ...], gold: str) -> list[Claim]:
+    """What is so, and what the chain's members think themselves, where they have a view."""
+    claims = []
+    for holders in ((), *((name,) for name in chain)):
+        held = plot.world.believes(holders, where(plot.thing))
+        if held in plot.places and holders != chain:
+            claims.append(place_claim(plot, holders, held))
+    return claims
+
+
+def shortcuts(plot: Plot, chain: Sequence[str], gold: str) -> dict[str, str]:
+    """What each wrong place stands for: the first name that fits, from the most telling to the least."""
+    world, fluent = plot.world, where(plot.thing)
+    named: dict[str, str] = {}
+    candidates = [(world.believes(chain[1:], fluent), "one order too low"), (plot.reality, "reality")]
+    candidates += [(world.believes((name,), fluent), "another person's belief") for name in plot.cast]
+    stays = world.history(fluent)
+    candidates += [(stays[0], "first place")] + [(place, "earlier place") for place in stays]
+    candidates += [(place, "only said") for place in plot.places]
+    for place, name in candidates:
+        if place is not None and place != gold:
+            named.setdefault(f"the {place}", name)
+    return named
+
+
+def marks(plot: Plot) -> dict[str, str]:
+    """What the audit's shortcuts that look at the world would answer."""
+    stays = plot.world.history(where(plot.thing))
+    return {"reality": f"the {stays[-1]}", "first place": f"the {stays[0]}"}
+
+
+def places_family(plot: Plot, drafts: tuple[Draft, ...], perturbation: str) -> Family:
+    """A family whose options are the story's places."""
+    options = tuple(f"the {place}" for place in plot.places)
+    things = (plot.thing, *plot.others, *plot.rooms)
+    return Family(drafts, options, tuple(plot.cast), things, perturbation)
+
+
+def memory(request: Request) -> Family | None:
+    """Order 0: where the thing is, was first, or was just before it came to its last place."""
+    dice = request.dice
+    plot = story_of(request)
+    plot, thing = needed_by(dice, plot, dice.pick(plot.cast)), plot.thing
+    target = plot.places[int(request.slot * len(plot.places))]
+    fitting = [ask for ask in MEMORIES if _stay(plot.world, thing, ask) == target]
+    if not fitting:
+        return None
+    ask = dice.pick(fitting)
+    pair = [place for place in dict.fromkeys(plot.world.history(where(thing))) if place != target]
+    other = exchanged(plot, target, dice.pick(pair))
+    drafts = tuple(_memory_draft(p, ask) for p in (plot, other))
+    return places_family(plot, drafts, "places exchanged")
+
+
+MEMORIES = {  # question: which of the stays, and how a claim says so
+    "Where is the {} really at the end?": (-1, "is in"),
+    "In which place was the {} at the beginning?": (0, "was first in"),
+    "Where was the {} just before it came to its last place?": (-2, "came to its last place from"),
+}
+
+
+def _stay(world: World, thing: str, ask: str) -> str | None:
+    stays = world.history(where(thing))
+    index = MEMORIES[ask][0]
+    return stays[index] if len(stays) >= max(-index, 1) else None
+
+
+def _memory_draft(plot: Plot, ask: str) -> Draft:
+    def answer(world: World) -> str | None:
+        return _stay(world, plot.thing, ask)
+
+    gold = answer(plot.world)
+    assert gold is not None  # both stories have the same number of stays
+    mover = next(step.event.actor for step in reversed(plot.steps) if step.event.kind == "move")
+    others = tuple(f"the {place}" for place in plot.places if place != gold)
+    seen = [place_claim(plot, (mover,), held)] if (held := plot.world.believes((mover,), where(plot.thing))) else []
+    return Draft(
+        sentences=plot.sentences,
+        question=ask.format(plot.thing),
+        gold=f"the {gold}",
+        cues=decisive(plot, answer) or last_told(plot, gold),
+        claims=(Claim((), f"the {plot.thing}", MEMORIES[ask][1], f"the {gold}", others), *seen),
+        goal=finding(plot),
+        shortcuts=shortcuts(plot, (), gold),
+        marks=marks(plot),
+        paragraphs=plot.openings,
+    )
+
+
+def last_told(plot: Plot, place: str) -> tuple[int, ...]:
+    """The last step that puts the thing in the place: the cue where several steps each suffice."""
+    steps = [i for i, s in enumerate(plot.steps) if s.event.thing == plot.thing and s.event.place == place]
+    return (steps[-1],) if steps else ()
+
+
+def who_thinks(request: Request) -> Family | None:
+    """Which one of the people thinks (that somebody thinks) that the thing is in this place? Exactly one does."""
+    dice = request.dice
+    plot = story_of(request)
+    plot = needed_by(dice, plot, dice.pick(plot.cast))
+    chain = tuple(dice.sample(plot.cast, request.order - 1))
+    people = [name for name in plot.cast if name not in chain[:1]]
+    target = people[int(request.slot * len(people))]
+    place = plot.world.believes((target, *chain), where(plot.thing))
+
+    def answer(world: World) -> str | None:
+        holders = [name for name in people if world.believes((name, *chain), where(plot.thing)) == place]
+        return holders[0] if len(holders) == 1 else None
+
+    if place is None or answer(plot.world) != target:
+        return None
+    found = other_person(dice, plot, answer, request.split, people)
+    if found is None:
+        return None
+    drafts = tuple(_who_draft(p, chain, place, answer) for p in (plot, found[1]))
+    things = (plot.thing, *plot.others, *plot.rooms)
+    return Family(drafts, tuple(people), tuple(plot.cast), things, found[0])
+
+
+def _who_draft(plot: Plot, chain: tuple[str, ...], place: str, answer: Callable[[World], str | None]) -> Draft:
+    gold = answer(plot.world)
+    assert gold is not None  # exactly one person holds the belief
+    wrong = {}
+    for name in plot.cast:
+        if name != gold:
+            wrong[name] = "knows better" if plot.world.knows((name,), where(plot.thing)) else "another belief"
+    mover = next(step.event.actor for step in reversed(plot.steps) if step.event.kind == "move")
+    return Draft(
+        sentences=plot.sentences,
+        question=f"Who thinks{''.join(f' that {name} thinks' for name in chain)} that the {plot.thing} is in the {place}?",
+        gold=gold,
+        cues=decisive(plot, answer) or last_told(plot, place),
+        claims=(place_claim(plot, (gold, *chain), place), *_further_claims(plot, (gold, *chain), place)),
+        goal=finding(plot),
+        shortcuts=wrong,
+        marks={"last mover": mover},
+        paragraphs=plot.openings,
+    )
+
+
+DIMENSION = Dimension(
+    name="belief",
+    orders=(0, 1, 2, 3, 4),
+    templates={
+        "memory": memory,
+        "look first": where_template(look_first),
+        "thinks it is": where_template(thinks_it_is),
+        "would say": where_template(would_say),
+        "fetches": where_template(fetches),
+        "surprised": where_template(surprised),
+        "who thinks": who_thinks,
+    },
+    of_order=lambda template, order: (template == "memory") == (order == 0),
+)

@@ -1,0 +1,370 @@
+"""Stories about a thing that changes place while people come and go, and the small edits that turn them into their twins.
+
+A `Plot` is a list of `Step`s (an event and its one sentence). Everything else is asked of the simulation: where the thing
+is, who thinks what, and which sentences are decisive (without that event the answer would be another).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+
+from socialr1_lite.stories.base import Dice
+from socialr1_lite.stories.world import MODIFIERS, Event, World, where
+from socialr1_lite.stories.wording import LEXICON, THEIR, THEM, Lexicon, a, listed, say
+
+SCENERY = frozenset({"note"})
+LATER = ("Later that day", "A few hours later", "In the evening", "After lunch")
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """An event and the one sentence that tells it."""
+
+    event: Event
+    text: str
+
+
+@dataclass(slots=True)
+class Plot:
+    """A story being told: steps, who is in it, and the thing that is asked about.
+
+    places: where `thing` really is at some time or is said to be: the options. openings: steps that begin a chapter.
+    """
+
+    steps: list[Step]
+    rooms: dict[str, str]
+    cast: list[str]
+    thing: str
+    places: list[str]
+    openings: tuple[int, ...] = (0,)
+    others: list[str] = field(default_factory=list)  # further things in the story
+    _world: World | None = None
+
+    @property
+    def world(self) -> World:
+        """The simulation of these steps."""
+        if self._world is None:
+            self._world = World([step.event for step in self.steps], self.rooms)
+        return self._world
+
+    def edited(self, steps: list[Step]) -> Plot:
+        """The same story with other steps."""
+        return replace(self, steps=steps, _world=None)
+
+    @property
+    def sentences(self) -> tuple[str, ...]:
+        """The story's sentences in order."""
+        return tuple(step.text for step in self.steps)
+
+    @property
+    def reality(self) -> str | None:
+        """Where the thing is in the end."""
+        return self.world.believes((), where(self.thing))
+
+
+def decisive(plot: Plot, answer: Callable[[World], object]) -> tuple[int, ...]:
+    """Indices of the steps without which `answer(world)` would be another: exact, by leaving each out in turn.
+
+    A modifier goes with its event. Scene setting (who is there to begin with) is presupposed and not counted.
+    """
+    events = [step.event for step in plot.steps]
+    truth = answer(plot.world)
+    cues = []
+    for i, event in enumerate(events):
+        if event.kind in SCENERY or (i in plot.openings):
+            continue
+        end = i + 1
+        if event.kind not in MODIFIERS:
+            while end < len(events) and events[end].kind in MODIFIERS:
+                end += 1
+        if answer(World(events[:i] + events[end:], plot.rooms)) != truth:
+            cues.append(i)
+    return tuple(cues)
+
+
+class Teller:
+    """Tells a hidden-object story step by step, keeping track of who is where."""
+
+    def __init__(self, dice: Dice, words: Lexicon, people: Sequence[str], room: str) -> None:
+        """Begin with everybody in the room."""
+        self.dice, self.words, self.people, self.room = dice, words, list(people), room
+        self.present = list(people)
+        self.saw_leave: dict[str, frozenset[str]] = {}
+        self.steps: list[Step] = []
+
+    def add(self, kind: str, phrase: str = "", *, actor: str = "", people: Sequence[str] = (), thing: str = "",
+            place: str = "", other: str = "", **words: str) -> None:
+        """One step; `phrase` is the key of its phrasings (the event's kind if not given)."""
+        text = say(self.dice, phrase or kind, **words)
+        self.steps.append(Step(Event(kind, actor, thing, place, tuple(people), other), text))
+
+    def set_out(self, furniture: Sequence[str]) -> None:
+        """Who is there, and what stands there (in the given order)."""
+        self.add("enter", "set out", people=self.people, place=self.room, all=listed(self.people), room=self.room)
+        if furniture:
+            self.add("note", "furniture", containers=listed([a(c) for c in furniture]), room=self.room)
+
+    def put(self, thing: str, place: str) -> None:
+        """The thing is there as the story begins."""
+        who = self.dice.pick(self.people)
+        self.add("put", thing=thing, place=place, a=who, o=thing, c=place)
+
+    def move(self, thing: str, source: str, place: str) -> str:
+        """Somebody who is there moves the thing; returns who."""
+        who = self.dice.pick(self.present)
+        self.add("move", actor=who, thing=thing, place=place, a=who, o=thing, c=place, src=source)
+        return who
+
+    def leave(self, who: str) -> None:
+        """Somebody leaves."""
+        self.present.remove(who)
+        self.saw_leave[who] = frozenset(self.present)
+        self.add("leave", people=(who,), place=self.room, a=who, room=self.room)
+
+    def come_back(self, who: str) -> None:
+        """Somebody who left returns."""
+        self.present.append(who)
+        self.add("enter", "return", people=(who,), place=self.room, a=who, room=self.room)
+
+    def modifier(self, kind: str, who: str) -> None:
+        """Somebody sees the event just told unseen, from afar, or misses it."""
+        self.steps.append(modifier(self.dice, self.words, kind, who, self.room))
+
+    def tell(self, speaker: str, hearer: str, thing: str, place: str) -> None:
+        """Words in private: face to face if both are outside, else by message."""
+        out = speaker not in self.present and hearer not in self.present
+        kind = "tell" if out and self.dice.chance(0.6) else "message"
+        self.add("tell", kind, actor=speaker, people=(hearer,), thing=thing, place=place,
+                 other="away" if kind == "tell" else "", a=speaker, b=hearer, o=thing, c=place)
+
+    def look(self, who: str, place: str) -> None:
+        """Somebody looks into a container."""
+        self.add("look", actor=who, place=place, a=who, c=place)
+
+    def filler(self, places: Sequence[str]) -> None:
+        """A sentence that changes nothing; it may name a place."""
+        who = self.dice.pick(self.present)
+        if places and self.dice.chance(0.6):
+            self.add("note", "note place", a=who, c=self.dice.pick(places))
+        else:
+            self.add("note", a=who)
+
+
+def modifier(dice: Dice, words: Lexicon, kind: str, who: str, room: str) -> Step:
+    """A modifier step for the event before it."""
+    pronoun = words.people[who]
+    text = say(dice, kind, a=who, them=THEM[pronoun], their=THEIR[pronoun], room=room)
+    return Step(Event(kind, people=(who,)), text)
+
+
+def hidden_object(dice: Dice, split: str, *, people: int, places: int, chapters: int = 1) -> Plot:
+    """A random story in which one thing is in, or is said to be in, `places` different containers (at least 2)."""
+    words = LEXICON[split]
+    cast = dice.sample(tuple(words.people), people)
+    rooms = dice.sample(words.rooms, chapters)
+    containers = dice.sample(words.containers, places + 3 * (chapters - 1))
+    things = dice.sample(words.things, chapters + 1)
+    asked = dice.below(chapters)
+    steps: list[Step] = []
+    openings, where_is, main = [], {}, (things[0], containers[:places])
+    spare = containers[places:]
+    for chapter in range(chapters):
+        thing = things[chapter]
+        if chapter == asked:
+            here = containers[:places]
+            main = (thing, list(here))
+        else:
+            here, spare = spare[:3], spare[3:]
+        openings.append(len(steps))
+        where_is.update(dict.fromkeys(here, rooms[chapter]))
+        who = list(cast) if chapter == asked else dice.sample(cast, max(2, people - 1))
+        told = _chapter(dice, words, who, rooms[chapter], thing, here)
+        if chapter:
+            told[0] = replace(told[0], text=f"{dice.pick(LATER)}, {told[0].text}")
+        steps += told
+        if chapter + 1 < chapters:
+            steps.append(_dispersal(who, rooms[chapter]))
+    thing, here = main
+    return Plot(steps, where_is, cast, thing, here, tuple(openings), [t for t in things[:chapters] if t != thing])
+
+
+def _dispersal(people: Sequence[str], room: str) -> Step:
+    return Step(Event("leave", people=tuple(people), place=room), f"After that, nobody was left in the {room}.")
+
+
+def _chapter(dice: Dice, words: Lexicon, cast: Sequence[str], room: str, thing: str, places: Sequence[str]) -> list[Step]:
+    """One room, one thing: put somewhere, moved while people leave, perhaps talked about afterwards."""
+    teller = Teller(dice, words, cast, room)
+    said = len(places) >= 3 and dice.chance(0.4)  # the last place is only ever spoken of
+    stops = list(places[:-1] if said else places)
+    if len(stops) >= 2 and dice.chance(0.15):
+        stops.append(stops[-2])  # there and back
+    order = list(places)
+    dice.shuffle(order)
+    teller.set_out(order if dice.chance(0.85) else ())
+    teller.put(thing, stops[0])
+    for source, stop in zip(stops, stops[1:], strict=False):
+        _departures(dice, teller, 0.35)
+        if dice.chance(0.25):
+            teller.filler(places)
+        mover = teller.move(thing, source, stop)
+        _onlookers(dice, teller, mover)
+    _departures(dice, teller, 0.35)
+    _aftermath(dice, teller, thing, places, stops, places[-1] if said else "")
+    if dice.chance(0.5):
+        teller.filler(places)
+    return teller.steps
+
+
+def _departures(dice: Dice, teller: Teller, share: float) -> None:
+    for who in list(teller.present):
+        if len(teller.present) > 1 and dice.chance(share):
+            teller.leave(who)
+
+
+def _onlookers(dice: Dice, teller: Teller, mover: str) -> None:
+    """Perhaps somebody outside sees the move, or somebody inside misses it."""
+    outside = [who for who in teller.people if who not in teller.present]
+    inside = [who for who in teller.present if who != mover]
+    if outside and dice.chance(0.25):
+        teller.modifier(dice.pick(("peek", "peek", "camera", "monitor")), dice.pick(outside))
+    if inside and dice.chance(0.25):
+        teller.modifier(dice.pick(("distract", "daydream")), dice.pick(inside))
+
+
+def _aftermath(dice: Dice, teller: Teller, thing: str, places: Sequence[str], stops: Sequence[str], lie: str) -> None:
+    """What is said, and who comes back to look. A hearer's leaving was seen by the speaker, so nobody wonders about it."""
+    pairs = [(s, h) for h, seen in teller.saw_leave.items() if h not in teller.present for s in sorted(seen)]
+    if lie:
+        hearers = pairs or [(s, h) for s in teller.people for h in teller.people if s != h]
+        speaker, hearer = dice.pick(hearers)
+        teller.tell(speaker, hearer, thing, lie)
+        if teller.steps[-1].event.other and dice.chance(0.3):
+            rest = [who for who in teller.people if who not in (speaker, hearer) and who not in teller.present]
+            if rest:
+                teller.modifier("overhear", dice.pick(rest))
+    elif pairs and dice.chance(0.3):
+        speaker, hearer = dice.pick(pairs)
+        teller.tell(speaker, hearer, thing, dice.pick(stops))
+    absent = [who for who in teller.people if who not in teller.present]
+    if absent and dice.chance(0.2):
+        who = dice.pick(absent)
+        teller.come_back(who)
+        teller.look(who, stops[-1] if dice.chance(0.7) else dice.pick(places))
+
+
+Edit = tuple[str, list[Step]]
+
+
+def edits(dice: Dice, plot: Plot, words: Lexicon) -> list[Edit]:
+    """Every small edit of the story we know, in random order: its name and the edited steps."""
+    found: list[Edit] = []
+    room = plot.rooms[plot.places[0]]
+    scenes = {id(scene.event): scene for scene in plot.world.scenes}
+    for i, step in enumerate(plot.steps):
+        event = step.event
+        if event.kind == "leave" and i not in plot.openings and len(event.people) == 1:
+            found += _timing(plot, i)
+        elif event.kind == "move" and event.thing == plot.thing:
+            scene = scenes[id(event)]
+            found += _attention(dice, plot, words, i, room, sorted(scene.present))
+        elif event.kind in MODIFIERS:
+            found.append((_UNDONE[event.kind], plot.steps[:i] + plot.steps[i + 1 :]))
+        elif event.kind == "tell" and event.thing == plot.thing:
+            found += _words(plot, i)
+        elif event.kind == "look":
+            found.append(("looked inside", plot.steps[:i] + plot.steps[i + 1 :]))
+    dice.shuffle(found)
+    return found
+
+
+_UNDONE = {"peek": "peeked", "camera": "forgotten camera", "monitor": "known camera", "overhear": "overheard",
+           "distract": "distracted", "daydream": "lost in thought"}
+
+
+def _timing(plot: Plot, i: int) -> Iterator[Edit]:
+    """The person leaves after the next move instead of before it, or before the last one instead of after it."""
+    steps, who = plot.steps, plot.steps[i].event.people[0]
+    j = i + 1
+    while j < len(steps) and steps[j].event.kind in ("leave", "note"):
+        j += 1
+    if j < len(steps) and steps[j].event.kind == "move" and not _named_after(steps, j, who):
+        end = _block(steps, j)
+        yield "left later", [*steps[:i], *steps[i + 1 : end], steps[i], *steps[end:]]
+    j = i - 1
+    while j > 0 and steps[j].event.kind in MODIFIERS | {"leave", "note"}:
+        j -= 1
+    if steps[j].event.kind == "move" and steps[j].event.actor != who and not _named_after(steps, j, who):
+        yield "left earlier", [*steps[:j], steps[i], *steps[j:i], *steps[i + 1 :]]
+
+
+def _block(steps: Sequence[Step], i: int) -> int:
+    """Where the event's modifiers end."""
+    end = i + 1
+    while end < len(steps) and steps[end].event.kind in MODIFIERS:
+        end += 1
+    return end
+
+
+def _named_after(steps: Sequence[Step], i: int, who: str) -> bool:
+    return any(who in step.event.people for step in steps[i + 1 : _block(steps, i)])
+
+
+def _attention(dice: Dice, plot: Plot, words: Lexicon, i: int, room: str, present: Sequence[str]) -> Iterator[Edit]:
+    """One more onlooker outside, or one who misses the move inside. At most one modifier a move."""
+    steps, event = plot.steps, plot.steps[i].event
+    if _block(steps, i) > i + 1:
+        return
+    for who in plot.cast:
+        if who == event.actor:
+            continue
+        kind = dice.pick(("distract", "daydream") if who in present else ("peek", "camera", "monitor"))
+        yield _UNDONE[kind], [*steps[: i + 1], modifier(dice, words, kind, who, room), *steps[i + 1 :]]
+
+
+def _words(plot: Plot, i: int) -> Iterator[Edit]:
+    """The speaker says another place; or says nothing."""
+    steps, step = plot.steps, plot.steps[i]
+    for place in plot.places:
+        if place != step.event.place:
+            text = step.text.replace(f"the {step.event.place}", f"the {place}")
+            yield "told otherwise", [*steps[:i], Step(replace(step.event, place=place), text), *steps[i + 1 :]]
+
+
+def exchanged(plot: Plot, one: str, other: str) -> Plot:
+    """The same story with two places exchanged wherever the thing comes or is said to be."""
+    swap = {one: other, other: one}
+    pattern = re.compile("|".join(rf"(?<=the ){re.escape(place)}\b" for place in swap))
+    steps = []
+    for step in plot.steps:
+        if step.event.thing == plot.thing:
+            event = replace(step.event, place=swap.get(step.event.place, step.event.place))
+            step = Step(event, pattern.sub(lambda found: swap[found.group()], step.text))
+        steps.append(step)
+    return plot.edited(steps)
+
+
+_PRONOUN = re.compile(r"\b(?:her|his|him)\b")
+
+
+def recast(plot: Plot, words: Lexicon, one: str, other: str) -> Plot | None:
+    """The same story with two people in each other's parts from the first step on after the openings.
+
+    None where a pronoun would not fit any more.
+    """
+    swap = {one: other, other: one}
+    pattern = re.compile(rf"\b(?:{one}|{other})\b")
+    steps = []
+    for i, step in enumerate(plot.steps):
+        if i in plot.openings or not pattern.search(step.text):
+            steps.append(step)
+            continue
+        if words.people[one] != words.people[other] and _PRONOUN.search(step.text):
+            return None
+        event = step.event
+        people = tuple(swap.get(name, name) for name in event.people)
+        event = replace(event, actor=swap.get(event.actor, event.actor), people=people)
+        steps.append(Step(event, pattern.sub(lambda found: swap[found.group()], step.text)))
+    return plot.edited(steps)

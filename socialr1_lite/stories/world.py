@@ -1,0 +1,323 @@
+"""What happens in a story, who perceives it, and so who believes what, to any order: simulated, never templated.
+
+A `World` is a list of `Event`s in time. Three questions are put to it: what is so (`believes((), fluent)`), what one
+person believes (`believes(("Anna",), fluent)`), and what Anna thinks that Ben thinks (`believes(("Anna", "Ben"), fluent)`),
+and so on. A *fluent* is `where(thing)`, whose values are containers, or `inside(container)`, whose values are things.
+`None` is "has no idea".
+
+Who perceives an event
+    * `present`: whoever is in the room of the event. A *private* talk has its speaker and hearers instead.
+    * Of these, those named by a following `distract` perceive nothing, and everyone there sees that they do not.
+      Those named by a following `daydream` perceive nothing, but to everyone there they *seem* to perceive.
+    * Those named by a following `peek`, `camera` or `overhear` perceive, and nobody else knows that they do.
+      Those named by a following `monitor` perceive from elsewhere, and everybody knows it.
+    A *modifier* (these six kinds) belongs to the nearest event before it that is no modifier.
+
+The chain rule
+    A chain (a1, a2, …, ak) *follows* an event if a1 perceives it and each of a2 … ak seems to perceive it (is present
+    and neither distracted nor hidden, or daydreams, or monitors). So B(a1, B(a2, …)) changes only where a1 perceives that
+    a2 perceives that … ak perceives. A hidden onlooker's own beliefs change; what others think the onlooker believes
+    does not. A daydreamer's beliefs do not change; what others think they believe does. "a thinks that a thinks" is
+    read as "a thinks".
+
+What an event does to a chain that follows it
+    * put, move, swap: the thing is now there (and inside a container is now that thing, or nothing): *evidence*.
+    * look (into a container; `enter` into a room with transparent containers is a look into each of them by those who
+      enter): only the looker's own place in a chain changes. The looker sees what is there *as the rest of the chain
+      before them has it*: Anna, who thinks the key is in the box, thinks that Ben who looks into the box now knows it.
+      Nothing is learned of where a missing thing went: that belief becomes "has no idea".
+    * label, and `enter` into a room with labelled containers: whoever has no idea what is inside takes the label's word.
+      Whoever sees a relabelling keeps what they thought before.
+    * tell: see below. note: nothing.
+
+Testimony
+    A belief is *fresh* from evidence on until its holder leaves the room of the thing, is perceived to be elsewhere, or
+    is distracted: from then on they know that they may have missed something. A hearer whose belief is fresh keeps it.
+    Any other hearer believes what is said. Whoever believes it also takes the speaker to believe it; a hearer who keeps
+    their own belief does not change their mind about the speaker's either. Saying something never changes what the
+    speaker believes. All of this is judged inside the chain: a liar thinks that the victim who secretly saw everything
+    has been taken in. `trust="exit_order"` is Hi-ToM's other rule: a hearer believes a speaker who left the room of the thing
+    later than they did, and nobody infers from words what a speaker believes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+NOTHING = "nothing"  # the value of inside(container) after the thing was taken out
+HIDDEN = frozenset({"peek", "camera", "overhear"})
+MODIFIERS = HIDDEN | {"distract", "daydream", "monitor"}
+KINDS = frozenset({"enter", "leave", "put", "move", "swap", "look", "tell", "label", "note"}) | MODIFIERS
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One thing that happens.
+
+    enter(people, place=room) · leave(people, place=room) · put(thing, place=container, actor or "") · move(actor, thing, place) ·
+    swap(actor, thing, other=thing: they change places) · look(actor, place=container) · tell(actor, people=hearers, thing,
+    place: "the thing is in the place"; other="away": all of them see that they stand outside) · label(thing, place=container, actor or "": the container's label says thing) ·
+    note() · modifiers: peek, camera, overhear, distract, daydream, monitor (people).
+    """
+
+    kind: str
+    actor: str = ""
+    thing: str = ""
+    place: str = ""
+    people: tuple[str, ...] = ()
+    other: str = ""
+
+
+def where(thing: str) -> tuple[str, str]:
+    """The fluent "which container the thing is in"."""
+    return ("where", thing)
+
+
+def inside(container: str) -> tuple[str, str]:
+    """The fluent "what is inside the container"."""
+    return ("inside", container)
+
+
+@dataclass(slots=True)
+class Scene:
+    """One event with who was there and who perceived it; `real` is what it does to each fluent."""
+
+    event: Event
+    room: str
+    present: frozenset[str]
+    perceivers: frozenset[str]
+    seeming: frozenset[str]
+    distracted: frozenset[str]
+    dreaming: frozenset[str]
+    real: dict[tuple[str, str], str]
+
+
+@dataclass(slots=True)
+class World:
+    """Events in time over containers that stand in rooms. Beliefs are worked out when asked for, and kept."""
+
+    events: Sequence[Event]
+    rooms: Mapping[str, str]
+    transparent: frozenset[str] = frozenset()
+    trust: str = "fresh"
+    scenes: list[Scene] = field(init=False, default_factory=list)
+    _effects: dict[tuple[str, str], list[_Effect]] = field(init=False, default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Work out, in one pass, who is where and who perceives what."""
+        self.scenes = _stage(self.events, self.rooms)
+
+    def believes(self, chain: Sequence[str], fluent: tuple[str, str]) -> str | None:
+        """What `chain[0]` thinks that `chain[1]` thinks that … of the fluent; () is what is so; None: has no idea."""
+        chain = [name for i, name in enumerate(chain) if i == 0 or chain[i - 1] != name]
+        values: list[str | None] = [None] * (len(chain) + 1)
+        fresh = [False] * (len(chain) + 1)
+        for effect in self._effects_on(fluent):
+            effect.on(chain, values, fresh)
+        return values[-1]
+
+    def knows(self, chain: Sequence[str], fluent: tuple[str, str]) -> bool:
+        """Whether the chain's last belief is what is so. (Belief that is true, however it came about.)"""
+        held = self.believes(chain, fluent)
+        return held is not None and held == self.believes((), fluent)
+
+    def history(self, fluent: tuple[str, str]) -> list[str]:
+        """Every value the fluent really had, in time, a repeated value once per stay."""
+        stays: list[str] = []
+        for scene in self.scenes:
+            if fluent in scene.real and (not stays or stays[-1] != scene.real[fluent]):
+                stays.append(scene.real[fluent])
+        return stays
+
+    def _effects_on(self, fluent: tuple[str, str]) -> list[_Effect]:
+        if fluent not in self._effects:
+            self._effects[fluent] = _effects(self, fluent)
+        return self._effects[fluent]
+
+
+@dataclass(slots=True)
+class _Effect:
+    """What one scene does to one fluent, for every chain. `kind`: set, look, label, say or "" (only freshness)."""
+
+    kind: str
+    scene: Scene
+    value: str = ""
+    who: frozenset[str] = frozenset()  # look, label: whose own place in the chain it touches
+    gone: frozenset[str] = frozenset()  # who is from now on, for those who follow, away from the thing
+    blind: frozenset[str] = frozenset()  # who visibly missed it
+    speaker: str = ""
+    believed_by: frozenset[str] | None = None  # Hi-ToM's rule: who believes the speaker; None: our rule
+    about_inside: bool = False
+
+    def on(self, chain: Sequence[str], values: list[str | None], fresh: list[bool]) -> None:
+        """Bring `values[j]` and `fresh[j]`, the belief of chain[:j], up to after this scene."""
+        scene, length, reach = self.scene, len(chain), 0
+        if self.kind == "set":
+            values[0] = self.value
+        if length and chain[0] in scene.perceivers:
+            reach = 1
+            while reach < length and chain[reach] in scene.seeming:
+                reach += 1
+        if self.kind:
+            _CHANGES[self.kind](self, chain[:reach], values, fresh)
+        for j in range(1, reach + 1):
+            if chain[j - 1] in self.gone:
+                fresh[j] = False
+        if reach < length and (chain[reach] in self.blind or (reach == 0 and chain[0] in scene.dreaming)):
+            fresh[reach + 1] = False
+
+    def set(self, chain: Sequence[str], values: list[str | None], fresh: list[bool]) -> None:
+        for j in range(1, len(chain) + 1):
+            values[j], fresh[j] = self.value, True
+
+    def look(self, chain: Sequence[str], values: list[str | None], fresh: list[bool]) -> None:
+        for j, name in enumerate(chain, 1):
+            if name not in self.who:
+                continue
+            there = values[j - 1]
+            if self.about_inside or there == self.value or there is None:
+                values[j], fresh[j] = there, there is not None
+            elif values[j] == self.value:
+                values[j], fresh[j] = None, False
+
+    def label(self, chain: Sequence[str], values: list[str | None], fresh: list[bool]) -> None:
+        for j, name in enumerate(chain, 1):
+            if name in self.who and values[j] is None:
+                values[j] = self.value
+
+    def say(self, chain: Sequence[str], values: list[str | None], fresh: list[bool]) -> None:
+        sincere = False  # whether chain[:j - 1] took the speaker's word
+        for j, name in enumerate(chain, 1):
+            if name != self.speaker:
+                if self.believed_by is None:
+                    takes_it = values[j] is None or not fresh[j]
+                else:
+                    takes_it = name in self.believed_by
+                if takes_it:
+                    values[j] = self.value
+                sincere = self.believed_by is None and values[j] == self.value
+            elif sincere:
+                values[j], sincere = self.value, False
+
+
+_CHANGES = {"set": _Effect.set, "look": _Effect.look, "label": _Effect.label, "say": _Effect.say}
+
+
+def _stage(events: Sequence[Event], rooms: Mapping[str, str]) -> list[Scene]:
+    """Who is where and who perceives what, in one pass over the events."""
+    at: dict[str, str] = {}
+    places: dict[str, str] = {}
+    scenes: list[Scene] = []
+    for event in events:
+        if event.kind in MODIFIERS:
+            _modify(scenes[-1], event)
+            continue
+        if event.kind == "enter":
+            at.update(dict.fromkeys(event.people, event.place))
+        room = _room(event, rooms, at)
+        if event.kind == "tell":
+            present = frozenset((event.actor, *event.people))
+        else:
+            present = frozenset(name for name, here in at.items() if here == room)
+            if event.actor:
+                present |= {event.actor}
+        scene = Scene(event, room, present, present, present, frozenset(), frozenset(), _changes(event, places))
+        scenes.append(scene)
+        if event.kind == "leave":
+            at.update(dict.fromkeys(event.people, ""))
+    return scenes
+
+
+def _room(event: Event, rooms: Mapping[str, str], at: Mapping[str, str]) -> str:
+    if event.kind in ("enter", "leave"):
+        return event.place or (at.get(event.people[0], "") if event.people else "")
+    if event.kind == "swap":
+        return at.get(event.actor, "")
+    return "" if event.kind in ("tell", "note") else rooms[event.place]
+
+
+def _changes(event: Event, places: dict[str, str]) -> dict[tuple[str, str], str]:
+    """What is really so after the event, for the fluents it touches; `places` is brought up to date."""
+    if event.kind in ("put", "move"):
+        moves = {event.thing: event.place}
+    elif event.kind == "swap":
+        moves = {event.thing: places[event.other], event.other: places[event.thing]}
+    else:
+        return {}
+    real: dict[tuple[str, str], str] = {}
+    for thing in moves:
+        if thing in places:
+            real["inside", places[thing]] = NOTHING
+    for thing, place in moves.items():
+        places[thing] = place
+        real["where", thing], real["inside", place] = place, thing
+    return real
+
+
+def _modify(scene: Scene, event: Event) -> None:
+    people = frozenset(event.people)
+    if event.kind in HIDDEN:
+        scene.perceivers |= people
+    elif event.kind == "monitor":
+        scene.perceivers, scene.seeming = scene.perceivers | people, scene.seeming | people
+    elif event.kind == "distract":
+        scene.perceivers, scene.seeming = scene.perceivers - people, scene.seeming - people
+        scene.distracted |= people
+    else:
+        scene.perceivers = scene.perceivers - people
+        scene.dreaming |= people
+
+
+def _effects(world: World, fluent: tuple[str, str]) -> list[_Effect]:
+    """The scenes that can change anybody's belief about the fluent, or how fresh it is."""
+    about, name = fluent
+    home = world.rooms[name] if about == "inside" else ""
+    labels: dict[str, str] = {}
+    exits: dict[str, int] = {}
+    effects: list[_Effect] = []
+    for index, scene in enumerate(world.scenes):
+        event = scene.event
+        if fluent in scene.real:
+            home = scene.room
+            effects.append(_Effect("set", scene, scene.real[fluent], blind=scene.distracted))
+        elif event.kind == "look" and (about == "where" or event.place == name):
+            effects.append(_Effect("look", scene, event.place, frozenset({event.actor}), about_inside=about == "inside"))
+        elif event.kind == "tell" and name == (event.thing if about == "where" else event.place):
+            if event.other == "away":
+                effects.append(_Effect("", scene, gone=scene.present))
+            effects.append(_said(world, scene, fluent, exits))
+        elif event.kind == "label" and about == "inside" and event.place == name:
+            labels[scene.room] = event.thing
+            effects.append(_Effect("label", scene, event.thing, scene.present))
+        elif event.kind == "enter":
+            effects += _seen_on_entering(world, scene, fluent, labels)
+        elif event.kind == "leave" and scene.room == home:
+            exits.update(dict.fromkeys(event.people, index))
+            effects.append(_Effect("", scene, gone=frozenset(event.people)))
+        elif scene.room == home and scene.distracted:
+            effects.append(_Effect("", scene, blind=scene.distracted))
+        if home and scene.room not in ("", home):
+            effects.append(_Effect("", scene, gone=scene.present))
+    return effects
+
+
+def _said(world: World, scene: Scene, fluent: tuple[str, str], exits: Mapping[str, int]) -> _Effect:
+    event = scene.event
+    said = event.place if fluent[0] == "where" else event.thing
+    believed_by = None
+    if world.trust == "exit_order":
+        last = exits.get(event.actor, -1)
+        believed_by = frozenset(name for name in event.people if exits.get(name, -1) < last)
+    return _Effect("say", scene, said, speaker=event.actor, believed_by=believed_by)
+
+
+def _seen_on_entering(world: World, scene: Scene, fluent: tuple[str, str], labels: Mapping[str, str]) -> list[_Effect]:
+    """Labels and the contents of transparent containers are seen by those who come in."""
+    about, name = fluent
+    newcomers = frozenset(scene.event.people)
+    glass = sorted(c for c in world.transparent if world.rooms[c] == scene.room and (about == "where" or c == name))
+    seen = [_Effect("look", scene, c, newcomers, about_inside=about == "inside") for c in glass]
+    if about == "inside" and world.rooms[name] == scene.room and scene.room in labels and not glass:
+        seen.append(_Effect("label", scene, labels[scene.room], newcomers))
+    return seen
