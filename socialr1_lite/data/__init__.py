@@ -19,6 +19,14 @@ dataset's id. Files and hub datasets have one row a question, with these columns
 
 from socialr1_lite.data.leaks import check_source
 from socialr1_lite.data.order import schedule
-from socialr1_lite.data.sources import heldout_scenarios, read_rows, training_scenarios
+from socialr1_lite.data.sources import heldout_scenarios, json_lines, read_rows, read_scenario, training_scenarios
 
-__all__ = ["check_source", "heldout_scenarios", "read_rows", "schedule", "training_scenarios"]
+__all__ = [
+    "check_source",
+    "heldout_scenarios",
+    "json_lines",
+    "read_rows",
+    "read_scenario",
+    "schedule",
+    "training_scenarios",
+]

@@ -114,7 +114,7 @@ def _load(data: Data, source: str, *, limit: int | None) -> list[Scenario]:
             break
         read += 1
         try:
-            scenario = _scenario(row, data.columns, f"{name}/{place.rpartition(' ')[2]}")
+            scenario = read_scenario(row, data.columns, default_id=f"{name}/{place.rpartition(' ')[2]}")
             if scenario.id in found:
                 raise DataError(f"id {scenario.id!r} was already used")
             found[scenario.id] = scenario
@@ -132,13 +132,19 @@ def _some(mistakes: list[str]) -> list[str]:
     return mistakes if more <= 0 else [*mistakes[:SHOWN_MISTAKES], f"  ... and {more} more"]
 
 
-def _scenario(row: Row | str, columns: Mapping[str, Any], default_id: str) -> Scenario:
+def read_scenario(row: Row | str, columns: Mapping[str, Any] | None = None, *, default_id: str) -> Scenario:
+    """A scenario from a row of a file (the package's docstring lists its columns). Raises DataError.
+
+    row: or what is wrong with it, as the readers tell it. columns: ours -> theirs.
+    """
     if isinstance(row, str):
         raise DataError(row)
-    ours = _renamed(row, columns)
+    ours = _renamed(row, columns or {})
+    if not ours.get("options") and not ours.get("accepted") and isinstance(ours.get("gold"), str):
+        ours["accepted"] = [ours.pop("gold")]  # open-ended: the gold answer is a text
     scenario = Scenario.from_row({"id": default_id} | ours)
     if not scenario.options and not scenario.accepted:
-        raise DataError(f"neither options nor accepted answers; columns found: {', '.join(map(repr, row))}")
+        raise DataError(f"neither options nor an accepted answer; columns found: {', '.join(map(repr, row))}")
     return scenario
 
 
@@ -158,7 +164,7 @@ def _renamed(row: Row, columns: Mapping[str, Any]) -> Row:
             )
         ours[name] = row[theirs] if isinstance(theirs, str) else [row[one] for one in theirs]
     if "question" not in ours and "story" not in ours:
-        raise DataError(f"no question: name its column in data.columns; found: {', '.join(map(repr, row))}")
+        raise DataError(f"no question; columns found: {', '.join(map(repr, row))}")
     options = [ours.pop(name) for name in sorted(ours) if OPTION_FIELD.fullmatch(name)]
     if options:
         ours["options"] = options
