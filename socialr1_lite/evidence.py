@@ -89,15 +89,20 @@ def _lexicon() -> dict[str, _Entry]:
 
 LEXICON = _lexicon()
 
-_LINE_ENDS = "\n\r\u2028\u2029"
-_WIDE_STOPS = "\u3002\uff01\uff1f"  # CJK full stop, exclamation mark, question mark
-# Consumes every run it meets, so no start position is tried twice: linear on a megabyte of dots.
+LABEL_LENGTH = 8  # characters before a full stop, white space included, that can be a list's label
+_STOPS, _WIDE_STOPS, _LINE_ENDS = r".!?\u2026", r"\u3002\uff01\uff1f", r"\n\r\u2028\u2029"
+# One character class first, so that the search skips to it; a run of stops is tried from its first character
+# only, so that a megabyte of dots stays linear; a full stop behind an abbreviation ends no sentence.
 _BREAK = re.compile(
-    rf"""[.!?\u2026]+["'\u2019\u201d)\]*_]*"""
-    rf"""|[{_WIDE_STOPS}]+[\u300d\u300f\u201d\u2019)]*"""
-    rf"""|[{_LINE_ENDS}]+"""
+    rf"""[{_STOPS}{_WIDE_STOPS}{_LINE_ENDS}](?:
+        (?<=[{_LINE_ENDS}])[{_LINE_ENDS}]*
+      | (?<=[{_WIDE_STOPS}])[{_WIDE_STOPS}]*[\u300d\u300f\u201d\u2019)]*  # CJK: no space needed
+      | (?<=[{_STOPS}])(?<![{_STOPS}].)
+        (?<!\b(?:mr|ms|dr|st|vs|cf)\.)(?<!\b(?:mrs|etc|fig|e\.g|i\.e)\.)(?<!\bprof\.)
+        [{_STOPS}]*["'\u2019\u201d)\]*_]*(?=\s|\Z)
+    )""",
+    re.IGNORECASE | re.VERBOSE,
 )
-_ABBREVIATIONS = frozenset({"mr", "mrs", "ms", "dr", "prof", "st", "vs", "etc", "e.g", "i.e", "cf", "fig"})
 _WORD = re.compile(r"[a-z]+(?:'[a-z]+)?")
 _SPOKEN = re.compile(r"[^\W_]")  # a letter or digit of any script
 
@@ -115,11 +120,12 @@ def sentences(text: str) -> list[Span]:
 def strip_span(text: str, start: int, end: int) -> Span:
     """The same span without white space at its ends (an empty span at `start` when nothing is left)."""
     piece = text[start:end]
-    kept = piece.lstrip()
+    kept = piece.strip()
     if not kept:
         return Span(start, start)
-    start += len(piece) - len(kept)
-    return Span(start, start + len(kept.rstrip()))
+    if len(kept) < len(piece):
+        start = end - len(piece.lstrip())
+    return Span(start, start + len(kept))
 
 
 def has_words(text: str, span: Span) -> bool:
@@ -133,9 +139,7 @@ def decode(text: str, start: int, end: int) -> list[tuple[int | None, int]]:
     [(None, start)] when no word speaks for any stage. A sentence without evidence stays with the stage before
     it (before the first evidence: with the one after it). Viterbi over the rest, in any order.
     """
-    told = [
-        (span.start, weights) for span in _sentences(text, start, end) if (weights := _evidence(text, span))
-    ]
+    told = [(span.start, weights) for span in _sentences(text, start, end) if (weights := _evidence(text, span))]
     if not told:
         return [(None, start)]
     path = _viterbi([weights for _, weights in told])
@@ -149,28 +153,22 @@ def decode(text: str, start: int, end: int) -> list[tuple[int | None, int]]:
 def _sentences(text: str, start: int, end: int) -> Iterator[Span]:
     begin = start
     for stop in _BREAK.finditer(text, start, end):
-        if _ends_sentence(text, begin, stop.start(), stop.end(), end):
-            span = strip_span(text, begin, stop.end())
-            if has_words(text, span):
-                yield span
-            begin = stop.end()
+        at = stop.start()
+        if at - begin <= LABEL_LENGTH and text[at] == "." and stop.end() < end and _is_label(text[begin:at]):
+            continue
+        span = strip_span(text, begin, stop.end())
+        if has_words(text, span):
+            yield span
+        begin = stop.end()
     span = strip_span(text, begin, end)
     if has_words(text, span):
         yield span
 
 
-def _ends_sentence(text: str, begin: int, stop: int, after: int, end: int) -> bool:
-    mark = text[stop]
-    if mark in _LINE_ENDS or mark in _WIDE_STOPS or after == end:
-        return True
-    if not text[after].isspace():
-        return False
-    if mark != ".":
-        return True
-    said = text[max(begin, stop - 12) : stop].strip()  # long enough for any abbreviation
-    if len(said) <= 2 and said.isalnum():  # "1." and "B." introduce, they do not end
-        return False
-    return not said or said.split()[-1].lstrip("([\"'").lower() not in _ABBREVIATIONS
+def _is_label(said: str) -> bool:
+    """Whether this is the "1" or "B" of "1. First ..." and "B. garden"."""
+    label = said.strip()
+    return 0 < len(label) <= 2 and label.isalnum()
 
 
 def _evidence(text: str, span: Span) -> list[float] | None:
@@ -193,20 +191,33 @@ def _evidence(text: str, span: Span) -> list[float] | None:
     if '"' in piece or "\u201c" in piece:
         weights[0] += QUOTE_WEIGHT
         told = True
-    return [min(weight, SENTENCE_CAP) for weight in weights] if told else None
+    if not told:
+        return None
+    return weights if max(weights) <= SENTENCE_CAP else [min(weight, SENTENCE_CAP) for weight in weights]
 
 
 def _viterbi(evidence: list[list[float]]) -> list[int]:
     """The best sequence of stages: summed evidence less a penalty a change; ties stay as they are."""
-    best = evidence[0]
-    backs: list[list[int]] = []
-    for weights in evidence[1:]:
-        top = max(best)
-        leader = best.index(top)
-        threshold = top - SWITCH_PENALTY
-        backs.append([stage if value >= threshold else leader for stage, value in enumerate(best)])
-        best = [max(value, threshold) + weight for value, weight in zip(best, weights, strict=True)]
-    stage = best.index(max(best))
+    a, b, c, d = evidence[0]
+    backs: list[tuple[int, int, int, int]] = []
+    for more_a, more_b, more_c, more_d in evidence[1:]:
+        top = max(a, b, c, d)
+        leader = 0 if a == top else 1 if b == top else 2 if c == top else 3
+        least = top - SWITCH_PENALTY  # what a change from the leader leaves
+        backs.append(
+            (
+                0 if a >= least else leader,
+                1 if b >= least else leader,
+                2 if c >= least else leader,
+                3 if d >= least else leader,
+            )
+        )
+        a = (a if a >= least else least) + more_a
+        b = (b if b >= least else least) + more_b
+        c = (c if c >= least else least) + more_c
+        d = (d if d >= least else least) + more_d
+    final = (a, b, c, d)
+    stage = final.index(max(final))
     path = [stage]
     for back in reversed(backs):
         stage = back[stage]

@@ -62,8 +62,7 @@ StageState = Literal["present", "missing", "empty", "out of order", "repeated", 
 Message = dict[str, str]
 
 
-@dataclass(frozen=True, slots=True)
-class Segment:
+class Segment(NamedTuple):
     """A stretch of reasoning that belongs to one stage.
 
     stage: None for what stands before the first marker or behind a stage's closing tag, and for unmarked
