@@ -32,6 +32,7 @@ class Check:
     """What one policy did on the held-out questions. Shares in [0, 1]; reward is the mean total at tau = 1."""
 
     label: str
+    step: int  # finished optimizer steps of GRPO
     n: int
     format_rate: float
     accuracy: float
@@ -79,16 +80,17 @@ def check_heldout(
     ]
     if traces is not None:
         traces.write([_row(recipe, scenarios[i], scored[i], label, step, i, prefilled) for i in range(len(scored))])
-    return summarise(label, scored)
+    return summarise(label, step, scored)
 
 
-def summarise(label: str, scored: Sequence[Scored]) -> Check:
+def summarise(label: str, step: int, scored: Sequence[Scored]) -> Check:
     """The figures of one check."""
     n = len(scored)
     right = tuple(one.score.outcome == "right" for one in scored)
     accuracy = wilson(sum(right), n)
     return Check(
         label=label,
+        step=step,
         n=n,
         format_rate=sum(all(one.reply.checks.values()) for one in scored) / n,
         accuracy=accuracy.value,

@@ -12,6 +12,7 @@ import hashlib
 import importlib.metadata
 import importlib.util
 import json
+import logging
 import os
 import platform
 import shutil
@@ -139,7 +140,7 @@ def _sha256(path: Path) -> str:
 
 def choose_backend(wanted: str) -> Backend:
     """`auto` takes Unsloth where it imports, else transformers. Raises PolicyError when a named one is missing."""
-    _quiet_telemetry()
+    _quiet_libraries()
     if wanted == "transformers":
         return "transformers"
     problem = _unsloth_problem()
@@ -166,7 +167,11 @@ def _unsloth_problem() -> str | None:
     return None
 
 
-def _quiet_telemetry() -> None:
+def _quiet_libraries() -> None:
+    """No telemetry; and no greetings, bars and warnings that hide what a run has to say."""
+    for name in ("bitsandbytes.backends.cpu.ops",):  # warns of a missing optional kernel on every import
+        logging.getLogger(name).setLevel(logging.ERROR)
+    os.environ.setdefault("HF_DATASETS_DISABLE_PROGRESS_BARS", "1")
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     os.environ.setdefault("UNSLOTH_DISABLE_STATISTICS", "1")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")

@@ -387,10 +387,8 @@ class Training:
         check = heldout.check_heldout(
             policy, self.recipe, self.stack, self.heldout, label=label, step=step, traces=traces
         )
-        stored = {name: kept.to_row() for name, kept in self._checks().items()} | {
-            label: check.to_row() | {"step": step}
-        }
-        write_json(self._summary, {"version": 1, "checks": [row | {"label": name} for name, row in stored.items()]})
+        checks = [*self._checks().values(), check]
+        write_json(self._summary, {"version": 1, "checks": [one.to_row() for one in checks]})
         self.progress.say(
             f"  format {check.format_rate:.2f}  accuracy {check.accuracy:.3f} ({check.low:.3f}-{check.high:.3f})  "
             f"mean reward {check.reward:.3f}"
