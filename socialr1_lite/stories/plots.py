@@ -236,10 +236,11 @@ def _onlookers(dice: Dice, teller: Teller, mover: str) -> None:
 
 def _aftermath(dice: Dice, teller: Teller, thing: str, places: Sequence[str], stops: Sequence[str], lie: str) -> None:
     """What is said, and who comes back to look. A hearer's leaving was seen by the speaker, so nobody wonders about it."""
+    if lie and not teller.saw_leave:
+        teller.leave(dice.pick(teller.present))
     pairs = [(s, h) for h, seen in teller.saw_leave.items() if h not in teller.present for s in sorted(seen)]
     if lie:
-        hearers = pairs or [(s, h) for s in teller.people for h in teller.people if s != h]
-        speaker, hearer = dice.pick(hearers)
+        speaker, hearer = dice.pick(pairs)
         teller.tell(speaker, hearer, thing, lie)
         if teller.steps[-1].event.other and dice.chance(0.3):
             rest = [who for who in teller.people if who not in (speaker, hearer) and who not in teller.present]

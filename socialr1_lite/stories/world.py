@@ -11,7 +11,7 @@ Who perceives an event
       Those named by a following `daydream` perceive nothing, but to everyone there they *seem* to perceive.
     * Those named by a following `peek`, `camera` or `overhear` perceive, and nobody else knows that they do.
       Those named by a following `monitor` perceive from elsewhere, and everybody knows it.
-    A *modifier* (these six kinds) belongs to the nearest event before it that is no modifier.
+    An actor perceives what they do. A *modifier* (these six kinds) belongs to the nearest event before it that is no modifier.
 
 The chain rule
     A chain (a1, a2, …, ak) *follows* an event if a1 perceives it and each of a2 … ak seems to perceive it (is present
@@ -146,6 +146,7 @@ class _Effect:
     who: frozenset[str] = frozenset()  # look, label: whose own place in the chain it touches
     gone: frozenset[str] = frozenset()  # who is from now on, for those who follow, away from the thing
     blind: frozenset[str] = frozenset()  # who visibly missed it
+    dreaming: frozenset[str] = frozenset()  # who missed it and alone knows
     speaker: str = ""
     believed_by: frozenset[str] | None = None  # Hi-ToM's rule: who believes the speaker; None: our rule
     about_inside: bool = False
@@ -164,7 +165,7 @@ class _Effect:
         for j in range(1, reach + 1):
             if chain[j - 1] in self.gone:
                 fresh[j] = False
-        if reach < length and (chain[reach] in self.blind or (reach == 0 and chain[0] in scene.dreaming)):
+        if reach < length and (chain[reach] in self.blind or (reach == 0 and chain[0] in self.dreaming)):
             fresh[reach + 1] = False
 
     def set(self, chain: Sequence[str], values: list[str | None], fresh: list[bool]) -> None:
@@ -273,33 +274,40 @@ def _effects(world: World, fluent: tuple[str, str]) -> list[_Effect]:
     """The scenes that can change anybody's belief about the fluent, or how fresh it is."""
     about, name = fluent
     home = world.rooms[name] if about == "inside" else ""
-    labels: dict[str, str] = {}
+    labels: dict[str, str] = {}  # room -> what the label of the container in question says
     exits: dict[str, int] = {}
     effects: list[_Effect] = []
     for index, scene in enumerate(world.scenes):
         event = scene.event
+        if event.kind == "label" and event.place == name:
+            labels[scene.room] = event.thing
         if fluent in scene.real:
             home = scene.room
-            effects.append(_Effect("set", scene, scene.real[fluent], blind=scene.distracted))
-        elif event.kind == "look" and (about == "where" or event.place == name):
-            effects.append(_Effect("look", scene, event.place, frozenset({event.actor}), about_inside=about == "inside"))
-        elif event.kind == "tell" and name == (event.thing if about == "where" else event.place):
-            if event.other == "away":
-                effects.append(_Effect("", scene, gone=scene.present))
-            effects.append(_said(world, scene, fluent, exits))
-        elif event.kind == "label" and about == "inside" and event.place == name:
-            labels[scene.room] = event.thing
-            effects.append(_Effect("label", scene, event.thing, scene.present))
-        elif event.kind == "enter":
-            effects += _seen_on_entering(world, scene, fluent, labels)
-        elif event.kind == "leave" and scene.room == home:
+        if event.kind == "leave" and scene.room == home:
             exits.update(dict.fromkeys(event.people, index))
-            effects.append(_Effect("", scene, gone=frozenset(event.people)))
-        elif scene.room == home and scene.distracted:
-            effects.append(_Effect("", scene, blind=scene.distracted))
-        if home and scene.room not in ("", home):
+        if home and (event.other == "away" or scene.room not in ("", home)):
             effects.append(_Effect("", scene, gone=scene.present))
+        effects += _changes_of_mind(world, scene, fluent, labels, exits)
+        if home and scene.room == home and (event.kind == "leave" or scene.distracted or scene.dreaming):
+            gone = frozenset(event.people) if event.kind == "leave" else frozenset()
+            effects.append(_Effect("", scene, gone=gone, blind=scene.distracted, dreaming=scene.dreaming))
     return effects
+
+
+def _changes_of_mind(
+    world: World, scene: Scene, fluent: tuple[str, str], labels: Mapping[str, str], exits: Mapping[str, int]
+) -> list[_Effect]:
+    about, name = fluent
+    event = scene.event
+    if fluent in scene.real:
+        return [_Effect("set", scene, scene.real[fluent])]
+    if event.kind == "look" and (about == "where" or event.place == name):
+        return [_Effect("look", scene, event.place, frozenset({event.actor}), about_inside=about == "inside")]
+    if event.kind == "tell" and name == (event.thing if about == "where" else event.place):
+        return [_said(world, scene, fluent, exits)]
+    if event.kind == "label" and about == "inside" and event.place == name:
+        return [_Effect("label", scene, event.thing, scene.present)]
+    return _seen_on_entering(world, scene, fluent, labels) if event.kind == "enter" else []
 
 
 def _said(world: World, scene: Scene, fluent: tuple[str, str], exits: Mapping[str, int]) -> _Effect:
