@@ -222,12 +222,18 @@ def test_the_viewer_does_not_load_torch() -> None:
     assert in_a_fresh_process(code) == "[]"
 
 
-def test_importing_the_package_is_quick() -> None:
-    code = (
-        "import time; start = time.perf_counter(); import socialr1_lite; "
-        "from socialr1_lite import load_recipe, Scenario, parse, RewardStack; print(time.perf_counter() - start)"
-    )
-    assert min(float(in_a_fresh_process(code)) for _ in range(3)) < 0.3
+@pytest.mark.parametrize(
+    ("statement", "seconds"),
+    [
+        ("import socialr1_lite", 0.3),
+        # Four rooms and pydantic; torch alone would be over this.
+        ("from socialr1_lite import load_recipe, Scenario, parse, RewardStack", 0.8),
+    ],
+)
+def test_importing_is_quick(statement: str, seconds: float) -> None:
+    # Processor time, so that a busy machine does not count.
+    code = f"import time; start = time.process_time(); {statement}; print(time.process_time() - start)"
+    assert min(float(in_a_fresh_process(code)) for _ in range(3)) < seconds
 
 
 def test_every_public_name_is_there() -> None:
