@@ -266,6 +266,7 @@ class Run(Section):
     name: Annotated[str, Field(pattern=r"^\w[\w.-]*$")] | None = None  # null: the recipe file's stem
     root: str = "runs"
     seed: Natural = 42
+    processes: Count | None = None  # null: as many as torchrun or accelerate start, else 1
     save_steps: Count = 10
     # Two at least: while a new checkpoint is being written, the one before it is the only whole one.
     save_total_limit: Annotated[Whole, Field(ge=2)] | None = 2
@@ -292,10 +293,15 @@ class Recipe(Section):
         return self
 
     @property
+    def processes(self) -> int:
+        """Training processes that the batches are counted for."""
+        return self.run.processes or processes()
+
+    @property
     def completions_per_step(self) -> int:
         """Completions that one optimizer step trains on, over all processes."""
         grpo = self.grpo
-        return grpo.per_device_train_batch_size * processes() * grpo.gradient_accumulation_steps
+        return grpo.per_device_train_batch_size * self.processes * grpo.gradient_accumulation_steps
 
     @property
     def prompts_per_step(self) -> float:
@@ -305,7 +311,7 @@ class Recipe(Section):
     @property
     def groups_per_generation(self) -> int:
         """Prompt groups that are sampled at once, over all processes."""
-        return generation_batch(self.grpo) // self.grpo.num_generations
+        return generation_batch(self.grpo, self.run) // self.grpo.num_generations
 
     @property
     def generations(self) -> int:
@@ -321,7 +327,7 @@ class Recipe(Section):
     def digest(self) -> str:
         """SHA-256 of all that decides what is trained: not where the run folder lies or whether to resume."""
         settings = self.model_dump(mode="json")
-        settings["run"] = {key: settings["run"][key] for key in ("seed", "save_steps", "save_total_limit")}
+        settings["run"] = {key: settings["run"][key] for key in ("seed", "processes", "save_steps")}
         return hashlib.sha256(json.dumps(settings, sort_keys=True, ensure_ascii=True).encode()).hexdigest()
 
 
@@ -343,8 +349,7 @@ def load_recipe(path: str | Path, overrides: Sequence[str] = ()) -> Recipe:
     tree.blame(cross_checks(sections))
     if tree.mistakes:
         raise RecipeError(tree.tell(path))
-    recipe = Recipe.model_validate(sections)
-    return recipe if recipe.run.name else _named(recipe, path.stem)
+    return _launched(Recipe.model_validate(sections), path.stem)
 
 
 def smoke(recipe: Recipe) -> Recipe:
@@ -403,24 +408,27 @@ def smoke(recipe: Recipe) -> Recipe:
             "max_new_tokens": None,
         },
         "logging": {"steps": 1, "report_to": ()},
-        "run": {"name": f"{recipe.run.name or 'run'}-smoke", "save_steps": iterations},
+        "run": {
+            "name": f"{recipe.run.name or 'run'}-smoke",
+            "processes": processes(),
+            "save_steps": iterations,
+        },
     }
     sections = {name: section.model_copy(update=changes.get(name, {})) for name, section in recipe}
     return Recipe.model_validate({name: section.model_dump() for name, section in sections.items()})
 
 
-def _named(recipe: Recipe, stem: str) -> Recipe:
-    """The file's stem becomes the run's name; what a folder name cannot hold becomes a dash."""
+def _launched(recipe: Recipe, stem: str) -> Recipe:
+    """With what only this launch knows: the run's name, from the file's stem, and the number of processes."""
     plain = "".join(letter if letter.isalnum() or letter in "_.-" else "-" for letter in stem).strip(".-")
-    return recipe.model_copy(update={"run": recipe.run.model_copy(update={"name": plain or "run"})})
+    known = {"name": recipe.run.name or plain or "run", "processes": recipe.processes}
+    return recipe.model_copy(update={"run": recipe.run.model_copy(update=known)})
 
 
 def _read_sections(tree: Placed) -> dict[str, Section]:
     """Each section that is well-formed by itself; the mistakes of the others join the tree's."""
     sections: dict[str, Section] = {}
-    tree.blame(
-        ((name,), unknown_key((name,), Recipe, Recipe)) for name in tree.values if name not in SECTIONS
-    )
+    tree.blame(((name,), unknown_key((name,), Recipe, Recipe)) for name in tree.values if name not in SECTIONS)
     for name, kind in SECTIONS.items():
         given = tree.values.get(name, {})
         try:
@@ -431,7 +439,5 @@ def _read_sections(tree: Placed) -> dict[str, Section]:
 
 
 SECTIONS: dict[str, type[Section]] = {
-    name: field.annotation
-    for name, field in Recipe.model_fields.items()
-    if isinstance(field.annotation, type)
+    name: field.annotation for name, field in Recipe.model_fields.items() if isinstance(field.annotation, type)
 }

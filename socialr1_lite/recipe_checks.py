@@ -33,22 +33,28 @@ def processes() -> int:
     return int(given) if given.isdecimal() and int(given) > 0 else 1
 
 
-def generation_batch(grpo: Grpo) -> int:
+def generation_batch(grpo: Grpo, run: Run) -> int:
     """Completions sampled at once, over all processes."""
-    return grpo.per_device_train_batch_size * processes() * grpo.generation_steps
+    return grpo.per_device_train_batch_size * (run.processes or processes()) * grpo.generation_steps
 
 
-def groups_fill_the_batch(grpo: Grpo) -> Found:
+def started_as_written(run: Run) -> Found:
+    """Another number of processes would make other batches of the same recipe."""
+    if run.processes and "WORLD_SIZE" in os.environ and run.processes != processes():
+        yield ("run", "processes"), f"{run.processes} are written here and {processes()} were started"
+
+
+def groups_fill_the_batch(grpo: Grpo, run: Run) -> Found:
     """TRL refuses a generation batch without whole groups; Unsloth changes the batch size instead."""
-    size, group, batch = generation_batch(grpo), grpo.num_generations, grpo.per_device_train_batch_size
+    size, group, batch = generation_batch(grpo, run), grpo.num_generations, grpo.per_device_train_batch_size
     if size % group == 0:
         return
-    others = processes() * grpo.generation_steps
+    others = size // batch
     fitting = [other for other in range(1, batch + group + 1) if other * others % group == 0]
     nearest = sorted(sorted(fitting, key=lambda other: abs(other - batch))[:2])
     yield (
         ("grpo", "num_generations"),
-        f"one generation batch is per_device_train_batch_size {batch} x processes {processes()} x "
+        f"one generation batch is per_device_train_batch_size {batch} x processes {run.processes or processes()} x "
         f"steps_per_generation {grpo.generation_steps} = {size} completions, {size / group:.2f} groups of "
         f"num_generations {group}; it must be a whole number of groups, "
         f"e.g. per_device_train_batch_size {' or '.join(map(str, nearest))}",
@@ -173,8 +179,7 @@ def warmup_has_an_effect(grpo: Grpo, warmup: Warmup) -> Found:
         if section.lr_scheduler_type == "constant" and section.warmup_steps:
             yield (
                 (name, "warmup_steps"),
-                f"{section.warmup_steps} has no effect with lr_scheduler_type constant; "
-                "write constant_with_warmup",
+                f"{section.warmup_steps} has no effect with lr_scheduler_type constant; write constant_with_warmup",
             )
 
 
@@ -199,6 +204,7 @@ def heldout_is_large_enough(data: Data, evaluation: Evaluation) -> Found:
 
 
 CHECKS: tuple[Callable[..., Found], ...] = (
+    started_as_written,
     groups_fill_the_batch,
     saves_fall_between_generations,
     texts_fit_the_model,

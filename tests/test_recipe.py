@@ -72,9 +72,7 @@ def test_a_recipe_cannot_be_changed_afterwards() -> None:
 
 
 def test_extends_merges_mappings_and_replaces_lists(write) -> None:
-    write(
-        "grpo: {beta: 0.1, max_steps: 7}\ndata: {orders: [0, 1, 2]}\nrun: {name: base}\n", "shared/base.yaml"
-    )
+    write("grpo: {beta: 0.1, max_steps: 7}\ndata: {orders: [0, 1, 2]}\nrun: {name: base}\n", "shared/base.yaml")
     write("extends: shared/base.yaml\ngrpo: {max_steps: 8}\nrun: {name: null}\n", "middle.yaml")
     recipe = load_recipe(write("extends: middle.yaml\ngrpo: {beta: 0.2}\ndata: {orders: [1]}\n"))
     assert (recipe.grpo.beta, recipe.grpo.max_steps, recipe.data.orders) == (0.2, 8, (1,))
@@ -296,13 +294,17 @@ def test_a_recipe_built_in_python_is_checked_too() -> None:
 
 
 def test_the_processes_count_in_the_batch(write, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = write(
-        "grpo: {per_device_train_batch_size: 3, gradient_accumulation_steps: 1, num_generations: 6}\n"
-    )
+    path = write("grpo: {per_device_train_batch_size: 3, gradient_accumulation_steps: 1, num_generations: 6}\n")
     assert "3 x processes 1" in refusal(path)
     monkeypatch.setenv("WORLD_SIZE", "2")
     recipe = load_recipe(path)
     assert (recipe.completions_per_step, recipe.groups_per_generation, recipe.prompts_per_step) == (6, 1, 1.0)
+    # What two processes wrote is read by one, as the viewer does, and continued by no other number of them.
+    written = write(recipe.to_yaml(), "written.yaml")
+    monkeypatch.delenv("WORLD_SIZE")
+    assert load_recipe(written) == recipe
+    monkeypatch.setenv("WORLD_SIZE", "3")
+    assert "run.processes: 2 are written here and 3 were started" in refusal(written)
 
 
 def test_batch_arithmetic_by_hand() -> None:
@@ -370,7 +372,14 @@ def test_the_digest_follows_what_is_trained_and_nothing_else(write) -> None:
     assert re.fullmatch(r"[0-9a-f]{64}", digest)
     for same in ("run.name=x", "run.root=/elsewhere", "run.resume=never", "grpo.beta=0.0"):
         assert load_recipe(path, [same]).digest == digest
-    for other in ("grpo.beta=0.1", "run.seed=1", "data.seed=1", "model.revision=abc", "run.save_steps=5"):
+    for other in (
+        "grpo.beta=0.1",
+        "run.seed=1",
+        "run.processes=2",
+        "data.seed=1",
+        "model.revision=abc",
+        "run.save_steps=5",
+    ):
         assert load_recipe(path, [other]).digest != digest
 
 
@@ -410,9 +419,7 @@ def test_smoke_keeps_what_is_learnt_from_and_drops_what_costs() -> None:
     )
     small = smoke(recipe)
     assert small.model.name == "smollm2-135m"
-    assert not (
-        small.model.load_in_4bit or small.model.fast_inference or small.grpo.vllm or small.logging.report_to
-    )
+    assert not (small.model.load_in_4bit or small.model.fast_inference or small.grpo.vllm or small.logging.report_to)
     assert (small.data.source, small.data.columns, small.data.orders) == ("stories", {}, (2,))
     assert small.prompt == recipe.prompt
     assert small.rewards.mode == "additive"
