@@ -73,7 +73,16 @@ def heldout_scenarios(recipe: Recipe) -> list[Scenario]:
 def _stories(data: Data, count: int, split: str) -> list[Scenario]:
     from socialr1_lite import stories
 
-    return list(stories.generate(count, seed=data.seed, dimensions=data.dimensions, orders=data.orders, split=split))
+    return list(
+        stories.generate(
+            count,
+            seed=data.seed,
+            dimensions=data.dimensions,
+            orders=data.orders,
+            split=split,
+            mix=data.mix,
+        )
+    )
 
 
 def _split(scenarios: list[Scenario], data: Data) -> tuple[list[Scenario], list[Scenario]]:

@@ -21,7 +21,7 @@ SCHEMA_VERSION = "2"
 PAGE_BYTES = 16384  # measured: at a million rows a third of the writing time of 4096
 FINGERPRINT_BYTES = 4096
 BATCH_ROWS = 2000
-FLAT = 1e-8  # rewards of a group that lie no further apart have zero variance (torch.isclose's own tolerance)
+FLAT = 1e-6  # rewards of a group that lie no further apart teach nothing
 
 Progress = Callable[[int, int], object]  # (bytes done, bytes in all)
 
@@ -51,7 +51,8 @@ CREATE INDEX IF NOT EXISTS traces_time ON traces (step, gid, idx);
 CREATE INDEX IF NOT EXISTS traces_gid ON traces (gid);
 CREATE INDEX IF NOT EXISTS traces_scenario ON traces (scenario, step);
 """
-# why a group of at least two has no variance, most telling cause first
+# Why a group of at least two has no variance, most telling cause first. Outcomes compare as texts:
+# right < unreadable < wrong, so a greatest "right" means that all are.
 GROUPS = f"""
 INSERT OR REPLACE INTO groups
 SELECT gid, phase, benchmark, segment, step, grp, scenario, count(*), min(total), max(total), avg(total),
@@ -60,8 +61,9 @@ SELECT gid, phase, benchmark, segment, step, grp, scenario, count(*), min(total)
     count(*) > 1 AND max(total) - min(total) <= {FLAT},
     CASE WHEN count(*) < 2 OR max(total) - min(total) > {FLAT} THEN ''
         WHEN min(truncated) THEN 'all cut off'
-        WHEN max(r_format) = 0 THEN 'all badly formatted'
-        WHEN min(outcome) = max(outcome) THEN 'all ' || outcome
+        WHEN max(r_format) = 0 THEN 'all badly formed'
+        WHEN max(outcome) = 'right' THEN 'all right'
+        WHEN min(outcome) = 'wrong' THEN 'all wrong'
         ELSE 'terms cancel' END
 FROM traces WHERE gid >= ? GROUP BY gid
 """
