@@ -1,0 +1,191 @@
+"""Two runs, or two moments of runs, paired by prompt: what was fixed, what was broken, and both replies."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from socialr1_lite.runlog.index import TraceIndex
+from socialr1_lite.scenario import Scenario
+from socialr1_lite.sip import STAGES
+from socialr1_lite.viewer.library import Library, OpenRun
+from socialr1_lite.viewer.pages import key_of, scene
+from socialr1_lite.viewer.serving import Asked, BadRequest
+from socialr1_lite.viewer.stage import heading, read_reply, states_of
+from socialr1_lite.viewer.words import word_diff
+
+Json = dict[str, Any]
+
+PAGE = 50
+MOST_ROWS = 120_000  # completions a side
+KINDS = ("win", "loss", "flip", "both_wrong", "both_right")
+LAST, FIRST = "", "first"
+
+
+class Side(NamedTuple):
+    """What one side says to one prompt: its share of right answers, mean reward, and a completion that stands for it."""
+
+    share: float
+    outcome: str
+    total: float
+    answer: int | None
+    id: int
+    step: int
+    n: int
+
+
+def compare(library: Library, asked: Asked) -> Json:
+    """The pairs of a comparison, counted and listed, and one of them in two panes."""
+    names = [asked.text("run"), asked.text("with")]
+    moments = [asked.text("at"), asked.text("with_at")]
+    kind, pair, page = asked.choice("kind", KINDS), asked.text("pair"), asked.whole("page", 1, 1, 10**6)
+    asked.done()
+    found = [run for run in library.runs()]
+    data: Json = {"runs": [{"key": run.key, "label": run.label} for run in found]}
+    if not found:
+        return data | {"notice": "There is no run yet.", "left": _nothing(), "right": _nothing()}
+    left = library.run(names[0]) if names[0] else found[0]
+    right = library.run(names[1]) if names[1] else next((run for run in found if run is not left), left)
+    if left is right and moments == [LAST, LAST]:
+        moments = [FIRST, LAST]
+    sides = [_sides(run, moment) for run, moment in zip((left, right), moments, strict=True)]
+    data |= {name: _head(run, moment, side) for name, run, moment, side in zip(("left", "right"), (left, right), moments, sides, strict=True)}
+    common = [scenario for scenario in sides[0] if scenario in sides[1]]
+    if not common:
+        return data | {"notice": "These two answered no prompt in common. Choose other completions above: evaluations of one benchmark always have the same prompts."}
+    kinds = {scenario: _kind(sides[0][scenario], sides[1][scenario]) for scenario in common}
+    listed = _sorted([s for s in common if not kind or kind in kinds[s]], sides)
+    shown = listed[(page - 1) * PAGE : page * PAGE]
+    opened = pair if pair in kinds else ""
+    return data | {
+        "counts": {"all": len(common)} | {name: sum(name in told for told in kinds.values()) for name in KINDS},
+        "tiles": _tiles(common, sides, kinds),
+        "pairs": [_pair(scenario, left.index(), [side[scenario] for side in sides]) for scenario in shown],
+        "matching": len(listed),
+        "page": page,
+        "size": PAGE,
+        "open": opened,
+        "detail": _detail(opened, (left, right), [side[opened] for side in sides]) if opened else None,
+    }
+
+
+def _nothing() -> Json:
+    return {"run": "", "at": "", "moments": [["", "–"]], "note": ""}
+
+
+def _where(moment: str) -> Json:
+    """Which completions a moment means. "eval BENCHMARK STEP" is what `_head` offers."""
+    if moment in (LAST, FIRST):
+        return {"phase": "train"}
+    word, _, rest = moment.partition(" ")
+    benchmark, _, step = rest.rpartition(" ")
+    if word != "eval" or not step.isdecimal():
+        raise BadRequest(f"{moment[:60]!r} is no choice of completions")
+    return {"phase": "eval", "benchmark": benchmark, "step": int(step)}
+
+
+def _sides(run: OpenRun, moment: str) -> dict[str, Side]:
+    return run.remembered(f"sides {moment}", lambda: _read_sides(run.index(), moment))  # type: ignore[no-any-return]
+
+
+def _read_sides(index: TraceIndex, moment: str) -> dict[str, Side]:
+    """Each prompt's group at that moment: the first or the last one in which it came up."""
+    names = ("scenario", "gid", "outcome", "total", "answer", "id", "step")
+    groups: dict[str, list[tuple[Any, ...]]] = {}
+    for row in index.columns(names, _where(moment), limit=MOST_ROWS):
+        known = groups.setdefault(row[0], [])
+        if known and known[0][1] != row[1]:
+            if moment == FIRST:
+                continue
+            known.clear()
+        known.append(row)
+    return {scenario: _side(rows) for scenario, rows in groups.items()}
+
+
+def _side(rows: Sequence[tuple[Any, ...]]) -> Side:
+    outcome = Counter(row[2] for row in rows).most_common(1)[0][0]
+    stands = next(row for row in rows if row[2] == outcome)
+    share = sum(row[2] == "right" for row in rows) / len(rows)
+    return Side(share, outcome, sum(row[3] for row in rows) / len(rows), stands[4], stands[5], stands[6], len(rows))
+
+
+def _kind(left: Side, right: Side) -> set[str]:
+    before, after = left.outcome == "right", right.outcome == "right"
+    if before == after:
+        return {"both_right" if before else "both_wrong"}
+    return {"win" if after else "loss", "flip"}
+
+
+def _sorted(scenarios: Sequence[str], sides: Sequence[Mapping[str, Side]]) -> list[str]:
+    """Those that changed most first."""
+    return sorted(scenarios, key=lambda s: (-abs(sides[1][s].share - sides[0][s].share), -abs(sides[1][s].total - sides[0][s].total), s))
+
+
+def _head(run: OpenRun, moment: str, side: Mapping[str, Side]) -> Json:
+    index = run.index()
+    moments = [[LAST, "training: the last time each prompt came up"], [FIRST, "training: the first time each prompt came up"]]
+    for benchmark in index.facets({"phase": "eval"})["benchmark"]:
+        for point in index.counts("outcome", {"phase": "eval", "benchmark": benchmark}):
+            moments.append([f"eval {benchmark} {point['step']}", f"{benchmark or 'evaluation'} at step {point['step']}"])
+    return {"run": run.key, "at": moment, "moments": moments, "note": f"{len(side)} prompts, {sum(one.n for one in side.values())} completions"}
+
+
+def _tiles(common: Sequence[str], sides: Sequence[Mapping[str, Side]], kinds: Mapping[str, set[str]]) -> list[Json]:
+    shares = [sum(side[s].share for s in common) / len(common) for side in sides]
+    totals = [sum(side[s].total for s in common) / len(common) for side in sides]
+    fixed, broken = (sum(name in told for told in kinds.values()) for name in ("win", "loss"))
+    return [
+        {"label": "Prompts in common", "value": str(len(common)), "note": ""},
+        {"label": "Right answers", "value": f"{100 * shares[1]:.1f} %", "note": f"{100 * shares[0]:.1f} % on the left"},
+        {"label": "Mean reward", "value": f"{totals[1]:.2f}", "note": f"{totals[0]:.2f} on the left"},
+        {"label": "Fixed", "value": str(fixed), "note": "wrong on the left, right on the right"},
+        {"label": "Broken", "value": str(broken), "note": f"sign test p = {sign_test(fixed, broken):.3f}"},
+    ]
+
+
+def sign_test(wins: int, losses: int) -> float:
+    """Two-sided exact sign test: how likely so uneven a split of the flips is if neither side were better."""
+    n, k = wins + losses, min(wins, losses)
+    if not n:
+        return 1.0
+    chance, tail = 0.5**n if n < 1000 else 0.0, 0.0
+    if n >= 1000:  # the normal approximation; 0.5**n would vanish
+        from math import erfc, sqrt
+
+        return erfc((abs(wins - losses) - 1) / sqrt(2 * n))
+    for i in range(k + 1):
+        tail += chance
+        chance *= (n - i) / (i + 1)
+    return min(1.0, 2 * tail)
+
+
+def _pair(scenario: str, index: TraceIndex, sides: Sequence[Side]) -> Json:
+    told = index.scenario(scenario)
+    return {"scenario": scenario, "question": told.question if told else ""} | {
+        name: {"outcome": side.outcome, "total": side.total, "letter": _letter(told, side.answer)} for name, side in zip(("left", "right"), sides, strict=True)
+    }
+
+
+def _letter(scenario: Scenario | None, answer: int | None) -> str:
+    return scenario.letters[answer] if scenario and answer is not None and 0 <= answer < len(scenario.options) else ""
+
+
+def _detail(scenario: str, runs: Sequence[OpenRun], sides: Sequence[Side]) -> Json:
+    """Both replies, each stage with what the other does not say marked."""
+    told = runs[0].index().scenario(scenario)
+    rows = [run.index().get(side.id) for run, side in zip(runs, sides, strict=True)]
+    replies = [read_reply(row, told) for row in rows]
+    diffs = [word_diff(replies[0].stage_text(stage), replies[1].stage_text(stage)) for stage in STAGES]
+    panes = {}
+    for name, sign, row, reply in zip(("left", "right"), "-+", rows, replies, strict=True):
+        panes[name] = {
+            "id": key_of(row),
+            "title": heading(row),
+            "outcome": row["outcome"],
+            "total": row["total"],
+            "answer": reply.answer_text[:300],
+            "states": states_of(row, told, reply),
+            "diff": [[part for part in diff if part[0] in (" ", sign)] for diff in diffs],
+        }
+    return scene(told) | panes

@@ -1,0 +1,188 @@
+"""The curves of a run: what people look at to see whether GRPO learns, as specifications that the page draws."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from socialr1_lite.runlog import RunFolder, read_metrics
+from socialr1_lite.runlog.index import TraceIndex
+from socialr1_lite.sip import STAGES, TITLES
+from socialr1_lite.viewer.stage import COMPONENTS, NAMES
+
+Json = dict[str, Any]
+Point = list[Any]
+
+MOST_POINTS = 400  # a curve; the page draws more no better, and slower
+SMOOTHED_FROM = 12  # points: fewer are shown as they are
+TRAIN = {"phase": "train"}
+METRICS = (  # title, unit, names in metrics.jsonl (the first that occurs)
+    ("entropy", "Entropy", "nats a token", ("entropy",)),
+    ("grad_norm", "Gradient norm", "", ("grad_norm",)),
+    ("kl", "Divergence from the start", "KL", ("kl",)),
+    ("step_time", "Time a step", "seconds", ("step_time",)),
+)
+CAUSES = ("all right", "all wrong", "all unreadable", "all badly formatted", "all cut off", "terms cancel")
+
+
+def charts(folder: RunFolder, index: TraceIndex) -> list[Json]:
+    """Every chart of the overview, in reading order; those without anything to show are left out."""
+    metrics = read_metrics(folder)
+    marks = list(events(folder))
+    found = [reward(index), accuracy(index), informative(index), components(index), lengths(index, folder), stages(index), early(index), evaluations(index), *of_metrics(metrics)]
+    told = [spec for spec in found if spec is not None]
+    for spec in told:
+        spec["marks"] = marks
+    return told
+
+
+def reward(index: TraceIndex) -> Json | None:
+    """Mean reward with the spread inside groups, which is what GRPO learns from."""
+    points = index.series("total", TRAIN)
+    spread = {point["step"]: point["sd"] for point in index.group_series(TRAIN)}
+    line = [[point["step"], point["mean"]] for point in points]
+    band = [[x, y - sd, y + sd] if (sd := spread.get(x)) is not None else [x, None, None] for x, y in line]
+    return spec("reward", "Reward", "mean; band: ± spread within a group", [smoothed("reward", line, tone="ink", band=band)])
+
+
+def accuracy(index: TraceIndex) -> Json | None:
+    """Right answers while training."""
+    outcomes = index.counts("outcome", TRAIN)
+    series = [
+        smoothed(name, [[p["step"], p["values"].get(name, 0) / p["n"]] for p in outcomes], tone=name)
+        for name in ("right", "unreadable")
+    ]
+    return spec("accuracy", "Answers", "share of completions", series, percent=True, range=[0, 1])
+
+
+def informative(index: TraceIndex) -> Json | None:
+    """Groups that teach something, and why the others do not."""
+    points = [point for point in index.group_series(TRAIN) if point["groups"]]
+    series = [smoothed("informative", [[p["step"], 1 - p["flat"]] for p in points], tone="goal_clarification")]
+    for cause in CAUSES:
+        line = [[p["step"], p["causes"].get(cause, 0.0)] for p in points]
+        if any(y for _, y in line):
+            series.append(smoothed(cause, line))
+    note = "A group whose completions all earn the same teaches nothing."
+    return spec("informative", "Groups", "share of groups", series, percent=True, range=[0, 1], note=note)
+
+
+def components(index: TraceIndex) -> Json | None:
+    """Each reward component on its own."""
+    series = [
+        smoothed(NAMES[name], [[p["step"], p["mean"]] for p in index.series(f"reward.{name}", TRAIN)]) for name in COMPONENTS
+    ]
+    return spec("components", "Components", "mean, before weights", [one for one in series if one["points"]], range=[0, 1])
+
+
+def lengths(index: TraceIndex, folder: RunFolder) -> Json | None:
+    """How long completions are, and the limit they may run into."""
+    points = index.series("tokens", TRAIN, quantiles=(0.1, 0.5, 0.9))
+    middle = [[p["step"], p["quantiles"][1]] for p in points]
+    band = [[p["step"], p["quantiles"][0], p["quantiles"][2]] for p in points]
+    found = spec("lengths", "Length", "tokens: median; band: 10th to 90th percentile", [smoothed("tokens", middle, tone="cue_interpretation", band=band)])
+    if found is None:
+        return None
+    cut = [[p["step"], p["values"].get(True, 0) / p["n"]] for p in index.counts("truncated", TRAIN)]
+    worst = max((y for _, y in cut), default=0.0)
+    if worst:
+        found["note"] = f"Cut at the limit: {100 * cut[-1][1]:.0f} % of the last step's completions, {100 * worst:.0f} % at worst."
+    return found
+
+
+def stages(index: TraceIndex) -> Json | None:
+    """The share of completions in which each stage is there and in its place."""
+    series = []
+    for stage in STAGES:
+        points = [p for p in index.counts(f"stage.{stage}", TRAIN) if p["values"]]
+        line = [[p["step"], p["values"].get("present", 0) / sum(p["values"].values())] for p in points]
+        if line:
+            series.append(smoothed(TITLES[stage], line, stage=stage))
+    return spec("stages", "Stages", "share present and in place", series, percent=True, range=[0, 1])
+
+
+def early(index: TraceIndex) -> Json | None:
+    """Answers named before the reasoning is done: reasoning parasitism."""
+    line = [[p["step"], p["values"].get(True, 0) / p["n"]] for p in index.counts("early", TRAIN)]
+    return spec("early", "Early answers", "share of completions", [smoothed("an option is named too early", line, tone="wrong")], percent=True, range=[0, 1])
+
+
+def evaluations(index: TraceIndex) -> Json | None:
+    """Accuracy on what was not trained on, with its 95 % interval."""
+    series = []
+    for benchmark in index.facets({"phase": "eval"})["benchmark"]:
+        points = index.series("right", {"phase": "eval", "benchmark": benchmark})
+        line = [[p["step"], p["mean"]] for p in points]
+        band = [[p["step"], *wilson(p["mean"], p["n"])] for p in points]
+        if line:
+            series.append({"name": benchmark or "held out", "points": line, "band": band, "dots": True})
+    return spec("evaluations", "Held-out accuracy", "band: 95 % interval", series, percent=True, range=[0, 1])
+
+
+def wilson(share: float, n: int, z: float = 1.96) -> tuple[float, float]:
+    """Wilson's score interval of a share (Wilson 1927), in [0, 1]."""
+    centre, half = share + z * z / (2 * n), z * (share * (1 - share) / n + z * z / (4 * n * n)) ** 0.5
+    scale = 1 + z * z / n
+    return max(0.0, (centre - half) / scale), min(1.0, (centre + half) / scale)
+
+
+def of_metrics(metrics: Sequence[Mapping[str, Any]]) -> Iterable[Json | None]:
+    """What only the trainer knows, from metrics.jsonl."""
+    for key, title, unit, names in METRICS:
+        name = next((name for name in names if any(_number(row.get(name)) is not None for row in metrics)), None)
+        if name is not None:
+            line = [[row["step"], y] for row in metrics if (y := _number(row.get(name))) is not None]
+            yield spec(key, title, unit, [smoothed(title.lower(), line, tone="response_generation")], still=True)
+
+
+def events(folder: RunFolder) -> Iterable[Json]:
+    """Resumes, as marks on every curve."""
+    for segment in folder.segments():
+        if segment.kind == "train" and segment.start_step > 0:
+            yield {"x": segment.start_step, "label": "resumed"}
+
+
+def spec(key: str, title: str, unit: str, series: list[Json], **more: Any) -> Json | None:
+    """A chart, or None when there is nothing to draw in it."""
+    told = [one for one in series if one["points"]]
+    return {"key": key, "title": title, "unit": unit, "series": told, **more} if told else None
+
+
+def smoothed(name: str, line: list[Point], *, band: list[Point] | None = None, **more: Any) -> Json:
+    """A series: thinned; with many points a running mean over the raw values, which stay visible underneath."""
+    line, band = thinned(line), thinned(band) if band else None
+    one: Json = {"name": name, "points": line, **more}
+    if band:
+        one["band"] = band
+    if len(line) >= SMOOTHED_FROM:
+        one["faint"], one["points"] = line, running_mean(line)
+    return one
+
+
+def running_mean(line: Sequence[Point]) -> list[Point]:
+    """An exponential mean whose memory is a twelfth of the curve, unbiased at its start."""
+    keep = max(0.0, 1.0 - SMOOTHED_FROM / max(len(line), SMOOTHED_FROM + 1))
+    mean = weight = 0.0
+    smooth = []
+    for x, y in line:
+        mean, weight = keep * mean + (1 - keep) * y, keep * weight + (1 - keep)
+        smooth.append([x, mean / weight])
+    return smooth
+
+
+def thinned(line: Sequence[Point]) -> list[Point]:
+    """At most MOST_POINTS points: means over neighbouring steps, named after the last of them."""
+    if len(line) <= MOST_POINTS:
+        return list(line)
+    size = -(-len(line) // MOST_POINTS)
+    return [_mean_point(line[i : i + size]) for i in range(0, len(line), size)]
+
+
+def _mean_point(points: Sequence[Point]) -> Point:
+    columns = list(zip(*points, strict=True))[1:]
+    told = [[y for y in column if y is not None] for column in columns]
+    return [points[-1][0], *(sum(ys) / len(ys) if ys else None for ys in told)]
+
+
+def _number(value: Any) -> float | None:
+    return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else None

@@ -1,0 +1,131 @@
+"""The hack board: where reward and merit part."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from math import sqrt
+from typing import Any
+
+from socialr1_lite.runlog.index import TraceIndex
+from socialr1_lite.sip import STAGES
+from socialr1_lite.viewer.library import Library, OpenRun
+from socialr1_lite.viewer.marks import WORD
+from socialr1_lite.viewer.pages import listed, whole
+from socialr1_lite.viewer.serving import Asked
+from socialr1_lite.viewer.stage import COMPONENTS, NAMES, read_reply
+
+Json = dict[str, Any]
+
+TRAIN: Json = {"phase": "train"}
+LISTED = 8  # suspects a list
+OPENING_WORDS = 5
+OPENING_SAMPLE = 400  # the latest completions, whose openings are counted
+OPENING_TIMES = 3  # an opening that comes back less often is no habit
+BINS = 18
+HIGH_SHARE = 0.6  # of the best reward: what counts as highly paid
+
+
+def hacks(library: Library, asked: Asked) -> Json:
+    """What a model that works for the reward would do, and whether this one does."""
+    run = library.run(asked.text("run"))
+    asked.done()
+    index = run.index()
+    return run.remembered("hacks", lambda: _hacks(run, index))  # type: ignore[no-any-return]
+
+
+def _hacks(run: OpenRun, index: TraceIndex) -> Json:
+    n = index.count(TRAIN)
+    if not n:
+        return {"empty": "This run has no training completions."}
+    top = index.page(TRAIN, "-total", 0, 1)[0]["total"]
+    high = {"total": {"min": HIGH_SHARE * top}} if top > 0 else {"total": {"min": 1e-9}}
+    openings, sampled = _openings(index)
+    return {
+        "tiles": list(_tiles(index, n, high)),
+        "alerts": [],
+        "paid_wrong": _suspects(index, TRAIN | high | {"outcome": "wrong"}, "-total"),
+        "unpaid_right": _suspects(index, TRAIN | {"outcome": "right", "total": {"max": 0.5 * top}}, "total"),
+        "lengths": lengths(index.columns(("tokens", "outcome"), TRAIN)),
+        "correlation": _correlations(index),
+        "openings": openings,
+        "openings_note": f"First {OPENING_WORDS} words of each stage in the latest {sampled} completions; shown when at least {OPENING_TIMES} begin alike.",
+    }
+
+
+def _tiles(index: TraceIndex, n: int, high: Json) -> Iterable[Json]:
+    wrong = index.count(TRAIN | {"outcome": "wrong"})
+    paid = index.count(TRAIN | high | {"outcome": "wrong"})
+    yield {"label": "Paid, yet wrong", "value": f"{paid}", "note": f"of {wrong} wrong answers"}
+    for label, told in (
+        ("Early answers", {"early": True}),
+        ("Loops", {"length.repetition": {"min": 0.2}}),
+        ("Stage left out", {"structure.coverage": {"max": 0.76}}),
+        ("Out of order", {"structure.order": {"max": 0.999}}),
+    ):
+        found = index.count(TRAIN | told)
+        yield {"label": label, "value": f"{100 * found / n:.0f} %", "note": f"{found} completions"}
+
+
+def _suspects(index: TraceIndex, told: Json, sort: str) -> list[Json]:
+    return [listed(*whole(index, row)) for row in index.page(told, sort, 0, LISTED)]
+
+
+def lengths(rows: Sequence[tuple[int, str]]) -> list[Json]:
+    """Outcomes by length, in bins of equal width."""
+    if not rows:
+        return []
+    longest = max(tokens for tokens, _ in rows) + 1
+    width = max(1, -(-longest // BINS))
+    bins = [{"from": i * width, "to": (i + 1) * width - 1, "right": 0, "wrong": 0, "unreadable": 0} for i in range(-(-longest // width))]
+    for tokens, outcome in rows:
+        kind = outcome if outcome in ("right", "wrong") else "unreadable"
+        bins[tokens // width][kind] += 1
+    return bins
+
+
+def _correlations(index: TraceIndex) -> Json:
+    names = [*(f"reward.{name}" for name in COMPONENTS), "tokens"]
+    rows = index.columns(names, TRAIN, limit=8000)
+    columns = list(zip(*rows, strict=True)) if rows else [()] * len(names)
+    return {"names": [*NAMES.values(), "Tokens"], "rows": [[correlation(one, two) for two in columns] for one in columns]}
+
+
+def correlation(one: Sequence[float | None], two: Sequence[float | None]) -> float | None:
+    """Pearson's r over the pairs that both have; None when either never varies."""
+    pairs = [(x, y) for x, y in zip(one, two, strict=True) if x is not None and y is not None]
+    n = len(pairs)
+    if n < 3:
+        return None
+    mean_x, mean_y = sum(x for x, _ in pairs) / n, sum(y for _, y in pairs) / n
+    both = sum((x - mean_x) * (y - mean_y) for x, y in pairs)
+    spread = sqrt(sum((x - mean_x) ** 2 for x, _ in pairs) * sum((y - mean_y) ** 2 for _, y in pairs))
+    return max(-1.0, min(1.0, both / spread)) if spread > 1e-12 else None
+
+
+def _openings(index: TraceIndex) -> tuple[list[Json], int]:
+    """The openings of each stage that come back, in the latest completions."""
+    rows = index.page(TRAIN, "-time", 0, OPENING_SAMPLE)
+    found: dict[str, Counter[str]] = {stage: Counter() for stage in STAGES}
+    for row in rows:
+        full, scenario = whole(index, row)
+        reply = read_reply(full, scenario)
+        for stage in STAGES:
+            if opening := first_words(reply.stage_text(stage)):
+                found[stage][opening] += 1
+    told = [
+        {
+            "stage": stage,
+            "items": [
+                {"text": text, "n": n, "share": n / len(rows)} for text, n in counts.most_common(4) if n >= OPENING_TIMES
+            ],
+        }
+        for stage, counts in found.items()
+    ]
+    return told, len(rows)
+
+
+def first_words(text: str) -> str:
+    """The first words of a text as written, or "" when it has fewer."""
+    found = [match for _, match in zip(range(OPENING_WORDS), WORD.finditer(text), strict=False)]
+    return " ".join(text[: found[-1].end()].split()) if len(found) == OPENING_WORDS else ""

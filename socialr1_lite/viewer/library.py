@@ -1,0 +1,169 @@
+"""Which runs there are, and each one's index: opened when first asked for, kept up to date, never trusted to stay.
+
+A run is known to the page by a key that is looked up here and never joined to a path.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterable
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from socialr1_lite.errors import RunLogError
+from socialr1_lite.runlog import RunFolder, find_runs
+from socialr1_lite.runlog.index import TraceIndex, cache_folder
+
+DEFAULT_PLACE = Path("runs")
+PATIENCE_S = 0.35  # how long a page waits for an index before it is shown its progress
+REFRESH_S = 0.8  # an index looks for new rows at most this often
+LIVE_S = 120.0  # a running run that wrote nothing for so long is shown as silent
+IMPORTS = "imports"  # under the cache folder: runs made from foreign files
+
+
+class Indexing(Exception):
+    """The index is still being built: `done` of `size` bytes."""
+
+    def __init__(self, done: int, size: int) -> None:
+        """Bytes read and bytes in all."""
+        super().__init__(f"indexing {done} of {size}")
+        self.done, self.size = done, size
+
+
+class OpenRun:
+    """One run folder with its index."""
+
+    def __init__(self, key: str, label: str, folder: RunFolder) -> None:
+        """Nothing is read before it is asked for."""
+        self.key, self.label, self.folder = key, label, folder
+        self.memory: dict[str, tuple[Any, Any]] = {}  # page -> (stamp, answer): figures that only new rows change
+        self._index: TraceIndex | None = None
+        self._thread: threading.Thread | None = None
+        self._wrong: Exception | None = None
+        self._progress = (0, 1)
+        self._refreshed = 0.0
+        self._lock = threading.Lock()
+
+    def index(self) -> TraceIndex:
+        """The index, up to date to within a second. Raises Indexing while it is first built, RunLogError for a bad run."""
+        if not self.folder.path.is_dir():
+            raise RunLogError(f"{self.folder.path} is gone: the run was moved or deleted while it was open")
+        with self._lock:
+            if self._index is None and self._thread is None:
+                self._thread = threading.Thread(target=self._build, name=f"index {self.key}", daemon=True)
+                self._thread.start()
+            thread = self._thread
+        if thread is not None:
+            thread.join(PATIENCE_S)
+            if thread.is_alive():
+                raise Indexing(*self._progress)
+            with self._lock:
+                self._thread = None
+                wrong, self._wrong = self._wrong, None
+            if wrong is not None:
+                raise wrong
+        assert self._index is not None
+        with self._lock:
+            if time.monotonic() - self._refreshed > REFRESH_S:
+                self._index.refresh()
+                self._refreshed = time.monotonic()
+        return self._index
+
+    def _build(self) -> None:
+        try:
+            index = TraceIndex(self.folder)
+            index.refresh(lambda done, size: setattr(self, "_progress", (done, size)))
+            self._index, self._refreshed = index, time.monotonic()
+        except Exception as wrong:  # told to whoever asked, in index()
+            self._wrong = wrong
+
+    def stamp(self) -> str:
+        """Changes when anything the pages show was written."""
+        shards = [path.stat() for path in sorted(self.folder.traces.glob("*.jsonl"))] if self.folder.traces.is_dir() else []
+        others = [path.stat() for path in (self.folder.metrics, self.folder.state_file) if path.exists()]
+        return f"{sum(one.st_size for one in shards)}.{max((one.st_mtime_ns for one in [*shards, *others]), default=0)}"
+
+    def age_s(self) -> float | None:
+        """Seconds since the run last wrote anything, None when it never did."""
+        paths = [*self.folder.traces.glob("*.jsonl"), self.folder.metrics, self.folder.state_file]
+        times = [path.stat().st_mtime for path in paths if path.exists()]
+        return max(0.0, time.time() - max(times)) if times else None
+
+    def remembered(self, name: str, make: Any) -> Any:
+        """`make()`, kept until the run writes more."""
+        stamp = self.stamp()
+        known = self.memory.get(name)
+        if known is None or known[0] != stamp:
+            known = self.memory[name] = (stamp, make())
+        return known[1]
+
+    def recipe(self) -> dict[str, Any]:
+        """recipe.yaml as plain data, {} when there is none that can be read."""
+        try:
+            read = yaml.safe_load(self.folder.recipe.read_text("utf-8"))
+        except (OSError, UnicodeDecodeError, yaml.YAMLError):
+            return {}
+        return read if isinstance(read, dict) else {}
+
+
+class Library:
+    """The runs under some places, looked for anew whenever the list is shown."""
+
+    def __init__(self, places: Iterable[Path] | None = None) -> None:
+        """None: runs/, and the bundled example while that holds none."""
+        self.places = None if places is None else list(places)
+        self._open: dict[Path, OpenRun] = {}
+        self._lock = threading.Lock()
+        self.example = False
+
+    def runs(self) -> list[OpenRun]:
+        """Every run there is now, by name. A place that is neither a run nor a folder of runs is a RunLogError."""
+        folders = {folder.path.resolve(): folder for folder in self._found()}
+        names = Counter(path.name for path in folders)
+        with self._lock:
+            for path, folder in folders.items():
+                twin = names[path.name] > 1
+                key = f"{path.name}~{_digest(path)}" if twin else path.name
+                label = f"{path.name} ({path.parent.name})" if twin else path.name
+                known = self._open.get(path)
+                if known is None:
+                    self._open[path] = OpenRun(key, label, folder)
+                else:
+                    known.key, known.label = key, label
+            return sorted((self._open[path] for path in folders), key=lambda run: run.key)
+
+    def run(self, key: str) -> OpenRun:
+        """The run of that key. Raises RunLogError naming those there are."""
+        runs = self.runs()
+        for run in runs:
+            if key in (run.key, f"{run.folder.path.name}~{_digest(run.folder.path.resolve())}"):
+                return run
+        with self._lock:
+            gone = [run for run in self._open.values() if run.key == key]
+        if gone:
+            raise RunLogError(f"{gone[0].folder.path} is gone: the run was moved or deleted while it was open")
+        known = ", ".join(run.key for run in runs[:8]) or "none"
+        raise RunLogError(f"There is no run {key[:80]!r} here; there are: {known}")
+
+    def _found(self) -> list[RunFolder]:
+        self.example = False
+        imported = cache_folder() / IMPORTS
+        extra = find_runs(imported) if imported.is_dir() else []
+        if self.places is not None:
+            return [folder for place in self.places for folder in find_runs(place)] + extra
+        found = find_runs(DEFAULT_PLACE) if DEFAULT_PLACE.is_dir() else []
+        if found or extra:
+            return found + extra
+        example = Path(str(files("socialr1_lite.viewer") / "example"))
+        self.example = (example / "state.json").exists()
+        return [RunFolder(example)] if self.example else []
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(str(path).encode("utf-8", "surrogateescape")).hexdigest()[:6]

@@ -1,0 +1,175 @@
+"""The pages over whole runs: the list, the heartbeat, the overview."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from socialr1_lite.errors import RunLogError
+from socialr1_lite.runlog.index import TraceIndex
+from socialr1_lite.viewer.curves import charts
+from socialr1_lite.viewer.library import LIVE_S, Library, OpenRun
+from socialr1_lite.viewer.pages import listed, whole
+from socialr1_lite.viewer.serving import Asked
+
+Json = dict[str, Any]
+
+RECENT = 10  # steps that count as "now"
+TRAIN = {"phase": "train"}
+HINT = "Start one with `make train`, or open a folder of runs: python app.py FOLDER"
+EXAMPLE_HINT = "An example that comes with the project, made by the project itself. Your own runs appear here after `make train`."
+
+
+def runs(library: Library, asked: Asked) -> Json:
+    """Every run, without opening its traces."""
+    asked.done()
+    found = [_line(run) for run in library.runs()]
+    return {"runs": found, "hint": EXAMPLE_HINT if library.example else HINT if not found else ""}
+
+
+def _line(run: OpenRun) -> Json:
+    line: Json = {"key": run.key, "label": run.label, "place": str(run.folder.path), "problem": None}
+    try:
+        state = run.folder.state()
+    except RunLogError as wrong:
+        return line | {"problem": str(wrong)}
+    recipe = run.recipe()
+    age = run.age_s()
+    return line | {
+        "status": state.get("status", ""),
+        "step": state.get("step", 0),
+        "max_steps": _inside(recipe, "grpo", "max_steps"),
+        "model": _inside(recipe, "model", "name"),
+        "completions": None,
+        "age": age,
+        "writing": state.get("status") == "running" and age is not None and age < LIVE_S,
+    }
+
+
+def _inside(tree: Mapping[str, Any], section: str, name: str) -> Any:
+    found = tree.get(section)
+    value = found.get(name) if isinstance(found, dict) else None
+    return value if isinstance(value, (str, int, float)) else None
+
+
+def pulse(library: Library, asked: Asked) -> Json:
+    """Whether a run is being written, and whether it grew; asked every few seconds."""
+    run = library.run(asked.text("run"))
+    asked.done()
+    bounds = run.index().bounds()
+    line = _line(run)
+    return {"stamp": run.stamp(), "rows": bounds["rows"], "step": max(bounds["last"], line.get("step", 0)), "age": line.get("age"), "writing": line.get("writing", False)}
+
+
+def overview(library: Library, asked: Asked) -> Json:
+    """The figures, the warnings, where to look first, and the curves."""
+    run = library.run(asked.text("run"))
+    asked.done()
+    index = run.index()
+    return run.remembered("overview", lambda: _overview(run, index))  # type: ignore[no-any-return]
+
+
+def _overview(run: OpenRun, index: TraceIndex) -> Json:
+    line = _line(run)
+    if line["problem"]:
+        raise RunLogError(line["problem"])
+    bounds = index.bounds()
+    count = index.count()
+    return {
+        "label": run.label,
+        "subtitle": _subtitle(line, count),
+        "facts": list(_facts(run)),
+        "empty": "" if count else "This run has written no completions so far. They appear here as soon as the first step is generated.",
+        "tiles": list(_tiles(index, bounds)) if count else [],
+        "alerts": list(_alerts(index, bounds)),
+        "picks": list(_picks(index)) if count else [],
+        "charts": charts(run.folder, index) if count else [],
+    }
+
+
+def _subtitle(line: Json, count: int) -> str:
+    steps = f"step {line['step']} of {line['max_steps']}" if line["max_steps"] else f"step {line['step']}"
+    return " · ".join(str(part) for part in (line["model"], steps, line["status"], f"{count:,} completions".replace(",", " ")) if part)
+
+
+def _facts(run: OpenRun) -> Iterable[str]:
+    recipe = run.recipe()
+    told = (("rewards", "mode", "{} rewards"), ("grpo", "num_generations", "{} a group"), ("grpo", "learning_rate", "lr {}"), ("grpo", "loss_type", "{}"))
+    for section, name, words in told:
+        if (value := _inside(recipe, section, name)) is not None:
+            yield words.format(value)
+
+
+def _tiles(index: TraceIndex, bounds: Json) -> Iterable[Json]:
+    """First steps against last steps of what training is for."""
+    first, last = bounds["first"], bounds["last"]
+    early = TRAIN | {"step": {"min": first, "max": min(last, first + RECENT - 1)}}
+    late = TRAIN | {"step": {"min": max(first, last - RECENT + 1), "max": last}}
+    for label, name, percent in (("Reward", "total", False), ("Right answers", "right", True), ("Format kept", "reward.format", True), ("Early answers", "early", True), ("Cut at the limit", "truncated", True), ("Tokens", "tokens", False)):
+        before, now = _mean(index, name, early), _mean(index, name, late)
+        if now is not None:
+            yield {"label": label, "value": _shown(now, name, percent), "note": "" if before is None else f"{_shown(before, name, percent)} at first"}
+    groups = index.group_series(late)
+    total = sum(point["groups"] for point in groups)
+    if total:
+        share = sum((1 - point["flat"]) * point["groups"] for point in groups) / total
+        yield {"label": "Groups that teach", "value": f"{100 * share:.0f} %", "note": f"last {min(RECENT, last - first + 1)} steps"}
+
+
+def _mean(index: TraceIndex, name: str, told: Json) -> float | None:
+    points = index.series(name, told)
+    n = sum(point["n"] for point in points)
+    return sum(point["mean"] * point["n"] for point in points) / n if n else None
+
+
+def _shown(value: float, name: str, percent: bool) -> str:
+    return f"{100 * value:.0f} %" if percent else f"{value:.0f}" if name == "tokens" else f"{value:.2f}"
+
+
+def _alerts(index: TraceIndex, bounds: Json) -> Iterable[Json]:
+    """What somebody should know, in sentences, each with the completions that show it."""
+    for notice in index.notices()[:3]:
+        yield {"text": f"Skipped while reading: {notice}.", "filter": None}
+    if bounds["superseded"]:
+        yield {"text": f"{bounds['superseded']} completions were made again after a resume; they are kept and not counted.", "filter": {"superseded": "1"}}
+    steps = {"from": max(bounds["first"], bounds["last"] - RECENT + 1), "to": bounds["last"]}
+    late = TRAIN | {"step": {"min": steps["from"], "max": steps["to"]}}
+    n = index.count(late)
+    if not n:
+        return
+    groups = index.group_series(late)
+    number = sum(point["groups"] for point in groups)
+    flat = sum(point["flat"] * point["groups"] for point in groups) / number if number else 0.0
+    if flat > 0.8:
+        causes: dict[str, float] = {}
+        for point in groups:
+            for cause, share in point["causes"].items():
+                causes[cause] = causes.get(cause, 0.0) + share * point["groups"]
+        top = max(causes, key=lambda cause: causes[cause])
+        yield {"text": f"{100 * flat:.0f} % of the last groups have no variance, most of them {top}: nothing is learned from those.", "filter": {**steps, "flat": "1"}}
+    if (cut := index.count(late | {"truncated": True}) / n) > 0.1:
+        yield {"text": f"{100 * cut:.0f} % of the last completions were cut at the token limit; grpo.max_completion_length may be too short.", "filter": {**steps, "truncated": "1"}}
+    if (early := index.count(late | {"early": True}) / n) > 0.3:
+        yield {"text": f"{100 * early:.0f} % of the last completions name an option before the reasoning is done.", "filter": {**steps, "flag": "early_answer"}}
+    if index.count(late | {"reward.format": 0}) == n:
+        yield {"text": "None of the last completions passes the format gate, so every reward is 0. A warm-up or format.mode: graded helps.", "filter": {**steps, "flag": "bad_format"}}
+
+
+def _picks(index: TraceIndex) -> Iterable[Json]:
+    """A handful of completions worth opening first, each for a reason."""
+    wanted = (
+        ("The best so far", "highest reward of the run", {"outcome": "right"}, "-total"),
+        ("Paid, yet wrong", "highest reward among wrong answers", {"outcome": "wrong", "total": {"min": 0.05}}, "-total"),
+        ("Right, hardly paid", "lowest reward among right answers", {"outcome": "right"}, "total"),
+        ("Answer first", "names an option before reasoning", {"early": True}, "-time"),
+        ("Cut off", "ran into the token limit", {"truncated": True}, "-time"),
+        ("The very first", "where training began", {}, "time"),
+    )
+    seen = set()
+    for title, why, told, sort in wanted:
+        rows = index.page(TRAIN | told, sort, 0, 1)
+        if rows and rows[0]["id"] not in seen and len(seen) < 4:
+            seen.add(rows[0]["id"])
+            row, scenario = whole(index, rows[0])
+            yield {"title": title, "why": why, **listed(row, scenario)}
+

@@ -1,0 +1,116 @@
+"""The door between the page and Python: every argument is checked, every answer is JSON, no mistake shows a traceback.
+
+A page function takes `Asked` (the checked arguments) and returns JSON-ready data. The page gets it as JSON *text*, so
+that nothing between here and the page looks into it.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import traceback
+from collections.abc import Callable, Mapping
+from functools import wraps
+from typing import Any
+
+from socialr1_lite.errors import SocialR1Error
+from socialr1_lite.viewer.library import Indexing
+
+MAX_TEXT = 4000  # characters of any short argument (ids, names, searches)
+
+Page = Callable[["Asked"], Mapping[str, Any]]
+
+
+class BadRequest(SocialR1Error, ValueError):
+    """The page, or whoever speaks in its place, asked for something that is not there to be asked."""
+
+
+class Asked:
+    """The arguments of one call. Each is read once, by name and type; what nobody reads is refused by `done`."""
+
+    def __init__(self, arguments: Any) -> None:
+        """Take the JSON value that the page sent."""
+        if not isinstance(arguments, dict):
+            raise BadRequest("arguments must be an object")
+        self._rest = dict(arguments)
+
+    def text(self, name: str, default: str = "", *, limit: int = MAX_TEXT) -> str:
+        """A string of at most `limit` characters."""
+        value = self._rest.pop(name, default)
+        if not isinstance(value, str) or len(value) > limit:
+            raise BadRequest(f"{name} must be text of at most {limit} characters")
+        return value
+
+    def whole(self, name: str, default: int, low: int, high: int) -> int:
+        """A whole number in [low, high]; digits in a string count, for they come from the address bar."""
+        value = self._rest.pop(name, None)
+        if value in (None, ""):
+            return default
+        if isinstance(value, str) and len(value) < 20 and value.lstrip("-").isdecimal():
+            value = int(value)
+        if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
+            raise BadRequest(f"{name} must be a whole number from {low} to {high}")
+        return value
+
+    def number(self, name: str, default: float, low: float, high: float) -> float:
+        """A finite number in [low, high]."""
+        value = self._rest.pop(name, default)
+        if not isinstance(value, (int, float)) or isinstance(value, bool) or not math.isfinite(value) or not low <= value <= high:
+            raise BadRequest(f"{name} must be a number from {low:g} to {high:g}")
+        return float(value)
+
+    def choice(self, name: str, allowed: tuple[str, ...], default: str = "") -> str:
+        """One of the allowed words."""
+        value = self.text(name) or default
+        if value != default and value not in allowed:
+            raise BadRequest(f"{name} must be one of {', '.join(allowed)}")
+        return value
+
+    def texts(self, name: str, *, most: int, limit: int = MAX_TEXT) -> list[str]:
+        """A list of at most `most` strings."""
+        value = self._rest.pop(name, [])
+        if not isinstance(value, list) or len(value) > most or any(not isinstance(x, str) or len(x) > limit for x in value):
+            raise BadRequest(f"{name} must be at most {most} texts of at most {limit} characters")
+        return list(value)
+
+    def done(self) -> None:
+        """Refuse what nobody asked about: a misspelt filter would silently show everything."""
+        if self._rest:
+            raise BadRequest(f"unknown argument {sorted(map(str, self._rest))[0][:60]!r}")
+
+
+def served(name: str, page: Page) -> Callable[[Any], str]:
+    """A function for gradio's `server_functions`: JSON value in, JSON text out, errors as {"error": one line}."""
+
+    @wraps(page)
+    def answer(arguments: Any) -> str:
+        try:
+            asked = Asked(arguments)
+            return encode(page(asked))
+        except Indexing as busy:
+            return encode({"indexing": {"done": busy.done, "size": busy.size}})
+        except SocialR1Error as wrong:
+            return encode({"error": str(wrong)})
+        except FileNotFoundError as gone:
+            return encode({"error": f"A file of this run is gone ({gone.filename}). Was the run moved or deleted?"})
+        except Exception:  # a bug of ours: the terminal gets the traceback, the page a sentence
+            traceback.print_exc()
+            return encode({"error": "The viewer made a mistake here; the terminal it runs in says more."})
+
+    answer.__name__ = name
+    return answer
+
+
+def encode(value: Any) -> str:
+    """JSON text without NaN, in ASCII: a lone surrogate in a model's text must not break the answer."""
+    return json.dumps(_finite(value), ensure_ascii=True, allow_nan=False, separators=(",", ":"))
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {str(key): _finite(one) for key, one in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(one) for one in value]
+    return value

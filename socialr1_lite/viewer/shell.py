@@ -1,0 +1,164 @@
+"""The one door to gradio: a shell around one component, closed to everything that the page does not need.
+
+Facts about gradio 6.31 that decide the shape (each checked in a browser, see docs/viewer.md):
+* `html_template` is run as a JavaScript template string *after* its values were put in, so no value ever enters it:
+  the template is one empty element, and static/*.js builds the page from JSON with `createTextNode`.
+* `share=None` means a public link in Colab: `share` is always told.
+* without a host check a foreign page can reach a local server through its own domain name (DNS rebinding).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from functools import partial
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # gradio reads it when it is imported
+
+import gradio as gr
+from starlette.middleware import Middleware
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from socialr1_lite.errors import RunLogError
+from socialr1_lite.viewer import comparison, exchange, hacks, pages, reports, runs, trying
+from socialr1_lite.viewer.library import Library
+from socialr1_lite.viewer.serving import Asked, served
+
+SCRIPTS = ("core", "chart", "runs", "overview", "trace", "traces", "group", "prompt", "compare", "hacks", "benchmarks", "tryit", "exchange")
+LOCAL_HOSTS = ("127.0.0.1", "localhost", "[::1]", "::1")
+ANY_HOST = ("0.0.0.0", "::")
+COLAB_HOSTS = ("*.googleusercontent.com", "*.colab.dev", "*.colab-user-runtimes.internal", "*.codatalab-user-runtimes.internal")
+POLICY = "; ".join(  # 'unsafe-eval': gradio makes its components with `new Function`
+    (
+        "default-src 'self'",
+        "script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:",
+        "worker-src 'self' blob:",
+        "style-src 'self' 'unsafe-inline'",
+        "img-src 'self' data: blob:",
+        "font-src 'self' data:",
+        "connect-src 'self'",
+        "frame-src 'none'",
+        "object-src 'none'",
+        "base-uri 'self'",
+        "form-action 'self'",
+    )
+)
+
+PAGES: dict[str, Callable[[Library, Asked], Any]] = {
+    "runs": runs.runs,
+    "pulse": runs.pulse,
+    "overview": runs.overview,
+    "traces": pages.traces,
+    "trace": pages.trace,
+    "group": pages.group,
+    "prompt": pages.prompt,
+    "compare": comparison.compare,
+    "hacks": hacks.hacks,
+    "benchmarks": reports.benchmarks,
+    "export": exchange.export,
+    "import_file": exchange.import_file,
+    "examples": trying.examples,
+    "try_score": trying.score,
+    "try_start": trying.start,
+    "try_poll": trying.poll,
+    "try_cancel": trying.cancel,
+}
+
+
+def asset(name: str) -> str:
+    """The text of a file in static/."""
+    return (files("socialr1_lite.viewer") / "static" / name).read_text("utf-8")
+
+
+def script() -> str:
+    """All of the page's JavaScript, as the body of one function."""
+    return "\n".join(["'use strict';", *(asset(f"{name}.js") for name in SCRIPTS), "start();"])
+
+
+def build(places: Sequence[Path] | None) -> gr.Blocks:
+    """The app over these places. Raises RunLogError for a place that is neither a run nor a folder."""
+    library = Library(places)
+    library.runs()
+    functions = [served(name, partial_page(page, library)) for name, page in PAGES.items()]
+    with gr.Blocks(title="socialr1_lite", analytics_enabled=False) as app:
+        gr.HTML(
+            value=None,
+            html_template='<div class="s1"></div>',
+            js_on_load=script(),
+            apply_default_css=False,
+            server_functions=functions,
+            elem_id="s1",
+        )
+    app.library = library
+    return app
+
+
+def partial_page(page: Callable[[Library, Asked], Any], library: Library) -> Callable[[Asked], Any]:
+    """The page over this library; `served` wants a function with a name."""
+    return partial(page, library)
+
+
+def launch(
+    places: Sequence[Path] | None, *, host: str = "127.0.0.1", port: int | None = None, share: bool = False, **more: Any
+) -> gr.Blocks:
+    """Build and serve. `share` is a public link through a third party: only when somebody asks for it in so many words."""
+    app = build(places)
+    try:
+        app.launch(
+            server_name=host,
+            server_port=port,
+            share=share,
+            head=f"<style>{asset('app.css')}</style>",
+            footer_links=[],
+            run_history=False,
+            enable_monitoring=False,
+            ssr_mode=False,
+            max_file_size=exchange.MAX_FILE,
+            app_kwargs={"middleware": middleware(host, share), "docs_url": None, "redoc_url": None, "openapi_url": None},
+            **more,
+        )
+    except OSError as taken:
+        raise RunLogError(f"port {port} on {host} cannot be used ({taken}); choose another with --port") from None
+    return app
+
+
+def middleware(host: str, share: bool) -> list[Middleware]:
+    """Who may be spoken to under which name, and what a page may load."""
+    guards = [Middleware(Headers)]
+    if host not in ANY_HOST and not share:  # every name of a machine that listens to all cannot be known
+        names = [*LOCAL_HOSTS, host, *(COLAB_HOSTS if in_colab() else ())]
+        guards.insert(0, Middleware(TrustedHostMiddleware, allowed_hosts=names, www_redirect=False))
+    return guards
+
+
+def in_colab() -> bool:
+    """Whether this process runs in a Colab notebook, whose page reaches it under Colab's own names."""
+    return "COLAB_RELEASE_TAG" in os.environ or "COLAB_GPU" in os.environ
+
+
+class Headers:
+    """Adds the content security policy and its companions to every answer."""
+
+    ADDED = (
+        (b"content-security-policy", POLICY.encode()),
+        (b"x-content-type-options", b"nosniff"),
+        (b"referrer-policy", b"no-referrer"),
+    )
+
+    def __init__(self, app: ASGIApp) -> None:
+        """Wrap an ASGI app."""
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass through, adding headers where an answer starts."""
+
+        async def with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message.get("headers", []), *self.ADDED]
+            await send(message)
+
+        await self._app(scope, receive, with_headers)

@@ -1,0 +1,51 @@
+"""Comparing two texts word by word."""
+
+from __future__ import annotations
+
+import re
+from difflib import SequenceMatcher
+
+TOKEN = re.compile(r"\s+|[^\W_]+(?:['’-][^\W_]+)*|.", re.DOTALL)
+MAX_WORDS = 2500  # a side; beyond that only the ends are aligned, for difflib's worst case is quadratic
+
+
+def word_diff(one: str, two: str) -> list[tuple[str, str]]:
+    """[(" " | "-" | "+", text)]: kept, taken away, added. The kept and added texts joined give `two`; kept and taken, `one`."""
+    left, right = TOKEN.findall(one), TOKEN.findall(two)
+    if max(len(left), len(right)) > MAX_WORDS:
+        return _ends(left, right)
+    parts: list[tuple[str, str]] = []
+    for tag, i, j, k, m in SequenceMatcher(None, left, right, autojunk=False).get_opcodes():
+        if tag == "equal":
+            parts.append((" ", "".join(left[i:j])))
+            continue
+        parts += [(sign, text) for sign, text in (("-", "".join(left[i:j])), ("+", "".join(right[k:m]))) if text]
+    return parts
+
+
+def _ends(left: list[str], right: list[str]) -> list[tuple[str, str]]:
+    """The common beginning and end, and everything between as taken away and added."""
+    shortest = min(len(left), len(right))
+    head = next((i for i in range(shortest) if left[i] != right[i]), shortest)
+    tail = next((i for i in range(shortest - head) if left[-1 - i] != right[-1 - i]), shortest - head)
+    parts = [
+        (" ", "".join(left[:head])),
+        ("-", "".join(left[head : len(left) - tail])),
+        ("+", "".join(right[head : len(right) - tail])),
+        (" ", "".join(right[len(right) - tail :])),
+    ]
+    return [(sign, text) for sign, text in parts if text]
+
+
+def same_words(one: str, two: str) -> float:
+    """The words two texts share, of all the words they use, in [0, 1] (Jaccard); 1 when neither has any."""
+    left, right = ({word for word in TOKEN.findall(text.casefold()) if word[0].isalnum()} for text in (one, two))
+    return len(left & right) / len(left | right) if left | right else 1.0
+
+
+def change_in_words(one: str, two: str) -> str:
+    """How much of a text changed, in words."""
+    if one == two:
+        return "Word for word the same." if one else ""
+    left, right = len(one.split()), len(two.split())
+    return f"{left} words became {right}; {100 * same_words(one, two):.0f} % of the words used are shared."
