@@ -112,10 +112,10 @@ class TraceIndex:
     def position(self, id: int, where: Filter | None = None, sort: str = "time") -> int | None:
         """How many rows of the filtered and sorted table come before row `id`; None if it is filtered out."""
         order = Order.parse(sort)
+        before, place = order.beyond(self._place(id, order), backwards=True)
         text, values = self._where(where)
         if not self._all(f"SELECT 1 FROM traces WHERE {text} AND id = ?", [*values, id]):
             return None
-        before, place = order.beyond(self._place(id, order), backwards=True)
         return int(self._all(f"SELECT count(*) FROM traces WHERE {text} AND {before}", [*values, *place])[0][0])
 
     def get(self, id: int) -> Row:

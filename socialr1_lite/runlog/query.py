@@ -123,7 +123,7 @@ def _range(of: Field, ends: Mapping[str, Any], name: str) -> Bound:
 def _value(of: Field, value: Any, name: str) -> Any:
     """The value as stored; refuses one of another kind, which would silently match nothing."""
     allowed: tuple[type, ...] = (int, float) if of.kind in (int, float) else (of.kind,)
-    if not isinstance(value, allowed) or (isinstance(value, bool) and of.kind is not bool):
+    if not isinstance(value, allowed) or (isinstance(value, bool) and of.kind is not bool) or value != value:
         raise RunLogError(f"filter {name}: {value!r} is not of type {of.kind.__name__}")
     return bool(value) if of.kind is bool else value
 

@@ -52,6 +52,8 @@ def prepare(database: sqlite3.Connection, run: RunFolder, progress: Progress | N
                 progress(number, waiting)
     database.executemany("INSERT INTO words (rowid, text) VALUES (?, ?)", batch)
     database.execute("INSERT OR REPLACE INTO meta VALUES ('words', ?)", [str(last)])
+    if progress:
+        progress(waiting, waiting)
     return True
 
 

@@ -89,6 +89,7 @@ class Tail:
         database.create_function("sqrt", 1, lambda x: x**0.5, deterministic=True)  # not every SQLite has its own
         self._gids: dict[GroupKey, int] = {}
         self._dimensions: dict[str, str] = {}
+        self._seen = -1
 
     def refresh(self, progress: Progress | None = None) -> int:
         """Index what is new, everything when the index does not match; returns the number of new rows."""
@@ -140,6 +141,12 @@ class Tail:
         self._dimensions.clear()
 
     def _load(self) -> None:
+        """What later rows refer to; read again when another process has added to the file."""
+        seen = self._database.execute("PRAGMA data_version").fetchone()[0]
+        if seen != self._seen:
+            self._seen = seen
+            self._gids.clear()
+            self._dimensions.clear()
         if not self._gids:
             rows = self._database.execute("SELECT phase, benchmark, segment, step, grp, gid FROM groups")
             self._gids = {GroupKey(*row[:5]): row[5] for row in rows}
