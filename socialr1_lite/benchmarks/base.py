@@ -257,6 +257,33 @@ def read_reply(ask: Ask, text: str, *, prefilled: bool = False) -> Reading:
     return Reading(None, reply.answer_text, bool(reply.answer_text))
 
 
+def answers_to(
+    benchmark: Benchmark,
+    ask: Ask,
+    text: str,
+    *,
+    official: bool = False,
+    cot: bool = False,
+    prefilled: bool = False,
+    sample: int = 0,
+    truncated: bool = False,
+) -> list[Answer]:
+    """The answers in a reply: one, or two where the authors put two questions in one prompt.
+
+    official: the reply answers the authors' own prompt and is read by their rules.
+    """
+    if official:
+        if benchmark.read is None:
+            raise ValueError(f"{benchmark.name} has no published prompt")
+        readings = benchmark.read(ask, text, cot)
+    else:
+        readings = [read_reply(ask, text, prefilled=prefilled)]
+    asked = [ask, ask.partner] if ask.partner else [ask]
+    return [
+        Answer(one.item, one.view, sample, reading, truncated) for one, reading in zip(asked, readings, strict=True)
+    ]
+
+
 def read_letter(ask: Ask, displayed: int | None, text: str) -> Reading:
     """A reading from the displayed option's place (None or out of range: unreadable)."""
     if displayed is None or not 0 <= displayed < len(ask.order):

@@ -76,7 +76,7 @@ KEYS = {
     ): '"answer_q1": "<Respond to the Question 1 with the corresponding letter numbering>",\n"answer_q2": "<Respond to the Question 2 with the corresponding letter numbering>"\n',
     ("EU", "zh"): '"answer_q1": "<用相应的字母进行回答问题1>",\n"answer_q2": "<用相应的字母进行回答问题2>"\n',
 }
-REASONING = {"en": '"reasoning": "<Step by step reasoning>"', "zh": '"reasoning": "<逐步推理>"'}
+REASONING = {"en": '"reasoning": "<Step by step reasoning>"\n', "zh": '"reasoning": "<逐步推理>"'}
 HEADINGS = {
     "en": ("## Scenario", "## Question", "## Choices", "## Choices for Question {}"),
     "zh": ("## 场景", "## 问题", "## 选项", "## 问题 {} 的选项"),
@@ -163,11 +163,12 @@ def prompt(ask: Ask, cot: bool) -> list[Message]:
     task = "EU" if ask.partner else "EA"
     keys = KEYS[task, language]
     if cot:
-        keys = REASONING[language] + "\n,\n" + keys
+        keys = f"{REASONING[language]},\n{keys}"
     system = f"{SYSTEM[language]}\n{FORMAT[language, cot]}\n```json\n    {{\n    {keys}\n    }}\n``` \n    "
     story, question, choices, numbered = HEADINGS[language]
     if ask.partner is None:
-        parts = [f"{question} \n{ask.scenario.question}", f"{choices}\n{_listed(ask)}"]
+        space = " " if language == "en" else ""  # a trailing one in their English prompt
+        parts = [f"{question}{space}\n{ask.scenario.question}", f"{choices}\n{_listed(ask)}"]
     else:
         parts = []
         for number, one in enumerate((ask, ask.partner), start=1):
@@ -175,7 +176,9 @@ def prompt(ask: Ask, cot: bool) -> list[Message]:
                 f"{question} {number}\n{one.scenario.question}",
                 f"{numbered.format(number)}\n{_listed(one)}",
             ]
-    user = "\n\n".join([f"{story}\n{ask.scenario.story}", *parts]) + "\n"
+    user = "\n\n".join([f"{story}\n{ask.scenario.story}", *parts])
+    if task == "EA" or language == "en":  # their file ends right after the Chinese EU prompt
+        user += "\n"
     return [{"role": "system", "content": system}, {"role": "user", "content": user}]
 
 

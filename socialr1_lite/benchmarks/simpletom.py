@@ -37,7 +37,7 @@ CONFIGS = {"mental-state-qa": "aware", "behavior-qa": "action", "judgment-qa": "
 ROWS_EACH = 1147
 COT = (
     "Think step by step to arrive at an answer. Start your response by explaining your reasoning process and end your "
-    'response with "Therefore, the answer is: " followed by'
+    'response with "Therefore, the answer is: " followed by '  # theirs ends in a space too
 )
 
 
