@@ -45,6 +45,12 @@ def test_the_nodeps_versions_are_those_of_the_file() -> None:
     assert pinned == doctor.NODEPS
 
 
+def test_the_torch_of_a_cpu_set_up_is_a_tested_one() -> None:
+    pin = re.search(r"^CPU_TORCH := torch==([\d.]+)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    [torch] = [wanted for wanted in doctor.requirements() if wanted.name == "torch"]
+    assert pin and torch.specifier.contains(pin[1])
+
+
 def test_tested_versions_are_all_right() -> None:
     assert {finding.state for finding in doctor.check_packages(lowest_versions())} == {"ok"}
 

@@ -211,6 +211,8 @@ def test_nothing_but_the_viewer_loads_a_heavy_library() -> None:
     assert in_a_fresh_process(code) == "[]"
 
 
+@pytest.mark.slow
+@pytest.mark.essential
 def test_the_viewer_does_not_load_torch() -> None:
     names = [name for name in MODULES if room(name) == "viewer"]
     if not names:
