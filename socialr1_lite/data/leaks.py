@@ -1,58 +1,46 @@
-"""The leak guard: what was published to measure models stays out of what they are trained on."""
+"""The leak guard: what was published to measure models stays out of what they are trained on.
+
+It knows data by its name (a path, a hub id, a row's own id or source) and by its split; which benchmark permits
+training on which split is the benchmarks' own table.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from functools import cache
 from pathlib import PurePath
 
+from socialr1_lite.benchmarks import BENCHMARKS, Benchmark
 from socialr1_lite.errors import LeakError
 from socialr1_lite.scenario import Scenario
 
-# name in letters and digits -> (title, the authors' own words, or where they said nothing why it is kept out)
-EVALUATION_ONLY: dict[str, tuple[str, str]] = {
-    "tombench": (
-        "ToMBench",
-        'its authors: "Use ToMBench for evaluation purposes only. '
-        'Avoid using ToMBench data for training in any circumstance"',
-    ),
-    "fantom": ("FANToM", 'its authors: "The samples in FANToM should only be used for evaluation purposes."'),
-    "simpletom": (
-        "SimpleToM",
-        'its authors: "SimpleToM is designed for testing models only, not for training"',
-    ),
-    "tactfultom": (
-        "TactfulToM",
-        'its authors: "This dataset is for research and evaluation purposes only."',
-    ),
-    "motivebench": ("MotiveBench", "its repository has no licence, so nothing permits training on it"),
-}
-# benchmarks whose training split was published to be trained on; only their other splits are kept out
-HAS_TRAINING_SPLIT = ("tombenchhard",)
 HELD_BACK_SPLITS = frozenset({"test", "dev", "val", "valid", "validation", "eval", "evaluation"})
 REMEDY = "evaluate on it instead, and train on data.source: stories or on a training split"
 
 
 def check_source(source: str, split: str = "train", config: str | None = None) -> None:
-    """Refuse a file or hub dataset that is known, by its name or split, to be kept for evaluation.
+    """Refuse a file or hub dataset that its name or split gives away as kept for evaluation.
 
     source: a path or a hub id. Raises LeakError quoting the authors.
     """
-    for part in (*PurePath(source).parts, config or ""):
-        _check_name(part, source)
-    tokens = set(_words(split)) | (set(_words(PurePath(source).stem)) if "." in PurePath(source).name else set())
-    if held_back := sorted(tokens & HELD_BACK_SPLITS):
+    splits = _words(split) | (_words(_stem(source)) if "." in PurePath(source).name else set())
+    for part in (*PurePath(source).parts[:-1], _stem(source), config or ""):
+        _check_name(part, splits, f"data.source {source} (split {split})")
+    _check_name(source, splits, f"data.source {source} (split {split})")
+    if held_back := sorted(splits & HELD_BACK_SPLITS):
         raise LeakError(
             f"data.source {source} (split {split}): "
             f"{held_back[0]!r} names a split that is kept for evaluation; {REMEDY}"
         )
 
 
-def check_scenarios(scenarios: Iterable[Scenario], source: str) -> None:
+def check_scenarios(scenarios: Iterable[Scenario], source: str, split: str = "train") -> None:
     """Refuse rows that say themselves, by id or source, that they come from an evaluation-only benchmark."""
     for scenario in scenarios:
-        for name in (scenario.source, scenario.id):
-            _check_name(name, f"{source}, row {scenario.id}")
+        for name in {scenario.source, scenario.id.partition("/")[0]}:
+            splits = _words(scenario.id) & HELD_BACK_SPLITS or _words(split)
+            _check_name(name, splits, f"data.source {source}, row {scenario.id}")
 
 
 def check_apart(training: Iterable[Scenario], heldout: Iterable[Scenario]) -> None:
@@ -68,23 +56,54 @@ def check_apart(training: Iterable[Scenario], heldout: Iterable[Scenario]) -> No
 
 
 def _keys(scenario: Scenario) -> tuple[object, ...]:
-    return scenario.id, (
-        " ".join(scenario.story.split()),
-        " ".join(scenario.question.split()),
-        scenario.options,
-    )
+    question = " ".join(scenario.story.split()), " ".join(scenario.question.split()), frozenset(scenario.options)
+    return scenario.id, question
 
 
-def _check_name(name: str, where: str) -> None:
-    plain = "".join(re.findall(r"[a-z0-9]", name.lower()))
-    for allowed in HAS_TRAINING_SPLIT:
-        plain = plain.replace(allowed, "")
-    for key, (title, words) in EVALUATION_ONLY.items():
-        if key in plain:
-            raise LeakError(f"data.source {where}: this is {title}, which must not be trained on ({words}); {REMEDY}")
+def _check_name(name: str, splits: set[str], where: str) -> None:
+    """Refuse a name that is a benchmark's, unless one of the splits may be trained on and none may not."""
+    benchmark = _benchmark(_plain(name))
+    if benchmark is None:
+        return
+    told = [benchmark.training[split] for split in sorted(splits) if split in benchmark.training]
+    forbidden = [permission for permission in told if not permission.allowed]
+    if told and not forbidden:
+        return
+    words = (forbidden or [one for one in benchmark.training.values() if not one.allowed])[0].words
+    said = words if words.startswith("(") else f'its authors: "{words}"'
+    raise LeakError(f"{where}: this is {benchmark.title}, which must not be trained on {_in_brackets(said)}; {REMEDY}")
 
 
-def _words(name: str) -> list[str]:
-    """The lower-case words of a name: "Hard_val" -> hard val, "train[:10]+test" -> train 10 test."""
+def _benchmark(plain: str) -> Benchmark | None:
+    """The benchmark that a name is one of the names of, or whose title it contains (the longest such title)."""
+    for benchmark in BENCHMARKS.values():
+        if plain and plain in _names(benchmark.name):
+            return benchmark
+    titled = [one for one in BENCHMARKS.values() if one.names and _plain(one.title) in plain]
+    return max(titled, key=lambda one: len(one.title), default=None)
+
+
+@cache
+def _names(name: str) -> frozenset[str]:
+    return frozenset(_plain(_stem(alias)) for alias in BENCHMARKS[name].names) | {
+        _plain(alias) for alias in BENCHMARKS[name].names
+    }
+
+
+def _stem(name: str) -> str:
+    """The last part of a path or id, without a data file's ending."""
+    return re.sub(r"\.(jsonl?|csv|parquet|lst|txt)$", "", name.rstrip("/").rpartition("/")[2])
+
+
+def _plain(name: str) -> str:
+    return "".join(re.findall(r"[^\W_]", name.lower()))
+
+
+def _in_brackets(said: str) -> str:
+    return said if said.startswith("(") else f"({said})"
+
+
+def _words(name: str) -> set[str]:
+    """The lower-case words of a name: "Hard_val" -> hard, val; "train[:10]+test" -> train, 10, test."""
     parted = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name)
-    return re.findall(r"[a-z0-9]+", parted.lower())
+    return set(re.findall(r"[a-z0-9]+", parted.lower()))

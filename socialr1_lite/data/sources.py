@@ -49,7 +49,7 @@ def training_scenarios(recipe: Recipe) -> list[Scenario]:
     else:
         leaks.check_source(data.source, data.split, data.config)
         training = _load(data, data.source, limit=data.limit)
-        leaks.check_scenarios(training, data.source)
+        leaks.check_scenarios(training, data.source, data.split)
         if data.heldout_source is None:
             training, _ = _split(training, data)
     if data.heldout_source is not None:
@@ -175,7 +175,9 @@ def _renamed(row: Row, columns: Mapping[str, Any]) -> Row:
     if "question" not in ours and "story" not in ours:
         raise DataError(f"no question; columns found: {', '.join(map(repr, row))}")
     options = [ours.pop(name) for name in sorted(ours) if OPTION_FIELD.fullmatch(name)]
-    if options:
+    if not all(map(_empty, options)):
+        if not _empty(ours.get("options")):
+            raise DataError("options in one column and in columns of their own; one of the two is needed")
         ours["options"] = options
     for name in LISTS:
         ours[name] = _as_list(ours.get(name), name)
