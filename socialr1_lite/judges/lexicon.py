@@ -45,7 +45,7 @@ _ENDINGS = (  # ending, what stands for it, letters that must be left before it
 @lru_cache(maxsize=STEMS_KEPT)
 def stem(word: str) -> str:
     """The comparable form of a lower-case word: "moved", "moves", "moving" and "move" are one. Any string in."""
-    word = word.split("'")[0].split("’")[0] or word
+    word = word.split("'")[0].split("\u2019")[0] or word
     return _regular(_IRREGULAR.get(word, word))
 
 
@@ -68,98 +68,121 @@ def _without_ending(word: str) -> str:
     return word
 
 
+def plain(words: str) -> frozenset[str]:
+    """The words of a blank-separated list, as they are."""
+    return frozenset(words.split())
+
+
 def stems(words: str) -> frozenset[str]:
     """The stems of a blank-separated list."""
     return frozenset(stem(word) for word in words.split())
 
 
-NEGATIONS = frozenset(
-    ["not", "never", "no", "nor", "neither", "nobody", "none", "nothing", "cannot", "without", "unaware", "unable", "fails", "failed", "don't", "doesn't", "didn't", "won't", "wouldn't", "can't", "couldn't", "isn't", "aren't", "wasn't", "weren't", "hasn't", "haven't", "hadn't", "shouldn't", "mustn't"]
+NEGATIONS = plain(
+    "not never no nor neither nobody none nothing cannot without unaware unable fails failed don't "
+    "doesn't didn't won't wouldn't can't couldn't isn't aren't wasn't weren't hasn't haven't hadn't "
+    "shouldn't mustn't"
 )
 OPPOSITES = {  # word -> what it is the negation of
     "unaware": "aware", "unhappy": "happy", "dislike": "like", "dislikes": "like", "unknown": "known", "untrue": "true",
     "false": "true", "unwilling": "willing", "disbelieves": "believe", "ignorant": "aware", "dissatisfied": "satisfied",
     "unable": "able", "doubts": "believe", "doubt": "believe", "denies": "admit", "impossible": "possible",
 }  # fmt: skip
-BOUNDARIES = frozenset(
-    [',', ';', ':', '.', '!', '?', '—', '–', '(', ')', '"', '“', '”', 'but', 'because', 'so', 'although', 'though', 'while', 'when', 'whereas', 'since', 'until', 'however', 'and']
+BOUNDARIES = plain(
+    ", ; : . ! ? — \u2013 \" “ ” but because so although though while when whereas since until however and"
 )
 
 # Verbs (and their nouns) that attribute a state of mind to their subject.
 MENTAL = stems(
-    "think believe know feel want see hope wish expect assume suppose remember forget realise realize notice "
-    "understand guess imagine doubt fear worry like love hate prefer need intend plan mean mind desire enjoy regret "
-    "aware unaware suspect consider decide trust learn hear perceive look-for mistake mistaken conclude infer wonder "
-    "belief thought view perspective opinion knowledge feeling emotion mood reaction motive reason "
-    "happy sad angry surprised disappointed worried afraid scared proud guilty embarrassed ashamed jealous excited "
-    "nervous anxious upset relieved grateful confused curious bored calm satisfied annoyed hurt delighted pleased "
-    "shocked touched moved-by lonely frustrated thrilled furious panic disgusted joy joyful convinced sure certain "
-    "pretend lie joke tease hint imply praise blame comfort persuade want-to convey express suggest "
-    "dislike disbelieve ignorant misunderstand misbelieve overlook miss"
+    "think believe know feel want see hope wish expect assume suppose remember forget realise realize "
+    "notice understand guess imagine doubt fear worry like love hate prefer need intend plan mean mind "
+    "desire enjoy regret aware unaware suspect consider decide trust learn hear perceive look-for mistake "
+    "mistaken conclude infer wonder belief thought view perspective opinion knowledge feeling emotion "
+    "mood reaction motive reason happy sad angry surprised disappointed worried afraid scared proud "
+    "guilty embarrassed ashamed jealous excited nervous anxious upset relieved grateful confused curious "
+    "bored calm satisfied annoyed hurt delighted pleased shocked touched moved-by lonely frustrated "
+    "thrilled furious panic disgusted joy joyful convinced sure certain pretend lie joke tease hint imply "
+    "praise blame comfort persuade want-to convey express suggest dislike disbelieve ignorant "
+    "misunderstand misbelieve overlook miss"
 )
 GOAL = stems(
-    "want goal aim need wish hope intend intention try seek purpose motive plan desire look find learn decide "
-    "determine question ask task answer objective achieve avoid help prefer like trying work-out figure explain "
-    "identify tell know understand choose reach get obtain retrieve reason"
+    "want goal aim need wish hope intend intention try seek purpose motive plan desire look find learn "
+    "decide determine question ask task answer objective achieve avoid help prefer like trying work-out "
+    "figure explain identify tell know understand choose reach get obtain retrieve reason"
 )
 # Words of reasoning itself: they neither support nor weaken a sentence.
 REASONING = (
     MENTAL
     | GOAL
     | stems(
-        "story say tell state mention note cue fact key important detail first second third then next last finally "
-        "therefore thus hence conclude conclusion mean imply show suggest clear clearly likely probably possibly perhaps "
-        "maybe still already now later before after earlier while moment time because since reason result follow true "
-        "really actual actually reality right wrong correct false way thing something anything nothing everything someone "
-        "anyone everyone person one other another same different case situation scene event happen remain stay keep change "
-        "place location where inside outside here there away back away around order turn point view perspective mind "
-        "step infer interpret interpretation goal response generation encode encoding clarification option choice answer "
-        "select choose pick best most more less very only just even also again never always see saw unseen witness present "
-        "absent without with act action behave behavior behaviour do make take go come leave return enter put move get give "
-        "look search check find open believe mistakenly falsely correctly naturally original originally initial initially "
-        "previous previously new old current currently full empty both each neither either whether able can will would "
-        "should could may might must due accord according base based evidence support update aware know knowledge information "
-        "learn hear notice observe expect assume"
-    )
+    "story say tell state mention note cue fact key important detail first second third then next last "
+    "finally therefore thus hence conclude conclusion mean imply show suggest clear clearly likely "
+    "probably possibly perhaps maybe still already now later before after earlier while moment time "
+    "because since reason result follow true really actual actually reality right wrong correct false way "
+    "thing something anything nothing everything someone anyone everyone person one other another same "
+    "different case situation scene event happen remain stay keep change place location where inside "
+    "outside here there away back away around order turn point view perspective mind step infer interpret "
+    "interpretation goal response generation encode encoding clarification option choice answer select "
+    "choose pick best most more less very only just even also again never always see saw unseen witness "
+    "present absent without with act action behave behavior behaviour do make take go come leave return "
+    "enter put move get give look search check find open believe mistakenly falsely correctly naturally "
+    "original originally initial initially previous previously new old current currently full empty both "
+    "each neither either whether able can will would should could may might must due accord according "
+    "base based evidence support update aware know knowledge information learn hear notice observe expect "
+    "assume"
 )
-STOP = frozenset(
-    ["a", "an", "the", "this", "that", "these", "those", "of", "in", "on", "at", "to", "from", "by", "for", "with", "into", "onto", "out", "up", "down", "over", "under", "as", "is", "are", "was", "were", "be", "been", "being", "am", "do", "does", "did", "doing", "have", "has", "had", "having", "and", "or", "but", "if", "than", "then", "so", "because", "while", "when", "where", "who", "whom", "whose", "which", "what", "why", "how", "it", "its", "he", "him", "his", "she", "her", "hers", "they", "them", "their", "theirs", "we", "us", "our", "you", "your", "i", "me", "my", "mine", "himself", "herself", "itself", "themselves", "will", "would", "can", "could", "shall", "should", "may", "might", "must", "there", "here", "not", "no", "nor", "never", "also", "too", "very", "just", "about's", "s", "t", "re", "ll", "ve", "d", "m"]
 )
-PRONOUNS = frozenset(["he", "she", "they"])
-REASONER = frozenset(["i", "we", "you"])  # the writer of the reply: no character's mind
+STOP = plain(
+    "a an the this that these those of in on at to from by for with into onto out up down over under as "
+    "is are was were be been being am do does did doing have has had having and or but if than then so "
+    "because while when where who whom whose which what why how it its he him his she her hers they them "
+    "their theirs we us our you your i me my mine himself herself itself themselves will would can could "
+    "shall should may might must there here not no nor never also too very just about's s t re ll ve d m"
+)
+PRONOUNS = plain("he she they")
+REASONER = plain("i we you")  # the writer of the reply: no character's mind
 # Between a subject and its verb: auxiliaries, negations, adverbs.
-SKIPPED = frozenset(
-    ["do", "does", "did", "will", "would", "can", "could", "should", "shall", "may", "might", "must", "has", "have", "had", "is", "are", "was", "were", "be", "been", "being", "not", "never", "no", "longer", "still", "also", "probably", "likely", "therefore", "thus", "then", "now", "only", "just", "even", "really", "actually", "always", "already", "mistakenly", "wrongly", "falsely", "correctly", "simply", "now", "thereby", "most", "clearly", "surely", "certainly", "perhaps", "possibly", "naturally", "initially", "both", "all", "each", "cannot", "doesn't", "don't", "didn't", "won't", "wouldn't", "can't", "couldn't", "isn't", "aren't", "wasn't", "weren't", "hasn't", "haven't", "to", "very", "quite", "so", "too", "firmly", "strongly", "privately", "secretly", "rightly"]
+SKIPPED = plain(
+    "do does did will would can could should shall may might must has have had is are was were be been "
+    "being not never no longer still also probably likely therefore thus then now only just even really "
+    "actually always already mistakenly wrongly falsely correctly simply now thereby most clearly surely "
+    "certainly perhaps possibly naturally initially both all each cannot doesn't don't didn't won't "
+    "wouldn't can't couldn't isn't aren't wasn't weren't hasn't haven't to very quite so too firmly "
+    "strongly privately secretly rightly"
 )
-INVERTING = frozenset(
-    ["do", "does", "did", "will", "would", "can", "could", "should", "shall", "may", "might", "must", "has", "have", "had", "is", "are", "was", "were"]
+INVERTING = plain(
+    "do does did will would can could should shall may might must has have had is are was were"
 )
 
 ROLES = stems(
-    "man woman boy girl child baby mother father mom mum dad parent brother sister son daughter grandmother grandfather "
-    "grandma grandpa aunt uncle cousin wife husband friend boyfriend girlfriend classmate roommate neighbor neighbour "
-    "teacher student pupil professor doctor nurse patient police policeman policewoman officer thief robber soldier "
-    "manager boss employee worker colleague coworker secretary assistant engineer director owner shopkeeper salesperson "
-    "salesman seller clerk cashier waiter waitress chef cook customer client guest host visitor tourist guide driver "
-    "passenger pilot farmer fisherman hunter chef artist painter photographer musician singer dancer actor actress "
-    "writer author editor reporter player coach teammate captain judge lawyer witness resident leader member volunteer "
-    "scientist researcher librarian guard stranger princess prince king queen robot hairdresser vendor buyer landlord "
-    "tenant partner couple family crowd audience kid adult grandson granddaughter nephew niece monk dentist barber"
+    "man woman boy girl child baby mother father mom mum dad parent brother sister son daughter "
+    "grandmother grandfather grandma grandpa aunt uncle cousin wife husband friend boyfriend girlfriend "
+    "classmate roommate neighbor neighbour teacher student pupil professor doctor nurse patient police "
+    "policeman policewoman officer thief robber soldier manager boss employee worker colleague coworker "
+    "secretary assistant engineer director owner shopkeeper salesperson salesman seller clerk cashier "
+    "waiter waitress chef cook customer client guest host visitor tourist guide driver passenger pilot "
+    "farmer fisherman hunter chef artist painter photographer musician singer dancer actor actress writer "
+    "author editor reporter player coach teammate captain judge lawyer witness resident leader member "
+    "volunteer scientist researcher librarian guard stranger princess prince king queen robot hairdresser "
+    "vendor buyer landlord tenant partner couple family crowd audience kid adult grandson granddaughter "
+    "nephew niece monk dentist barber"
 )
 # Ordinary containers, places and things that a story names when they matter: naming another one invents it.
 OBJECTS = stems(
-    "box basket bag handbag backpack suitcase briefcase drawer cupboard cabinet closet wardrobe shelf chest crate bucket "
-    "jar tin can bottle pot bowl cup mug plate envelope wallet purse pocket safe locker trunk fridge refrigerator freezer "
-    "oven stove sink table desk chair sofa couch bed pillow blanket carpet rug lamp mirror window curtain kitchen bathroom "
-    "bedroom garage attic basement cellar garden yard balcony porch hallway corridor office classroom library "
-    "school hospital bank shop store supermarket market restaurant cafe bar hotel museum theatre theater cinema gym "
-    "park playground beach forest river lake mountain station airport church castle farm barn shed tent car bus train "
-    "bicycle bike truck boat plane ball doll toy puzzle kite balloon book notebook newspaper magazine letter card "
-    "pen pencil scissors key keys phone telephone computer laptop camera watch clock ring necklace bracelet hat coat "
-    "jacket scarf glove gloves sock socks shoe shoes shirt dress umbrella apple banana orange pear grape lemon carrot potato "
-    "tomato cabbage onion bread cake cookie biscuit chocolate candy cheese egg milk juice coffee tea water soup sandwich "
-    "pizza dog cat puppy kitten rabbit hamster bird parrot fish horse flower rose guitar piano violin drum painting "
-    "picture photo medicine money coin ticket passport map hammer knife spoon fork candle"
+    "box basket bag handbag backpack suitcase briefcase drawer cupboard cabinet closet wardrobe shelf "
+    "chest crate bucket jar tin can bottle pot bowl cup mug plate envelope wallet purse pocket safe "
+    "locker trunk fridge refrigerator freezer oven stove sink table desk chair sofa couch bed pillow "
+    "blanket carpet rug lamp mirror window curtain kitchen bathroom bedroom garage attic basement cellar "
+    "garden yard balcony porch hallway corridor office classroom library school hospital bank shop store "
+    "supermarket market restaurant cafe bar hotel museum theatre theater cinema gym park playground beach "
+    "forest river lake mountain station airport church castle farm barn shed tent car bus train bicycle "
+    "bike truck boat plane ball doll toy puzzle kite balloon book notebook newspaper magazine letter card "
+    "pen pencil scissors key keys phone telephone computer laptop camera watch clock ring necklace "
+    "bracelet hat coat jacket scarf glove gloves sock socks shoe shoes shirt dress umbrella apple banana "
+    "orange pear grape lemon carrot potato tomato cabbage onion bread cake cookie biscuit chocolate candy "
+    "cheese egg milk juice coffee tea water soup sandwich pizza dog cat puppy kitten rabbit hamster bird "
+    "parrot fish horse flower rose guitar piano violin drum painting picture photo medicine money coin "
+    "ticket passport map hammer knife spoon fork candle"
 )
 
 # Text that talks to a judge instead of about the story. It never earns anything (and costs its whole stage).

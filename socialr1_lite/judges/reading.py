@@ -7,8 +7,8 @@ either with a leading "!" where it stands under a negation.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -20,20 +20,71 @@ from socialr1_lite.sip import sentences
 WORDS_KEPT = 1 << 16  # distinct surface words whose properties are remembered
 SCENARIOS_KEPT = 256  # scenarios whose reading is remembered
 LONGEST_NAME = 3  # words
-CLAUSE_WORDS = 3  # content words that make a clause of the story stand alone
+PHRASE_WORDS = 4  # from here on an option is looked for as a whole
+CLAUSE_WORDS = 2  # content words, names aside, that make a clause of the story stand alone
 
 # Properties of a surface word.
 CONTENT, NEGATES, BREAKS, CUTS, MENTAL, SKIPPED, PRONOUN, WRITER = (1 << bit for bit in range(8))
 LICENSED, GOAL, OBJECT, ROLE, CAPITAL, OWNING, PERCEIVING, OPPOSITE = (1 << bit for bit in range(8, 16))
+KNOWING = 1 << 16
 
-_TOKEN = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*|[,;:.!?()\"“”—–]")
-_CLAUSE_END = frozenset([",", ";", ":", ".", "!", "?", "—", "–"])
+WRITER_OF_REPLY = "#writer"  # "I think ...": no character's mind
+
+_TOKEN = re.compile(r"[^\W_]+(?:['\u2019-][^\W_]+)*|[,;:.!?\"“”—\u2013]")
 _CUTTING = frozenset(
-    [";", "but", "although", "though", "while", "whereas", "because", "since", "so", "unless", "before", "after", "when", "until", "however"]
+    [
+        ";",
+        "but",
+        "although",
+        "though",
+        "while",
+        "whereas",
+        "because",
+        "since",
+        "so",
+        "unless",
+        "before",
+        "after",
+        "when",
+        "until",
+        "however",
+    ]
 )
 _PERCEIVING = lexicon.stems("see hear notice perceive learn remember watch observe look miss overlook")
+_KNOWING = _PERCEIVING | lexicon.stems("know aware realise realize understand forget sure certain learn suspect mind")
 _CALENDAR = frozenset(
-    ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday", "january", "february", "march", "april", "may", "june", "july", "august", "september", "october", "november", "december", "mr", "mrs", "ms", "dr", "english", "chinese", "sip", "mother's", "ok", "okay", "yes"]
+    [
+        "monday",
+        "tuesday",
+        "wednesday",
+        "thursday",
+        "friday",
+        "saturday",
+        "sunday",
+        "january",
+        "february",
+        "march",
+        "april",
+        "may",
+        "june",
+        "july",
+        "august",
+        "september",
+        "october",
+        "november",
+        "december",
+        "mr",
+        "mrs",
+        "ms",
+        "dr",
+        "english",
+        "chinese",
+        "sip",
+        "mother's",
+        "ok",
+        "okay",
+        "yes",
+    ]
 )
 
 
@@ -46,11 +97,17 @@ class Word(NamedTuple):
 
 
 class Attribution(NamedTuple):
-    """`chain[0]` thinks (that chain[1] thinks) what `said` holds; perceiving: sees or hears it, no more."""
+    """`chain[0]` thinks (that chain[1] thinks) what `said` holds.
+
+    perceiving: sees or hears it, no more. denied: is said not to think it; for words of knowing (aware, see, realise)
+    that is a state of mind too, so it does not count there.
+    """
 
     chain: tuple[str, ...]
     said: frozenset[str]
     perceiving: bool
+    denied: bool
+    claim: str  # chain and mental word, joined by ">", with a leading "!" where negated
 
 
 class Sentence(NamedTuple):
@@ -63,6 +120,7 @@ class Sentence(NamedTuple):
     people: frozenset[str]
     attributions: tuple[Attribution, ...]
     goal: bool  # has a word of wanting, aiming or asking
+    heads: frozenset[str]  # the words that a negation stands right before
     strangers: tuple[str, ...]  # names and things that the scenario does not know
 
 
@@ -82,21 +140,27 @@ class World:
     names: first word -> the names that start with it, longest first. aliases: a word that belongs to one name only.
     specific: content of story, question and options that is not a word of reasoning. mentions: content -> clauses.
     asked: the person the question asks about, then the person that this person's thought is about. marks: for each
-    option the signed content that tells it from the others.
+    option the signed content that tells it from the others. shown: all signed content of each option.
+    claims: for each option who is said to have which state of mind, where words alone do not tell the options apart
+    (else empty). phrases: its
+    whole text as `phrase` has it, "" for one of fewer than `PHRASE_WORDS` words.
     """
 
     names: dict[str, tuple[tuple[tuple[str, ...], str], ...]]
     aliases: dict[str, str]
-    people: frozenset[str]
-    known: frozenset[str]
-    specific: frozenset[str]
-    clauses: tuple[Clause, ...]
-    mentions: dict[str, tuple[int, ...]]
-    asked: tuple[str, ...]
-    question: frozenset[str]
-    marks: tuple[frozenset[str], ...]
-    options: frozenset[str]
-    english: bool
+    people: frozenset[str] = frozenset()
+    known: frozenset[str] = frozenset()
+    specific: frozenset[str] = frozenset()
+    clauses: tuple[Clause, ...] = ()
+    mentions: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    asked: tuple[str, ...] = ()
+    question: frozenset[str] = frozenset()
+    marks: tuple[frozenset[str], ...] = ()
+    shown: tuple[frozenset[str], ...] = ()
+    claims: tuple[frozenset[str], ...] = ()
+    phrases: tuple[str, ...] = ()
+    options: frozenset[str] = frozenset()
+    english: bool = True
 
 
 @lru_cache(maxsize=WORDS_KEPT)
@@ -104,13 +168,13 @@ def word(raw: str) -> Word:
     """The properties of a surface word."""
     lower = raw.lower()
     base = lower
-    owning = lower.endswith(("'s", "’s"))
+    owning = lower.endswith(("'s", "\u2019s"))
     if owning:
         base = lower[:-2]
     kind = OWNING if owning else 0
     if raw[0].isupper():
         kind |= CAPITAL
-    plain = lower.replace("’", "'")
+    plain = lower.replace("\u2019", "'")
     root = stem(base)
     if plain in lexicon.NEGATIONS or plain.endswith("n't"):
         kind |= NEGATES
@@ -137,7 +201,7 @@ def word(raw: str) -> Word:
 
 _MEMBERS = (
     (lexicon.MENTAL, MENTAL), (lexicon.REASONING, LICENSED), (lexicon.GOAL, GOAL), (lexicon.OBJECTS, OBJECT),
-    (lexicon.ROLES, ROLE), (_PERCEIVING, PERCEIVING),
+    (lexicon.ROLES, ROLE), (_PERCEIVING, PERCEIVING), (_KNOWING, KNOWING),
 )  # fmt: skip
 
 
@@ -149,9 +213,7 @@ def world_of(scenario: Scenario) -> World:
 @lru_cache(maxsize=SCENARIOS_KEPT)
 def _world(story: str, question: str, options: tuple[str, ...]) -> World:
     names, aliases = _names((story, question, *options))
-    bare = World(
-        names, aliases, frozenset(), frozenset(), frozenset(), (), {}, (), frozenset(), (), frozenset(), True
-    )
+    bare = World(names, aliases)
     told = [*read(story, bare), *read(question, bare)]
     shown = [read(option, bare) for option in options]
     everything = [*told, *(sentence for option in shown for sentence in option)]
@@ -168,12 +230,15 @@ def _world(story: str, question: str, options: tuple[str, ...]) -> World:
         aliases=aliases,
         people=frozenset().union(*(sentence.people for sentence in everything)),
         known=known,
-        specific=frozenset(one for one in known if one not in lexicon.REASONING),
+        specific=frozenset(one for one in known if one not in lexicon.REASONING) | _telling(shown),
         clauses=clauses,
         mentions={one: tuple(places) for one, places in mentions.items()},
         asked=_asked(question, bare),
         question=asked_words,
         marks=_marks(shown, frozenset(one for one in asked_words if one[0] != "@")),
+        shown=tuple(frozenset().union(*(sentence.signed for sentence in option)) for option in shown),
+        claims=_claims(shown, read(question, bare)),
+        phrases=tuple(phrase(option) if len(option.split()) >= PHRASE_WORDS else "" for option in options),
         options=frozenset().union(*(sentence.content for option in shown for sentence in option)),
         english=sum(map(str.isascii, text)) >= 0.5 * len(text),
     )
@@ -195,9 +260,7 @@ def _names(
             lower.update(token for token in raw if token[0].islower())
             for run, place in _capital_runs(raw):
                 if place == 0 or raw[place - 1] in '"“:':
-                    opening.setdefault(
-                        run, raw[place + len(run)].lower() if place + len(run) < len(raw) else ""
-                    )
+                    opening.setdefault(run, raw[place + len(run)].lower() if place + len(run) < len(raw) else "")
                 else:
                     found[run] = found.get(run, 0) + 1
     for run, behind in opening.items():
@@ -212,9 +275,7 @@ def _names(
             owners.setdefault(one, set()).add(run)
     aliases = {one: "@" + " ".join(next(iter(runs))) for one, runs in owners.items() if len(runs) == 1}
     aliases |= {run[0]: "@" + run[0] for run in kept if len(run) == 1}
-    names = {
-        first: tuple(sorted(runs, key=lambda run: (-len(run[0]), run))) for first, runs in starts.items()
-    }
+    names = {first: tuple(sorted(runs, key=lambda run: (-len(run[0]), run))) for first, runs in starts.items()}
     return names, aliases
 
 
@@ -280,115 +341,178 @@ class _Subject:
 
 
 def _read(text: str, world: World, state: _Subject) -> Sentence:
-    """One pass over the words of a sentence."""
+    """One pass over the words of a sentence; see `_Reader`."""
     tokens = [word(raw) for raw in _TOKEN.findall(text)]
-    content: set[str] = set()
-    signed: set[str] = set()
-    people: set[str] = set()
-    attributions: list[Attribution] = []
-    strangers: list[str] = []
-    saying: set[str] = set()  # what the open attribution says
-    chain: tuple[str, ...] = ()
-    perceiving = open_ = goal = negated = False
-    near: str | None = None  # a mention with nothing but auxiliaries behind it
-    clause_first: str | None = None
-    first: str | None = None
-    fresh = False  # a mention since the last mental word
-    bridged = False  # nothing but "that" and auxiliaries since the last mental word
-    names, aliases, known = world.names, world.aliases, world.known
-    place, size, count = 0, 0, len(tokens)
+    reader = _Reader(world, state)
+    place, count = 0, len(tokens)
     while place < count:
-        base, root, kind = tokens[place]
-        place += 1
+        place = reader.take(tokens, place)
+    return reader.sentence(text)
+
+
+class _Reader:
+    """Reads one sentence from left to right.
+
+    A mental word opens an attribution to its subject: the mention with nothing but auxiliaries and adverbs between, else
+    the first one of the clause, of the sentence, or the last person spoken of. What follows belongs to the
+    attribution until a word like "because" or "but" cuts it off; a further mental word with a subject of its own,
+    with no comma or conjunction between, is a thought within the thought. A negated mental word turns the signs of
+    all that is attributed.
+    """
+
+    def __init__(self, world: World, state: _Subject) -> None:
+        self.world = world
+        self.state = state
+        self.content: set[str] = set()
+        self.signed: set[str] = set()
+        self.people: set[str] = set()
+        self.attributions: list[Attribution] = []
+        self.strangers: list[str] = []
+        self.heads: set[str] = set()
+        self.awaits = False  # a negation whose word has not come yet
+        self.knowing = False
+        self.verb = ""
+        self.size = 0
+        self.goal = False
+        self.negated = False  # a negation since the clause began
+        self.since = False  # a negation since the last mention
+        self.near: str | None = None  # a mention with nothing but auxiliaries behind it
+        self.clause_first: str | None = None
+        self.first: str | None = None
+        self.fresh = False  # a mention since the last mental word
+        self.broken = False  # a comma or conjunction since the last mental word
+        self.told = False  # a content word since the clause began
+        self.leads = False  # the last mention came before any
+        self.open = False
+        self.said: set[str] = set()
+        self.chain: tuple[str, ...] = ()
+        self.perceiving = False
+        self.denied = False
+
+    def take(self, tokens: Sequence[Word], place: int) -> int:
+        """Read the word at `place`; the place behind what was read."""
+        told = tokens[place]
+        base, root, kind = told
         if kind & BREAKS:
-            negated = False
-            near = clause_first = None
-            if kind & CUTS:
-                if open_:
-                    attributions.append(Attribution(chain, frozenset(saying), perceiving))
-                    open_ = False
-                bridged = False
-            size += base.isalnum()
-            continue
-        size += 1
+            self._break(told)
+            return place + 1
+        self.size += 1
         if kind & NEGATES:
-            negated = True
-            continue
-        mention = None
-        if base in aliases or base in names:
-            mention, place = _mention(tokens, place - 1, world)
-        elif kind & PRONOUN:
-            mention = state.meant()
+            self.negated = self.since = self.awaits = True
+            return place + 1
+        world = self.world
+        if base in world.aliases or base in world.names:
+            name, behind = _mention(tokens, place, world)
+            self._meet(name, named=True)
+            return behind
+        if kind & PRONOUN:
+            self._meet(self.chain[0] if self.open else self.state.meant(), named=False)
         elif kind & WRITER:
-            near = clause_first = "#writer"
-            fresh = True
-            continue
+            self._meet(WRITER_OF_REPLY, named=False)
         elif kind & ROLE:
-            mention = "@" + root
-        if mention is not None:
-            if not kind & PRONOUN:
-                state.meet(mention)
-                people.add(mention)
-                content.add(mention)
-                one = "!" + mention if negated else mention
-                signed.add(one)
-                if open_:
-                    saying.add(one)
-            near = mention
-            clause_first = clause_first or mention
-            first = first or mention
-            fresh = True
-            continue
-        if not kind & CONTENT:
-            if not kind & SKIPPED and base != "that":
-                near = None
-                bridged = False
-            continue
-        content.add(root)
-        sign = negated != bool(kind & OPPOSITE)
-        one = "!" + root if sign else root
-        signed.add(one)
-        goal = goal or bool(kind & GOAL)
+            self._meet("@" + root, named=True)
+        elif kind & CONTENT:
+            self._take_content(told)
+        elif not kind & SKIPPED and base != "that":
+            self.near = None
+        return place + 1
+
+    def sentence(self, text: str) -> Sentence:
+        """What was read."""
+        self._close()
+        return Sentence(
+            text,
+            self.size,
+            frozenset(self.content),
+            frozenset(self.signed),
+            frozenset(self.people),
+            tuple(self.attributions),
+            self.goal,
+            frozenset(self.heads),
+            tuple(self.strangers),
+        )
+
+    def _break(self, told: Word) -> None:
+        self.negated = self.since = self.awaits = False
+        self.near = self.clause_first = None
+        self.broken = True
+        self.told = False
+        self.size += told.base.isalnum()
+        if told.kind & CUTS:
+            self._close()
+
+    def _meet(self, person: str | None, *, named: bool) -> None:
+        """A mention, by name or by pronoun."""
+        if person is None:
+            return
+        if named:
+            self.state.meet(person)
+            self.people.add(person)
+            self._add(person, self.negated)
+        self.near = person
+        self.clause_first = self.clause_first or person
+        self.first = self.first or person
+        self.fresh = True
+        self.leads = not self.told
+        self.since = False
+
+    def _take_content(self, told: Word) -> None:
+        kind, known = told.kind, self.world.known
+        if kind & GOAL:
+            self.goal = True
+        if kind & MENTAL and (self.fresh or not self.open):
+            self._open(told)
         if kind & MENTAL:
-            if fresh or not open_:
-                holder = near or clause_first or first or state.last or state.asked
-                nested = open_ and bridged and near is not None and near != "#writer"
-                if open_:
-                    attributions.append(Attribution(chain, frozenset(saying), perceiving))
-                if holder is not None and holder != "#writer":
-                    chain = (*chain, holder) if nested else (holder,)
-                    perceiving = bool(kind & PERCEIVING)
-                    saying = set()
-                    open_ = True
-                else:
-                    open_ = False
-                fresh = False
-            bridged = True
-            near = None
-        elif not kind & SKIPPED:
-            near = None
-            bridged = False
-        if open_:
-            saying.add(one)
-        if known and root not in known and not kind & LICENSED and _is_stranger(kind, size):
-            strangers.append(base)
-    if open_:
-        attributions.append(Attribution(chain, frozenset(saying), perceiving))
-    return Sentence(
-        text,
-        size,
-        frozenset(content),
-        frozenset(signed),
-        frozenset(people),
-        tuple(attributions),
-        goal,
-        tuple(strangers),
-    )
+            self.broken = False
+        if not kind & SKIPPED:
+            self.near = None
+        self.told = True
+        if self.awaits and not kind & SKIPPED:
+            self.heads.add(told.stem)
+            self.awaits = False
+        self._add(told.stem, self.negated != bool(kind & OPPOSITE))
+        if known and not kind & LICENSED and told.stem not in known and _is_stranger(told, self.size):
+            self.strangers.append(told.base)
+
+    def _add(self, one: str, negated: bool) -> None:
+        """A content word or a name, under the signs that hold here."""
+        self.content.add(one)
+        signed = "!" + one if negated != self.denied else one
+        self.signed.add(signed)
+        if self.open:
+            self.said.add(signed)
+
+    def _open(self, told: Word) -> None:
+        """Start what a mental word attributes to its subject."""
+        kind = told.kind
+        holder = self.near or self.clause_first or self.first or self.state.last
+        nested = self.open and not (self.broken and self.leads)
+        chain = self.chain
+        outer_perceiving, outer_denied = self.perceiving, self.denied
+        denied = self.since if self.near else self.negated
+        self._close()
+        if holder is None or holder == WRITER_OF_REPLY:
+            return
+        self.open = True
+        self.fresh = self.negated = self.since = False
+        self.said = set()
+        self.chain = (*chain, holder) if nested else (holder,)
+        self.perceiving = outer_perceiving if nested else bool(kind & PERCEIVING)
+        self.knowing = bool(kind & KNOWING)
+        self.verb = told.stem
+        self.denied = denied != (nested and outer_denied)
+
+    def _close(self) -> None:
+        if self.open:
+            denied = self.denied and not self.knowing
+            claim = ("!" if self.denied else "") + ">".join((*self.chain, self.verb))
+            self.attributions.append(Attribution(self.chain, frozenset(self.said), self.perceiving, denied, claim))
+        self.open = self.denied = False
 
 
-def _is_stranger(kind: int, size: int) -> bool:
-    """Whether a word the scenario does not know is a name (a capital within a sentence) or an ordinary thing."""
-    return bool(kind & OBJECT or (kind & CAPITAL and size > 1))
+def _is_stranger(told: Word, size: int) -> bool:
+    """Whether a word the scenario does not know is an ordinary thing, or a name: a capital within a sentence."""
+    return bool(told.kind & OBJECT or (told.kind & CAPITAL and size > 1 and len(told.base) > 1))
 
 
 def _mention(tokens: Sequence[Word], place: int, world: World) -> tuple[str, int]:
@@ -420,21 +544,24 @@ def _clauses(story: str, world: World) -> tuple[Clause, ...]:
 
 
 def _pieces(text: str, world: World) -> list[Sentence]:
-    """A sentence cut at its commas and semicolons; a piece too short to stand alone joins the one before it."""
+    """A sentence cut at its commas and semicolons; a piece too short to stand alone joins its neighbour."""
     pieces: list[str] = []
     for part in re.split(r"(?<=[,;])\s", text):
-        if pieces and (_size(part) < CLAUSE_WORDS or _size(pieces[-1]) < CLAUSE_WORDS):
+        if pieces and (_size(part, world) < CLAUSE_WORDS or _size(pieces[-1], world) < CLAUSE_WORDS):
             pieces[-1] = f"{pieces[-1]} {part}"
         else:
             pieces.append(part)
     return [_read(piece, world, _Subject(None)) for piece in pieces]
 
 
-def _size(text: str) -> int:
-    return sum(bool(word(raw).kind & CONTENT) for raw in _TOKEN.findall(text))
+def _size(text: str, world: World) -> int:
+    """Content words that are no names."""
+    return sum(one[0] != "@" for one in _read(text, world, _Subject(None)).content)
 
 
-_REFERRING = frozenset(["he", "she", "they", "it", "him", "her", "them", "his", "hers", "their", "its", "himself", "herself", "themselves"])
+_REFERRING = frozenset(
+    ["he", "she", "they", "it", "him", "her", "them", "his", "hers", "their", "its", "himself", "herself", "themselves"]
+)
 
 
 def _has_pronoun(text: str) -> bool:
@@ -472,7 +599,7 @@ def _asked(question: str, world: World) -> tuple[str, ...]:
             waiting = False
         elif base in lexicon.INVERTING:
             waiting = True
-        elif kind & WRITER or base in ",.?":
+        elif kind & WRITER or base in ",?":
             waiting = False
         if kind & MENTAL:
             verbs.append(at)
@@ -480,10 +607,14 @@ def _asked(question: str, world: World) -> tuple[str, ...]:
         return ()
     outer = inverted or people[0][0]
     at = next(at for person, at in people if person == outer)
-    inner = next(
-        (p for p, where in people if where > at and p != outer and any(at < v < where for v in verbs)), None
-    )
+    inner = next((p for p, where in people if where > at and p != outer and any(at < v < where for v in verbs)), None)
     return (outer,) if inner is None else (outer, inner)
+
+
+def _telling(options: Sequence[Sequence[Sentence]]) -> frozenset[str]:
+    """Content that some option has and some other has not: in this scenario it is no mere word of reasoning."""
+    told = [frozenset().union(*(sentence.content for sentence in option)) for option in options]
+    return frozenset().union(*told) - frozenset.intersection(*told) - _YES - _NO if told else frozenset()
 
 
 _YES = frozenset(("yes", "true"))
@@ -491,16 +622,64 @@ _NO = frozenset(("no", "false"))
 
 
 def _marks(options: Sequence[Sequence[Sentence]], question: frozenset[str]) -> tuple[frozenset[str], ...]:
-    """For each option the signed content that not every option has; yes and no stand for the question's content."""
+    """For each option the signed content that tells it from the others; yes and no stand for the question's content.
+
+    Words that every option has, under one sign or the other, tell nothing unless a negation stands right before them:
+    of "knows where the ball is" and "does not know where the ball is" it is the knowing that differs.
+    """
     signed: list[frozenset[str]] = []
     for option in options:
         said = frozenset().union(*(sentence.signed for sentence in option))
         first = _TOKEN.findall(option[0].text)[0].lower() if option and _TOKEN.findall(option[0].text) else ""
-        bare = {one.lstrip("!") for one in said} - _YES - _NO - {"true"}
+        bare = {plain(one) for one in said} - _YES - _NO
         if not bare and first in _YES:
             said = question
         elif not bare and first in _NO:
             said = frozenset("!" + one for one in question)
         signed.append(said)
-    shared = frozenset.intersection(*signed) if signed else frozenset()
-    return tuple((said - shared) or said for said in signed)
+    if not signed:
+        return ()
+    shared = frozenset.intersection(*signed)
+    topics = frozenset.intersection(*(frozenset(map(plain, said)) for said in signed))
+    heads = frozenset().union(*(sentence.heads for option in options for sentence in option)) or topics
+    telling = [frozenset(one for one in said - shared if plain(one) not in topics - heads) for said in signed]
+    return tuple(mark or said - shared or said for mark, said in zip(telling, signed, strict=True))
+
+
+def _claims(options: Sequence[Sequence[Sentence]], question: Sequence[Sentence]) -> tuple[frozenset[str], ...]:
+    """What tells options apart that share all their words, or that are nothing but names of people; else nothing."""
+    if not options:
+        return ()
+    content = [frozenset().union(*(sentence.content for sentence in option)) for option in options]
+    if all(len(said) == 1 and next(iter(said))[0] == "@" for said in content):
+        minds = [one for sentence in question for one in sentence.signed if plain(one) in _STATES]
+        told = [frozenset(_of_person(next(iter(said)), mind) for mind in minds) for said in content]
+    elif len({said - _FILLERS for said in content}) == 1:
+        told = [claims_of(option) for option in options]
+        told = [said - frozenset.intersection(*told) for said in told]
+    else:
+        return ()
+    return tuple(told) if all(told) and len(set(told)) == len(told) else ()
+
+
+_STATES = lexicon.stems("know think believe expect want feel aware mistaken wrong see hear remember")
+_FILLERS = lexicon.stems("too either also so")
+
+
+def _of_person(person: str, mind: str) -> str:
+    return f"!{person}>{mind[1:]}" if mind[0] == "!" else f"{person}>{mind}"
+
+
+def claims_of(said: Iterable[Sentence]) -> frozenset[str]:
+    """Who is said to have which state of mind."""
+    return frozenset(attribution.claim for sentence in said for attribution in sentence.attributions)
+
+
+def phrase(text: str) -> str:
+    """The words in lower case with one space around each, so that `in` finds whole-word phrases."""
+    return f" {' '.join(raw for raw in _TOKEN.findall(text.lower()) if raw[0].isalnum())} "
+
+
+def plain(one: str) -> str:
+    """A signed word without its sign."""
+    return one[1:] if one[0] == "!" else one

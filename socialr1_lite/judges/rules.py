@@ -7,17 +7,19 @@ know nothing of gold: they hold a reply to the story and to itself.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from socialr1_lite.judges.base import Verdict
 from socialr1_lite.judges.lexicon import INJECTION, REASONING
-from socialr1_lite.judges.reading import Clause, Sentence, World, read, world_of
+from socialr1_lite.judges.reading import Attribution, Clause, Sentence, World, claims_of, phrase, read, world_of
 from socialr1_lite.scenario import Scenario
 from socialr1_lite.sip import STAGES, TITLES, Reply
 
 # All constants are [ours]; tests/rewards/test_hacks.py shows that every hack of REWARDS.md loses under them.
-SUPPORTED = 0.6  # share of a cue's content found in one or two clauses of the story: fully supported
+SUPPORTED = 0.6  # share of a cue's content found in a few clauses of the story: fully supported
+CLAUSES_A_CUE = 3  # clauses of the story that one cue may draw together
 UNSUPPORTED = 0.3  # at or below: invented
 CONFLICT = 0.3  # share of the common words under an opposite sign: the cue denies what the story says
 QUOTED = 0.8  # share of a clause's content that makes it repeated
@@ -27,8 +29,12 @@ ABOUT = 0.5  # share of a sentence's weighty words that the scenario has: fully 
 STRANGER_WORTH = 0.5  # factor for each stage with an invented name or thing
 NEUTRAL = 0.5  # an interpretation that says nothing of any option
 OTHER_MIND = 0.3  # a state of mind of somebody, but not of whom the question asks about
+DENIAL_WORTH = 0.6  # "does not think that ..." tells what is not in a mind
 LOWER_ORDER = 0.6  # the thought about a thought is missing
 DISAGREES = 0.2  # factor for a response at odds with the interpretation
+
+
+_LABEL = re.compile(r"\b(?i:option|choice|answer)(?i:\s{1,3}is)?\s{0,3}:?\s{0,3}\(?([A-Z])(?![\w'\u2019])|\(([A-Z])\)")
 
 
 class Agreement(NamedTuple):
@@ -59,7 +65,8 @@ def _judge(reply: Reply, world: World) -> Verdict:
     notes: list[str] = []
     for stage in STAGES:
         text = reply.stage_text(stage)
-        stages[stage] = read(text, world) if text else []
+        # Cues are often given as a list with semicolons: each is a cue of its own.
+        stages[stage] = read(text.replace(";", ".") if stage == STAGES[0] else text, world) if text else []
         worth[stage] = _worth(stage, text, stages[stage], world, told, notes)
     cues, interpretation, goal, response = (stages[stage] for stage in STAGES)
     chosen = reply.answer
@@ -77,13 +84,11 @@ def _judge(reply: Reply, world: World) -> Verdict:
 # ---------------------------------------------------------------------------------------- for every stage
 
 
-def _worth(
-    stage: str, text: str, said: Sequence[Sentence], world: World, told: set[str], notes: list[str]
-) -> float:
+def _worth(stage: str, text: str, said: Sequence[Sentence], world: World, told: set[str], notes: list[str]) -> float:
     """Share of a stage's words that are about the scenario and not said before, times the cost of inventions."""
     if not said:
         return 0.0
-    if INJECTION.search(text) and not _is_of_story(text, world):
+    if INJECTION.search(text):
         notes.append(f"{TITLES[stage]} 0.00: speaks to a judge instead of about the story")
         return 0.0
     size = about = 0.0
@@ -97,9 +102,7 @@ def _worth(
         strangers.extend(sentence.strangers)
     value = about / size if size else 0.0
     if value < 0.75:
-        notes.append(
-            f"{TITLES[stage]}: {1 - value:.0%} of its words are not about this story, or were said before"
-        )
+        notes.append(f"{TITLES[stage]}: {1 - value:.0%} of its words are not about this story, or were said before")
     if strangers:
         named = ", ".join(sorted(set(strangers))[:3])
         notes.append(f"{TITLES[stage]}: names what neither story nor question has: {named}")
@@ -128,14 +131,10 @@ def _cues(said: Sequence[Sentence], world: World, notes: list[str]) -> float:
     value = sum(support * sentence.size for support, sentence in zip(supports, said, strict=True)) / size
     invented = [sentence.text for support, sentence in zip(supports, said, strict=True) if support < 0.5]
     if invented:
-        notes.append(
-            f"Cue Encoding: {len(invented)} of {len(said)} cues are not in the story: {_quote(invented[0])}"
-        )
+        notes.append(f"Cue Encoding: {len(invented)} of {len(said)} cues are not in the story: {_quote(invented[0])}")
     selective = _selectivity(said, world)
     if selective < 1.0:
-        notes.append(
-            f"Cue Encoding: repeats the story instead of choosing from it (selectivity {selective:.2f})"
-        )
+        notes.append(f"Cue Encoding: repeats the story instead of choosing from it (selectivity {selective:.2f})")
     return value * selective
 
 
@@ -144,18 +143,16 @@ def _support(cue: Sentence, world: World) -> float:
     wanted = frozenset(one for one in cue.content if one in world.known or one not in REASONING)
     if not wanted:
         return 0.0
-    first = _best(wanted, world)
-    if first is None:
-        return 0.0
-    rest = wanted - first.content
-    second = _best(rest, world) if rest else None
-    found = wanted & first.content
-    people = first.people
-    signed = first.signed
-    if second is not None:
-        found |= wanted & second.content
-        people |= second.people
-        signed |= second.signed
+    found: frozenset[str] = frozenset()
+    people: frozenset[str] = frozenset()
+    signed: frozenset[str] = frozenset()
+    for _ in range(CLAUSES_A_CUE):
+        clause = _best(wanted - found, world)
+        if clause is None:
+            break
+        found |= wanted & clause.content
+        people |= clause.people
+        signed |= clause.signed
     if not cue.people <= people or _denied(cue.signed, signed) > CONFLICT:
         return 0.0
     return _ramp(len(found) / len(wanted), UNSUPPORTED, SUPPORTED)
@@ -169,9 +166,7 @@ def _best(wanted: frozenset[str], world: World) -> Clause | None:
             shared[number] = shared.get(number, 0) + 1
     if not shared:
         return None
-    return world.clauses[
-        max(shared, key=lambda number: (shared[number], -len(world.clauses[number].content), -number))
-    ]
+    return world.clauses[max(shared, key=lambda number: (shared[number], -len(world.clauses[number].content), -number))]
 
 
 def _denied(one: frozenset[str], other: frozenset[str]) -> float:
@@ -209,33 +204,49 @@ def _interpretation(said: Sequence[Sentence], world: World, thought: Agreement, 
             notes.append(f"Cue Interpretation: says nothing of what {world.asked[0][1:].title()} has in mind")
             mind = OTHER_MIND
         elif len(world.asked) > 1 and not _nests(said, world.asked):
-            notes.append(
-                f"Cue Interpretation: leaves out what is thought of {world.asked[1][1:].title()}'s mind"
-            )
+            notes.append(f"Cue Interpretation: leaves out what is thought of {world.asked[1][1:].title()}'s mind")
             mind = LOWER_ORDER
+    denied = _denied_share(said, world)
+    if denied:
+        notes.append("Cue Interpretation: says what is not thought, and leaves open what is")
+        mind *= 1.0 - (1.0 - DENIAL_WORTH) * denied
     if thought.value < NEUTRAL:
         notes.append("Cue Interpretation: speaks against the answer that is given")
     return mind * thought.value
 
 
+def _denied_share(said: Sequence[Sentence], world: World) -> float:
+    """Share of the asked person's (or anybody's) attributed thoughts that are denied, in [0, 1]."""
+    held = [
+        attribution.denied
+        for sentence in said
+        for attribution in sentence.attributions
+        if not world.asked or attribution.chain[0] == world.asked[0]
+    ]
+    return sum(held) / len(held) if held else 0.0
+
+
 def _nests(said: Sequence[Sentence], asked: tuple[str, ...]) -> bool:
     """Whether the asked person's thought about the second person is told."""
     return any(
-        attribution.chain[0] == asked[0]
-        and (asked[1] in attribution.chain[1:] or _names(attribution, asked[1]))
+        attribution.chain[0] == asked[0] and (asked[1] in attribution.chain[1:] or _names(attribution, asked[1]))
         for sentence in said
         for attribution in sentence.attributions
     )
 
 
-def _names(attribution: tuple[tuple[str, ...], frozenset[str], bool], person: str) -> bool:
-    return person in attribution[1] or "!" + person in attribution[1]
+def _names(attribution: Attribution, person: str) -> bool:
+    return person in attribution.said or "!" + person in attribution.said
 
 
 def _interpreted(said: Sequence[Sentence], world: World, chosen: int | None) -> Agreement:
     """What the asked person's states of mind say of the options; without any, what the stage says at all."""
     if not world.marks:
         return Agreement(1.0, None)
+    if world.claims:
+        agreement = _compare(claims_of(said), world.claims, chosen)
+        if agreement.favoured is not None:
+            return agreement
     asked = world.asked[0] if world.asked else None
     held = [
         attribution
@@ -252,27 +263,36 @@ def _interpreted(said: Sequence[Sentence], world: World, chosen: int | None) -> 
 
 
 def _agreement(signs: frozenset[str], world: World, chosen: int | None) -> Agreement:
-    """1 when the signed words speak for the chosen option and more than for any other; 0 when against it."""
-    if chosen is None or chosen >= len(world.marks):
+    """How signed words stand to the options: by what tells these apart, less what of the chosen one is denied."""
+    agreement = _compare(signs, world.marks, chosen)
+    if chosen is None or agreement.favoured != chosen:
+        return agreement
+    return Agreement(agreement.value * (1.0 - _denied(world.shown[chosen], signs)), chosen)
+
+
+def _compare(signs: frozenset[str], marks: Sequence[frozenset[str]], chosen: int | None) -> Agreement:
+    """1 when the signs speak for the chosen option and more than for any other; 0 when against it."""
+    if chosen is None or chosen >= len(marks):
         return Agreement(0.0, None)
-    speaks = [_speaks(mark, signs) for mark in world.marks]
-    if not any(speaks):
-        return Agreement(NEUTRAL, None)
+    speaks = [_speaks(mark, signs) for mark in marks]
     best = max(speaks)
     own = speaks[chosen]
+    if not any(speaks):
+        return Agreement(NEUTRAL, None)
     if own <= 0.0:
         return Agreement(0.0, speaks.index(best) if best > 0.0 else None)
-    rival = max((one for index, one in enumerate(speaks) if index != chosen), default=0.0)
-    if own > rival:
-        return Agreement(1.0, chosen)
-    return Agreement(NEUTRAL if own == rival else 0.0, chosen if own == rival else speaks.index(best))
+    rival = max(one for index, one in enumerate(speaks) if index != chosen)
+    if own == rival:
+        return Agreement(NEUTRAL, chosen)
+    return Agreement(1.0, chosen) if own > rival else Agreement(0.0, speaks.index(best))
 
 
 def _speaks(mark: frozenset[str], signs: frozenset[str]) -> float:
     """Share of an option's words said, minus the share denied, in [-1, 1]."""
     if not mark:
         return 0.0
-    return (len(mark & signs) - sum(_flip(one) in signs for one in mark)) / len(mark)
+    denied = sum(_flip(one) in signs and one not in signs for one in mark)
+    return (len(mark & signs) - denied) / len(mark)
 
 
 # ------------------------------------------------------------------------------------------------ 3: goal
@@ -287,7 +307,7 @@ def _goal(said: Sequence[Sentence], world: World, notes: list[str]) -> float:
     wants = any(sentence.goal for sentence in said)
     content = _union(sentence.content for sentence in said)
     about = frozenset(one for one in world.question | world.options if one[0] != "@")
-    grounded = min(1.0, len(content & about) / min(2, len(about))) if about else 1.0
+    grounded = float(bool(content & about)) if about else 1.0
     if not whose:
         notes.append("Goal Clarification: does not name the person that the question asks about")
     if not wants:
@@ -299,10 +319,35 @@ def _goal(said: Sequence[Sentence], world: World, notes: list[str]) -> float:
 
 
 def _said(said: Sequence[Sentence], world: World, chosen: int | None) -> Agreement:
-    """What the response says of the options."""
+    """What the response says of the options: the labels it names, or else their words."""
     if not world.marks:
         return Agreement(1.0, None)
+    named = {
+        ord(label) - ord("A")
+        for sentence in said
+        for match in _LABEL.finditer(sentence.text)
+        for label in match.groups()
+        if label
+    }
+    named = {index for index in named if index < len(world.marks)}
+    if len(named) == 1:
+        favoured = named.pop()
+        if favoured != chosen:
+            return Agreement(0.0, favoured)
+        words = _agreement(_union(sentence.signed for sentence in said), world, chosen)
+        return Agreement(max(NEUTRAL, words.value) if words.value != NEUTRAL else 1.0, chosen)
+    whole = _whole(said, world)
+    if whole is not None:
+        return Agreement(float(whole == chosen), whole)
     return _agreement(_union(sentence.signed for sentence in said), world, chosen)
+
+
+def _whole(said: Sequence[Sentence], world: World) -> int | None:
+    """The one option whose whole text the stage says, None for no or several; short texts are left to their words."""
+    text = phrase(" ".join(sentence.text for sentence in said))
+    found = [index for index, option in enumerate(world.phrases) if option and option in text]
+    longest = [i for i in found if not any(j != i and world.phrases[i] in world.phrases[j] for j in found)]
+    return longest[0] if len(longest) == 1 else None
 
 
 def _response(
@@ -347,7 +392,3 @@ def _ramp(value: float, low: float, high: float) -> float:
 def _quote(text: str, limit: int = 60) -> str:
     line = " ".join(text[: 4 * limit].split())
     return repr(line if len(line) <= limit else line[: limit - 1] + "…")
-
-
-def _is_of_story(text: str, world: World) -> bool:
-    return False

@@ -14,7 +14,7 @@ KNOWN_SCENARIOS = 256  # what was worked out for a scenario is kept for the last
 
 # Every alternative is anchored on a literal and bounded, so that a search is linear in the text.
 _LETTER = (
-    r"[(\[\"'*“]{0,3}(?P<%s>[A-Z])(?![\w'’])(?!(?<=[AI])\s+[a-z])"  # "A basket" is an article, not a label
+    r"[(\[\"'*“]{0,3}(?P<%s>[A-Z])(?![\w'\u2019])(?!(?<=[AI])\s+[a-z])"  # "A basket" is an article, not a label
 )
 LABEL = re.compile(
     r"\b(?i:option|choice|alternative|answer)s?\s{0,3}[:#]?\s{0,3}"
@@ -23,7 +23,7 @@ LABEL = re.compile(
     + r"(?:\s{0,3}"
     + _LETTER % "answered"
     + r")?"
-    + r"|\b(?i:I(?:'ll|’ll|\s{1,3}will|\s{1,3}would)?\s{1,3}(?:choose|pick|select|go\s{1,3}with))\b"
+    + r"|\b(?i:I(?:'ll|\u2019ll|\s{1,3}will|\s{1,3}would)?\s{1,3}(?:choose|pick|select|go\s{1,3}with))\b"
     + r"|[(\[](?P<bracketed>[A-Z])[)\]]"
     + r"|(?m:^)[ \t*]{0,8}(?P<listed>[A-Z])[.)](?=\s)"
     + r"|\b(?P<judged>[A-Z])\s{1,3}(?i:is\s{1,3}(?:right|correct|true|best|the\s{1,3}(?:right|correct|best|answer)))\b"
