@@ -1,4 +1,4 @@
-"""Open the trace viewer: python app.py [RUN_OR_FOLDER ...] [--host 127.0.0.1] [--port 7860]."""
+"""Open the trace viewer: python app.py [RUN_OR_FOLDER ...] [--host 127.0.0.1] [--port 7860] [--model NAME ...]."""
 
 from __future__ import annotations
 
@@ -14,11 +14,12 @@ def main() -> None:
     parser.add_argument("places", nargs="*", type=Path, metavar="RUN_OR_FOLDER", help="run folders, or folders of runs (default: runs/, or a bundled example)")
     parser.add_argument("--host", default="127.0.0.1", help="the address to listen on (default: this machine only)")
     parser.add_argument("--port", type=int, default=None, help="the port (default: the first free one from 7860)")
+    parser.add_argument("--model", action="append", default=[], metavar="NAME", help="a local model folder or id to offer on the page Try it")
     told = parser.parse_args()
 
     from socialr1_lite.viewer import launch  # gradio takes seconds to import: mistakes are told before
 
-    launch(told.places or None, host=told.host, port=told.port)
+    launch(told.places or None, host=told.host, port=told.port, models=told.model)
 
 
 if __name__ == "__main__":

@@ -39,7 +39,7 @@ def launch(places: Places = None, *, host: str = "127.0.0.1", port: int | None =
 
 def show(places: Places = None, *, height: int = 900, port: int | None = None) -> gradio.Blocks:
     """Show the viewer in a Jupyter or Colab cell; the kernel stays free."""
-    return launch(places, port=port, prevent_thread_lock=True, inline=True, height=height, quiet=True)
+    return launch(places, port=port, prevent_thread_lock=True, inline=True, height=height)
 
 
 def _listed(places: Places) -> list[Path] | None:

@@ -1,3 +1,393 @@
-MAX_FILE="64mb"
-def export(l,a): return {}
-def import_file(l,a): return {}
+"""Traces in and out: foreign completions become run folders, a selection becomes a file.
+
+    python -m socialr1_lite.viewer.exchange FILE [-o RUN]
+
+FILE is one of: TRL's completions_*.parquet (or several, same columns), verl's rollout JSONL, our own exported JSONL, or
+the JSONL that `score` reads (id, story, question, options, gold, completion), which is scored on the way in.
+
+What a foreign file does not say is not made up: without a gold answer the outcome is "unknown"; the file's own rewards
+are kept as parts, and their sum stands as the total (in the place of the outcome term, weight 1, additive mode [ours]).
+"""
+
+from __future__ import annotations
+
+import argparse
+import base64
+import binascii
+import csv
+import hashlib
+import io
+import json
+import re
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from socialr1_lite.data import json_lines, read_scenario
+from socialr1_lite.errors import DataError, command
+from socialr1_lite.recipe import Rewards
+from socialr1_lite.rewards import RewardStack
+from socialr1_lite.runlog import RunFolder, TraceWriter
+from socialr1_lite.runlog.index import TraceIndex, cache_folder
+from socialr1_lite.runlog.traces import REQUIRED
+from socialr1_lite.scenario import Scenario
+from socialr1_lite.sip import parse, stage_states
+from socialr1_lite.viewer.library import IMPORTS, Library
+from socialr1_lite.viewer.pages import key_of, sorting, where, whole
+from socialr1_lite.viewer.serving import Asked, BadRequest
+from socialr1_lite.viewer.sheet import html_sheet
+from socialr1_lite.viewer.stage import COMPONENTS
+
+Row = dict[str, Any]
+Json = dict[str, Any]
+
+MAX_FILE = "64mb"  # of an upload; larger files go through the command line
+MAX_BYTES = 64 << 20
+FORMATS = ("jsonl", "csv", "parquet", "html")
+MOST_ROWS = {"jsonl": 20_000, "csv": 20_000, "parquet": 20_000, "html": 300}
+KINDS = {"jsonl": "application/x-ndjson", "csv": "text/csv", "parquet": "application/vnd.apache.parquet", "html": "text/html"}
+SCALARS = ("phase", "benchmark", "step", "scenario", "dimension", "group", "index", "outcome", "total", "advantage", "tau", "tokens", "finish")
+FORMULA = ("=", "+", "-", "@", "\t", "\r")  # a spreadsheet runs a cell that begins so
+MESSAGE = re.compile(r"\w+|[^\w\s]")
+
+
+# ---------------------------------------------------------------------------------------------------- out
+
+
+def export(library: Library, asked: Asked) -> Json:
+    """The selection as a file: its name, kind and content (base64)."""
+    run = library.run(asked.text("run"))
+    told, sort = where(asked), sorting(asked)
+    kind = asked.choice("format", FORMATS, "jsonl")
+    asked.done()
+    index = run.index()
+    total = index.count(told)
+    rows = selected(index, told, sort, MOST_ROWS[kind])
+    content = WRITERS[kind](rows, f"{run.label}: {total} completions")
+    return {
+        "name": f"{re.sub(r'[^A-Za-z0-9._-]+', '-', run.label)[:60] or 'traces'}.{kind}",
+        "kind": KINDS[kind],
+        "content": base64.b64encode(content).decode(),
+        "rows": min(total, MOST_ROWS[kind]),
+        "total": total,
+    }
+
+
+def selected(index: TraceIndex, told: Json, sort: str, most: int) -> Iterator[tuple[Row, Scenario | None]]:
+    """Whole rows of a selection, with their scenarios."""
+    for scalars in index.page(told, sort, 0, most):
+        yield whole(index, scalars)
+
+
+def to_jsonl(rows: Iterable[tuple[Row, Scenario | None]], title: str) -> bytes:
+    """Stored rows with their scenario, one a line; can be imported again."""
+    lines = (
+        json.dumps({"id": key_of(row), "total": row["total"], **_stored(row), "scenario_row": scenario.to_row() if scenario else None})
+        for row, scenario in rows
+    )
+    return "".join(f"{line}\n" for line in lines).encode()
+
+
+def _stored(row: Row) -> Row:
+    kept = {*REQUIRED, "advantage", "answer", "benchmark", "judge", "notes", "prefilled", "sampling", "stages", "segment", "rank", "version"}
+    return {key: value for key, value in row.items() if key in kept}
+
+
+def flat(row: Row, scenario: Scenario | None) -> Row:
+    """One row of a table: scalars, components, parts, texts."""
+    return {
+        "id": key_of(row),
+        **{name: row.get(name) for name in SCALARS},
+        **{f"reward.{name}": row["components"].get(name) for name in COMPONENTS},
+        **{f"stage.{stage}": state for stage, state in (row.get("stages") or {}).items()},
+        "question": scenario.question if scenario else "",
+        "completion": row["completion"],
+        "notes": "; ".join(row.get("notes") or ()),
+    }
+
+
+def to_csv(rows: Iterable[tuple[Row, Scenario | None]], title: str) -> bytes:
+    """A table. Texts that a spreadsheet would run as a formula get an apostrophe in front."""
+    told = [flat(*one) for one in rows]
+    file = io.StringIO()
+    writer = csv.DictWriter(file, _columns(told), restval="")
+    writer.writeheader()
+    writer.writerows({key: _harmless(value) for key, value in row.items()} for row in told)
+    return file.getvalue().encode("utf-8", "replace")
+
+
+def _columns(rows: Sequence[Row]) -> list[str]:
+    return list(dict.fromkeys(key for row in rows for key in row)) or ["id"]
+
+
+def _harmless(value: Any) -> Any:
+    return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA) else value
+
+
+def to_parquet(rows: Iterable[tuple[Row, Scenario | None]], title: str) -> bytes:
+    """The same table as Parquet."""
+    import pyarrow
+    import pyarrow.parquet
+
+    told = [flat(*one) for one in rows]
+    columns = _columns(told)
+    table = pyarrow.Table.from_pylist([{key: sound(row.get(key)) for key in columns} for row in told])
+    sink = io.BytesIO()
+    pyarrow.parquet.write_table(table, sink, compression="zstd")
+    return sink.getvalue()
+
+
+def sound(value: Any) -> Any:
+    """The same JSON value without lone surrogates in its texts, which UTF-8 files cannot hold."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode()
+    if isinstance(value, list):
+        return [sound(one) for one in value]
+    return {sound(key): sound(one) for key, one in value.items()} if isinstance(value, dict) else value
+
+
+WRITERS: dict[str, Callable[[Iterable[tuple[Row, Scenario | None]], str], bytes]] = {
+    "jsonl": to_jsonl,
+    "csv": to_csv,
+    "parquet": to_parquet,
+    "html": html_sheet,
+}
+
+
+# ----------------------------------------------------------------------------------------------------- in
+
+
+def import_file(library: Library, asked: Asked) -> Json:
+    """An uploaded file as a run of its own; its key."""
+    name = asked.text("name", limit=200)
+    encoded = asked.text("content", limit=MAX_BYTES * 4 // 3 + 8)
+    asked.done()
+    try:
+        content = base64.b64decode(encoded, validate=True)
+    except (binascii.Error, ValueError):
+        raise BadRequest("the upload is damaged; send it again") from None
+    stem = re.sub(r"[^A-Za-z0-9._-]+", "-", Path(name).stem).strip("-.")[:60] or "imported"
+    folder = cache_folder() / IMPORTS / f"{stem}-{hashlib.sha256(content).hexdigest()[:6]}"
+    if not (folder / "state.json").exists():
+        make_run(read_content(name, content), folder, name)
+    key = next(run.key for run in library.runs() if run.folder.path.resolve() == folder.resolve())
+    return {"run": key}
+
+
+def read_content(name: str, content: bytes) -> list[Row]:
+    """The rows of a file of completions. Raises DataError for what is none."""
+    if content[:4] == b"PAR1":
+        return _parquet_rows(name, content)
+    rows: list[Row] = []
+    for place, row in json_lines(content.splitlines(keepends=True)):
+        if not isinstance(row, dict):
+            raise DataError(f"{name}, {place}: {row}")
+        rows.append(sound(row))
+    if not rows:
+        raise DataError(f"{name} holds no rows; a JSONL or Parquet file of completions is needed")
+    return rows
+
+
+def _parquet_rows(name: str, content: bytes) -> list[Row]:
+    import pyarrow
+    import pyarrow.parquet
+
+    try:
+        rows: list[Row] = pyarrow.parquet.read_table(io.BytesIO(content)).to_pylist()
+    except (pyarrow.ArrowException, OSError) as wrong:
+        raise DataError(f"{name} is no readable Parquet file: {str(wrong).splitlines()[0][:120]}") from None
+    if not rows:
+        raise DataError(f"{name} holds no rows")
+    return rows
+
+
+def make_run(rows: Sequence[Row], folder: Path, name: str) -> RunFolder:
+    """A run folder of these rows. Raises DataError, before anything is written, when they are of no known kind."""
+    scenarios, traces = convert(rows, name)
+    run = RunFolder.create(folder)
+    run.recipe.write_text(yaml.safe_dump({"model": {"name": f"imported from {name}"}}), "utf-8")
+    run.add_scenarios(scenarios.values())
+    segment = run.begin_segment(0, ["import", name])
+    with TraceWriter(run, segment=segment) as writer:
+        writer.write(traces)
+    run.set_state("completed", step=max(row["step"] for row in traces))
+    return run
+
+
+def convert(rows: Sequence[Row], name: str) -> tuple[dict[str, Scenario], list[Row]]:
+    """Scenarios by id and trace rows, from whichever kind of file it is."""
+    first = rows[0].keys()
+    if first >= REQUIRED:
+        return _own(rows, name)
+    if "question" in first and "completion" in first:
+        return _scored(rows, name)
+    if {"step", "prompt", "completion"} <= first:
+        return _foreign([_from_trl(row, place, name) for place, row in enumerate(rows)])
+    if {"input", "output"} <= first:
+        return _foreign([_from_verl(row, place, name) for place, row in enumerate(rows)])
+    if "components" in first:
+        raise DataError(f"{name} holds scores without completions; import the file that was given to score instead")
+    raise DataError(
+        f"{name}: columns {', '.join(sorted(map(str, first)))[:200]} are of no known kind. Known: TRL's completions (step, prompt, "
+        "completion, rewards), verl's rollouts (input, output, score), an export of this viewer, or what score reads "
+        "(story, question, options, gold, completion)"
+    )
+
+
+def _own(rows: Sequence[Row], name: str) -> tuple[dict[str, Scenario], list[Row]]:
+    scenarios, traces = {}, []
+    for place, row in enumerate(rows, start=1):
+        if missing := REQUIRED - row.keys():
+            raise DataError(f"{name}, row {place}: {', '.join(sorted(missing))} missing")
+        if row.get("scenario_row"):
+            scenario = Scenario.from_row(row["scenario_row"])
+            scenarios[scenario.id] = scenario
+        traces.append({key: value for key, value in row.items() if key not in ("id", "total", "scenario_row", "segment", "rank")})
+    return scenarios, traces
+
+
+def _scored(rows: Sequence[Row], name: str) -> tuple[dict[str, Scenario], list[Row]]:
+    """Completions with their questions: scored by the default stack, siblings of one prompt as one group."""
+    stack = RewardStack(Rewards())
+    scenarios: dict[str, Scenario] = {}
+    traces: list[Row] = []
+    for group, (_, told) in enumerate(groupby(rows, key=lambda row: (row.get("step", 0), row.get("id"), row.get("question"), row.get("story")))):
+        some = list(told)
+        scenario = read_scenario(some[0], default_id=f"imported/{group}")
+        scenarios[scenario.id] = scenario
+        texts = [_text(row["completion"]) for row in some]
+        replies = [parse(text, scenario.options, prefilled=bool(row.get("prefilled"))) for text, row in zip(texts, some, strict=True)]
+        tokens = [_tokens(row, text) for row, text in zip(some, texts, strict=True)]
+        cut = [row.get("finish") == "length" for row in some]
+        scores = stack.score_group(replies, scenario, tokens=tokens, tau=1.0, truncated=cut)
+        for index, (row, text, reply, count, was_cut, score) in enumerate(zip(some, texts, replies, tokens, cut, scores, strict=True)):
+            traces.append(
+                _blank(row, scenario.id, group, index, text, count) | {
+                    "prefilled": reply.prefilled,
+                    "finish": "length" if was_cut else "stop",
+                    "components": dict(score.components),
+                    "parts": dict(score.parts),
+                    "weights": dict(score.weights),
+                    "mode": score.mode,
+                    "tau": score.tau,
+                    "outcome": score.outcome,
+                    "answer": reply.answer,
+                    "stages": dict(stage_states(reply, truncated=was_cut)),
+                    "notes": list(score.notes),
+                }
+            )
+    return scenarios, traces
+
+
+def _blank(row: Row, scenario: str, group: int, index: int, text: str, tokens: int) -> Row:
+    step = row.get("step")
+    return {
+        "phase": "train",
+        "step": step if isinstance(step, int) and step >= 0 else 0,
+        "scenario": scenario,
+        "group": group,
+        "index": index,
+        "prompt": row.get("prompt") or [],
+        "completion": text,
+        "tokens": tokens,
+        "advantage": None,
+    }
+
+
+def _from_trl(row: Row, place: int, name: str) -> Row:
+    rewards = {key: value for key, value in row.items() if key not in ("step", "prompt", "completion", "advantage", "image", "images") and _is_number(value)}
+    return {"step": _step(row.get("step"), place, name), "prompt": row["prompt"], "completion": row["completion"], "rewards": rewards, "advantage": row.get("advantage")}
+
+
+def _from_verl(row: Row, place: int, name: str) -> Row:
+    rewards = {"score": row["score"]} if _is_number(row.get("score")) else {}
+    outcome = {1: "right", 0: "wrong"}.get(row["acc"]) if _is_number(row.get("acc")) else None
+    return {"step": _step(row.get("step", 0), place, name), "prompt": row["input"], "completion": row["output"], "rewards": rewards, "advantage": None, "outcome": outcome}
+
+
+def _step(value: Any, place: int, name: str) -> int:
+    if _is_number(value) and 0 <= value < 10**9:
+        return int(value)
+    raise DataError(f"{name}, row {place + 1}: step must be a whole number of at least 0, not {value!r}")
+
+
+def _foreign(rows: Sequence[Row]) -> tuple[dict[str, Scenario], list[Row]]:
+    """Rows with a prompt, a completion and rewards of their own; neighbours with one prompt at one step are a group."""
+    scenarios: dict[str, Scenario] = {}
+    traces: list[Row] = []
+    for group, (_, told) in enumerate(groupby(rows, key=lambda row: (row["step"], json.dumps(row["prompt"], sort_keys=True, default=str)))):
+        for index, row in enumerate(told):
+            scenario = _prompt_scenario(row["prompt"])
+            scenarios[scenario.id] = scenario
+            traces.append(_foreign_row(row, scenario, group, index))
+    return scenarios, traces
+
+
+def _foreign_row(row: Row, scenario: Scenario, group: int, index: int) -> Row:
+    text = _text(row["completion"])
+    reply = parse(text)
+    rewards = {str(key): float(value) for key, value in row["rewards"].items()}
+    told = " + ".join(f"{name} {value:.3g}" for name, value in rewards.items()) or "no reward was recorded"
+    return _blank(row, scenario.id, group, index, text, _tokens({}, text)) | {
+        "prompt": _messages(row["prompt"]),
+        "finish": "stop",
+        "components": {"outcome": sum(rewards.values()) if rewards else None},
+        "parts": {f"imported.{name}": value for name, value in rewards.items()},
+        "weights": {"outcome": 1.0},
+        "mode": "additive",
+        "tau": 1.0,
+        "advantage": float(row["advantage"]) if _is_number(row["advantage"]) else None,
+        "outcome": row.get("outcome") or "unknown",
+        "stages": dict(stage_states(reply)),
+        "notes": [f"imported: {told}", "length counted in words, for the file names no tokens"],
+    }
+
+
+def _prompt_scenario(prompt: Any) -> Scenario:
+    text = "\n\n".join(message["content"] for message in _messages(prompt) if message["role"] != "system") or "(empty prompt)"
+    return Scenario(id=f"imported/{hashlib.sha256(text.encode('utf-8', 'replace')).hexdigest()[:12]}", story=text, question="", source="imported")
+
+
+def _messages(prompt: Any) -> list[dict[str, str]]:
+    if isinstance(prompt, list):
+        return [{"role": str(one.get("role", "user")), "content": _text(one.get("content", ""))} for one in prompt if isinstance(one, Mapping)]
+    return [{"role": "user", "content": _text(prompt)}]
+
+
+def _text(value: Any) -> str:
+    """A completion as text, whether it came as a string or as chat messages."""
+    if isinstance(value, list):
+        return "\n".join(_text(one.get("content", "") if isinstance(one, Mapping) else one) for one in value)
+    return value if isinstance(value, str) else "" if value is None else str(value)
+
+
+def _tokens(row: Row, text: str) -> int:
+    told = row.get("tokens")
+    return told if isinstance(told, int) and told >= 0 else len(MESSAGE.findall(text))
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and value == value
+
+
+def main() -> None:
+    """Import one file as a run folder."""
+    parser = argparse.ArgumentParser(prog="python -m socialr1_lite.viewer.exchange", description="Make a run folder of a file of completions.")
+    parser.add_argument("file", type=Path)
+    parser.add_argument("-o", "--output", type=Path, help="the run folder to make (default: runs/NAME)")
+    told = parser.parse_args()
+    if not told.file.is_file():
+        raise DataError(f"{told.file}: there is no such file")
+    folder = told.output or Path("runs") / told.file.stem
+    if (folder / "state.json").exists():
+        raise DataError(f"{folder} is a run already; name another with -o")
+    run = make_run(read_content(told.file.name, told.file.read_bytes()), folder, told.file.name)
+    print(f"{run.path}: open it with  python app.py {run.path}", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    command(main)

@@ -115,8 +115,9 @@ class OpenRun:
 class Library:
     """The runs under some places, looked for anew whenever the list is shown."""
 
-    def __init__(self, places: Iterable[Path] | None = None) -> None:
-        """None: runs/, and the bundled example while that holds none."""
+    def __init__(self, places: Iterable[Path] | None = None, models: Iterable[str] = ()) -> None:
+        """places None: runs/, and the bundled example while that holds none. models: names or folders for *try it*."""
+        self.models = tuple(models)
         self.places = None if places is None else list(places)
         self._open: dict[Path, OpenRun] = {}
         self._lock = threading.Lock()

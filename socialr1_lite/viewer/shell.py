@@ -79,9 +79,9 @@ def script() -> str:
     return "\n".join(["'use strict';", *(asset(f"{name}.js") for name in SCRIPTS), "start();"])
 
 
-def build(places: Sequence[Path] | None) -> gr.Blocks:
+def build(places: Sequence[Path] | None, models: Sequence[str] = ()) -> gr.Blocks:
     """The app over these places. Raises RunLogError for a place that is neither a run nor a folder."""
-    library = Library(places)
+    library = Library(places, models)
     library.runs()
     functions = [served(name, partial_page(page, library)) for name, page in PAGES.items()]
     with gr.Blocks(title="socialr1_lite", analytics_enabled=False) as app:
@@ -103,10 +103,18 @@ def partial_page(page: Callable[[Library, Asked], Any], library: Library) -> Cal
 
 
 def launch(
-    places: Sequence[Path] | None, *, host: str = "127.0.0.1", port: int | None = None, share: bool = False, **more: Any
+    places: Sequence[Path] | None,
+    *,
+    host: str = "127.0.0.1",
+    port: int | None = None,
+    share: bool = False,
+    models: Sequence[str] = (),
+    **more: Any,
 ) -> gr.Blocks:
     """Build and serve. `share` is a public link through a third party: only when somebody asks for it in so many words."""
-    app = build(places)
+    app = build(places, models)
+    more = {"quiet": True, "prevent_thread_lock": False, **more}
+    blocks = not more.pop("prevent_thread_lock")
     try:
         app.launch(
             server_name=host,
@@ -119,10 +127,14 @@ def launch(
             ssr_mode=False,
             max_file_size=exchange.MAX_FILE,
             app_kwargs={"middleware": middleware(host, share), "docs_url": None, "redoc_url": None, "openapi_url": None},
+            prevent_thread_lock=True,
             **more,
         )
     except OSError as taken:
         raise RunLogError(f"port {port} on {host} cannot be used ({taken}); choose another with --port") from None
+    if blocks:
+        print(f"The viewer is at {app.local_url} (Ctrl-C ends it)", flush=True)
+        app.block_thread()
     return app
 
 

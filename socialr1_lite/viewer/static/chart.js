@@ -17,6 +17,13 @@ function short(y, spec) {
   if (size >= 10000) return `${fixed(y / 1000, size >= 100000 ? 0 : 1)}k`;
   return size >= 100 ? fixed(y, 0) : size >= 10 ? fixed(y, 1) : size >= 0.01 || y === 0 ? fixed(y, 2) : y.toExponential(1);
 }
+// Ticks of one axis share their decimals.
+function tickText(y, ticks, spec) {
+  const size = ticks.length > 1 ? Math.abs(ticks[1] - ticks[0]) : Math.abs(y) || 1;
+  if (spec.percent) return percent(y, size < 0.01 ? 1 : 0);
+  if (Math.abs(y) >= 10000) return `${fixed(y / 1000, size < 1000 ? 1 : 0)}k`;
+  return fixed(y, Math.max(0, Math.min(6, Math.ceil(-Math.log10(size) - 1e-9) + (size < 1 && (size * 4) % 1 === 0 && size !== 0.5 ? 1 : 0))));
+}
 function extent(spec) {
   const xs = []; const ys = [];
   for (const one of spec.series) {
@@ -59,13 +66,13 @@ function chart(spec, pick) {
     figure.replaceChildren(caption, plot, tip, numbers(spec));
     plot.setAttribute('viewBox', `0 0 ${width} ${height}`); plot.setAttribute('aria-label', summary(spec));
     if (!box) { plot.replaceChildren(s('text', { x: width / 2, y: height / 2, 'text-anchor': 'middle', class: 'tick' }, spec.absent || 'Nothing recorded yet')); scale = null; return; }
-    const ticks = niceTicks(box.y0, box.y1); const left = 12 + Math.max(...ticks.map((y) => short(y, spec).length)) * 6.6; const right = width - 8; const top = 16; const bottom = height - 22;
+    const ticks = niceTicks(box.y0, box.y1); const left = 12 + Math.max(...ticks.map((y) => tickText(y, ticks, spec).length)) * 6.6; const right = width - 8; const top = 16; const bottom = height - 22;
     const X = (x) => left + (right - left) * (x - box.x0) / (box.x1 - box.x0); const Y = (y) => bottom - (bottom - top) * (y - box.y0) / (box.y1 - box.y0);
     scale = { X, left, right, box, top, bottom };
     const steps = niceTicks(box.x0, box.x1, Math.max(2, Math.floor(width / 90))).filter((x) => Number.isInteger(x) || box.x1 - box.x0 < 2);
     let lastLabel = -99;
     plot.replaceChildren(
-      ...ticks.map((y) => [s('line', { class: 'axis', x1: left, x2: right, y1: Y(y), y2: Y(y) }), s('text', { class: 'tick', x: left - 6, y: Y(y) + 4, 'text-anchor': 'end' }, short(y, spec))]).flat(),
+      ...ticks.map((y) => [s('line', { class: 'axis', x1: left, x2: right, y1: Y(y), y2: Y(y) }), s('text', { class: 'tick', x: left - 6, y: Y(y) + 4, 'text-anchor': 'end' }, tickText(y, ticks, spec))]).flat(),
       ...steps.map((x) => s('text', { class: 'tick', x: X(x), y: bottom + 16, 'text-anchor': 'middle' }, count(x))),
       ...(spec.limit ? [s('line', { class: 'event', x1: left, x2: right, y1: Y(spec.limit.y), y2: Y(spec.limit.y) }), s('text', { class: 'event-label', x: right, y: Y(spec.limit.y) - 4, 'text-anchor': 'end' }, spec.limit.label)] : []),
       ...(spec.marks || []).filter((mark) => mark.x >= box.x0 && mark.x <= box.x1).map((mark) => {

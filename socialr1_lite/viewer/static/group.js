@@ -19,7 +19,7 @@ screens.group = {
       h('div', { class: 'crumbs' }, h('h1', {}, `Group ${data.group}`), h('span', { class: 'muted' }, `step ${data.step} · ${plural(n, 'completion')} of one prompt`), h('span', { class: 'grow' }),
         h('button', { 'aria-pressed': state.alike ? 'true' : 'false', onclick: () => go({ alike: state.alike ? null : 1 }, { replace: true }) }, 'Only differences')),
       localTabs({ id: data.id, siblings: data.members }, 'group'),
-      h('section', { class: 'card tight' }, h('p', { class: 'prose sm' }, data.story), h('p', { class: 'prose sm' }, h('b', {}, data.question)), data.options.length > 0 && h('p', { class: 'small muted' }, data.options.join('   '))),
+      h('section', { class: 'card tight' }, h('p', { class: 'prose sm' }, data.story), h('p', { class: 'prose sm' }, h('b', {}, data.question)), data.options.length > 0 && h('div', { class: 'chips' }, data.options.map((option) => h('span', { class: 'chip' }, option)))),
       separation(data),
       h('div', { class: 'columns', tabindex: '0', role: 'region', 'aria-label': 'Completions side by side', style: { 'grid-template-columns': `minmax(128px, 168px) repeat(${n}, minmax(232px, 1fr))` } }, h('div', { class: 'cell headed' }, h('span', { class: 'small muted' }, 'reward, advantage')), head, STAGES.map(stageRow), answers),
     ];

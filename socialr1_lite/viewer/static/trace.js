@@ -111,7 +111,7 @@ screens.trace = {
     const left = scenarioPane(data, links);
     return [
       h('div', { class: 'crumbs' }, h('h1', {}, data.heading), outcomeChip(data.outcome), data.flags.map((flag) => h('span', { class: 'chip warn' }, flag.label)),
-        h('span', { class: 'grow' }), pagerOf(data), h('button', { 'aria-pressed': state.raw ? 'true' : 'false', title: 'Raw text (r)', onclick: turnRaw }, 'Raw'), h('button', { title: 'Copy link (c)', onclick: copyLink }, 'Copy link')),
+        h('span', { class: 'grow' }), pagerOf(data), h('button', { 'aria-pressed': state.raw ? 'true' : 'false', title: 'Raw text (r)', onclick: turnRaw }, 'Raw'), a({ screen: 'try', trace: data.id }, { class: 'button' }, 'Try it'), h('button', { title: 'Copy link (c)', onclick: copyLink }, 'Copy link')),
       localTabs(data, 'trace'),
       h('div', { class: 'stage-view' },
         h('div', { class: 'side' }, left),

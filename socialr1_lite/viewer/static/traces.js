@@ -26,17 +26,17 @@ function activeChips(state) {
 }
 const miniBars = (row) => ['format', 'outcome', 'structure', 'content', 'length'].map((name) => {
   const value = row.components[name];
-  return h('td', { class: 'n', 'data-label': name.slice(0, 3) }, value === null || value === undefined ? h('span', { class: 'muted' }, '–') : fixed(value));
+  return h('td', { class: 'n comp' }, value === null || value === undefined ? h('span', { class: 'muted' }, '–') : fixed(value));
 });
 function traceRow(row, state, scale) {
   const base = keep(FILTERS, 'sort'); const href = link({ screen: 'trace', trace: row.id }, base);
   return h('tr', { 'data-trace': row.id, class: row.superseded ? 'muted' : '', onclick: (event) => { if (!event.target.closest('a, button') && !String(window.getSelection())) visit(href); } },
-    h('td', { class: 'n', 'data-label': 'step' }, row.step), h('td', { class: 'n', 'data-label': 'group' }, a({ screen: 'group', trace: row.id }, { base }, row.group)),
-    h('td', { class: 'n', 'data-label': '#' }, row.index),
-    h('td', {}, h('span', { class: row.outcome }, (OUTCOMES[row.outcome] || ['·', row.outcome]).join(' ')), row.truncated && h('span', { class: 'wrong', title: 'cut at the token limit' }, ' ✂')),
-    h('td', {}, row.stages ? lights(row.stages) : h('span', { class: 'muted', title: 'stages are read when the completion is opened' }, '–')), miniBars(row),
-    h('td', { class: 'n', 'data-label': 'reward' }, h('b', {}, fixed(row.total))),
-    h('td', { class: 'n', 'data-label': 'adv' }, diverge(row.advantage, scale), ' ', signed(row.advantage)), h('td', { class: 'n', 'data-label': 'tokens' }, count(row.tokens)),
+    h('td', { class: 'n third', 'data-label': 'step' }, row.step), h('td', { class: 'n third', 'data-label': 'group' }, a({ screen: 'group', trace: row.id }, { base }, row.group)),
+    h('td', { class: 'n third', 'data-label': '#' }, row.index),
+    h('td', { class: 'half' }, h('span', { class: row.outcome }, (OUTCOMES[row.outcome] || ['·', row.outcome]).join(' ')), row.truncated && h('span', { class: 'wrong', title: 'cut at the token limit' }, ' ✂')),
+    h('td', { class: 'half' }, row.stages ? lights(row.stages) : h('span', { class: 'muted', title: 'stages are read when the completion is opened' }, '–')), miniBars(row),
+    h('td', { class: 'n third', 'data-label': 'reward' }, h('b', {}, fixed(row.total))),
+    h('td', { class: 'n third', 'data-label': 'adv' }, diverge(row.advantage, scale), ' ', signed(row.advantage)), h('td', { class: 'n third', 'data-label': 'tokens' }, count(row.tokens)),
     h('td', { class: 'wide' }, h('a', { href, class: 'peek', onclick: (e) => { if (e.ctrlKey || e.metaKey || e.shiftKey) return; e.preventDefault(); visit(href); } }, row.peek || '(empty)')));
 }
 function traceTable(data, state) {
