@@ -114,7 +114,7 @@ def _members(name: str, dimension: Dimension, drawn: _Drawn, dealer: Dealer) -> 
             facts=Facts(family.people, family.things, draft.sentences, draft.cues, draft.claims, draft.goal),
             meta={
                 "order": drawn.order, "template": drawn.template, "perturbation": family.perturbation, "twin": i,
-                "chapters": drawn.chapters, **family.meta, **marks,
+                "chapters": drawn.chapters, "stated": draft.stated, **family.meta, **marks,
             },
         )
 

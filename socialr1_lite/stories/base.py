@@ -80,6 +80,7 @@ class Draft:
     paragraphs: indices of sentences that begin a new paragraph. cues: indices of the decisive sentences.
     shortcuts: option text -> name of the shortcut it stands for (never the gold one).
     marks: shortcut name -> option text it would answer, gold or not (for the audit: "reality", …).
+    stated: how many claims, from the first on, an interpretation must state for the answer to follow.
     """
 
     sentences: tuple[str, ...]
@@ -91,6 +92,7 @@ class Draft:
     shortcuts: Mapping[str, str] = field(default_factory=dict)
     marks: Mapping[str, str] = field(default_factory=dict)
     paragraphs: tuple[int, ...] = ()
+    stated: int = 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -87,7 +87,7 @@ def where_template(wording: Wording) -> Callable[[Request], Family | None]:
         chain = _chain_believing(request.dice, plot, target, request.order)
         if chain is None:
             return None
-        plot = needed_by(request.dice, plot, chain[-1])
+        plot = needed_by(request.dice, plot, chain[0])
 
         def answer(world: World) -> str | None:
             return world.believes(chain, where(plot.thing))
@@ -147,7 +147,7 @@ def _where_draft(plot: Plot, chain: tuple[str, ...], answer: Callable[[World], s
         question=wording(chain, plot.thing),
         gold=f"the {gold}",
         cues=decisive(plot, answer) or last_told(plot, gold),
-        claims=(place_claim(plot, chain, gold), *_further_claims(plot, chain, gold)),
+        claims=(place_claim(plot, chain, gold), *further_claims(plot, chain)),
         goal=finding(plot),
         shortcuts=shortcuts(plot, chain, gold),
         marks=marks(plot),
@@ -161,10 +161,11 @@ def place_claim(plot: Plot, holders: tuple[str, ...], place: str) -> Claim:
     return Claim(holders, f"the {plot.thing}", "is in", f"the {place}", rivals)
 
 
-def _further_claims(plot: Plot, chain: tuple[str, ...], gold: str) -> list[Claim]:
-    """What is so, and what the chain's members think themselves, where they have a view."""
+def further_claims(plot: Plot, chain: tuple[str, ...]) -> list[Claim]:
+    """What is so, and what each of the people thinks who has a view, those of the chain first."""
     claims = []
-    for holders in ((), *((name,) for name in chain)):
+    others = [name for name in plot.cast if name not in chain]
+    for holders in ((), *((name,) for name in (*chain, *others))):
         held = plot.world.believes(holders, where(plot.thing))
         if held in plot.places and holders != chain:
             claims.append(place_claim(plot, holders, held))
@@ -236,13 +237,14 @@ def _memory_draft(plot: Plot, ask: str) -> Draft:
     assert gold is not None  # both stories have the same number of stays
     mover = next(step.event.actor for step in reversed(plot.steps) if step.event.kind == "move")
     others = tuple(f"the {place}" for place in plot.places if place != gold)
-    seen = [place_claim(plot, (mover,), held)] if (held := plot.world.believes((mover,), where(plot.thing))) else []
+    relation = MEMORIES[ask][1]
+    claims = [Claim(holders, f"the {plot.thing}", relation, f"the {gold}", others) for holders in ((mover,), ())]
     return Draft(
         sentences=plot.sentences,
         question=ask.format(plot.thing),
         gold=f"the {gold}",
         cues=decisive(plot, answer) or last_told(plot, gold),
-        claims=(Claim((), f"the {plot.thing}", MEMORIES[ask][1], f"the {gold}", others), *seen),
+        claims=tuple(claims),
         goal=finding(plot),
         shortcuts=shortcuts(plot, (), gold),
         marks=marks(plot),
@@ -257,30 +259,28 @@ def last_told(plot: Plot, place: str) -> tuple[int, ...]:
 
 
 def who_thinks(request: Request) -> Family | None:
-    """Which one of the people thinks (that somebody thinks) that the thing is in this place? Exactly one does."""
+    """Which one of the people thinks that the thing is in this place? Exactly one does."""
     dice = request.dice
     plot = story_of(request)
     plot = needed_by(dice, plot, dice.pick(plot.cast))
-    chain = tuple(dice.sample(plot.cast, request.order - 1))
-    people = [name for name in plot.cast if name not in chain[:1]]
-    target = people[int(request.slot * len(people))]
-    place = plot.world.believes((target, *chain), where(plot.thing))
+    target = plot.cast[int(request.slot * len(plot.cast))]
+    place = plot.world.believes((target,), where(plot.thing))
 
     def answer(world: World) -> str | None:
-        holders = [name for name in people if world.believes((name, *chain), where(plot.thing)) == place]
+        holders = [name for name in plot.cast if world.believes((name,), where(plot.thing)) == place]
         return holders[0] if len(holders) == 1 else None
 
     if place is None or answer(plot.world) != target:
         return None
-    found = other_person(dice, plot, answer, request.split, people)
+    found = other_person(dice, plot, answer, request.split, plot.cast)
     if found is None:
         return None
-    drafts = tuple(_who_draft(p, chain, place, answer) for p in (plot, found[1]))
+    drafts = tuple(_who_draft(p, place, answer) for p in (plot, found[1]))
     things = (plot.thing, *plot.others, *plot.rooms)
-    return Family(drafts, tuple(people), tuple(plot.cast), things, found[0])
+    return Family(drafts, tuple(plot.cast), tuple(plot.cast), things, found[0])
 
 
-def _who_draft(plot: Plot, chain: tuple[str, ...], place: str, answer: Callable[[World], str | None]) -> Draft:
+def _who_draft(plot: Plot, place: str, answer: Callable[[World], str | None]) -> Draft:
     gold = answer(plot.world)
     assert gold is not None  # exactly one person holds the belief
     wrong = {}
@@ -290,15 +290,21 @@ def _who_draft(plot: Plot, chain: tuple[str, ...], place: str, answer: Callable[
     mover = next(step.event.actor for step in reversed(plot.steps) if step.event.kind == "move")
     return Draft(
         sentences=plot.sentences,
-        question=f"Who thinks{''.join(f' that {name} thinks' for name in chain)} that the {plot.thing} is in the {place}?",
+        question=f"Who thinks that the {plot.thing} is in the {place}?",
         gold=gold,
         cues=decisive(plot, answer) or last_told(plot, place),
-        claims=(place_claim(plot, (gold, *chain), place), *_further_claims(plot, (gold, *chain), place)),
+        claims=(place_claim(plot, (gold,), place), *further_claims(plot, (gold,))),
         goal=finding(plot),
         shortcuts=wrong,
         marks={"last mover": mover},
         paragraphs=plot.openings,
     )
+
+
+def _has_order(template: str, order: int) -> bool:
+    if template in ("memory", "who thinks"):
+        return order == (0 if template == "memory" else 1)
+    return order > 0
 
 
 DIMENSION = Dimension(
@@ -313,5 +319,5 @@ DIMENSION = Dimension(
         "surprised": where_template(surprised),
         "who thinks": who_thinks,
     },
-    of_order=lambda template, order: (template == "memory") == (order == 0),
+    of_order=_has_order,
 )

@@ -5,6 +5,7 @@ The cold start trains on these, and they are the upper end of every test of a ju
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from socialr1_lite.errors import DataError
@@ -12,6 +13,11 @@ from socialr1_lite.scenario import Claim, Facts, Scenario
 from socialr1_lite.sip import reply_text
 from socialr1_lite.stories.base import Dice
 
+SMALL = frozenset(["Yes", "No", "Only", "Both", "Neither"])  # lower case within a sentence
+WORDINGS = 6  # tried for one that does not repeat itself
+LEAST_REPETITION = 0.08  # below the length gate's tolerance of 0.1
+SHORT = 20  # words of cues below which one more claim keeps the reply inside the default length window
+EXTRA = 0.3  # share of replies that state one more claim than the answer needs
 CUES = (
     "{}",
     "The story says: {}",
@@ -60,6 +66,16 @@ ANSWERS = (
     "I answer with {}.",
     "This leads to {}.",
 )
+YES_NO = (
+    "The answer about {s} is {}.",
+    "For {s} the answer is {}.",
+    "So for {s} it is {}.",
+    "As to {s}, the right answer is {}.",
+    "About {s} one must answer {}.",
+    "My answer about {s} is {}.",
+    "That makes the answer for {s} a {}.",
+    "Asked about {s}, I answer {}.",
+)
 STATEMENTS = (
     "So this is right: {}",
     "The right answer is this one: {}",
@@ -81,27 +97,39 @@ def gold_reply(scenario: Scenario, *, seed: int = 0, answer: str = "letter") -> 
         raise DataError(f"{scenario.id}: a gold reply needs facts, which only generated stories have")
     if answer not in ("letter", "text"):
         raise DataError(f"gold reply: answer {answer!r} must be letter or text")
-    dice = Dice(f"{scenario.id} gold {seed}")
     facts, chosen = scenario.facts, scenario.gold_text
-    stages = (cues(dice, facts), interpretation(dice, facts), goal(dice, facts.goal), response(dice, facts, chosen))
+    stated = int(scenario.meta.get("stated") or 1)
+    stages: tuple[str, ...] = ()
+    for wording in range(WORDINGS):
+        dice = Dice(f"{scenario.id} gold {seed} {wording}")
+        stages = (cues(dice, facts), interpretation(dice, facts, stated), goal(dice, facts.goal), response(dice, facts, chosen))
+        if repetition(" ".join(stages)) <= LEAST_REPETITION:
+            break
     return reply_text(stages, scenario.letters[scenario.gold[0]] if answer == "letter" else chosen)
+
+
+def repetition(text: str) -> float:
+    """The share of word 4-grams that occurred before, in [0, 1]."""
+    words = re.findall(r"[\w']+", text.lower())
+    grams = list(zip(words, words[1:], words[2:], words[3:], strict=False))
+    return 1 - len(set(grams)) / len(grams) if grams else 0.0
 
 
 def cues(dice: Dice, facts: Facts) -> str:
     """The decisive sentences and no others, each as a sentence or all in one."""
-    told = [facts.sentences[i] for i in facts.cues]
+    told = list(dict.fromkeys(facts.sentences[i] for i in facts.cues))
     if len(told) > 1 and dice.chance(0.2):
-        return "; ".join(sentence.rstrip(".") for sentence in told) + "."
+        rest = (lowered(sentence, facts.people).rstrip(".") for sentence in told[1:])
+        return "; ".join([told[0].rstrip("."), *rest]) + "."
     return dice.pick(CUES).format(" ".join(told))
 
 
-def interpretation(dice: Dice, facts: Facts) -> str:
-    """The claim that decides, and up to two others."""
-    decisive, others = facts.claims[0], list(facts.claims[1:])
-    chosen = [decisive, *dice.sample(others, dice.below(3) if decisive.holders else 2)]
-    mental = [claim for claim in others if claim.holders]
-    if not any(claim.holders for claim in chosen) and mental:
-        chosen.append(mental[0])
+def interpretation(dice: Dice, facts: Facts, stated: int = 1) -> str:
+    """The claims from which the answer follows, at times with one more."""
+    chosen = list(facts.claims[:stated])
+    short = sum(len(facts.sentences[i].split()) for i in facts.cues) < SHORT
+    if len(facts.claims) > stated and (short or dice.chance(EXTRA)):
+        chosen.append(facts.claims[stated])
     return " ".join(_claim_sentence(dice, claim, first=i == 0) for i, claim in enumerate(chosen))
 
 
@@ -129,10 +157,19 @@ def response(dice: Dice, facts: Facts, chosen: str) -> str:
     """The answer that follows, at times with the belief it follows from."""
     if chosen.endswith((".", "!", "?")):
         return dice.pick(STATEMENTS).format(chosen)
-    sentence = dice.pick(ANSWERS).format(chosen)
-    if dice.chance(0.4):
+    plain = chosen[0].lower() + chosen[1:] if chosen.split()[0] in SMALL else chosen
+    if chosen in ("Yes", "No"):
+        return dice.pick(YES_NO).format(plain, s=facts.goal.subject)
+    sentence = dice.pick(ANSWERS).format(plain)
+    if len(facts.claims[0].holders) == 1 and dice.chance(0.4):
         return f"Since {claim_clause(facts.claims[0])}, {sentence[0].lower() if sentence[:2] != 'I ' else sentence[0]}{sentence[1:]}"
     return capital(sentence)
+
+
+def lowered(sentence: str, people: Sequence[str]) -> str:
+    """The sentence as it reads after a semicolon: a small first letter unless it begins with a name."""
+    word = sentence.split()[0].removesuffix("'s").rstrip(",")
+    return sentence if word in people else sentence[0].lower() + sentence[1:]
 
 
 def capital(text: str) -> str:

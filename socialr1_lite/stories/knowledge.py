@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from socialr1_lite.scenario import Claim
 from socialr1_lite.stories.base import Dimension, Draft, Family, Request
-from socialr1_lite.stories.belief import finding, last_told, needed_by, other_person, place_claim, story_of, twin
+from socialr1_lite.stories.belief import finding, further_claims, last_told, needed_by, other_person, story_of, twin
 from socialr1_lite.stories.plots import Plot, decisive
 from socialr1_lite.stories.world import World, where
 
@@ -53,11 +53,11 @@ def one_of(people_wanted: str) -> Callable[[Request], Family | None]:
         if found is None:
             return None
         question = {
-            "knows": f"Apart from {mover}, who knows where the {plot.thing} really is?",
+            "knows": f"Leaving aside whoever moved it last, who knows where the {plot.thing} really is?",
             "mistaken": f"Who does not know where the {plot.thing} really is?",
-            "could tell": f"Apart from {mover}, who could tell {seeker} where the {plot.thing} really is?",
+            "could tell": f"Leaving aside whoever moved it last, who could tell {seeker} where the {plot.thing} really is?",
         }[people_wanted]
-        drafts = tuple(_person_draft(p, question, answer, options) for p in (plot, found[1]))
+        drafts = tuple(_person_draft(p, question, answer, options, seeker) for p in (plot, found[1]))
         return Family(drafts, tuple(options), tuple(plot.cast), _things(plot), found[0])
 
     return template
@@ -67,10 +67,11 @@ def _things(plot: Plot) -> tuple[str, ...]:
     return (plot.thing, *plot.others, *plot.rooms)
 
 
-def _person_draft(plot: Plot, question: str, answer: Answer, options: Sequence[str]) -> Draft:
+def _person_draft(plot: Plot, question: str, answer: Answer, options: Sequence[str], seeker: str) -> Draft:
     gold = answer(plot.world)
     assert gold is not None  # exactly one of the people fits
     held = plot.world.believes((gold,), where(plot.thing)) or plot.reality or ""
+    needed = [gold, seeker] if seeker else [gold]
     wrong = {
         name: ("knows too" if knows(plot.world, plot.thing, name) else "out of date") for name in options if name != gold
     }
@@ -79,116 +80,97 @@ def _person_draft(plot: Plot, question: str, answer: Answer, options: Sequence[s
         question=question,
         gold=gold,
         cues=decisive(plot, answer) or last_told(plot, held),
-        claims=_claims(plot, (gold, *wrong)),
+        claims=(
+            *(knowledge_claim(plot, name) for name in needed),
+            *(knowledge_claim(plot, name) for name in wrong if name not in needed),
+            *further_claims(plot, (gold,)),
+        ),
+        stated=len(needed),
         goal=finding(plot),
         shortcuts=wrong,
         paragraphs=plot.openings,
     )
 
 
-def _claims(plot: Plot, people: Sequence[str]) -> tuple[Claim, ...]:
-    """What each of them believes, the decisive person first, and what is so."""
-    claims = []
-    for holders in (*((name,) for name in people), ()):
-        held = plot.world.believes(holders, where(plot.thing))
-        if held is not None:
-            claims.append(place_claim(plot, holders, held))
-    return tuple(claims)
+def knowledge_claim(plot: Plot, *chain: str) -> Claim:
+    """That the last of the chain knows, or does not know, where the thing really is, in the eyes of those before."""
+    relation = "knows" if knows(plot.world, plot.thing, *chain) else "does not know"
+    return Claim(chain[:-1], chain[-1], relation, f"where the {plot.thing} really is")
 
 
-def both(request: Request) -> Family | None:
-    """Two people: does each of them know?"""
-    dice = request.dice
-    plot = story_of(request)
-    one, two = dice.sample(plot.cast, 2)
-    plot = needed_by(dice, plot, one)
-    it = f"where the {plot.thing} really is"
-    options = {
-        (True, True): f"Both {one} and {two} know {it}.",
-        (True, False): f"{one} knows {it}, but {two} does not.",
-        (False, True): f"{two} knows {it}, but {one} does not.",
-        (False, False): f"Neither {one} nor {two} knows {it}.",
-    }
-    names = {
-        (True, True): "everybody knows", (True, False): "the wrong one knows", (False, True): "the wrong one knows",
-        (False, False): "nobody knows",
-    }
+def does_know(request: Request) -> Family | None:
+    """Order 1: does this person know?"""
+    plot, one, _ = _two_people(request)
 
-    def state(world: World) -> tuple[bool, bool]:
-        return knows(world, plot.thing, one), knows(world, plot.thing, two)
+    def answer(world: World) -> str:
+        return "Yes" if knows(world, plot.thing, one) else "No"
 
-    question = "Which of these is true at the end?"
-    return _four_way(request, plot, state, options, names, question, ((one,), (two,)))
+    names = {"Yes": "everybody knows", "No": "nobody knows"}
+    question = f"Does {one} know at the end where the {plot.thing} really is?"
+    return _about_two(request, plot, answer, ("Yes", "No"), names, question, (one,))
 
 
-def aware(request: Request) -> Family | None:
-    """Order 2: does one who knows notice whether the other knows?"""
-    dice = request.dice
-    plot = story_of(request)
-    one, two = dice.sample(plot.cast, 2)
-    plot = needed_by(dice, plot, one)
-    it = f"where the {plot.thing} really is"
-    options = {
-        (True, True): f"{two} knows {it}, and {one} thinks so too.",
-        (True, False): f"{two} knows {it}, but {one} thinks that {two} does not.",
-        (False, True): f"{two} does not know {it}, but {one} thinks that {two} does.",
-        (False, False): f"{two} does not know {it}, and {one} thinks so too.",
-    }
-    names = {
-        (True, True): "everybody knows", (True, False): "one order too low", (False, True): "one order too low",
-        (False, False): "nobody knows",
-    }
-
-    def state(world: World) -> tuple[bool, bool] | None:
-        if not knows(world, plot.thing, one):
-            return None
-        return knows(world, plot.thing, two), knows(world, plot.thing, one, two)
-
-    question = f"What is true of {one} and {two} at the end?"
-    return _four_way(request, plot, state, options, names, question, ((one, two), (two,), (one,)))
-
-
-Two = tuple[bool, bool]
-
-
-def _four_way(
-    request: Request, plot: Plot, state: Callable[[World], Two | None], options: dict[Two, str], names: dict[Two, str],
-    question: str, held: Sequence[tuple[str, ...]],
-) -> Family | None:
-    """A question with four statements about two yes-or-no facts."""
-    texts = list(options.values())
+def thinks_known(request: Request) -> Family | None:
+    """Order 2: does one think that the other knows? Whether the other does is dealt as evenly."""
+    plot, one, two = _two_people(request)
+    if knows(plot.world, plot.thing, two) != (int(request.slot * 4) % 2 == 0):
+        return None
 
     def answer(world: World) -> str | None:
-        found = state(world)
-        return None if found is None else options[found]
+        return ("Yes" if knows(world, plot.thing, one, two) else "No") if knows(world, plot.thing, one) else None
 
-    if answer(plot.world) != texts[int(request.slot * 4)]:
+    names = dict.fromkeys(("Yes", "No"), "one order too low")
+    question = f"Does {one} think that {two} knows where the {plot.thing} really is?"
+    return _about_two(request, plot, answer, ("Yes", "No"), names, question, (one, two))
+
+
+def realises(request: Request) -> Family | None:
+    """Order 2: the other knows; is one aware of it?"""
+    plot, one, two = _two_people(request)
+
+    def answer(world: World) -> str | None:
+        if not knows(world, plot.thing, two) or not knows(world, plot.thing, one):
+            return None
+        return "Yes" if knows(world, plot.thing, one, two) else "No"
+
+    names = dict.fromkeys(("Yes", "No"), "one order too low")
+    question = f"{two} knows where the {plot.thing} really is. Does {one} think that {two} knows it?"
+    return _about_two(request, plot, answer, ("Yes", "No"), names, question, (one, two))
+
+
+def _two_people(request: Request) -> tuple[Plot, str, str]:
+    plot, dice = story_of(request), request.dice
+    one, two = dice.sample(plot.cast, 2)
+    return needed_by(dice, plot, one), one, two
+
+
+def _about_two(
+    request: Request, plot: Plot, answer: Answer, options: Sequence[str], names: dict[str, str], question: str,
+    held: tuple[str, ...],
+) -> Family | None:
+    """A yes-or-no question; `held`: the chain whose knowledge decides it."""
+    if answer(plot.world) != options[int(request.slot * len(options))]:
         return None
-    found = twin(request.dice, plot, answer, request.split, texts)
+    found = twin(request.dice, plot, answer, request.split, options)
     if found is None:
         return None
-    drafts = []
-    for story in (plot, found[1]):
-        gold = answer(story.world)
-        claims = tuple(
-            place_claim(story, holders, place)
-            for holders in (*held, ())
-            if (place := story.world.believes(holders, where(story.thing))) is not None
-        )
-        assert gold is not None  # `twin` gives only stories with an answer
-        drafts.append(
-            Draft(
-                sentences=story.sentences,
-                question=question,
-                gold=gold,
-                cues=decisive(story, answer) or last_told(story, story.reality or ""),
-                claims=claims,
-                goal=finding(story),
-                shortcuts={text: names[key] for key, text in options.items() if text != gold},
-                paragraphs=story.openings,
-            )
-        )
-    return Family(tuple(drafts), tuple(texts), tuple(plot.cast), _things(plot), found[0])
+    drafts = tuple(_two_draft(story, answer, names, question, held) for story in (plot, found[1]))
+    return Family(drafts, tuple(options), tuple(plot.cast), _things(plot), found[0])
+
+
+def _two_draft(plot: Plot, answer: Answer, names: dict[str, str], question: str, held: tuple[str, ...]) -> Draft:
+    gold = answer(plot.world)
+    assert gold is not None  # `twin` gives only stories with an answer
+    return Draft(
+        sentences=plot.sentences,
+        question=question,
+        gold=gold,
+        cues=decisive(plot, answer) or last_told(plot, plot.reality or ""),
+        claims=(knowledge_claim(plot, *held), *further_claims(plot, held)),
+        goal=finding(plot),
+        shortcuts={text: name for text, name in names.items() if text != gold},
+        paragraphs=plot.openings,
+    )
 
 
 DIMENSION = Dimension(
@@ -198,8 +180,9 @@ DIMENSION = Dimension(
         "who knows": one_of("knows"),
         "who is mistaken": one_of("mistaken"),
         "who could tell": one_of("could tell"),
-        "both": both,
-        "aware": aware,
+        "does know": does_know,
+        "thinks known": thinks_known,
+        "realises": realises,
     },
-    of_order=lambda template, order: (template == "aware") == (order == 2),
+    of_order=lambda template, order: (template in ("thinks known", "realises")) == (order == 2),
 )

@@ -81,7 +81,10 @@ def decisive(plot: Plot, answer: Callable[[World], object]) -> tuple[int, ...]:
                 end += 1
         if answer(World(events[:i] + events[end:], plot.rooms)) != truth:
             cues.append(i)
-    return tuple(cues)
+            while events[i].kind in MODIFIERS:  # "saw this" needs what was seen
+                i -= 1
+                cues += [i] if events[i].kind not in MODIFIERS and i not in cues else []
+    return tuple(sorted(cues))
 
 
 class Teller:

@@ -1,0 +1,341 @@
+"""The `facts` judge: holds every stage to the generated story's own world. It needs no model and guesses nothing [ours].
+
+Cue Encoding: are the decisive sentences there, is everything told really in the story, and was it chosen? Cue
+Interpretation: does the right chain of people hold the right value, and is nothing stated that the world denies? Goal
+Clarification: does the right person want the right thing? Response Generation: does it say the answered option, and does
+that follow? Words that are about nothing in the story dilute a stage; words to a judge cost the stage.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+from socialr1_lite.judges.base import Verdict
+from socialr1_lite.judges.lexicon import INJECTION, NEGATIONS, REASONING, STOP, stem, stems
+from socialr1_lite.judges.reading import World, read, world_of
+from socialr1_lite.judges.statements import NEAR_VALUE, Statement, bare, chain_of, statements
+from socialr1_lite.scenario import Claim, Facts, Scenario
+from socialr1_lite.sip import STAGES, TITLES, Reply, sentences
+
+# All constants are [ours]; tests/test_judge_facts.py shows that every hack of REWARDS.md loses under them.
+SUPPORTED = 0.6  # share of a told cue's words that one story sentence must have
+RECALLED = 0.7  # share of a decisive sentence's words that must be told for full recall
+FREE_EXTRAS = 0.3  # share of the story's other sentences that may be repeated at no cost
+COPY_WORTH = 0.2  # what is left when the whole story is repeated
+OTHER_ONLY = 0.35  # interpretation: only other mental states than the decisive one, and those right
+KNOWS_ONLY = 0.8  # interpretation: "knows" or "does not know" without saying what is held
+CONTRADICTED = 0.2  # interpretation: both the decisive claim and its contrary
+WRONG_CLAIM = 0.5  # interpretation: factor for each further statement that the world denies
+OTHER_GOAL = 0.3  # goal: the right person wants something else, or another person wants it
+WRONG_ANSWER = 0.3  # response: it fits the answer, which is wrong
+UNCLEAR = 0.4  # response: names no option
+ABOUT = 0.5  # share of a sentence's weighty words that the story has: fully about it
+STRANGER = 0.5  # factor for a stage that names what the story does not know
+
+GOALS = stems(
+    "want goal aim need wish hope intend intention try seek purpose plan desire mean like objective trying would look"
+)
+FRAME = frozenset("story say tell matter key detail important question decisive fact worth notice cue count keep".split())
+WORD = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*")
+LABEL = re.compile(r"\b(?i:option|choice|answer)(?i:\s{1,3}is)?\s{0,3}:?\s{0,3}\(?([A-Z])(?![\w'’])|\(([A-Z])\)")
+PART = re.compile(r"\s*;\s*")
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A story or cue sentence: stems of its weighty words, the people in it in order, whether it is negated."""
+
+    words: frozenset[str]
+    people: tuple[str, ...]
+    negated: bool
+
+
+class FactsJudge:
+    """Scores the stages of replies to generated stories. A scenario without facts gets no score, which is not 0."""
+
+    name = "facts"
+
+    def judge(self, replies: Sequence[Reply], scenario: Scenario) -> list[Verdict]:
+        """One verdict for each reply; never fails."""
+        if scenario.facts is None:
+            return [Verdict(dict.fromkeys(STAGES), ("facts: this scenario has none",)) for _ in replies]
+        return [_judge(reply, scenario, scenario.facts) for reply in replies]
+
+
+def _judge(reply: Reply, scenario: Scenario, facts: Facts) -> Verdict:
+    notes: list[str] = []
+    texts = {stage: reply.stage_text(stage) for stage in STAGES}
+    world, said_before = world_of(scenario), set[str]()
+    scores: dict[str, float | None] = {}
+    for stage in STAGES:
+        text = texts[stage]
+        if not text:
+            scores[stage] = 0.0
+            continue
+        worth = _worth(stage, text, world, said_before, notes)
+        purpose = _PURPOSES[stage](text, reply, scenario, facts, notes)
+        scores[stage] = purpose * worth
+    return Verdict(scores, tuple(notes))
+
+
+# ---------------------------------------------------------------------------------------- for every stage
+
+
+def _worth(stage: str, text: str, world: World, said_before: set[str], notes: list[str]) -> float:
+    """Share of the stage's words that are about this story and new, times the cost of strangers; 0 for words to a judge."""
+    if INJECTION.search(text):
+        notes.append(f"{TITLES[stage]} 0.00: speaks to a judge instead of about the story")
+        return 0.0
+    size = about = 0.0
+    strangers: set[str] = set()
+    for sentence in read(text, world):
+        size += sentence.size
+        key = " ".join(sentence.text.lower().split())
+        specific = len(sentence.content & world.specific)
+        if specific and key not in said_before:
+            weighty = specific + sum(one not in world.known and one not in REASONING for one in sentence.content)
+            about += sentence.size * min(1.0, specific / weighty / ABOUT)
+        said_before.add(key)
+        strangers.update(sentence.strangers)
+    value = about / size if size else 0.0
+    if value < 0.75:
+        notes.append(f"{TITLES[stage]}: {1 - value:.0%} of its words are not about this story, or were said before")
+    if strangers:
+        notes.append(f"{TITLES[stage]}: names what the story does not have: {', '.join(sorted(strangers)[:3])}")
+        value *= STRANGER
+    return value
+
+
+# --------------------------------------------------------------------------------------------- 1: cues
+
+
+def _cues(text: str, _reply: Reply, _scenario: Scenario, facts: Facts, notes: list[str]) -> float:
+    """Recall of the decisive sentences, times the share of words that the story supports, times selectivity."""
+    story = _story(facts)
+    told = [_told(part, facts.people) for start, end in sentences(text) for part in PART.split(text[start:end])]
+    told = [cue for cue in told if cue.words or cue.people]
+    if not told:
+        return 0.0
+    supports = [_supported(cue, story) for cue in told]
+    size = sum(len(cue.words) + len(cue.people) for cue in told)
+    precision = sum((len(c.words) + len(c.people)) * (s is not None) for c, s in zip(told, supports, strict=True)) / size
+    recalls = [max((_recall(story[i], cue) for cue in told), default=0.0) for i in facts.cues]
+    recall = sum(recalls) / len(recalls) if recalls else 1.0
+    others = [i for i in range(len(story)) if i not in facts.cues]
+    repeated = sum(1 for i in others if i in supports)
+    share = repeated / len(others) if others else 0.0
+    selective = 1.0 - (1.0 - COPY_WORTH) * max(0.0, share - FREE_EXTRAS) / (1.0 - FREE_EXTRAS)
+    if recall < 1.0:
+        missed = facts.cues[min(range(len(recalls)), key=recalls.__getitem__)]
+        notes.append(f"Cue Encoding: recall {recall:.2f} of {len(recalls)} decisive cues; misses: {facts.sentences[missed]}")
+    if precision < 1.0:
+        notes.append(f"Cue Encoding: {1 - precision:.0%} of what it tells is not in the story")
+    if selective < 1.0:
+        notes.append(f"Cue Encoding: repeats {repeated} of the {len(others)} sentences that decide nothing")
+    return recall * precision * selective
+
+
+@lru_cache(maxsize=512)
+def _story(facts: Facts) -> tuple[Told, ...]:
+    return tuple(_told(sentence, facts.people) for sentence in facts.sentences)
+
+
+def _told(text: str, people: tuple[str, ...]) -> Told:
+    words, named, negated = set(), [], False
+    for word in WORD.findall(text):
+        plain = word.removesuffix("'s").removesuffix("’s")
+        lower = word.lower()
+        if plain in people:
+            named.append(plain)
+        elif lower in NEGATIONS or lower.endswith(("n't", "n’t")):
+            negated = not negated
+        elif lower not in STOP and (root := stem(lower)) not in FRAME:
+            words.add(root)
+    return Told(frozenset(words), tuple(named), negated)
+
+
+def _supported(cue: Told, story: Sequence[Told]) -> int | None:
+    """The story sentence that says what the cue says, if one does: its words, its people in this order, its polarity."""
+    best, share = None, SUPPORTED
+    for i, sentence in enumerate(story):
+        if cue.negated != sentence.negated or not _in_order(cue.people, sentence.people):
+            continue
+        found = len(cue.words & sentence.words) / len(cue.words) if cue.words else 0.0
+        if found >= share and (best is None or found > share):
+            best, share = i, found
+    return best
+
+
+def _in_order(few: Sequence[str], many: Sequence[str]) -> bool:
+    rest = iter(many)
+    return all(name in rest for name in few)
+
+
+def _recall(sentence: Told, cue: Told) -> float:
+    """How much of a decisive sentence a told cue brings, in [0, 1]."""
+    if cue.negated != sentence.negated or not _in_order(sentence.people, cue.people):
+        return 0.0
+    share = len(cue.words & sentence.words) / len(sentence.words) if sentence.words else 1.0
+    return min(1.0, share / RECALLED)
+
+
+# ------------------------------------------------------------------------------------- 2: interpretation
+
+
+def _interpretation(text: str, _reply: Reply, _scenario: Scenario, facts: Facts, notes: list[str]) -> float:
+    """The decisive claim stated, nothing denied by the world."""
+    decisive = facts.claims[0]
+    chain = chain_of(decisive, facts.people)
+    right = wrong = knows = False
+    others_right = others_wrong = 0
+    for stated in statements(text, facts):
+        verdict = _holds(stated, facts)
+        if verdict is None:
+            continue
+        if stated.chain == chain and _is_about(stated, decisive):
+            right, wrong = right or (verdict and stated.value is not None), wrong or not verdict
+            knows = knows or (verdict and stated.value is None)
+        elif verdict:
+            others_right += bool(stated.chain)
+        else:
+            others_wrong += 1
+    if right and wrong:
+        notes.append("Cue Interpretation: states the decisive mental state and its contrary")
+        value = CONTRADICTED
+    elif right or wrong:
+        value = float(right)
+    elif knows:
+        value = KNOWS_ONLY
+    else:
+        value = OTHER_ONLY if others_right else 0.0
+    if not right:
+        wanted = " that ".join(f"{name} holds" for name in decisive.holders)
+        clause = f"{decisive.subject} {decisive.relation} {decisive.value}"
+        notes.append(f"Cue Interpretation: does not say that {wanted + ' that ' if wanted else ''}{clause}")
+    if others_wrong:
+        notes.append(f"Cue Interpretation: {others_wrong} further statements are untrue in this story")
+    return value * WRONG_CLAIM**others_wrong
+
+
+def _is_about(stated: Statement, claim: Claim) -> bool:
+    return stated.value is None or stated.value == claim.value or stated.value in claim.rivals
+
+
+def _holds(stated: Statement, facts: Facts) -> bool | None:
+    """Whether the world agrees with a statement; None: it says nothing of it."""
+    claims = [claim for claim in facts.claims if chain_of(claim, facts.people) == stated.chain]
+    if stated.value is None:
+        return _knowledge(stated, claims, facts)
+    if not stated.chain:
+        claims = [claim for claim in claims if _reads_as(stated, claim)]
+    for claim in claims:
+        if claim.value == stated.value:
+            return stated.denied == _negated(claim)
+    if any(stated.value in claim.rivals for claim in claims):
+        return stated.denied
+    return False if set(stated.chain) - set(facts.people) else None
+
+
+def _negated(claim: Claim) -> bool:
+    return any(word in NEGATIONS for word in claim.relation.split())
+
+
+def _reads_as(stated: Statement, claim: Claim) -> bool:
+    """Of the world itself only what is put as the claim puts it counts: a retold event ("was in the box") does not."""
+    relation = [word for word in claim.relation.split() if word not in NEAR_VALUE]
+    return stated.relation.split()[-len(relation) :] == relation
+
+
+def _knowledge(stated: Statement, claims: Sequence[Claim], facts: Facts) -> bool | None:
+    """"Ben knows": he holds what those before him in the chain hold; "does not know": he holds something else."""
+    for claim in claims:
+        if claim.value.startswith("where "):
+            return stated.denied == _negated(claim)
+        for outer in facts.claims:
+            if outer.holders == claim.holders[:-1] and (outer.subject, outer.relation) == (claim.subject, claim.relation):
+                return (claim.value == outer.value) != stated.denied
+    return None
+
+
+# --------------------------------------------------------------------------------------------- 3: goal
+
+
+def _goal(text: str, _reply: Reply, _scenario: Scenario, facts: Facts, notes: list[str]) -> float:
+    """The right person wants the right thing, in one sentence with a word of wanting."""
+    goal, best = facts.goal, 0.0
+    wanted, rivals = _weighty(goal.value), [_weighty(rival) for rival in goal.rivals]
+    person = chain_of(goal, facts.people)
+    for start, end in sentences(text):
+        sentence = text[start:end]
+        words = {stem(word.lower()) for word in WORD.findall(sentence)}
+        if not words & GOALS and stem(goal.relation.split()[0]) not in words:
+            continue
+        told = _told(sentence, facts.people)
+        overlap = _share(wanted, words)
+        opposed = any(_share(rival - wanted, words) > 0 for rival in rivals) or told.negated
+        same_person = told.people[: len(person)] == person or (not told.people and len(facts.people) == 1)
+        hit = overlap >= 0.5 and not opposed
+        best = max(best, 1.0 if hit and same_person else OTHER_GOAL if hit or same_person else 0.0)
+    if best < 1.0:
+        notes.append(f"Goal Clarification: does not say that {goal.subject} {goal.relation} {goal.value}")
+    return best
+
+
+def _weighty(text: str) -> frozenset[str]:
+    return frozenset(stem(word.lower()) for word in WORD.findall(text) if word.lower() not in STOP)
+
+
+def _share(wanted: frozenset[str], words: set[str]) -> float:
+    return len(wanted & words) / len(wanted) if wanted else 0.0
+
+
+# ----------------------------------------------------------------------------------------- 4: response
+
+
+def _response(text: str, reply: Reply, scenario: Scenario, facts: Facts, notes: list[str]) -> float:
+    """It speaks for the option that is answered, for no other, and that one is right."""
+    favoured = _favoured(text, scenario)
+    if not favoured or reply.answer is None:
+        notes.append("Response Generation: names no option" if not favoured else "Response Generation: there is no answer")
+        return UNCLEAR if not favoured and reply.answer in scenario.gold else 0.0
+    if favoured != {reply.answer}:
+        notes.append("Response Generation: speaks for another option than the one answered")
+        return 0.0
+    if reply.answer not in scenario.gold:
+        notes.append("Response Generation: follows from no fact of this story")
+        return WRONG_ANSWER
+    denied = any(_holds(stated, facts) is False for stated in statements(text, facts))
+    if denied:
+        notes.append("Response Generation: states what is untrue in this story")
+    return WRONG_CLAIM if denied else 1.0
+
+
+def _favoured(text: str, scenario: Scenario) -> set[int]:
+    """The options that the text speaks for: by label, by their words, or for statements by the closest wording."""
+    labels = {scenario.letters.find(match[1] or match[2]) for match in LABEL.finditer(text)} - {-1}
+    plain = " ".join(WORD.findall(text.lower()))
+    named = set()
+    for i, option in enumerate(scenario.options):
+        shown = " ".join(WORD.findall(bare(option)))
+        if re.search(rf"(?<!\w){re.escape(shown)}(?!\w)", plain):
+            named.add(i)
+    yes_no = [word for word in plain.split() if word in ("yes", "no")]
+    if yes_no and named and {bare(option) for option in scenario.options} == {"yes", "no"}:
+        named = {i for i in named if bare(scenario.options[i]) == yes_no[-1]}  # "there is no doubt: yes"
+    return labels | _longest(named, scenario.options)
+
+
+def _longest(named: set[int], options: Sequence[str]) -> set[int]:
+    """Without options whose text is part of another named one."""
+    return {i for i in named if not any(i != j and bare(options[i]) in bare(options[j]) for j in named)}
+
+
+_PURPOSES = {
+    "cue_encoding": _cues,
+    "cue_interpretation": _interpretation,
+    "goal_clarification": _goal,
+    "response_generation": _response,
+}

@@ -1,0 +1,151 @@
+"""What a text states, in the terms of a generated world: who holds what. Read with the world's own names and values.
+
+"Anna thinks that Ben believes the ball is in the box" is Statement(("Anna", "Ben"), "the box"). Linear in the text.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+
+from socialr1_lite.judges.lexicon import MENTAL, NEGATIONS, stem, stems
+from socialr1_lite.scenario import Claim, Facts
+from socialr1_lite.sip import sentences
+
+# Perceiving is no holding; "mean" and "reason" are how a reply argues.
+HOLDING = MENTAL - stems("see hear notice perceive learn mean reason look-for wonder doubt forget trust")
+KNOWING = stems("know aware knowledge unaware ignorant")
+ACTING = frozenset(  # "will look in the box" tells of a belief; "looked in the box" tells an event
+    "look looks search searches check checks open opens go goes expect expects say says name names answer answers claim "
+    "choose chooses pick picks take takes".split()
+)
+BREAKING = frozenset("; . ! ? but because while whereas although though so however unless and".split())
+MIND = stems("mind view eye opinion belief perspective head thought knowledge feeling")
+TOKEN = r"[^\W_]+(?:['’][^\W_]+)?|[,;.!?]"
+ARTICLES = re.compile(r"^(?:the|a|an|to) ", re.IGNORECASE)
+NEAR_VALUE = frozenset(["the", "a", "an", "now", "really", "still", "actually", "to", "just"])
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """`chain` (nobody: the world itself) holds `value`; without a value: "knows", or with `denied` "does not know"."""
+
+    chain: tuple[str, ...]
+    value: str | None
+    denied: bool = False
+    relation: str = ""  # the words just before the value
+
+
+def chain_of(claim: Claim, people: tuple[str, ...]) -> tuple[str, ...]:
+    """The chain a text gives a claim: its holders, and its subject if that is a person ("Anna feels …")."""
+    chain = (*claim.holders, claim.subject) if claim.subject in people else claim.holders
+    return tuple(name for i, name in enumerate(chain) if i == 0 or chain[i - 1] != name)
+
+
+def bare(value: str) -> str:
+    """A value without its article, in lower case."""
+    return ARTICLES.sub("", value).lower().rstrip(".")
+
+
+@dataclass(frozen=True, slots=True)
+class Vocabulary:
+    """One world's names and values, and the pattern that finds them and all other words."""
+
+    names: dict[str, str]
+    values: dict[str, str]
+    pattern: re.Pattern[str]
+
+
+@lru_cache(maxsize=512)
+def vocabulary(facts: Facts) -> Vocabulary:
+    """What to look for; remembered for the last 512 worlds."""
+    names = {name.lower(): name for name in facts.people}
+    told = [value for claim in facts.claims for value in (claim.value, *claim.rivals)]
+    values = {bare(value): value for value in told if bare(value) not in names}
+    phrases = sorted([*names, *values], key=len, reverse=True)
+    found = "|".join(re.escape(phrase) for phrase in phrases)
+    return Vocabulary(names, values, re.compile(rf"\b(?P<phrase>{found})\b(?P<own>['’]s)?|{TOKEN}", re.IGNORECASE))
+
+
+def statements(text: str, facts: Facts) -> list[Statement]:
+    """All that the text states about who holds what, in order."""
+    words = vocabulary(facts)
+    reader = _Reader()
+    found: list[Statement] = []
+    for start, end in sentences(text):
+        found += reader.sentence(text[start:end], words)
+    return found
+
+
+class _Reader:
+    """Reads sentences one after the other; remembers whom a pronoun means and which value "there" means."""
+
+    __slots__ = ("before", "chain", "denied", "knowing", "last_person", "last_value", "open", "pending", "relation")
+
+    def __init__(self) -> None:
+        self.last_person: str | None = None
+        self.last_value: str | None = None
+        self._break()
+
+    def _break(self) -> None:
+        self.chain: tuple[str, ...] = ()
+        self.open = self.denied = self.knowing = False
+        self.pending: str | None = None
+        self.relation: list[str] = []
+        self.before = ""
+
+    def sentence(self, text: str, words: Vocabulary) -> Iterator[Statement]:
+        """The statements of one sentence."""
+        for match in words.pattern.finditer(text):
+            phrase = match["phrase"]
+            token = match.group().lower()
+            if phrase is None:
+                yield from self._word(token)
+            elif phrase.lower() in words.names:
+                self._person(words.names[phrase.lower()], owning=match["own"] is not None)
+            else:
+                yield self._value(words.values[phrase.lower()])
+            self.before = token
+        yield from self._clause_ends()
+
+    def _clause_ends(self) -> Iterator[Statement]:
+        if self.knowing and self.chain:
+            yield Statement(self.chain, None, self.denied)
+        self._break()
+
+    def _person(self, name: str, *, owning: bool) -> None:
+        self.pending = self.last_person = name
+        if self.before == "to" and self.relation[-2:-1] == ["according"]:
+            self._holds(know=False)
+        self.relation = []
+
+    def _word(self, token: str) -> Iterator[Statement]:
+        if token in BREAKING:
+            yield from self._clause_ends()
+            return
+        if token in ("he", "she", "they", "his", "her"):
+            self.pending = self.pending or self.last_person
+        elif token in ("i", "we", "you", "who"):
+            self.pending = None
+        elif token in NEGATIONS or token.endswith(("n't", "n’t")):
+            self.denied = not self.denied
+        if token == "there" and self.last_value and self.chain:
+            yield self._value(self.last_value)
+        elif stem(token) in HOLDING or token in ACTING or (stem(token) in MIND and self.pending):
+            self._holds(know=stem(token) in KNOWING)
+        if token not in NEAR_VALUE:
+            self.relation.append(token)
+
+    def _holds(self, *, know: bool) -> None:
+        """A word of holding: its subject holds what follows, within what an open chain holds."""
+        if self.pending is None:
+            return
+        self.chain = (*self.chain, self.pending) if self.open and self.chain[-1] != self.pending else (self.pending,)
+        self.open, self.knowing, self.pending = True, know, None
+
+    def _value(self, value: str) -> Statement:
+        stated = Statement(self.chain, value, self.denied, " ".join(self.relation[-6:]))
+        self.last_value, self.open, self.knowing, self.relation = value, False, False, []
+        return stated

@@ -1,0 +1,199 @@
+"""Meaning laid over a simulated story: who wishes what, who says what; so that a belief decides a feeling or an aim.
+
+A `Tale` is a plot with *frame* sentences around it. Frames change nobody's beliefs; they say what the beliefs mean to
+somebody. A frame always names both sides ("joy if in the box, anger if in the tin"; "Anna hides it, Ben does not") and its
+words are dealt after the story is drawn, so the same bag of words comes with every answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from socialr1_lite.scenario import Claim
+from socialr1_lite.stories.base import Dice, Draft, Family, Request
+from socialr1_lite.stories.plots import Plot, decisive, edits
+from socialr1_lite.stories.wording import LEXICON, THEIR, THEM
+from socialr1_lite.stories.world import MODIFIERS, World, where
+
+ATTEMPTS = 12  # choices of people that are tried in one story
+SENSE_FIRST = 0.4  # share of families whose twin changes the frame rather than the events, where both can
+
+Sense = Mapping[str, str]
+Answer = Callable[[World, Sense], str | None]
+Reading = tuple[str, str | None]  # the name of a way to read the story, and the option it leads to
+
+
+@dataclass(frozen=True, slots=True)
+class Tale:
+    """A plot, the words of its frames, and the frames' phrases: told before anything happens, and at the end."""
+
+    plot: Plot
+    sense: Sense
+    opening: tuple[str, ...] = ()
+    closing: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A question about a tale, and how its answer, its claims and its shortcuts follow from world and sense.
+
+    readings: named ways to read the story, most telling first; each wrong option takes the first name that leads to it.
+    turns: named small changes of the sense that may flip the answer. scenery: closing phrases that decide nothing.
+    stated: how many claims an interpretation must state. marked: names of readings that an audit tries as shortcuts.
+    """
+
+    tale: Tale
+    question: str
+    options: tuple[str, ...]
+    answer: Answer
+    claims: Callable[[World, Sense], Sequence[Claim]]
+    goal: Callable[[World, Sense], Claim]
+    readings: Callable[[World, Sense], Sequence[Reading]]
+    turns: Sequence[tuple[str, Sense]] = ()
+    stated: int = 2
+    things: tuple[str, ...] = ()
+    scenery: int = 0
+    marked: frozenset[str] = field(default=frozenset({"reality"}))
+
+
+def persons(split: str, **roles: str) -> dict[str, str]:
+    """Words for people in phrases: {a} the name, {she_a}, {her_a} (object) and {hers_a} (possessive)."""
+    words = {}
+    for role, name in roles.items():
+        pronoun = LEXICON[split].people[name]
+        words |= {role: name, f"she_{role}": pronoun, f"her_{role}": THEM[pronoun], f"hers_{role}": THEIR[pronoun]}
+    return words
+
+
+def turned(sense: Sense, one: str, other: str) -> dict[str, str]:
+    """The same words with two of them in each other's place."""
+    return {**sense, one: sense[other], other: sense[one]}
+
+
+def family(request: Request, asked: Asked) -> Family | None:
+    """The question with a twin: the first small change, of events or of sense, that leads to another option."""
+    truth = asked.answer(asked.tale.plot.world, asked.tale.sense)
+    if truth is None or truth not in asked.options:
+        return None
+    for name, tale in _changes(request, asked):
+        changed = asked.answer(tale.plot.world, tale.sense)
+        if changed in asked.options and changed != truth:
+            drafts = (_draft(asked, asked.tale), _draft(asked, tale))
+            return Family(drafts, asked.options, tuple(asked.tale.plot.cast), _things(asked), name)
+    return None
+
+
+def _things(asked: Asked) -> tuple[str, ...]:
+    plot = asked.tale.plot
+    return tuple(dict.fromkeys((plot.thing, *asked.things, *plot.others, *plot.rooms)))
+
+
+def _changes(request: Request, asked: Asked) -> list[tuple[str, Tale]]:
+    """Small changes of the tale in random order, those of the sense first in a share of the families."""
+    tale, dice = asked.tale, request.dice
+    told = tale.plot.sentences
+    events = [(name, replace(tale, plot=tale.plot.edited(steps))) for name, steps in edits(dice, tale.plot, LEXICON[request.split])]
+    events = [(name, other) for name, other in events if other.plot.sentences != told]
+    events += unsaid(tale)
+    dice.shuffle(events)
+    senses = [(name, replace(tale, sense=sense)) for name, sense in asked.turns]
+    dice.shuffle(senses)
+    return senses + events if dice.chance(SENSE_FIRST) else events + senses
+
+
+def unsaid(tale: Tale) -> list[tuple[str, Tale]]:
+    """The tale without one of its private messages (and whoever overheard it)."""
+    steps, found = tale.plot.steps, []
+    for i, step in enumerate(steps):
+        if step.event.kind == "tell":
+            end = i + 1
+            while end < len(steps) and steps[end].event.kind in MODIFIERS:
+                end += 1
+            found.append(("never told", replace(tale, plot=tale.plot.edited(steps[:i] + steps[end:]))))
+    return found
+
+
+def _draft(asked: Asked, tale: Tale) -> Draft:
+    plot, sense = tale.plot, tale.sense
+    gold = asked.answer(plot.world, sense)
+    assert gold is not None  # `family` takes only tales with an answer
+    opening = [_capital(phrase.format_map(sense)) for phrase in tale.opening]
+    closing = [_capital(phrase.format_map(sense)) for phrase in tale.closing]
+    at = next(i for i, step in enumerate(plot.steps) if step.event.kind == "put")
+    told = list(plot.sentences)
+
+    def moved(i: int) -> int:
+        return i if i < at else i + len(opening)
+
+    end = len(told) + len(opening)
+    cues = decisive(plot, lambda world: asked.answer(world, sense)) or last_event(plot)
+    frames = [*range(at, at + len(opening)), *range(end, end + len(closing) - asked.scenery)]
+    readings = asked.readings(plot.world, sense)
+    shortcuts: dict[str, str] = {}
+    for name, option in readings:
+        if option is not None and option != gold:
+            shortcuts.setdefault(option, name)
+    later = (end,) if len(plot.openings) > 1 and closing else ()
+    return Draft(
+        sentences=(*told[:at], *opening, *told[at:], *closing),
+        question=asked.question,
+        gold=gold,
+        cues=tuple(sorted({*(moved(i) for i in cues), *frames})),
+        claims=tuple(asked.claims(plot.world, sense)),
+        goal=asked.goal(plot.world, sense),
+        shortcuts=shortcuts,
+        marks={name: option for name, option in readings if name in asked.marked and option},
+        paragraphs=(*(moved(i) for i in plot.openings), *later),
+        stated=asked.stated,
+    )
+
+
+def last_event(plot: Plot) -> tuple[int, ...]:
+    """The last step that does something to the thing: the cue where several steps each suffice."""
+    steps = [i for i, s in enumerate(plot.steps) if plot.thing in (s.event.thing, s.event.other)]
+    return (steps[-1],) if steps else ()
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def place_of(world: World, thing: str, *chain: str) -> str | None:
+    """Where the chain thinks the thing is; () is where it is."""
+    return world.believes(chain, where(thing))
+
+
+def belief_claim(plot: Plot, world: World, chain: Sequence[str], thing: str = "") -> list[Claim]:
+    """What the chain believes of the thing's place, if anything."""
+    thing = thing or plot.thing
+    held = place_of(world, thing, *chain)
+    if held is None:
+        return []
+    return [Claim(tuple(chain), f"the {thing}", "is in", f"the {held}", tuple(f"the {p}" for p in plot.places if p != held))]
+
+
+def state_claim(who: str, relation: str, value: str, options: Sequence[str], holders: Sequence[str] = ()) -> Claim:
+    """That somebody feels, wants or means something, and none of the other options."""
+    return Claim(tuple(holders), who, relation, value, tuple(option for option in options if option != value))
+
+
+def wants(who: str, what: str, *rivals: str) -> Claim:
+    """A goal."""
+    return Claim((), who, "wants", what, rivals)
+
+
+def bystanders(plot: Plot) -> list[str]:
+    """Those who never touch the thing: a wish about its place would sit ill with anybody who does."""
+    handled = " ".join(step.text for step in plot.steps if step.event.kind in ("put", "move") and step.event.thing == plot.thing)
+    return [name for name in plot.cast if name not in handled]
+
+
+def chain_for(dice: Dice, plot: Plot, order: int, heads: Sequence[str], fits: Callable[[tuple[str, ...]], bool]) -> tuple[str, ...] | None:
+    """Different people, the last of them (whose state is asked about) of the heads, who fit; None if none is found."""
+    for _ in range(ATTEMPTS if heads else 0):
+        last = dice.pick(heads)
+        before = dice.sample([name for name in plot.cast if name != last], order - 1)
+        if fits((*before, last)):
+            return (*before, last)
+    return None
