@@ -7,7 +7,7 @@ either with a leading "!" where it stands under a negation.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import NamedTuple
@@ -20,7 +20,7 @@ from socialr1_lite.sip import sentences
 WORDS_KEPT = 1 << 16  # distinct surface words whose properties are remembered
 SCENARIOS_KEPT = 256  # scenarios whose reading is remembered
 LONGEST_NAME = 3  # words
-PHRASE_WORDS = 4  # from here on an option is looked for as a whole
+PHRASE_WORDS = 3  # from here on an option is looked for as a whole
 CLAUSE_WORDS = 2  # content words, names aside, that make a clause of the story stand alone
 
 # Properties of a surface word.
@@ -159,6 +159,7 @@ class World:
     shown: tuple[frozenset[str], ...] = ()
     claims: tuple[frozenset[str], ...] = ()
     phrases: tuple[str, ...] = ()
+    yes_no: tuple[int, int] | None = None
     options: frozenset[str] = frozenset()
     english: bool = True
 
@@ -238,6 +239,7 @@ def _world(story: str, question: str, options: tuple[str, ...]) -> World:
         marks=_marks(shown, frozenset(one for one in asked_words if one[0] != "@")),
         shown=tuple(frozenset().union(*(sentence.signed for sentence in option)) for option in shown),
         claims=_claims(shown, read(question, bare)),
+        yes_no=_yes_no(options),
         phrases=tuple(phrase(option) if len(option.split()) >= PHRASE_WORDS else "" for option in options),
         options=frozenset().union(*(sentence.content for option in shown for sentence in option)),
         english=sum(map(str.isascii, text)) >= 0.5 * len(text),
@@ -619,6 +621,7 @@ def _telling(options: Sequence[Sequence[Sentence]]) -> frozenset[str]:
 
 _YES = frozenset(("yes", "true"))
 _NO = frozenset(("no", "false"))
+_YES_OR_NO = _YES | _NO
 
 
 def _marks(options: Sequence[Sequence[Sentence]], question: frozenset[str]) -> tuple[frozenset[str], ...]:
@@ -646,28 +649,64 @@ def _marks(options: Sequence[Sequence[Sentence]], question: frozenset[str]) -> t
     return tuple(mark or said - shared or said for mark, said in zip(telling, signed, strict=True))
 
 
+def _yes_no(options: Sequence[str]) -> tuple[int, int] | None:
+    """Which option is yes and which is no, where they are these two."""
+    told = [option.strip(" .").lower() for option in options]
+    return (told.index("yes"), told.index("no")) if sorted(told) == ["no", "yes"] else None
+
+
 def _claims(options: Sequence[Sequence[Sentence]], question: Sequence[Sentence]) -> tuple[frozenset[str], ...]:
-    """What tells options apart that share all their words, or that are nothing but names of people; else nothing."""
-    if not options:
+    """What tells options apart by who has which state of mind, where their words do not tell; else nothing.
+
+    That is so for options that share all their words, that are nothing but people ("Anna", "only Anna", "both of
+    them"), and for yes and no to a question about a state of mind.
+    """
+    if not options or not all(options):
         return ()
+    first = [_TOKEN.findall(option[0].text.lower()) for option in options]
     content = [frozenset().union(*(sentence.content for sentence in option)) for option in options]
-    if all(len(said) == 1 and next(iter(said))[0] == "@" for said in content):
+    told: list[frozenset[str]] = []
+    if all(words and words[0] in _YES_OR_NO and len(words) == 1 for words in first):
+        asked = max((one.claim for s in question for one in s.attributions), key=_depth, default="")
+        told = [frozenset((asked if words[0] in _YES else flip(asked),)) for words in first] if asked else []
+    elif all(said and all(one[0] == "@" or one in _QUANTITIES for one in said) or _counts(said) for said in content):
         minds = [one for sentence in question for one in sentence.signed if plain(one) in _STATES]
-        told = [frozenset(_of_person(next(iter(said)), mind) for mind in minds) for said in content]
+        people = frozenset().union(*content, *(sentence.people for sentence in question))
+        told = [frozenset(_share(said, words, people, minds)) for said, words in zip(content, first, strict=True)]
     elif len({said - _FILLERS for said in content}) == 1:
         told = [claims_of(option) for option in options]
         told = [said - frozenset.intersection(*told) for said in told]
-    else:
-        return ()
-    return tuple(told) if all(told) and len(set(told)) == len(told) else ()
+    return tuple(told) if told and all(told) and len(set(told)) == len(told) else ()
 
 
+_QUANTITIES = lexicon.stems("only both each")
 _STATES = lexicon.stems("know think believe expect want feel aware mistaken wrong see hear remember")
 _FILLERS = lexicon.stems("too either also so")
 
 
+def _counts(said: frozenset[str]) -> bool:
+    """Whether an option has no content of its own ("neither of them")."""
+    return not said
+
+
+def _share(said: frozenset[str], words: Sequence[str], people: frozenset[str], minds: Sequence[str]) -> Iterator[str]:
+    """Who has the asked state of mind if this option is right: those it names; both; or nobody."""
+    named = frozenset(one for one in said if one[0] == "@")
+    alone = not named or "only" in words
+    everybody = "both" in words or "all" in words
+    for person in sorted(people):
+        if person[0] == "@" and (person in named or alone):
+            for mind in minds:
+                claim = _of_person(person, mind)
+                yield claim if person in named or everybody else flip(claim)
+
+
 def _of_person(person: str, mind: str) -> str:
     return f"!{person}>{mind[1:]}" if mind[0] == "!" else f"{person}>{mind}"
+
+
+def _depth(claim: str) -> int:
+    return claim.count(">")
 
 
 def claims_of(said: Iterable[Sentence]) -> frozenset[str]:
@@ -678,6 +717,11 @@ def claims_of(said: Iterable[Sentence]) -> frozenset[str]:
 def phrase(text: str) -> str:
     """The words in lower case with one space around each, so that `in` finds whole-word phrases."""
     return f" {' '.join(raw for raw in _TOKEN.findall(text.lower()) if raw[0].isalnum())} "
+
+
+def flip(one: str) -> str:
+    """A signed word under the other sign."""
+    return one[1:] if one[0] == "!" else "!" + one
 
 
 def plain(one: str) -> str:

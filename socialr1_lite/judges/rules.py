@@ -8,12 +8,12 @@ know nothing of gold: they hold a reply to the story and to itself.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from socialr1_lite.judges.base import Verdict
 from socialr1_lite.judges.lexicon import INJECTION, REASONING
-from socialr1_lite.judges.reading import Attribution, Clause, Sentence, World, claims_of, phrase, read, world_of
+from socialr1_lite.judges.reading import Attribution, Clause, Sentence, World, claims_of, flip, phrase, read, world_of
 from socialr1_lite.scenario import Scenario
 from socialr1_lite.sip import STAGES, TITLES, Reply
 
@@ -26,6 +26,7 @@ QUOTED = 0.8  # share of a clause's content that makes it repeated
 FREE_SHARE = 0.7  # share of the story's clauses that may be repeated before it stops being a selection
 COPY_WORTH = 0.2  # what is left when every clause is repeated
 ABOUT = 0.5  # share of a sentence's weighty words that the scenario has: fully about it
+ANSWER_WORDS = 12  # a sentence that names an option is about the question, up to this length
 STRANGER_WORTH = 0.5  # factor for each stage with an invented name or thing
 NEUTRAL = 0.5  # an interpretation that says nothing of any option
 OTHER_MIND = 0.3  # a state of mind of somebody, but not of whom the question asks about
@@ -35,6 +36,9 @@ DISAGREES = 0.2  # factor for a response at odds with the interpretation
 
 
 _LABEL = re.compile(r"\b(?i:option|choice|answer)(?i:\s{1,3}is)?\s{0,3}:?\s{0,3}\(?([A-Z])(?![\w'\u2019])|\(([A-Z])\)")
+
+
+_YES_OR_NO = re.compile(r"\b(yes|no)\b(?=\s{0,3}(?:[.,;:!?\"')]|$|fits\b|is\b|follows\b))", re.IGNORECASE)
 
 
 class Agreement(NamedTuple):
@@ -97,7 +101,8 @@ def _worth(stage: str, text: str, said: Sequence[Sentence], world: World, told: 
         size += sentence.size
         key = " ".join(sentence.text.split()).lower()
         if key not in told:
-            about += sentence.size * _about(sentence, world)
+            answers = stage == STAGES[-1] and sentence.size <= ANSWER_WORDS and _answers(sentence.text, world)
+            about += sentence.size * (1.0 if answers else _about(sentence, world))
         told.add(key)
         strangers.extend(sentence.strangers)
     value = about / size if size else 0.0
@@ -108,6 +113,14 @@ def _worth(stage: str, text: str, said: Sequence[Sentence], world: World, told: 
         notes.append(f"{TITLES[stage]}: names what neither story nor question has: {named}")
         value *= STRANGER_WORTH
     return value
+
+
+def _answers(text: str, world: World) -> bool:
+    """Whether a sentence of the response names an option: that is what the stage is for."""
+    if any(True for _ in _labels(text, world)):
+        return True
+    said = phrase(text)
+    return any(option and option in said for option in world.phrases)
 
 
 def _about(sentence: Sentence, world: World) -> float:
@@ -172,7 +185,7 @@ def _best(wanted: frozenset[str], world: World) -> Clause | None:
 def _denied(one: frozenset[str], other: frozenset[str]) -> float:
     """Share of the common words that stand under a negation on one side only."""
     same = len(one & other)
-    opposed = sum(_flip(word) in other and word not in other for word in one)
+    opposed = sum(flip(word) in other and word not in other for word in one)
     return opposed / (same + opposed) if opposed else 0.0
 
 
@@ -291,7 +304,7 @@ def _speaks(mark: frozenset[str], signs: frozenset[str]) -> float:
     """Share of an option's words said, minus the share denied, in [-1, 1]."""
     if not mark:
         return 0.0
-    denied = sum(_flip(one) in signs and one not in signs for one in mark)
+    denied = sum(flip(one) in signs and one not in signs for one in mark)
     return (len(mark & signs) - denied) / len(mark)
 
 
@@ -322,30 +335,36 @@ def _said(said: Sequence[Sentence], world: World, chosen: int | None) -> Agreeme
     """What the response says of the options: the labels it names, or else their words."""
     if not world.marks:
         return Agreement(1.0, None)
-    named = {
-        ord(label) - ord("A")
-        for sentence in said
-        for match in _LABEL.finditer(sentence.text)
-        for label in match.groups()
-        if label
-    }
-    named = {index for index in named if index < len(world.marks)}
+    named = {index for sentence in said for index in _labels(sentence.text, world)}
     if len(named) == 1:
         favoured = named.pop()
         if favoured != chosen:
             return Agreement(0.0, favoured)
         words = _agreement(_union(sentence.signed for sentence in said), world, chosen)
-        return Agreement(max(NEUTRAL, words.value) if words.value != NEUTRAL else 1.0, chosen)
+        return Agreement(max(NEUTRAL, words.value) if words.favoured is not None else 1.0, chosen)
     whole = _whole(said, world)
     if whole is not None:
         return Agreement(float(whole == chosen), whole)
     return _agreement(_union(sentence.signed for sentence in said), world, chosen)
 
 
+def _labels(text: str, world: World) -> Iterator[int]:
+    """The options that a text names by letter, or by a bare yes or no where these are the options."""
+    for match in _LABEL.finditer(text):
+        index = ord(match[1] or match[2]) - ord("A")
+        if index < len(world.marks):
+            yield index
+    if world.yes_no is not None:
+        for match in _YES_OR_NO.finditer(text):
+            yield world.yes_no[match[1].lower() == "no"]
+
+
 def _whole(said: Sequence[Sentence], world: World) -> int | None:
     """The one option whose whole text the stage says, None for no or several; short texts are left to their words."""
     text = phrase(" ".join(sentence.text for sentence in said))
-    found = [index for index, option in enumerate(world.phrases) if option and option in text]
+    found = [
+        index for index, option in enumerate(world.phrases) if option and option in text and f" not{option}" not in text
+    ]
     longest = [i for i in found if not any(j != i and world.phrases[i] in world.phrases[j] for j in found)]
     return longest[0] if len(longest) == 1 else None
 
@@ -378,10 +397,6 @@ def _response(
 
 def _union(sets: Iterable[frozenset[str]]) -> frozenset[str]:
     return frozenset().union(*sets)
-
-
-def _flip(one: str) -> str:
-    return one[1:] if one[0] == "!" else "!" + one
 
 
 def _ramp(value: float, low: float, high: float) -> float:

@@ -12,7 +12,7 @@ from socialr1_lite.rewards.words import words
 from socialr1_lite.scenario import Scenario
 from socialr1_lite.sip import STAGES, TITLES, Reply
 
-NEAR_COPY = 0.75  # [ours] share of common words (Jaccard) from which two stages say the same
+NEAR_COPY = 0.8  # [ours] share of common words (Jaccard) from which two stages say the same
 RESPONSE = STAGES[-1]
 RANK = {stage: rank for rank, stage in enumerate(STAGES)}
 
