@@ -457,6 +457,7 @@ def test_text_on_the_heading_s_line_is_body(line):
         "{}\u200b:",
         "C\u200bue Encoding:",
         "\u0421ue Encoding:",
+        "Re\u017fponse Generation:",  # a long s
     ],
 )
 def test_a_title_in_a_sentence_is_no_marker(line):
@@ -484,6 +485,11 @@ def test_a_stage_tag_that_never_closes_runs_to_the_next_marker():
     text = "<cue_encoding>Anna saw.\n<cue_interpretation>She knows.</cue_encoding>"
     reply = parse(wrap(text))
     assert told(reply) == [("cue_encoding", "Anna saw."), ("cue_interpretation", "She knows.</cue_encoding>")]
+
+
+def test_a_closing_tag_ends_no_stage_that_a_heading_opened():
+    reply = parse(wrap("Cue Encoding: Anna saw.</cue_encoding> Ben too."))
+    assert told(reply) == [("cue_encoding", "Anna saw.</cue_encoding> Ben too.")]
 
 
 def test_a_stage_that_comes_twice_gives_two_segments():
@@ -553,9 +559,38 @@ def test_words_that_speak_for_no_stage_make_one_segment_of_no_stage():
     assert told(reply) == [(None, "Lorem ipsum dolor. Sit amet.")]
 
 
+def stages_of(text: str) -> list[str | None]:
+    return [segment.stage for segment in parse(wrap(text)).segments]
+
+
 def test_one_weak_word_does_not_change_the_stage():
-    text = "Anna believes it and feels sure. She is happy that Ben moved. She thinks and knows it."
-    assert [segment.stage for segment in parse(wrap(text)).segments] == ["cue_interpretation"]
+    assert stages_of("Anna believes it. Ben went out. She feels sure.") == ["cue_interpretation"]
+
+
+def test_one_strong_word_makes_a_stage_between_two_others():
+    text = "Anna believes it. She wants her key. Hence the box."
+    assert stages_of(text) == ["cue_interpretation", "goal_clarification", "response_generation"]
+
+
+def test_repeating_a_word_in_a_sentence_proves_nothing_more():
+    text = "Anna wants and needs it. " + "Think, " * 9 + "want, " * 4 + "now. She hopes and wishes."
+    assert stages_of(text) == ["goal_clarification"]
+
+
+@pytest.mark.parametrize(
+    ("text", "stage"),
+    [
+        ('It would be "over there".', "cue_encoding"),
+        ("So it is the box.", "response_generation"),
+        ("It is so.", None),
+        ("Anna did not see it.", "cue_interpretation"),
+        ("Anna didn\u2019t see it.", "cue_interpretation"),
+        ("Anna could see it.", "cue_encoding"),
+        ("According to Anna.", "cue_encoding"),
+    ],
+)
+def test_what_single_words_and_pairs_say(text, stage):
+    assert stages_of(text) == [stage]
 
 
 # ------------------------------------------------------------------------------------------------ sentences
@@ -566,6 +601,8 @@ def test_one_weak_word_does_not_change_the_stage():
     [
         ("Anna saw. Ben left!", ["Anna saw.", "Ben left!"]),
         ("Dr. Lee met Mrs. Wu, e.g. here. Then?", ["Dr. Lee met Mrs. Wu, e.g. here.", "Then?"]),
+        ("Prof. Wu left at 5 etc. or so. Ok", ["Prof. Wu left at 5 etc. or so.", "Ok"]),
+        ("Look at him. He left.", ["Look at him.", "He left."]),
         ("It cost 3.50 then. Fine", ["It cost 3.50 then.", "Fine"]),
         ('"Go!" she said. Ok.', ['"Go!"', "she said.", "Ok."]),
         ("1. Anna saw. 2. Ben left.", ["1. Anna saw.", "2. Ben left."]),
@@ -824,7 +861,7 @@ def test_time_grows_with_the_length_alone(unit):
     """Eight times the text may take at most 24 times as long (a quadratic walk takes 64 times)."""
 
     def seconds(size: int) -> float:
-        text = "<think>" + unit * (size // len(unit))
+        text = "<think>" + unit * (size // len(unit)) + "x"
         best = float("inf")
         for _ in range(3):
             start = time.process_time()
@@ -838,7 +875,7 @@ def test_time_grows_with_the_length_alone(unit):
 @pytest.mark.slow
 @pytest.mark.parametrize("unit", ADVERSARIAL, ids=repr)
 def test_a_megabyte_is_read_in_seconds(unit):
-    text = (unit * (1_000_000 // len(unit) + 1))[:1_000_000]
+    text = (unit * (1_000_000 // len(unit) + 1))[:1_000_000] + "x"
     start = time.process_time()
     parse(text, OPTIONS)
     assert time.process_time() - start < 5
