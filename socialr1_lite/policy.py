@@ -368,6 +368,12 @@ class Policy:
             raise PolicyError("a 4-bit model cannot take in its adapter without loss: load it in 16-bit to merge")
         self.model = self.model.merge_and_unload()
 
+    def add_adapter(self, folder: Path) -> None:
+        """Put a saved adapter on the model, to generate with: for a run whose cold start was merged first."""
+        self.model = _load_adapter(self, folder, trainable=False)
+        if self.device == "cpu":
+            speed_up_cpu_sampling(self.model)
+
     def _sampling(self, max_new_tokens: int, temperature: float, top_p: float, top_k: int) -> dict[str, Any]:
         common = {
             "max_new_tokens": max_new_tokens,
