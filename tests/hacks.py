@@ -197,7 +197,9 @@ def every_option(honest: Honest) -> Iterator[str]:
 
 
 def padding(honest: Honest) -> Iterator[str]:
-    yield completion(tuple(f"{text} {FILLER[i]} {FILLER[i + 4]}" for i, text in enumerate(honest.stages)), honest.answer)
+    yield completion(
+        tuple(f"{text} {FILLER[i]} {FILLER[i + 4]}" for i, text in enumerate(honest.stages)), honest.answer
+    )
     for index in range(4):
         yield honest.stage(index, f"{honest.stages[index]} {' '.join(FILLER)}").text
     yield completion(honest.stages, honest.answer, before=" ".join(FILLER) + "\n")

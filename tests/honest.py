@@ -13,7 +13,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from socialr1_lite.scenario import Scenario
-from socialr1_lite.sip import sentences
+from socialr1_lite.sip import STAGES, parse, sentences
 from tests.hacks import Honest
 
 NAME = re.compile(r"\b(?:(?:Mr|Mrs|Ms|Dr)\. )?[A-Z][a-z]+(?: [A-Z][a-z]+)?\b")
@@ -32,7 +32,9 @@ def tombench_rows(folder: Path, file: str) -> Iterator[Scenario]:
     for number, line in enumerate(lines):
         row = json.loads(line)
         told = [row[f"OPTION-{letter}"] for letter in "ABCD"]
-        options = tuple(re.sub(rf"^\s*{x}\s*[.:]\s*", "", o) for x, o in zip("ABCD", told, strict=True) if isinstance(o, str))
+        options = tuple(
+            re.sub(rf"^\s*{x}\s*[.:]\s*", "", o) for x, o in zip("ABCD", told, strict=True) if isinstance(o, str)
+        )
         gold = "ABCD".index(row["答案\nANSWER"].strip(" ."))
         if gold < len(options):
             yield Scenario(f"tombench/{file}/{number}", row["STORY"], row["QUESTION"], options, (gold,))
@@ -63,7 +65,9 @@ def honest_reply(scenario: Scenario) -> Honest | None:
         return None
     question = scenario.question.strip().rstrip("?. ")
     others = tuple(
-        name for name in names_in(scenario.story) if not set(name.split()) & set(person.split()) and name.count(" ") == person.count(" ")
+        name
+        for name in names_in(scenario.story)
+        if not set(name.split()) & set(person.split()) and name.count(" ") == person.count(" ")
     )
     return Honest(
         scenario,
@@ -143,10 +147,41 @@ def cues(scenario: Scenario, person: str, gold: str) -> str:
     wanted = words_of(f"{scenario.question} {gold} {person}")
     ranked = sorted(range(len(pieces)), key=lambda i: (-len(words_of(pieces[i]) & wanted), i))
     kept = sorted(ranked[: max(1, len(pieces) // 2)][:3])
-    told = [pieces[i].strip(" ,;.\"“”") for i in kept]
+    told = [pieces[i].strip(' ,;."“”') for i in kept]
     return " ".join(f"{piece[0].upper()}{piece[1:]}." for piece in told if piece)
 
 
 @lru_cache(maxsize=4096)
 def words_of(text: str) -> frozenset[str]:
     return frozenset(word for word in re.findall(r"[a-z]+", text.lower()) if len(word) > 3)
+
+
+MIND = re.compile(r"\b(thinks|believes|supposes|assumes|is convinced)\b")
+DENIED = {"thinks": "think", "believes": "believe", "supposes": "suppose", "assumes": "assume"}
+
+
+def honest_gold(scenario: Scenario, completion: str) -> Honest:
+    """A generated scenario's gold reply in parts, with its deciding claim's holder and the claim turned round."""
+    assert scenario.facts is not None
+    reply = parse(completion, scenario.options)
+    stages = tuple(reply.stage_text(stage) for stage in STAGES)
+    claim = scenario.facts.claims[0]
+    person = (*claim.holders, claim.subject)[0]
+    if person not in scenario.facts.people:
+        person = scenario.facts.people[0]
+    asked = person in scenario.question or person in scenario.options
+    others = tuple(one for one in scenario.facts.people if one != person) if asked else ()
+    start, end = sentences(stages[1])[0]
+    belief = stages[1][start:end]
+    return Honest(scenario, stages, reply.answer_text, person, others, belief, denied(belief))
+
+
+def denied(belief: str) -> str:
+    """The statement turned round: knowing for not knowing, else a denied first thought."""
+    if "does not know" in belief:
+        return belief.replace("does not know", "knows", 1)
+    if " knows " in belief:
+        return belief.replace(" knows ", " does not know ", 1)
+    return MIND.sub(
+        lambda told: f"does not {DENIED[told[1]]}" if told[1] in DENIED else "is not convinced", belief, count=1
+    )

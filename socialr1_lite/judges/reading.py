@@ -234,7 +234,7 @@ def _world(story: str, question: str, options: tuple[str, ...]) -> World:
         specific=frozenset(one for one in known if one not in lexicon.REASONING) | _telling(shown),
         clauses=clauses,
         mentions={one: tuple(places) for one, places in mentions.items()},
-        asked=_asked(question, bare),
+        asked=() if shown and all(map(_is_person, shown)) else _asked(question, bare),
         question=asked_words,
         marks=_marks(shown, frozenset(one for one in asked_words if one[0] != "@")),
         shown=tuple(frozenset().union(*(sentence.signed for sentence in option)) for option in shown),
@@ -671,6 +671,8 @@ def _claims(options: Sequence[Sequence[Sentence]], question: Sequence[Sentence])
         told = [frozenset((asked if words[0] in _YES else flip(asked),)) for words in first] if asked else []
     elif all(said and all(one[0] == "@" or one in _QUANTITIES for one in said) or _counts(said) for said in content):
         minds = [one for sentence in question for one in sentence.signed if plain(one) in _STATES]
+        if not minds and any("tell" in sentence.content for sentence in question):
+            minds = ["know"]  # "who could tell Anna where ..."
         people = frozenset().union(*content, *(sentence.people for sentence in question))
         told = [frozenset(_share(said, words, people, minds)) for said, words in zip(content, first, strict=True)]
     elif len({said - _FILLERS for said in content}) == 1:
@@ -682,6 +684,12 @@ def _claims(options: Sequence[Sequence[Sentence]], question: Sequence[Sentence])
 _QUANTITIES = lexicon.stems("only both each")
 _STATES = lexicon.stems("know think believe expect want feel aware mistaken wrong see hear remember")
 _FILLERS = lexicon.stems("too either also so")
+
+
+def _is_person(option: Sequence[Sentence]) -> bool:
+    """Whether an option is a person's name and nothing else; then the question asks for a person, not about one."""
+    content = frozenset().union(*(sentence.content for sentence in option))
+    return len(content) == 1 and next(iter(content))[0] == "@"
 
 
 def _counts(said: frozenset[str]) -> bool:

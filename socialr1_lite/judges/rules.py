@@ -48,6 +48,9 @@ class Agreement(NamedTuple):
     favoured: int | None
 
 
+SILENT = Agreement(NEUTRAL, None)
+
+
 class RulesJudge:
     """Scores stages by rules over the text. English only: other scenarios get no score, which is not 0."""
 
@@ -258,7 +261,7 @@ def _interpreted(said: Sequence[Sentence], world: World, chosen: int | None) -> 
         return Agreement(1.0, None)
     if world.claims:
         agreement = _compare(claims_of(said), world.claims, chosen)
-        if agreement.favoured is not None:
+        if agreement != SILENT:
             return agreement
     asked = world.asked[0] if world.asked else None
     held = [
@@ -270,7 +273,7 @@ def _interpreted(said: Sequence[Sentence], world: World, chosen: int | None) -> 
     for perceiving in (False, True):  # what is believed outweighs what was seen
         signs = _union(attribution.said for attribution in held if attribution.perceiving is perceiving)
         agreement = _agreement(signs, world, chosen)
-        if agreement.value != NEUTRAL:
+        if agreement != SILENT:
             return agreement
     return _agreement(_union(sentence.signed for sentence in said), world, chosen)
 
@@ -291,7 +294,7 @@ def _compare(signs: frozenset[str], marks: Sequence[frozenset[str]], chosen: int
     best = max(speaks)
     own = speaks[chosen]
     if not any(speaks):
-        return Agreement(NEUTRAL, None)
+        return SILENT
     if own <= 0.0:
         return Agreement(0.0, speaks.index(best) if best > 0.0 else None)
     rival = max(one for index, one in enumerate(speaks) if index != chosen)
