@@ -78,7 +78,7 @@ class TestFolder:
 
     def test_a_newer_run_is_refused(self, run: runlog.RunFolder) -> None:
         run.state_file.write_text('{"version": 2, "status": "running"}')
-        with pytest.raises(RunLogError, match="version 2.*reads up to 1"):
+        with pytest.raises(RunLogError, match=r"version 2.*reads up to 1"):
             runlog.RunFolder.open(run.path)
 
     def test_find_runs(self, run: runlog.RunFolder) -> None:

@@ -338,6 +338,7 @@ class TestSearch:
             ('"', [3]),
             ("红球", [4]),
             ("text:red", []),
+            ("ball_red", [1]),
             ("  ", [0, 1, 2, 3, 4, 5]),
         ],
     )
@@ -350,15 +351,38 @@ class TestSearch:
         assert said.count({"text": "red"}) == 3 and said.count({"text": "红"}) == 2
 
     def test_without_fts5_substrings_are_searched(self, said: TraceIndex, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(search, "prepare", lambda *_: False)
+        monkeypatch.setattr(search, "extend", lambda *_: False)
+        assert said.prepare_search() is False
         assert [row["step"] for row in said.page({"text": "RED ball"})] == [0, 1]
         assert [row["step"] for row in said.page({"text": '"red ball"'})] == [0]
 
-    def test_progress_counts_up_to_the_end(self, index: TraceIndex) -> None:
-        filled(index, [trace(0, index=i) for i in range(4500)])
+    def test_whole_words_are_found_without_fts5_as_with_it(
+        self, said: TraceIndex, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        searches = ("red", "BALL", "redder", "he", '"red as"', '"ball, red"', "now)", "e", "nothing at all", "red*", "ball_red")
+        built = [said.count({"text": words}) for words in searches]
+        monkeypatch.setattr(search, "extend", lambda *_: False)
+        assert [said.count({"text": words}) for words in searches] == built == [2, 2, 1, 1, 1, 1, 1, 0, 0, 2, 1]
+
+    def test_progress_counts_up_to_the_end(self, index: TraceIndex, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(runlog.index, "SEARCH_ROWS", 200)
+        filled(index, [trace(0, index=i) for i in range(450)])
         told: list[tuple[int, int]] = []
-        index.prepare_search(lambda done, of: told.append((done, of)))
-        assert told == [(2000, 4500), (4000, 4500), (4500, 4500)]
+        assert index.prepare_search(lambda done, of: told.append((done, of)))
+        assert told == [(200, 450), (400, 450), (450, 450)]
+
+    def test_a_large_index_answers_at_once_and_catches_up_behind(
+        self, index: TraceIndex, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(runlog.index, "SEARCH_ROWS", 50)
+        filled(index, [trace(0, index=i, completion=f"word{i % 7} red") for i in range(300)])
+        for _ in range(20):  # from scans first, from the word index later
+            assert index.count({"text": "word3 red"}) == 43
+        for thread in threading.enumerate():
+            if thread.name == "word index":
+                thread.join()
+        monkeypatch.setattr(search, "_scan", lambda *_: pytest.fail("scanned although the word index is there"))
+        assert index.count({"text": "word3 red"}) == 43
 
 
 class TestRefusals:

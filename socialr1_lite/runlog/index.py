@@ -16,6 +16,7 @@
     index.counts(field, where, by="step")         per step: {by, n, values: {value: count}}; text, yes/no
     index.facets(where)                           field -> value -> count, each without its own condition
     index.columns(fields, where)                  tuples for scatter plots and histograms
+    index.prepare_search(progress)                builds the word index now; else the first search does
     index.bounds(), index.notices()               first, last step, row counts; damaged lines skipped
 
 A scalar row is a dict with "id" and every name in `query.FIELDS`: phase step group index gid segment rank
@@ -45,12 +46,13 @@ from typing import Any
 from socialr1_lite.errors import RunLogError
 from socialr1_lite.runlog import lines, search
 from socialr1_lite.runlog.folder import RunFolder
-from socialr1_lite.runlog.query import FACETS, FIELDS, TEXT, TIE, Bound, Filter, Order, field, where
+from socialr1_lite.runlog.query import FACET_COLUMNS, FACETS, FIELDS, TEXT, TIE, Bound, Filter, Order, field, where
 from socialr1_lite.runlog.tailing import PAGE_BYTES, Progress, Tail
 from socialr1_lite.runlog.traces import read_row
 from socialr1_lite.scenario import Scenario
 
 PAGE_ROWS = 50
+SEARCH_ROWS = 5000  # as many as a search may take into the word index itself: about a quarter of a second
 SCALARS = ", ".join(["id", *(of.column for of in FIELDS.values())])
 NAMES = ("id", *FIELDS)
 
@@ -71,6 +73,7 @@ class TraceIndex:
         """Open or make the index file. Nothing is read from the shards before `refresh`."""
         self.run = run if isinstance(run, RunFolder) else RunFolder.open(run)
         self._lock = threading.RLock()
+        self._preparing = threading.Event()
         key = hashlib.sha256(os.fsencode(self.run.path.resolve())).hexdigest()[:24]
         self._path = _usable(cache or cache_folder() / "traces") / f"{key}.sqlite"
         self._open()
@@ -265,8 +268,8 @@ class TraceIndex:
         """
         told = {"superseded": False} | dict(where or {})
         text, values = self._where({**told}, leave_out=FACETS)
-        columns = ", ".join(field(name).column for name in FACETS)
-        combinations = self._all(f"SELECT {columns}, count(*) FROM traces WHERE {text} GROUP BY {columns}", values)
+        sql = f"SELECT {FACET_COLUMNS}, count(*) FROM traces WHERE {text} GROUP BY {FACET_COLUMNS}"
+        combinations = self._all(sql, values)
         passes = {name: self._allowed(name, told[name]) for name in FACETS if told.get(name) is not None}
         counts: dict[str, Counter[Any]] = {name: Counter() for name in FACETS}
         for *facts, number in combinations:
@@ -296,10 +299,23 @@ class TraceIndex:
         """What had to be skipped, in words."""
         return [text for (text,) in self._all("SELECT text FROM notices")]
 
-    def prepare_search(self, progress: Progress | None = None) -> None:
-        """Build what search needs (progress: rows done, rows in all); else the first search does it."""
-        with self._lock, self._transaction():
-            search.prepare(self._database, self.run, progress)
+    def prepare_search(self, progress: Progress | None = None) -> bool:
+        """Build what search needs, without holding up other questions; False where SQLite has no FTS5.
+
+        progress: called with (rows done, rows in all). A search before that is answered from the texts
+        themselves.
+        """
+        with self._lock:
+            total = search.waiting(self._database)
+        left = total
+        while left:
+            with self._lock, self._transaction():
+                if not search.extend(self._database, self.run, SEARCH_ROWS):
+                    return False
+                left = search.waiting(self._database)
+            if progress:
+                progress(total - left, total)
+        return True
 
     def close(self) -> None:
         """Close the index file."""
@@ -352,9 +368,30 @@ class TraceIndex:
         words = str((conditions or {}).get(TEXT) or "").strip()
         if not words:
             return text, values
-        with self._lock, self._transaction():
-            found, bound = search.condition(self._database, self.run, words)
+        found, bound = self._search(words)
         return f"{text} AND {found}", [*values, *bound]
+
+    def _search(self, words: str) -> Bound:
+        """The condition of a text search; a long way behind, the word index is built in the background."""
+        try:
+            with self._lock, self._transaction():
+                behind = search.waiting(self._database)
+                built = behind <= SEARCH_ROWS and search.extend(self._database, self.run, SEARCH_ROWS)
+                found = search.condition(self._database, self.run, words, built=built)
+        except FileNotFoundError:
+            raise RunLogError(f"{self.run.path}: a shard is gone; was the run deleted?") from None
+        if behind > SEARCH_ROWS and not self._preparing.is_set():
+            self._preparing.set()
+            threading.Thread(target=self._prepare_quietly, name="word index", daemon=True).start()
+        return found
+
+    def _prepare_quietly(self) -> None:
+        try:
+            self.prepare_search()
+        except (sqlite3.Error, OSError, RunLogError):
+            return  # the index was closed or the run deleted meanwhile; the next search begins again
+        finally:
+            self._preparing.clear()
 
     def _all(self, sql: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         with self._lock:

@@ -1,4 +1,4 @@
-"""Full-text search in completions: FTS5, built at the first search; substrings where that cannot serve."""
+"""Full-text search in completions: FTS5, built when first needed; whole words or substrings where it cannot serve."""
 
 from __future__ import annotations
 
@@ -7,13 +7,10 @@ import sqlite3
 
 from socialr1_lite.runlog.folder import RunFolder
 from socialr1_lite.runlog.query import Bound
-from socialr1_lite.runlog.tailing import Progress, texts
+from socialr1_lite.runlog.tailing import texts
 
-BATCH_ROWS = 2000
 TERM = re.compile(r'"([^"]+)"|(\S+)')
-SPACELESS = re.compile(
-    "[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff]"
-)  # scripts that FTS5 does not cut into words
+SPACELESS = re.compile("[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff]")  # scripts FTS5 cannot cut into words
 
 
 def terms(words: str) -> list[str]:
@@ -21,39 +18,32 @@ def terms(words: str) -> list[str]:
     return [(phrase or word).lower() for phrase, word in TERM.findall(words)]
 
 
-def condition(database: sqlite3.Connection, run: RunFolder, words: str) -> Bound:
-    """SQL that holds for traces in which every term occurs."""
+def condition(database: sqlite3.Connection, run: RunFolder, words: str, *, built: bool) -> Bound:
+    """SQL that holds for traces in which every term occurs. built: whether the word index is up to date."""
     wanted = terms(words)
-    if not SPACELESS.search(words) and all(re.search(r"\w", term) for term in wanted) and prepare(database, run):
+    if built and not SPACELESS.search(words) and all(re.search(r"\w", term) for term in wanted):
         return "id IN (SELECT rowid FROM words WHERE words MATCH ?)", [" AND ".join(map(_quoted, wanted))]
     return _scan(database, run, wanted)
 
 
-def prepare(database: sqlite3.Connection, run: RunFolder, progress: Progress | None = None) -> bool:
-    """Bring the word index up to date; False where this SQLite has no FTS5."""
+def waiting(database: sqlite3.Connection) -> int:
+    """How many traces the word index does not know yet."""
+    sql = "SELECT count(*) FROM traces WHERE id > (SELECT coalesce(max(value + 0), 0) FROM meta WHERE key = 'words')"
+    return int(database.execute(sql).fetchone()[0])
+
+
+def extend(database: sqlite3.Connection, run: RunFolder, rows: int) -> bool:
+    """Add the next traces to the word index; False where this SQLite has no FTS5."""
     try:
         database.execute("CREATE VIRTUAL TABLE IF NOT EXISTS words USING fts5(text, content='', columnsize=0)")
     except sqlite3.OperationalError:
         return False
-    found = database.execute("SELECT value FROM meta WHERE key = 'words'").fetchone()
-    done = int(found[0]) if found else 0
-    last, waiting = database.execute(
-        "SELECT coalesce(max(id), 0), count(*) FROM traces WHERE id > ?", [done]
-    ).fetchone()
-    if last <= done:
-        return True
-    batch = []
-    for number, item in enumerate(texts(database, run, done), start=1):
-        batch.append(item)
-        if len(batch) == BATCH_ROWS:
-            database.executemany("INSERT INTO words (rowid, text) VALUES (?, ?)", batch)
-            batch = []
-            if progress:
-                progress(number, waiting)
-    database.executemany("INSERT INTO words (rowid, text) VALUES (?, ?)", batch)
-    database.execute("INSERT OR REPLACE INTO meta VALUES ('words', ?)", [str(last)])
-    if progress:
-        progress(waiting, waiting)
+    done = database.execute("SELECT coalesce(max(value + 0), 0) FROM meta WHERE key = 'words'").fetchone()[0]
+    batch = list(texts(database, run, done, rows))
+    if batch:
+        database.executemany("INSERT INTO words (rowid, text) VALUES (?, ?)", batch)
+        last = max(identity for identity, _ in batch)
+        database.execute("INSERT OR REPLACE INTO meta VALUES ('words', ?)", [str(last)])
     return True
 
 
@@ -71,12 +61,17 @@ def _scan(database: sqlite3.Connection, run: RunFolder, wanted: list[str]) -> Bo
     key = "\n".join(wanted)
     last = database.execute("SELECT coalesce(max(id), 0) FROM traces").fetchone()[0]
     if database.execute("SELECT last FROM searches WHERE search = ?", [key]).fetchone() != (last,):
-        hits = [
-            (key, identity)
-            for identity, text in texts(database, run, 0)
-            if all(term in text.lower() for term in wanted)
-        ]
+        patterns = [re.compile(_whole_words(term), re.IGNORECASE) for term in wanted]
+        found = (item for item in texts(database, run, 0) if all(one.search(item[1]) for one in patterns))
         database.execute("DELETE FROM hits WHERE search = ?", [key])
-        database.executemany("INSERT INTO hits VALUES (?, ?)", hits)
+        database.executemany("INSERT INTO hits VALUES (?, ?)", [(key, identity) for identity, _ in found])
         database.execute("INSERT OR REPLACE INTO searches VALUES (?, ?)", [key, last])
     return "id IN (SELECT id FROM hits WHERE search = ?)", [key]
+
+
+def _whole_words(term: str) -> str:
+    """A pattern that finds what FTS5 would: its words in a row; the very text where FTS5 sees no words."""
+    found = re.findall(r"[^\W_]+", term)
+    if SPACELESS.search(term) or not found:
+        return re.escape(term)
+    return r"(?<![^\W_])" + r"[\W_]+".join(found) + r"(?![^\W_])"
