@@ -24,6 +24,7 @@ PACKAGE = "socialr1_lite"
 ROWS = (
     # 0: what everything may use
     {"errors"},
+    {"endpoint"},
     # 1: scenario and recipe, with what they are made of
     {"placed_yaml", "evidence"},
     {"recipe_checks", "recipe_mistakes", "markers"},
@@ -39,7 +40,7 @@ ROWS = (
     {"data", "policy"},
     # 5: the acts, with the parts that several of them share
     {"progress", "rollout"},
-    {"preflight", "heldout", "train_sft", "train_grpo"},
+    {"preflight", "heldout", "train_sft", "train_grpo", "evaluation"},
     {"train", "train_judge", "evaluate", "score", "export", "plan", "doctor", "viewer"},
 )
 ROW = {room: number for number, row in enumerate(ROWS) for room in row}

@@ -1,0 +1,100 @@
+"""SOTOPIA for real: many episodes side by side, so that each turn of the model under test is one batch.
+
+The model plays its seat, a partner the other; a judge reads each finished episode. A judge's reply that cannot be
+read is asked for again, a few times and warmer; if it stays broken the episode has no scores and the report says so.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass, field, replace
+
+from socialr1_lite.benchmarks.base import Answer, Ask, Message, Reading
+from socialr1_lite.benchmarks.sotopia import stage
+from socialr1_lite.benchmarks.sotopia_episode import MAX_TURNS, Episode, Turn, read_verdict
+from socialr1_lite.evaluation.answering import Answerer, ReplyStore, Sampling, Told, ask_all
+
+JUDGE_TRIES = 3
+RETRY_TEMPERATURE = 0.3  # a greedy judge would only repeat its broken reply
+JUDGE_TOKENS = 2048  # both agents, seven dimensions, a few sentences each
+
+
+@dataclass(slots=True)
+class Played:
+    """One episode and what was said of it. turns: (prompt, reply) of the model under test, in order."""
+
+    ask: Ask
+    episode: Episode
+    seat: int
+    turns: list[tuple[list[Message], Told]] = field(default_factory=list)
+    scores: dict[str, int] | None = None
+    broken: list[str] = field(default_factory=list)  # why each unusable judge reply was unusable
+    run: Generator[Turn, str, None] | None = None
+    turn: Turn | None = None
+
+    @property
+    def answer(self) -> Answer:
+        """What the benchmark's score reads: the seven scores, or why there are none."""
+        told = json.dumps(self.scores) if self.scores else "; ".join(self.broken)
+        return Answer(self.ask.item, "", 0, Reading(None, told, self.scores is not None))
+
+
+def play(
+    asks: Sequence[Ask],
+    players: tuple[Answerer, Answerer, Answerer],
+    sampling: Sampling,
+    store: ReplyStore,
+    *,
+    max_turns: int = MAX_TURNS,
+    say: Callable[[str], None] = lambda _: None,
+) -> list[Played]:
+    """Play and judge every episode. players: the model under test, its partner, the judge."""
+    model, partner, judge = players
+    games = [Played(ask, Episode(stage(ask.item)), int(ask.item.label("seat"))) for ask in asks]
+    for game in games:
+        game.run = game.episode.run(max_turns)
+        game.turn = next(game.run)
+    while waiting := [game for game in games if game.turn is not None]:
+        for player, ours in ((model, True), (partner, False)):
+            _move([g for g in waiting if _our_turn(g) is ours], player, sampling, store, ours=ours)
+        say(f"{sum(game.turn is None for game in games)} of {len(games)} episodes over")
+    _judge(games, judge, sampling, store)
+    say(f"{sum(game.scores is not None for game in games)} of {len(games)} episodes judged")
+    return games
+
+
+def _our_turn(game: Played) -> bool:
+    return game.turn is not None and game.turn.speaker == game.seat
+
+
+def _move(games: Sequence[Played], player: Answerer, sampling: Sampling, store: ReplyStore, *, ours: bool) -> None:
+    """One move in each of the games, as one batch. A reply that failed for good counts as doing nothing."""
+    prompts = [game.turn.messages for game in games if game.turn is not None]
+    for game, prompt, told in zip(games, prompts, ask_all(player, prompts, sampling, store), strict=True):
+        if ours:
+            game.turns.append((prompt, told))
+        assert game.run is not None
+        try:
+            game.turn = game.run.send("" if told.finish == "failed" else told.text)
+        except StopIteration:
+            game.turn = None
+
+
+def _judge(games: Sequence[Played], judge: Answerer, sampling: Sampling, store: ReplyStore) -> None:
+    waiting = list(games)
+    for attempt in range(JUDGE_TRIES):
+        how = replace(
+            sampling,
+            max_new_tokens=JUDGE_TOKENS,
+            temperature=RETRY_TEMPERATURE if attempt else 0.0,
+            seed=sampling.seed + attempt,
+        )
+        replies = ask_all(judge, [game.episode.judge_prompt() for game in waiting], how, store)
+        for game, told in zip(waiting, replies, strict=True):
+            verdict = told.text if told.finish == "failed" else read_verdict(told.text)
+            if isinstance(verdict, str):
+                game.broken.append(verdict)
+            else:
+                game.scores = verdict[game.seat]
+        waiting = [game for game in waiting if game.scores is None]

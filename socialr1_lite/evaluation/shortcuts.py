@@ -1,0 +1,91 @@
+"""Is the right answer reached by reading? Four checks that any multiple-choice benchmark can be put through.
+
+* without the story, without the question: how much accuracy is left when what decides the answer is taken away
+* options permuted: how often the same option is chosen in another order
+* reasoning parasitism: how early in the reasoning an option is first mentioned (0 at once, 1 not at all)
+* contradiction: how often the answer is another option than the one the last stage names
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+
+from socialr1_lite import sip
+from socialr1_lite.benchmarks.base import Ask, Item, Reading, display, shuffled
+from socialr1_lite.options import fold
+from socialr1_lite.rewards.references import LABEL, references
+from socialr1_lite.scenario import Scenario
+
+REMOVED = "(left out)"
+
+
+def without_story(item: Item, seed: int) -> Ask | None:
+    """The question alone; None where the item has no story of its own."""
+    return _ask(item, replace(item.scenario, story=""), seed, "no story") if item.scenario.story.strip() else None
+
+
+def without_question(item: Item, seed: int) -> Ask | None:
+    """Story and options alone; None where the question tells the story too."""
+    if not item.scenario.story.strip():
+        return None
+    return _ask(item, replace(item.scenario, question=REMOVED), seed, "no question")
+
+
+def permuted(item: Item, seed: int) -> Ask:
+    """The same question in an order in which every option has moved."""
+    first = shuffled(item, seed)
+    turned = first[1:] + first[:1]
+    return _ask(item, item.scenario, seed, "permuted", turned)
+
+
+def _ask(item: Item, scenario: Scenario, seed: int, view: str, order: Sequence[int] | None = None) -> Ask:
+    asked = replace(item, scenario=scenario)
+    return display(asked, order or shuffled(item, seed), view)
+
+
+def first_mention(reply: sip.Reply, scenario: Scenario) -> float | None:
+    """Where an option is first referred to, as a share of the reasoning's length: 0 at its start, 1 nowhere.
+
+    The last stage may name its answer, so it does not count. None without any reasoning.
+    """
+    told = "\n".join(reply.body(segment) for segment in reply.segments if segment.stage != sip.STAGES[-1])
+    if not told.strip():
+        return None
+    known = references(scenario.story, scenario.question, tuple(scenario.options))
+    return min((place for _, place in known.find(told)), default=len(told)) / len(told)
+
+
+def contradicts(reply: sip.Reply, scenario: Scenario) -> bool | None:
+    """Does the answer differ from the one option that Response Generation names? None where it names none or two."""
+    named = named_in(reply.stage_text(sip.STAGES[-1]), scenario.options)
+    return None if named is None or reply.answer is None else named != reply.answer
+
+
+def named_in(text: str, options: Sequence[str]) -> int | None:
+    """The one option a stretch of prose names, by letter or by text; None for none or several."""
+    allowed = sip.letters(len(options))
+    found = {
+        allowed.index(letter)
+        for match in LABEL.finditer(text)
+        for letter in [next((group for group in match.groups() if group), "")]
+        if letter and letter in allowed
+    }
+    said = fold(text)
+    for place, option in enumerate(options):
+        if re.search(rf"(?<!\w){re.escape(fold(option))}(?!\w)", said):
+            found.add(place)
+    return found.pop() if len(found) == 1 else None
+
+
+def consistency(first: dict[str, Reading], second: dict[str, Reading]) -> list[float]:
+    """For each item read in both orders: 1 when the same option (by its place in the file) was chosen.
+
+    An unreadable reply agrees with nothing.
+    """
+    return [
+        float(first[name].choice is not None and first[name].choice == second[name].choice)
+        for name in first
+        if name in second
+    ]
