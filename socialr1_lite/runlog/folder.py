@@ -216,7 +216,7 @@ def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-def check_version(found: Any, known: int, where: Path) -> None:
+def check_version(found: Any, known: int, where: Path | str) -> None:
     """Raise RunLogError for something written by a newer version of this code."""
     if not isinstance(found, int) or found > known:
         raise RunLogError(

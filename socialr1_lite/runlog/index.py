@@ -133,7 +133,7 @@ class TraceIndex:
         try:
             with (self.run.traces / name).open("rb") as file:
                 file.seek(offset)
-                row = read_row(file.read(length), f"{name}, byte {offset}")
+                row = read_row(file.read(length), Path(name), offset)
         except FileNotFoundError:
             raise RunLogError(f"{self.run.path}: {name} is gone; was the run deleted?") from None
         return scalars[0] | row

@@ -90,7 +90,7 @@ class FolderLock:
         if not holder:  # its writer was killed between creating the file and filling it
             return self._silence_s() > min(2.0, self._silent_s)
         here = _identity(os.getpid())
-        if holder.get("host") != here["host"]:
+        if holder.get("host") != here["host"] or os.name == "nt":  # Windows cannot be asked harmlessly
             return self._silence_s() > self._silent_s
         if holder.get("boot") != here["boot"]:
             return True
@@ -122,6 +122,8 @@ class FolderLock:
 
     def _beat(self) -> None:
         while not self._stop.wait(self._heartbeat_s):
+            if self._holder().get("token") != self.token:
+                return  # taken over while this process slept
             try:
                 os.utime(self.path)
             except OSError:
@@ -142,12 +144,10 @@ def _same_process(holder: dict[str, Any]) -> bool:
     pid = holder.get("pid")
     if not isinstance(pid, int) or not _alive(pid):
         return False
-    return holder.get("born") in ("", _born(pid))
+    return not _is_zombie(pid) and holder.get("born") in ("", _born(pid))
 
 
 def _alive(pid: int) -> bool:
-    if os.name == "nt":  # there os.kill(pid, 0) would end the process; the heartbeat has to do
-        return True
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
@@ -159,10 +159,20 @@ def _alive(pid: int) -> bool:
 
 def _born(pid: int) -> str:
     """The process's start time in clock ticks since boot on Linux, "" elsewhere."""
+    return next(iter(_stat(pid)[19:]), "")
+
+
+def _is_zombie(pid: int) -> bool:
+    """Whether the process is dead and only waits for its parent to notice (a killed cell of a notebook)."""
+    return _stat(pid)[:1] in (["Z"], ["X"])
+
+
+def _stat(pid: int) -> list[str]:
+    """The fields of /proc/<pid>/stat from the state on; none where there is no /proc."""
     try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
-    except (OSError, IndexError):
-        return ""
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return []
 
 
 def _boot() -> str:

@@ -15,7 +15,7 @@ from socialr1_lite.runlog import lines
 from socialr1_lite.runlog.folder import RunFolder
 from socialr1_lite.runlog.query import COMPONENTS, FACET_COLUMNS, PARTS, STAGES
 from socialr1_lite.runlog.total import total_reward
-from socialr1_lite.runlog.traces import History, complete_lines_of, read_row, shard_paths
+from socialr1_lite.runlog.traces import History, checked_row, complete_lines_of, shard_paths
 
 SCHEMA_VERSION = "3"
 PAGE_BYTES = 16384  # measured: at a million rows a third of the writing time of 4096
@@ -197,12 +197,12 @@ class Tail:
 
     def _read(self, line: bytes, path: Path, offset: int) -> dict[str, Any] | None:
         """The row, or None and a notice for a damaged line inside a shard. A newer version is refused."""
-        if lines.parse(line) is None:
+        if (row := lines.parse(line)) is None:
             self._database.execute(
                 "INSERT INTO notices VALUES (?)", [f"{path.name}: the line at byte {offset} is damaged"]
             )
             return None
-        return read_row(line, f"{path}, byte {offset}")
+        return checked_row(row, path, offset)
 
     def _values(self, row: dict[str, Any], history: History, shard: int, offset: int, length: int) -> tuple[Any, ...]:
         """One row of the table, in the order of COLUMNS."""

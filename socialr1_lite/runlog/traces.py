@@ -29,7 +29,17 @@ REQUIRED = frozenset(
         *("components", "parts", "weights", "mode", "tau", "outcome"),
     ]
 )
-PHASES = ("train", "eval")
+# What a row may leave out. stages: what became of each stage (sip.stage_states), where the writer told.
+DEFAULTS: dict[str, Any] = {
+    "segment": 0,
+    "rank": 0,
+    "benchmark": "",
+    "advantage": None,
+    "prefilled": False,
+    "answer": None,
+    "notes": list,
+    "stages": dict,
+}
 NEVER = 1 << 62  # a step that no run reaches
 
 Row = dict[str, Any]
@@ -114,13 +124,13 @@ class TraceWriter:
 def read_traces(run: RunFolder, *, superseded: bool = False) -> Iterator[Row]:
     """Every trace row, as stored, plus "superseded": bool; superseded rows only when asked for.
 
-    A line still being written is left for the next reading. Raises RunLogError naming the file and line for a
+    A line still being written is left for the next reading. Raises RunLogError naming the file and byte for a
     row that is unreadable or newer than this code.
     """
     history = History.of(run)
     for path in shard_paths(run):
-        for number, (_, line) in enumerate(complete_lines_of(path), start=1):
-            row = read_row(line, f"{path}, line {number}")
+        for offset, line in complete_lines_of(path):
+            row = read_row(line, path, offset)
             row["superseded"] = history.is_superseded(row)
             if superseded or not row["superseded"]:
                 yield row
@@ -137,22 +147,25 @@ def complete_lines_of(path: Path, start: int = 0) -> Iterator[tuple[int, bytes]]
         yield held
 
 
-def read_row(line: bytes, where: str) -> Row:
-    """One trace row with every field that later code relies on. Raises RunLogError."""
+def read_row(line: bytes, path: Path, offset: int) -> Row:
+    """One trace row with every field that later code relies on; offset: where the line starts. Raises RunLogError."""
     row = lines.parse(line)
     if row is None:
-        raise RunLogError(f"{where}: not JSON; the file was changed by something else; delete that line to go on")
-    check_version(row.get("version", TRACE_VERSION), TRACE_VERSION, Path(where))
+        raise RunLogError(f"{path}, byte {offset}: this line is damaged; delete it to go on")
+    return checked_row(row, path, offset)
+
+
+def checked_row(row: Row, path: Path, offset: int) -> Row:
+    """The row, completed with defaults for what older writers left out. Raises RunLogError for a newer one."""
+    if row.get("version", TRACE_VERSION) != TRACE_VERSION:
+        check_version(row["version"], TRACE_VERSION, f"{path}, byte {offset}")
     if missing := REQUIRED - row.keys():
-        raise RunLogError(f"{where}: no trace row, {', '.join(sorted(missing))} missing; delete that line to go on")
-    row.setdefault("segment", 0)
-    row.setdefault("rank", 0)
-    row.setdefault("benchmark", "")
-    row.setdefault("advantage", None)
-    row.setdefault("prefilled", False)
-    row.setdefault("answer", None)
-    row.setdefault("notes", [])
-    row.setdefault("stages", {})  # what became of each stage (sip.stage_states), where the writer told
+        raise RunLogError(
+            f"{path}, byte {offset}: no trace row, {', '.join(sorted(missing))} missing; delete that line to go on"
+        )
+    for name, value in DEFAULTS.items():
+        if name not in row:
+            row[name] = value() if callable(value) else value
     return row
 
 
