@@ -16,12 +16,12 @@ from functools import lru_cache
 from socialr1_lite.judges.base import Verdict
 from socialr1_lite.judges.lexicon import INJECTION, NEGATIONS, REASONING, STOP, stem, stems
 from socialr1_lite.judges.reading import World, read, world_of
-from socialr1_lite.judges.statements import NEAR_VALUE, Statement, bare, chain_of, statements
+from socialr1_lite.judges.statements import NEAR_VALUE, SOMEBODY, Statement, bare, chain_of, statements
 from socialr1_lite.scenario import Claim, Facts, Scenario
 from socialr1_lite.sip import STAGES, TITLES, Reply, sentences
 
 # All constants are [ours]; tests/test_judge_facts.py shows that every hack of REWARDS.md loses under them.
-SUPPORTED = 0.6  # share of a told cue's words that one story sentence must have
+SUPPORTED = 0.5  # share of a told cue's words that one story sentence must have
 RECALLED = 0.7  # share of a decisive sentence's words that must be told for full recall
 FREE_EXTRAS = 0.3  # share of the story's other sentences that may be repeated at no cost
 COPY_WORTH = 0.2  # what is left when the whole story is repeated
@@ -41,7 +41,7 @@ GOALS = stems(
 FRAME = frozenset("story say tell matter key detail important question decisive fact worth notice cue count keep".split())
 WORD = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*")
 LABEL = re.compile(r"\b(?i:option|choice|answer)(?i:\s{1,3}is)?\s{0,3}:?\s{0,3}\(?([A-Z])(?![\w'’])|\(([A-Z])\)")
-PART = re.compile(r"\s*;\s*")
+PARTS = re.compile(r",|\b(?:and|after|before|while|when|because|but|then|so)\b")
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,14 +115,12 @@ def _worth(stage: str, text: str, world: World, said_before: set[str], notes: li
 def _cues(text: str, _reply: Reply, _scenario: Scenario, facts: Facts, notes: list[str]) -> float:
     """Recall of the decisive sentences, times the share of words that the story supports, times selectivity."""
     story = _story(facts)
-    told = [_told(part, facts.people) for start, end in sentences(text) for part in PART.split(text[start:end])]
-    told = [cue for cue in told if cue.words or cue.people]
+    told, supports = _cues_in(text, facts, story)
     if not told:
         return 0.0
-    supports = [_supported(cue, story) for cue in told]
     size = sum(len(cue.words) + len(cue.people) for cue in told)
     precision = sum((len(c.words) + len(c.people)) * (s is not None) for c, s in zip(told, supports, strict=True)) / size
-    recalls = [max((_recall(story[i], cue) for cue in told), default=0.0) for i in facts.cues]
+    recalls = [_recall(story[i], [cue for cue in told if _fit(cue, story[i]) >= SUPPORTED]) for i in facts.cues]
     recall = sum(recalls) / len(recalls) if recalls else 1.0
     others = [i for i in range(len(story)) if i not in facts.cues]
     repeated = sum(1 for i in others if i in supports)
@@ -136,6 +134,22 @@ def _cues(text: str, _reply: Reply, _scenario: Scenario, facts: Facts, notes: li
     if selective < 1.0:
         notes.append(f"Cue Encoding: repeats {repeated} of the {len(others)} sentences that decide nothing")
     return recall * precision * selective
+
+
+def _cues_in(text: str, facts: Facts, story: Sequence[Told]) -> tuple[list[Told], list[int | None]]:
+    """What is told, each with the story sentence that supports it; a sentence that none supports is read in parts."""
+    told: list[Told] = []
+    supports: list[int | None] = []
+    for start, end in sentences(text):
+        for clause in text[start:end].split(";"):
+            whole = _told(clause, facts.people)
+            found = _supported(whole, story)
+            parts = [whole] if found is not None else [_told(part, facts.people) for part in PARTS.split(clause)]
+            for part in parts:
+                if part.words or part.people:
+                    told.append(part)
+                    supports.append(_supported(part, story) if found is None else found)
+    return told, supports
 
 
 @lru_cache(maxsize=512)
@@ -159,14 +173,16 @@ def _told(text: str, people: tuple[str, ...]) -> Told:
 
 def _supported(cue: Told, story: Sequence[Told]) -> int | None:
     """The story sentence that says what the cue says, if one does: its words, its people in this order, its polarity."""
-    best, share = None, SUPPORTED
-    for i, sentence in enumerate(story):
-        if cue.negated != sentence.negated or not _in_order(cue.people, sentence.people):
-            continue
-        found = len(cue.words & sentence.words) / len(cue.words) if cue.words else 0.0
-        if found >= share and (best is None or found > share):
-            best, share = i, found
-    return best
+    fits = [_fit(cue, sentence) for sentence in story]
+    best = max(range(len(story)), key=fits.__getitem__, default=0)
+    return best if fits and fits[best] >= SUPPORTED else None
+
+
+def _fit(cue: Told, sentence: Told) -> float:
+    """Share of the cue's words that the sentence has; 0 where people or polarity do not fit."""
+    if cue.negated != sentence.negated or not cue.words or not _in_order(cue.people, sentence.people):
+        return 0.0
+    return len(cue.words & sentence.words) / len(cue.words)
 
 
 def _in_order(few: Sequence[str], many: Sequence[str]) -> bool:
@@ -174,11 +190,12 @@ def _in_order(few: Sequence[str], many: Sequence[str]) -> bool:
     return all(name in rest for name in few)
 
 
-def _recall(sentence: Told, cue: Told) -> float:
-    """How much of a decisive sentence a told cue brings, in [0, 1]."""
-    if cue.negated != sentence.negated or not _in_order(sentence.people, cue.people):
+def _recall(sentence: Told, cues: Sequence[Told]) -> float:
+    """How much of a decisive sentence the cues that it supports bring together, in [0, 1]."""
+    if not cues or set(sentence.people) - {name for cue in cues for name in cue.people}:
         return 0.0
-    share = len(cue.words & sentence.words) / len(sentence.words) if sentence.words else 1.0
+    words = frozenset().union(*(cue.words for cue in cues))
+    share = len(words & sentence.words) / len(sentence.words) if sentence.words else 1.0
     return min(1.0, share / RECALLED)
 
 
@@ -236,7 +253,7 @@ def _holds(stated: Statement, facts: Facts) -> bool | None:
             return stated.denied == _negated(claim)
     if any(stated.value in claim.rivals for claim in claims):
         return stated.denied
-    return False if set(stated.chain) - set(facts.people) else None
+    return False if set(stated.chain) - {*facts.people, SOMEBODY} else None
 
 
 def _negated(claim: Claim) -> bool:

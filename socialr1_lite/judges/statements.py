@@ -23,6 +23,7 @@ ACTING = frozenset(  # "will look in the box" tells of a belief; "looked in the 
 )
 BREAKING = frozenset("; . ! ? but because while whereas although though so however unless and".split())
 MIND = stems("mind view eye opinion belief perspective head thought knowledge feeling")
+SOMEBODY = "?"  # in a chain: a person that the text does not name
 TOKEN = r"[^\W_]+(?:['’][^\W_]+)?|[,;.!?]"
 ARTICLES = re.compile(r"^(?:the|a|an|to) ", re.IGNORECASE)
 NEAR_VALUE = frozenset(["the", "a", "an", "now", "really", "still", "actually", "to", "just"])
@@ -82,10 +83,10 @@ def statements(text: str, facts: Facts) -> list[Statement]:
 class _Reader:
     """Reads sentences one after the other; remembers whom a pronoun means and which value "there" means."""
 
-    __slots__ = ("before", "chain", "denied", "knowing", "last_person", "last_value", "open", "pending", "relation")
+    __slots__ = ("before", "chain", "denied", "knowing", "last_value", "open", "pending", "persons", "relation")
 
     def __init__(self) -> None:
-        self.last_person: str | None = None
+        self.persons: list[str] = []  # all persons spoken of, the last one last
         self.last_value: str | None = None
         self._break()
 
@@ -116,8 +117,11 @@ class _Reader:
         self._break()
 
     def _person(self, name: str, *, owning: bool) -> None:
-        self.pending = self.last_person = name
-        if self.before == "to" and self.relation[-2:-1] == ["according"]:
+        self.pending = name
+        if name in self.persons:
+            self.persons.remove(name)
+        self.persons.append(name)
+        if self.before == "to" and self.relation[-1:] == ["according"]:
             self._holds(know=False)
         self.relation = []
 
@@ -126,7 +130,7 @@ class _Reader:
             yield from self._clause_ends()
             return
         if token in ("he", "she", "they", "his", "her"):
-            self.pending = self.pending or self.last_person
+            self.pending = self.pending or self._meant()
         elif token in ("i", "we", "you", "who"):
             self.pending = None
         elif token in NEGATIONS or token.endswith(("n't", "n’t")):
@@ -137,6 +141,12 @@ class _Reader:
             self._holds(know=stem(token) in KNOWING)
         if token not in NEAR_VALUE:
             self.relation.append(token)
+
+    def _meant(self) -> str | None:
+        """Whom a pronoun means: within a thought somebody else than the thinker, SOMEBODY where none was named."""
+        if not self.open:
+            return self.persons[-1] if self.persons else None
+        return next((name for name in reversed(self.persons) if name != self.chain[-1]), SOMEBODY)
 
     def _holds(self, *, know: bool) -> None:
         """A word of holding: its subject holds what follows, within what an open chain holds."""

@@ -69,7 +69,7 @@ def story_of(request: Request) -> Plot:
 
 def needed_by(dice: Dice, plot: Plot, who: str) -> Plot:
     """The story with a last sentence that says who needs the thing: what the question's goal is about."""
-    return plot.edited([*plot.steps, Step(Event("note", actor=who), say(dice, "need", a=who, o=plot.thing))])
+    return plot.edited([*plot.steps, Step(Event("note", actor=who), *say(dice, "need", a=who, o=plot.thing))])
 
 
 def finding(plot: Plot) -> Claim:

@@ -7,7 +7,7 @@ is, who thinks what, and which sentences are decisive (without that event the an
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from socialr1_lite.stories.base import Dice
@@ -20,10 +20,11 @@ LATER = ("Later that day", "A few hours later", "In the evening", "After lunch")
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """An event and the one sentence that tells it."""
+    """An event and the one sentence that tells it, in this phrasing."""
 
     event: Event
     text: str
+    phrase: str = ""
 
 
 @dataclass(slots=True)
@@ -96,12 +97,14 @@ class Teller:
         self.present = list(people)
         self.saw_leave: dict[str, frozenset[str]] = {}
         self.steps: list[Step] = []
+        self.used: set[str] = set()  # phrasings
 
     def add(self, kind: str, phrase: str = "", *, actor: str = "", people: Sequence[str] = (), thing: str = "",
             place: str = "", other: str = "", **words: str) -> None:
         """One step; `phrase` is the key of its phrasings (the event's kind if not given)."""
-        text = say(self.dice, phrase or kind, **words)
-        self.steps.append(Step(Event(kind, actor, thing, place, tuple(people), other), text))
+        text, phrase = say(self.dice, phrase or kind, self.used, **words)
+        self.used.add(phrase)
+        self.steps.append(Step(Event(kind, actor, thing, place, tuple(people), other), text, phrase))
 
     def set_out(self, furniture: Sequence[str]) -> None:
         """Who is there, and what stands there (in the given order)."""
@@ -133,7 +136,9 @@ class Teller:
 
     def modifier(self, kind: str, who: str) -> None:
         """Somebody sees the event just told unseen, from afar, or misses it."""
-        self.steps.append(modifier(self.dice, self.words, kind, who, self.room))
+        step = modifier(self.dice, self.words, kind, who, self.room, self.used)
+        self.used.add(step.phrase)
+        self.steps.append(step)
 
     def tell(self, speaker: str, hearer: str, thing: str, place: str) -> None:
         """Words in private: face to face if both are outside, else by message."""
@@ -155,11 +160,11 @@ class Teller:
             self.add("note", a=who)
 
 
-def modifier(dice: Dice, words: Lexicon, kind: str, who: str, room: str) -> Step:
+def modifier(dice: Dice, words: Lexicon, kind: str, who: str, room: str, used: Container[str]) -> Step:
     """A modifier step for the event before it."""
     pronoun = words.people[who]
-    text = say(dice, kind, a=who, them=THEM[pronoun], their=THEIR[pronoun], room=room)
-    return Step(Event(kind, people=(who,)), text)
+    text, phrase = say(dice, kind, used, a=who, them=THEM[pronoun], their=THEIR[pronoun], room=room)
+    return Step(Event(kind, people=(who,)), text, phrase)
 
 
 def hidden_object(dice: Dice, split: str, *, people: int, places: int, chapters: int = 1) -> Plot:
@@ -321,11 +326,12 @@ def _attention(dice: Dice, plot: Plot, words: Lexicon, i: int, room: str, presen
     steps, event = plot.steps, plot.steps[i].event
     if _block(steps, i) > i + 1:
         return
+    used = {step.phrase for step in steps}
     for who in plot.cast:
         if who == event.actor:
             continue
         kind = dice.pick(("distract", "daydream") if who in present else ("peek", "camera", "monitor"))
-        yield _UNDONE[kind], [*steps[: i + 1], modifier(dice, words, kind, who, room), *steps[i + 1 :]]
+        yield _UNDONE[kind], [*steps[: i + 1], modifier(dice, words, kind, who, room, used), *steps[i + 1 :]]
 
 
 def _words(plot: Plot, i: int) -> Iterator[Edit]:
@@ -334,7 +340,7 @@ def _words(plot: Plot, i: int) -> Iterator[Edit]:
     for place in plot.places:
         if place != step.event.place:
             text = step.text.replace(f"the {step.event.place}", f"the {place}")
-            yield "told otherwise", [*steps[:i], Step(replace(step.event, place=place), text), *steps[i + 1 :]]
+            yield "told otherwise", [*steps[:i], Step(replace(step.event, place=place), text, step.phrase), *steps[i + 1 :]]
 
 
 def exchanged(plot: Plot, one: str, other: str) -> Plot:
@@ -345,7 +351,7 @@ def exchanged(plot: Plot, one: str, other: str) -> Plot:
     for step in plot.steps:
         if step.event.thing == plot.thing:
             event = replace(step.event, place=swap.get(step.event.place, step.event.place))
-            step = Step(event, pattern.sub(lambda found: swap[found.group()], step.text))
+            step = Step(event, pattern.sub(lambda found: swap[found.group()], step.text), step.phrase)
         steps.append(step)
     return plot.edited(steps)
 
@@ -370,5 +376,5 @@ def recast(plot: Plot, words: Lexicon, one: str, other: str) -> Plot | None:
         event = step.event
         people = tuple(swap.get(name, name) for name in event.people)
         event = replace(event, actor=swap.get(event.actor, event.actor), people=people)
-        steps.append(Step(event, pattern.sub(lambda found: swap[found.group()], step.text)))
+        steps.append(Step(event, pattern.sub(lambda found: swap[found.group()], step.text), step.phrase))
     return plot.edited(steps)

@@ -7,7 +7,7 @@ only a modifier ("this") leans on the event it follows, and it always follows it
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 
 from socialr1_lite.stories.base import Dice
@@ -198,10 +198,12 @@ PHRASES: dict[str, tuple[str, ...]] = {
 }
 
 
-def say(dice: Dice, kind: str, **words: str) -> str:
-    """One sentence for an event of this kind, in one of its phrasings; the first letter is a capital."""
-    sentence = dice.pick(PHRASES[kind]).format(**words)
-    return sentence[0].upper() + sentence[1:]
+def say(dice: Dice, kind: str, used: Container[str] = (), **words: str) -> tuple[str, str]:
+    """One sentence for an event of this kind, with a capital, and its phrasing; not one of the `used` if others are left."""
+    fresh = [phrase for phrase in PHRASES[kind] if phrase not in used]
+    phrase = dice.pick(fresh or PHRASES[kind])
+    sentence = phrase.format(**words)
+    return sentence[0].upper() + sentence[1:], phrase
 
 
 def a(noun: str) -> str:

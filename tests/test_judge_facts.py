@@ -1,0 +1,219 @@
+"""The facts judge: gold replies get everything, every hack gets less, and each stage is scored for what it is for."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import cache
+
+import pytest
+
+from socialr1_lite.judges.facts import FactsJudge
+from socialr1_lite.judges.statements import Statement, chain_of, statements
+from socialr1_lite.recipe import Rewards
+from socialr1_lite.rewards.stack import RewardStack
+from socialr1_lite.scenario import Claim, Facts, Scenario
+from socialr1_lite.sip import STAGES, parse, reply_text
+from socialr1_lite.stories import DIMENSIONS, generate, gold_reply
+from socialr1_lite.stories.gold import claim_clause
+from tests.hacks import HACKS, Honest
+
+STORIES = 60
+JUDGE = FactsJudge()
+STACK = RewardStack(Rewards(), judge=JUDGE)
+
+SALLY = Scenario(
+    id="sally",
+    story="Anna and Ben were in the kitchen. The ball was in the box. Anna left the kitchen. Cleo came by to borrow a "
+    "book. Ben moved the ball to the basket. The clock struck four. Anna needs the ball.",
+    question="Where does Ben think that Anna will look for the ball?",
+    options=("the box", "the basket", "the tin"),
+    gold=(0,),
+    facts=Facts(
+        people=("Anna", "Ben", "Cleo"),
+        things=("ball", "box", "basket", "tin"),
+        sentences=(
+            "Anna and Ben were in the kitchen.", "The ball was in the box.", "Anna left the kitchen.",
+            "Cleo came by to borrow a book.", "Ben moved the ball to the basket.", "The clock struck four.",
+            "Anna needs the ball.",
+        ),
+        cues=(1, 2),
+        claims=(
+            Claim(("Ben", "Anna"), "the ball", "is in", "the box", ("the basket", "the tin")),
+            Claim((), "the ball", "is in", "the basket", ("the box", "the tin")),
+            Claim(("Anna",), "the ball", "is in", "the box", ("the basket", "the tin")),
+            Claim(("Ben",), "the ball", "is in", "the basket", ("the box", "the tin")),
+        ),
+        goal=Claim((), "Anna", "wants", "to find the ball", ("to hide the ball",)),
+    ),
+)  # fmt: skip
+GOOD = (
+    "The ball was in the box. Anna left the kitchen.",
+    "Ben thinks that Anna thinks that the ball is in the box.",
+    "Anna wants to find the ball.",
+    "So the answer is the box.",
+)
+
+
+def score(*stages: str, answer: str = "A", scenario: Scenario = SALLY) -> dict[str, float | None]:
+    return dict(JUDGE.judge([parse(reply_text(stages, answer), scenario.options)], scenario)[0].scores)
+
+
+def stage_score(index: int, text: str) -> float:
+    """The score of one stage of an otherwise good reply."""
+    value = score(*(text if i == index else good for i, good in enumerate(GOOD)))[STAGES[index]]
+    assert value is not None
+    return value
+
+
+def test_a_good_reply_gets_everything():
+    assert score(*GOOD) == dict.fromkeys(STAGES, 1.0)
+
+
+def test_without_facts_there_is_no_score():
+    assert score(*GOOD, scenario=replace(SALLY, facts=None)) == dict.fromkeys(STAGES)
+
+
+@pytest.mark.parametrize(
+    ("text", "least", "most"),
+    [
+        ("Anna went out of the kitchen after she saw the ball in the box.", 0.3, 1.0),
+        ("The ball was in the box.", 0.4, 0.6),  # one of two cues
+        ("Ben left the kitchen. The ball was in the box.", 0.0, 0.5),  # wrong person
+        ("Anna did not leave the kitchen. The ball was in the box.", 0.0, 0.5),  # denied
+        (f"{GOOD[0]} Cleo broke a vase in the garden.", 0.1, 0.5),  # invented
+        (SALLY.story, 0.1, 0.5),  # no selection
+        ("Let us go over this with care before moving on.", 0.0, 0.0),
+    ],
+)
+def test_cues_are_scored_by_recall_precision_and_selection(text: str, least: float, most: float):
+    assert least <= stage_score(0, text) <= most
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("Ben believes Anna still thinks the ball is in the box.", 1.0),
+        ("In Ben's view, Anna thinks it is in the box.", 1.0),
+        ("According to Ben, Anna will look in the box.", 1.0),
+        ("Anna thinks that the ball is in the box.", 0.35),  # one order too low
+        ("Anna thinks that Ben thinks that the ball is in the box.", 0.0),  # the other way round: nothing known of it
+        ("Ben thinks that Anna thinks that the ball is in the basket.", 0.0),  # the opposite
+        ("Ben does not think that Anna thinks that the ball is in the box.", 0.0),
+        ("Ben thinks that Anna does not think that the ball is in the basket.", 1.0),
+        ("Ben thinks Anna thinks it is in the box. Ben thinks Anna thinks it is in the tin.", 0.2),  # both
+        ("Ben thinks Anna thinks it is in the box. Anna thinks the ball is in the tin.", 0.5),  # a second one untrue
+        ("Anna left and Ben moved it.", 0.0),
+    ],
+)
+def test_interpretation_wants_the_right_chain_and_value(text: str, value: float):
+    assert stage_score(1, text) == pytest.approx(value)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("Anna's goal is to get the ball.", 1.0),
+        ("Ben wants to find the ball.", 0.3),
+        ("Anna wants to hide the ball.", 0.3),
+        ("Anna wants to read a book.", 0.3),
+        ("The ball is in the basket.", 0.0),
+    ],
+)
+def test_the_goal_is_a_persons_wish(text: str, value: float):
+    assert stage_score(2, text) == pytest.approx(value)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("Ben expects her to look in the box.", 1.0),
+        ("So option A is right: Anna will look there for the ball.", 1.0),
+        ("So the answer is the basket.", 0.0),
+        ("So option C fits the question about the ball.", 0.0),
+        ("It is either the box or the tin.", 0.0),
+        ("Anna would like the ball.", 0.4),
+    ],
+)
+def test_the_response_speaks_for_the_answer(text: str, value: float):
+    assert stage_score(3, text) == pytest.approx(value)
+
+
+def test_a_wrong_answer_keeps_only_a_little_of_the_response():
+    assert score(*GOOD[:3], "So the answer is the tin.", answer="C")["response_generation"] == pytest.approx(0.3)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Anna thinks that Ben believes it is in the tin.", [Statement(("Anna", "Ben"), "the tin")]),
+        ("Anna thinks it is in the box, but Ben knows it is in the tin.",
+         [Statement(("Anna",), "the box"), Statement(("Ben",), "the tin")]),
+        ("Ben does not know where it is.", [Statement(("Ben",), None, denied=True)]),
+        ("Anna saw the box. She thinks the ball is still there.",
+         [Statement((), "the box"), Statement(("Anna",), "the box")]),
+    ],
+)  # fmt: skip
+def test_statements(text: str, expected: list[Statement]):
+    facts = SALLY.facts
+    assert facts is not None
+    assert [replace(stated, relation="") for stated in statements(text, facts)] == expected
+
+
+# ----------------------------------------------------------------------------------- over generated stories
+
+
+@cache
+def stories() -> list[Scenario]:
+    return list(generate(STORIES, seed=11, dimensions=tuple(DIMENSIONS), orders=(0, 1, 2, 3, 4)))
+
+
+def honest(scenario: Scenario) -> Honest:
+    """The gold reply of a generated story, with the parts that the hacks work on."""
+    facts = scenario.facts
+    assert facts is not None
+    reply = parse(gold_reply(scenario), scenario.options)
+    stages = tuple(reply.stage_text(stage) for stage in STAGES)
+    claim = facts.claims[0]
+    person = chain_of(claim, facts.people)[0]
+    found = next((c for c in _clauses(claim) if c in stages[1]), "")
+    denial = _denial(found, claim)
+    return Honest(scenario, stages, reply.answer_text, person, tuple(p for p in facts.people if p != person), found, denial)
+
+
+def _clauses(claim: Claim) -> list[str]:
+    return [claim_clause(replace(claim, holders=())), claim_clause(replace(claim, holders=())).capitalize()]
+
+
+def _denial(clause: str, claim: Claim) -> str:
+    if claim.rivals:
+        return clause.replace(claim.value, claim.rivals[0])
+    turned = {"knows": "does not know", "does not know": "knows"}.get(claim.relation, f"not {claim.relation}")
+    return clause.replace(claim.relation, turned)
+
+
+def total(text: str, scenario: Scenario) -> float:
+    value = STACK.score(parse(text, scenario.options), scenario, tokens=max(1, len(text.split()) * 4 // 3)).total
+    assert value is not None
+    return value
+
+
+def test_gold_replies_get_everything_from_the_facts_in_every_wording():
+    for scenario in stories():
+        for seed in range(4):
+            reply = parse(gold_reply(scenario, seed=seed), scenario.options)
+            verdict = JUDGE.judge([reply], scenario)[0]
+            assert verdict.scores == dict.fromkeys(STAGES, 1.0), (verdict.notes, reply.text)
+
+
+@pytest.mark.parametrize("hack", sorted(HACKS))
+def test_every_hack_earns_less_than_the_gold_reply(hack: str):
+    tried = 0
+    for scenario in stories():
+        told = honest(scenario)
+        full = total(told.text, scenario)
+        for hacked in HACKS[hack](told):
+            if hacked == told.text:
+                continue
+            tried += 1
+            assert total(hacked, scenario) < full - 1e-9, (hacked, told.text)
+    assert tried >= STORIES / 2
