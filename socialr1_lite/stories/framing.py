@@ -39,7 +39,7 @@ class Asked:
     """A question about a tale, and how its answer, its claims and its shortcuts follow from world and sense.
 
     readings: named ways to read the story, most telling first; each wrong option takes the first name that leads to it.
-    turns: named small changes of the sense that may flip the answer. scenery: closing phrases that decide nothing.
+    turns, retold: named small changes of sense or plot that may flip the answer, besides `edits`. scenery: closing phrases that decide nothing.
     stated: how many claims an interpretation must state. marked: names of readings that an audit tries as shortcuts.
     """
 
@@ -51,6 +51,7 @@ class Asked:
     goal: Callable[[World, Sense], Claim]
     readings: Callable[[World, Sense], Sequence[Reading]]
     turns: Sequence[tuple[str, Sense]] = ()
+    retold: Sequence[tuple[str, Plot]] = ()
     stated: int = 2
     things: tuple[str, ...] = ()
     scenery: int = 0
@@ -95,7 +96,7 @@ def _changes(request: Request, asked: Asked) -> list[tuple[str, Tale]]:
     told = tale.plot.sentences
     events = [(name, replace(tale, plot=tale.plot.edited(steps))) for name, steps in edits(dice, tale.plot, LEXICON[request.split])]
     events = [(name, other) for name, other in events if other.plot.sentences != told]
-    events += unsaid(tale)
+    events += [*unsaid(tale), *((name, replace(tale, plot=plot)) for name, plot in asked.retold)]
     dice.shuffle(events)
     senses = [(name, replace(tale, sense=sense)) for name, sense in asked.turns]
     dice.shuffle(senses)
@@ -197,3 +198,21 @@ def chain_for(dice: Dice, plot: Plot, order: int, heads: Sequence[str], fits: Ca
         if fits((*before, last)):
             return (*before, last)
     return None
+
+
+def thinking(chain: Sequence[str], verb: str = "think") -> str:
+    """"does Anna think that Ben thinks that": opens a question about the inner clause; "" for nobody."""
+    inner = "".join(f" that {name} thinks" for name in chain[1:])
+    return f"does {chain[0]} {verb}{inner} that " if chain else ""
+
+
+def contested(dice: Dice, plot: Plot, order: int, heads: Sequence[str], share: float) -> tuple[str, ...] | None:
+    """A chain with a view, which in this share of calls is neither what is so nor what is held one order below."""
+    hard = dice.chance(share)
+
+    def fits(chain: tuple[str, ...]) -> bool:
+        held = place_of(plot.world, plot.thing, *chain)
+        below = {plot.reality, place_of(plot.world, plot.thing, *chain[1:])}
+        return held in plot.places and (held not in below) == hard
+
+    return chain_for(dice, plot, order, heads, fits)
