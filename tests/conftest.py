@@ -61,3 +61,11 @@ def benchmarks_dir() -> Path:
             pytest.fail(message + "; CI must not pass without them")
         pytest.skip(message)
     return BENCHMARKS
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a random two-layer Llama (byte-level vocabulary, SmolLM2's chat template); made in a second."""
+    from tests.tiny import make_tiny_model
+
+    return make_tiny_model(tmp_path_factory.mktemp("tiny"))
