@@ -11,10 +11,22 @@ from socialr1_lite.errors import command
 def main() -> None:
     """Read the arguments, build the app, serve it until Ctrl-C."""
     parser = argparse.ArgumentParser(prog="app.py", description="Look at what a model wrote, stage by stage.")
-    parser.add_argument("places", nargs="*", type=Path, metavar="RUN_OR_FOLDER", help="run folders, or folders of runs (default: runs/, or a bundled example)")
+    parser.add_argument(
+        "places",
+        nargs="*",
+        type=Path,
+        metavar="RUN_OR_FOLDER",
+        help="run folders, or folders of runs (default: runs/, or a bundled example)",
+    )
     parser.add_argument("--host", default="127.0.0.1", help="the address to listen on (default: this machine only)")
     parser.add_argument("--port", type=int, default=None, help="the port (default: the first free one from 7860)")
-    parser.add_argument("--model", action="append", default=[], metavar="NAME", help="a local model folder or id to offer on the page Try it")
+    parser.add_argument(
+        "--model",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="a local model folder or id to offer on the page Try it",
+    )
     told = parser.parse_args()
 
     from socialr1_lite.viewer import launch  # gradio takes seconds to import: mistakes are told before

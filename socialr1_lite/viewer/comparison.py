@@ -21,10 +21,14 @@ PAGE = 50
 MOST_ROWS = 120_000  # completions a side
 KINDS = ("win", "loss", "flip", "both_wrong", "both_right")
 LAST, FIRST = "", "first"
+NOTHING_COMMON = (
+    "These two answered no prompt in common. Choose other completions above: evaluations of one benchmark always "
+    "have the same prompts."
+)
 
 
 class Side(NamedTuple):
-    """What one side says to one prompt: its share of right answers, mean reward, and a completion that stands for it."""
+    """What one side says to one prompt: share of right answers, mean reward, a completion that stands for it."""
 
     share: float
     outcome: str
@@ -50,10 +54,13 @@ def compare(library: Library, asked: Asked) -> Json:
     if left is right and moments == [LAST, LAST]:
         moments = [FIRST, LAST]
     sides = [_sides(run, moment) for run, moment in zip((left, right), moments, strict=True)]
-    data |= {name: _head(run, moment, side) for name, run, moment, side in zip(("left", "right"), (left, right), moments, sides, strict=True)}
+    data |= {
+        name: _head(run, moment, side)
+        for name, run, moment, side in zip(("left", "right"), (left, right), moments, sides, strict=True)
+    }
     common = [scenario for scenario in sides[0] if scenario in sides[1]]
     if not common:
-        return data | {"notice": "These two answered no prompt in common. Choose other completions above: evaluations of one benchmark always have the same prompts."}
+        return data | {"notice": NOTHING_COMMON}
     kinds = {scenario: _kind(sides[0][scenario], sides[1][scenario]) for scenario in common}
     listed = _sorted([s for s in common if not kind or kind in kinds[s]], sides)
     shown = listed[(page - 1) * PAGE : page * PAGE]
@@ -119,16 +126,29 @@ def _kind(left: Side, right: Side) -> set[str]:
 
 def _sorted(scenarios: Sequence[str], sides: Sequence[Mapping[str, Side]]) -> list[str]:
     """Those that changed most first."""
-    return sorted(scenarios, key=lambda s: (-abs(sides[1][s].share - sides[0][s].share), -abs(sides[1][s].total - sides[0][s].total), s))
+    return sorted(
+        scenarios,
+        key=lambda s: (-abs(sides[1][s].share - sides[0][s].share), -abs(sides[1][s].total - sides[0][s].total), s),
+    )
 
 
 def _head(run: OpenRun, moment: str, side: Mapping[str, Side]) -> Json:
     index = run.index()
-    moments = [[LAST, "training: the last time each prompt came up"], [FIRST, "training: the first time each prompt came up"]]
+    moments = [
+        [LAST, "training: the last time each prompt came up"],
+        [FIRST, "training: the first time each prompt came up"],
+    ]
     for benchmark in index.facets({"phase": "eval"})["benchmark"]:
         for point in index.counts("outcome", {"phase": "eval", "benchmark": benchmark}):
-            moments.append([f"eval {benchmark} {point['step']}", f"{benchmark or 'evaluation'} at step {point['step']}"])
-    return {"run": run.key, "at": moment, "moments": moments, "note": f"{len(side)} prompts, {sum(one.n for one in side.values())} completions"}
+            moments.append(
+                [f"eval {benchmark} {point['step']}", f"{benchmark or 'evaluation'} at step {point['step']}"]
+            )
+    return {
+        "run": run.key,
+        "at": moment,
+        "moments": moments,
+        "note": f"{len(side)} prompts, {sum(one.n for one in side.values())} completions",
+    }
 
 
 def _tiles(common: Sequence[str], sides: Sequence[Mapping[str, Side]], kinds: Mapping[str, set[str]]) -> list[Json]:
@@ -163,7 +183,8 @@ def sign_test(wins: int, losses: int) -> float:
 def _pair(scenario: str, index: TraceIndex, sides: Sequence[Side]) -> Json:
     told = index.scenario(scenario)
     return {"scenario": scenario, "question": told.question if told else ""} | {
-        name: {"outcome": side.outcome, "total": side.total, "letter": _letter(told, side.answer)} for name, side in zip(("left", "right"), sides, strict=True)
+        name: {"outcome": side.outcome, "total": side.total, "letter": _letter(told, side.answer)}
+        for name, side in zip(("left", "right"), sides, strict=True)
     }
 
 

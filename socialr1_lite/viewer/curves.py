@@ -29,7 +29,17 @@ def charts(folder: RunFolder, index: TraceIndex) -> list[Json]:
     """Every chart of the overview, in reading order; those without anything to show are left out."""
     metrics = read_metrics(folder)
     marks = list(events(folder))
-    found = [reward(index), accuracy(index), informative(index), components(index), lengths(index, folder), stages(index), early(index), evaluations(index), *of_metrics(metrics)]
+    found = [
+        reward(index),
+        accuracy(index),
+        informative(index),
+        components(index),
+        lengths(index, folder),
+        stages(index),
+        early(index),
+        evaluations(index),
+        *of_metrics(metrics),
+    ]
     told = [spec for spec in found if spec is not None]
     for spec in told:
         spec["marks"] = marks
@@ -42,7 +52,9 @@ def reward(index: TraceIndex) -> Json | None:
     spread = {point["step"]: point["sd"] for point in index.group_series(TRAIN)}
     line = [[point["step"], point["mean"]] for point in points]
     band = [[x, y - sd, y + sd] if (sd := spread.get(x)) is not None else [x, None, None] for x, y in line]
-    return spec("reward", "Reward", "mean; band: ± spread within a group", [smoothed("reward", line, tone="ink", band=band)])
+    return spec(
+        "reward", "Reward", "mean; band: ± spread within a group", [smoothed("reward", line, tone="ink", band=band)]
+    )
 
 
 def accuracy(index: TraceIndex) -> Json | None:
@@ -70,9 +82,12 @@ def informative(index: TraceIndex) -> Json | None:
 def components(index: TraceIndex) -> Json | None:
     """Each reward component on its own."""
     series = [
-        smoothed(NAMES[name], [[p["step"], p["mean"]] for p in index.series(f"reward.{name}", TRAIN)]) for name in COMPONENTS
+        smoothed(NAMES[name], [[p["step"], p["mean"]] for p in index.series(f"reward.{name}", TRAIN)])
+        for name in COMPONENTS
     ]
-    return spec("components", "Components", "mean, before weights", [one for one in series if one["points"]], range=[0, 1])
+    return spec(
+        "components", "Components", "mean, before weights", [one for one in series if one["points"]], range=[0, 1]
+    )
 
 
 def lengths(index: TraceIndex, folder: RunFolder) -> Json | None:
@@ -80,13 +95,20 @@ def lengths(index: TraceIndex, folder: RunFolder) -> Json | None:
     points = index.series("tokens", TRAIN, quantiles=(0.1, 0.5, 0.9))
     middle = [[p["step"], p["quantiles"][1]] for p in points]
     band = [[p["step"], p["quantiles"][0], p["quantiles"][2]] for p in points]
-    found = spec("lengths", "Length", "tokens: median; band: 10th to 90th percentile", [smoothed("tokens", middle, tone="cue_interpretation", band=band)])
+    found = spec(
+        "lengths",
+        "Length",
+        "tokens: median; band: 10th to 90th percentile",
+        [smoothed("tokens", middle, tone="cue_interpretation", band=band)],
+    )
     if found is None:
         return None
     cut = [[p["step"], p["values"].get(True, 0) / p["n"]] for p in index.counts("truncated", TRAIN)]
     worst = max((y for _, y in cut), default=0.0)
     if worst:
-        found["note"] = f"Cut at the limit: {100 * cut[-1][1]:.0f} % of the last step's completions, {100 * worst:.0f} % at worst."
+        found["note"] = (
+            f"Cut at the limit: {100 * cut[-1][1]:.0f} % of the last step's completions, {100 * worst:.0f} % at worst."
+        )
     return found
 
 
@@ -104,7 +126,14 @@ def stages(index: TraceIndex) -> Json | None:
 def early(index: TraceIndex) -> Json | None:
     """Answers named before the reasoning is done: reasoning parasitism."""
     line = [[p["step"], p["values"].get(True, 0) / p["n"]] for p in index.counts("early", TRAIN)]
-    return spec("early", "Early answers", "share of completions", [smoothed("an option is named too early", line, tone="wrong")], percent=True, range=[0, 1])
+    return spec(
+        "early",
+        "Early answers",
+        "share of completions",
+        [smoothed("an option is named too early", line, tone="wrong")],
+        percent=True,
+        range=[0, 1],
+    )
 
 
 def evaluations(index: TraceIndex) -> Json | None:

@@ -49,8 +49,27 @@ MAX_FILE = "64mb"  # of an upload; larger files go through the command line
 MAX_BYTES = 64 << 20
 FORMATS = ("jsonl", "csv", "parquet", "html")
 MOST_ROWS = {"jsonl": 20_000, "csv": 20_000, "parquet": 20_000, "html": 300}
-KINDS = {"jsonl": "application/x-ndjson", "csv": "text/csv", "parquet": "application/vnd.apache.parquet", "html": "text/html"}
-SCALARS = ("phase", "benchmark", "step", "scenario", "dimension", "group", "index", "outcome", "total", "advantage", "tau", "tokens", "finish")
+KINDS = {
+    "jsonl": "application/x-ndjson",
+    "csv": "text/csv",
+    "parquet": "application/vnd.apache.parquet",
+    "html": "text/html",
+}
+SCALARS = (
+    "phase",
+    "benchmark",
+    "step",
+    "scenario",
+    "dimension",
+    "group",
+    "index",
+    "outcome",
+    "total",
+    "advantage",
+    "tau",
+    "tokens",
+    "finish",
+)
 FORMULA = ("=", "+", "-", "@", "\t", "\r")  # a spreadsheet runs a cell that begins so
 MESSAGE = re.compile(r"\w+|[^\w\s]")
 
@@ -86,14 +105,34 @@ def selected(index: TraceIndex, told: Json, sort: str, most: int) -> Iterator[tu
 def to_jsonl(rows: Iterable[tuple[Row, Scenario | None]], title: str) -> bytes:
     """Stored rows with their scenario, one a line; can be imported again."""
     lines = (
-        json.dumps({"id": key_of(row), "total": row["total"], **_stored(row), "scenario_row": scenario.to_row() if scenario else None})
+        json.dumps(
+            {
+                "id": key_of(row),
+                "total": row["total"],
+                **_stored(row),
+                "scenario_row": scenario.to_row() if scenario else None,
+            }
+        )
         for row, scenario in rows
     )
     return "".join(f"{line}\n" for line in lines).encode()
 
 
 def _stored(row: Row) -> Row:
-    kept = {*REQUIRED, "advantage", "answer", "benchmark", "judge", "notes", "prefilled", "sampling", "stages", "segment", "rank", "version"}
+    kept = {
+        *REQUIRED,
+        "advantage",
+        "answer",
+        "benchmark",
+        "judge",
+        "notes",
+        "prefilled",
+        "sampling",
+        "stages",
+        "segment",
+        "rank",
+        "version",
+    }
     return {key: value for key, value in row.items() if key in kept}
 
 
@@ -174,8 +213,7 @@ def import_file(library: Library, asked: Asked) -> Json:
     folder = cache_folder() / IMPORTS / f"{stem}-{hashlib.sha256(content).hexdigest()[:6]}"
     if not (folder / "state.json").exists():
         make_run(read_content(name, content), folder, name)
-    key = next(run.key for run in library.runs() if run.folder.path.resolve() == folder.resolve())
-    return {"run": key}
+    return {"run": library.add(folder)}
 
 
 def read_content(name: str, content: bytes) -> list[Row]:
@@ -232,8 +270,8 @@ def convert(rows: Sequence[Row], name: str) -> tuple[dict[str, Scenario], list[R
     if "components" in first:
         raise DataError(f"{name} holds scores without completions; import the file that was given to score instead")
     raise DataError(
-        f"{name}: columns {', '.join(sorted(map(str, first)))[:200]} are of no known kind. Known: TRL's completions (step, prompt, "
-        "completion, rewards), verl's rollouts (input, output, score), an export of this viewer, or what score reads "
+        f"{name}: columns {', '.join(sorted(map(str, first)))[:200]} are of no known kind. Known: TRL's completions "
+        "(step, prompt, completion, rewards), verl's rollouts (input, output, score), an export of this viewer, or what score reads "
         "(story, question, options, gold, completion)"
     )
 
@@ -246,7 +284,9 @@ def _own(rows: Sequence[Row], name: str) -> tuple[dict[str, Scenario], list[Row]
         if row.get("scenario_row"):
             scenario = Scenario.from_row(row["scenario_row"])
             scenarios[scenario.id] = scenario
-        traces.append({key: value for key, value in row.items() if key not in ("id", "total", "scenario_row", "segment", "rank")})
+        traces.append(
+            {key: value for key, value in row.items() if key not in ("id", "total", "scenario_row", "segment", "rank")}
+        )
     return scenarios, traces
 
 
@@ -255,18 +295,26 @@ def _scored(rows: Sequence[Row], name: str) -> tuple[dict[str, Scenario], list[R
     stack = RewardStack(Rewards())
     scenarios: dict[str, Scenario] = {}
     traces: list[Row] = []
-    for group, (_, told) in enumerate(groupby(rows, key=lambda row: (row.get("step", 0), row.get("id"), row.get("question"), row.get("story")))):
+    for group, (_, told) in enumerate(
+        groupby(rows, key=lambda row: (row.get("step", 0), row.get("id"), row.get("question"), row.get("story")))
+    ):
         some = list(told)
         scenario = read_scenario(some[0], default_id=f"imported/{group}")
         scenarios[scenario.id] = scenario
         texts = [_text(row["completion"]) for row in some]
-        replies = [parse(text, scenario.options, prefilled=bool(row.get("prefilled"))) for text, row in zip(texts, some, strict=True)]
+        replies = [
+            parse(text, scenario.options, prefilled=bool(row.get("prefilled")))
+            for text, row in zip(texts, some, strict=True)
+        ]
         tokens = [_tokens(row, text) for row, text in zip(some, texts, strict=True)]
         cut = [row.get("finish") == "length" for row in some]
         scores = stack.score_group(replies, scenario, tokens=tokens, tau=1.0, truncated=cut)
-        for index, (row, text, reply, count, was_cut, score) in enumerate(zip(some, texts, replies, tokens, cut, scores, strict=True)):
+        for index, (row, text, reply, count, was_cut, score) in enumerate(
+            zip(some, texts, replies, tokens, cut, scores, strict=True)
+        ):
             traces.append(
-                _blank(row, scenario.id, group, index, text, count) | {
+                _blank(row, scenario.id, group, index, text, count)
+                | {
                     "prefilled": reply.prefilled,
                     "finish": "length" if was_cut else "stop",
                     "components": dict(score.components),
@@ -299,14 +347,31 @@ def _blank(row: Row, scenario: str, group: int, index: int, text: str, tokens: i
 
 
 def _from_trl(row: Row, place: int, name: str) -> Row:
-    rewards = {key: value for key, value in row.items() if key not in ("step", "prompt", "completion", "advantage", "image", "images") and _is_number(value)}
-    return {"step": _step(row.get("step"), place, name), "prompt": row["prompt"], "completion": row["completion"], "rewards": rewards, "advantage": row.get("advantage")}
+    rewards = {
+        key: value
+        for key, value in row.items()
+        if key not in ("step", "prompt", "completion", "advantage", "image", "images") and _is_number(value)
+    }
+    return {
+        "step": _step(row.get("step"), place, name),
+        "prompt": row["prompt"],
+        "completion": row["completion"],
+        "rewards": rewards,
+        "advantage": row.get("advantage"),
+    }
 
 
 def _from_verl(row: Row, place: int, name: str) -> Row:
     rewards = {"score": row["score"]} if _is_number(row.get("score")) else {}
     outcome = {1: "right", 0: "wrong"}.get(row["acc"]) if _is_number(row.get("acc")) else None
-    return {"step": _step(row.get("step", 0), place, name), "prompt": row["input"], "completion": row["output"], "rewards": rewards, "advantage": None, "outcome": outcome}
+    return {
+        "step": _step(row.get("step", 0), place, name),
+        "prompt": row["input"],
+        "completion": row["output"],
+        "rewards": rewards,
+        "advantage": None,
+        "outcome": outcome,
+    }
 
 
 def _step(value: Any, place: int, name: str) -> int:
@@ -319,7 +384,9 @@ def _foreign(rows: Sequence[Row]) -> tuple[dict[str, Scenario], list[Row]]:
     """Rows with a prompt, a completion and rewards of their own; neighbours with one prompt at one step are a group."""
     scenarios: dict[str, Scenario] = {}
     traces: list[Row] = []
-    for group, (_, told) in enumerate(groupby(rows, key=lambda row: (row["step"], json.dumps(row["prompt"], sort_keys=True, default=str)))):
+    for group, (_, told) in enumerate(
+        groupby(rows, key=lambda row: (row["step"], json.dumps(row["prompt"], sort_keys=True, default=str)))
+    ):
         for index, row in enumerate(told):
             scenario = _prompt_scenario(row["prompt"])
             scenarios[scenario.id] = scenario
@@ -348,13 +415,25 @@ def _foreign_row(row: Row, scenario: Scenario, group: int, index: int) -> Row:
 
 
 def _prompt_scenario(prompt: Any) -> Scenario:
-    text = "\n\n".join(message["content"] for message in _messages(prompt) if message["role"] != "system") or "(empty prompt)"
-    return Scenario(id=f"imported/{hashlib.sha256(text.encode('utf-8', 'replace')).hexdigest()[:12]}", story=text, question="", source="imported")
+    text = (
+        "\n\n".join(message["content"] for message in _messages(prompt) if message["role"] != "system")
+        or "(empty prompt)"
+    )
+    return Scenario(
+        id=f"imported/{hashlib.sha256(text.encode('utf-8', 'replace')).hexdigest()[:12]}",
+        story=text,
+        question="",
+        source="imported",
+    )
 
 
 def _messages(prompt: Any) -> list[dict[str, str]]:
     if isinstance(prompt, list):
-        return [{"role": str(one.get("role", "user")), "content": _text(one.get("content", ""))} for one in prompt if isinstance(one, Mapping)]
+        return [
+            {"role": str(one.get("role", "user")), "content": _text(one.get("content", ""))}
+            for one in prompt
+            if isinstance(one, Mapping)
+        ]
     return [{"role": "user", "content": _text(prompt)}]
 
 
@@ -376,7 +455,9 @@ def _is_number(value: Any) -> bool:
 
 def main() -> None:
     """Import one file as a run folder."""
-    parser = argparse.ArgumentParser(prog="python -m socialr1_lite.viewer.exchange", description="Make a run folder of a file of completions.")
+    parser = argparse.ArgumentParser(
+        prog="python -m socialr1_lite.viewer.exchange", description="Make a run folder of a file of completions."
+    )
     parser.add_argument("file", type=Path)
     parser.add_argument("-o", "--output", type=Path, help="the run folder to make (default: runs/NAME)")
     told = parser.parse_args()

@@ -49,7 +49,10 @@ def _hacks(run: OpenRun, index: TraceIndex) -> Json:
         "lengths": lengths(index.columns(("tokens", "outcome"), TRAIN)),
         "correlation": _correlations(index),
         "openings": openings,
-        "openings_note": f"First {OPENING_WORDS} words of each stage in the latest {sampled} completions; shown when at least {OPENING_TIMES} begin alike.",
+        "openings_note": (
+            f"First {OPENING_WORDS} words of each stage in the latest {sampled} completions; "
+            f"shown when at least {OPENING_TIMES} begin alike."
+        ),
     }
 
 
@@ -77,7 +80,10 @@ def lengths(rows: Sequence[tuple[int, str]]) -> list[Json]:
         return []
     longest = max(tokens for tokens, _ in rows) + 1
     width = max(1, -(-longest // BINS))
-    bins = [{"from": i * width, "to": (i + 1) * width - 1, "right": 0, "wrong": 0, "unreadable": 0} for i in range(-(-longest // width))]
+    bins = [
+        {"from": i * width, "to": (i + 1) * width - 1, "right": 0, "wrong": 0, "unreadable": 0}
+        for i in range(-(-longest // width))
+    ]
     for tokens, outcome in rows:
         kind = outcome if outcome in ("right", "wrong") else "unreadable"
         bins[tokens // width][kind] += 1
@@ -88,7 +94,10 @@ def _correlations(index: TraceIndex) -> Json:
     names = [*(f"reward.{name}" for name in COMPONENTS), "tokens"]
     rows = index.columns(names, TRAIN, limit=8000)
     columns = list(zip(*rows, strict=True)) if rows else [()] * len(names)
-    return {"names": [*NAMES.values(), "Tokens"], "rows": [[correlation(one, two) for two in columns] for one in columns]}
+    return {
+        "names": [*NAMES.values(), "Tokens"],
+        "rows": [[correlation(one, two) for two in columns] for one in columns],
+    }
 
 
 def correlation(one: Sequence[float | None], two: Sequence[float | None]) -> float | None:
@@ -117,7 +126,9 @@ def _openings(index: TraceIndex) -> tuple[list[Json], int]:
         {
             "stage": stage,
             "items": [
-                {"text": text, "n": n, "share": n / len(rows)} for text, n in counts.most_common(4) if n >= OPENING_TIMES
+                {"text": text, "n": n, "share": n / len(rows)}
+                for text, n in counts.most_common(4)
+                if n >= OPENING_TIMES
             ],
         }
         for stage, counts in found.items()

@@ -51,7 +51,10 @@ class OpenRun:
         self._lock = threading.Lock()
 
     def index(self) -> TraceIndex:
-        """The index, up to date to within a second. Raises Indexing while it is first built, RunLogError for a bad run."""
+        """The index, up to date to within a second.
+
+        Raises Indexing while it is first built, RunLogError for a run that cannot be read.
+        """
         if not self.folder.path.is_dir():
             raise RunLogError(f"{self.folder.path} is gone: the run was moved or deleted while it was open")
         with self._lock:
@@ -85,7 +88,9 @@ class OpenRun:
 
     def stamp(self) -> str:
         """Changes when anything the pages show was written."""
-        shards = [path.stat() for path in sorted(self.folder.traces.glob("*.jsonl"))] if self.folder.traces.is_dir() else []
+        shards = (
+            [path.stat() for path in sorted(self.folder.traces.glob("*.jsonl"))] if self.folder.traces.is_dir() else []
+        )
         others = [path.stat() for path in (self.folder.metrics, self.folder.state_file) if path.exists()]
         return f"{sum(one.st_size for one in shards)}.{max((one.st_mtime_ns for one in [*shards, *others]), default=0)}"
 
@@ -116,12 +121,19 @@ class Library:
     """The runs under some places, looked for anew whenever the list is shown."""
 
     def __init__(self, places: Iterable[Path] | None = None, models: Iterable[str] = ()) -> None:
-        """places None: runs/, and the bundled example while that holds none. models: names or folders for *try it*."""
+        """Places None: runs/, and the bundled example while that holds none. models: names or folders for *try it*."""
         self.models = tuple(models)
         self.places = None if places is None else list(places)
         self._open: dict[Path, OpenRun] = {}
         self._lock = threading.Lock()
         self.example = False
+        self._imported: list[Path] = []
+
+    def add(self, folder: Path) -> str:
+        """Show a run that was imported while the viewer is open; returns its key."""
+        if folder not in self._imported:
+            self._imported.append(folder)
+        return next(run.key for run in self.runs() if run.folder.path.resolve() == folder.resolve())
 
     def runs(self) -> list[OpenRun]:
         """Every run there is now, by name. A place that is neither a run nor a folder of runs is a RunLogError."""
@@ -154,10 +166,11 @@ class Library:
 
     def _found(self) -> list[RunFolder]:
         self.example = False
+        if self.places is not None:
+            extra = [RunFolder(folder) for folder in self._imported if folder.is_dir()]
+            return [folder for place in self.places for folder in find_runs(place)] + extra
         imported = cache_folder() / IMPORTS
         extra = find_runs(imported) if imported.is_dir() else []
-        if self.places is not None:
-            return [folder for place in self.places for folder in find_runs(place)] + extra
         found = find_runs(DEFAULT_PLACE) if DEFAULT_PLACE.is_dir() else []
         if found or extra:
             return found + extra

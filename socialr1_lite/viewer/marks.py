@@ -9,6 +9,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 from socialr1_lite.rewards.references import references
@@ -23,13 +24,15 @@ LOOP_WORDS = 8  # shorter repetitions are ordinary language
 MAX_MARKED = 60_000  # characters: beyond that a reply is shown without marks
 
 WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)?")
-COMMON = frozenset(
-    "a an the and or but if then than that this these those there here he she it they we you i his her its their our "
-    "your him them us me my is are was were be been being am do does did done has have had having will would can could "
-    "shall should may might must not no nor so as at by for from in into of off on onto out over to up with about after "
-    "before during while who whom whose which what when where why how all any both each few more most other some such "
-    "only own same too very just also still again back first next later one two says said say story".split()
+COMMON_WORDS = (
+    "a an the and or but if then than that this these those there here he she it they we you i his her its their "
+    "our your him them us me my is are was were be been being am do does did done has have had having will would "
+    "can could shall should may might must not no nor so as at by for from in into of off on onto out over to up "
+    "with about after before during while who whom whose which what when where why how all any both each few more "
+    "most other some such only own same too very just also still again back first next later one two says said "
+    "say story "
 )
+COMMON = frozenset(COMMON_WORDS.split())
 
 
 class Mark(NamedTuple):
@@ -45,7 +48,9 @@ class Mark(NamedTuple):
 @lru_cache(maxsize=4096)
 def content_words(text: str) -> frozenset[str]:
     """The words that carry meaning, folded and without their plainest endings."""
-    return frozenset(_stem(word) for word in map(str.casefold, WORD.findall(text)) if word not in COMMON and len(word) > 1)
+    return frozenset(
+        _stem(word) for word in map(str.casefold, WORD.findall(text)) if word not in COMMON and len(word) > 1
+    )
 
 
 def _stem(word: str) -> str:
@@ -103,7 +108,12 @@ def early_answers(reply: Reply, scenario: Scenario) -> list[Mark]:
         return []
     known = references(scenario.story, scenario.question, scenario.options)
     return [
-        Mark(segment.body.start + at, segment.body.start + at + len(what), "early", "an option is named before the reasoning is done")
+        Mark(
+            segment.body.start + at,
+            segment.body.start + at + len(what),
+            "early",
+            "an option is named before the reasoning is done",
+        )
         for segment in reply.segments
         if segment.stage != STAGES[-1]
         for what, at in known.find(reply.text[segment.body.start : segment.body.end])
@@ -138,7 +148,7 @@ def pieces(text: str, span: Span | tuple[int, int], marks: Iterable[Mark]) -> li
     inside = [mark for mark in marks if mark.start < end and mark.end > start]
     cuts = sorted({start, end, *(min(max(at, start), end) for mark in inside for at in (mark.start, mark.end))})
     cut = []
-    for left, right in zip(cuts, cuts[1:], strict=False):
+    for left, right in pairwise(cuts):
         over = [mark for mark in inside if mark.start <= left and mark.end >= right]
         piece: dict[str, Any] = {"t": text[left:right]}
         if over:

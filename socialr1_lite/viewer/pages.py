@@ -88,7 +88,9 @@ def find(index: TraceIndex, key: str) -> int:
     phase = "train" if told[1] == "t" else "eval"
     found = index.find(step=step, group=group, index=place, phase=phase, benchmark=told[6] or "", segment=segment)
     if found is None:
-        raise RunLogError(f"This run holds no completion {key[:80]}: it may come from another run, or was not copied with it")
+        raise RunLogError(
+            f"This run holds no completion {key[:80]}: it may come from another run, or was not copied with it"
+        )
     return found
 
 
@@ -101,7 +103,10 @@ def listed(row: Mapping[str, Any], scenario: Scenario | None) -> Json:
     """One line of a list, from a whole row."""
     return {
         "id": key_of(row),
-        **{name: row[name] for name in ("step", "group", "index", "outcome", "total", "advantage", "tokens", "superseded")},
+        **{
+            name: row[name]
+            for name in ("step", "group", "index", "outcome", "total", "advantage", "tokens", "superseded")
+        },
         "truncated": row["finish"] == "length",
         "components": {name: row["components"].get(name) for name in COMPONENTS},
         "stages": states_of(row, scenario),
@@ -162,7 +167,9 @@ def _facets(index: TraceIndex, told: Json) -> dict[str, list[Json]]:
 def stage_counts(index: TraceIndex, stage: str, told: Json) -> list[Json]:
     """How often a stage is in each state."""
     points = index.counts("superseded", told, by=f"stage.{stage}")
-    return [{"state": point[f"stage.{stage}"], "n": point["n"]} for point in points if point[f"stage.{stage}"] is not None]
+    return [
+        {"state": point[f"stage.{stage}"], "n": point["n"]} for point in points if point[f"stage.{stage}"] is not None
+    ]
 
 
 def _word(value: Any) -> str:
@@ -212,7 +219,10 @@ def _moments_around(index: TraceIndex, row: Row) -> Json:
     same = [one for one in index.by_scenario(row["scenario"], {"phase": row["phase"]}) if one["step"] != row["step"]]
     earlier = [one for one in same if one["step"] < row["step"]]
     later = [one for one in same if one["step"] > row["step"]]
-    return {"earlier": _key_or_none(earlier[-1] if earlier else None), "later": _key_or_none(later[0] if later else None)}
+    return {
+        "earlier": _key_or_none(earlier[-1] if earlier else None),
+        "later": _key_or_none(later[0] if later else None),
+    }
 
 
 def group(library: Library, asked: Asked) -> Json:
@@ -243,6 +253,7 @@ def group(library: Library, asked: Asked) -> Json:
 
 
 def scene(scenario: Scenario | None) -> Json:
+    """Story, question and lettered options, for a heading."""
     if scenario is None:
         return {"story": "", "question": "The scenario is not stored in this run folder.", "options": []}
     options = [f"{letter}. {text}" for letter, text in zip(scenario.letters, scenario.options, strict=True)]
@@ -302,8 +313,10 @@ def _pull(name: str, rows: Sequence[Row], spread: float) -> float:
     if name in ("format", "length") and row["mode"] != "additive":
         open_gates = [{**one["components"], "format": 1.0, "length": 1.0} for one in rows]
         worth = [
-            sum(row["weights"].get(part, 0.0) * (row["tau"] if part != "outcome" else 1.0) * (values.get(part) or 0.0)
-                for part in ("outcome", "structure", "content"))
+            sum(
+                row["weights"].get(part, 0.0) * (row["tau"] if part != "outcome" else 1.0) * (values.get(part) or 0.0)
+                for part in ("outcome", "structure", "content")
+            )
             for values in open_gates
         ]
         return float(spread * max(worth))
@@ -367,12 +380,30 @@ def _thin(rows: Sequence[Row], most: int, kept: set[int]) -> list[Row]:
 
 
 def _moment(row: Row, scenario: Scenario | None) -> Json:
-    letter = scenario.letters[row["answer"]] if scenario and row["answer"] is not None and row["answer"] < len(scenario.options) else ""
-    return {"id": key_of(row), "step": row["step"], "index": row["index"], "outcome": row["outcome"], "total": row["total"], "letter": letter}
+    letter = (
+        scenario.letters[row["answer"]]
+        if scenario and row["answer"] is not None and row["answer"] < len(scenario.options)
+        else ""
+    )
+    return {
+        "id": key_of(row),
+        "step": row["step"],
+        "index": row["index"],
+        "outcome": row["outcome"],
+        "total": row["total"],
+        "letter": letter,
+    }
 
 
 def _end(row: Row, scenario: Scenario | None) -> Json:
-    return {"id": key_of(row), "step": row["step"], "index": row["index"], "outcome": row["outcome"], "total": row["total"], "states": states_of(row, scenario)}
+    return {
+        "id": key_of(row),
+        "step": row["step"],
+        "index": row["index"],
+        "outcome": row["outcome"],
+        "total": row["total"],
+        "states": states_of(row, scenario),
+    }
 
 
 def _flips(rows: Sequence[Row]) -> str:
@@ -396,7 +427,24 @@ def _prompt_charts(rows: Sequence[Row]) -> list[Json]:
         return [[step, sum(float(row[name]) for row in told) / len(told)] for step, told in sorted(by_step.items())]
 
     return [
-        {"key": "prompt-reward", "title": "Reward", "unit": "mean of the group", "series": [{"name": "reward", "tone": "ink", "points": line("total"), "dots": True}]},
-        {"key": "prompt-right", "title": "Right answers", "unit": "share", "percent": True, "range": [0, 1], "series": [{"name": "right", "tone": "right", "points": line("right"), "dots": True}]},
-        {"key": "prompt-tokens", "title": "Length", "unit": "tokens", "series": [{"name": "tokens", "stage": STAGES[0], "points": line("tokens"), "dots": True}]},
+        {
+            "key": "prompt-reward",
+            "title": "Reward",
+            "unit": "mean of the group",
+            "series": [{"name": "reward", "tone": "ink", "points": line("total"), "dots": True}],
+        },
+        {
+            "key": "prompt-right",
+            "title": "Right answers",
+            "unit": "share",
+            "percent": True,
+            "range": [0, 1],
+            "series": [{"name": "right", "tone": "right", "points": line("right"), "dots": True}],
+        },
+        {
+            "key": "prompt-tokens",
+            "title": "Length",
+            "unit": "tokens",
+            "series": [{"name": "tokens", "stage": STAGES[0], "points": line("tokens"), "dots": True}],
+        },
     ]

@@ -30,7 +30,11 @@ def benchmarks(library: Library, asked: Asked) -> Json:
             reports.append(report | {"has_traces": report["benchmark"] in with_traces})
         except ValueError as wrong:
             notices.append(f"{path.name}: {wrong}")
-    return {"reports": reports, "notices": notices, "command": f"python -m socialr1_lite.evaluate {run.folder.path} --benchmarks simpletom"}
+    return {
+        "reports": reports,
+        "notices": notices,
+        "command": f"python -m socialr1_lite.evaluate {run.folder.path} --benchmarks simpletom",
+    }
 
 
 def read_report(path: Path) -> Json:
@@ -54,7 +58,12 @@ def read_report(path: Path) -> Json:
             for name, rows in _mapping(told.get("groups")).items()
         ],
         "published": [
-            {"label": str(row.get("label", "")), "value": share(row.get("value")), "source": str(row.get("source") or ""), "protocol": str(row.get("protocol") or "")}
+            {
+                "label": str(row.get("label", "")),
+                "value": share(row.get("value")),
+                "source": str(row.get("source") or ""),
+                "protocol": str(row.get("protocol") or ""),
+            }
             for row in told.get("published") or []
             if isinstance(row, Mapping)
         ],
@@ -88,12 +97,22 @@ def _mapping(value: Any) -> Mapping[Any, Any]:
 
 def _facts(told: Mapping[str, Any]) -> list[str]:
     facts = []
-    for name, words in (("n", "{} items"), ("adapter_step", "adapter of step {}"), ("prompt_style", "prompt {}"), ("unreadable", "{} unreadable"), ("truncated", "{} cut off")):
+    for name, words in (
+        ("n", "{} items"),
+        ("adapter_step", "adapter of step {}"),
+        ("prompt_style", "prompt {}"),
+        ("unreadable", "{} unreadable"),
+        ("truncated", "{} cut off"),
+    ):
         if isinstance(told.get(name), (int, str)) and told.get(name) not in ("", None):
             facts.append(words.format(str(told[name])[:60]))
     return facts
 
 
 def _source(told: Mapping[str, Any]) -> str:
-    files = [f"{file.get('name', '')} ({str(file.get('sha256', ''))[:12]})" for file in told.get("files") or [] if isinstance(file, Mapping)]
+    files = [
+        f"{file.get('name', '')} ({str(file.get('sha256', ''))[:12]})"
+        for file in told.get("files") or []
+        if isinstance(file, Mapping)
+    ]
     return " · ".join([*files, *([f"licence {told['licence']}"] if told.get("licence") else [])])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -17,7 +18,9 @@ Json = dict[str, Any]
 RECENT = 10  # steps that count as "now"
 TRAIN = {"phase": "train"}
 HINT = "Start one with `make train`, or open a folder of runs: python app.py FOLDER"
-EXAMPLE_HINT = "An example that comes with the project, made by the project itself. Your own runs appear here after `make train`."
+EXAMPLE_HINT = (
+    "An example that comes with the project, made by the project itself. Your own runs appear here after `make train`."
+)
 
 
 def runs(library: Library, asked: Asked) -> Json:
@@ -58,7 +61,13 @@ def pulse(library: Library, asked: Asked) -> Json:
     asked.done()
     bounds = run.index().bounds()
     line = _line(run)
-    return {"stamp": run.stamp(), "rows": bounds["rows"], "step": max(bounds["last"], line.get("step", 0)), "age": line.get("age"), "writing": line.get("writing", False)}
+    return {
+        "stamp": run.stamp(),
+        "rows": bounds["rows"],
+        "step": max(bounds["last"], line.get("step", 0)),
+        "age": line.get("age"),
+        "writing": line.get("writing", False),
+    }
 
 
 def overview(library: Library, asked: Asked) -> Json:
@@ -79,7 +88,9 @@ def _overview(run: OpenRun, index: TraceIndex) -> Json:
         "label": run.label,
         "subtitle": _subtitle(line, count),
         "facts": list(_facts(run)),
-        "empty": "" if count else "This run has written no completions so far. They appear here as soon as the first step is generated.",
+        "empty": ""
+        if count
+        else "This run has written no completions so far. They appear here as soon as the first step is generated.",
         "tiles": list(_tiles(index, bounds)) if count else [],
         "alerts": list(_alerts(index, bounds)),
         "picks": list(_picks(index)) if count else [],
@@ -89,12 +100,19 @@ def _overview(run: OpenRun, index: TraceIndex) -> Json:
 
 def _subtitle(line: Json, count: int) -> str:
     steps = f"step {line['step']} of {line['max_steps']}" if line["max_steps"] else f"step {line['step']}"
-    return " · ".join(str(part) for part in (line["model"], steps, line["status"], f"{count:,} completions".replace(",", " ")) if part)
+    return " · ".join(
+        str(part) for part in (line["model"], steps, line["status"], f"{count:,} completions".replace(",", " ")) if part
+    )
 
 
 def _facts(run: OpenRun) -> Iterable[str]:
     recipe = run.recipe()
-    told = (("rewards", "mode", "{} rewards"), ("grpo", "num_generations", "{} a group"), ("grpo", "learning_rate", "lr {}"), ("grpo", "loss_type", "{}"))
+    told = (
+        ("rewards", "mode", "{} rewards"),
+        ("grpo", "num_generations", "{} a group"),
+        ("grpo", "learning_rate", "lr {}"),
+        ("grpo", "loss_type", "{}"),
+    )
     for section, name, words in told:
         if (value := _inside(recipe, section, name)) is not None:
             yield words.format(value)
@@ -105,15 +123,30 @@ def _tiles(index: TraceIndex, bounds: Json) -> Iterable[Json]:
     first, last = bounds["first"], bounds["last"]
     early = TRAIN | {"step": {"min": first, "max": min(last, first + RECENT - 1)}}
     late = TRAIN | {"step": {"min": max(first, last - RECENT + 1), "max": last}}
-    for label, name, percent in (("Reward", "total", False), ("Right answers", "right", True), ("Format kept", "reward.format", True), ("Early answers", "early", True), ("Cut at the limit", "truncated", True), ("Tokens", "tokens", False)):
+    for label, name, percent in (
+        ("Reward", "total", False),
+        ("Right answers", "right", True),
+        ("Format kept", "reward.format", True),
+        ("Early answers", "early", True),
+        ("Cut at the limit", "truncated", True),
+        ("Tokens", "tokens", False),
+    ):
         before, now = _mean(index, name, early), _mean(index, name, late)
         if now is not None:
-            yield {"label": label, "value": _shown(now, name, percent), "note": "" if before is None else f"{_shown(before, name, percent)} at first"}
+            yield {
+                "label": label,
+                "value": _shown(now, name, percent),
+                "note": "" if before is None else f"{_shown(before, name, percent)} at first",
+            }
     groups = index.group_series(late)
     total = sum(point["groups"] for point in groups)
     if total:
         share = sum((1 - point["flat"]) * point["groups"] for point in groups) / total
-        yield {"label": "Groups that teach", "value": f"{100 * share:.0f} %", "note": f"last {min(RECENT, last - first + 1)} steps"}
+        yield {
+            "label": "Groups that teach",
+            "value": f"{100 * share:.0f} %",
+            "note": f"last {min(RECENT, last - first + 1)} steps",
+        }
 
 
 def _mean(index: TraceIndex, name: str, told: Json) -> float | None:
@@ -130,46 +163,66 @@ def _alerts(index: TraceIndex, bounds: Json) -> Iterable[Json]:
     """What somebody should know, in sentences, each with the completions that show it."""
     for notice in index.notices()[:3]:
         yield {"text": f"Skipped while reading: {notice}.", "filter": None}
-    if bounds["superseded"]:
-        yield {"text": f"{bounds['superseded']} completions were made again after a resume; they are kept and not counted.", "filter": {"superseded": "1"}}
+    if n := bounds["superseded"]:
+        text = f"{n} completions were made again after a resume; they are kept and not counted."
+        yield {"text": text, "filter": {"superseded": "1"}}
     steps = {"from": max(bounds["first"], bounds["last"] - RECENT + 1), "to": bounds["last"]}
     late = TRAIN | {"step": {"min": steps["from"], "max": steps["to"]}}
     n = index.count(late)
-    if not n:
-        return
+    if n:
+        yield from _flat_alert(index, late, steps)
+        yield from _share_alerts(index, late, steps, n)
+
+
+def _flat_alert(index: TraceIndex, late: Json, steps: Json) -> Iterable[Json]:
+    """Whether most of the last groups teach nothing, and why."""
+    causes: Counter[str] = Counter()
     groups = index.group_series(late)
+    for point in groups:
+        causes.update({cause: share * point["groups"] for cause, share in point["causes"].items()})
     number = sum(point["groups"] for point in groups)
-    flat = sum(point["flat"] * point["groups"] for point in groups) / number if number else 0.0
-    if flat > 0.8:
-        causes: dict[str, float] = {}
-        for point in groups:
-            for cause, share in point["causes"].items():
-                causes[cause] = causes.get(cause, 0.0) + share * point["groups"]
-        top = max(causes, key=lambda cause: causes[cause])
-        yield {"text": f"{100 * flat:.0f} % of the last groups have no variance, most of them {top}: nothing is learned from those.", "filter": {**steps, "flat": "1"}}
-    if (cut := index.count(late | {"truncated": True}) / n) > 0.1:
-        yield {"text": f"{100 * cut:.0f} % of the last completions were cut at the token limit; grpo.max_completion_length may be too short.", "filter": {**steps, "truncated": "1"}}
-    if (early := index.count(late | {"early": True}) / n) > 0.3:
-        yield {"text": f"{100 * early:.0f} % of the last completions name an option before the reasoning is done.", "filter": {**steps, "flag": "early_answer"}}
-    if index.count(late | {"reward.format": 0}) == n:
-        yield {"text": "None of the last completions passes the format gate, so every reward is 0. A warm-up or format.mode: graded helps.", "filter": {**steps, "flag": "bad_format"}}
+    flat = sum(point["flat"] * point["groups"] for point in groups)
+    if causes and flat > 0.8 * number:
+        share, cause = f"{100 * flat / number:.0f} %", causes.most_common(1)[0][0]
+        text = f"{share} of the last groups have no variance, most of them {cause}: nothing is learned from those."
+        yield {"text": text, "filter": {**steps, "flat": "1"}}
+
+
+def _share_alerts(index: TraceIndex, late: Json, steps: Json, n: int) -> Iterable[Json]:
+    """Too many of the last completions cut off, answering early, or badly formatted."""
+    cut, early, bad = (
+        index.count(late | told) / n for told in ({"truncated": True}, {"early": True}, {"reward.format": 0})
+    )
+    if cut > 0.1:
+        text = f"{100 * cut:.0f} % of the last completions were cut at the token limit (grpo.max_completion_length)."
+        yield {"text": text, "filter": {**steps, "truncated": "1"}}
+    if early > 0.3:
+        text = f"{100 * early:.0f} % of the last completions name an option before the reasoning is done."
+        yield {"text": text, "filter": {**steps, "flag": "early_answer"}}
+    if bad == 1:
+        text = "None of the last completions passes the format gate: a warm-up or format.mode graded helps."
+        yield {"text": text, "filter": {**steps, "flag": "bad_format"}}
 
 
 def _picks(index: TraceIndex) -> Iterable[Json]:
     """A handful of completions worth opening first, each for a reason."""
-    wanted = (
+    wanted: tuple[tuple[str, str, Json, str], ...] = (
         ("The best so far", "highest reward of the run", {"outcome": "right"}, "-total"),
-        ("Paid, yet wrong", "highest reward among wrong answers", {"outcome": "wrong", "total": {"min": 0.05}}, "-total"),
+        (
+            "Paid, yet wrong",
+            "highest reward among wrong answers",
+            {"outcome": "wrong", "total": {"min": 0.05}},
+            "-total",
+        ),
         ("Right, hardly paid", "lowest reward among right answers", {"outcome": "right"}, "total"),
         ("Answer first", "names an option before reasoning", {"early": True}, "-time"),
         ("Cut off", "ran into the token limit", {"truncated": True}, "-time"),
         ("The very first", "where training began", {}, "time"),
     )
-    seen = set()
+    seen: set[int] = set()
     for title, why, told, sort in wanted:
         rows = index.page(TRAIN | told, sort, 0, 1)
         if rows and rows[0]["id"] not in seen and len(seen) < 4:
             seen.add(rows[0]["id"])
             row, scenario = whole(index, rows[0])
             yield {"title": title, "why": why, **listed(row, scenario)}
-

@@ -10,7 +10,6 @@ import json
 import math
 import traceback
 from collections.abc import Callable, Mapping
-from functools import wraps
 from typing import Any
 
 from socialr1_lite.errors import SocialR1Error
@@ -55,7 +54,12 @@ class Asked:
     def number(self, name: str, default: float, low: float, high: float) -> float:
         """A finite number in [low, high]."""
         value = self._rest.pop(name, default)
-        if not isinstance(value, (int, float)) or isinstance(value, bool) or not math.isfinite(value) or not low <= value <= high:
+        if (
+            not isinstance(value, (int, float))
+            or isinstance(value, bool)
+            or not math.isfinite(value)
+            or not low <= value <= high
+        ):
             raise BadRequest(f"{name} must be a number from {low:g} to {high:g}")
         return float(value)
 
@@ -69,7 +73,11 @@ class Asked:
     def texts(self, name: str, *, most: int, limit: int = MAX_TEXT) -> list[str]:
         """A list of at most `most` strings."""
         value = self._rest.pop(name, [])
-        if not isinstance(value, list) or len(value) > most or any(not isinstance(x, str) or len(x) > limit for x in value):
+        if (
+            not isinstance(value, list)
+            or len(value) > most
+            or any(not isinstance(x, str) or len(x) > limit for x in value)
+        ):
             raise BadRequest(f"{name} must be at most {most} texts of at most {limit} characters")
         return list(value)
 
@@ -82,7 +90,6 @@ class Asked:
 def served(name: str, page: Page) -> Callable[[Any], str]:
     """A function for gradio's `server_functions`: JSON value in, JSON text out, errors as {"error": one line}."""
 
-    @wraps(page)
     def answer(arguments: Any) -> str:
         try:
             asked = Asked(arguments)

@@ -15,11 +15,19 @@ Row = Mapping[str, Any]
 SHAPES = dict(zip(STAGES, "●◆▲■", strict=True))
 STYLE = """
 :root { color-scheme: light dark; --ink: #1d1c1a; --soft: #5a564e; --paper: #fbfaf7; --card: #fff; --line: #e3ded4; }
-@media (prefers-color-scheme: dark) { :root { --ink: #eceae4; --soft: #b0ada4; --paper: #14151a; --card: #1c1e25; --line: #333742; } }
-body { background: var(--paper); color: var(--ink); font: 16px/1.6 Georgia, serif; max-width: 62rem; margin: 2rem auto; padding: 0 1rem; }
-h1, h2 { line-height: 1.25; } article { background: var(--card); border: 1px solid var(--line); border-radius: 10px; padding: 1rem 1.25rem; margin: 1.5rem 0; }
-.say { white-space: pre-wrap; overflow-wrap: anywhere; margin: .2rem 0 .8rem; } .soft { color: var(--soft); font: 13px/1.5 system-ui, sans-serif; }
-h3 { font: 600 15px/1.4 system-ui, sans-serif; margin: .8rem 0 0; } li { overflow-wrap: anywhere; } .gold { font-weight: 700; }
+@media (prefers-color-scheme: dark) {
+  :root { --ink: #eceae4; --soft: #b0ada4; --paper: #14151a; --card: #1c1e25; --line: #333742; }
+}
+body { background: var(--paper); color: var(--ink); font: 16px/1.6 Georgia, serif; max-width: 62rem; margin: 2rem auto;
+  padding: 0 1rem; }
+h1, h2 { line-height: 1.25; }
+article { background: var(--card); border: 1px solid var(--line); border-radius: 10px; padding: 1rem 1.25rem;
+  margin: 1.5rem 0; }
+.say { white-space: pre-wrap; overflow-wrap: anywhere; margin: .2rem 0 .8rem; }
+.soft { color: var(--soft); font: 13px/1.5 system-ui, sans-serif; }
+h3 { font: 600 15px/1.4 system-ui, sans-serif; margin: .8rem 0 0; }
+li { overflow-wrap: anywhere; }
+.gold { font-weight: 700; }
 """
 POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 
@@ -43,11 +51,18 @@ def _article(row: Row, scenario: Scenario | None) -> str:
     told = [f"<article><h2>{escape(heading(row))}: {escape(str(row['outcome']))}</h2>", *_scene(scenario, reply.answer)]
     for stage in STAGES:
         text = reply.stage_text(stage)
-        told.append(f"<h3>{SHAPES[stage]} {TITLES[stage]} <span class=soft>{escape(states[stage])}</span></h3>{_say(text)}")
-    told += [f"<h3>Outside the stages <span class=soft>{escape(part['where'])}</span></h3>{_say(part['t'])}" for part in outside(reply)]
+        told.append(
+            f"<h3>{SHAPES[stage]} {TITLES[stage]} <span class=soft>{escape(states[stage])}</span></h3>{_say(text)}"
+        )
+    told += [
+        f"<h3>Outside the stages <span class=soft>{escape(part['where'])}</span></h3>{_say(part['t'])}"
+        for part in outside(reply)
+    ]
     told.append(f"<h3>Answer</h3>{_say(reply.answer_text or '(none)')}")
     advantage = "" if row.get("advantage") is None else f" · advantage {row['advantage']:+.2f}"
-    told.append(f'<p class="soft">reward {escape(formula(row, row["total"]))}{advantage} · {int(row["tokens"])} tokens</p>')
+    told.append(
+        f'<p class="soft">reward {escape(formula(row, row["total"]))}{advantage} · {int(row["tokens"])} tokens</p>'
+    )
     told += [f'<p class="soft">{escape(str(note))}</p>' for note in row.get("notes") or ()]
     return "".join([*told, "</article>"])
 
@@ -57,10 +72,15 @@ def _scene(scenario: Scenario | None, chosen: int | None) -> Iterable[str]:
         return
     yield _say(scenario.story) + _say(scenario.question)
     options = (
-        f'<li{" class=gold" if i in scenario.gold else ""}>{letter}. {escape(text)}{" (gold)" if i in scenario.gold else ""}{" (chosen)" if i == chosen else ""}</li>'
+        _option(letter, text, gold=i in scenario.gold, chosen=i == chosen)
         for i, (letter, text) in enumerate(zip(scenario.letters, scenario.options, strict=True))
     )
     yield f"<ul>{''.join(options)}</ul>"
+
+
+def _option(letter: str, text: str, *, gold: bool, chosen: bool) -> str:
+    told = f"{letter}. {escape(text)}{' (gold)' if gold else ''}{' (chosen)' if chosen else ''}"
+    return f"<li{' class=gold' if gold else ''}>{told}</li>"
 
 
 def _say(text: str) -> str:

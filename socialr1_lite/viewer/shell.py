@@ -28,10 +28,30 @@ from socialr1_lite.viewer import comparison, exchange, hacks, pages, reports, ru
 from socialr1_lite.viewer.library import Library
 from socialr1_lite.viewer.serving import Asked, served
 
-SCRIPTS = ("core", "chart", "runs", "overview", "trace", "traces", "group", "prompt", "compare", "hacks", "benchmarks", "tryit", "exchange")
+SCRIPTS = (
+    "core",
+    "chart",
+    "runs",
+    "overview",
+    "trace",
+    "traces",
+    "group",
+    "prompt",
+    "compare",
+    "hacks",
+    "benchmarks",
+    "tryit",
+    "exchange",
+)
 LOCAL_HOSTS = ("127.0.0.1", "localhost", "[::1]", "::1")
 ANY_HOST = ("0.0.0.0", "::")
-COLAB_HOSTS = ("*.googleusercontent.com", "*.colab.dev", "*.colab-user-runtimes.internal", "*.codatalab-user-runtimes.internal")
+COLAB_HOSTS = (
+    "*.googleusercontent.com",
+    "*.colab.dev",
+    "*.colab-user-runtimes.internal",
+    "*.codatalab-user-runtimes.internal",
+)
+UNUSED = ("docs_url", "redoc_url", "openapi_url")  # pages of the web framework that nobody here needs
 POLICY = "; ".join(  # 'unsafe-eval': gradio makes its components with `new Function`
     (
         "default-src 'self'",
@@ -83,7 +103,7 @@ def build(places: Sequence[Path] | None, models: Sequence[str] = ()) -> gr.Block
     """The app over these places. Raises RunLogError for a place that is neither a run nor a folder."""
     library = Library(places, models)
     library.runs()
-    functions = [served(name, partial_page(page, library)) for name, page in PAGES.items()]
+    functions = [served(name, partial(page, library)) for name, page in PAGES.items()]
     with gr.Blocks(title="socialr1_lite", analytics_enabled=False) as app:
         gr.HTML(
             value=None,
@@ -97,11 +117,6 @@ def build(places: Sequence[Path] | None, models: Sequence[str] = ()) -> gr.Block
     return app
 
 
-def partial_page(page: Callable[[Library, Asked], Any], library: Library) -> Callable[[Asked], Any]:
-    """The page over this library; `served` wants a function with a name."""
-    return partial(page, library)
-
-
 def launch(
     places: Sequence[Path] | None,
     *,
@@ -111,7 +126,7 @@ def launch(
     models: Sequence[str] = (),
     **more: Any,
 ) -> gr.Blocks:
-    """Build and serve. `share` is a public link through a third party: only when somebody asks for it in so many words."""
+    """Build and serve. `share` is a public link through a third party: only when somebody asks for it."""
     app = build(places, models)
     more = {"quiet": True, "prevent_thread_lock": False, **more}
     blocks = not more.pop("prevent_thread_lock")
@@ -126,7 +141,12 @@ def launch(
             enable_monitoring=False,
             ssr_mode=False,
             max_file_size=exchange.MAX_FILE,
-            app_kwargs={"middleware": middleware(host, share), "docs_url": None, "redoc_url": None, "openapi_url": None},
+            app_kwargs={
+                "middleware": middleware(host, share),
+                "docs_url": None,
+                "redoc_url": None,
+                "openapi_url": None,
+            },
             prevent_thread_lock=True,
             **more,
         )

@@ -17,7 +17,10 @@ Row = Mapping[str, Any]
 COMPONENTS = ("format", "outcome", "structure", "content", "length")
 NAMES = {"format": "Format", "outcome": "Outcome", "structure": "Structure", "content": "Content", "length": "Length"}
 NOTES_OF = {  # how the notes of each component begin (rewards/*)
-    "format": ("format", *("one_think", "one_answer", "think_before", "nothing_outside", "not_nested", "reasoning_not", "answer_names")),
+    "format": (
+        "format",
+        *("one_think", "one_answer", "think_before", "nothing_outside", "not_nested", "reasoning_not", "answer_names"),
+    ),
     "outcome": ("outcome", "answer"),
     "structure": ("structure", "coverage", "order", "independence"),
     "content": ("content", "judge", *STAGES, *TITLES.values()),
@@ -96,7 +99,11 @@ def scenario_json(scenario: Scenario, reply: Reply, marks: Sequence[Mark]) -> Js
     """The story with its quoted and decisive sentences, the question, the options with gold and choice."""
     decisive, known = decisive_sentences(scenario)
     quoted = {cue for mark in marks if mark.kind == "quote" for cue in mark.cues}
-    meta = {key: value for key, value in scenario.meta.items() if isinstance(value, (str, int)) and not isinstance(value, bool)}
+    meta = {
+        key: value
+        for key, value in scenario.meta.items()
+        if isinstance(value, (str, int)) and not isinstance(value, bool)
+    }
     return {
         "id": scenario.id,
         "dimension": scenario.dimension,
@@ -126,8 +133,11 @@ def decisive_sentences(scenario: Scenario) -> tuple[set[int], bool]:
         return set(), False
     spans = sentences(scenario.story)
     cues = {" ".join(scenario.facts.sentences[cue].split()) for cue in scenario.facts.cues}
-    return {i for i, (start, end) in enumerate(spans) if any(cue in said or said in cue for cue in cues
-                                                             for said in [" ".join(scenario.story[start:end].split())])}, True
+    return {
+        i
+        for i, (start, end) in enumerate(spans)
+        if any(cue in said or said in cue for cue in cues for said in [" ".join(scenario.story[start:end].split())])
+    }, True
 
 
 def story_pieces(story: str, quoted: set[int], decisive: set[int]) -> list[Json]:
@@ -137,8 +147,16 @@ def story_pieces(story: str, quoted: set[int], decisive: set[int]) -> list[Json]
     for i, (start, end) in enumerate(sentences(story)):
         if at < start:
             cut.append({"t": story[at:start], "sentence": None, "quoted": False, "decisive": False})
-        title = "decisive, and encoded" if i in quoted and i in decisive else "decisive, not encoded" if i in decisive else ""
-        cut.append({"t": story[start:end], "sentence": i, "quoted": i in quoted, "decisive": i in decisive, "title": title})
+        title = (
+            "decisive, and encoded"
+            if i in quoted and i in decisive
+            else "decisive, not encoded"
+            if i in decisive
+            else ""
+        )
+        cut.append(
+            {"t": story[start:end], "sentence": i, "quoted": i in quoted, "decisive": i in decisive, "title": title}
+        )
         at = end
     if at < len(story):
         cut.append({"t": story[at:], "sentence": None, "quoted": False, "decisive": False})
@@ -159,7 +177,8 @@ def card(stage: str, state: str, row: Row, reply: Reply, marks: Sequence[Mark]) 
         "words": words,
         "share": words / everything if everything else 0.0,
         "score": row["parts"].get(f"content.{stage}"),
-        "note": CARD_NOTES.get(state, "") + (f" It came as number {order.index(stage) + 1}." if state == "out of order" else ""),
+        "note": CARD_NOTES.get(state, "")
+        + (f" It came as number {order.index(stage) + 1}." if state == "out of order" else ""),
         "segments": [
             {"note": "and again, further on", "pieces": pieces(reply.text, segment.body, marks)} for segment in mine
         ],
@@ -177,7 +196,8 @@ def outside(reply: Reply) -> list[Json]:
     ]
     found += [(start, end, "outside the blocks") for start, end in reply.outside]
     return [
-        {"t": reply.text[start:end].strip(), "before": start < first, "where": where} for start, end, where in sorted(found)
+        {"t": reply.text[start:end].strip(), "before": start < first, "where": where}
+        for start, end, where in sorted(found)
     ]
 
 
@@ -200,7 +220,9 @@ def ledger(row: Row, siblings: Sequence[Row], total: float) -> Json:
     notes = sort_notes(row.get("notes") or ())
     gates = gate_product(row)
     return {
-        "rows": [term(name, row, siblings, gates, notes.get(name, [])) for name in COMPONENTS if name in row["components"]],
+        "rows": [
+            term(name, row, siblings, gates, notes.get(name, [])) for name in COMPONENTS if name in row["components"]
+        ],
         "loose": notes.get("", []),
         "formula": formula(row, total),
     }
@@ -218,7 +240,11 @@ def term(name: str, row: Row, siblings: Sequence[Row], gates: float, why: list[s
         "contribution": contribution(name, row, gates),
         "mean": fmean(told) if len(told) > 1 else None,
         "sd": pstdev(told) if len(told) > 1 else None,
-        "parts": [{"name": part.removeprefix(prefix).replace("_", " "), "value": value} for part, value in row["parts"].items() if part.startswith(prefix)],
+        "parts": [
+            {"name": part.removeprefix(prefix).replace("_", " "), "value": value}
+            for part, value in row["parts"].items()
+            if part.startswith(prefix)
+        ],
         "why": why,
     }
 
@@ -268,7 +294,16 @@ def formula(row: Row, total: float) -> str:
         return f"{' + '.join([*told, *map(product, gates)]) or '0'} = {total:.3f}"
     factors = {name: f"{parts[name]:.2f}" for name in gates}
     inner = f"({' + '.join(told) or '0'})"
-    return " × ".join([*([factors["format"]] if "format" in factors else []), inner, *([factors["length"]] if "length" in factors else [])]) + f" = {total:.3f}"
+    return (
+        " × ".join(
+            [
+                *([factors["format"]] if "format" in factors else []),
+                inner,
+                *([factors["length"]] if "length" in factors else []),
+            ]
+        )
+        + f" = {total:.3f}"
+    )
 
 
 def sort_notes(notes: Iterable[str]) -> dict[str, list[str]]:
@@ -298,4 +333,8 @@ def prompt_json(row: Row) -> list[Json]:
     prompt = row["prompt"]
     if isinstance(prompt, str):
         return [{"role": "prompt", "content": prompt}]
-    return [{"role": str(message.get("role", "")), "content": str(message.get("content", ""))} for message in prompt if isinstance(message, Mapping)]
+    return [
+        {"role": str(message.get("role", "")), "content": str(message.get("content", ""))}
+        for message in prompt
+        if isinstance(message, Mapping)
+    ]

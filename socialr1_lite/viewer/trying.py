@@ -10,6 +10,7 @@ import threading
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import lru_cache
 from importlib.util import find_spec
 from itertools import count
 from typing import Any
@@ -62,7 +63,9 @@ class Workshop:
         self._job: Job | None = None
         self._policy: tuple[str, Any] | None = None
 
-    def start(self, key: str, recipe: Recipe, run: OpenRun | None, scenario: Scenario, settings: Json, style: str) -> Job:
+    def start(
+        self, key: str, recipe: Recipe, run: OpenRun | None, scenario: Scenario, settings: Json, style: str
+    ) -> Job:
         """Begin a generation. Raises BadRequest while another is running."""
         with self._lock:
             if self._job is not None and not self._job.done:
@@ -125,18 +128,28 @@ def examples(library: Library, asked: Asked) -> Json:
     """Models, prompt styles, some scenarios to begin with, and the one of a completion when asked for."""
     key, trace = asked.text("run"), asked.text("trace")
     asked.done()
-    stories = list(generate(SAMPLES, seed=11, dimensions=tuple(DIMENSIONS), orders=(0, 1, 2)))
     chosen = None
     if key and trace:
         index = library.run(key).index()
         row = index.get(find(index, trace))
         scenario = index.scenario(row["scenario"])
         chosen = None if scenario is None else form(scenario) | {"reply": row["completion"], "model": f"{RUN}{key}"}
-    return {"models": models(library), "styles": list(STYLES), "scenarios": [form(story) for story in stories], "chosen": chosen}
+    return {
+        "models": models(library),
+        "styles": list(STYLES),
+        "scenarios": [form(story) for story in stories()],
+        "chosen": chosen,
+    }
+
+
+@lru_cache(maxsize=1)
+def stories() -> tuple[Scenario, ...]:
+    """A few generated scenarios to begin with; their facts let them be judged by what is true in them."""
+    return tuple(generate(SAMPLES, seed=11, dimensions=tuple(DIMENSIONS), orders=(0, 1, 2)))
 
 
 def form(scenario: Scenario) -> Json:
-    """A scenario as the form holds it; `facts` travels along so that the facts judge can work."""
+    """A scenario as the form holds it."""
     return {
         "title": f"{scenario.dimension}: {scenario.question}"[:90],
         "story": scenario.story,
@@ -153,8 +166,16 @@ def read_form(asked: Asked) -> Scenario:
     gold = asked.whole("gold", 0, 0, MOST_OPTIONS)
     if len(options) < 2:
         raise DataError("a question needs at least two options")
-    known = next((one for one in generate(SAMPLES, seed=11, dimensions=tuple(DIMENSIONS), orders=(0, 1, 2)) if one.story == story and list(one.options) == options and one.question == question), None)
-    return Scenario(id="try/it", story=story, question=question, options=tuple(options), gold=(gold,), facts=known.facts if known else None)
+    asked_for = (story, question, tuple(options))
+    known = next((one for one in stories() if (one.story, one.question, one.options) == asked_for), None)
+    return Scenario(
+        id="try/it",
+        story=story,
+        question=question,
+        options=tuple(options),
+        gold=(gold,),
+        facts=known.facts if known else None,
+    )
 
 
 def view(scenario: Scenario, rewards: Rewards, text: str, *, prefilled: bool, cut: bool) -> Json:
@@ -167,12 +188,29 @@ def view(scenario: Scenario, rewards: Rewards, text: str, *, prefilled: bool, cu
 
 
 def _row(scenario: Scenario, reply: Reply, score: Any, tokens: int, cut: bool) -> Mapping[str, Any]:
-    return {
-        "phase": "train", "step": 0, "group": 0, "index": 0, "scenario": scenario.id, "prompt": [], "completion": reply.text,
-        "prefilled": reply.prefilled, "tokens": tokens, "finish": "length" if cut else "stop", "components": dict(score.components),
-        "parts": dict(score.parts), "weights": dict(score.weights), "mode": score.mode, "tau": score.tau, "outcome": score.outcome,
-        "answer": reply.answer, "advantage": None, "notes": list(score.notes),
-    }  # fmt: skip
+    facts = {
+        "phase": "train",
+        "step": 0,
+        "group": 0,
+        "index": 0,
+        "scenario": scenario.id,
+        "prompt": [],
+        "advantage": None,
+    }
+    return facts | {
+        "completion": reply.text,
+        "prefilled": reply.prefilled,
+        "tokens": tokens,
+        "finish": "length" if cut else "stop",
+        "components": dict(score.components),
+        "parts": dict(score.parts),
+        "weights": dict(score.weights),
+        "mode": score.mode,
+        "tau": score.tau,
+        "outcome": score.outcome,
+        "answer": reply.answer,
+        "notes": list(score.notes),
+    }
 
 
 def score(library: Library, asked: Asked) -> Json:

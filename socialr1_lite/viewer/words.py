@@ -10,7 +10,10 @@ MAX_WORDS = 2500  # a side; beyond that only the ends are aligned, for difflib's
 
 
 def word_diff(one: str, two: str) -> list[tuple[str, str]]:
-    """[(" " | "-" | "+", text)]: kept, taken away, added. The kept and added texts joined give `two`; kept and taken, `one`."""
+    """[(" " | "-" | "+", text)]: kept, taken away, added.
+
+    The kept and the added texts joined give `two`; the kept and the taken, `one`.
+    """
     left, right = TOKEN.findall(one), TOKEN.findall(two)
     if max(len(left), len(right)) > MAX_WORDS:
         return _ends(left, right)

@@ -1,6 +1,6 @@
 """Run folders for looking at and testing the viewer: generated stories, scripted replies, the real reward stack.
 
-    python tests/viewer/make_run.py FOLDER [--steps 40] [--groups 4] [--size 8] [--evaluate]
+python tests/viewer/make_run.py FOLDER [--steps 40] [--groups 4] [--size 8] [--evaluate]
 """
 
 from __future__ import annotations
@@ -31,7 +31,10 @@ class WordyJudge:
     name = "wordy"
 
     def judge(self, replies: Sequence[Reply], scenario: Scenario) -> list[Verdict]:
-        return [Verdict({stage: min(1.0, len(set(reply.stage_text(stage).split())) / 14) for stage in STAGES}) for reply in replies]
+        return [
+            Verdict({stage: min(1.0, len(set(reply.stage_text(stage).split())) / 14) for stage in STAGES})
+            for reply in replies
+        ]
 
 
 def gold_stages(scenario: Scenario, seed: int) -> Stages:
@@ -114,8 +117,31 @@ SCRIPTS: dict[str, Callable[[Scenario, random.Random], str]] = {
     script.__name__: script
     for script in (good, wrong, hasty, reordered, partial, hollow, cut, looping, invented, plain, chatty, bare)
 }
-EARLY = {"bare": 6, "cut": 5, "plain": 4, "hollow": 4, "chatty": 3, "wrong": 3, "hasty": 2, "partial": 2, "good": 1, "looping": 2, "reordered": 1, "invented": 1}
-LATE = {"good": 14, "wrong": 4, "hasty": 2, "partial": 1, "reordered": 1, "invented": 1, "looping": 1, "plain": 1, "cut": 1}
+EARLY = {
+    "bare": 6,
+    "cut": 5,
+    "plain": 4,
+    "hollow": 4,
+    "chatty": 3,
+    "wrong": 3,
+    "hasty": 2,
+    "partial": 2,
+    "good": 1,
+    "looping": 2,
+    "reordered": 1,
+    "invented": 1,
+}
+LATE = {
+    "good": 14,
+    "wrong": 4,
+    "hasty": 2,
+    "partial": 1,
+    "reordered": 1,
+    "invented": 1,
+    "looping": 1,
+    "plain": 1,
+    "cut": 1,
+}
 
 
 def pick(share: float, dice: random.Random) -> str:
@@ -124,7 +150,17 @@ def pick(share: float, dice: random.Random) -> str:
     return dice.choices(list(SCRIPTS), weights)[0]
 
 
-def rows_of_group(scenario: Scenario, texts: Sequence[str], *, stack: RewardStack, step: int, group: int, share: float, phase: str = "train", benchmark: str = "") -> list[dict[str, Any]]:
+def rows_of_group(
+    scenario: Scenario,
+    texts: Sequence[str],
+    *,
+    stack: RewardStack,
+    step: int,
+    group: int,
+    share: float,
+    phase: str = "train",
+    benchmark: str = "",
+) -> list[dict[str, Any]]:
     replies = [parse(text, scenario.options) for text in texts]
     tokens = [max(1, len(text) // 4) for text in texts]
     ends = ["stop" if "</answer>" in text or text.startswith("I think it is") else "length" for text in texts]
@@ -134,26 +170,62 @@ def rows_of_group(scenario: Scenario, texts: Sequence[str], *, stack: RewardStac
     prompt = render(scenario)
     rows = []
     for index, (text, reply, count, end, score) in enumerate(zip(texts, replies, tokens, ends, scores, strict=True)):
-        rows.append({
-            "phase": phase, "step": step, "scenario": scenario.id, "group": group, "index": index, "prompt": prompt,
-            "completion": text, "prefilled": False, "tokens": count, "finish": end, "components": dict(score.components),
-            "parts": dict(score.parts), "weights": dict(score.weights), "mode": score.mode, "tau": score.tau,
-            "advantage": (score.total - fmean(totals)) / (spread + 1e-4) if phase == "train" else None,
-            "outcome": score.outcome, "answer": reply.answer, "stages": stage_states(reply, truncated=end == "length"),
-            "notes": list(score.notes), "judge": {"name": "wordy"}, "sampling": {"temperature": 1.0, "top_p": 1.0, "top_k": 0},
-            "benchmark": benchmark,
-        })
+        rows.append(
+            {
+                "phase": phase,
+                "step": step,
+                "scenario": scenario.id,
+                "group": group,
+                "index": index,
+                "prompt": prompt,
+                "completion": text,
+                "prefilled": False,
+                "tokens": count,
+                "finish": end,
+                "components": dict(score.components),
+                "parts": dict(score.parts),
+                "weights": dict(score.weights),
+                "mode": score.mode,
+                "tau": score.tau,
+                "advantage": (score.total - fmean(totals)) / (spread + 1e-4) if phase == "train" else None,
+                "outcome": score.outcome,
+                "answer": reply.answer,
+                "stages": stage_states(reply, truncated=end == "length"),
+                "notes": list(score.notes),
+                "judge": {"name": "wordy"},
+                "sampling": {"temperature": 1.0, "top_p": 1.0, "top_k": 0},
+                "benchmark": benchmark,
+            }
+        )
     return rows
 
 
-def make_run(path: Path, *, steps: int = 24, groups: int = 4, size: int = 8, seed: int = 5, scenarios: int = 40, evaluate: bool = True, name: str = "invented") -> RunFolder:
+def make_run(
+    path: Path,
+    *,
+    steps: int = 24,
+    groups: int = 4,
+    size: int = 8,
+    seed: int = 5,
+    scenarios: int = 40,
+    evaluate: bool = True,
+    name: str = "invented",
+) -> RunFolder:
     """A finished run whose replies get better; every fifth group is flat."""
     dice = random.Random(seed)
     stack = RewardStack(Rewards(), judge=WordyJudge())
     known = list(generate(scenarios, seed=seed))
     held_out = list(generate(24, seed=seed + 1, split="test"))
     run = RunFolder.create(path)
-    run.recipe.write_text(yaml.safe_dump({"model": {"name": name}, "grpo": {"max_steps": steps, "num_generations": size, "learning_rate": 1e-5, "loss_type": "dapo"}, "rewards": {"mode": "gated"}}))
+    run.recipe.write_text(
+        yaml.safe_dump(
+            {
+                "model": {"name": name},
+                "grpo": {"max_steps": steps, "num_generations": size, "learning_rate": 1e-5, "loss_type": "dapo"},
+                "rewards": {"mode": "gated"},
+            }
+        )
+    )
     run.add_scenarios([*known, *held_out])
     segment = run.begin_segment(0, ["train", "invented"])
     metrics = MetricsWriter(run, segment=segment)
@@ -168,11 +240,30 @@ def make_run(path: Path, *, steps: int = 24, groups: int = 4, size: int = 8, see
                 chosen = ["bare"] * size if flat else [pick(share, dice) for _ in range(size)]
                 texts = ["I think so." for _ in chosen] if flat else [SCRIPTS[one](scenario, dice) for one in chosen]
                 traces.write(rows_of_group(scenario, texts, stack=stack, step=step, group=group, share=process))
-            metrics.write(step + 1, {"loss": dice.uniform(-0.01, 0.01), "entropy": 1.9 - share + dice.uniform(-0.1, 0.1), "grad_norm": dice.uniform(0.2, 0.9), "step_time": dice.uniform(8, 11)})
+            metrics.write(
+                step + 1,
+                {
+                    "loss": dice.uniform(-0.01, 0.01),
+                    "entropy": 1.9 - share + dice.uniform(-0.1, 0.1),
+                    "grad_norm": dice.uniform(0.2, 0.9),
+                    "step_time": dice.uniform(8, 11),
+                },
+            )
             if evaluate and step % 8 == 7:
                 for place, scenario in enumerate(held_out):
                     text = SCRIPTS[pick(share, dice)](scenario, dice)
-                    traces.write(rows_of_group(scenario, [text], stack=stack, step=step + 1, group=10_000 + place, share=1.0, phase="eval", benchmark="heldout"))
+                    traces.write(
+                        rows_of_group(
+                            scenario,
+                            [text],
+                            stack=stack,
+                            step=step + 1,
+                            group=10_000 + place,
+                            share=1.0,
+                            phase="eval",
+                            benchmark="heldout",
+                        )
+                    )
     run.set_state("completed", step=steps)
     return run
 
@@ -183,7 +274,14 @@ def make_large(path: Path, *, completions: int = 200_000, size: int = 8, groups:
     stack = RewardStack(Rewards(), judge=WordyJudge())
     known = list(generate(300, seed=seed))
     run = RunFolder.create(path)
-    run.recipe.write_text(yaml.safe_dump({"model": {"name": "invented"}, "grpo": {"max_steps": completions // (size * groups), "num_generations": size}}))
+    run.recipe.write_text(
+        yaml.safe_dump(
+            {
+                "model": {"name": "invented"},
+                "grpo": {"max_steps": completions // (size * groups), "num_generations": size},
+            }
+        )
+    )
     run.add_scenarios(known)
     pool = []
     for scenario in known:
@@ -198,7 +296,15 @@ def make_large(path: Path, *, completions: int = 200_000, size: int = 8, groups:
             batch: list[Mapping[str, Any]] = []
             for place in range(groups):
                 _, rows = pool[dice.randrange(len(pool))]
-                batch += [{**row, "step": step, "group": step * groups + place, "completion": f"{row['completion']}\n{filler}"} for row in rows]
+                batch += [
+                    {
+                        **row,
+                        "step": step,
+                        "group": step * groups + place,
+                        "completion": f"{row['completion']}\n{filler}",
+                    }
+                    for row in rows
+                ]
             traces.write(batch)
             metrics.write(step + 1, {"entropy": dice.uniform(0.5, 1.5), "grad_norm": dice.uniform(0.1, 1)})
     run.set_state("completed", step=steps)
@@ -209,20 +315,29 @@ def hostile_texts() -> Iterator[tuple[str, str]]:
     """Payloads of every class that ever ran somewhere, each with a name."""
     mark = "window.__hit=(window.__hit||0)+1"
     yield "script", f"<script>{mark}</script>"
-    yield "img", f"<img src=x onerror=\"{mark}\">"
-    yield "svg", f"<svg onload=\"{mark}\"><animate onbegin=\"{mark}\" attributeName=x dur=1s></svg>"
+    yield "img", f'<img src=x onerror="{mark}">'
+    yield "svg", f'<svg onload="{mark}"><animate onbegin="{mark}" attributeName=x dur=1s></svg>'
     yield "template", "A ${" + mark + "} B ${window.__hit=9} `${alert(1)}`"
     yield "handlebars", "{{" + mark + "}} {{{value}}} {{#each this}}{{this}}{{/each}} {{lookup . 'constructor'}}"
-    yield "link", f"<a href=\"javascript:{mark}\">x</a> [x](javascript:{mark})"
+    yield "link", f'<a href="javascript:{mark}">x</a> [x](javascript:{mark})'
     yield "style", "<style>*{display:none!important}</style><link rel=stylesheet href=https://example.invalid/x.css>"
-    yield "frame", f"<iframe srcdoc=\"<script>parent.{mark}</script>\"></iframe><object data=x></object><embed src=x>"
+    yield "frame", f'<iframe srcdoc="<script>parent.{mark}</script>"></iframe><object data=x></object><embed src=x>'
     yield "remote", "![x](https://example.invalid/track.png) <img src=https://example.invalid/track.png>"
     yield "form", "<form action=https://example.invalid><input name=a><button>go</button></form>"
     yield "attribute", f"\" onmouseover=\"{mark}\" x=\" ' onfocus='{mark}' autofocus '"
-    yield "escape", "\\u003cscript\\u003e </script></textarea></title></style> --> ]]> %3Cscript%3E &lt;b&gt; &#60;i&#62;"
+    yield (
+        "escape",
+        "\\u003cscript\\u003e </script></textarea></title></style> --> ]]> %3Cscript%3E &lt;b&gt; &#60;i&#62;",
+    )
     yield "prototype", "__proto__ constructor prototype toString hasOwnProperty"
-    yield "unicode", "\u202eright to left\u202c \u200bzero\u200bwidth \ufeff \U0001f9d1\u200d\U0001f680 \x00 \x1b[31m \u2028\u2029 \ud83d"
-    yield "base", "<base href=https://example.invalid/><meta http-equiv=refresh content='0;url=https://example.invalid'>"
+    yield (
+        "unicode",
+        "\u202eright to left\u202c \u200bzero\u200bwidth \ufeff \U0001f9d1\u200d\U0001f680 \x00 \x1b[31m \u2028\u2029 \ud83d",
+    )
+    yield (
+        "base",
+        "<base href=https://example.invalid/><meta http-equiv=refresh content='0;url=https://example.invalid'>",
+    )
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ screens.group = {
       localTabs({ id: data.id, siblings: data.members }, 'group'),
       h('section', { class: 'card tight' }, h('p', { class: 'prose sm' }, data.story), h('p', { class: 'prose sm' }, h('b', {}, data.question)), data.options.length > 0 && h('div', { class: 'chips' }, data.options.map((option) => h('span', { class: 'chip' }, option)))),
       separation(data),
-      h('div', { class: 'columns', tabindex: '0', role: 'region', 'aria-label': 'Completions side by side', style: { 'grid-template-columns': `minmax(128px, 168px) repeat(${n}, minmax(232px, 1fr))` } }, h('div', { class: 'cell headed' }, h('span', { class: 'small muted' }, 'reward, advantage')), head, STAGES.map(stageRow), answers),
+      h('div', { class: 'columns', tabindex: '0', role: 'region', 'aria-label': 'Completions side by side', style: { 'grid-template-columns': `minmax(${window.innerWidth < 820 ? 112 : 160}px, 168px) repeat(${n}, minmax(232px, 1fr))` } }, h('div', { class: 'cell headed' }, h('span', { class: 'small muted' }, 'reward, advantage')), head, STAGES.map(stageRow), answers),
     ];
   },
   keys: { u: () => visit(link({ screen: 'trace', trace: here.data.id }, keep(FILTERS, 'sort'))), d: () => visit(link({ screen: 'prompt', trace: here.data.id }, keep(FILTERS, 'sort'))) },

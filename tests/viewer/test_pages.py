@@ -1,0 +1,293 @@
+"""What the page may ask, and what it gets."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from socialr1_lite.errors import RunLogError
+from socialr1_lite.runlog import RunFolder, TraceWriter, read_traces
+from socialr1_lite.sip import STAGES
+from socialr1_lite.viewer import comparison, curves, hacks, pages, reports, runs
+from socialr1_lite.viewer.library import Indexing, Library
+from socialr1_lite.viewer.serving import Asked, BadRequest, encode, served
+from socialr1_lite.viewer.words import MAX_WORDS, word_diff
+from tests.viewer.make_run import make_run
+
+
+def test_filters_agree_with_a_plain_count(ask: Any, run: RunFolder) -> None:
+    rows = list(read_traces(run))
+    told = {
+        "outcome": ("wrong", lambda row: row["outcome"] == "wrong"),
+        "truncated": ("1", lambda row: row["finish"] == "length"),
+        "phase": ("eval", lambda row: row["phase"] == "eval"),
+        "stage_state": ("cue_interpretation:missing", lambda row: row["stages"]["cue_interpretation"] == "missing"),
+        "flag": ("early_answer", lambda row: row["parts"]["structure.independence"] < 1),
+        "q": ("submarine", lambda row: "submarine" in row["completion"]),
+    }
+    for name, (value, holds) in told.items():
+        wanted = sum(map(holds, rows))
+        assert wanted > 0, name
+        assert ask(pages.traces, **{name: value})["total"] == wanted, name
+
+
+def test_facet_counts_are_what_choosing_them_gives(ask: Any) -> None:
+    facets = ask(pages.traces)["facets"]
+    for name in ("outcome", "phase", "truncated", "flat", "dimension", "stage_state", "flag"):
+        assert facets[name], name
+        for facet in facets[name]:
+            assert ask(pages.traces, **{name: facet["value"]})["total"] == facet["n"], facet
+
+
+def test_walking_the_filter_visits_every_completion_once(ask: Any) -> None:
+    told = {"outcome": "wrong", "sort": "-total"}
+    total = ask(pages.traces, **told)["total"]
+    here = ask(pages.trace, **told)
+    seen = [here["id"]]
+    while here["next"]:
+        here = ask(pages.trace, trace=here["next"], **told)
+        assert here["previous"] == seen[-1]
+        seen.append(here["id"])
+        assert here["position"] == len(seen) and here["of"] == total
+    assert len(seen) == len(set(seen)) == total
+
+
+def test_a_name_finds_its_completion_and_no_other_run_s(ask: Any) -> None:
+    first = ask(pages.traces, sort="-advantage")["rows"][0]
+    assert ask(pages.trace, trace=first["id"])["total"] == first["total"]
+    evaluated = ask(pages.traces, phase="eval")["rows"][0]
+    assert ask(pages.trace, trace=evaluated["id"])["heading"].startswith("heldout")
+    with pytest.raises(RunLogError, match="holds no completion"):
+        ask(pages.trace, trace="t0.999.1.1")
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"trace": "../../etc/passwd"}, {"sort": "total; DROP TABLE traces"}, {"sort": "completion"}, {"page": -1},
+        {"page": "x"}, {"page": 1.5}, {"stage_state": "nonsense"}, {"flag": "x"}, {"truncated": "2"}, {"nonsense": 1},
+        {"outcome": 3}, {"q": "x" * 500}, {"from": "abc"}, {"from": True}, {"run": 3}, {"run": ["a"]}, {"sort": None},
+    ],
+)  # fmt: skip
+def test_what_is_no_question_is_refused(library: Library, wrong: dict[str, Any]) -> None:
+    page = pages.trace if "trace" in wrong else pages.traces
+    told = json.loads(served("x", lambda asked: page(library, asked))({"run": "first", **wrong}))
+    assert list(told) == ["error"], told
+
+
+@pytest.mark.parametrize("name", ["../first", "/etc", "", "first/../second", "first\x00", "FIRST"])
+def test_a_run_is_looked_up_and_never_a_path(library: Library, name: str) -> None:
+    with pytest.raises(RunLogError, match="no run"):
+        library.run(name)
+
+
+def test_an_answer_is_always_json_that_a_browser_reads() -> None:
+    told = encode({"a": float("nan"), "b": [float("inf")], "c": "lone \ud83d surrogate", "d": "\u2028</script>"})
+    assert json.loads(told) == {"a": None, "b": [None], "c": "lone \ud83d surrogate", "d": "\u2028</script>"}
+    assert told.isascii()
+
+
+def test_a_bug_of_ours_is_a_sentence_on_the_page_and_a_traceback_in_the_terminal(capsys: Any) -> None:
+    def broken(asked: Asked) -> Any:
+        raise KeyError("secret detail")
+
+    told = json.loads(served("x", broken)({}))
+    assert "mistake" in told["error"] and "secret" not in told["error"]
+    assert "KeyError" in capsys.readouterr().err
+
+
+def test_the_group_says_what_separated_best_from_worst(ask: Any) -> None:
+    chosen = next(row for row in ask(pages.traces, flat="0", phase="train", sort="-advantage")["rows"])
+    group = ask(pages.group, trace=chosen["id"])
+    totals = [member["total"] for member in group["members"]]
+    assert f"{max(totals):.2f}" in group["separated"] and f"{min(totals):.2f}" in group["separated"]
+    assert len(group["members"]) == 6 and not group["flat"]
+    flat = ask(pages.traces, flat="1", phase="train")["rows"][0]
+    assert "nothing is learned" in ask(pages.group, trace=flat["id"])["flat"]
+
+
+def test_the_same_prompt_is_followed_across_steps(ask: Any, run: RunFolder) -> None:
+    rows = [row for row in read_traces(run) if row["phase"] == "train"]
+    twice = next(row for row in rows if len({one["step"] for one in rows if one["scenario"] == row["scenario"]}) > 2)
+    told = ask(pages.prompt, trace=pages.key_of(twice), stage="all")
+    assert told["steps"] == len({one["step"] for one in rows if one["scenario"] == twice["scenario"]})
+    assert "".join(text for sign, text in told["diff"] if sign != "-") == next(
+        row["completion"] for row in rows if pages.key_of(row) == told["b"]["id"]
+    )
+
+
+def test_a_word_diff_gives_both_sides_back() -> None:
+    for one, two in (
+        ("a b c", "a x c"),
+        ("", "new"),
+        ("gone", ""),
+        ("same", "same"),
+        ("x " * MAX_WORDS, "x y " * MAX_WORDS),
+    ):
+        parts = word_diff(one, two)
+        assert "".join(text for sign, text in parts if sign != "+") == one
+        assert "".join(text for sign, text in parts if sign != "-") == two
+    assert word_diff("the red box", "the blue box") == [(" ", "the "), ("-", "red"), ("+", "blue"), (" ", " box")]
+
+
+def test_curves_agree_with_the_rows(ask: Any, run: RunFolder) -> None:
+    rows = [row for row in read_traces(run) if row["phase"] == "train" and row["step"] == 3]
+    charts = {chart["key"]: chart for chart in ask(runs.overview)["charts"]}
+    for key in ("reward", "accuracy", "informative", "components", "lengths", "stages", "early", "evaluations"):
+        assert charts[key]["series"], key
+    right = charts["accuracy"]["series"][0]
+    at = dict((right.get("faint") or right["points"]))
+    assert at[3] == pytest.approx(sum(row["outcome"] == "right" for row in rows) / len(rows))
+    stage = charts["stages"]["series"][0]
+    at = dict((stage.get("faint") or stage["points"]))
+    assert at[3] == pytest.approx(sum(row["stages"][STAGES[0]] == "present" for row in rows) / len(rows))
+
+
+def test_long_curves_are_thinned_to_means_that_keep_the_whole() -> None:
+    line = [[x, float(x)] for x in range(1000)]
+    thin = curves.thinned(line)
+    assert len(thin) <= curves.MOST_POINTS and thin[-1][0] == 999
+    assert sum(y for _, y in thin) / len(thin) == pytest.approx(sum(y for _, y in line) / len(line), rel=1e-2)
+    assert curves.thinned([[1, None, 2.0]]) == [[1, None, 2.0]]
+
+
+def test_the_running_mean_starts_at_the_first_value_and_stays_within_the_line() -> None:
+    smooth = curves.running_mean([[x, float(x % 2)] for x in range(50)])
+    assert smooth[0][1] == 0.0
+    assert all(0 <= y <= 1 for _, y in smooth)
+
+
+def test_wilson_s_interval_as_in_his_paper_s_successors() -> None:
+    low, high = curves.wilson(0.5, 10)
+    assert (low, high) == (pytest.approx(0.2366, abs=1e-4), pytest.approx(0.7634, abs=1e-4))
+    assert curves.wilson(0.0, 5)[0] == 0.0 and curves.wilson(1.0, 5)[1] == 1.0
+
+
+def test_comparing_pairs_by_prompt(ask: Any) -> None:
+    told = ask(comparison.compare, **{"with": "second"})
+    counts = told["counts"]
+    assert counts["all"] > 0 and counts["win"] + counts["loss"] == counts["flip"]
+    assert counts["flip"] + counts["both_right"] + counts["both_wrong"] == counts["all"]
+    opened = ask(comparison.compare, **{"with": "second", "pair": told["pairs"][0]["scenario"]})
+    assert opened["detail"]["left"]["id"] and opened["detail"]["right"]["id"]
+
+
+def test_comparing_evaluations_of_two_steps(ask: Any) -> None:
+    told = ask(comparison.compare, **{"with": "first", "at": "eval heldout 8", "with_at": "eval heldout 16"})
+    assert told["counts"]["all"] == 24
+    with pytest.raises(BadRequest):
+        ask(comparison.compare, at="eval x y")
+
+
+def test_the_sign_test_by_hand() -> None:
+    assert comparison.sign_test(0, 0) == 1.0
+    assert comparison.sign_test(5, 0) == pytest.approx(2 / 32)
+    assert comparison.sign_test(3, 3) == 1.0
+    assert comparison.sign_test(600, 400) == pytest.approx(2.7e-10, rel=0.2)
+
+
+def test_the_hack_board_finds_what_was_put_there(ask: Any) -> None:
+    told = ask(hacks.hacks)
+    assert all(row["outcome"] == "right" for row in told["unpaid_right"])
+    assert all(row["outcome"] == "wrong" for row in told["paid_wrong"])
+    assert any(entry["items"] for entry in told["openings"])
+    diagonal = [row[i] for i, row in enumerate(told["correlation"]["rows"]) if row[i] is not None]
+    assert diagonal and all(value == pytest.approx(1) for value in diagonal)
+
+
+def test_correlation_by_hand() -> None:
+    assert hacks.correlation([1, 2, 3], [2, 4, 6]) == pytest.approx(1)
+    assert hacks.correlation([1, 2, 3], [3, 2, 1]) == pytest.approx(-1)
+    assert hacks.correlation([1, 1, 1], [1, 2, 3]) is None
+    assert hacks.correlation([None, 1, 2], [1, 2, None]) is None
+
+
+def test_lengths_count_every_completion_once() -> None:
+    bins = hacks.lengths([(0, "right"), (99, "wrong"), (50, "unknown")])
+    assert sum(bin["right"] + bin["wrong"] + bin["unreadable"] for bin in bins) == 3
+    assert bins[-1]["to"] >= 99 and hacks.lengths([]) == []
+
+
+def test_a_run_that_grows_is_taken_in(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "growing", steps=2, groups=2, size=4, scenarios=6, evaluate=False)
+    library = Library([tmp_path])
+    opened = library.run("growing")
+    before = settled(opened).count()
+    rows = [{key: value for key, value in row.items() if key != "superseded"} for row in read_traces(run)]
+    with TraceWriter(run, 0, segment=0) as traces:
+        traces.write([{**row, "step": row["step"] + 2, "group": row["group"] + 4} for row in rows])
+    opened._refreshed = 0.0
+    assert opened.index().count() == 2 * before
+
+
+def settled(opened: Any) -> Any:
+    for _ in range(100):
+        try:
+            return opened.index()
+        except Indexing:
+            continue
+    raise AssertionError("never indexed")
+
+
+def test_a_torn_last_line_is_left_out(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "torn", steps=1, groups=1, size=4, scenarios=4, evaluate=False)
+    shard = next(run.traces.glob("*.jsonl"))
+    shard.write_bytes(shard.read_bytes()[:-20])
+    assert settled(Library([tmp_path]).run("torn")).count() == 3
+
+
+@pytest.mark.parametrize(
+    ("spoil", "told"),
+    [
+        (lambda run: shutil.rmtree(run.path), "gone"),
+        (lambda run: run.state_file.write_text('{"version": 99}'), "version 99"),
+    ],
+)
+def test_a_run_that_cannot_be_read_says_so_in_one_line(tmp_path: Path, spoil: Any, told: str) -> None:
+    run = make_run(tmp_path / "runs" / "mine", steps=1, groups=1, size=2, scenarios=2, evaluate=False)
+    library = Library([tmp_path / "runs"])
+    library.runs()
+    spoil(run)
+    answer = json.loads(served("x", lambda asked: runs.overview(library, asked))({"run": "mine"}))
+    assert told in answer["error"] and "\n" not in answer["error"]
+    listed = json.loads(served("x", lambda asked: runs.runs(library, asked))({}))
+    assert all(told in run["problem"] for run in listed["runs"])
+
+
+def test_two_runs_of_one_name_stay_apart(tmp_path: Path) -> None:
+    for place in ("a", "b"):
+        make_run(tmp_path / place / "same", steps=1, groups=1, size=2, scenarios=2, evaluate=False)
+    found = Library([tmp_path / "a", tmp_path / "b"]).runs()
+    assert sorted(run.label for run in found) == ["same (a)", "same (b)"]
+    assert len({run.key for run in found}) == 2
+
+
+def test_an_empty_run_has_an_overview(tmp_path: Path) -> None:
+    RunFolder.create(tmp_path / "empty")
+    library = Library([tmp_path])
+    settled(library.run("empty"))
+    told = runs.overview(library, Asked({"run": "empty"}))
+    assert "no completions" in told["empty"] and told["charts"] == []
+    assert pages.traces(library, Asked({"run": "empty"}))["total"] == 0
+
+
+def test_reports_are_read_and_bad_ones_told(tmp_path: Path) -> None:
+    good = {
+        "version": 1, "benchmark": "simpletom", "n": 10, "unreadable": 1,
+        "metrics": {"accuracy": {"value": 0.5, "low": 0.2, "high": 0.8, "n": 10, "official": True}},
+        "groups": {"task": {"belief": {"value": 1.0, "low": None, "high": None, "n": 5}}},
+        "published": [{"label": "somebody", "value": 0.7, "source": "a paper", "protocol": "5-shot"}],
+        "source": {"files": [{"name": "x.jsonl", "sha256": "ab" * 32}], "licence": "MIT"},
+    }  # fmt: skip
+    path = tmp_path / "simpletom.json"
+    path.write_text(json.dumps(good))
+    report = reports.read_report(path)
+    assert report["metrics"][0]["value"] == 0.5 and report["published"][0]["protocol"] == "5-shot"
+    for bad, told in (("{", "no JSON"), ("[]", "no report"), ('{"version": 7}', "version 7")):
+        path.write_text(bad)
+        with pytest.raises(ValueError, match=told):
+            reports.read_report(path)

@@ -1,0 +1,61 @@
+"""What the page's own source may not do."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+import socialr1_lite.viewer
+
+STATIC = Path(socialr1_lite.viewer.__file__).parent / "static"
+SCRIPTS = sorted(STATIC.glob("*.js"))
+FORBIDDEN = (
+    "innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "createContextualFragment", "DOMParser",
+    "eval(", "new Function", "setTimeout('", 'setTimeout("', "srcdoc", "javascript:",
+)  # fmt: skip
+
+
+def test_there_are_scripts() -> None:
+    assert len(SCRIPTS) >= 12
+
+
+@pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.name)
+def test_text_reaches_the_page_as_text_only(path: Path) -> None:
+    found = [word for word in FORBIDDEN if word in path.read_text("utf-8")]
+    assert not found, f"{path.name}: {found}"
+
+
+@pytest.mark.parametrize("path", [*SCRIPTS, STATIC / "app.css"], ids=lambda path: path.name)
+def test_nothing_is_loaded_from_elsewhere(path: Path) -> None:
+    addresses = set(re.findall(r"https?://[^\s'\"`]+|@import|url\(", path.read_text("utf-8")))
+    assert addresses <= {"http://www.w3.org/2000/svg"}, addresses
+
+
+def test_every_stage_has_a_hue_of_its_own_in_light_and_dark_that_can_be_read() -> None:
+    css = (STATIC / "app.css").read_text("utf-8")
+    for block, ground in zip(
+        re.findall(r"\.s1(?:\.dark)? \{(.*?)\}", css, re.DOTALL)[:2], ("#ffffff", "#1c1e25"), strict=True
+    ):
+        tokens = dict(re.findall(r"--([\w-]+): (#[0-9a-f]{6})", block))
+        hues = [
+            tokens[stage]
+            for stage in ("cue_encoding", "cue_interpretation", "goal_clarification", "response_generation")
+        ]
+        assert len(set(hues)) == 4
+        for name in ("ink", "ink-2", "right", "wrong", "unreadable", "link", "warn"):
+            assert contrast(tokens[name], ground) >= 4.5, name
+        assert all(contrast(hue, ground) >= 4.5 for hue in hues)
+
+
+def contrast(one: str, two: str) -> float:
+    """WCAG 2's contrast ratio."""
+
+    def light(colour: str) -> float:
+        told = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+        linear = [x / 12.92 if x <= 0.03928 else ((x + 0.055) / 1.055) ** 2.4 for x in told]
+        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+    bright, dim = sorted((light(one), light(two)), reverse=True)
+    return (bright + 0.05) / (dim + 0.05)
