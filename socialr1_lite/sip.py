@@ -456,9 +456,7 @@ def reply_text(stages: Mapping[str, str] | Sequence[str], answer: str, *, prefil
     """
     if not isinstance(stages, Mapping):
         if isinstance(stages, str) or len(stages) != len(STAGES):
-            raise DataError(
-                f"a reply needs {len(STAGES)} texts in SIP order, or a mapping from stage to text"
-            )
+            raise DataError(f"a reply needs {len(STAGES)} texts in SIP order, or a mapping from stage to text")
         stages = dict(zip(STAGES, stages, strict=True))
     if unknown := [stage for stage in stages if stage not in TITLES]:
         raise DataError(f"no such stage: {', '.join(unknown)}; allowed: {', '.join(STAGES)}")
