@@ -324,11 +324,16 @@ class Recipe(Section):
         return placed_yaml.dump(self.model_dump(mode="json"))
 
     @property
-    def digest(self) -> str:
-        """SHA-256 of all that decides what is trained: not where the run folder lies or whether to resume."""
+    def decisive(self) -> dict[str, Any]:
+        """All that decides what is trained: not where the run folder lies or whether to resume."""
         settings = self.model_dump(mode="json")
-        settings["run"] = {key: settings["run"][key] for key in ("seed", "processes", "save_steps")}
-        return hashlib.sha256(json.dumps(settings, sort_keys=True, ensure_ascii=True).encode()).hexdigest()
+        settings["run"] = {"seed": self.run.seed, "processes": self.processes, "save_steps": self.run.save_steps}
+        return settings
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of what is `decisive`: two recipes with one digest train the same."""
+        return hashlib.sha256(json.dumps(self.decisive, sort_keys=True).encode()).hexdigest()
 
 
 def load_recipe(path: str | Path, overrides: Sequence[str] = ()) -> Recipe:

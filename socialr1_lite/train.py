@@ -63,9 +63,16 @@ def run_recipe(
     Raises a SocialR1Error for everything the caller can mend.
     """
     ranks = Ranks.here()
+    if ranks.processes != recipe.processes:
+        raise RecipeError(
+            f"run.processes: the recipe is for {recipe.processes} and {ranks.processes} were started; "
+            f"torchrun --nproc_per_node {recipe.processes} -m socialr1_lite.train ..."
+        )
     say = progress or Progress(quiet=not ranks.main)
     stack = RewardStack(recipe.rewards)  # a wrong judge fails here, in the first second
     run = RunFolder.create(run_dir or Path(recipe.run.root) / str(recipe.run.name))
+    if recipe.run.resume == "never" and run.recipe.is_file():
+        raise RecipeError(f"run.resume: never, and {run.path} holds a run already; a new one: run.name=ANOTHER")
     if _is_complete(run, recipe):
         say.say(f"{run.path} is complete ({run.state()['step']} steps); nothing to do. A new run: run.name=ANOTHER")
         return run.path
@@ -94,8 +101,8 @@ def _differences(one: Recipe, other: Recipe) -> list[str]:
             else:
                 yield f"{path}{key}", value
 
-    old, new = dict(flat(one.model_dump(mode="json"))), dict(flat(other.model_dump(mode="json")))
-    return sorted(key for key in old.keys() | new.keys() if old.get(key) != new.get(key) and not key.startswith("run."))
+    old, new = dict(flat(one.decisive)), dict(flat(other.decisive))
+    return sorted(key for key in old.keys() | new.keys() if old.get(key) != new.get(key))
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,35 @@
+"""What a launch refuses before it loads a weight: another recipe's folder, another number of processes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from socialr1_lite.errors import RecipeError
+from socialr1_lite.recipe import Recipe
+from socialr1_lite.runlog import RunFolder
+from socialr1_lite.train import run_recipe
+
+
+@pytest.fixture
+def started(tmp_path: Path) -> Path:
+    """A run folder that the default recipe has begun."""
+    folder = tmp_path / "begun"
+    RunFolder.create(folder).recipe.write_text(Recipe().to_yaml())
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"grpo": {"beta": 0.1}}, "differs in: grpo.beta"),
+        ({"run": {"seed": 1}}, "differs in: run.seed"),
+        ({"run": {"save_steps": 5}}, "differs in: run.save_steps"),
+        ({"run": {"resume": "never"}}, "run.resume: never, and"),
+        ({"run": {"processes": 4}}, "torchrun --nproc_per_node 4"),
+    ],
+)
+def test_a_launch_that_does_not_fit_the_folder_is_refused(started: Path, change: dict, told: str) -> None:
+    with pytest.raises(RecipeError, match=told):
+        run_recipe(Recipe.model_validate(change), run_dir=started)
