@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sqlite3
+from collections.abc import Iterable, Iterator
 
 from socialr1_lite.runlog.folder import RunFolder
 from socialr1_lite.runlog.query import Bound
@@ -61,12 +62,21 @@ def _scan(database: sqlite3.Connection, run: RunFolder, wanted: list[str]) -> Bo
     key = "\n".join(wanted)
     last = database.execute("SELECT coalesce(max(id), 0) FROM traces").fetchone()[0]
     if database.execute("SELECT last FROM searches WHERE search = ?", [key]).fetchone() != (last,):
-        patterns = [re.compile(_whole_words(term), re.IGNORECASE) for term in wanted]
-        found = (item for item in texts(database, run, 0) if all(one.search(item[1]) for one in patterns))
+        found = _matching(texts(database, run, 0), wanted)
         database.execute("DELETE FROM hits WHERE search = ?", [key])
-        database.executemany("INSERT INTO hits VALUES (?, ?)", [(key, identity) for identity, _ in found])
+        database.executemany("INSERT INTO hits VALUES (?, ?)", [(key, identity) for identity in found])
         database.execute("INSERT OR REPLACE INTO searches VALUES (?, ?)", [key, last])
     return "id IN (SELECT id FROM hits WHERE search = ?)", [key]
+
+
+def _matching(found: Iterable[tuple[int, str]], wanted: list[str]) -> Iterator[int]:
+    """The ids of texts with every term; plain substrings rule most texts out before a pattern is tried."""
+    parts = [part for term in wanted for part in re.findall(r"[^\W_]+", term) or [term]]
+    patterns = [re.compile(_whole_words(term)) for term in wanted]
+    for identity, text in found:
+        lowered = text.lower()
+        if all(part in lowered for part in parts) and all(one.search(lowered) for one in patterns):
+            yield identity
 
 
 def _whole_words(term: str) -> str:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-OUTCOME = "outcome"
-PROCESS = ("structure", "content")  # the components that the curriculum's tau scales
 GATES = ("format", "length")  # gated mode: factors without a weight; additive mode: weighted terms
 MODES = ("gated", "additive")
 
@@ -21,16 +19,19 @@ def total_reward(components: Mapping[str, float | None], weights: Mapping[str, f
     in [0, 1]. Raises ValueError for another mode.
     """
 
-    def term(name: str) -> float:
-        value = components.get(name)
-        return 0.0 if value is None else weights.get(name, 0.0) * value
-
-    earned = term(OUTCOME) + tau * sum(term(name) for name in PROCESS)
+    earned = _term("outcome", components, weights)
+    earned += tau * (_term("structure", components, weights) + _term("content", components, weights))
     if mode == "additive":
-        return earned + sum(term(name) for name in GATES)
+        return earned + _term("format", components, weights) + _term("length", components, weights)
     if mode != "gated":
         raise ValueError(f"reward mode {mode!r} is none of {', '.join(MODES)}")
     for name in GATES:
         gate = components.get(name)
-        earned *= 1.0 if gate is None else gate
+        if gate is not None:
+            earned *= gate
     return earned
+
+
+def _term(name: str, components: Mapping[str, float | None], weights: Mapping[str, float]) -> float:
+    value = components.get(name)
+    return 0.0 if value is None else weights.get(name, 0.0) * value

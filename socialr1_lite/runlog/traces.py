@@ -159,13 +159,14 @@ def checked_row(row: Row, path: Path, offset: int) -> Row:
     """The row, completed with defaults for what older writers left out. Raises RunLogError for a newer one."""
     if row.get("version", TRACE_VERSION) != TRACE_VERSION:
         check_version(row["version"], TRACE_VERSION, f"{path}, byte {offset}")
-    if missing := REQUIRED - row.keys():
+    if not row.keys() >= REQUIRED:
+        missing = REQUIRED - row.keys()
         raise RunLogError(
             f"{path}, byte {offset}: no trace row, {', '.join(sorted(missing))} missing; delete that line to go on"
         )
-    for name, value in DEFAULTS.items():
-        if name not in row:
-            row[name] = value() if callable(value) else value
+    for name in DEFAULTS.keys() - row.keys():
+        value = DEFAULTS[name]
+        row[name] = value() if callable(value) else value
     return row
 
 
