@@ -89,7 +89,7 @@ OPPOSITES = {  # word -> what it is the negation of
     "unable": "able", "doubts": "believe", "doubt": "believe", "denies": "admit", "impossible": "possible",
 }  # fmt: skip
 BOUNDARIES = plain(
-    ", ; : . ! ? — \u2013 \" “ ” but because so although though while when whereas since until however and"
+    ', ; : . ! ? — \u2013 " “ ” but because so although though while when whereas since until however and'
 )
 
 # Verbs (and their nouns) that attribute a state of mind to their subject.
@@ -115,22 +115,22 @@ REASONING = (
     MENTAL
     | GOAL
     | stems(
-    "story say tell state mention note cue fact key important detail first second third then next last "
-    "finally therefore thus hence conclude conclusion mean imply show suggest clear clearly likely "
-    "probably possibly perhaps maybe still already now later before after earlier while moment time "
-    "because since reason result follow true really actual actually reality right wrong correct false way "
-    "thing something anything nothing everything someone anyone everyone person one other another same "
-    "different case situation scene event happen remain stay keep change place location where inside "
-    "outside here there away back away around order turn point view perspective mind step infer interpret "
-    "interpretation goal response generation encode encoding clarification option choice answer select "
-    "choose pick best most more less very only just even also again never always see saw unseen witness "
-    "present absent without with act action behave behavior behaviour do make take go come leave return "
-    "enter put move get give look search check find open believe mistakenly falsely correctly naturally "
-    "original originally initial initially previous previously new old current currently full empty both "
-    "each neither either whether able can will would should could may might must due accord according "
-    "base based evidence support update aware know knowledge information learn hear notice observe expect "
-    "assume"
-)
+        "story say tell state mention note cue fact key important detail first second third then next last "
+        "finally therefore thus hence conclude conclusion mean imply show suggest clear clearly likely "
+        "probably possibly perhaps maybe still already now later before after earlier while moment time "
+        "because since reason result follow true really actual actually reality right wrong correct false way "
+        "thing something anything nothing everything someone anyone everyone person one other another same "
+        "different case situation scene event happen remain stay keep change place location where inside "
+        "outside here there away back away around order turn point view perspective mind step infer interpret "
+        "interpretation goal response generation encode encoding clarification option choice answer select "
+        "choose pick best most more less very only just even also again never always see saw unseen witness "
+        "present absent without with act action behave behavior behaviour do make take go come leave return "
+        "enter put move get give look search check find open believe mistakenly falsely correctly naturally "
+        "original originally initial initially previous previously new old current currently full empty both "
+        "each neither either whether able can will would should could may might must due accord according "
+        "base based evidence support update aware know knowledge information learn hear notice observe expect "
+        "assume"
+    )
 )
 STOP = plain(
     "a an the this that these those of in on at to from by for with into onto out up down over under as "
@@ -150,9 +150,7 @@ SKIPPED = plain(
     "wouldn't can't couldn't isn't aren't wasn't weren't hasn't haven't to very quite so too firmly "
     "strongly privately secretly rightly"
 )
-INVERTING = plain(
-    "do does did will would can could should shall may might must has have had is are was were"
-)
+INVERTING = plain("do does did will would can could should shall may might must has have had is are was were")
 
 ROLES = stems(
     "man woman boy girl child baby mother father mom mum dad parent brother sister son daughter "
@@ -185,6 +183,12 @@ OBJECTS = stems(
     "ticket passport map hammer knife spoon fork candle"
 )
 
+# Without one of these words nothing matches `INJECTION`, so only sentences with one are searched.
+ALARMS = plain(
+    "instruction instructions prompt prompts rule rules rubric rubrics criteria guideline guidelines score scores mark "
+    "marks point points grade grades rating ratings reward rewards credit verdict judge grader evaluator scorer rater "
+    "model assistant message override 10 100 1 full maximum max highest top perfect best"
+)
 # Text that talks to a judge instead of about the story. It never earns anything (and costs its whole stage).
 INJECTION = re.compile(
     r"\b(?:ignore|disregard|forget)\s{1,3}(?:\w{1,12}\s{1,3}){0,3}(?:instructions?|prompts?|rules?|rubrics?|criteria|guidelines?)\b"

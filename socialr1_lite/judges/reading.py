@@ -18,15 +18,17 @@ from socialr1_lite.scenario import Scenario
 from socialr1_lite.sip import sentences
 
 WORDS_KEPT = 1 << 16  # distinct surface words whose properties are remembered
+SENTENCES_KEPT = 512  # sentences remembered for each of these scenarios
 SCENARIOS_KEPT = 256  # scenarios whose reading is remembered
 LONGEST_NAME = 3  # words
+ABOUT = 0.5  # share of a sentence's weighty words that the scenario has: fully about it [ours]
 PHRASE_WORDS = 3  # from here on an option is looked for as a whole
 CLAUSE_WORDS = 2  # content words, names aside, that make a clause of the story stand alone
 
 # Properties of a surface word.
 CONTENT, NEGATES, BREAKS, CUTS, MENTAL, SKIPPED, PRONOUN, WRITER = (1 << bit for bit in range(8))
 LICENSED, GOAL, OBJECT, ROLE, CAPITAL, OWNING, PERCEIVING, OPPOSITE = (1 << bit for bit in range(8, 16))
-KNOWING = 1 << 16
+KNOWING, ALARM, EVENT = (1 << bit for bit in range(16, 19))  # EVENT: more than a plain or an empty word
 
 WRITER_OF_REPLY = "#writer"  # "I think ...": no character's mind
 
@@ -122,6 +124,8 @@ class Sentence(NamedTuple):
     goal: bool  # has a word of wanting, aiming or asking
     heads: frozenset[str]  # the words that a negation stands right before
     strangers: tuple[str, ...]  # names and things that the scenario does not know
+    about: float  # how far it is about the scenario, in [0, 1]
+    alarm: bool  # has a word that text which speaks to a judge cannot do without
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +148,7 @@ class World:
     claims: for each option who is said to have which state of mind, where words alone do not tell the options apart
     (else empty). phrases: its
     whole text as `phrase` has it, "" for one of fewer than `PHRASE_WORDS` words.
+    sentences: what was read already, by text and by whom a pronoun meant then.
     """
 
     names: dict[str, tuple[tuple[tuple[str, ...], str], ...]]
@@ -162,11 +167,25 @@ class World:
     yes_no: tuple[int, int] | None = None
     options: frozenset[str] = frozenset()
     english: bool = True
+    sentences: dict[tuple[str, str | None, bool], tuple[Sentence, str | None, bool]] = field(default_factory=dict)
 
 
-@lru_cache(maxsize=WORDS_KEPT)
+class _Words(dict[str, Word]):
+    """Surface word -> its properties, worked out when first met; started afresh when it grows too large."""
+
+    def __missing__(self, raw: str) -> Word:
+        if len(self) >= WORDS_KEPT:
+            self.clear()
+        told = self[raw] = _properties(raw)
+        return told
+
+
 def word(raw: str) -> Word:
     """The properties of a surface word."""
+    return _WORDS[raw]
+
+
+def _properties(raw: str) -> Word:
     lower = raw.lower()
     base = lower
     owning = lower.endswith(("'s", "\u2019s"))
@@ -197,9 +216,14 @@ def word(raw: str) -> Word:
         for members, flag in _MEMBERS:
             if root in members:
                 kind |= flag
+    if kind & ~(CONTENT | LICENSED | KNOWING | SKIPPED) or (kind & SKIPPED and kind & CONTENT) or plain == "that":
+        kind |= EVENT
+    if plain in lexicon.ALARMS:
+        kind |= ALARM | EVENT
     return Word(base, root, kind)
 
 
+_WORDS = _Words()
 _MEMBERS = (
     (lexicon.MENTAL, MENTAL), (lexicon.REASONING, LICENSED), (lexicon.GOAL, GOAL), (lexicon.OBJECTS, OBJECT),
     (lexicon.ROLES, ROLE), (_PERCEIVING, PERCEIVING), (_KNOWING, KNOWING),
@@ -209,6 +233,11 @@ _MEMBERS = (
 def world_of(scenario: Scenario) -> World:
     """The scenario's reading, remembered for the last `SCENARIOS_KEPT` scenarios by what they say."""
     return _world(scenario.story, scenario.question, scenario.options)
+
+
+def forget() -> None:
+    """Drop what is remembered of scenarios (a benchmark shows what remembering saves)."""
+    _world.cache_clear()
 
 
 @lru_cache(maxsize=SCENARIOS_KEPT)
@@ -321,7 +350,19 @@ def _takes_a_subject(behind: str) -> bool:
 def read(text: str, world: World) -> list[Sentence]:
     """The sentences of a text. Linear."""
     state = _Subject(world.asked[0] if world.asked else None)
-    return [_read(text[start:end], world, state) for start, end in sentences(text)]
+    return [_remembered(text[start:end], world, state) for start, end in sentences(text)]
+
+
+def _remembered(text: str, world: World, state: _Subject) -> Sentence:
+    """`_read`, remembered: replies to one scenario share many sentences, quotations of the story above all."""
+    key = (text, state.last, state.named)
+    known = world.sentences.get(key)
+    if known is None:
+        if len(world.sentences) >= SENTENCES_KEPT:
+            world.sentences.clear()
+        known = world.sentences[key] = (_read(text, world, state), state.last, state.named)
+    state.last, state.named = known[1:]
+    return known[0]
 
 
 class _Subject:
@@ -343,12 +384,20 @@ class _Subject:
 
 
 def _read(text: str, world: World, state: _Subject) -> Sentence:
-    """One pass over the words of a sentence; see `_Reader`."""
-    tokens = [word(raw) for raw in _TOKEN.findall(text)]
-    reader = _Reader(world, state)
-    place, count = 0, len(tokens)
-    while place < count:
-        place = reader.take(tokens, place)
+    """One pass over the words of a sentence; see `_Reader`. Plain words, the most, are taken here for speed."""
+    tokens = list(map(_WORDS.__getitem__, _TOKEN.findall(text)))
+    reader = _Reader(world, state, len(tokens))
+    behind = 0
+    for place, told in enumerate(tokens):
+        if place < behind:
+            continue
+        kind = told.kind
+        if kind & EVENT:
+            behind = reader.take(tokens, place)
+        elif kind & CONTENT:
+            reader.add_plain(told.stem)
+        elif not kind & SKIPPED:
+            reader.near = None
     return reader.sentence(text)
 
 
@@ -362,7 +411,14 @@ class _Reader:
     all that is attributed.
     """
 
-    def __init__(self, world: World, state: _Subject) -> None:
+    __slots__ = (
+        *("attributions", "chain", "content", "heads", "people", "said", "signed", "strangers"),
+        *("clause_first", "first", "near", "size", "state", "verb", "world"),
+        *("alarm", "awaits", "broken", "denied", "fresh", "goal", "knowing", "leads", "negated", "open"),
+        *("perceiving", "since", "told"),
+    )
+
+    def __init__(self, world: World, state: _Subject, size: int) -> None:
         self.world = world
         self.state = state
         self.content: set[str] = set()
@@ -374,7 +430,8 @@ class _Reader:
         self.awaits = False  # a negation whose word has not come yet
         self.knowing = False
         self.verb = ""
-        self.size = 0
+        self.size = size  # words; punctuation is taken off when met
+        self.alarm = False
         self.goal = False
         self.negated = False  # a negation since the clause began
         self.since = False  # a negation since the last mention
@@ -395,29 +452,42 @@ class _Reader:
         """Read the word at `place`; the place behind what was read."""
         told = tokens[place]
         base, root, kind = told
+        world = self.world
+        if kind & ALARM:
+            self.alarm = True
         if kind & BREAKS:
             self._break(told)
-            return place + 1
-        self.size += 1
-        if kind & NEGATES:
+        elif kind & NEGATES:
             self.negated = self.since = self.awaits = True
-            return place + 1
-        world = self.world
-        if base in world.aliases or base in world.names:
+        elif kind & CAPITAL and (base in world.aliases or base in world.names):
             name, behind = _mention(tokens, place, world)
             self._meet(name, named=True)
             return behind
-        if kind & PRONOUN:
+        elif kind & PRONOUN:
             self._meet(self.chain[0] if self.open else self.state.meant(), named=False)
         elif kind & WRITER:
             self._meet(WRITER_OF_REPLY, named=False)
         elif kind & ROLE:
             self._meet("@" + root, named=True)
         elif kind & CONTENT:
-            self._take_content(told)
+            self._take_content(told, place)
         elif not kind & SKIPPED and base != "that":
             self.near = None
         return place + 1
+
+    def add_plain(self, one: str) -> None:
+        """A content word that is nothing more: what `_take_content` does with it, in fewer steps."""
+        self.near = None
+        self.told = True
+        self.content.add(one)
+        if self.awaits:
+            self.heads.add(one)
+            self.awaits = False
+        if self.negated != self.denied:
+            one = "!" + one
+        self.signed.add(one)
+        if self.open:
+            self.said.add(one)
 
     def sentence(self, text: str) -> Sentence:
         """What was read."""
@@ -432,6 +502,8 @@ class _Reader:
             self.goal,
             frozenset(self.heads),
             tuple(self.strangers),
+            _about(self.content, self.world),
+            self.alarm,
         )
 
     def _break(self, told: Word) -> None:
@@ -439,7 +511,7 @@ class _Reader:
         self.near = self.clause_first = None
         self.broken = True
         self.told = False
-        self.size += told.base.isalnum()
+        self.size -= not told.base.isalnum()
         if told.kind & CUTS:
             self._close()
 
@@ -458,7 +530,7 @@ class _Reader:
         self.leads = not self.told
         self.since = False
 
-    def _take_content(self, told: Word) -> None:
+    def _take_content(self, told: Word, place: int) -> None:
         kind, known = told.kind, self.world.known
         if kind & GOAL:
             self.goal = True
@@ -473,7 +545,7 @@ class _Reader:
             self.heads.add(told.stem)
             self.awaits = False
         self._add(told.stem, self.negated != bool(kind & OPPOSITE))
-        if known and not kind & LICENSED and told.stem not in known and _is_stranger(told, self.size):
+        if known and not kind & LICENSED and told.stem not in known and _is_stranger(told, place):
             self.strangers.append(told.base)
 
     def _add(self, one: str, negated: bool) -> None:
@@ -512,9 +584,18 @@ class _Reader:
         self.open = self.denied = False
 
 
-def _is_stranger(told: Word, size: int) -> bool:
+def _about(content: set[str], world: World) -> float:
+    """Share of the weighty words (no words of reasoning) that the scenario has, scaled so that `ABOUT` is enough."""
+    specific = len(content & world.specific)
+    if not specific:
+        return 0.0
+    weighty = specific + len(content - world.known - lexicon.REASONING)
+    return min(1.0, specific / weighty / ABOUT)
+
+
+def _is_stranger(told: Word, place: int) -> bool:
     """Whether a word the scenario does not know is an ordinary thing, or a name: a capital within a sentence."""
-    return bool(told.kind & OBJECT or (told.kind & CAPITAL and size > 1 and len(told.base) > 1))
+    return bool(told.kind & OBJECT or (told.kind & CAPITAL and place > 0 and len(told.base) > 1))
 
 
 def _mention(tokens: Sequence[Word], place: int, world: World) -> tuple[str, int]:
@@ -669,7 +750,7 @@ def _claims(options: Sequence[Sequence[Sentence]], question: Sequence[Sentence])
     if all(words and words[0] in _YES_OR_NO and len(words) == 1 for words in first):
         asked = max((one.claim for s in question for one in s.attributions), key=_depth, default="")
         told = [frozenset((asked if words[0] in _YES else flip(asked),)) for words in first] if asked else []
-    elif all(said and all(one[0] == "@" or one in _QUANTITIES for one in said) or _counts(said) for said in content):
+    elif all((said and all(one[0] == "@" or one in _QUANTITIES for one in said)) or _counts(said) for said in content):
         minds = [one for sentence in question for one in sentence.signed if plain(one) in _STATES]
         if not minds and any("tell" in sentence.content for sentence in question):
             minds = ["know"]  # "who could tell Anna where ..."

@@ -25,7 +25,6 @@ CONFLICT = 0.3  # share of the common words under an opposite sign: the cue deni
 QUOTED = 0.8  # share of a clause's content that makes it repeated
 FREE_SHARE = 0.7  # share of the story's clauses that may be repeated before it stops being a selection
 COPY_WORTH = 0.2  # what is left when every clause is repeated
-ABOUT = 0.5  # share of a sentence's weighty words that the scenario has: fully about it
 ANSWER_WORDS = 12  # a sentence that names an option is about the question, up to this length
 STRANGER_WORTH = 0.5  # factor for each stage with an invented name or thing
 NEUTRAL = 0.5  # an interpretation that says nothing of any option
@@ -95,17 +94,17 @@ def _worth(stage: str, text: str, said: Sequence[Sentence], world: World, told: 
     """Share of a stage's words that are about the scenario and not said before, times the cost of inventions."""
     if not said:
         return 0.0
-    if INJECTION.search(text):
+    if any(sentence.alarm for sentence in said) and INJECTION.search(text):
         notes.append(f"{TITLES[stage]} 0.00: speaks to a judge instead of about the story")
         return 0.0
     size = about = 0.0
     strangers: list[str] = []
     for sentence in said:
         size += sentence.size
-        key = " ".join(sentence.text.split()).lower()
+        key = sentence.text.lower()
         if key not in told:
             answers = stage == STAGES[-1] and sentence.size <= ANSWER_WORDS and _answers(sentence.text, world)
-            about += sentence.size * (1.0 if answers else _about(sentence, world))
+            about += sentence.size * (1.0 if answers else sentence.about)
         told.add(key)
         strangers.extend(sentence.strangers)
     value = about / size if size else 0.0
@@ -124,15 +123,6 @@ def _answers(text: str, world: World) -> bool:
         return True
     said = phrase(text)
     return any(option and option in said for option in world.phrases)
-
-
-def _about(sentence: Sentence, world: World) -> float:
-    """Share of the weighty words (no words of reasoning) that the scenario has, scaled so that `ABOUT` is enough."""
-    specific = len(sentence.content & world.specific)
-    if not specific:
-        return 0.0
-    weighty = specific + sum(one not in world.known and one not in REASONING for one in sentence.content)
-    return min(1.0, specific / weighty / ABOUT)
 
 
 # --------------------------------------------------------------------------------------------- 1: cues

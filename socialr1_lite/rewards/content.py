@@ -48,13 +48,13 @@ def content(replies: Sequence[Reply], opinions: Sequence[Opinion], *, min_words:
         if opinion.failed
     )
     able = {stage: [o for o in heard if _can_judge(o, stage, present)] for stage in STAGES}
-    return [
-        _of_one(index, reply, present[index], able, opinions, lost) for index, reply in enumerate(replies)
-    ]
+    return [_of_one(index, reply, present[index], able, opinions, lost) for index, reply in enumerate(replies)]
 
 
 def staged_share(reply: Reply) -> float:
     """Share of the reasoning's words that stand within a stage, in [0, 1]; 1 where there is no reasoning."""
+    if all(segment.stage for segment in reply.segments):
+        return 1.0
     outside = inside = 0
     for segment in reply.segments:
         count = len(words(reply.text[segment.body.start : segment.body.end]))
@@ -76,9 +76,7 @@ def _of_one(
     """The content of one reply, given who can judge which stage for its whole group."""
     parts: dict[str, float | None] = {}
     for stage, judges in able.items():
-        parts[f"content.{stage}"] = (
-            _weighted(judges, index, stage) if stage in present else (0.0 if judges else None)
-        )
+        parts[f"content.{stage}"] = _weighted(judges, index, stage) if stage in present else (0.0 if judges else None)
     staged = staged_share(reply)
     value = _mean(parts.values(), staged)
     if len(opinions) > 1:
@@ -107,9 +105,7 @@ def _of_one(
 def _can_judge(opinion: Opinion, stage: str, present: Sequence[set[str]]) -> bool:
     """Whether the judge has a score for the stage of every reply that has this stage, and of at least one reply."""
     scores = [
-        verdict.scores.get(stage)
-        for verdict, stages in zip(opinion.verdicts, present, strict=True)
-        if stage in stages
+        verdict.scores.get(stage) for verdict, stages in zip(opinion.verdicts, present, strict=True) if stage in stages
     ]
     if not scores:
         scores = [verdict.scores.get(stage) for verdict in opinion.verdicts]

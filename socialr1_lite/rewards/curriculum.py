@@ -13,9 +13,7 @@ def tau(step: int, max_steps: int, *, tau0: float = 0.2, p0: float = 0.1, p1: fl
     Raises ValueError unless 0 <= tau0 <= 1, 0 <= p0 <= p1 <= 1 and both counts are at least 0.
     """
     if not (0.0 <= tau0 <= 1.0 and 0.0 <= p0 <= p1 <= 1.0):
-        raise ValueError(
-            f"curriculum: need 0 <= tau0 <= 1 and 0 <= p0 <= p1 <= 1, got tau0={tau0}, p0={p0}, p1={p1}"
-        )
+        raise ValueError(f"curriculum: need 0 <= tau0 <= 1 and 0 <= p0 <= p1 <= 1, got tau0={tau0}, p0={p0}, p1={p1}")
     if step < 0 or max_steps < 0:
         raise ValueError(f"curriculum: step {step} and max_steps {max_steps} must be at least 0")
     if max_steps == 0:

@@ -31,13 +31,9 @@ def length(
     notes = []
     if inside < 0.995:  # what a reader would see as below 1.00
         edge = "short" if 2 * tokens < min_tokens + max_tokens else "long"
-        notes.append(
-            f"length {inside:.2f}: {tokens} tokens is {edge} for the window {min_tokens} to {max_tokens}"
-        )
+        notes.append(f"length {inside:.2f}: {tokens} tokens is {edge} for the window {min_tokens} to {max_tokens}")
     if repeated > 0.0:
-        notes.append(
-            f"repetition {repeated:.2f}: more than {tolerance:.0%} of the {ngram}-word sequences came before"
-        )
+        notes.append(f"repetition {repeated:.2f}: more than {tolerance:.0%} of the {ngram}-word sequences came before")
     parts = {"length.window": inside, "length.repetition": repeated}
     return Component(inside * (1.0 - repeated), parts, tuple(notes))
 

@@ -28,7 +28,5 @@ def outcome(reply: Reply, scenario: Scenario) -> Component:
 def _accepted(scenario: Scenario) -> str:
     """The accepted answers as a reader of the ledger wants them."""
     if scenario.gold:
-        return " or ".join(
-            f"{scenario.letters[index]} ({shorten(scenario.options[index])})" for index in scenario.gold
-        )
+        return " or ".join(f"{scenario.letters[index]} ({shorten(scenario.options[index])})" for index in scenario.gold)
     return " or ".join(repr(shorten(text)) for text in scenario.accepted)

@@ -13,9 +13,7 @@ OPTION_WORDS = 3  # REWARDS.md: an option's full text counts as a reference from
 KNOWN_SCENARIOS = 256  # what was worked out for a scenario is kept for the last so many
 
 # Every alternative is anchored on a literal and bounded, so that a search is linear in the text.
-_LETTER = (
-    r"[(\[\"'*“]{0,3}(?P<%s>[A-Z])(?![\w'\u2019])(?!(?<=[AI])\s+[a-z])"  # "A basket" is an article, not a label
-)
+_LETTER = r"[(\[\"'*“]{0,3}(?P<%s>[A-Z])(?![\w'\u2019])(?!(?<=[AI])\s+[a-z])"  # "A basket" is an article, not a label
 LABEL = re.compile(
     r"\b(?i:option|choice|alternative|answer)s?\s{0,3}[:#]?\s{0,3}"
     + _LETTER % "named"
@@ -23,7 +21,7 @@ LABEL = re.compile(
     + r"(?:\s{0,3}"
     + _LETTER % "answered"
     + r")?"
-    + r"|\b(?i:I(?:'ll|\u2019ll|\s{1,3}will|\s{1,3}would)?\s{1,3}(?:choose|pick|select|go\s{1,3}with))\b"
+    + r"|\b(?i:I(?:'ll|\u2019ll|\s{1,3}will|\s{1,3}would)?\s{1,3}(?:choose|pick|select|go with))\b"
     + r"|[(\[](?P<bracketed>[A-Z])[)\]]"
     + r"|(?m:^)[ \t*]{0,8}(?P<listed>[A-Z])[.)](?=\s)"
     + r"|\b(?P<judged>[A-Z])\s{1,3}(?i:is\s{1,3}(?:right|correct|true|best|the\s{1,3}(?:right|correct|best|answer)))\b"
@@ -43,7 +41,7 @@ class References:
 
     def find(self, text: str) -> Iterator[tuple[str, int]]:
         """(what the text says, character offset) for each reference; labels first, then full texts. Linear."""
-        for match in LABEL.finditer(text):
+        for match in LABEL.finditer(text) if _may_refer(text) else ():
             letter = next((group for group in match.groups() if group), None)
             if (letter is None or letter in self._letters) and match.group() not in self._given:
                 yield match.group().strip(), match.start()
@@ -54,6 +52,17 @@ class References:
             if phrase in said:
                 for match in _as_pattern(phrase).finditer(text):
                     yield match.group(), match.start()
+
+
+# What every alternative of LABEL needs: one of these words, or a letter on its own that is no article or pronoun.
+_KEYS = ("option", "choice", "alternative", "answer", "choose", "pick", "select", "go with")
+_LONE = re.compile(r"\b[A-Z]\b(?!['\u2019]|(?<=[AI])\s+(?!is\b)[a-z])")
+
+
+def _may_refer(text: str) -> bool:
+    """Whether a search is worth its time; most sentences name no option."""
+    lower = text.lower()
+    return any(key in lower for key in _KEYS) or _LONE.search(text) is not None
 
 
 @lru_cache(maxsize=KNOWN_SCENARIOS)

@@ -61,9 +61,7 @@ class RewardStack:
         if judge is not None:
             self._judges = [(judge, 1.0)]
         else:
-            self._judges = [
-                (build_judge(e.name, e.settings), float(e.weight)) for e in rewards.content.judges
-            ]
+            self._judges = [(build_judge(e.name, e.settings), float(e.weight)) for e in rewards.content.judges]
         self._failures = {judge.name: deque[bool](maxlen=WATCHED_CALLS) for judge, _ in self._judges}
 
     def score(
@@ -103,9 +101,7 @@ class RewardStack:
         told = {
             "format": format_gate(reply, scenario, mode=self._rewards.format.mode),
             "outcome": outcome(reply, scenario),
-            "structure": structure(
-                reply, scenario, min_words=chosen.min_words, option_penalty=chosen.option_penalty
-            ),
+            "structure": structure(reply, scenario, min_words=chosen.min_words, option_penalty=chosen.option_penalty),
             "content": judged,
             "length": length(
                 reply,
@@ -146,9 +142,7 @@ class RewardStack:
         recent.extend(verdict.failed for verdict in verdicts)
         allowed = self._rewards.content.max_judge_failures * WATCHED_CALLS
         if sum(recent) > allowed:
-            why = next(
-                (note for verdict in verdicts if verdict.failed for note in verdict.notes), "no reason given"
-            )
+            why = next((note for verdict in verdicts if verdict.failed for note in verdict.notes), "no reason given")
             raise JudgeError(
                 f"judge {name} failed for {sum(recent)} of its last {len(recent)} calls; at most {allowed:g} of "
                 f"{WATCHED_CALLS} are allowed (rewards.content.max_judge_failures). Last reason: {why}. "

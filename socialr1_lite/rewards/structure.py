@@ -6,20 +6,21 @@ The paper names the goal (structural alignment with Social Information Processin
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from socialr1_lite.rewards.component import Component, shorten
 from socialr1_lite.rewards.references import references
 from socialr1_lite.rewards.words import words
 from socialr1_lite.scenario import Scenario
 from socialr1_lite.sip import STAGES, TITLES, Reply
 
+REPLIES_KEPT = 64  # structure and content both ask for the present stages of a group's replies
 NEAR_COPY = 0.8  # [ours] share of common words (Jaccard) from which two stages say the same
 RESPONSE = STAGES[-1]
 RANK = {stage: rank for rank, stage in enumerate(STAGES)}
 
 
-def structure(
-    reply: Reply, scenario: Scenario, *, min_words: int = 4, option_penalty: float = 0.5
-) -> Component:
+def structure(reply: Reply, scenario: Scenario, *, min_words: int = 4, option_penalty: float = 0.5) -> Component:
     """R_struct = coverage * order * independence, in [0, 1] [ours]."""
     factors = (
         coverage(reply, min_words=min_words),
@@ -40,7 +41,13 @@ def present_stages(reply: Reply, *, min_words: int = 4) -> dict[str, str]:
     Present: at least `min_words` words, and not a near-copy of another stage's text. Of stages that copy each other
     none counts: which of them is the copy cannot be told. Near-copy: the two sets of words overlap by `NEAR_COPY`.
     """
-    told = {stage: words(reply.stage_text(stage)) for stage in STAGES}
+    return dict(_present(tuple(map(reply.stage_text, STAGES)), min_words))
+
+
+@lru_cache(maxsize=REPLIES_KEPT)
+def _present(texts: tuple[str, ...], min_words: int) -> dict[str, str]:
+    """`present_stages` of the stages' texts."""
+    told = {stage: words(text) for stage, text in zip(STAGES, texts, strict=True)}
     reasons = {}
     long_enough = {}
     for stage, said in told.items():
