@@ -1,0 +1,130 @@
+"""Write stories to a file, read some, or audit the generator.
+
+    python -m socialr1_lite.stories --n 1000 --seed 7 --dimensions belief,knowledge --orders 0-3 -o FILE.jsonl
+    python -m socialr1_lite.stories show --n 5 --dimensions belief
+    python -m socialr1_lite.stories audit --n 2000
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from socialr1_lite.errors import DataError, command
+from socialr1_lite.scenario import Scenario
+from socialr1_lite.stories import DIMENSIONS, generate, gold_reply
+from socialr1_lite.stories.audit import as_json, as_text, audit
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one of the three commands; returns the exit status."""
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    task = arguments.pop(0) if arguments[:1] in (["audit"], ["show"], ["write"]) else "write"
+    given = _parser(task).parse_args(arguments)
+    return {"write": _write, "show": _show, "audit": _audit}[task](given)
+
+
+def _parser(task: str) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog=f"python -m socialr1_lite.stories{'' if task == 'write' else ' ' + task}",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    number = {"write": 1000, "show": 5, "audit": 2000}[task]
+    each = "" if task == "write" else " of each dimension"
+    parser.add_argument("--n", type=int, default=number, help=f"how many scenarios{each} (default {number})")
+    parser.add_argument("--seed", type=int, default=7, help="another seed, other stories (default 7)")
+    parser.add_argument("--dimensions", default=",".join(DIMENSIONS), help=f"of {', '.join(DIMENSIONS)} (default all)")
+    parser.add_argument("--orders", default="0-4", help="depths of belief, such as 1 or 0-2 or 1,3 (default 0-4)")
+    parser.add_argument("--split", default="test" if task == "audit" else "train", choices=["train", "test"])
+    parser.add_argument("--chapters", default="1-3" if task == "audit" else "1", help="story lengths, 1 to 3")
+    parser.add_argument("--options", type=int, default=0, help="2 to 15, or 0: as many as each story gives (default)")
+    if task == "write":
+        parser.add_argument("-o", "--output", default="-", help="JSONL file to write (default: standard output)")
+        parser.add_argument("--replies", action="store_true", help="add a gold reply to each row, as `completion`")
+    if task == "audit":
+        parser.add_argument("--json", action="store_true", help="the table as JSON")
+    return parser
+
+
+def _numbers(text: str, what: str) -> tuple[int, ...]:
+    """"0-2,4" as (0, 1, 2, 4)."""
+    found: list[int] = []
+    for part in text.split(","):
+        low, _, high = part.strip().partition("-")
+        if not low.isdigit() or (high and not high.isdigit()):
+            raise DataError(f"--{what} {text!r}: give numbers such as 1, 0-2 or 1,3")
+        found += range(int(low), int(high or low) + 1)
+    return tuple(dict.fromkeys(found))
+
+
+def _scenarios(given: argparse.Namespace, n: int, seed: int, dimensions: Sequence[str]) -> Iterator[Scenario]:
+    return generate(
+        n, seed=seed, dimensions=dimensions, orders=_numbers(given.orders, "orders"), split=given.split,
+        chapters=_numbers(given.chapters, "chapters"), options=given.options,
+    )
+
+
+def _dimensions(given: argparse.Namespace) -> list[str]:
+    return [name.strip() for name in given.dimensions.split(",") if name.strip()]
+
+
+def _write(given: argparse.Namespace) -> int:
+    """One JSON row a scenario; the file appears whole or not at all."""
+    scenarios = _scenarios(given, given.n, given.seed, _dimensions(given))
+    rows = (_row(scenario, given.replies) for scenario in scenarios)
+    if given.output == "-":
+        sys.stdout.writelines(rows)
+        return 0
+    target = Path(given.output)
+    partial = target.with_name(target.name + ".partial")
+    try:
+        with partial.open("w", encoding="utf-8", newline="\n") as file:
+            file.writelines(rows)
+        os.replace(partial, target)
+    except OSError as wrong:
+        raise DataError(f"cannot write {target}: {wrong.strerror}") from None
+    print(f"{given.n} scenarios in {target}", file=sys.stderr)
+    return 0
+
+
+def _row(scenario: Scenario, replies: bool) -> str:
+    row = scenario.to_row() | ({"completion": gold_reply(scenario)} if replies else {})
+    return json.dumps(row, ensure_ascii=False, sort_keys=True) + "\n"
+
+
+def _show(given: argparse.Namespace) -> int:
+    """Random scenarios of each dimension, in Markdown, as they come out."""
+    for name in _dimensions(given):
+        print(f"### {name}\n")
+        for scenario in list(_scenarios(given, 2 * given.n, given.seed, [name]))[::2]:
+            order, template, edit = (scenario.meta[key] for key in ("order", "template", "perturbation"))
+            print(f"**{template}**, order {order}; its twin: {edit}\n")
+            print(f"> {scenario.story.replace(chr(10) + chr(10), chr(10) + '>' + chr(10) + '> ')}\n>\n> {scenario.question}\n")
+            for letter, option, shortcut in zip(scenario.letters, scenario.options, scenario.shortcuts, strict=True):
+                print(f"- {letter}. {option} " + (f"({shortcut})" if shortcut else "**(right)**"))
+            print(f"\n```\n{gold_reply(scenario)}\n```\n")
+    return 0
+
+
+def _audit(given: argparse.Namespace) -> int:
+    """The shortcut table; status 1 where a shortcut works."""
+    names, rows = _dimensions(given), []
+    for name in names:
+        tested = list(_scenarios(given, given.n, given.seed, [name]))
+        others = list(_scenarios(given, given.n, given.seed + 1, [name]))
+        rows += audit(tested, others)
+    settings = {key: value for key, value in vars(given).items() if key != "json"}
+    print(json.dumps(as_json(rows, settings), indent=2) if given.json else as_text(rows))
+    working = [f"{row.dimension}: {row.shortcut}" for row in rows if row.works]
+    if working:
+        print(f"{len(working)} shortcuts work: {'; '.join(working)}", file=sys.stderr)
+    return 1 if working else 0
+
+
+if __name__ == "__main__":
+    command(main)
