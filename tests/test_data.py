@@ -65,7 +65,14 @@ class TestFiles:
         assert one.gold == ((0, 1) if index is None else (index,))
 
     def test_columns_are_mapped_ours_to_theirs(self, tmp_path: Path) -> None:
-        theirs = {"STORY": "S.", "QUESTION": "Q?", "OPTION-A": "x", "OPTION-B": "y", "OPTION-C": float("nan"), "答案\nANSWER": "B"}
+        theirs = {
+            "STORY": "S.",
+            "QUESTION": "Q?",
+            "OPTION-A": "x",
+            "OPTION-B": "y",
+            "OPTION-C": float("nan"),
+            "答案\nANSWER": "B",
+        }
         columns = {"story": "STORY", "question": "QUESTION", "gold": "答案\nANSWER"}
         columns |= {f"option_{x}": f"OPTION-{x.upper()}" for x in "abc"}
         (one,) = load(tmp_path, [theirs], columns=columns)
@@ -99,7 +106,9 @@ class TestFiles:
         assert loaded == load(tmp_path, [row(n) for n in range(3)])
 
     def test_open_ended_questions_need_an_accepted_answer(self, tmp_path: Path) -> None:
-        told = load(tmp_path, [row(0, options=None, gold="the box"), row(1, options=None, gold=None, accepted=["box", "a box"])])
+        told = load(
+            tmp_path, [row(0, options=None, gold="the box"), row(1, options=None, gold=None, accepted=["box", "a box"])]
+        )
         assert [one.accepted for one in told] == [("the box",), ("box", "a box")]
         with pytest.raises(DataError, match="neither options nor an accepted answer"):
             load(tmp_path, [row(options=None, gold=None)])
@@ -108,7 +117,16 @@ class TestFiles:
         assert len(load(tmp_path, [row(n) for n in range(5)], limit=3)) == 3
 
     def test_every_bad_row_is_told_with_line_and_reason(self, tmp_path: Path) -> None:
-        rows = [row(0), "{oops", row(2, gold="garden"), "[1]", row(4, options=["only"], gold="A"), row(0), "", row(7, question="", story="")]
+        rows = [
+            row(0),
+            "{oops",
+            row(2, gold="garden"),
+            "[1]",
+            row(4, options=["only"], gold="A"),
+            row(0),
+            "",
+            row(7, question="", story=""),
+        ]
         with pytest.raises(DataError) as told:
             load(tmp_path, rows)
         lines = str(told.value).splitlines()
@@ -134,7 +152,9 @@ class TestFiles:
         assert len(lines) == 12 and lines[-1] == "  ... and 15 more"
 
     def test_a_wrong_mapping_tells_the_columns_found(self, tmp_path: Path) -> None:
-        with pytest.raises(DataError, match=r"data\.columns names 'Question', which is not a column; found: 'id', 'story', 'question'"):
+        with pytest.raises(
+            DataError, match=r"data\.columns names 'Question', which is not a column; found: 'id', 'story', 'question'"
+        ):
             load(tmp_path, [row()], columns={"question": "Question"})
         with pytest.raises(DataError, match="'quest' is no field of a scenario; there are id, story, question"):
             load(tmp_path, [row()], columns={"quest": "question"})
@@ -153,7 +173,11 @@ class TestFiles:
 
     @pytest.mark.parametrize(
         ("name", "why"),
-        [("nowhere.jsonl", "there is no such file"), ("notes.txt", "is none of: stories"), ("a/b/c", "is none of: stories")],
+        [
+            ("nowhere.jsonl", "there is no such file"),
+            ("notes.txt", "is none of: stories"),
+            ("a/b/c", "is none of: stories"),
+        ],
     )
     def test_a_source_that_is_none(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, why: str) -> None:
         monkeypatch.chdir(tmp_path)
@@ -322,7 +346,12 @@ def scenarios(count: int, dimensions: Sequence[str] = ("belief",), orders: Seque
 
 def groups(count: int, **data: Any) -> Recipe:
     """A recipe that asks `count` prompt groups, two a step."""
-    grpo = {"max_steps": count // 2, "num_generations": 4, "per_device_train_batch_size": 4, "gradient_accumulation_steps": 2}
+    grpo = {
+        "max_steps": count // 2,
+        "num_generations": 4,
+        "per_device_train_batch_size": 4,
+        "gradient_accumulation_steps": 2,
+    }
     return recipe(grpo=grpo, run={"save_steps": 1, "seed": data.pop("run_seed", 42)}, **data)
 
 
@@ -330,7 +359,9 @@ class TestSchedule:
     def test_one_entry_for_every_prompt_group_of_the_run(self) -> None:
         assert len(schedule(scenarios(5), groups(24))) == 24
         reused = {"max_steps": 6, "num_generations": 4, "per_device_train_batch_size": 8, "num_iterations": 2}
-        told = recipe(grpo=reused | {"gradient_accumulation_steps": 2, "steps_per_generation": 2}, run={"save_steps": 2})
+        told = recipe(
+            grpo=reused | {"gradient_accumulation_steps": 2, "steps_per_generation": 2}, run={"save_steps": 2}
+        )
         assert len(schedule(scenarios(5), told)) == told.generations * told.groups_per_generation == 3 * 4
 
     def test_every_scenario_once_a_round_and_each_round_in_another_order(self) -> None:

@@ -53,7 +53,13 @@ class TestRows:
     def test_an_honest_reply_shows_every_part(self, tmp_path: Path) -> None:
         status, (row,) = run_score(tmp_path, [ROW])
         assert status == 0
-        assert (row["id"], row["outcome"], row["answer"], row["tokens"], row["tau"]) == ("invented/0", "right", "B", 90, 1.0)
+        assert (row["id"], row["outcome"], row["answer"], row["tokens"], row["tau"]) == (
+            "invented/0",
+            "right",
+            "B",
+            90,
+            1.0,
+        )
         assert row["components"].keys() == {"format", "outcome", "structure", "content", "length"}
         assert row["components"]["format"] == row["components"]["outcome"] == row["components"]["structure"] == 1.0
         assert row["gates"] == {"format": 1.0, "length": row["components"]["length"]}
@@ -75,7 +81,9 @@ class TestRows:
 
     def test_a_prefilled_think_block(self, tmp_path: Path) -> None:
         inside = HONEST.removeprefix("<think>")
-        _, (told, untold) = run_score(tmp_path, [ROW | {"completion": inside, "prefilled": True}, ROW | {"completion": inside}])
+        _, (told, untold) = run_score(
+            tmp_path, [ROW | {"completion": inside, "prefilled": True}, ROW | {"completion": inside}]
+        )
         assert told["components"]["format"] == 1.0 and untold["components"]["format"] == 0.0
 
     def test_a_truncated_reply_is_noted(self, tmp_path: Path) -> None:
@@ -288,7 +296,9 @@ class TestRunFolder:
         assert len({round(row["total"], 6) for row in told}) > 3
         assert "12 completions scored, 12 of 12 totals equal to the logged ones" in capsys.readouterr().err
 
-    def test_a_changed_figure_is_found(self, run: runlog.RunFolder, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def test_a_changed_figure_is_found(
+        self, run: runlog.RunFolder, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
         (shard,) = runlog.shard_paths(run)
         rows = [orjson.loads(line) for line in shard.read_bytes().splitlines()]
         rows[5]["components"]["length"] -= 1e-6

@@ -18,7 +18,6 @@ def total_reward(components: Mapping[str, float | None], weights: Mapping[str, f
     were not there: a term falls away, a gate stays open. weights: name -> weight; a missing weight is 0. tau
     in [0, 1]. Raises ValueError for another mode.
     """
-
     earned = _term("outcome", components, weights)
     earned += tau * (_term("structure", components, weights) + _term("content", components, weights))
     if mode == "additive":
