@@ -1,0 +1,148 @@
+"""What the trainer costs over a bare TRL GRPOTrainer: wall time of the steps and peak memory, side by side.
+
+    python benchmarks/overhead.py [--steps 4] [--rounds 3]
+
+Same embedded model, adapter, prompts, settings and seed. The bare trainer gets one constant reward and writes nothing;
+ours scores every completion with the SIP reward stack and writes traces, metrics and checkpoint markers. Each run is a
+process of its own; the two kinds take turns, so that a slow minute of the machine meets both. `bare, stock sampling` is
+the same bare trainer without our quicker sampling on a CPU: what a user of plain TRL has.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from socialr1_lite import train_grpo
+from socialr1_lite.data import schedule, training_scenarios
+from socialr1_lite.policy import load_policy
+from socialr1_lite.recipe import Recipe
+from socialr1_lite.rewards.stack import RewardStack
+from socialr1_lite.runlog import MetricsWriter, RunFolder, TraceWriter, mark_complete
+
+KINDS = ("ours", "bare", "bare, stock sampling")
+
+
+def recipe(steps: int) -> Recipe:
+    """Every completion is made to run to the limit, so that both kinds generate the same number of tokens."""
+    return Recipe.model_validate(
+        {
+            "data": {"size": 64, "orders": [1]},
+            "prompt": {"answer": "text"},
+            "rewards": {"content": {"judges": [{"name": "facts"}]}},
+            "grpo": {
+                "max_steps": steps,
+                "num_generations": 4,
+                "per_device_train_batch_size": 4,
+                "gradient_accumulation_steps": 1,
+                "max_completion_length": 64,
+            },
+            "run": {"save_steps": 2},
+        }
+    )
+
+
+def one(kind: str, steps: int) -> dict[str, float]:
+    """Train `steps` steps after one that warms up; seconds of the steps and peak resident memory in MB."""
+    told = recipe(steps + 1)
+    policy = load_policy(told.model, trainable=True)
+    if kind.endswith("stock sampling"):
+        _stock_sampling(policy)
+    order = schedule(training_scenarios(told), told)
+    with tempfile.TemporaryDirectory() as folder:
+        run = RunFolder.create(folder)
+        settings = train_grpo.grpo_settings(told, policy, run.checkpoints)
+        settings["generation_kwargs"] = {"min_new_tokens": told.grpo.max_completion_length}
+        config = train_grpo.build_config(settings, processes=1, full_device=policy.device != "cpu")
+        times: list[float] = []
+        with TraceWriter(run) as traces:
+            trainer = (
+                _ours(told, policy, order, traces, config, run)
+                if kind == "ours"
+                else _bare(told, policy, order, config)
+            )
+            trainer.add_callback(
+                train_grpo.watcher(
+                    log=lambda *_: None, saved=lambda _: None, step_done=lambda _: times.append(time.perf_counter())
+                )
+            )
+            trainer.train()
+    return {"seconds": times[-1] - times[0], "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}
+
+
+def _ours(told, policy, order, traces, config, run):
+    door = train_grpo.RewardDoor(RewardStack(told.rewards), order, told, policy.tokenizer, policy.eos_ids, False)
+    trainer = train_grpo.make_trainer(told, policy, order, door, traces, config)
+    metrics = MetricsWriter(run)
+    trainer.add_callback(
+        train_grpo.watcher(
+            log=metrics.write,
+            saved=lambda step: mark_complete(run, run.checkpoints / f"checkpoint-{step}"),
+            step_done=lambda _: None,
+        )
+    )
+    return trainer
+
+
+def _bare(told, policy, order, config):
+    import datasets
+    import transformers
+    import trl
+
+    def constant(completions, **_):
+        return [1.0] * len(completions)
+
+    trainer = trl.GRPOTrainer(
+        model=policy.model,
+        reward_funcs=[constant],
+        args=config,
+        train_dataset=datasets.Dataset.from_list(train_grpo.prompt_rows(order, told)),
+        processing_class=policy.tokenizer,
+    )
+    trainer.remove_callback(transformers.PrinterCallback)
+    return trainer
+
+
+def _stock_sampling(policy) -> None:
+    """Undo what `speed_up_cpu_sampling` did."""
+    policy.model.__dict__.pop("generate", None)
+    policy.model.set_attn_implementation("sdpa")
+    head = policy.model.get_output_embeddings()
+    head._forward_pre_hooks.clear()
+
+
+def main() -> None:
+    """Take turns and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--steps", type=int, default=4)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--one", choices=KINDS, help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    if args.one:
+        print(json.dumps(one(args.one, args.steps)))
+        return
+    found: dict[str, list[dict[str, float]]] = {kind: [] for kind in KINDS}
+    for _ in range(args.rounds):
+        for kind in KINDS:
+            command = [sys.executable, str(Path(__file__)), "--one", kind, "--steps", str(args.steps)]
+            done = subprocess.run(command, capture_output=True, text=True, check=True)
+            found[kind].append(json.loads(done.stdout.splitlines()[-1]))
+    print(f"{args.steps} steps of 4 completions x 64 tokens on SmolLM2-135M, median of {args.rounds} runs in turn")
+    seconds = {kind: statistics.median(told["seconds"] for told in runs) for kind, runs in found.items()}
+    peak = {kind: statistics.median(told["peak_mb"] for told in runs) for kind, runs in found.items()}
+    for kind in KINDS:
+        each = " ".join(f"{told['seconds']:.1f}" for told in found[kind])
+        print(f"  {kind:22} {seconds[kind]:7.1f} s ({each})   peak {peak[kind]:7.0f} MB")
+    for kind in KINDS[1:]:
+        print(f"ours / {kind}: time {seconds['ours'] / seconds[kind]:.3f}, memory {peak['ours'] / peak[kind]:.3f}")
+
+
+if __name__ == "__main__":
+    main()

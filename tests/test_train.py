@@ -1,0 +1,175 @@
+"""Training for real: kills at awkward moments and what a resume makes of them, 4-bit, the plain backend."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from socialr1_lite.errors import RecipeError
+from socialr1_lite.recipe import load_recipe, smoke
+from socialr1_lite.runlog import RunFolder, read_metrics, read_traces, row_total
+from tests import launches
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+RECIPE = REPOSITORY / "recipes" / "cpu_smollm2.yaml"
+
+
+def python(*arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, *map(str, arguments)],
+        cwd=REPOSITORY,
+        env=os.environ | environment,
+        capture_output=True,
+        text=True,
+        timeout=900,
+        check=False,
+    )
+
+
+@pytest.fixture(scope="module")
+def launched(tiny_model, tmp_path_factory) -> tuple[Path, dict[str, list[int]]]:
+    """Every plan of launches.PLANS carried out, and the exit statuses."""
+    root = tmp_path_factory.mktemp("launches")
+    done = python("-m", "tests.launches", root, tiny_model)
+    assert done.returncode == 0, done.stderr[-3000:]
+    return root, json.loads(done.stdout.splitlines()[-1])
+
+
+def completions(run: RunFolder) -> dict[tuple[int, int], tuple]:
+    """Every training completion that counts, by group and index; two of one place would be a doubled one."""
+    rows = [row for row in read_traces(run) if row["phase"] == "train"]
+    found = {(row["group"], row["index"]): row for row in rows}
+    assert len(found) == len(rows), "a completion is there twice"
+    return {place: (row["scenario"], row["step"], row["completion"], row["advantage"]) for place, row in found.items()}
+
+
+@pytest.mark.slow
+@pytest.mark.essential
+def test_the_launches_were_killed_where_they_should_have_been(launched):
+    _, statuses = launched
+    assert {name: len(plan) for name, plan in launches.PLANS.items()} == {n: len(s) for n, s in statuses.items()}
+    for name, told in statuses.items():
+        assert told == [-signal.SIGKILL] * (len(told) - 1) + [0], name
+
+
+@pytest.mark.slow
+@pytest.mark.essential
+@pytest.mark.parametrize("plan", [name for name in launches.PLANS if name != "undisturbed"])
+def test_a_resumed_run_is_the_run_that_nobody_killed(launched, plan):
+    root, _ = launched
+    calm, killed = RunFolder.open(root / "undisturbed"), RunFolder.open(root / plan)
+    assert killed.completed
+    assert len(completions(calm)) == launches.STEPS * 4
+    assert completions(killed) == completions(calm)
+    assert (killed.adapter / "adapter_model.safetensors").read_bytes() == (
+        calm.adapter / "adapter_model.safetensors"
+    ).read_bytes()
+
+
+@pytest.mark.slow
+@pytest.mark.essential
+@pytest.mark.parametrize("plan", launches.PLANS)
+def test_metrics_and_held_out_checks_are_neither_lost_nor_doubled(launched, plan):
+    run = RunFolder.open(launched[0] / plan)
+    assert [row["step"] for row in read_metrics(run)] == list(range(1, launches.STEPS + 1))
+    asked = [(row["benchmark"], row["scenario"]) for row in read_traces(run) if row["phase"] == "eval"]
+    assert len(asked) == len(set(asked)) == 2 * 4  # untrained, cold start, step 4, after GRPO
+
+
+@pytest.mark.slow
+@pytest.mark.essential
+def test_the_weights_really_moved(launched):
+    run = RunFolder.open(launched[0] / "undisturbed")
+    assert all(row["grad_norm"] > 0 for row in read_metrics(run))
+
+
+@pytest.mark.slow
+@pytest.mark.essential
+def test_a_traces_total_is_the_reward_that_was_logged(launched):
+    run = RunFolder.open(launched[0] / "undisturbed")
+    rows = [row for row in read_traces(run) if row["phase"] == "train"]
+    for told in read_metrics(run):
+        totals = [row_total(row) for row in rows if row["step"] == told["step"] - 1]
+        assert sum(totals) / len(totals) == pytest.approx(told["reward"], abs=1e-5)
+
+
+@pytest.mark.slow
+@pytest.mark.essential
+def test_a_complete_run_is_left_alone(launched, tiny_model, capsys):
+    from socialr1_lite.train import run_recipe
+
+    folder = launched[0] / "undisturbed"
+    before = {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
+    run_recipe(launches.recipe(str(tiny_model)), run_dir=folder)
+    assert "is complete (6 steps); nothing to do" in capsys.readouterr().out
+    assert {path: path.stat().st_mtime_ns for path in folder.rglob("*")} == before
+
+
+@pytest.mark.slow
+@pytest.mark.essential
+def test_another_recipe_in_the_same_folder_is_refused(launched, tiny_model):
+    from socialr1_lite.train import run_recipe
+
+    told = launches.recipe(str(tiny_model))
+    other = told.model_copy(update={"grpo": told.grpo.model_copy(update={"learning_rate": 0.02})})
+    with pytest.raises(RecipeError, match=r"another recipe \(differs in: grpo\.learning_rate\)"):
+        run_recipe(other, run_dir=launched[0] / "undisturbed")
+
+
+@pytest.mark.slow
+def test_four_bit_trains_on_the_cpu_through_unsloth(tmp_path):
+    told = smoke(load_recipe(RECIPE)).model_dump(mode="json")
+    told["model"]["load_in_4bit"] = True
+    told["warmup"]["steps"] = 0
+    told["rewards"] |= {"mode": "additive"}  # so that badly formed completions differ and the weights move
+    (tmp_path / "recipe.yaml").write_text(json.dumps(told))
+    done = python("-m", "socialr1_lite.train", tmp_path / "recipe.yaml", "--run-dir", tmp_path / "run")
+    assert done.returncode == 0, done.stderr[-3000:]
+    run = RunFolder.open(tmp_path / "run")
+    environment = json.loads(run.environment.read_text())
+    assert environment["quantized"] is True
+    assert environment["backend"] == "unsloth"
+    # The held-out check before the steps ran the model in evaluation mode: afterwards gradients must still flow.
+    assert any(row["grad_norm"] > 0 for row in read_metrics(run))
+
+
+@pytest.mark.slow
+def test_the_plain_backend_trains_without_unsloth(tiny_model, tmp_path):
+    told = launches.recipe(str(tiny_model)).model_dump(mode="json")
+    told["model"]["backend"] = "transformers"
+    told["grpo"]["max_steps"] = 2
+    (tmp_path / "recipe.yaml").write_text(json.dumps(told))
+    done = python("-m", "socialr1_lite.train", tmp_path / "recipe.yaml", "--run-dir", tmp_path / "run")
+    assert done.returncode == 0, done.stderr[-3000:]
+    run = RunFolder.open(tmp_path / "run")
+    assert json.loads(run.environment.read_text())["backend"] == "transformers"
+    assert all(row["grad_norm"] > 0 for row in read_metrics(run))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["nowhere.yaml"], "nowhere.yaml"),
+        ([RECIPE, "grpo.max_stepz=3"], "max_steps"),
+        ([RECIPE, "rewards.content.judges=[{name: oracle}]"], "oracle"),
+    ],
+)
+def test_bad_input_is_one_clear_line_and_status_two(arguments, told, tmp_path):
+    done = python("-m", "socialr1_lite.train", *arguments, "--check", "--run-dir", tmp_path / "run")
+    assert done.returncode == 2
+    assert told in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "run").exists()
+
+
+def test_check_makes_no_run_folder(tmp_path):
+    done = python("-m", "socialr1_lite.train", RECIPE, "--check", "--run-dir", tmp_path / "run")
+    assert done.returncode == 0, done.stderr
+    assert "fine" in done.stdout
+    assert not (tmp_path / "run").exists()
