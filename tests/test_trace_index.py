@@ -531,6 +531,25 @@ class TestFollowing:
             again.refresh()
             assert again.count() == 1
 
+    def test_an_index_damaged_while_open_heals_at_the_next_refresh(self, index: TraceIndex, tmp_path: Path) -> None:
+        write(index.run, [trace(step, completion="x" * 500) for step in range(200)])
+        index.refresh()
+        (path,) = (tmp_path / "cache").glob("*.sqlite")
+        path.write_bytes(b"\x07" * path.stat().st_size)
+        index._database.execute("PRAGMA cache_size = 0")
+        index._database.execute("PRAGMA shrink_memory")
+        with pytest.raises(RunLogError, match="damaged"):
+            index.page()
+        assert index.refresh() == 200 and index.count() == 200
+
+    def test_a_full_disk_is_one_clear_line(self, index: TraceIndex, monkeypatch: pytest.MonkeyPatch) -> None:
+        def refresh(*_: Any) -> int:
+            raise sqlite3.OperationalError("database or disk is full")
+
+        monkeypatch.setattr(index._tail, "refresh", refresh)
+        with pytest.raises(RunLogError, match="disk is full; SOCIALR1_CACHE names another folder"):
+            index.refresh()
+
     def test_a_damaged_line_in_the_middle_is_skipped_and_told(self, index: TraceIndex) -> None:
         write(index.run, [trace(0), trace(1), trace(2)])
         shard = runlog.shard_paths(index.run)[0]

@@ -87,6 +87,11 @@ class TraceIndex:
         with self._lock:
             try:
                 return self._refresh(progress)
+            except sqlite3.OperationalError as wrong:  # full disk, or another process at work for over a minute
+                raise RunLogError(
+                    f"{self.run.path}: the trace index {self._path} cannot be written: {wrong}; "
+                    "SOCIALR1_CACHE names another folder for it"
+                ) from None
             except sqlite3.DatabaseError:  # a damaged file: the shards still hold everything
                 self._discard()
                 return self._refresh(progress)
@@ -401,6 +406,10 @@ class TraceIndex:
                 if "no such table" in str(wrong):
                     raise RunLogError(f"{self.run.path}: the trace index is empty; call refresh() first") from None
                 raise
+            except sqlite3.DatabaseError as wrong:
+                if type(wrong) is not sqlite3.DatabaseError:
+                    raise
+                raise RunLogError(f"{self.run.path}: the trace index is damaged; refresh() builds it anew") from None
 
     def _rows(self, tail: str, values: Sequence[Any]) -> list[Row]:
         return [_scalars(row) for row in self._all(f"SELECT {SCALARS} FROM traces {tail}", values)]
