@@ -253,13 +253,11 @@ class Session:
             records = [(game.ask, number, p, told, [game.answer]) for number, (p, told) in enumerate(game.turns)]
             told = list(asking.trace_rows(name, records, plan, None, self.target.step or 0, {}))
             verdict = json.dumps(game.scores) if game.scores else "none: " + "; ".join(game.broken)
+            notes = [f"ended: {game.episode.ended}", f"judge: {verdict}", f"transcript:\n{game.episode.transcript()}"]
             for row in told:
                 row |= {"group": place, "outcome": "unreadable", "answer": None}
-            told[-1]["notes"] = [
-                f"ended: {game.episode.ended}",
-                f"judge: {verdict}",
-                f"transcript:\n{game.episode.transcript()}",
-            ]
+            for row in told[-1:]:  # none where the partner left before the model's first turn
+                row["notes"] = notes
             rows += told
         self.folder.add_scenarios(game.ask.scenario for game in games)
         assert self.traces is not None

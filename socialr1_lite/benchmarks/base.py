@@ -189,6 +189,7 @@ class Published:
 Asks = Callable[[Sequence[Item], int, bool], list[Ask]]
 Prompt = Callable[[Ask, bool], list[Message]]
 Read = Callable[[Ask, str, bool], list[Reading]]
+Legible = Callable[[Item, str], bool]
 
 
 def one_shuffled_view(items: Sequence[Item], seed: int, official: bool = False) -> list[Ask]:
@@ -216,6 +217,7 @@ class Benchmark:
     asks: Asks = one_shuffled_view
     prompt: Prompt | None = None
     read: Read | None = None
+    legible: Legible | None = None  # can a text answer be read? (None: any text can)
     hub: str = ""
     languages: tuple[str, ...] = ("en",)
     names: tuple[str, ...] = ()
@@ -248,13 +250,21 @@ def display(item: Item, order: Sequence[int], view: str) -> Ask:
     return Ask(item, scenario, tuple(order), view)
 
 
-def read_reply(ask: Ask, text: str, *, prefilled: bool = False) -> Reading:
-    """Read a reply to one of this project's own prompts, by the rule training uses (`sip.parse`)."""
+def any_text(item: Item, text: str) -> bool:
+    """Any answer but none at all can be read."""
+    return bool(text.strip())
+
+
+def read_reply(ask: Ask, text: str, *, prefilled: bool = False, legible: Legible = any_text) -> Reading:
+    """Read a reply to one of this project's own prompts, by the rule training uses (`sip.parse`).
+
+    legible: can the text inside the answer block be read as an answer, where there are no options?
+    """
     reply = sip.parse(text, ask.scenario.options, prefilled=prefilled)
     if ask.item.kind == "choice":
         choice = None if reply.answer is None else ask.order[reply.answer]
         return Reading(choice, reply.answer_text, choice is not None)
-    return Reading(None, reply.answer_text, bool(reply.answer_text))
+    return Reading(None, reply.answer_text, legible(ask.item, reply.answer_text))
 
 
 def answers_to(
@@ -277,7 +287,7 @@ def answers_to(
             raise ValueError(f"{benchmark.name} has no published prompt")
         readings = benchmark.read(ask, text, cot)
     else:
-        readings = [read_reply(ask, text, prefilled=prefilled)]
+        readings = [read_reply(ask, text, prefilled=prefilled, legible=benchmark.legible or any_text)]
     asked = [ask, ask.partner] if ask.partner else [ask]
     return [
         Answer(one.item, one.view, sample, reading, truncated) for one, reading in zip(asked, readings, strict=True)

@@ -231,6 +231,11 @@ def prompt(ask: Ask, cot: bool) -> list[Message]:
     return [{"role": "user", "content": body}]
 
 
+def legible(item: Item, text: str) -> bool:
+    """A yes/no reply needs one of the authors' keywords, any other only some text."""
+    return binary(text) >= 0 if item.kind == "yesno" else bool(text.strip())
+
+
 def names_letter(text: str, letter: str) -> bool:
     """The authors' test: does a reply choose this letter ("(a)" anywhere, or a leading a) a.
 
@@ -248,7 +253,7 @@ def read(ask: Ask, text: str, cot: bool) -> list[Reading]:
     marker = "Answer:" if "Answer:" in text else "Choose an answer from above:"
     told = text.split(marker)[-1].strip() if marker in text else text
     if ask.item.kind != "choice":
-        return [Reading(None, told, bool(told.strip()) and (ask.item.kind != "yesno" or binary(told) >= 0))]
+        return [Reading(None, told, legible(ask.item, told))]
     named = [place for place, letter in enumerate("ab") if names_letter(told, letter)]
     right = [place for place in named if ask.order[place] in ask.item.scenario.gold]
     return [read_letter(ask, next(iter(right or named), None), told)]
@@ -265,6 +270,7 @@ BENCHMARK = Benchmark(
     score=score,
     prompt=prompt,
     read=read,
+    legible=legible,
     names=("skywalker023/fantom", "FANToM", "fantom_v1"),
     official_cot=False,
 )

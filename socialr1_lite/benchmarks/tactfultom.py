@@ -206,8 +206,12 @@ def read(ask: Ask, text: str, cot: bool) -> list[Reading]:
     told = text.split("</think>")[-1].strip()
     if ask.item.kind == "choice":
         return [read_letter(ask, extract_number(told, len(ask.order)), told)]
-    readable = bool(told) if ask.item.kind == "names" else bool(yes_or_no(told))
-    return [Reading(None, told, readable)]
+    return [Reading(None, told, legible(ask.item, told))]
+
+
+def legible(item: Item, text: str) -> bool:
+    """A yes/no reply needs the word yes or no, a list only some text."""
+    return bool(yes_or_no(text)) if item.kind == "yesno" else bool(text.strip())
 
 
 def right(answer: Answer) -> bool:
@@ -247,6 +251,7 @@ BENCHMARK = Benchmark(
     score=score,
     prompt=prompt,
     read=read,
+    legible=legible,
     names=("nii-cl/tactful-tom", "TactfulToM", "tactful-tom", *(f"Tactful_conv_set_{n}" for n in range(5))),
     published=(
         Published(

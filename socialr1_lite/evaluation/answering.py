@@ -10,7 +10,7 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -205,28 +205,49 @@ def ask_all(
     store: ReplyStore,
     on_progress: Callable[[int], None] = lambda _: None,
 ) -> list[Told]:
-    """A reply to each prompt, in their order, asking only for what the store lacks. The same prompt twice: once.
+    """A reply to each prompt, in their order, asking only for what the store lacks.
 
-    on_progress: told how many prompts have their reply now.
+    The same prompt twice is asked once where replies are greedy, and drawn anew, by another seed, where they are
+    sampled. on_progress: told how many prompts have their reply now.
     """
-    keys = [reply_key(answerer.identity, prompt, sampling) for prompt in prompts]
-    times = Counter(keys)
-    replies: dict[str, Told] = {key: told for key in times if (told := store.get(key)) is not None}
-    wanted = [key for key in times if key not in replies]
-    prompt_of = dict(zip(keys, prompts, strict=True))
+    keys = list(_keys(answerer.identity, prompts, sampling))
+    times = Counter(key for key, _ in keys)
+    replies = {key: told for key in times if (told := store.get(key)) is not None}
     answered = sum(times[key] for key in replies)
     on_progress(answered)
+    wanted: dict[int, dict[str, Messages]] = {}
+    for (key, seed), prompt in zip(keys, prompts, strict=True):
+        if key not in replies:
+            wanted.setdefault(seed, {})[key] = prompt
 
-    def done(place: int, told: Told) -> None:
+    def done(key: str, told: Told) -> None:
         nonlocal answered
-        replies[wanted[place]] = told
-        store.keep({wanted[place]: told})
-        answered += times[wanted[place]]
+        replies[key] = told
+        store.keep({key: told})
+        answered += times[key]
         on_progress(answered)
 
-    if wanted:
-        answerer.answer([prompt_of[key] for key in wanted], sampling, done)
-    return [replies[key] for key in keys]
+    for seed, asked in wanted.items():
+        order = list(asked)
+        answerer.answer(
+            list(asked.values()),
+            replace(sampling, seed=seed),
+            lambda place, told, order=order: done(order[place], told),  # type: ignore[misc]
+        )
+    return [replies[key] for key, _ in keys]
+
+
+REPEAT_SEED = 1_000_003  # added for each repetition of a prompt: far from the seeds of --samples
+
+
+def _keys(identity: str, prompts: Sequence[Messages], sampling: Sampling) -> Iterator[tuple[str, int]]:
+    """The key of each prompt's reply, and the seed it is drawn with."""
+    seen: Counter[str] = Counter()
+    for prompt in prompts:
+        plain = reply_key(identity, prompt, sampling)
+        seed = sampling.seed + (REPEAT_SEED * seen[plain] if sampling.temperature > 0 else 0)
+        seen[plain] += 1
+        yield (plain if seed == sampling.seed else reply_key(identity, prompt, replace(sampling, seed=seed))), seed
 
 
 def _dicts(prompt: Messages) -> list[dict[str, str]]:

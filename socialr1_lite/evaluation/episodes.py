@@ -56,8 +56,9 @@ def play(
         game.run = game.episode.run(max_turns)
         game.turn = next(game.run)
     while waiting := [game for game in games if game.turn is not None]:
-        for player, ours in ((model, True), (partner, False)):
-            _move([g for g in waiting if _our_turn(g) is ours], player, sampling, store, ours=ours)
+        mine, theirs = ([game for game in waiting if _our_turn(game) is ours] for ours in (True, False))
+        _move(mine, model, sampling, store, ours=True)
+        _move(theirs, partner, sampling, store, ours=False)
         say(f"{sum(game.turn is None for game in games)} of {len(games)} episodes over")
     _judge(games, judge, sampling, store)
     say(f"{sum(game.scores is not None for game in games)} of {len(games)} episodes judged")

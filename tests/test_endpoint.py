@@ -1,0 +1,281 @@
+"""The endpoint client against a real HTTP server on loopback that says what the test tells it to."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from socialr1_lite.endpoint import Answered, Endpoint, EndpointSettings, Failure, Request
+from socialr1_lite.errors import PolicyError
+
+Reply = tuple[int, dict[str, str], Any]
+
+
+def completion(text: str | None, finish: str = "stop") -> Any:
+    return {
+        "id": "1",
+        "object": "chat.completion",
+        "created": 0,
+        "model": "m",
+        "choices": [{"index": 0, "finish_reason": finish, "message": {"role": "assistant", "content": text}}],
+        "usage": {"prompt_tokens": 10, "completion_tokens": 4, "total_tokens": 14},
+    }
+
+
+class Server:
+    """Answers POSTs by `script(body, number of the request)`; keeps bodies, keys and how many were open at once."""
+
+    def __init__(self) -> None:
+        self.script: Callable[[Any, int], Reply] = lambda body, n: (200, {}, completion("hello"))
+        self.bodies: list[Any] = []
+        self.keys: list[str] = []
+        self.open = self.most_open = 0
+        lock = threading.Lock()
+        outer = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = json.loads(self.rfile.read(int(self.headers["content-length"])))
+                with lock:
+                    outer.bodies.append(body)
+                    outer.keys.append(self.headers.get("authorization", ""))
+                    number = len(outer.bodies) - 1
+                    outer.open += 1
+                    outer.most_open = max(outer.most_open, outer.open)
+                status, headers, told = outer.script(body, number)
+                with lock:
+                    outer.open -= 1
+                data = told if isinstance(told, bytes) else json.dumps(told).encode()
+                self.send_response(status)
+                for name, value in {"content-type": "application/json", **headers}.items():
+                    self.send_header(name, value)
+                self.send_header("content-length", str(len(data)))
+                self.end_headers()
+                self.wfile.write(data)
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        self._http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self._http.server_port}/v1"
+        threading.Thread(target=self._http.serve_forever, daemon=True).start()
+
+    def close(self) -> None:
+        self._http.shutdown()
+        self._http.server_close()
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    one = Server()
+    yield one
+    one.close()
+
+
+def request(text: str = "hi", **how: Any) -> Request:
+    return Request([{"role": "user", "content": text}], max_tokens=8, **how)
+
+
+def client(server: Server, waits: list[float] | None = None, **settings: Any) -> Endpoint:
+    told = EndpointSettings(base_url=server.url, model="m", **settings)
+    return Endpoint(told, sleep=(waits if waits is not None else []).append)
+
+
+def test_replies_come_back_in_order_with_what_they_cost(server: Server) -> None:
+    server.script = lambda body, n: (200, {}, completion(body["messages"][0]["content"].upper()))
+    with client(server, price_in=2.0, price_out=5.0) as endpoint:
+        told = endpoint.ask([request("a"), request("b"), request("c")])
+        assert [one.text for one in told if isinstance(one, Answered)] == ["A", "B", "C"]
+        usage = endpoint.usage
+    assert (usage.requests, usage.prompt_tokens, usage.completion_tokens) == (3, 30, 12)
+    assert usage.cost == pytest.approx((30 * 2 + 12 * 5) / 1e6)
+
+
+def test_what_is_sent_is_what_was_asked(server: Server) -> None:
+    with client(server, extra={"top_k": 5}) as endpoint:
+        endpoint.ask([request("x", temperature=0.5, top_p=0.9, seed=3)])
+    assert server.bodies[0] == {
+        "model": "m", "messages": [{"role": "user", "content": "x"}], "max_tokens": 8,
+        "temperature": 0.5, "top_p": 0.9, "seed": 3, "top_k": 5,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("status", [408, 409, 429, 500, 502, 503])
+def test_passing_troubles_are_tried_again(server: Server, status: int) -> None:
+    server.script = lambda body, n: (
+        (status, {}, {"error": {"message": "busy"}}) if n < 2 else (200, {}, completion("ok"))
+    )
+    waits: list[float] = []
+    with client(server, waits) as endpoint:
+        (told,) = endpoint.ask([request()])
+        assert isinstance(told, Answered) and told.text == "ok"
+        assert endpoint.usage.retries == 2
+    assert len(waits) == 2 and waits[0] < waits[1]
+
+
+def test_the_server_may_say_how_long_to_wait(server: Server) -> None:
+    server.script = lambda body, n: (429, {"retry-after": "7"}, {}) if n == 0 else (200, {}, completion("ok"))
+    waits: list[float] = []
+    with client(server, waits) as endpoint:
+        endpoint.ask([request()])
+    assert waits == [7.0]
+
+
+def test_no_wait_is_longer_than_a_minute(server: Server) -> None:
+    server.script = lambda body, n: (429, {"retry-after": "86400"}, {}) if n == 0 else (200, {}, completion("ok"))
+    waits: list[float] = []
+    with client(server, waits) as endpoint:
+        endpoint.ask([request()])
+    assert waits == [60.0]
+
+
+def test_a_request_that_keeps_failing_is_a_failure_in_its_place(server: Server) -> None:
+    def script(body: Any, n: int) -> Reply:
+        bad = body["messages"][0]["content"] == "bad"
+        return (500, {}, {"error": {"message": "no"}}) if bad else (200, {}, completion("ok"))
+
+    server.script = script
+    with client(server, retries=2) as endpoint:
+        good, bad, other = endpoint.ask([request("a"), request("bad"), request("c")])
+        assert endpoint.usage.failures == 1
+    assert isinstance(good, Answered) and isinstance(other, Answered)
+    assert isinstance(bad, Failure) and bad.reason.startswith("HTTP 500") and bad.reason.endswith("after 3 tries")
+
+
+def test_a_request_the_server_refuses_is_not_repeated(server: Server) -> None:
+    server.script = lambda body, n: (400, {}, {"error": {"message": "prompt is too long"}})
+    with client(server) as endpoint:
+        (told,) = endpoint.ask([request()])
+    assert isinstance(told, Failure) and told.reason.startswith("HTTP 400: ")
+    assert "prompt is too long" in told.reason and "tries" not in told.reason
+    assert len(server.bodies) == 1
+
+
+@pytest.mark.parametrize("status", [401, 403, 404])
+def test_what_would_fail_every_request_stops_at_once_and_hides_the_key(
+    server: Server, status: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-very-secret")
+    server.script = lambda body, n: (status, {}, {"error": {"message": "Incorrect key sk-very-secret"}})
+    with client(server, concurrency=1) as endpoint, pytest.raises(PolicyError) as caught:
+        endpoint.ask([request(str(n)) for n in range(50)])
+    assert f"HTTP {status}" in str(caught.value) and "secret" not in str(caught.value)
+    assert len(server.bodies) < 10
+    assert server.keys[0] == "Bearer sk-very-secret"
+
+
+def test_no_reply_in_time_is_tried_again(server: Server) -> None:
+    def script(body: Any, n: int) -> Reply:
+        if n == 0:
+            time.sleep(1.0)
+        return 200, {}, completion("late")
+
+    server.script = script
+    with client(server, timeout_s=0.3) as endpoint:
+        (told,) = endpoint.ask([request()])
+    assert isinstance(told, Answered)
+    assert endpoint.usage.retries == 1
+
+
+def test_nobody_there_is_a_failure_that_says_so() -> None:
+    settings = EndpointSettings(base_url="http://127.0.0.1:9/v1", model="m", retries=1)
+    with Endpoint(settings, sleep=lambda _: None) as endpoint:
+        (told,) = endpoint.ask([request()])
+    assert isinstance(told, Failure) and "no connection" in told.reason and "after 2 tries" in told.reason
+
+
+@pytest.mark.parametrize("broken", [completion(None, "content_filter"), {"choices": []}])
+def test_a_reply_without_content_is_tried_again(server: Server, broken: Any) -> None:
+    server.script = lambda body, n: (200, {}, broken if n == 0 else completion("ok"))
+    with client(server) as endpoint:
+        (told,) = endpoint.ask([request()])
+    assert isinstance(told, Answered) and told.text == "ok"
+
+
+def test_a_thought_cut_off_before_any_content_is_an_empty_reply(server: Server) -> None:
+    server.script = lambda body, n: (200, {}, completion(None, "length"))
+    with client(server) as endpoint:
+        (told,) = endpoint.ask([request()])
+    assert told == Answered("", "length", 10, 4)
+
+
+def test_as_many_at_once_as_allowed_and_no_more(server: Server) -> None:
+    def script(body: Any, n: int) -> Reply:
+        time.sleep(0.05)
+        return 200, {}, completion("ok")
+
+    server.script = script
+    with client(server, concurrency=4) as endpoint:
+        endpoint.ask([request(str(n)) for n in range(16)])
+    assert 2 <= server.most_open <= 4
+
+
+def test_a_kept_reply_is_not_asked_for_again(server: Server, tmp_path: Path) -> None:
+    for round_ in range(2):
+        with client(server, cache=tmp_path) as endpoint:
+            (told,) = endpoint.ask([request()])
+            assert isinstance(told, Answered) and told.cached is bool(round_)
+            assert endpoint.usage.cached == round_
+    assert endpoint.usage.cost == 0 and len(server.bodies) == 1
+
+
+@pytest.mark.parametrize(
+    "other",
+    [request("ho"), request(temperature=0.5), request(top_p=0.5), request(seed=1), request(sample=1),
+     replace(request(), max_tokens=9), Request([{"role": "system", "content": "hi"}], 8)],
+)  # fmt: skip
+def test_the_cache_tells_apart_everything_that_matters(server: Server, tmp_path: Path, other: Request) -> None:
+    with client(server, cache=tmp_path) as endpoint:
+        endpoint.ask([request()])
+        endpoint.ask([other])
+    assert len(server.bodies) == 2
+
+
+def test_the_cache_tells_apart_models_addresses_and_bodies(server: Server, tmp_path: Path) -> None:
+    for settings in ({"model": "m"}, {"model": "n"}, {"model": "m", "extra": {"top_k": 1}}):
+        with Endpoint(EndpointSettings(base_url=server.url, cache=tmp_path, **settings)) as endpoint:  # type: ignore[arg-type]
+            endpoint.ask([request()])
+    assert len(server.bodies) == 3
+
+
+def test_a_damaged_cache_file_is_asked_for_again(server: Server, tmp_path: Path) -> None:
+    with client(server, cache=tmp_path) as endpoint:
+        endpoint.ask([request()])
+        (kept,) = tmp_path.rglob("*.json")
+        kept.write_text('{"text": "half')
+        (told,) = endpoint.ask([request()])
+    assert isinstance(told, Answered) and not told.cached
+    assert len(list(tmp_path.rglob("*.json"))) == 1 and json.loads(kept.read_text())["text"] == "hello"
+
+
+def test_failures_are_not_kept(server: Server, tmp_path: Path) -> None:
+    server.script = lambda body, n: (500, {}, {}) if n == 0 else (200, {}, completion("ok"))
+    with client(server, cache=tmp_path, retries=0) as endpoint:
+        assert isinstance(endpoint.ask([request()])[0], Failure)
+        assert isinstance(endpoint.ask([request()])[0], Answered)
+
+
+def test_an_estimate_sends_nothing_and_knows_the_cache(server: Server, tmp_path: Path) -> None:
+    with client(server, cache=tmp_path, price_out=1e6) as endpoint:
+        endpoint.ask([request("x" * 40)])
+        told = endpoint.estimate([request("x" * 40), request("y" * 40)])
+    assert (told.requests, told.cached, told.prompt_tokens, told.completion_tokens) == (2, 1, 10, 8)
+    assert told.cost == 8.0
+    assert len(server.bodies) == 1
+
+
+def test_the_key_is_kept_nowhere(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MY_KEY", "sk-hidden")
+    with client(server, cache=tmp_path, key_env="MY_KEY") as endpoint:
+        endpoint.ask([request()])
+        assert "sk-hidden" not in repr(endpoint.settings)
+    assert server.keys == ["Bearer sk-hidden"]
+    assert not any("sk-hidden" in path.read_text() for path in tmp_path.rglob("*") if path.is_file())

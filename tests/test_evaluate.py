@@ -1,0 +1,416 @@
+"""The command line from official files to reports, with a scripted model in the policy's place."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from socialr1_lite import evaluate
+from socialr1_lite.benchmarks import BENCHMARKS
+from socialr1_lite.benchmarks.sotopia_episode import RANGES
+from socialr1_lite.errors import DataError, PolicyError, RecipeError, RunLogError
+from socialr1_lite.evaluation import asking, reports, target
+from socialr1_lite.evaluation.answering import Sampling
+from socialr1_lite.policy import Generation
+from socialr1_lite.runlog import RunFolder, read_traces
+from tests.benchmarks.harness import official_reply, oracle, own_reply
+
+FIXTURES = Path(__file__).parent / "fixtures" / "benchmarks"
+QUESTIONS = [name for name in BENCHMARKS if name not in ("sotopia", "stories")]
+SCHEMA = {
+    *("version", "benchmark", "source", "model", "adapter_step", "recipe_sha256", "prompt_style", "sampling", "seed"),
+    *("n", "unreadable", "truncated", "seconds", "metrics", "groups", "published"),
+}
+
+
+@dataclass
+class Speaker:
+    """A policy that answers from the words of the prompt. asked: every prompt it was given."""
+
+    say: Callable[[str], str]
+    finish: str = "stop"
+    backend: str = "transformers"
+    asked: list[str] = field(default_factory=list)
+    dies_after: int | None = None
+
+    def prompt_text(self, messages: Sequence[dict[str, str]], **template: Any) -> str:
+        return "\n".join(message["content"] for message in messages)
+
+    def generate(self, prompts: Sequence[Any], **sampling: Any) -> list[Generation]:
+        out = []
+        for prompt in prompts:
+            if self.dies_after is not None and len(self.asked) >= self.dies_after:
+                raise KeyboardInterrupt
+            text = self.prompt_text(prompt)
+            self.asked.append(text)
+            reply = self.say(text)
+            out.append(Generation(reply, len(reply.split()), self.finish))  # type: ignore[arg-type]
+        return out
+
+
+@pytest.fixture
+def speaker(monkeypatch: pytest.MonkeyPatch) -> Callable[[Speaker], Speaker]:
+    """Puts a speaker where the policy would be loaded."""
+
+    def put(one: Speaker) -> Speaker:
+        monkeypatch.setattr(target, "load_policy", lambda *_, **__: one)
+        return one
+
+    return put
+
+
+def run(out: Path, *arguments: str, data: Path | None = FIXTURES) -> dict[str, Any]:
+    """Evaluate from the command line; the reports by benchmark."""
+    where = ["--data", str(data)] if data else []
+    assert evaluate.main(["some/model", "-o", str(out), *where, *arguments]) == 0
+    return dict(reports.read(out).reports)
+
+
+def knowing(style: str, *names: str, seed: int = 0) -> Callable[[str], str]:
+    """What an oracle says to each prompt of these benchmarks."""
+    plan = asking.Plan(style, Sampling(8), seed=seed, languages=("en", "zh"))
+    answers = {}
+    for name in names:
+        bench = BENCHMARKS[name]
+        items = asking.pick(bench.load(FIXTURES), plan)
+        for ask in bench.asks(items, seed, style in asking.OFFICIAL):
+            text = "\n".join(message["content"] for message in asking.messages(bench, ask, plan))
+            answers[text] = official_reply(name, ask, oracle) if style in asking.OFFICIAL else own_reply(ask, oracle)
+    return answers.__getitem__
+
+
+def test_an_oracle_scores_one_everywhere_and_the_reports_keep_the_schema(
+    tmp_path: Path, speaker: Callable[[Speaker], Speaker]
+) -> None:
+    speaker(Speaker(knowing("sip", *QUESTIONS)))
+    told = run(tmp_path / "out", "--benchmarks", ",".join(QUESTIONS))
+    assert set(told) == set(QUESTIONS)
+    for name, report in told.items():
+        assert report.keys() >= SCHEMA, name
+        metrics = {metric: figure["value"] for metric, figure in report["metrics"].items()}
+        assert metrics == dict.fromkeys(metrics, 1.0), name
+        assert (report["unreadable"], report["truncated"], report["failed"]) == (0, 0, 0)
+        assert report["headline"] in report["metrics"]
+        assert all(len(file["sha256"]) == 64 for file in report["source"]["files"])
+        assert report["notes"] == list(BENCHMARKS[name].load(FIXTURES).notes)
+    assert told["tombench"]["n"] == 3 and told["tombench"]["replies"] == 15
+
+
+def test_every_reply_is_a_trace_beside_the_scenario_that_was_shown(
+    tmp_path: Path, speaker: Callable[[Speaker], Speaker]
+) -> None:
+    speaker(Speaker(knowing("sip", "tombench", "tactfultom")))
+    run(tmp_path, "--benchmarks", "tombench,tactfultom")
+    folder = RunFolder.open(tmp_path)
+    scenarios = {scenario.id: scenario for scenario in folder.read_scenarios()}
+    rows = list(read_traces(folder))
+    assert Counter(row["benchmark"] for row in rows) == {"tombench": 15, "tactfultom": 12}
+    assert {row["phase"] for row in rows} == {"eval"} and {row["outcome"] for row in rows} == {"right"}
+    for row in rows:
+        shown = scenarios[row["scenario"]]
+        assert row["components"]["format"] == 1.0
+        if shown.options:
+            assert row["answer"] in shown.gold
+    assert len({row["scenario"] for row in rows if row["benchmark"] == "tombench"}) == 15  # each order its own
+    assert not list((tmp_path / "evaluation").glob(".*replies*"))
+
+
+@pytest.mark.parametrize("style", ["official", "official-cot"])
+def test_the_authors_prompts_are_asked_and_read(
+    style: str, tmp_path: Path, speaker: Callable[[Speaker], Speaker]
+) -> None:
+    names = [n for n in QUESTIONS if BENCHMARKS[n].prompt and (style == "official" or BENCHMARKS[n].official_cot)]
+    if style == "official-cot":
+        names = ["tombench", "emobench"]
+    speaker(Speaker(knowing(style, *names)))
+    told = run(tmp_path, "--benchmarks", ",".join(names), "--prompt", style)
+    for name in names:
+        assert told[name]["metrics"][told[name]["headline"]]["value"] == 1.0
+        assert told[name]["prompt_style"] == style
+    assert {row["components"]["format"] for row in read_traces(RunFolder.open(tmp_path))} == {None}
+
+
+def test_wrong_unreadable_and_cut_off_replies_are_counted_apart(
+    tmp_path: Path, speaker: Callable[[Speaker], Speaker]
+) -> None:
+    speaker(Speaker(lambda _: "I do not know."))
+    told = run(tmp_path / "a", "--benchmarks", "hi-tom")["hi-tom"]
+    assert (told["n"], told["unreadable"], told["truncated"]) == (3, 3, 0)
+    assert told["metrics"]["accuracy"]["value"] == 0.0
+    speaker(Speaker(lambda _: "<think> well", finish="length"))
+    told = run(tmp_path / "b", "--benchmarks", "hi-tom")["hi-tom"]
+    assert (told["unreadable"], told["truncated"]) == (0, 3)
+    speaker(Speaker(lambda _: "<think> a b c d. </think> <answer> C </answer>"))
+    told = run(tmp_path / "c", "--benchmarks", "hi-tom")["hi-tom"]
+    assert (told["unreadable"], told["truncated"]) == (0, 0)
+    outcomes = Counter(row["outcome"] for row in read_traces(RunFolder.open(tmp_path / "c")))
+    assert outcomes["unreadable"] == 0 and outcomes["wrong"] + outcomes["right"] == 3
+
+
+def test_an_interrupted_evaluation_asks_only_for_what_is_missing(
+    tmp_path: Path, speaker: Callable[[Speaker], Speaker]
+) -> None:
+    say = knowing("sip", "motivebench")
+    arguments = ("--benchmarks", "motivebench", "--batch-size", "1")
+    first = speaker(Speaker(say, dies_after=9))
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path / "cut", *arguments)
+    left = tmp_path / "cut" / "evaluation" / ".motivebench.replies.jsonl"
+    kept = left.read_text().splitlines()
+    assert len(kept) == 8  # two chunks of four; the ninth was asked but its chunk was not over
+    left.write_text("\n".join(kept) + '\n{"key": "torn')  # as kill -9 would leave it
+    second = speaker(Speaker(say))
+    resumed = run(tmp_path / "cut", *arguments)["motivebench"]
+    assert len(second.asked) == 18 - 8
+    assert not set(second.asked) & set(first.asked[:8])
+    speaker(Speaker(say))
+    whole = run(tmp_path / "whole", *arguments)["motivebench"]
+    assert resumed["metrics"] == whole["metrics"]
+    assert len(list(read_traces(RunFolder.open(tmp_path / "cut")))) == 18
+
+
+def test_the_same_prompt_is_asked_once_when_greedy_and_drawn_anew_when_sampled(
+    tmp_path: Path, speaker: Callable[[Speaker], Speaker]
+) -> None:
+    # a question with two options has only two orders, so its five shuffles repeat
+    greedy = speaker(Speaker(lambda _: "<answer> A </answer>"))
+    run(tmp_path / "greedy", "--benchmarks", "tombench")
+    assert len(greedy.asked) == len(set(greedy.asked)) < 15
+    sampled = speaker(Speaker(lambda _: "<answer> A </answer>"))
+    run(tmp_path / "sampled", "--benchmarks", "tombench", "--temperature", "1")
+    assert len(sampled.asked) == 15
+
+
+def test_a_second_launch_supersedes_the_traces_of_the_first(
+    tmp_path: Path, speaker: Callable[[Speaker], Speaker]
+) -> None:
+    speaker(Speaker(lambda _: "<answer> A </answer>"))
+    for _ in range(2):
+        run(tmp_path, "--benchmarks", "socialiqa")
+    folder = RunFolder.open(tmp_path)
+    assert len(list(read_traces(folder))) == 2
+    assert len(list(read_traces(folder, superseded=True))) == 4
+
+
+def test_samples_draw_with_different_seeds_and_average(tmp_path: Path, speaker: Callable[[Speaker], Speaker]) -> None:
+    one = speaker(Speaker(lambda _: "<think> a b c. </think> <answer> A </answer>"))
+    told = run(tmp_path, "--benchmarks", "socialiqa", "--samples", "3")["socialiqa"]
+    assert len(one.asked) == 6
+    assert told["metrics"]["accuracy"]["n"] == 6
+    assert told["sampling"] | {"temperature": 0.7, "samples": 3} == told["sampling"]
+    with pytest.raises(RecipeError, match="--samples above 1 needs --temperature above 0"):
+        run(tmp_path, "--benchmarks", "socialiqa", "--samples", "2", "--temperature", "0")
+
+
+def test_a_limit_is_drawn_by_seed_and_keeps_pairs_together(
+    tmp_path: Path, speaker: Callable[[Speaker], Speaker]
+) -> None:
+    speaker(Speaker(knowing("sip", "emobench")))
+    told = run(tmp_path, "--benchmarks", "emobench", "--limit", "4")["emobench"]
+    assert told["n"] in (4, 5)
+    loaded = BENCHMARKS["emobench"].load(FIXTURES)
+    for seed in range(10):
+        plan = asking.Plan("sip", Sampling(8), seed=seed, limit=3)
+        picked = asking.pick(loaded, plan)
+        parts = Counter(item.joint for item in picked)
+        assert all(parts[item.joint] == 2 for item in picked if item.label("part") != "EA")
+        assert picked == asking.pick(loaded, plan)
+
+
+def test_languages_are_picked(tmp_path: Path, speaker: Callable[[Speaker], Speaker]) -> None:
+    speaker(Speaker(lambda _: ""))
+    told = run(tmp_path, "--benchmarks", "tombench", "--language", "zh")["tombench"]
+    assert list(told["groups"]["language"]) == ["zh"]
+    with pytest.raises(DataError, match="no items in zh"):
+        run(tmp_path, "--benchmarks", "socialiqa", "--language", "zh")
+
+
+def test_fantom_metrics_reach_the_report(tmp_path: Path, speaker: Callable[[Speaker], Speaker]) -> None:
+    speaker(Speaker(lambda _: "<think> a b c. </think> <answer> Eva and Gus know it </answer>"))
+    told = run(tmp_path, "--benchmarks", "fantom")["fantom"]
+    assert told["headline"] == "inaccessible: All"
+    assert told["metrics"]["inaccessible: Answerability list"]["value"] == 1.0
+    assert told["metrics"]["inaccessible: All"]["value"] == 0.0
+    rows = {row["scenario"]: row["outcome"] for row in read_traces(RunFolder.open(tmp_path))}
+    assert rows["fantom/1-0-0/answerability/list"] == "right"
+    assert rows["fantom/1-0-0/answerability/0"] == "unreadable"  # "know it" is neither yes nor no
+
+
+# ------------------------------------------------------------------------------------------------ SOTOPIA
+
+VERDICT = json.dumps(
+    {f"agent_{n}": {name: {"reasoning": "so", "score": high} for name, (_, high) in RANGES.items()} for n in (1, 2)}
+)
+
+
+def acting(judge: Callable[[], str], move: str = "speak") -> Callable[[str], str]:
+    def say(prompt: str) -> str:
+        if "evaluate how well participants" in prompt:
+            return judge()
+        return json.dumps({"action_type": move, "argument": "Good day."})
+
+    return say
+
+
+def test_episodes_are_played_judged_and_kept(tmp_path: Path, speaker: Callable[[Speaker], Speaker]) -> None:
+    speaker(Speaker(acting(lambda: VERDICT)))
+    told = run(tmp_path, "--benchmarks", "sotopia", "--max-turns", "4")["sotopia"]
+    assert told["metrics"]["goal"] == {"value": 10.0, "low": 10.0, "high": 10.0, "n": 4, "official": True}
+    assert told["metrics"]["overall"]["value"] == pytest.approx((10 + 5 + 10 + 0 + 0 + 5 + 10) / 7)
+    assert told["players"] == {"partner": "some/model", "judge": "some/model"}
+    assert (told["episodes"], told["unjudged"], told["endings"]) == (4, 0, {"4 turns": 4})
+    rows = [row for row in read_traces(RunFolder.open(tmp_path)) if row["benchmark"] == "sotopia"]
+    assert len(rows) == 8  # two of the four turns of each episode are the model's
+    last = [row for row in rows if row["notes"]]
+    assert len(last) == 4 and all("Good day." in row["notes"][2] for row in last)
+
+
+def test_a_broken_judge_reply_is_asked_for_again(tmp_path: Path, speaker: Callable[[Speaker], Speaker]) -> None:
+    replies = iter(["no JSON", VERDICT.replace('"score": 10', '"score": 99')])
+    speaker(Speaker(acting(lambda: next(replies, VERDICT), move="leave")))
+    told = run(tmp_path, "--benchmarks", "sotopia")["sotopia"]
+    assert (told["unjudged"], told["metrics"]["goal"]["n"]) == (0, 4)
+
+
+def test_an_episode_that_no_judge_reply_settles_is_reported_and_never_zero(
+    tmp_path: Path, speaker: Callable[[Speaker], Speaker]
+) -> None:
+    one = speaker(Speaker(acting(lambda: "I liked it.", move="leave")))
+    told = run(tmp_path, "--benchmarks", "sotopia")["sotopia"]
+    assert told["metrics"] == {}
+    assert told["unjudged"] == 4
+    assert "no JSON object in the judge's reply" in told["unjudged_why"][0]
+    judged = [prompt for prompt in one.asked if "evaluate how well" in prompt]
+    assert len(judged) == 2 + 4 + 4  # both seats share their transcript: one greedy question, then drawn anew
+
+
+# ------------------------------------------------------------------------------------------------ diagnostics
+
+
+def test_shortcuts_are_measured(tmp_path: Path, speaker: Callable[[Speaker], Speaker]) -> None:
+    told_a = "<think> Cue Encoding: x y z w.\nResponse Generation: So the answer is B. </think> <answer> A </answer>"
+    speaker(Speaker(lambda _: told_a))
+    told = run(tmp_path, "--benchmarks", "hi-tom", "--diagnose")["hi-tom"]["diagnostics"]
+    assert told["consistency, permuted"]["value"] == 0.0  # always A, whatever stands there
+    assert told["answer contradicts its last stage"]["value"] == 1.0
+    assert told["first option mentioned at (0 start, 1 never)"]["value"] == 1.0
+    assert {"accuracy, no story", "accuracy, no question", "accuracy, permuted"} <= set(told)
+    names = {row["benchmark"] for row in read_traces(RunFolder.open(tmp_path))}
+    assert names == {"hi-tom", "hi-tom: no story", "hi-tom: no question", "hi-tom: permuted"}
+
+
+def test_an_early_choice_shows(tmp_path: Path, speaker: Callable[[Speaker], Speaker]) -> None:
+    early = "<think> Cue Encoding: The answer is B, as we shall see.\nGoal Clarification: all of this. </think> <answer> B </answer>"
+    speaker(Speaker(lambda _: early))
+    told = run(tmp_path, "--benchmarks", "hi-tom", "--diagnose")["hi-tom"]["diagnostics"]
+    assert told["first option mentioned at (0 start, 1 never)"]["value"] < 0.2
+
+
+# ------------------------------------------------------------------------------------------------ tables
+
+
+def test_two_runs_side_by_side_with_a_paired_test(
+    tmp_path: Path, speaker: Callable[[Speaker], Speaker], capsys: pytest.CaptureFixture[str]
+) -> None:
+    speaker(Speaker(lambda _: "<answer> A </answer>"))
+    run(tmp_path / "always A", "--benchmarks", "hi-tom")
+    speaker(Speaker(knowing("sip", "hi-tom")))
+    capsys.readouterr()
+    evaluate.main(["m", "-o", str(tmp_path / "<b>"), "--data", str(FIXTURES), "--benchmarks", "hi-tom",
+                   "--against", str(tmp_path / "always A")])  # fmt: skip
+    shown = capsys.readouterr().out
+    a = reports.read(tmp_path / "always A").reports["hi-tom"]["metrics"]["accuracy"]["value"]
+    wrong = round(3 * (1 - a))
+    assert f"+0 -{wrong} of 3, p=" in shown
+    assert "As published, other protocol" in shown and "0.7083" in shown
+    page = (tmp_path / "<b>" / "evaluation" / "table.html").read_text()
+    assert "&lt;b&gt;" in page and "<b>" not in page
+    assert (tmp_path / "<b>" / "evaluation" / "table.md").read_text() in shown + "\n"
+
+
+def test_against_a_folder_without_reports(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="no evaluation reports there"):
+        run(tmp_path / "x", "--benchmarks", "hi-tom", "--against", str(tmp_path))
+
+
+# ------------------------------------------------------------------------------------------------ refusals
+
+
+def test_a_dry_run_loads_and_writes_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert evaluate.main(["m", "-o", str(tmp_path / "x"), "--data", str(FIXTURES), "--dry-run",
+                          "--benchmarks", "tombench,motivebench,sotopia"]) == 0  # fmt: skip
+    assert capsys.readouterr().out.splitlines() == [
+        "tombench: 3 items, 15 prompts",
+        "motivebench: 3 items, 18 prompts",
+        "sotopia: 4 episodes of up to 20 turns, 4 judge calls",
+    ]
+    assert not (tmp_path / "x").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "wrong"),
+    [
+        (["--benchmarks", "tombenhc"], "no .'tombenhc'.; there are tombench, "),
+        (["--benchmarks", ","], "no benchmark"),
+        (["--benchmarks", "socialiqa", "--prompt", "official"], "socialiqa: its authors publish no prompt; use --prompt sip"),
+        (["--benchmarks", "fantom", "--prompt", "official-cot"], "takes two calls"),
+        (["--benchmarks", "hi-tom", "--backend", "openai"], "needs --base-url"),
+        (["--benchmarks", "hi-tom", "--backend", "openai", "--base-url", "localhost:1"], "must begin with http"),
+        (["--benchmarks", "hi-tom", "--backend", "openai", "--base-url", "http://h", "--extra-body", "[1]"], "--extra-body must be a JSON object"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_is_told_before_anything_is_loaded(arguments: list[str], wrong: str, tmp_path: Path) -> None:
+    with pytest.raises((RecipeError, DataError, PolicyError), match=wrong):
+        run(tmp_path, *arguments)
+
+
+def test_data_without_a_folder_says_where_it_is(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="motivebench: name the folder of its official files with --data; http"):
+        run(tmp_path, "--benchmarks", "motivebench", data=None)
+
+
+def test_a_folder_that_is_no_model_and_no_run_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(PolicyError, match="no such folder"):
+        evaluate.main([str(tmp_path / "nowhere"), "--benchmarks", "hi-tom", "--data", str(FIXTURES)])
+
+
+def test_a_run_without_an_adapter_is_refused(tmp_path: Path) -> None:
+    folder = RunFolder.create(tmp_path / "run")
+    folder.recipe.write_text("grpo: {max_steps: 4}\n")
+    with pytest.raises(PolicyError, match="neither a final adapter nor a complete checkpoint"):
+        evaluate.main([str(folder.path), "--benchmarks", "hi-tom", "--data", str(FIXTURES)])
+
+
+def test_a_run_is_evaluated_at_its_newest_adapter_in_its_own_prompt(
+    tmp_path: Path, speaker: Callable[[Speaker], Speaker]
+) -> None:
+    folder = RunFolder.create(tmp_path / "run")
+    folder.recipe.write_text("prompt: {style: cot}\ngrpo: {max_steps: 4}\nevaluation: {max_new_tokens: 77}\n")
+    for step, complete in ((2, True), (4, True), (6, False)):
+        place = folder.checkpoints / f"checkpoint-{step}"
+        place.mkdir()
+        (place / target.ADAPTER_FILE).write_bytes(b"adapter %d" % step)
+        if complete:
+            (place / "COMPLETE.json").write_text("{}")
+    speaker(Speaker(lambda _: "<answer> A </answer>"))
+    assert evaluate.main([str(folder.path), "--benchmarks", "hi-tom", "--data", str(FIXTURES)]) == 0
+    told = reports.read(folder.path).reports["hi-tom"]
+    assert (told["adapter_step"], told["prompt_style"]) == (4, "cot")
+    assert told["sampling"]["max_new_tokens"] == 77
+    assert told["recipe_sha256"] == folder.recipe_digest()
+    assert {row["step"] for row in read_traces(folder)} == {4}
+
+
+def test_two_evaluations_of_one_folder_do_not_run_at_once(
+    tmp_path: Path, speaker: Callable[[Speaker], Speaker]
+) -> None:
+    speaker(Speaker(lambda _: ""))
+    folder = RunFolder.create(tmp_path)
+    with folder.lock("evaluate"), pytest.raises(RunLogError):
+        run(tmp_path, "--benchmarks", "hi-tom")
