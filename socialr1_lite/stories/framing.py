@@ -39,8 +39,9 @@ class Asked:
     """A question about a tale, and how its answer, its claims and its shortcuts follow from world and sense.
 
     readings: named ways to read the story, most telling first; each wrong option takes the first name that leads to it.
-    turns, retold: named small changes of sense or plot that may flip the answer, besides `edits`. scenery: closing phrases that decide nothing.
-    stated: how many claims an interpretation must state. marked: names of readings that an audit tries as shortcuts.
+    turns, retold: named small changes of sense or plot that may flip the answer, besides `edits`. idle, scenery: how
+    many opening phrases, and how many of the last closing ones, decide nothing.
+    stated: how many claims an interpretation must state. spoken: how an option words an answer ("Anna will {}."). marked: names of readings that an audit tries as shortcuts.
     """
 
     tale: Tale
@@ -54,7 +55,9 @@ class Asked:
     retold: Sequence[tuple[str, Plot]] = ()
     stated: int = 2
     things: tuple[str, ...] = ()
+    idle: int = 0
     scenery: int = 0
+    spoken: str = "{}"
     marked: frozenset[str] = field(default=frozenset({"reality"}))
 
 
@@ -81,7 +84,8 @@ def family(request: Request, asked: Asked) -> Family | None:
         changed = asked.answer(tale.plot.world, tale.sense)
         if changed in asked.options and changed != truth:
             drafts = (_draft(asked, asked.tale), _draft(asked, tale))
-            return Family(drafts, asked.options, tuple(asked.tale.plot.cast), _things(asked), name)
+            options = tuple(asked.spoken.format(option) for option in asked.options)
+            return Family(drafts, options, tuple(asked.tale.plot.cast), _things(asked), name)
     return None
 
 
@@ -129,7 +133,7 @@ def _draft(asked: Asked, tale: Tale) -> Draft:
 
     end = len(told) + len(opening)
     cues = decisive(plot, lambda world: asked.answer(world, sense)) or last_event(plot)
-    frames = [*range(at, at + len(opening)), *range(end, end + len(closing) - asked.scenery)]
+    frames = [*range(at + asked.idle, at + len(opening)), *range(end, end + len(closing) - asked.scenery)]
     readings = asked.readings(plot.world, sense)
     shortcuts: dict[str, str] = {}
     for name, option in readings:
@@ -139,12 +143,12 @@ def _draft(asked: Asked, tale: Tale) -> Draft:
     return Draft(
         sentences=(*told[:at], *opening, *told[at:], *closing),
         question=asked.question,
-        gold=gold,
+        gold=asked.spoken.format(gold),
         cues=tuple(sorted({*(moved(i) for i in cues), *frames})),
         claims=tuple(asked.claims(plot.world, sense)),
         goal=asked.goal(plot.world, sense),
-        shortcuts=shortcuts,
-        marks={name: option for name, option in readings if name in asked.marked and option},
+        shortcuts={asked.spoken.format(option): name for option, name in shortcuts.items()},
+        marks={name: asked.spoken.format(option) for name, option in readings if name in asked.marked and option},
         paragraphs=(*(moved(i) for i in plot.openings), *later),
         stated=asked.stated,
     )
@@ -216,3 +220,22 @@ def contested(dice: Dice, plot: Plot, order: int, heads: Sequence[str], share: f
         return held in plot.places and (held not in below) == hard
 
     return chain_for(dice, plot, order, heads, fits)
+
+
+PONDERS = ("{y} is wondering {what}.", "{y} would like to know {what}.", "{y} asks {self} {what}.", "{y} is trying to guess {what}.")
+
+
+def pondering(request: Request, chain: Sequence[str], what: str) -> tuple[tuple[str, ...], Claim | None]:
+    """For a question of order 2 and up: the closing sentence in which the first of the chain wonders, and that goal."""
+    if len(chain) == 1:
+        return (), None
+    self = "herself" if LEXICON[request.split].people[chain[0]] == "she" else "himself"
+    phrase = request.dice.pick(PONDERS).replace("{y}", chain[0]).replace("{what}", what).replace("{self}", self)
+    return (phrase,), wants(chain[0], f"to know {what}")
+
+
+def will(chain: Sequence[str], doing: str) -> str:
+    """"What will Anna do …?", or what somebody thinks that she will do."""
+    if len(chain) == 1:
+        return f"What will {chain[0]} {doing}?"
+    return f"What {thinking(chain[:-1])}{chain[-1]} will {doing}?"

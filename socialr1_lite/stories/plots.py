@@ -15,6 +15,7 @@ from socialr1_lite.stories.world import MODIFIERS, Event, World, where
 from socialr1_lite.stories.wording import LEXICON, THEIR, THEM, Lexicon, a, listed, say
 
 SCENERY = frozenset({"note"})
+CHANGES = frozenset({"move", "swap"})
 LATER = ("Later that day", "A few hours later", "In the evening", "After lunch")
 
 
@@ -51,8 +52,9 @@ class Plot:
         return self._world
 
     def edited(self, steps: list[Step]) -> Plot:
-        """The same story with other steps."""
-        return replace(self, steps=steps, _world=None)
+        """The same story with other steps; those that begin a chapter are never edited, but may stand elsewhere."""
+        begin = {id(self.steps[i]) for i in self.openings}
+        return replace(self, steps=steps, openings=tuple(i for i, s in enumerate(steps) if id(s) in begin), _world=None)
 
     @property
     def sentences(self) -> tuple[str, ...]:
@@ -188,21 +190,21 @@ def hidden_object(dice: Dice, split: str, *, people: int, places: int, chapters:
         openings.append(len(steps))
         where_is.update(dict.fromkeys(here, rooms[chapter]))
         who = list(cast) if chapter == asked else dice.sample(cast, max(2, people - 1))
-        told = _chapter(dice, words, who, rooms[chapter], thing, here)
+        told = chapter_about(dice, words, who, rooms[chapter], thing, here)
         if chapter:
             told[0] = replace(told[0], text=f"{dice.pick(LATER)}, {told[0].text}")
         steps += told
         if chapter + 1 < chapters:
-            steps.append(_dispersal(who, rooms[chapter]))
+            steps.append(dispersal(who, rooms[chapter]))
     thing, here = main
     return Plot(steps, where_is, cast, thing, here, tuple(openings), [t for t in things[:chapters] if t != thing])
 
 
-def _dispersal(people: Sequence[str], room: str) -> Step:
+def dispersal(people: Sequence[str], room: str) -> Step:
     return Step(Event("leave", people=tuple(people), place=room), f"After that, nobody was left in the {room}.")
 
 
-def _chapter(dice: Dice, words: Lexicon, cast: Sequence[str], room: str, thing: str, places: Sequence[str]) -> list[Step]:
+def chapter_about(dice: Dice, words: Lexicon, cast: Sequence[str], room: str, thing: str, places: Sequence[str]) -> list[Step]:
     """One room, one thing: put somewhere, moved while people leave, perhaps talked about afterwards."""
     teller = Teller(dice, words, cast, room)
     said = len(places) >= 3 and dice.chance(0.4)  # the last place is only ever spoken of
@@ -276,7 +278,7 @@ def edits(dice: Dice, plot: Plot, words: Lexicon) -> list[Edit]:
         event = step.event
         if event.kind == "leave" and i not in plot.openings and len(event.people) == 1:
             found += _timing(plot, i)
-        elif event.kind == "move" and event.thing == plot.thing:
+        elif event.kind in CHANGES and plot.thing in (event.thing, event.other):
             scene = scenes[id(event)]
             found += _attention(dice, plot, words, i, room, sorted(scene.present))
         elif event.kind in MODIFIERS:
@@ -299,13 +301,13 @@ def _timing(plot: Plot, i: int) -> Iterator[Edit]:
     j = i + 1
     while j < len(steps) and steps[j].event.kind in ("leave", "note"):
         j += 1
-    if j < len(steps) and steps[j].event.kind == "move" and not _named_after(steps, j, who):
+    if j < len(steps) and steps[j].event.kind in CHANGES and not _named_after(steps, j, who):
         end = _block(steps, j)
         yield "left later", [*steps[:i], *steps[i + 1 : end], steps[i], *steps[end:]]
     j = i - 1
     while j > 0 and steps[j].event.kind in MODIFIERS | {"leave", "note"}:
         j -= 1
-    if steps[j].event.kind == "move" and steps[j].event.actor != who and not _named_after(steps, j, who):
+    if steps[j].event.kind in CHANGES and steps[j].event.actor != who and not _named_after(steps, j, who):
         yield "left earlier", [*steps[:j], steps[i], *steps[j:i], *steps[i + 1 :]]
 
 

@@ -208,26 +208,42 @@ _CHANGES = {"set": _Effect.set, "look": _Effect.look, "label": _Effect.label, "s
 def _stage(events: Sequence[Event], rooms: Mapping[str, str]) -> list[Scene]:
     """Who is where and who perceives what, in one pass over the events."""
     at: dict[str, str] = {}
+    inside_room: dict[str, frozenset[str]] = {"": _NOBODY}  # of people, brought up to date when somebody moves
     places: dict[str, str] = {}
     scenes: list[Scene] = []
     for event in events:
-        if event.kind in MODIFIERS:
+        kind = event.kind
+        if kind in MODIFIERS:
             _modify(scenes[-1], event)
             continue
-        if event.kind == "enter":
+        if kind == "enter":
             at.update(dict.fromkeys(event.people, event.place))
+            inside_room = _by_room(at)
         room = _room(event, rooms, at)
-        if event.kind == "tell":
+        if kind == "tell":
             present = frozenset((event.actor, *event.people))
         else:
-            present = frozenset(name for name, here in at.items() if here == room)
-            if event.actor:
+            present = inside_room.get(room, _NOBODY)
+            if event.actor and event.actor not in present:
                 present |= {event.actor}
-        scene = Scene(event, room, present, present, present, frozenset(), frozenset(), _changes(event, places))
-        scenes.append(scene)
-        if event.kind == "leave":
+        real = _changes(event, places) if kind in _CHANGING else _UNCHANGED
+        scenes.append(Scene(event, room, present, present, present, _NOBODY, _NOBODY, real))
+        if kind == "leave":
             at.update(dict.fromkeys(event.people, ""))
+            inside_room = _by_room(at)
     return scenes
+
+
+_NOBODY: frozenset[str] = frozenset()
+_CHANGING = frozenset({"put", "move", "swap"})
+_UNCHANGED: dict[tuple[str, str], str] = {}
+
+
+def _by_room(at: Mapping[str, str]) -> dict[str, frozenset[str]]:
+    people: dict[str, set[str]] = {}
+    for name, room in at.items():
+        people.setdefault(room, set()).add(name)
+    return {room: frozenset(names) for room, names in people.items() if room} | {"": _NOBODY}
 
 
 def _room(event: Event, rooms: Mapping[str, str], at: Mapping[str, str]) -> str:
@@ -243,7 +259,8 @@ def _changes(event: Event, places: dict[str, str]) -> dict[tuple[str, str], str]
     if event.kind in ("put", "move"):
         moves = {event.thing: event.place}
     elif event.kind == "swap":
-        moves = {event.thing: places[event.other], event.other: places[event.thing]}
+        pairs = ((event.thing, event.other), (event.other, event.thing))
+        moves = {thing: places[other] for thing, other in pairs if other in places}
     else:
         return {}
     real: dict[tuple[str, str], str] = {}

@@ -1,0 +1,444 @@
+"""Desire: what somebody will choose, given what they like, what they think is to be had, and what others like."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from socialr1_lite.scenario import Claim
+from socialr1_lite.stories.base import Dimension, Family, Request
+from socialr1_lite.stories.framing import (
+    Answer, Asked, Reading, Sense, Tale, belief_claim, chain_for, contested, family, persons, place_of, pondering,
+    state_claim, turned, wants, will,
+)
+from socialr1_lite.stories.plots import Plot, recast
+from socialr1_lite.stories.scenes import GONE, TABLE, menu, swaps, tastes
+from socialr1_lite.stories.wording import LEXICON
+from socialr1_lite.stories.world import World
+
+FALSE_BELIEFS = 0.6  # share of families whose first story hangs on a false belief; its twin is often a true one
+FAVOURITE_LEFT = 1 / 3  # share of families in which the favourite can be had: one of three dishes
+RANKED = (
+    "As everyone knew, {a} liked the {r0} best, then the {r1} and then the {r2}, and {b} liked them in the opposite order.",
+    "Everyone knew the order in which {a} liked the dishes, the {r0}, the {r1}, the {r2}, and that {b} liked them in reverse.",
+    "It was well known that {a} put the {r0} first, the {r1} second and the {r2} last, and that {b} did just the opposite.",
+)
+RANKED_BY_ALL = (
+    "All of them liked the {r0} best, then the {r1} and then the {r2}.",
+    "They had the same taste: the {r0} came first, the {r1} second and the {r2} last.",
+    "Each of them would rather have the {r0} than the {r1}, and rather the {r1} than the {r2}.",
+)
+ORDERS = (
+    "Without looking at the table, {a} is to ask for one dish.",
+    "Now {a} may ask for one dish, without seeing what stands on the table.",
+    "{a} is asked over the phone which dish {she_a} wants.",
+    "Now it is the turn of {a} to ask for one dish, with no view of the table.",
+)
+ALL_ORDER = (
+    "Without looking at the table, each of them writes down one dish to ask for.",
+    "Now each of them may ask for one dish, without seeing what stands on the table.",
+    "Each of them is now to name one dish on a slip of paper, with no view of the table.",
+)
+
+
+def _left(world: World, foods: Sequence[str], chain: Sequence[str]) -> list[str]:
+    """The dishes that the chain thinks are still on the table."""
+    return [food for food in foods if place_of(world, food, *chain) == TABLE]
+
+
+def _first_of(ranking: Sequence[str], left: Sequence[str]) -> str | None:
+    return next((food for food in ranking if food in left), None)
+
+
+def _asks_for(food: str | None) -> str | None:
+    return None if food is None else f"ask for the {food}"
+
+
+def _ranking(request: Request, target: str, foods: Sequence[str], left: Sequence[str]) -> list[str] | None:
+    """An order of the dishes whose first one left is the target: the favourite itself in a third of the families."""
+    dice = request.dice
+    gone = [food for food in foods if food not in left]
+    if target in gone:
+        return None
+    favourite = dice.chance(FAVOURITE_LEFT)
+    if not favourite and not gone:
+        return None
+    above = [] if favourite else dice.sample(gone, len(gone))
+    rest = [food for food in foods if food != target and food not in above]
+    return [*above, target, *dice.sample(rest, len(rest))]
+
+
+def _left_claims(world: World, chain: Sequence[str], ranking: Sequence[str], gold: str) -> list[Claim]:
+    """That the chosen dish is thought to be on the table, and that those liked better are thought to be gone."""
+    states = ("still on the table", "all gone")
+    above = [food for food in ranking[: ranking.index(gold)]]
+    really = states if place_of(world, gold) == TABLE else states[::-1]
+    return [Claim(tuple(chain), f"the {gold}", "is", states[0], states[1:]), Claim((), f"the {gold}", "is", really[0], really[1:]),
+            *(Claim(tuple(chain), f"the {food}", "is", states[1], states[:1]) for food in above)]
+
+
+def chooses(request: Request) -> Family | None:
+    """The favourite dish may be gone, or be thought to be gone: what will A ask for?"""
+    dice = request.dice
+    plot = menu(dice, request.split, people=max(3, request.order + 1) + dice.below(2), count=3, chapters=request.chapters)
+    foods = plot.others[-3:]
+    target, false = foods[int(request.slot * 3)], dice.chance(FALSE_BELIEFS)
+    real = _left(plot.world, foods, ())
+
+    def fits(chain: tuple[str, ...]) -> bool:
+        left = _left(plot.world, foods, chain)
+        return target in left and (left != real) == false
+
+    chain = chain_for(dice, plot, request.order, plot.cast, fits)
+    ranking = _ranking(request, target, foods, _left(plot.world, foods, chain)) if chain else None
+    if chain is None or ranking is None:
+        return None
+    who, other = chain[-1], dice.pick([name for name in plot.cast if name != chain[-1]])
+    sense = {**persons(request.split, a=who, b=other), **{f"r{i}": food for i, food in enumerate(ranking)}}
+    options = tuple(f"ask for the {food}" for food in foods)
+
+    def ranked(sense: Sense) -> list[str]:
+        return [sense[f"r{i}"] for i in range(3)]
+
+    def choice(world: World, sense: Sense, chain: Sequence[str]) -> str | None:
+        return _first_of(ranked(sense), _left(world, foods, chain))
+
+    def answer(world: World, sense: Sense) -> str | None:
+        return _asks_for(choice(world, sense, chain))
+
+    def claims(world: World, sense: Sense) -> Sequence[Claim]:
+        food = str(choice(world, sense, chain))
+        state = state_claim(who, "wants to", f"ask for the {food}", options, chain[:-1])
+        return (state, *_left_claims(world, chain, ranked(sense), food))
+
+    def readings(world: World, sense: Sense) -> list[Reading]:
+        low: list[Reading] = [("one order too low", _asks_for(choice(world, sense, chain[1:])))] if len(chain) > 1 else []
+        reverse = _first_of(ranked(sense)[::-1], _left(world, foods, chain))
+        return [*low, ("reality", _asks_for(choice(world, sense, ()))), ("favourite", _asks_for(sense["r0"])),
+                ("another's taste", _asks_for(reverse)), *(("second choice", option) for option in options)]
+
+    ponder, goal = pondering(request, chain, f"what {who} will ask for to get the best dish")
+    own = wants(who, "to get the best dish that is left", "to get the worst dish that is left")
+    return family(request, Asked(
+        Tale(plot, sense, (dice.pick(RANKED),), (dice.pick(ORDERS), *ponder)), will(chain, "do to get the best dish"), options,
+        answer, claims, lambda world, sense: goal or own, readings, [("tastes exchanged", turned(sense, "r0", "r2")),
+        ("order of tastes", turned(sense, "r0", "r1")), ("order of tastes", turned(sense, "r1", "r2"))],
+        retold=_about_other(plot, foods), scenery=len(ponder), things=tuple(foods), marked=frozenset({"reality", "favourite"}), spoken=f"{who} will {{}}.",
+    ))
+
+
+def _about_other(plot: Plot, foods: Sequence[str]) -> list[tuple[str, Plot]]:
+    """The stories in which one dish that ran out is another one."""
+    out = plot.thing
+    found = []
+    for food in foods:
+        steps = []
+        for step in plot.steps:
+            names = {out: food, food: out}
+            if step.event.kind in ("move", "tell") and step.event.thing in names:
+                new = names[step.event.thing]
+                text = step.text.replace(f"the {step.event.thing}", f"the {new}")
+                step = replace(step, event=replace(step.event, thing=new), text=text)
+            steps.append(step)
+        if food != out:
+            found.append(("another dish gone", plot.edited(steps)))
+    return found
+
+
+def who_asks(request: Request) -> Family | None:
+    """All have the same taste, but not the same view of what is left: who will ask for this dish?"""
+    dice = request.dice
+    plot = menu(dice, request.split, people=3 + dice.below(2), count=3, chapters=request.chapters)
+    foods, target = plot.others[-3:], plot.cast[int(request.slot * len(plot.cast))]
+    left = _left(plot.world, foods, (target,))
+    ranking = _ranking(request, dice.pick(left), foods, left) if left else None
+    if ranking is None:
+        return None
+    asked = str(_first_of(ranking, left))
+    sense = {f"r{i}": food for i, food in enumerate(ranking)}
+
+    def answer(world: World, sense: Sense) -> str | None:
+        found = [name for name in plot.cast if _first_of(ranking, _left(world, foods, (name,))) == asked]
+        return found[0] if len(found) == 1 else None
+
+    if answer(plot.world, sense) != target:
+        return None
+    all_asks = [f"ask for the {food}" for food in foods]
+
+    def claims(world: World, sense: Sense) -> Sequence[Claim]:
+        who = str(answer(world, sense))
+        return (state_claim(who, "wants to", f"ask for the {asked}", all_asks), *_left_claims(world, (who,), ranking, asked))
+
+    def readings(world: World, sense: Sense) -> list[Reading]:
+        mover = next((s.event.actor for s in reversed(plot.steps) if s.event.kind == "move"), None)
+        return [("last actor", mover), *(("asks for another dish", name) for name in plot.cast)]
+
+    retold = [("people exchanged", other) for name in plot.cast if name != target
+              if (other := recast(plot, LEXICON[request.split], target, name)) is not None]
+    goal = wants(target, "to get the best dish that is left", "to get the worst dish that is left")
+
+    def aim(world: World, sense: Sense) -> Claim:
+        return replace(goal, subject=str(answer(world, sense)))
+
+    return family(request, Asked(
+        Tale(plot, sense, (dice.pick(RANKED_BY_ALL),), (dice.pick(ALL_ORDER),)), f"Who will ask for the {asked} as the best dish that is left?",
+        tuple(plot.cast), answer, claims, aim, readings, retold=retold, things=tuple(foods), marked=frozenset({"last actor"}),
+    ))
+
+
+OWN = (
+    "As for {a}, the {own} was what {she_a} liked best.",
+    "{a}, for one, liked the {own} best.",
+    "For {a} nothing was as good as the {own}.",
+    "{a} never wanted anything but the {own}.",
+)
+SERVES = (
+    "Now {a} wants to serve {y} the dish that {y} likes best.",
+    "{a} would like to please {y} with the dish that {y} likes best.",
+    "{a} is about to bring {y} a dish and wants it to be the one that {y} likes best.",
+    "It is {a} who brings {y} something to eat, and {she_a} wants {y} to have the best dish.",
+)
+
+
+def _taste_claims(plot: Plot, world: World, chain: Sequence[str]) -> list[Claim]:
+    """What the chain thinks that the first of the cast likes best."""
+    held = place_of(world, plot.thing, *chain)
+    rivals = tuple(f"is the {food}" for food in plot.places if food != held)
+    return [] if held is None else [Claim(tuple(chain), f"{plot.cast[0]}'s favourite", "now", f"is the {held}", rivals)]
+
+
+def _taste_readings(plot: Plot, world: World, chain: Sequence[str], of: Callable[[str | None], str | None]) -> list[Reading]:
+    low: list[Reading] = [("one order too low", of(place_of(world, plot.thing, *chain[1:])))] if len(chain) > 1 else []
+    stays = world.history(("where", plot.thing))
+    return [*low, ("reality", of(place_of(world, plot.thing))), ("first taste", of(stays[0])),
+            *(("earlier taste", of(food)) for food in stays)]
+
+
+def brings(request: Request) -> Family | None:
+    """A wants to please Y, whose taste has changed, perhaps unnoticed; A's own taste is another matter."""
+    dice = request.dice
+    plot = tastes(dice, request.split, people=max(3, request.order + 1) + dice.below(2), count=2 + dice.below(2),
+                  chapters=request.chapters)
+    target = plot.places[int(request.slot * len(plot.places))]
+    chain = contested(dice, plot, request.order, plot.cast[1:], FALSE_BELIEFS)
+    if chain is None or place_of(plot.world, plot.thing, *chain) != target:
+        return None
+    who, guest = chain[-1], plot.cast[0]
+    sense = {**persons(request.split, a=who, y=guest), "own": dice.pick(plot.places)}
+    options = tuple(f"serve the {food}" for food in plot.places)
+
+    def serves(food: str | None) -> str | None:
+        return None if food is None else f"serve the {food}"
+
+    def answer(world: World, sense: Sense) -> str | None:
+        return serves(place_of(world, plot.thing, *chain))
+
+    def claims(world: World, sense: Sense) -> Sequence[Claim]:
+        state = state_claim(who, "wants to", str(answer(world, sense)), options, chain[:-1])
+        return (state, *_taste_claims(plot, world, chain))
+
+    def readings(world: World, sense: Sense) -> list[Reading]:
+        return [("own taste", serves(sense["own"])), *_taste_readings(plot, world, chain, serves), *(("only said", o) for o in options)]
+
+    ponder, goal = pondering(request, chain, f"what {who} will serve to please {guest}")
+    own = wants(who, f"to serve {guest} the dish that {guest} likes best")
+    return family(request, Asked(
+        Tale(plot, sense, (dice.pick(OWN),), (dice.pick(SERVES), *ponder)), will(chain, f"do to please {guest}"), options,
+        answer, claims, lambda world, sense: goal or own, readings, idle=1, scenery=len(ponder), things=tuple(plot.places),
+        marked=frozenset({"reality", "own taste"}), spoken=f"{who} will {{}}.",
+    ))
+
+
+MATES = (
+    "{s} always wants to eat the same dish as {y}, while {t} always leaves {y} the dish that {y} likes best.",
+    "{t} always leaves {y} the dish that {y} likes best, while {s} always wants to eat the same dish as {y}.",
+    "Above all, {s} wants to share the favourite dish of {y}, whereas {t} wants to leave it for {y}.",
+    "Above all, {t} wants to leave the favourite dish of {y} for {y}, whereas {s} wants to share it.",
+)
+TAKES = (
+    "Left to {self_a}, {a} would rather eat the {own}, but that matters less to {her_a}, and now {she_a} takes one of the two dishes.",
+    "{a} {self_a} prefers the {own}, but that is not what counts most for {her_a} as {she_a} now chooses one of the two dishes.",
+    "The {own} is what {a} {self_a} finds tastier, but that counts less for {her_a}, and now {she_a} reaches for one dish.",
+)
+
+
+def shares(request: Request) -> Family | None:
+    """Two wishes in conflict: one's own taste, and to eat what Y likes best (or to leave it to Y)."""
+    dice = request.dice
+    plot = tastes(dice, request.split, people=max(3, request.order + 1) + dice.below(2), count=2, chapters=request.chapters)
+    chain = contested(dice, plot, request.order, plot.cast[1:], FALSE_BELIEFS)
+    others = [name for name in plot.cast[1:] if chain and name != chain[-1]]
+    if chain is None or not others:
+        return None
+    who, guest, other = chain[-1], plot.cast[0], dice.pick(others)
+    held = place_of(plot.world, plot.thing, *chain)
+    same = plot.places[int(request.slot * 2)] == held
+    she = LEXICON[request.split].people[who] == "she"
+    sense = {**persons(request.split, a=who, y=guest), "s": who if same else other, "t": other if same else who,
+             "own": dice.pick(plot.places), "self_a": "herself" if she else "himself"}
+    options = tuple(f"take the {food}" for food in plot.places)
+
+    def takes(food: str | None, sense: Sense) -> str | None:
+        if food is None:
+            return None
+        return f"take the {food if sense['s'] == who else plot.places[1 - plot.places.index(food)]}"
+
+    def answer(world: World, sense: Sense) -> str | None:
+        return takes(place_of(world, plot.thing, *chain), sense)
+
+    def claims(world: World, sense: Sense) -> Sequence[Claim]:
+        state = state_claim(who, "wants to", str(answer(world, sense)), options, chain[:-1])
+        aims = (f"eat what {guest} likes best", f"leave what {guest} likes best")
+        mine, other_aim = aims if sense["s"] == who else aims[::-1]
+        return (state, state_claim(who, "wants to", mine, aims, chain[:-1]), state_claim(other, "wants to", other_aim, aims),
+                *_taste_claims(plot, world, chain))
+
+    def readings(world: World, sense: Sense) -> list[Reading]:
+        own = f"take the {sense['own']}"
+        return [*_taste_readings(plot, world, chain, lambda food: takes(food, sense)), ("own taste", own),
+                *(("aim turned round", option) for option in options)]
+
+    ponder, goal = pondering(request, chain, f"which dish {who} will take")
+
+    def aim(world: World, sense: Sense) -> Claim:
+        share, leave = f"to share the favourite dish of {guest}", f"to leave the favourite dish to {guest}"
+        return goal or (wants(who, share, leave) if sense["s"] == who else wants(who, leave, share))
+
+    question = will(chain, "do when the two dishes are offered")
+    return family(request, Asked(
+        Tale(plot, sense, (dice.pick(MATES),), (dice.pick(TAKES), *ponder)), question, options, answer, claims, aim, readings,
+        [("aims exchanged", turned(sense, "s", "t"))], scenery=len(ponder) + 1, things=tuple(plot.places),
+        marked=frozenset({"reality", "own taste"}), spoken=f"{who} will {{}}.",
+    ))
+
+
+RATHER = (
+    "As everyone knew, {a} would rather have the {p} than the {n}, and {b} rather the {n} than the {p}.",
+    "As everyone knew, {b} would rather have the {n} than the {p}, and {a} rather the {p} than the {n}.",
+    "Everyone was aware that {a} liked the {p} more than the {n}, and {b} the {n} more than the {p}.",
+    "Everyone was aware that {b} liked the {n} more than the {p}, and {a} the {p} more than the {n}.",
+)
+MAY_OPEN = (
+    "Now {a} may open one container and keep what is in it.",
+    "{a} is allowed to keep what is in the one container that {she_a} opens.",
+    "One container may now be opened by {a}, who may keep what is in it.",
+)
+
+
+def opens(request: Request) -> Family | None:
+    """A may open one container to get what A likes more: where is that, as A has it?"""
+    dice = request.dice
+    plot = swaps(dice, request.split, people=max(3, request.order + 1) + dice.below(2), count=3, chapters=request.chapters)
+    things, target = [*plot.others[-2:], plot.thing], plot.places[int(request.slot * 3)]
+    false = dice.chance(FALSE_BELIEFS)
+
+    def fits(chain: tuple[str, ...]) -> bool:
+        found = [thing for thing in things if place_of(plot.world, thing, *chain) == target]
+        return len(found) == 1 and (place_of(plot.world, found[0]) != target) == false
+
+    chain = chain_for(dice, plot, request.order, plot.cast, fits)
+    if chain is None:
+        return None
+    liked = next(thing for thing in things if place_of(plot.world, thing, *chain) == target)
+    less = dice.pick([thing for thing in things if thing != liked])
+    who, other = chain[-1], dice.pick([name for name in plot.cast if name != chain[-1]])
+    plot = replace(plot, thing=liked)
+    sense = {**persons(request.split, a=who, b=other), "p": liked, "n": less}
+    options = tuple(f"open the {place}" for place in plot.places)
+
+    def open_(place: str | None) -> str | None:
+        return None if place is None else f"open the {place}"
+
+    def answer(world: World, sense: Sense) -> str | None:
+        return open_(place_of(world, sense["p"], *chain))
+
+    def claims(world: World, sense: Sense) -> Sequence[Claim]:
+        state = state_claim(who, "wants to", str(answer(world, sense)), options, chain[:-1])
+        return (state, *belief_claim(plot, world, chain, sense["p"]), *belief_claim(plot, world, (), sense["p"]))
+
+    def readings(world: World, sense: Sense) -> list[Reading]:
+        low: list[Reading] = [("one order too low", open_(place_of(world, sense["p"], *chain[1:])))] if len(chain) > 1 else []
+        return [*low, ("reality", open_(place_of(world, sense["p"]))),
+                ("another's taste", open_(place_of(world, sense["n"], *chain))),
+                ("first place", open_(world.history(("where", sense["p"]))[0])), *(("a third thing", option) for option in options)]
+
+    ponder, goal = pondering(request, chain, f"which container {who} will open")
+
+    def aim(world: World, sense: Sense) -> Claim:
+        return goal or wants(who, f"to have the {sense['p']}", f"to have the {sense['n']}")
+
+    return family(request, Asked(
+        Tale(plot, sense, (dice.pick(RATHER),), (dice.pick(MAY_OPEN), *ponder)),
+        will(chain, f"do to have the {liked} or the {less}, whichever {who} likes more"), options, answer, claims, aim, readings,
+        [("tastes exchanged", turned(sense, "p", "n"))], scenery=len(ponder), things=tuple(things), spoken=f"{who} will {{}}.",
+    ))
+
+
+GOES_STRAIGHT = (
+    "{a} wants one of these things and no other, and goes straight to the {c}.",
+    "There is only one of these things that {a} wants, and {she_a} walks straight up to the {c}.",
+    "Looking for one thing only, {a} opens the {c} at once.",
+    "{a} wants nothing but one of these things and heads for the {c}.",
+)
+
+
+def is_after(request: Request) -> Family | None:
+    """A goes to a container: which thing does A want, given what A thinks is in it?"""
+    dice = request.dice
+    plot = swaps(dice, request.split, people=max(3, request.order + 1) + dice.below(2), count=3, chapters=request.chapters)
+    things = [*plot.others[-2:], plot.thing]
+    plot = replace(plot, thing=things[int(request.slot * 3)])
+    chain = contested(dice, plot, request.order, plot.cast, FALSE_BELIEFS)
+    if chain is None:
+        return None
+    who = chain[-1]
+    sense = {**persons(request.split, a=who), "c": str(place_of(plot.world, plot.thing, *chain))}
+    options = tuple(f"have the {thing}" for thing in things)
+
+    def has(world: World, place: str, people: Sequence[str]) -> str | None:
+        found = [thing for thing in things if place_of(world, thing, *people) == place]
+        return f"have the {found[0]}" if len(found) == 1 else None
+
+    def answer(world: World, sense: Sense) -> str | None:
+        return has(world, sense["c"], chain)
+
+    def claims(world: World, sense: Sense) -> Sequence[Claim]:
+        gold = str(answer(world, sense))
+        thing = gold.removeprefix("have the ")
+        state = state_claim(who, "wants to", gold, options, chain[:-1])
+        return (state, *belief_claim(plot, world, chain, thing), *belief_claim(plot, world, (), thing))
+
+    def readings(world: World, sense: Sense) -> list[Reading]:
+        low: list[Reading] = [("one order too low", has(world, sense["c"], chain[1:]))] if len(chain) > 1 else []
+        first = [t for t in things if world.history(("where", t))[0] == sense["c"]]
+        return [*low, ("reality", has(world, sense["c"], ())), ("first content", f"have the {first[0]}"),
+                *(("another thing", option) for option in options)]
+
+    ponder, goal = pondering(request, chain, f"what {who} wants")
+    asked = f"What {thinking_wants(chain)}?"
+
+    def aim(world: World, sense: Sense) -> Claim:
+        gold = str(answer(world, sense))
+        return goal or wants(who, f"to {gold}", *(f"to {option}" for option in options if option != gold))
+
+    turns = [("goes elsewhere", {**sense, "c": place}) for place in plot.places if place != sense["c"]]
+    return family(request, Asked(
+        Tale(plot, sense, (), (dice.pick(GOES_STRAIGHT), *ponder)), asked, options, answer, claims, aim, readings, turns,
+        scenery=len(ponder), things=tuple(things), spoken=f"{who} wants to {{}}.",
+    ))
+
+
+def thinking_wants(chain: Sequence[str]) -> str:
+    """"does Anna want", or "does Ben think that Anna wants"."""
+    inner = "".join(f" that {name} thinks" for name in chain[1:-1])
+    return f"does {chain[0]} want" if len(chain) == 1 else f"does {chain[0]} think{inner} that {chain[-1]} wants"
+
+
+DIMENSION = Dimension(
+    name="desire",
+    orders=(1, 2, 3),
+    templates={
+        "chooses": chooses, "who asks": who_asks, "brings": brings, "shares": shares, "opens": opens, "is after": is_after,
+    },
+    of_order=lambda template, order: order == 1 or template != "who asks",
+)

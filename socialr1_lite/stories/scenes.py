@@ -1,0 +1,275 @@
+"""Further small worlds, told like hidden objects: things that change places, food that runs out, tastes that change,
+who cooked a dish, and how a dish turned out. What each is about is a fluent of the simulation (`where(thing)`), whatever
+its values are called.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from socialr1_lite.stories.base import Dice
+from socialr1_lite.stories.plots import LATER, Plot, Step, Teller, chapter_about, dispersal
+from socialr1_lite.stories.wording import LEXICON, THEIR, Lexicon
+from socialr1_lite.stories.world import Event
+
+LEAVE = 0.35  # share of those present who leave before each change
+ONLOOKER = 0.3  # share of changes that somebody sees unseen, or misses
+PASSED_ON = 0.3  # share of stories in which somebody writes a message afterwards
+TABLE, GONE = "table", "rubbish"
+GOOD, SPOILT = "good", "spoilt"
+FOODS = {
+    "train": ("soup", "cake", "salad", "stew", "pie", "porridge", "pasta", "pizza", "trifle", "casserole"),
+    "test": ("curry", "omelette", "waffle", "risotto", "quiche", "pudding", "lasagne", "muffin", "crumble", "goulash"),
+}
+SERVED = (
+    "One portion of the {f} stood on the table.",
+    "On the table there was one portion of the {f}.",
+    "{a} put one portion of the {f} on the table.",
+    "There was enough of the {f} for one person.",
+    "The table also held a plate of the {f}.",
+)
+EATEN = (
+    "{a} ate up the {f}.",
+    "{a} finished the {f}, so that none of it was left.",
+    "{a} knocked over the {f} and had to throw it away.",
+    "{a} gave the {f} to a hungry neighbour.",
+    "{a} took the {f} away and fed it to the dog.",
+)
+LIKED = (
+    "{y} tasted everything, and it was plain to see that {y} liked the {f} best.",
+    "After a spoonful of each dish, {y} pointed at the {f} as the one that {she} liked best.",
+    "{y} tried each dish and declared the {f} the best of all.",
+)
+LIKED_NOW = (
+    "{y} tasted everything once more, pushed away the {g} and held up the {f} as the best.",
+    "{y} tried a second spoonful of each dish and now gave the first place to the {f} instead of the {g}.",
+    "With another taste of everything, {y} changed {hers} mind and preferred the {f} to the {g}.",
+    "{y} made a face at the {g} and said that the {f} was the best after all.",
+)
+COOKED = ("{a} cooked the {f}.", "{a} made the {f}.", "{a} prepared the {f} with a lot of care.")
+COOKED_ANEW = (
+    "{a} poured {b}'s {f} away and cooked another in the same pot.",
+    "{a} threw {b}'s {f} out and made a new one that looked the same.",
+    "The {f} was dropped, and {a} cooked a new one that looked just like {b}'s.",
+)
+STATES = {
+    GOOD: ("The {f} had turned out well.", "The {f} smelled wonderful.", "Everyone agreed that the {f} was a success."),
+    SPOILT: ("The {f} had turned out badly.", "The {f} smelled of nothing but smoke.", "Everyone agreed that the {f} was a failure."),
+}
+STATES_NOW = {
+    GOOD: ("{a} rescued the {f} with cream and spices.", "{a} seasoned the {f} again until it was delicious.",
+           "{a} worked on the {f} until it was a delight."),
+    SPOILT: ("{a} spoilt the {f} with a whole packet of salt.", "{a} ruined the {f} by letting it burn.",
+             "{a} dropped a bar of soap into the {f} and spoilt it."),
+}
+
+Change = Callable[[Teller], Step]
+Message = tuple[str, str, str]  # thing, value, and the clause that says so
+
+
+def _told(dice: Dice, teller: Teller, first: Callable[[], None], changes: Sequence[Change], keep: Sequence[str] = ()) -> None:
+    """The beginning, then each change after some people have left, at times with an onlooker."""
+    first()
+    for change in changes:
+        _departures(dice, teller, keep)
+        if dice.chance(0.7):
+            teller.filler(())
+        step = change(teller)
+        teller.steps.append(step)
+        outside = [who for who in teller.people if who not in teller.present]
+        inside = [who for who in teller.present if who != step.event.actor]
+        if outside and dice.chance(ONLOOKER):
+            teller.modifier(dice.pick(("peek", "peek", "camera", "monitor")), dice.pick(outside))
+        elif inside and dice.chance(ONLOOKER):
+            teller.modifier(dice.pick(("distract", "daydream")), dice.pick(inside))
+    _departures(dice, teller, ())
+
+
+def _departures(dice: Dice, teller: Teller, keep: Sequence[str]) -> None:
+    for who in list(teller.present):
+        if len(teller.present) > 1 and who not in keep and dice.chance(LEAVE):
+            teller.leave(who)
+
+
+def _message(dice: Dice, teller: Teller, about: Callable[[], Message], unable: Sequence[str] = ()) -> None:
+    """Perhaps somebody writes to one whose leaving they saw."""
+    pairs = [(s, h) for h, seen in teller.saw_leave.items() if h not in teller.present for s in sorted(seen) if h not in unable]
+    if pairs and dice.chance(PASSED_ON):
+        speaker, hearer = dice.pick(pairs)
+        thing, value, clause = about()
+        text = dice.pick((f"{speaker} sent {hearer} a private message saying that {clause}.",
+                          f"{speaker} texted {hearer}, and only {hearer}, that {clause}."))
+        teller.steps.append(Step(Event("tell", speaker, thing, value, (hearer,)), text))
+
+
+def _plot(dice: Dice, teller: Teller, chapters: int, thing: str, places: Sequence[str]) -> Plot:
+    """The scene as a plot, among chapters about other things in other rooms if wanted."""
+    if dice.chance(0.7):
+        teller.filler(())
+    plot = Plot(teller.steps, dict.fromkeys(places, teller.room), teller.people, thing, list(places))
+    for _ in range(chapters - 1):
+        plot = _with_chapter(dice, teller.words, plot)
+    return plot
+
+
+def _with_chapter(dice: Dice, words: Lexicon, plot: Plot) -> Plot:
+    """The plot and, before or after it, a chapter that has nothing to do with it."""
+    told = " ".join(plot.sentences)
+
+    def unused(nouns: Sequence[str]) -> list[str]:
+        return [noun for noun in nouns if noun not in told]
+
+    room, thing = dice.pick(unused(words.rooms)), dice.pick(unused(words.things))
+    places = dice.sample(unused(words.containers), 3)
+    other = chapter_about(dice, words, dice.sample(plot.cast, max(2, len(plot.cast) - 1)), room, thing, places)
+    first = dice.chance(0.5)
+    one, two = (other, plot.steps) if first else (plot.steps, other)
+    last = [step for step in one if step.event.kind == "enter" and len(step.event.people) > 1][-1].event
+    two = [replace(two[0], text=f"{dice.pick(LATER)}, {two[0].text}"), *two[1:]]
+    gap = len(one) + 1
+    openings = (0, *(i + gap for i in plot.openings)) if first else (*plot.openings, gap)
+    steps = [*one, dispersal(last.people, last.place), *two]
+    return replace(plot, steps=steps, openings=openings, rooms=plot.rooms | dict.fromkeys(places, room),
+                   others=[*plot.others, thing], _world=None)
+
+
+def swaps(dice: Dice, split: str, *, people: int, count: int, chapters: int = 1) -> Plot:
+    """`count` things in as many containers; some change places. Set `thing` to the one that is asked about."""
+    words = LEXICON[split]
+    teller = Teller(dice, words, dice.sample(tuple(words.people), people), dice.pick(words.rooms))
+    things, places = dice.sample(words.things, count), dice.sample(words.containers, count)
+    at = dict(zip(things, places, strict=True))
+
+    def first() -> None:
+        teller.set_out(dice.sample(places, count) if dice.chance(0.5) else ())
+        for thing in things:
+            teller.put(thing, at[thing])
+
+    def swap(teller: Teller) -> Step:
+        one, two = dice.sample(things, 2)
+        who = dice.pick(teller.present)
+        at[one], at[two] = at[two], at[one]
+        teller.add("swap", actor=who, thing=one, other=two, a=who, o=one, o2=two)
+        return teller.steps.pop()
+
+    def about() -> Message:
+        thing = dice.pick(things)
+        place = at[thing] if dice.chance(0.6) else dice.pick(places)
+        return thing, place, f"the {thing} was in the {place}"
+
+    _told(dice, teller, first, [swap] * (1 + dice.below(2)))
+    _message(dice, teller, about)
+    plot = _plot(dice, teller, chapters, things[0], places)
+    return replace(plot, others=[*plot.others, *things[1:]])
+
+
+def menu(dice: Dice, split: str, *, people: int, count: int, chapters: int = 1) -> Plot:
+    """`count` dishes on a table, one or two of which run out. `others` are the dishes; `thing` is one that ran out."""
+    words = LEXICON[split]
+    teller = Teller(dice, words, dice.sample(tuple(words.people), people), dice.pick(("kitchen", "dining room")
+                    if split == "train" else ("lounge", "conservatory")))
+    foods = dice.sample(FOODS[split], count)
+    finished = dice.sample(foods, 1 + dice.chance(0.5))
+    ways = dice.sample(EATEN, 2)
+
+    def first() -> None:
+        teller.set_out(())
+        for food, phrase in zip(foods, dice.sample(SERVED, count), strict=True):
+            text = phrase.format(f=food, a=dice.pick(teller.people))
+            teller.steps.append(Step(Event("put", thing=food, place=TABLE), text))
+
+    def finish(food: str, way: str) -> Change:
+        def change(teller: Teller) -> Step:
+            who = dice.pick(teller.present)
+            return Step(Event("move", who, food, GONE), way.format(a=who, f=food))
+
+        return change
+
+    def about() -> Message:
+        food = dice.pick(finished)
+        return food, GONE, f"the {food} was all gone"
+
+    _told(dice, teller, first, [finish(food, way) for food, way in zip(finished, ways, strict=False)])
+    _message(dice, teller, about)
+    plot = _plot(dice, teller, chapters, dice.pick(finished), (TABLE, GONE))
+    return replace(plot, others=[*plot.others, *foods])
+
+
+def favourite_of(name: str) -> str:
+    """The fluent's name: which dish somebody likes best."""
+    return f"favourite of {name}"
+
+
+def tastes(dice: Dice, split: str, *, people: int, count: int, chapters: int = 1) -> Plot:
+    """Somebody (the first of the cast) likes one dish best, then another. `places` are the dishes."""
+    words = LEXICON[split]
+    cast = dice.sample(tuple(words.people), people)
+    room = dice.pick(("kitchen", "dining room") if split == "train" else ("lounge", "conservatory"))
+    teller = Teller(dice, words, dice.sample(cast, people), room)
+    foods = dice.sample(FOODS[split], count)
+    who = cast[0]
+    pronouns = {"y": who, "she": words.people[who], "hers": THEIR[words.people[who]]}
+    ways = dice.sample(LIKED_NOW, count - 1)
+    fluent = favourite_of(who)
+
+    def first() -> None:
+        teller.set_out(())
+        text = dice.pick(LIKED).format(f=foods[0], **pronouns)
+        teller.steps.append(Step(Event("put", thing=fluent, place=foods[0]), text))
+
+    def change(old: str, new: str, way: str) -> Change:
+        return lambda teller: Step(Event("move", who, fluent, new), way.format(f=new, g=old, **pronouns))
+
+    def about() -> Message:
+        food = foods[-1] if dice.chance(0.6) else dice.pick(foods)
+        return fluent, food, f"{who} liked the {food} best"
+
+    changes = [change(old, new, way) for old, new, way in zip(foods, foods[1:], ways, strict=False)]
+    _told(dice, teller, first, changes, keep=(who,))
+    _message(dice, teller, about, unable=(who,))
+    return replace(_plot(dice, teller, chapters, fluent, foods), cast=cast)
+
+
+def cooks(dice: Dice, split: str, *, people: int, chapters: int = 1) -> tuple[Plot, str]:
+    """One person cooks a dish, another one secretly or openly cooks it anew. The plot (`places`: the two) and the dish."""
+    words = LEXICON[split]
+    room = "kitchen" if split == "train" else "cabin"
+    teller = Teller(dice, words, dice.sample(tuple(words.people), people), room)
+    food = dice.pick(FOODS[split])
+    one, two = dice.sample(teller.people, 2)
+    fluent = f"cook of the {food}"
+
+    def first() -> None:
+        teller.set_out(())
+        teller.steps.append(Step(Event("put", one, fluent, one), dice.pick(COOKED).format(a=one, f=food)))
+
+    def anew(teller: Teller) -> Step:
+        return Step(Event("move", two, fluent, two), dice.pick(COOKED_ANEW).format(a=two, b=one, f=food))
+
+    _told(dice, teller, first, [anew], keep=(two,))
+    _message(dice, teller, lambda: (fluent, two, f"{two} had cooked the {food}"))
+    return _plot(dice, teller, chapters, fluent, (one, two)), food
+
+
+def outcomes(dice: Dice, split: str, *, people: int, chapters: int = 1) -> tuple[Plot, str]:
+    """A dish turns out well or badly, and then the other way round. The plot (`places`: good, spoilt) and the dish."""
+    words = LEXICON[split]
+    room = "kitchen" if split == "train" else "cabin"
+    teller = Teller(dice, words, dice.sample(tuple(words.people), people), room)
+    food = dice.pick(FOODS[split])
+    before, after = dice.sample((GOOD, SPOILT), 2)
+    fluent = f"state of the {food}"
+
+    def first() -> None:
+        teller.set_out(())
+        teller.steps.append(Step(Event("put", thing=fluent, place=before), dice.pick(STATES[before]).format(f=food)))
+
+    def change(teller: Teller) -> Step:
+        who = dice.pick(teller.present)
+        return Step(Event("move", who, fluent, after), dice.pick(STATES_NOW[after]).format(a=who, f=food))
+
+    _told(dice, teller, first, [change])
+    clause = f"the {food} was now {'delicious' if after == GOOD else 'spoilt'}"
+    _message(dice, teller, lambda: (fluent, after, clause))
+    return _plot(dice, teller, chapters, fluent, (GOOD, SPOILT)), food
