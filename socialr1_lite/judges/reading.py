@@ -148,7 +148,8 @@ class World:
     claims: for each option who is said to have which state of mind, where words alone do not tell the options apart
     (else empty). phrases: its
     whole text as `phrase` has it, "" for one of fewer than `PHRASE_WORDS` words.
-    sentences: what was read already, by text and by whom a pronoun meant then.
+    sentences: what was read already, by text and by whom a pronoun meant then; supports: how well the
+    story bears out a sentence, by its text.
     """
 
     names: dict[str, tuple[tuple[tuple[str, ...], str], ...]]
@@ -167,6 +168,7 @@ class World:
     yes_no: tuple[int, int] | None = None
     options: frozenset[str] = frozenset()
     english: bool = True
+    supports: dict[str, float] = field(default_factory=dict)
     sentences: dict[tuple[str, str | None, bool], tuple[Sentence, str | None, bool]] = field(default_factory=dict)
 
 
@@ -360,6 +362,7 @@ def _remembered(text: str, world: World, state: _Subject) -> Sentence:
     if known is None:
         if len(world.sentences) >= SENTENCES_KEPT:
             world.sentences.clear()
+            world.supports.clear()
         known = world.sentences[key] = (_read(text, world, state), state.last, state.named)
     state.last, state.named = known[1:]
     return known[0]
@@ -469,8 +472,11 @@ class _Reader:
             self._meet(WRITER_OF_REPLY, named=False)
         elif kind & ROLE:
             self._meet("@" + root, named=True)
+        elif kind & CAPITAL and self._is_stranger(tokens, place):
+            self.strangers.append(base)
+            self._meet("@" + base, named=True)
         elif kind & CONTENT:
-            self._take_content(told, place)
+            self._take_content(told)
         elif not kind & SKIPPED and base != "that":
             self.near = None
         return place + 1
@@ -530,7 +536,21 @@ class _Reader:
         self.leads = not self.told
         self.since = False
 
-    def _take_content(self, told: Word, place: int) -> None:
+    def _is_stranger(self, tokens: Sequence[Word], place: int) -> bool:
+        """Whether a capitalised word is a name that the scenario does not know.
+
+        Within a sentence a capital is enough; at its start the word must also be the subject of what follows.
+        """
+        told = tokens[place]
+        known = self.world.known
+        if not known or not told.kind & CONTENT or told.kind & LICENSED or told.stem in known or len(told.base) < 2:
+            return False
+        if place > 0:
+            return True
+        after = tokens[1] if len(tokens) > 1 else None
+        return after is not None and bool(after.kind & MENTAL or after.base in lexicon.INVERTING)
+
+    def _take_content(self, told: Word) -> None:
         kind, known = told.kind, self.world.known
         if kind & GOAL:
             self.goal = True
@@ -545,7 +565,7 @@ class _Reader:
             self.heads.add(told.stem)
             self.awaits = False
         self._add(told.stem, self.negated != bool(kind & OPPOSITE))
-        if known and not kind & LICENSED and told.stem not in known and _is_stranger(told, place):
+        if kind & OBJECT and known and not kind & LICENSED and told.stem not in known:
             self.strangers.append(told.base)
 
     def _add(self, one: str, negated: bool) -> None:
@@ -591,11 +611,6 @@ def _about(content: set[str], world: World) -> float:
         return 0.0
     weighty = specific + len(content - world.known - lexicon.REASONING)
     return min(1.0, specific / weighty / ABOUT)
-
-
-def _is_stranger(told: Word, place: int) -> bool:
-    """Whether a word the scenario does not know is an ordinary thing, or a name: a capital within a sentence."""
-    return bool(told.kind & OBJECT or (told.kind & CAPITAL and place > 0 and len(told.base) > 1))
 
 
 def _mention(tokens: Sequence[Word], place: int, world: World) -> tuple[str, int]:

@@ -133,7 +133,7 @@ def _cues(said: Sequence[Sentence], world: World, notes: list[str]) -> float:
     size = sum(sentence.size for sentence in said)
     if not size or not world.clauses:
         return 0.0
-    supports = [_support(sentence, world) for sentence in said]
+    supports = [_remembered_support(sentence, world) for sentence in said]
     value = sum(support * sentence.size for support, sentence in zip(supports, said, strict=True)) / size
     invented = [sentence.text for support, sentence in zip(supports, said, strict=True) if support < 0.5]
     if invented:
@@ -142,6 +142,13 @@ def _cues(said: Sequence[Sentence], world: World, notes: list[str]) -> float:
     if selective < 1.0:
         notes.append(f"Cue Encoding: repeats the story instead of choosing from it (selectivity {selective:.2f})")
     return value * selective
+
+
+def _remembered_support(cue: Sentence, world: World) -> float:
+    known = world.supports.get(cue.text)
+    if known is None:
+        known = world.supports[cue.text] = _support(cue, world)
+    return known
 
 
 def _support(cue: Sentence, world: World) -> float:
