@@ -219,9 +219,10 @@ def _picks(index: TraceIndex) -> Iterable[Json]:
         ("Cut off", "ran into the token limit", {"truncated": True}, "-time"),
         ("The very first", "where training began", {}, "time"),
     )
+    phase: Json = TRAIN if index.count(TRAIN) else {}
     seen: set[int] = set()
     for title, why, told, sort in wanted:
-        rows = index.page(TRAIN | told, sort, 0, 1)
+        rows = index.page(phase | told, sort, 0, 1)
         if rows and rows[0]["id"] not in seen and len(seen) < 4:
             seen.add(rows[0]["id"])
             row, scenario = whole(index, rows[0])

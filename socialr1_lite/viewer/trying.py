@@ -18,8 +18,9 @@ from typing import Any
 from socialr1_lite.errors import DataError, PolicyError, SocialR1Error
 from socialr1_lite.recipe import EMBEDDED_MODEL, Recipe, Rewards, load_recipe
 from socialr1_lite.rewards import RewardStack
+from socialr1_lite.rollout import is_prefilled, messages, template_settings
 from socialr1_lite.scenario import Scenario
-from socialr1_lite.sip import STYLES, Reply, parse, prefills_think, render
+from socialr1_lite.sip import STYLES, Reply, parse
 from socialr1_lite.stories import DIMENSIONS, generate
 from socialr1_lite.viewer.exchange import MESSAGE
 from socialr1_lite.viewer.library import Library, OpenRun
@@ -84,10 +85,12 @@ class Workshop:
     def _write(self, job: Job, key: str, recipe: Recipe, run: OpenRun | None, settings: Json, style: str) -> None:
         try:
             policy = self._loaded(key, recipe, run)
-            messages = render(job.scenario, style=style, answer=recipe.prompt.answer)
-            job.prefilled = prefills_think(policy.prompt_text(messages))
+            prompt = recipe.prompt.model_copy(update={"style": style})
+            asked = recipe.model_copy(update={"prompt": prompt})
+            template = template_settings(asked)
+            job.prefilled = is_prefilled(policy, job.scenario, asked)
             job.stage = "writing"
-            for text in policy.stream(messages, stop=job.stop, **settings):
+            for text in policy.stream(messages(job.scenario, asked), stop=job.stop, template=template, **settings):
                 job.text = text
             encoded = len(policy.tokenizer(job.text, add_special_tokens=False)["input_ids"])
             job.cut = encoded >= settings["max_new_tokens"] - 1 and not job.stop.is_set()

@@ -69,7 +69,7 @@ function chart(spec, pick) {
     const ticks = niceTicks(box.y0, box.y1); const left = 12 + Math.max(...ticks.map((y) => tickText(y, ticks, spec).length)) * 6.6; const right = width - 8; const top = 16; const bottom = height - 22;
     const X = (x) => left + (right - left) * (x - box.x0) / (box.x1 - box.x0); const Y = (y) => bottom - (bottom - top) * (y - box.y0) / (box.y1 - box.y0);
     scale = { X, left, right, box, top, bottom };
-    const steps = niceTicks(box.x0, box.x1, Math.max(2, Math.floor(width / 90))).filter((x) => Number.isInteger(x) || box.x1 - box.x0 < 2);
+    const steps = niceTicks(box.x0, box.x1, Math.max(2, Math.floor(width / 90))).filter((x) => Number.isInteger(x));
     let lastLabel = -99;
     plot.replaceChildren(
       ...ticks.map((y) => [s('line', { class: 'axis', x1: left, x2: right, y1: Y(y), y2: Y(y) }), s('text', { class: 'tick', x: left - 6, y: Y(y) + 4, 'text-anchor': 'end' }, tickText(y, ticks, spec))]).flat(),

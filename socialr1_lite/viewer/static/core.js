@@ -70,7 +70,7 @@ const diverge = (x, scale) => {
 const KEPT = ['__theme', '__sign'];
 const FILTERS = ['q', 'phase', 'benchmark', 'outcome', 'truncated', 'flat', 'dimension', 'scenario', 'stage_state', 'flag', 'from', 'to', 'superseded'];
 function readState() {
-  const state = {};
+  const state = Object.create(null);
   for (const [key, value] of new URLSearchParams(location.search)) if (!KEPT.includes(key)) state[key] = value;
   return state;
 }
@@ -128,7 +128,7 @@ function askOnce(name, args) {
 }
 
 // -- screens ---------------------------------------------------------------------------------
-const screens = {};
+const screens = Object.create(null); // names come from the address bar: nothing inherited may answer to them
 const here = { screen: null, state: {}, data: null, ticket: 0, pulse: null };
 const root = element.querySelector('.s1') || element;
 const bar = h('div', { class: 's1-bar' });
@@ -165,7 +165,8 @@ async function show({ quiet = false } = {}) {
   main.dataset.screen = name; main.dataset.ready = String(ticket);
   drawTop(state, name);
   document.title = [screen.title(state, data), 'socialr1_lite'].filter(Boolean).join(' · ');
-  if (moved && !quiet) { window.scrollTo(0, 0); main.focus({ preventScroll: true }); spoken.textContent = screen.title(state, data); } else window.scrollTo(0, y);
+  if (moved && !quiet) { window.scrollTo(0, 0); main.focus({ preventScroll: true }); } else window.scrollTo(0, y);
+  if (!quiet) spoken.textContent = screen.title(state, data);
   if (data && screen.after) screen.after(data, state);
 }
 function trouble(wrong) {
@@ -183,7 +184,7 @@ function toast(text) {
 
 // -- top bar ---------------------------------------------------------------------------------
 const NAV = [['overview', 'Overview'], ['traces', 'Traces'], ['hacks', 'Hack board'], ['benchmarks', 'Benchmarks'], ['compare', 'Compare'], ['try', 'Try it'], ['exchange', 'Import & export']];
-const PARENT = { trace: 'traces', group: 'traces', prompt: 'traces' };
+const PARENT = { trace: 'traces', group: 'traces', prompt: 'traces' }; // sub-screens keep their list's place in the bar
 const live = h('span', { class: 'live' }, h('i'), h('span', { class: 'words' }));
 function drawTop(state, name) {
   const current = PARENT[name] || name;

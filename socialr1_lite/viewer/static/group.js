@@ -2,7 +2,7 @@
 function separation(data) {
   return h('section', { class: 'card tight', 'aria-label': 'What separated them' }, h('h2', {}, 'What separated best from worst'),
     data.flat ? h('p', { class: 'note' }, data.flat) : data.separated && h('p', {}, data.separated),
-    h('div', { class: 'scroll' }, h('table', { class: 'grid still' }, h('thead', {}, h('tr', {}, h('th', {}, 'Component'), data.members.map((m) => h('th', { class: 'n' }, `#${m.index}`)), h('th', { class: 'n' }, 'spread in reward'))),
+    h('div', { class: 'scroll', tabindex: '0', role: 'region', 'aria-label': 'Table' }, h('table', { class: 'grid still' }, h('thead', {}, h('tr', {}, h('th', {}, 'Component'), data.members.map((m) => h('th', { class: 'n' }, `#${m.index}`)), h('th', { class: 'n' }, 'spread in reward'))),
       h('tbody', {}, data.terms.map((term) => h('tr', {}, h('th', { scope: 'row' }, term.title), term.values.map((value) => h('td', { class: 'n' }, value === null ? '–' : fixed(value))), h('td', { class: 'n' }, fixed(term.spread))))))));
 }
 screens.group = {

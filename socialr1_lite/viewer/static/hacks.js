@@ -1,7 +1,7 @@
 // Where reward and merit part: what a reward hacker would do, and whether this run does it.
 function matrix(data) {
   const cell = (value) => h('td', { style: value === null ? {} : { background: `color-mix(in srgb, ${value < 0 ? 'var(--wrong)' : 'var(--cue_encoding)'} ${Math.round(Math.abs(value) * 34)}%, var(--surface))` } }, value === null ? '–' : fixed(value));
-  return h('div', { class: 'scroll' }, h('table', { class: 'grid still matrix' }, h('thead', {}, h('tr', {}, h('th', {}), data.names.map((name) => h('th', { scope: 'col' }, name)))), h('tbody', {}, data.rows.map((row, i) => h('tr', {}, h('th', { scope: 'row' }, data.names[i]), row.map(cell))))));
+  return h('div', { class: 'scroll', tabindex: '0', role: 'region', 'aria-label': 'Table' }, h('table', { class: 'grid still matrix' }, h('thead', {}, h('tr', {}, h('td', {}), data.names.map((name) => h('th', { scope: 'col' }, name)))), h('tbody', {}, data.rows.map((row, i) => h('tr', {}, h('th', { scope: 'row' }, data.names[i]), row.map(cell))))));
 }
 function lengthPlot(bins) {
   const most = Math.max(...bins.map((bin) => bin.right + bin.wrong + bin.unreadable), 1); const width = 460; const height = 220; const step = (width - 40) / Math.max(1, bins.length);

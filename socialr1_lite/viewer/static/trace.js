@@ -114,11 +114,11 @@ screens.trace = {
         h('span', { class: 'grow' }), pagerOf(data), h('button', { 'aria-pressed': state.raw ? 'true' : 'false', title: 'Raw text (r)', onclick: turnRaw }, 'Raw'), a({ screen: 'try', trace: data.id }, { class: 'button' }, 'Try it'), h('button', { title: 'Copy link (c)', onclick: copyLink }, 'Copy link')),
       localTabs(data, 'trace'),
       h('div', { class: 'stage-view' },
-        h('div', { class: 'side' }, left),
+        h('div', { class: 'side', tabindex: '0', role: 'region', 'aria-label': 'What was asked' }, left),
         h('div', { class: 'stack' }, state.raw ? rawPane(data) : [
           data.unmarked && h('p', { class: 'note plain-note small' }, 'This reply carries no stage markers. The stages were recognised sentence by sentence, from the words used.'),
           data.outside.filter((part) => part.before).map(outsideCard), middle, data.outside.filter((part) => !part.before).map(outsideCard), answerCard(data)]),
-        h('div', { class: 'side ledger-side' }, ledger(data), advantageCard(data), samplingCard(data))),
+        h('div', { class: 'side ledger-side', tabindex: '0', role: 'region', 'aria-label': 'What it earned' }, ledger(data), advantageCard(data), samplingCard(data))),
     ];
   },
   after(data, state) { if (data.next !== null) askOnce('trace', { run: state.run, trace: data.next, sort: state.sort || '', ...filterOf(state) }).catch(() => {}); },

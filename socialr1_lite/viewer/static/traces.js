@@ -17,7 +17,7 @@ function facetList(data, state) {
   const range = h('form', { class: 'row', onsubmit: (e) => { e.preventDefault(); go({ from: e.target.elements.from.value, to: e.target.elements.to.value, page: null }); } },
     h('label', { class: 'field' }, 'From step', h('input', { name: 'from', type: 'number', min: 0, value: state.from || '', style: { width: '88px' } })), h('label', { class: 'field' }, 'to', h('input', { name: 'to', type: 'number', min: 0, value: state.to || '', style: { width: '88px' } })), h('button', { class: 'small' }, 'Apply'));
   const all = [range, body];
-  return h('aside', { class: 'facets', 'aria-label': 'Filters' }, narrow ? h('details', {}, h('summary', {}, 'Filters'), h('div', { class: 'stack' }, all)) : all);
+  return h('div', { class: 'facets', tabindex: '0', role: 'region', 'aria-label': 'Filters' }, narrow ? h('details', {}, h('summary', {}, 'Filters'), h('div', { class: 'stack' }, all)) : all);
 }
 function activeChips(state) {
   const on = Object.entries(filterOf(state)); if (!on.length) return null;

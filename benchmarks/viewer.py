@@ -1,0 +1,165 @@
+"""How fast the viewer is on a large run, measured in a real browser: python benchmarks/viewer.py [--completions 200000].
+
+Needs /usr/bin/chromium and playwright. A run of that size is made (about 2.5 KB of text a completion), then:
+
+* index: reading the shards for the first time, in a fresh cache
+* open: from the address typed to the overview drawn, once indexed
+* page, filter, sort, search: from the click to the table drawn
+* next: from the key to the next completion drawn
+* memory: resident set of the server after all of this
+
+Every figure is the median and the worst of its repetitions. The machine's load is printed beside them, for on a busy
+machine they are worse.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import psutil
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+LIMITS_MS = {
+    "index": 6000, "open": 2000, "page": 200, "filter": 200, "sort": 200, "search": 200, "next": 100, "memory": 600,
+}  # fmt: skip
+READY = ".s1-main[data-ready]"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Measure the viewer on a large run.")
+    parser.add_argument("--completions", type=int, default=200_000)
+    parser.add_argument("--run", type=Path, help="an existing run folder instead of one made here")
+    told = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="viewer-bench-") as scratch:
+        folder = told.run or make(Path(scratch) / "runs" / "large", told.completions)
+        figures = measure(folder, Path(scratch) / "cache")
+    show(figures, told.completions)
+
+
+def make(folder: Path, completions: int) -> Path:
+    from tests.viewer.make_run import make_large
+
+    began = time.perf_counter()
+    run = make_large(folder, completions=completions)
+    size = sum(path.stat().st_size for path in run.traces.iterdir())
+    print(f"made {completions} completions, {size / 1e6:.0f} MB, in {time.perf_counter() - began:.1f} s", flush=True)
+    return folder
+
+
+def measure(folder: Path, cache: Path) -> dict[str, list[float]]:
+    port = free_port()
+    environment = os.environ | {"SOCIALR1_CACHE": str(cache)}
+    server = subprocess.Popen([sys.executable, "app.py", str(folder), "--port", str(port)], cwd=ROOT, env=environment, stdout=subprocess.DEVNULL)
+    try:
+        base = f"http://127.0.0.1:{port}/"
+        wait_for(base)
+        figures = in_browser(base, folder.name)
+        figures["memory"] = [psutil.Process(server.pid).memory_info().rss / 1e6]
+        return figures
+    finally:
+        server.terminate()
+        server.wait(10)
+
+
+def in_browser(base: str, run: str) -> dict[str, list[float]]:
+    from playwright.sync_api import sync_playwright
+
+    figures: dict[str, list[float]] = {}
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox", "--disable-gpu"])
+        page = browser.new_page(viewport={"width": 1440, "height": 900})
+        page.goto(base + "favicon.ico")  # the browser itself is warm before anything is timed
+        figures["index"] = [clock(lambda: opened(page, f"{base}?run={run}&screen=traces", "traces"))]
+        figures["first overview"] = [clock(lambda: opened(page, f"{base}?run={run}", "overview"))]
+        figures["open"] = [clock(lambda: opened(page, f"{base}?run={run}", "overview")) for _ in range(5)]
+        opened(page, f"{base}?run={run}&screen=traces", "traces")
+        figures["page"] = [drawn(page, "document.querySelector('[aria-label=\"Next page\"]').click()") for _ in range(12)]
+        figures["sort"] = [drawn(page, f"go({{sort: '{sort}', page: null}})") for sort in ("-total", "advantage", "-tokens", "structure", "-length", "total")]
+        filters = ("outcome:wrong", "flat:0", "dimension:belief", "truncated:0", "outcome:right", "phase:train")
+        figures["filter"] = [drawn(page, f"go({{{key}: '{value}', page: null}})") for key, value in (one.split(":") for one in filters)]
+        opened(page, f"{base}?run={run}&screen=traces", "traces")
+        figures["first search"] = [drawn(page, "go({q: 'submarine'})")]
+        figures["search"] = [drawn(page, f"go({{q: '{word}', page: null}})") for word in ("cupboard", "filler7", '"answer is"', "volcano", "basket")]
+        opened(page, f"{base}?run={run}&screen=trace&outcome=wrong&sort=-total", "trace")
+        page.wait_for_timeout(300)
+        figures["next"] = []
+        for _ in range(25):
+            figures["next"].append(drawn(page, "document.dispatchEvent(new KeyboardEvent('keydown', {key: 'j', bubbles: true}))"))
+            page.wait_for_timeout(250)  # a reader looks at it; meanwhile its neighbour is fetched
+        opened(page, f"{base}?run={run}&screen=trace&outcome=wrong&sort=-total", "trace")
+        figures["next, in a burst"] = [drawn(page, "document.dispatchEvent(new KeyboardEvent('keydown', {key: 'j', bubbles: true}))") for _ in range(25)]
+        browser.close()
+    return figures
+
+
+def opened(page: Any, address: str, screen: str) -> None:
+    page.goto(address, wait_until="commit")
+    page.wait_for_selector(f"{READY}[data-screen={screen}]", timeout=120_000)
+
+
+def clock(act: Callable[[], None]) -> float:
+    began = time.perf_counter()
+    act()
+    return 1000 * (time.perf_counter() - began)
+
+
+# Timed inside the page, from the act to the frame after the screen was drawn anew.
+TIMED = """([act]) => new Promise((done) => {
+  const main = document.querySelector('.s1-main'); const began = performance.now();
+  const watch = new MutationObserver(() => { watch.disconnect(); requestAnimationFrame(() => done(performance.now() - began)); });
+  watch.observe(main, {attributes: true, attributeFilter: ['data-ready']});
+  if (act.startsWith('go(')) { const told = new URLSearchParams(location.search); const changes = (0, eval)('(' + act.slice(3, -1) + ')');
+    for (const [key, value] of Object.entries(changes)) { if (value === null) told.delete(key); else told.set(key, value); }
+    history.pushState(null, '', '?' + told); window.dispatchEvent(new PopStateEvent('popstate')); } else (0, eval)(act);
+})"""
+
+
+def drawn(page: Any, act: str) -> float:
+    return float(page.evaluate(TIMED, [act]))
+
+
+def free_port() -> int:
+    import socket
+
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def wait_for(address: str) -> None:
+    for _ in range(240):
+        try:
+            urllib.request.urlopen(address, timeout=2).close()
+            return
+        except (urllib.error.URLError, OSError):
+            time.sleep(0.25)
+    raise SystemExit("the viewer did not start")
+
+
+def show(figures: dict[str, list[float]], completions: int) -> None:
+    load = os.getloadavg()[0]
+    print(f"{completions} completions, {os.cpu_count()} cores, load {load:.1f}\n")
+    print(f"{'':18}{'median':>10}{'worst':>10}{'asked':>10}   (ms; memory in MB)")
+    for name, told in figures.items():
+        print(f"{name:18}{median(told):10.0f}{max(told):10.0f}{LIMITS_MS.get(name, ''):>10}")
+    folder = ROOT / "artifacts"
+    folder.mkdir(exist_ok=True)
+    (folder / "viewer-benchmark.json").write_text(json.dumps({"completions": completions, "load": load, "figures": figures}, indent=1))
+
+
+if __name__ == "__main__":
+    main()

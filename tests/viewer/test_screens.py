@@ -1,0 +1,285 @@
+"""Every screen in a real browser, as a person would click through it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from socialr1_lite.runlog import RunFolder, TraceWriter, read_traces
+from tests.viewer.make_run import make_run
+
+pytestmark = pytest.mark.slow
+
+SHOWN = {
+    "runs": "", "overview": "?run=first", "traces": "?run=first&screen=traces&sort=-total", "trace": "?run=first&screen=trace&sort=-total",
+    "group": "?run=first&screen=group", "prompt": "?run=first&screen=prompt", "hacks": "?run=first&screen=hacks",
+    "benchmarks": "?run=first&screen=benchmarks", "compare": "?run=first&screen=compare&with=second", "try": "?run=first&screen=try",
+    "exchange": "?run=first&screen=exchange",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("screen", SHOWN)
+@pytest.mark.parametrize(("phone", "dark"), [(False, False), (True, True)], ids=["desktop-light", "phone-dark"])
+def test_every_screen_at_every_size(visit: Any, screen: str, phone: bool, dark: bool) -> None:
+    page = visit(SHOWN[screen], phone=phone, dark=dark)
+    page.ready(screen)
+    page.shot(f"{screen}-{'phone' if phone else 'desktop'}-{'dark' if dark else 'light'}", full=phone)
+    wider = page.page.evaluate("document.documentElement.scrollWidth - innerWidth")
+    assert wider <= 0, f"{wider} px wider than the window"
+    assert page.page.locator("h1").count() == 1
+    assert "went wrong" not in page.text()
+    page.clean()
+
+
+@pytest.mark.essential
+def test_from_the_runs_to_one_stage_and_back(visit: Any) -> None:
+    page = visit()
+    page.moved(lambda: page.page.click("[data-run=first]"))
+    assert "Where to look first" in page.text()
+    page.moved(lambda: page.page.click(".pick >> nth=0"))
+    page.ready("trace")
+    cards = page.page.locator(".stage h3").all_inner_texts()
+    assert cards == ["Cue Encoding", "Cue Interpretation", "Goal Clarification", "Response Generation"]
+    assert page.page.locator("#s1-total").inner_text() in page.page.locator(".formula").inner_text() + page.page.locator("#s1-total").inner_text()
+    page.page.go_back()
+    page.ready("overview")
+    page.clean()
+
+
+@pytest.mark.essential
+def test_keys_walk_the_filter(visit: Any) -> None:
+    page = visit("?run=first&screen=trace&outcome=wrong&sort=-total")
+    where = lambda: page.page.inner_text("#s1-position")  # noqa: E731
+    assert where().startswith("1 of")
+    page.press("j")
+    page.press("j")
+    assert where().startswith("3 of")
+    page.press("k")
+    assert where().startswith("2 of")
+    assert "wrong" in page.page.inner_text(".crumbs")
+    here = page.page.url
+    page.press("l")
+    assert page.page.url != here
+    page.press("r")
+    assert page.page.locator("#s1-raw").is_visible() and "raw=1" in page.page.url
+    page.press("r")
+    page.page.keyboard.press("3")
+    assert page.page.evaluate("document.activeElement.id") == "stage-goal_clarification"
+    page.page.keyboard.press("?")
+    assert page.page.locator("dialog").is_visible()
+    page.page.keyboard.press("Escape")
+    assert page.page.locator("dialog").count() == 0
+    page.press("g")
+    page.ready("group")
+    page.press("u")
+    page.ready("trace")
+    page.press("d")
+    page.ready("prompt")
+    page.clean()
+
+
+def test_a_burst_of_keys_ends_where_it_should(visit: Any) -> None:
+    page = visit("?run=first&screen=trace&sort=-total")
+    for _ in range(12):
+        page.page.keyboard.press("j")
+        page.page.wait_for_timeout(15)
+    page.page.wait_for_timeout(600)
+    at = int(page.page.inner_text("#s1-position").split()[0])
+    shown = page.page.evaluate("new URLSearchParams(location.search).get('trace')")
+    again = visit(f"?run=first&screen=trace&sort=-total&trace={shown}")
+    assert int(again.page.inner_text("#s1-position").split()[0]) == at > 1
+
+
+def test_keys_typed_into_a_field_stay_there(visit: Any) -> None:
+    page = visit("?run=first&screen=traces")
+    page.page.keyboard.press("/")
+    page.page.keyboard.type("jump?")
+    assert page.page.input_value("#s1-search") == "jump?"
+    assert page.page.locator("dialog").count() == 0
+
+
+@pytest.mark.essential
+def test_a_pasted_link_shows_the_same_thing(visit: Any) -> None:
+    page = visit("?run=first&screen=traces")
+    page.moved(lambda: page.page.click('[data-facet="outcome:wrong"]'))
+    page.moved(lambda: page.page.click('th button:has-text("Reward")'))
+    page.moved(lambda: page.page.click("tbody tr >> nth=2"))
+    page.press("j")
+    first = page.text().replace("\n", " ")
+    other = visit(page.page.url.removeprefix(page.base))
+    strip = lambda text: text.split("written")[0] + text.split("ago")[-1]  # noqa: E731
+    assert strip(other.text().replace("\n", " ")) == strip(first)
+    assert "outcome=wrong" in other.page.url and "sort=-total" in other.page.url
+
+
+def test_filters_search_and_pages(visit: Any) -> None:
+    page = visit("?run=first&screen=traces")
+    shown = lambda: page.page.inner_text("#s1-count")  # noqa: E731
+    everything = shown()
+    page.page.fill("#s1-search", "submarine")
+    page.moved(lambda: page.page.keyboard.press("Enter"))
+    assert shown() != everything and "text: submarine" in page.text()
+    page.moved(lambda: page.page.click("button.chip:has-text('Clear all')"))
+    assert shown() == everything
+    page.moved(lambda: page.page.click("[aria-label='Next page'] >> nth=0"))
+    assert shown().startswith("51–")
+    page.page.fill("input[name=from]", "3")
+    page.page.fill("input[name=to]", "3")
+    page.moved(lambda: page.page.click("button:has-text('Apply')"))
+    assert set(page.page.locator("tbody td:first-child").all_inner_texts()) == {"3"}
+    page.clean()
+
+
+def test_a_point_of_a_curve_leads_to_its_completions(visit: Any) -> None:
+    page = visit("?run=first")
+    plot = page.page.locator("[data-chart=reward] svg.plot")
+    box = plot.bounding_box()
+    page.moved(lambda: page.page.mouse.click(box["x"] + box["width"] * 0.6, box["y"] + 90))
+    page.ready("traces")
+    assert "from=" in page.page.url
+    assert len(set(page.page.locator("tbody td:first-child").all_inner_texts())) == 1
+
+
+def test_a_curve_can_be_read_without_a_mouse(visit: Any) -> None:
+    page = visit("?run=first")
+    page.page.focus("[data-chart=reward] svg.plot")
+    page.page.keyboard.press("ArrowRight")
+    page.page.keyboard.press("ArrowRight")
+    assert "step 1" in page.page.inner_text("[data-chart=reward] .tip")
+    page.page.click("[data-chart=reward] summary")
+    assert page.page.locator("[data-chart=reward] table tbody tr").count() == 16
+
+
+def test_hovering_a_cue_lights_its_sentence_and_its_use(visit: Any) -> None:
+    page = visit("?run=first&screen=trace&outcome=right&sort=-total&phase=train")
+    page.page.hover(".stage .piece-quote >> nth=0")
+    assert page.page.locator(".story .lit").count() >= 1
+    page.page.mouse.move(0, 0)
+    assert page.page.locator(".lit").count() == 0
+
+
+def test_one_prompt_across_training(visit: Any) -> None:
+    page = visit("?run=first&screen=prompt&stage=all")
+    assert page.page.locator("#s1-diff ins, #s1-diff del").count() > 0
+    before = page.page.inner_text("#s1-diff")
+    page.moved(lambda: page.page.click(".timeline button >> nth=2"))
+    assert page.page.inner_text("#s1-diff") != before and "b=" in page.page.url
+    page.clean()
+
+
+def test_comparing_two_runs(visit: Any) -> None:
+    page = visit("?run=first&screen=compare&with=second")
+    page.moved(lambda: page.page.click("button:has-text('any flip')"))
+    page.moved(lambda: page.page.click("tr[data-pair] >> nth=0"))
+    assert page.page.locator("#s1-pair .panes .card").count() == 2
+    page.shot("compare-pair", full=True)
+    page.clean()
+
+
+def test_the_benchmarks_page_with_and_without_reports(visit: Any, places: Path) -> None:
+    page = visit("?run=second&screen=benchmarks")
+    assert "No evaluation yet" in page.text() and "socialr1_lite.evaluate" in page.text()
+    report = {
+        "version": 1, "benchmark": "heldout", "n": 24, "adapter_step": 16, "prompt_style": "sip", "unreadable": 2,
+        "metrics": {"accuracy": {"value": 0.62, "low": 0.43, "high": 0.79, "n": 24, "official": True}},
+        "groups": {"order": {"0": {"value": 0.75, "low": 0.4, "high": 0.9, "n": 8}, "1": {"value": 0.5, "low": 0.2, "high": 0.8, "n": 8}}},
+        "published": [{"label": "chance", "value": 0.33, "source": "by counting", "protocol": ""}],
+        "source": {"files": [{"name": "heldout.jsonl", "sha256": "0f" * 32}], "licence": "MIT"},
+    }  # fmt: skip
+    (places / "first" / "evaluation" / "heldout.json").write_text(json.dumps(report))
+    (places / "first" / "evaluation" / "broken.json").write_text("{")
+    page = visit("?run=first&screen=benchmarks")
+    assert "62.0 %" in page.text() and "broken.json: no JSON" in page.text() and "chance" in page.text()
+    page.shot("benchmarks-report", full=True)
+    page.moved(lambda: page.page.click("text=its replies"))
+    assert "Benchmark: heldout" in page.text()
+
+
+@pytest.mark.essential
+def test_scoring_a_pasted_reply(visit: Any) -> None:
+    page = visit("?run=first&screen=try")
+    page.page.fill("textarea[name=reply]", "<think>Cue Encoding: nothing was seen there at all.</think><answer>A</answer>")
+    page.page.click("#s1-score")
+    page.page.wait_for_selector("#s1-result .ledger")
+    assert "missing" in page.page.inner_text("#s1-result") and "adds" in page.page.inner_text("#s1-result .ledger")
+    page.shot("try-scored", full=True)
+    page.clean()
+
+
+def test_exporting_and_importing_in_the_browser(visit: Any, tmp_path: Path) -> None:
+    page = visit("?run=first&screen=exchange&outcome=right")
+    for kind in ("html", "jsonl", "csv", "parquet"):
+        with page.page.expect_download() as waiting:
+            page.page.click(f"[data-export={kind}]")
+        waiting.value.save_as(tmp_path / f"x.{kind}")
+        assert (tmp_path / f"x.{kind}").stat().st_size > 1000, kind
+    offline = visit()
+    offline.page.goto((tmp_path / "x.html").as_uri())
+    assert offline.page.locator("article").count() > 10
+    offline.shot("sheet")
+    page.page.set_input_files("input[type=file]", tmp_path / "x.jsonl")
+    page.ready("overview")
+    assert page.page.inner_text("h1").startswith("x-")
+    page.page.go_back()
+    page.ready("exchange")
+    (tmp_path / "bad.jsonl").write_text("nonsense")
+    page.page.set_input_files("input[type=file]", tmp_path / "bad.jsonl")
+    page.page.wait_for_function("document.querySelector('#s1-read').textContent.includes('not JSON')")
+    page.clean()
+
+
+def test_the_theme_can_be_chosen_and_stays(visit: Any) -> None:
+    page = visit("?run=first")
+    for _ in range(2):
+        page.page.keyboard.press("t")
+    assert page.page.evaluate("document.documentElement.dataset.s1Theme") == "dark"
+    page.page.reload()
+    page.ready()
+    assert page.page.evaluate("document.documentElement.dataset.s1Theme") == "dark"
+
+
+@pytest.mark.essential
+def test_a_live_run_grows_without_moving_the_reader(serve: Any, visit: Any, tmp_path: Path) -> None:
+    run = make_run(tmp_path / "live", steps=4, groups=2, size=4, scenarios=8, evaluate=False)
+    run.set_state("running", step=4)
+    rows = [{key: value for key, value in row.items() if key != "superseded"} for row in read_traces(run)]
+    base = serve(tmp_path)
+    table, curves = visit("?run=live&screen=traces", base=base), visit("?run=live", base=base)
+    table.page.wait_for_selector(".live.on")
+    curves.page.evaluate("scrollTo(0, 300)")
+    curves.page.click("[data-chart=reward] summary")
+    first = table.page.query_selector("tbody tr")
+    number = len(rows)
+    with TraceWriter(run, 0, segment=0) as traces:
+        traces.write([{**row, "step": row["step"] + 4, "group": row["group"] + 8} for row in rows])
+    table.page.wait_for_function("!document.querySelector('#s1-fresh').classList.contains('hidden')", timeout=15_000)
+    assert f"{number} new completions" in table.page.inner_text("#s1-fresh")
+    assert first.is_visible() and table.page.inner_text("#s1-count").endswith(f"of {number}")
+    table.moved(lambda: table.page.click("#s1-fresh"))
+    assert table.page.inner_text("#s1-count").endswith(f"of {2 * number}")
+    curves.page.wait_for_function("document.querySelector('[data-chart=reward] svg.plot').getAttribute('aria-label').includes('step 7')", timeout=15_000)
+    assert curves.page.evaluate("scrollY") == 300
+    assert curves.page.locator("[data-chart=reward] details[open]").count() == 1
+    table.clean()
+    curves.clean()
+
+
+def test_what_cannot_be_shown_is_said_in_a_sentence(serve: Any, visit: Any, tmp_path: Path) -> None:
+    make_run(tmp_path / "doomed", steps=1, groups=1, size=2, scenarios=2, evaluate=False)
+    RunFolder.create(tmp_path / "empty")
+    newer = RunFolder.create(tmp_path / "newer")
+    newer.state_file.write_text('{"version": 99}')
+    base = serve(tmp_path)
+    page = visit("", base=base)
+    assert "version 99" in page.text()
+    assert "no completions" in visit("?run=empty", base=base).text()
+    assert "no run 'nowhere'" in visit("?run=nowhere", base=base).text()
+    assert "not the name of a completion" in visit("?run=doomed&screen=trace&trace=../etc", base=base).text()
+    page = visit("?run=doomed", base=base)
+    (tmp_path / "doomed").rename(tmp_path / "doomed-away")
+    page.moved(lambda: page.page.click("nav >> text=Traces"))
+    assert "moved or deleted" in page.text()
+    assert "Traceback" not in page.text()
