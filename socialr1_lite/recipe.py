@@ -95,7 +95,7 @@ class Data(Section):
     config: str | None = None  # a hub dataset's configuration
     split: str = "train"
     revision: str | None = None
-    columns: dict[str, str] = {}  # a Scenario's field: the source's column
+    columns: dict[str, str | tuple[str, ...]] = {}  # a Scenario's field: the source's column, or columns
     limit: Count | None = None  # rows at most
     max_prompt_tokens: Count = 768  # longer prompts are left out: nothing truncates them later
     dimensions: Annotated[tuple[str, ...], Field(min_length=1)] = ("belief", "knowledge")

@@ -185,6 +185,7 @@ class Training:
         self.run.add_scenarios([*self.training, *self.heldout])
 
     def _begin(self, step: int) -> int:
+        self._forget_checks_beyond(step)
         self.run.set_state("running", step=step)
         return self.run.begin_segment(step, sys.argv)
 
@@ -395,11 +396,19 @@ class Training:
             policy, self.recipe, self.stack, self.heldout, label=label, step=step, traces=traces
         )
         checks = [*self._checks().values(), check]
-        write_json(self._summary, {"version": 1, "checks": [one.to_row() for one in checks]})
+        self._keep(checks)
         self.progress.say(
             f"  format {check.format_rate:.2f}  accuracy {check.accuracy:.3f} ({check.low:.3f}-{check.high:.3f})  "
             f"mean reward {check.reward:.3f}"
         )
+
+    def _keep(self, checks: Sequence[Check]) -> None:
+        write_json(self._summary, {"version": 1, "checks": [check.to_row() for check in checks]})
+
+    def _forget_checks_beyond(self, step: int) -> None:
+        """A check of a step that is about to be trained again belongs to a policy that is gone."""
+        if any(check.step > step for check in self._checks().values()):
+            self._keep([check for check in self._checks().values() if check.step <= step])
 
     def _checks(self) -> dict[str, Check]:
         if not self._summary.is_file():
