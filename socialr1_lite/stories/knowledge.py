@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import permutations
 
 from socialr1_lite.scenario import Claim
-from socialr1_lite.stories.base import Dimension, Draft, Family, Request
+from socialr1_lite.stories.base import Dice, Dimension, Draft, Family, Request
 from socialr1_lite.stories.belief import finding, further_claims, last_told, needed_by, other_person, story_of, twin
 from socialr1_lite.stories.plots import Plot, decisive
 from socialr1_lite.stories.world import World, where
 
+TRIED = 8  # pairs of people tried in one story
 Answer = Callable[[World], str | None]
 
 
@@ -34,21 +36,22 @@ def one_of(people_wanted: str) -> Callable[[Request], Family | None]:
         plot, dice = story_of(request), request.dice
         mover = last_mover(plot)
         people = [name for name in plot.cast if name != mover]
-        if len(people) < 2:
-            return None
-        seeker = dice.pick(people) if people_wanted == "could tell" else ""
-        plot = needed_by(dice, plot, seeker or dice.pick(plot.cast))
-        options = [name for name in people if name != seeker]
-        target = options[int(request.slot * len(options))]
         right = people_wanted != "mistaken"
+        knowing = [name for name in people if knows(plot.world, plot.thing, name) == right]
+        if len(people) < 2 or len(knowing) != 1:
+            return None
+        lost = [name for name in people if name not in knowing] if people_wanted == "could tell" else []
+        seeker = dice.pick(lost) if lost else ""
+        options = [name for name in people if name != seeker]
+        if len(options) < 2 or options[int(request.slot * len(options))] != knowing[0]:
+            return None
+        plot = needed_by(dice, plot, seeker or dice.pick(plot.cast))
 
         def answer(world: World) -> str | None:
             found = [name for name in options if knows(world, plot.thing, name) == right]
-            lost = not seeker or not knows(world, plot.thing, seeker)
-            return found[0] if len(found) == 1 and lost else None
+            fits = not seeker or not knows(world, plot.thing, seeker)
+            return found[0] if len(found) == 1 and fits else None
 
-        if len(options) < 2 or answer(plot.world) != target:
-            return None
         found = other_person(dice, plot, answer, request.split, options)
         if found is None:
             return None
@@ -100,62 +103,86 @@ def knowledge_claim(plot: Plot, *chain: str) -> Claim:
 
 def does_know(request: Request) -> Family | None:
     """Order 1: does this person know?"""
-    plot, one, _ = _two_people(request)
+    plot = story_of(request)
+    wanted = int(request.slot * 2) == 0
+    found = _people(request.dice, plot, 1, lambda one: knows(plot.world, plot.thing, one) == wanted)
+    if found is None:
+        return None
+    plot, one = needed_by(request.dice, plot, found[0]), found[0]
 
     def answer(world: World) -> str:
         return "Yes" if knows(world, plot.thing, one) else "No"
 
     names = {"Yes": "everybody knows", "No": "nobody knows"}
     question = f"Does {one} know at the end where the {plot.thing} really is?"
-    return _about_two(request, plot, answer, ("Yes", "No"), names, question, (one,))
+    return _yes_or_no(request, plot, answer, names, question, (one,))
 
 
 def thinks_known(request: Request) -> Family | None:
-    """Order 2: does one think that the other knows? Whether the other does is dealt as evenly."""
-    plot, one, two = _two_people(request)
-    if knows(plot.world, plot.thing, two) != (int(request.slot * 4) % 2 == 0):
+    """Order 2: does one, who knows, think that the other knows? Whether the other does is dealt as evenly."""
+    plot = story_of(request)
+    thought, known = int(request.slot * 2) == 0, int(request.slot * 4) % 2 == 0
+
+    def state(world: World, one: str, two: str) -> tuple[bool, bool] | None:
+        if not knows(world, plot.thing, one):
+            return None
+        return knows(world, plot.thing, one, two), knows(world, plot.thing, two)
+
+    found = _people(request.dice, plot, 2, lambda one, two: state(plot.world, one, two) == (thought, known))
+    if found is None:
         return None
+    one, two = found
+    plot = needed_by(request.dice, plot, one)
 
     def answer(world: World) -> str | None:
-        return ("Yes" if knows(world, plot.thing, one, two) else "No") if knows(world, plot.thing, one) else None
+        now = state(world, one, two)
+        return None if now is None else "Yes" if now[0] else "No"
 
     names = dict.fromkeys(("Yes", "No"), "one order too low")
     question = f"Does {one} think that {two} knows where the {plot.thing} really is?"
-    return _about_two(request, plot, answer, ("Yes", "No"), names, question, (one, two))
+    return _yes_or_no(request, plot, answer, names, question, (one, two))
 
 
 def realises(request: Request) -> Family | None:
-    """Order 2: the other knows; is one aware of it?"""
-    plot, one, two = _two_people(request)
+    """Order 2: both know; is one aware that the other does?"""
+    plot = story_of(request)
+    wanted = int(request.slot * 2) == 0
 
-    def answer(world: World) -> str | None:
+    def aware(world: World, one: str, two: str) -> bool | None:
         if not knows(world, plot.thing, two) or not knows(world, plot.thing, one):
             return None
-        return "Yes" if knows(world, plot.thing, one, two) else "No"
+        return knows(world, plot.thing, one, two)
+
+    found = _people(request.dice, plot, 2, lambda one, two: aware(plot.world, one, two) == wanted)
+    if found is None:
+        return None
+    one, two = found
+    plot = needed_by(request.dice, plot, one)
+
+    def answer(world: World) -> str | None:
+        return {True: "Yes", False: "No", None: None}[aware(world, one, two)]
 
     names = dict.fromkeys(("Yes", "No"), "one order too low")
     question = f"{two} knows where the {plot.thing} really is. Does {one} think that {two} knows it?"
-    return _about_two(request, plot, answer, ("Yes", "No"), names, question, (one, two))
+    return _yes_or_no(request, plot, answer, names, question, (one, two))
 
 
-def _two_people(request: Request) -> tuple[Plot, str, str]:
-    plot, dice = story_of(request), request.dice
-    one, two = dice.sample(plot.cast, 2)
-    return needed_by(dice, plot, one), one, two
+def _people(dice: Dice, plot: Plot, n: int, fit: Callable[..., bool]) -> tuple[str, ...] | None:
+    """Different people of the story that fit together, in random order of trying."""
+    choices = list(permutations(plot.cast, n))
+    dice.shuffle(choices)
+    return next((people for people in choices[:TRIED] if fit(*people)), None)
 
 
-def _about_two(
-    request: Request, plot: Plot, answer: Answer, options: Sequence[str], names: dict[str, str], question: str,
-    held: tuple[str, ...],
+def _yes_or_no(
+    request: Request, plot: Plot, answer: Answer, names: dict[str, str], question: str, held: tuple[str, ...]
 ) -> Family | None:
     """A yes-or-no question; `held`: the chain whose knowledge decides it."""
-    if answer(plot.world) != options[int(request.slot * len(options))]:
-        return None
-    found = twin(request.dice, plot, answer, request.split, options)
+    found = twin(request.dice, plot, answer, request.split, ("Yes", "No"))
     if found is None:
         return None
     drafts = tuple(_two_draft(story, answer, names, question, held) for story in (plot, found[1]))
-    return Family(drafts, tuple(options), tuple(plot.cast), _things(plot), found[0])
+    return Family(drafts, ("Yes", "No"), tuple(plot.cast), _things(plot), found[0])
 
 
 def _two_draft(plot: Plot, answer: Answer, names: dict[str, str], question: str, held: tuple[str, ...]) -> Draft:

@@ -274,6 +274,7 @@ def edits(dice: Dice, plot: Plot, words: Lexicon) -> list[Edit]:
     found: list[Edit] = []
     room = plot.rooms[plot.places[0]]
     scenes = {id(scene.event): scene for scene in plot.world.scenes}
+    used = {step.phrase for step in plot.steps}
     for i, step in enumerate(plot.steps):
         event = step.event
         if event.kind == "leave" and i not in plot.openings and len(event.people) == 1:
@@ -283,6 +284,9 @@ def edits(dice: Dice, plot: Plot, words: Lexicon) -> list[Edit]:
             found += _attention(dice, plot, words, i, room, sorted(scene.present))
         elif event.kind in MODIFIERS:
             found.append((_UNDONE[event.kind], plot.steps[:i] + plot.steps[i + 1 :]))
+            if event.kind in _COUNTERPARTS:
+                other = modifier(dice, words, _COUNTERPARTS[event.kind], event.people[0], room, used)
+                found.append(("noticed or unnoticed", [*plot.steps[:i], other, *plot.steps[i + 1 :]]))
         elif event.kind == "tell" and event.thing == plot.thing:
             found += _words(plot, i)
         elif event.kind == "look":
@@ -291,6 +295,7 @@ def edits(dice: Dice, plot: Plot, words: Lexicon) -> list[Edit]:
     return found
 
 
+_COUNTERPARTS = {"peek": "monitor", "camera": "monitor", "monitor": "peek", "distract": "daydream", "daydream": "distract"}
 _UNDONE = {"peek": "peeked", "camera": "forgotten camera", "monitor": "known camera", "overhear": "overheard",
            "distract": "distracted", "daydream": "lost in thought"}
 

@@ -37,7 +37,7 @@ Testimony
     their own belief does not change their mind about the speaker's either. Saying something never changes what the
     speaker believes. All of this is judged inside the chain: a liar thinks that the victim who secretly saw everything
     has been taken in. `trust="exit_order"` is Hi-ToM's other rule: a hearer believes a speaker who left the room of the thing
-    later than they did, and nobody infers from words what a speaker believes.
+    later than they did; a speaker thinks that every hearer believes; no other thought about thoughts changes.
 """
 
 from __future__ import annotations
@@ -188,16 +188,18 @@ class _Effect:
                 values[j] = self.value
 
     def say(self, chain: Sequence[str], values: list[str | None], fresh: list[bool]) -> None:
+        if self.believed_by is not None:
+            if chain and chain[0] in self.believed_by:
+                values[1] = self.value
+            elif len(chain) > 1 and chain[0] == self.speaker:
+                values[2] = self.value
+            return
         sincere = False  # whether chain[:j - 1] took the speaker's word
         for j, name in enumerate(chain, 1):
             if name != self.speaker:
-                if self.believed_by is None:
-                    takes_it = values[j] is None or not fresh[j]
-                else:
-                    takes_it = name in self.believed_by
-                if takes_it:
+                if values[j] is None or not fresh[j]:
                     values[j] = self.value
-                sincere = self.believed_by is None and values[j] == self.value
+                sincere = values[j] == self.value
             elif sincere:
                 values[j], sincere = self.value, False
 

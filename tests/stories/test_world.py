@@ -132,7 +132,7 @@ def test_labels_are_believed_until_somebody_looks_and_a_relabelling_fools_only_n
 def test_hi_toms_rule_trusts_who_left_later():
     events = [*MOVED, Event("leave", people=("Ben",), place="kitchen"), Event("tell", "Ben", "ball", "tin", ("Anna",)),
               Event("tell", "Anna", "ball", "tin", ("Ben",))]  # fmt: skip
-    assert beliefs(events, "Anna", "Ben", "Anna Ben", trust="exit_order") == ["tin", "basket", "box"]
+    assert beliefs(events, "Anna", "Ben", "Anna Ben", trust="exit_order") == ["tin", "basket", "tin"]
 
 
 def test_thinking_that_oneself_thinks_is_thinking():
