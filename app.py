@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from socialr1_lite.errors import command
+from socialr1_lite.errors import RunLogError, command
 
 
 def main() -> None:
@@ -29,6 +29,8 @@ def main() -> None:
     )
     told = parser.parse_args()
 
+    if told.port is not None and not 0 < told.port < 65536:
+        raise RunLogError(f"--port {told.port}: a port is a number from 1 to 65535")
     from socialr1_lite.viewer import launch  # gradio takes seconds to import: mistakes are told before
 
     launch(told.places or None, host=told.host, port=told.port, models=told.model)

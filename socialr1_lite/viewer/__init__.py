@@ -32,6 +32,9 @@ def build_app(places: Places = None) -> gradio.Blocks:
 
 def launch(places: Places = None, *, host: str = "127.0.0.1", port: int | None = None, **more: Any) -> gradio.Blocks:
     """Build and serve on this machine only, unless `host` says otherwise; never a public link unless share=True."""
+    from socialr1_lite.viewer.library import Library
+
+    Library(_listed(places)).runs()  # gradio takes seconds to import: a wrong place is told before
     from socialr1_lite.viewer import shell
 
     return shell.launch(_listed(places), host=host, port=port, **more)

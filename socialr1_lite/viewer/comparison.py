@@ -13,11 +13,13 @@ from socialr1_lite.viewer.library import Library, OpenRun
 from socialr1_lite.viewer.pages import key_of, scene
 from socialr1_lite.viewer.serving import Asked, BadRequest
 from socialr1_lite.viewer.stage import heading, read_reply, states_of
-from socialr1_lite.viewer.words import word_diff
+from socialr1_lite.viewer.words import same_words, word_diff
 
 Json = dict[str, Any]
+Parts = list[tuple[str, str]]
 
 PAGE = 50
+ALIKE = 0.25  # share of words in common from which a word diff says more than the two texts
 MOST_ROWS = 120_000  # completions a side
 KINDS = ("win", "loss", "flip", "both_wrong", "both_right")
 LAST, FIRST = "", "first"
@@ -188,6 +190,17 @@ def _pair(scenario: str, index: TraceIndex, sides: Sequence[Side]) -> Json:
     }
 
 
+def _two_sides(one: str, two: str) -> tuple[Parts, Parts]:
+    """What each side says: (" ", text) in common, ("-" or "+", text) its own.
+
+    Texts that have too little in common are left unmarked: a diff of them would mark everything and say nothing.
+    """
+    if same_words(one, two) < ALIKE:
+        return [(" ", one)], [(" ", two)]
+    diff = word_diff(one, two)
+    return [part for part in diff if part[0] != "+"], [part for part in diff if part[0] != "-"]
+
+
 def _letter(scenario: Scenario | None, answer: int | None) -> str:
     return scenario.letters[answer] if scenario and answer is not None and 0 <= answer < len(scenario.options) else ""
 
@@ -197,16 +210,17 @@ def _detail(scenario: str, runs: Sequence[OpenRun], sides: Sequence[Side]) -> Js
     told = runs[0].index().scenario(scenario)
     rows = [run.index().get(side.id) for run, side in zip(runs, sides, strict=True)]
     replies = [read_reply(row, told) for row in rows]
-    diffs = [word_diff(replies[0].stage_text(stage), replies[1].stage_text(stage)) for stage in STAGES]
-    panes = {}
-    for name, sign, row, reply in zip(("left", "right"), "-+", rows, replies, strict=True):
-        panes[name] = {
+    stages = [_two_sides(*(reply.stage_text(stage) for reply in replies)) for stage in STAGES]
+    panes = [
+        {
             "id": key_of(row),
             "title": heading(row),
             "outcome": row["outcome"],
             "total": row["total"],
             "answer": reply.answer_text[:300],
             "states": states_of(row, told, reply),
-            "diff": [[part for part in diff if part[0] in (" ", sign)] for diff in diffs],
+            "diff": [both[place] for both in stages],
         }
-    return scene(told) | panes
+        for place, (row, reply) in enumerate(zip(rows, replies, strict=True))
+    ]
+    return scene(told) | {"left": panes[0], "right": panes[1]}

@@ -18,6 +18,7 @@ from socialr1_lite.sip import STAGES, Reply, Span, sentences
 
 SUPPORTED = 0.5  # [ours] share of a cue sentence's content words that one sentence of the story must hold
 USES = 0.34  # [ours] the same for an interpretation that draws on a cue
+COMMON_AT_LEAST = 2  # content words: a single one in common is chance
 CLAIM_WORDS = 3  # a shorter sentence claims too little to be called invented
 LOOP_N = 4  # words: the n-gram of the repetition penalty
 LOOP_WORDS = 8  # shorter repetitions are ordinary language
@@ -66,9 +67,10 @@ def best_match(said: str, story: Sequence[frozenset[str]], least: float) -> int 
     words = content_words(said)
     if not words:
         return None
-    shares = [len(words & told) / len(words) for told in story]
-    top = max(range(len(shares)), key=shares.__getitem__, default=None)
-    return top if top is not None and shares[top] >= least else None
+    shared = [len(words & told) for told in story]
+    top = max(range(len(shared)), key=shared.__getitem__, default=None)
+    enough = max(least * len(words), min(COMMON_AT_LEAST, len(words)))
+    return top if top is not None and shared[top] >= enough else None
 
 
 def stage_marks(reply: Reply, scenario: Scenario | None) -> list[Mark]:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from statistics import fmean, pstdev
 from typing import Any
 
+from socialr1_lite.judges import JUDGES
 from socialr1_lite.runlog import total_reward
 from socialr1_lite.scenario import Scenario
 from socialr1_lite.sip import STAGES, TITLES, Reply, has_words, parse, sentences, stage_states
@@ -23,7 +24,7 @@ NOTES_OF = {  # how the notes of each component begin (rewards/*)
     ),
     "outcome": ("outcome", "answer"),
     "structure": ("structure", "coverage", "order", "independence"),
-    "content": ("content", "judge", *STAGES, *TITLES.values()),
+    "content": ("content", "judge", *STAGES, *TITLES.values(), *(f"{name}:" for name in JUDGES)),
     "length": ("length", "window", "repetition", "truncated"),
 }
 CARD_NOTES = {
