@@ -169,6 +169,8 @@ class Session:
         store.done()
 
     def _questions(self, benchmark: Benchmark, loaded: Loaded, plan: asking.Plan, store: ReplyStore) -> None:
+        shown = benchmark.asks(asking.pick(loaded, plan), plan.seed, plan.style in asking.OFFICIAL)
+        self.folder.add_scenarios(ask.scenario for ask in shown)  # a clash with what is stored shows before asking
         asked = asking.ask_benchmark(benchmark, loaded, plan, self.model, store, asking.teller(benchmark.name))
         extra: dict[str, Any] = {}
         if plan.shortcuts:

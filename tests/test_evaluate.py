@@ -198,6 +198,18 @@ def test_a_second_launch_supersedes_the_traces_of_the_first(
     assert len(list(read_traces(folder, superseded=True))) == 4
 
 
+def test_another_seed_in_the_same_folder_shows_other_orders_under_other_ids(
+    tmp_path: Path, speaker: Callable[[Speaker], Speaker]
+) -> None:
+    speaker(Speaker(lambda _: "<answer> A </answer>"))
+    for seed in range(4):
+        run(tmp_path, "--benchmarks", "socialiqa", "--seed", str(seed))
+    scenarios = {scenario.id: scenario for scenario in RunFolder.open(tmp_path).read_scenarios()}
+    assert len({name for name in scenarios if name.startswith("socialiqa/dev/1")}) > 1
+    for row in read_traces(RunFolder.open(tmp_path)):
+        assert row["scenario"] in scenarios
+
+
 def test_samples_draw_with_different_seeds_and_average(tmp_path: Path, speaker: Callable[[Speaker], Speaker]) -> None:
     one = speaker(Speaker(lambda _: "<think> a b c. </think> <answer> A </answer>"))
     told = run(tmp_path, "--benchmarks", "socialiqa", "--samples", "3")["socialiqa"]

@@ -89,7 +89,7 @@ class Loaded:
 class Ask:
     """One prompt: an item as displayed. `order[i]` is the place in the file of the option displayed at i.
 
-    `scenario` has its options in displayed order and an id of its own (`<item>@<view>`), so that a stored
+    `scenario` has its options in displayed order and an id of its own (`<item>@<view>-<order>`), so that a stored
     reply can be read beside exactly what was shown. `partner`: a second question put in the same official
     prompt.
     """
@@ -235,19 +235,29 @@ def shuffled(item: Item, seed: int, view: str = "") -> tuple[int, ...]:
 
 
 def display(item: Item, order: Sequence[int], view: str) -> Ask:
-    """The item with its options in `order`. Raises ValueError when `order` is no permutation of them."""
+    """The item with its options in `order`. Raises ValueError when `order` is no permutation of them.
+
+    The id of what is shown tells view and order, so that one id never names two displays (of two seeds, say).
+    """
     shown = item.scenario
     if sorted(order) != list(range(len(shown.options))):
         raise ValueError(f"{shown.id}: {order} is no order of {len(shown.options)} options")
     scenario = replace(
         shown,
-        id=f"{shown.id}@{view}" if view else shown.id,
+        id="@".join(filter(None, (shown.id, "-".join(filter(None, (view, _order_name(order))))))),
         options=tuple(shown.options[place] for place in order),
         gold=tuple(at for at, place in enumerate(order) if place in shown.gold),
         shortcuts=tuple(shown.shortcuts[place] for place in order) if shown.shortcuts else (),
         meta={**shown.meta, "item": shown.id, "shown": ",".join(map(str, order))},
     )
     return Ask(item, scenario, tuple(order), view)
+
+
+def _order_name(order: Sequence[int]) -> str:
+    """A short name of an order of options, "" for the file's own."""
+    if list(order) == list(range(len(order))):
+        return ""
+    return hashlib.sha256(",".join(map(str, order)).encode()).hexdigest()[:6]
 
 
 def any_text(item: Item, text: str) -> bool:

@@ -57,11 +57,11 @@ def test_all_right_in_shared_stories_is_not_certainty() -> None:
 def test_the_bootstrap_covers_the_truth_about_as_often_as_it_says() -> None:
     random = Random(1)
     covered = 0
-    for _ in range(200):
-        values = [float(random.random() < p) for p in (random.random() for _ in range(40)) for _ in range(3)]
-        found = cluster_bootstrap(Tally(units(values, per_cluster=3)), resamples=300)
+    for _ in range(100):
+        values = [float(random.random() < p) for p in (random.random() for _ in range(30)) for _ in range(3)]
+        found = cluster_bootstrap(Tally(units(values, per_cluster=3)), resamples=200)
         covered += found.low <= 0.5 <= found.high
-    assert 0.88 <= covered / 200 <= 0.99
+    assert 0.86 <= covered / 100 <= 1.0
 
 
 def test_the_bootstrap_is_the_same_every_time_and_serves_any_statistic() -> None:
