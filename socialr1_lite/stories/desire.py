@@ -16,7 +16,9 @@ from socialr1_lite.stories.scenes import GONE, TABLE, menu, swaps, tastes
 from socialr1_lite.stories.wording import LEXICON
 from socialr1_lite.stories.world import World
 
-FALSE_BELIEFS = 0.6  # share of families whose first story hangs on a false belief; its twin is often a true one
+# Shares of families whose first story hangs on a false belief. Its twin often hangs on a true one, so that answering by what is
+# so is right as often as guessing.
+FALSE_OF_TWO, FALSE_OF_THREE = 0.5, 0.9
 FAVOURITE_LEFT = 1 / 3  # share of families in which the favourite can be had: one of three dishes
 RANKED = (
     "As everyone knew, {a} liked the {r0} best, then the {r1} and then the {r2}, and {b} liked them in the opposite order.",
@@ -82,16 +84,16 @@ def chooses(request: Request) -> Family | None:
     dice = request.dice
     plot = menu(dice, request.split, people=max(3, request.order + 1) + dice.below(2), count=3, chapters=request.chapters)
     foods = plot.others[-3:]
-    target, false = foods[int(request.slot * 3)], dice.chance(FALSE_BELIEFS)
+    target, false = foods[int(request.slot * 3)], dice.chance(FALSE_OF_THREE)
     real = _left(plot.world, foods, ())
 
     def fits(chain: tuple[str, ...]) -> bool:
         left = _left(plot.world, foods, chain)
-        return target in left and (left != real) == false
+        return target in left and (not false or left != real)
 
     chain = chain_for(dice, plot, request.order, plot.cast, fits)
     ranking = _ranking(request, target, foods, _left(plot.world, foods, chain)) if chain else None
-    if chain is None or ranking is None:
+    if chain is None or ranking is None or (_first_of(ranking, real) != target) != false:
         return None
     who, other = chain[-1], dice.pick([name for name in plot.cast if name != chain[-1]])
     sense = {**persons(request.split, a=who, b=other), **{f"r{i}": food for i, food in enumerate(ranking)}}
@@ -161,7 +163,8 @@ def who_asks(request: Request) -> Family | None:
         found = [name for name in plot.cast if _first_of(ranking, _left(world, foods, (name,))) == asked]
         return found[0] if len(found) == 1 else None
 
-    if answer(plot.world, sense) != target:
+    mover = next(step.event.actor for step in reversed(plot.steps) if step.event.kind == "move")
+    if answer(plot.world, sense) != target or (target == mover) != dice.chance(1 / len(plot.cast)):
         return None
     all_asks = [f"ask for the {food}" for food in foods]
 
@@ -181,8 +184,8 @@ def who_asks(request: Request) -> Family | None:
         return replace(goal, subject=str(answer(world, sense)))
 
     return family(request, Asked(
-        Tale(plot, sense, (dice.pick(RANKED_BY_ALL),), (dice.pick(ALL_ORDER),)), f"Who will ask for the {asked} as the best dish that is left?",
-        tuple(plot.cast), answer, claims, aim, readings, retold=retold, things=tuple(foods), marked=frozenset({"last actor"}),
+        Tale(plot, sense, (dice.pick(RANKED_BY_ALL),), (dice.pick(ALL_ORDER), f"{dice.pick(plot.cast)} yawns.")), f"Who will ask for the {asked} as the best dish that is left?",
+        tuple(plot.cast), answer, claims, aim, readings, retold=retold, scenery=1, things=tuple(foods), marked=frozenset({"last actor"}),
     ))
 
 
@@ -220,7 +223,7 @@ def brings(request: Request) -> Family | None:
     plot = tastes(dice, request.split, people=max(3, request.order + 1) + dice.below(2), count=2 + dice.below(2),
                   chapters=request.chapters)
     target = plot.places[int(request.slot * len(plot.places))]
-    chain = contested(dice, plot, request.order, plot.cast[1:], FALSE_BELIEFS)
+    chain = contested(dice, plot, request.order, plot.cast[1:], FALSE_OF_TWO if len(plot.places) == 2 else FALSE_OF_THREE)
     if chain is None or place_of(plot.world, plot.thing, *chain) != target:
         return None
     who, guest = chain[-1], plot.cast[0]
@@ -266,7 +269,7 @@ def shares(request: Request) -> Family | None:
     """Two wishes in conflict: one's own taste, and to eat what Y likes best (or to leave it to Y)."""
     dice = request.dice
     plot = tastes(dice, request.split, people=max(3, request.order + 1) + dice.below(2), count=2, chapters=request.chapters)
-    chain = contested(dice, plot, request.order, plot.cast[1:], FALSE_BELIEFS)
+    chain = contested(dice, plot, request.order, plot.cast[1:], FALSE_OF_TWO)
     others = [name for name in plot.cast[1:] if chain and name != chain[-1]]
     if chain is None or not others:
         return None
@@ -330,7 +333,7 @@ def opens(request: Request) -> Family | None:
     dice = request.dice
     plot = swaps(dice, request.split, people=max(3, request.order + 1) + dice.below(2), count=3, chapters=request.chapters)
     things, target = [*plot.others[-2:], plot.thing], plot.places[int(request.slot * 3)]
-    false = dice.chance(FALSE_BELIEFS)
+    false = dice.chance(FALSE_OF_THREE)
 
     def fits(chain: tuple[str, ...]) -> bool:
         found = [thing for thing in things if place_of(plot.world, thing, *chain) == target]
@@ -384,47 +387,58 @@ GOES_STRAIGHT = (
 
 def is_after(request: Request) -> Family | None:
     """A goes to a container: which thing does A want, given what A thinks is in it?"""
+    return wanted_thing(request, GOES_STRAIGHT, "have the {}", "{} wants to {{}}.", lambda chain: f"What {thinking_wants(chain)}?", "wants")
+
+
+def wanted_thing(
+    request: Request, phrases: Sequence[str], deed: str, spoken: str, asks: Callable[[Sequence[str]], str], verb: str,
+) -> Family | None:
+    """Things in containers change places; A acts on a container: which thing is meant, given what A thinks is in it?
+
+    phrases: the act, with {a} and {c}. deed: what is wanted with the thing. spoken: an option, with the name of A.
+    """
     dice = request.dice
     plot = swaps(dice, request.split, people=max(3, request.order + 1) + dice.below(2), count=3, chapters=request.chapters)
     things = [*plot.others[-2:], plot.thing]
     plot = replace(plot, thing=things[int(request.slot * 3)])
-    chain = contested(dice, plot, request.order, plot.cast, FALSE_BELIEFS)
+    chain = contested(dice, plot, request.order, plot.cast, FALSE_OF_THREE)
     if chain is None:
         return None
     who = chain[-1]
-    sense = {**persons(request.split, a=who), "c": str(place_of(plot.world, plot.thing, *chain))}
-    options = tuple(f"have the {thing}" for thing in things)
+    other = dice.pick([name for name in plot.cast if name != who])
+    sense = {**persons(request.split, a=who, b=other), "c": str(place_of(plot.world, plot.thing, *chain))}
+    options = tuple(deed.format(thing) for thing in things)
 
     def has(world: World, place: str, people: Sequence[str]) -> str | None:
         found = [thing for thing in things if place_of(world, thing, *people) == place]
-        return f"have the {found[0]}" if len(found) == 1 else None
+        return deed.format(found[0]) if len(found) == 1 else None
 
     def answer(world: World, sense: Sense) -> str | None:
         return has(world, sense["c"], chain)
 
     def claims(world: World, sense: Sense) -> Sequence[Claim]:
         gold = str(answer(world, sense))
-        thing = gold.removeprefix("have the ")
+        thing = things[options.index(gold)]
         state = state_claim(who, "wants to", gold, options, chain[:-1])
         return (state, *belief_claim(plot, world, chain, thing), *belief_claim(plot, world, (), thing))
 
     def readings(world: World, sense: Sense) -> list[Reading]:
         low: list[Reading] = [("one order too low", has(world, sense["c"], chain[1:]))] if len(chain) > 1 else []
         first = [t for t in things if world.history(("where", t))[0] == sense["c"]]
-        return [*low, ("reality", has(world, sense["c"], ())), ("first content", f"have the {first[0]}"),
+        return [*low, ("reality", has(world, sense["c"], ())), ("first content", deed.format(first[0])),
                 *(("another thing", option) for option in options)]
 
-    ponder, goal = pondering(request, chain, f"what {who} wants")
-    asked = f"What {thinking_wants(chain)}?"
+    ponder, goal = pondering(request, chain, f"what {who} {verb}")
 
     def aim(world: World, sense: Sense) -> Claim:
         gold = str(answer(world, sense))
-        return goal or wants(who, f"to {gold}", *(f"to {option}" for option in options if option != gold))
+        thing = things[options.index(gold)]
+        return goal or wants(who, f"to lay hands on the {thing}", *(f"to lay hands on the {t}" for t in things if t != thing))
 
     turns = [("goes elsewhere", {**sense, "c": place}) for place in plot.places if place != sense["c"]]
     return family(request, Asked(
-        Tale(plot, sense, (), (dice.pick(GOES_STRAIGHT), *ponder)), asked, options, answer, claims, aim, readings, turns,
-        scenery=len(ponder), things=tuple(things), spoken=f"{who} wants to {{}}.",
+        Tale(plot, sense, (), (dice.pick(phrases), *ponder)), asks(chain), options, answer, claims, aim, readings, turns,
+        scenery=len(ponder), things=tuple(things), spoken=spoken.format(who),
     ))
 
 

@@ -74,7 +74,7 @@ def _asks(request: Request, chain: Sequence[str], plot: Plot) -> tuple[str, Clai
 def feels(request: Request) -> Family | None:
     """A feeling for each place: which one does A have (does Y think that A has)?"""
     dice, plot = request.dice, story_of(request)
-    chain = contested(dice, plot, request.order, bystanders(plot), FALSE_BELIEFS)
+    chain = contested(dice, plot, request.order, bystanders(plot), 0.45)
     if chain is None:
         return None
     options = dice.sample(tuple(FACES), len(plot.places))
@@ -157,7 +157,7 @@ def on_opening(request: Request) -> Family | None:
     return family(request, Asked(
         Tale(plot, sense, (), (dice.pick(OPENS), *(("{y} wonders what {a} will feel.",) if len(chain) > 1 else ()))),
         f"What {asked} feel about the {plot.thing} on looking inside?", OPENED, answer, claims, lambda world, sense: goal, readings,
-        [("opens another place", {**sense, "c": place}) for place in plot.places if place != opened], stated=3,
+        [("opens another place", {**sense, "c": place}) for place in plot.places if place != opened], stated=3, every=True,
         scenery=len(chain) - 1,
     ))
 
@@ -292,7 +292,7 @@ def secret(request: Request) -> Family | None:
     """Order 2 and up: X feels this or that about what X thinks that Y knows."""
     dice, plot = request.dice, story_of(request)
     known = dice.chance(0.5)
-    chain = _taken_to_know(request, plot, known, dice.chance(FALSE_BELIEFS))
+    chain = _taken_to_know(request, plot, known, dice.chance(0.75))
     if chain is None:
         return None
     outer, who = chain[:-1], chain[-1]
@@ -371,13 +371,14 @@ def watching(request: Request) -> Family | None:
     dice, plot = request.dice, story_of(request)
     options = tuple(WATCHING.values())
     favoured, near = list(WATCHING)[int(request.slot * 4)]
-    chain = contested(dice, plot, request.order, plot.cast, FALSE_BELIEFS)
+    chain = contested(dice, plot, request.order, plot.cast, 0.9)
     others = [name for name in plot.cast if name not in (chain or ())]
     if chain is None or len(others) < 2:
         return None
     who, searcher, other = chain[-1], *dice.sample(others, 2)
     held = place_of(plot.world, plot.thing, *chain)
-    place = held if near else dice.pick([p for p in plot.places if p != held])
+    away = [p for p in plot.places if p != held]
+    place = held if near else plot.reality if plot.reality in away and dice.chance(0.8) else dice.pick(away)
     p, q = (searcher, other) if favoured else (other, searcher)
     sense = {"o": plot.thing, "c": str(place), **persons(request.split, x=who, p=p, q=q, z=searcher), "y": chain[0], "a": who}
 

@@ -7,16 +7,17 @@ words are dealt after the story is drawn, so the same bag of words comes with ev
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from socialr1_lite.scenario import Claim
 from socialr1_lite.stories.base import Dice, Draft, Family, Request
-from socialr1_lite.stories.plots import Plot, decisive, edits
-from socialr1_lite.stories.wording import LEXICON, THEIR, THEM
-from socialr1_lite.stories.world import MODIFIERS, World, where
+from socialr1_lite.stories.plots import Plot, Step, decisive, edits
+from socialr1_lite.stories.wording import LEXICON, THEIR, THEM, say
+from socialr1_lite.stories.world import MODIFIERS, Event, World, where
 
 ATTEMPTS = 12  # choices of people that are tried in one story
+SHORTEST = 9  # sentences without the frames
 SENSE_FIRST = 0.4  # share of families whose twin changes the frame rather than the events, where both can
 
 Sense = Mapping[str, str]
@@ -41,7 +42,7 @@ class Asked:
     readings: named ways to read the story, most telling first; each wrong option takes the first name that leads to it.
     turns, retold: named small changes of sense or plot that may flip the answer, besides `edits`. idle, scenery: how
     many opening phrases, and how many of the last closing ones, decide nothing.
-    stated: how many claims an interpretation must state. spoken: how an option words an answer ("Anna will {}."). marked: names of readings that an audit tries as shortcuts.
+    stated: how many claims an interpretation must state. every: one story for each option rather than two stories. spoken: how an option words an answer ("Anna will {}."). marked: names of readings that an audit tries as shortcuts.
     """
 
     tale: Tale
@@ -58,6 +59,7 @@ class Asked:
     idle: int = 0
     scenery: int = 0
     spoken: str = "{}"
+    every: bool = False
     marked: frozenset[str] = field(default=frozenset({"reality"}))
 
 
@@ -76,17 +78,42 @@ def turned(sense: Sense, one: str, other: str) -> dict[str, str]:
 
 
 def family(request: Request, asked: Asked) -> Family | None:
-    """The question with a twin: the first small change, of events or of sense, that leads to another option."""
-    truth = asked.answer(asked.tale.plot.world, asked.tale.sense)
+    """The question with a twin: the first small change, of events or of sense, that leads to another option.
+
+    With `asked.every`, one story for each option, each a small change of one before it; None if they are not found.
+    """
+    tale = replace(asked.tale, plot=_padded(request.dice, asked.tale.plot))
+    truth = asked.answer(tale.plot.world, tale.sense)
     if truth is None or truth not in asked.options:
         return None
-    for name, tale in _changes(request, asked):
-        changed = asked.answer(tale.plot.world, tale.sense)
-        if changed in asked.options and changed != truth:
-            drafts = (_draft(asked, asked.tale), _draft(asked, tale))
-            options = tuple(asked.spoken.format(option) for option in asked.options)
-            return Family(drafts, options, tuple(asked.tale.plot.cast), _things(asked), name)
-    return None
+    found, names = {truth: tale}, []
+    while len(found) < (len(asked.options) if asked.every else 2):
+        fresh = next((change for one in found.values() for change in _leading_on(request, asked, one, found)), None)
+        if fresh is None:
+            return None
+        names.append(fresh[0])
+        found[fresh[1]] = fresh[2]
+    drafts = tuple(_draft(asked, one) for one in found.values())
+    options = tuple(asked.spoken.format(option) for option in asked.options)
+    return Family(drafts, options, tuple(tale.plot.cast), _things(asked), names[0])
+
+
+def _leading_on(request: Request, asked: Asked, tale: Tale, found: Mapping[str, Tale]) -> Iterator[tuple[str, str, Tale]]:
+    """Name, answer and tale of each small change that leads to an option not found yet."""
+    for name, other in _changes(request, asked, tale):
+        changed = asked.answer(other.plot.world, other.sense)
+        if changed in asked.options and changed not in found:
+            yield name, changed, other
+
+
+def _padded(dice: Dice, plot: Plot) -> Plot:
+    """A very short story with a few sentences that decide nothing, or there would be nothing to choose cues from."""
+    steps, used = list(plot.steps), {step.phrase for step in plot.steps}
+    while len(steps) < SHORTEST:
+        text, phrase = say(dice, "note", used, a=dice.pick(plot.cast))
+        used.add(phrase)
+        steps.append(Step(Event("note"), text, phrase))
+    return plot.edited(steps)
 
 
 def _things(asked: Asked) -> tuple[str, ...]:
@@ -94,15 +121,15 @@ def _things(asked: Asked) -> tuple[str, ...]:
     return tuple(dict.fromkeys((plot.thing, *asked.things, *plot.others, *plot.rooms)))
 
 
-def _changes(request: Request, asked: Asked) -> list[tuple[str, Tale]]:
+def _changes(request: Request, asked: Asked, tale: Tale) -> list[tuple[str, Tale]]:
     """Small changes of the tale in random order, those of the sense first in a share of the families."""
-    tale, dice = asked.tale, request.dice
+    dice = request.dice
     told = tale.plot.sentences
     events = [(name, replace(tale, plot=tale.plot.edited(steps))) for name, steps in edits(dice, tale.plot, LEXICON[request.split])]
     events = [(name, other) for name, other in events if other.plot.sentences != told]
     events += [*unsaid(tale), *((name, replace(tale, plot=plot)) for name, plot in asked.retold)]
     dice.shuffle(events)
-    senses = [(name, replace(tale, sense=sense)) for name, sense in asked.turns]
+    senses = [(name, replace(tale, sense=sense)) for name, sense in asked.turns if sense != tale.sense]
     dice.shuffle(senses)
     return senses + events if dice.chance(SENSE_FIRST) else events + senses
 

@@ -73,7 +73,7 @@ def _told(dice: Dice, teller: Teller, first: Callable[[], None], changes: Sequen
     first()
     for change in changes:
         _departures(dice, teller, keep)
-        if dice.chance(0.7):
+        if dice.chance(0.4):
             teller.filler(())
         step = change(teller)
         teller.steps.append(step)
