@@ -86,9 +86,10 @@ def test_an_oracle_scores_one_on_every_metric(name: str, official: bool, benchma
 def test_a_guesser_scores_chance_within_its_interval(name: str, official: bool, benchmarks_dir: Path) -> None:
     if official and name not in OFFICIAL:
         pytest.skip("no prompt is published")
-    items = english(load(name, benchmarks_dir))[-400:]
+    items = english(load(name, benchmarks_dir))
     if name == "emobench":  # of the pairs both parts must be right: look at the single-question task
         items = [item for item in items if item.label("part") == "EA"]
+    items = items[:: max(1, len(items) // 400)]  # some of every task
     scores = play(BENCHMARKS[name], items, guesser(5), official=official)
     metric = scores.metrics["accuracy"]
     found = interval(metric, resamples=400)
