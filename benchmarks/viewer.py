@@ -1,4 +1,6 @@
-"""How fast the viewer is on a large run, measured in a real browser: python benchmarks/viewer.py [--completions 200000].
+"""How fast the viewer is on a large run, measured in a real browser.
+
+    python benchmarks/viewer.py [--completions 200000]
 
 Needs /usr/bin/chromium and playwright. A run of that size is made (about 2.5 KB of text a completion), then:
 
@@ -37,6 +39,15 @@ LIMITS_MS = {
     "index": 6000, "open": 2000, "page": 200, "filter": 200, "sort": 200, "search": 200, "next": 100, "memory": 600,
 }  # fmt: skip
 READY = ".s1-main[data-ready]"
+CHROMIUM = "/usr/bin/chromium"
+CLICK_NEXT = "document.querySelector('[aria-label=\"Next page\"]').click()"
+PRESS_J = "document.dispatchEvent(new KeyboardEvent('keydown', {key: 'j', bubbles: true}))"
+SORTS = ("-total", "advantage", "-tokens", "structure", "-length", "total")
+FILTERS = (
+    *(("outcome", "wrong"), ("flat", "0"), ("dimension", "belief")),
+    *(("truncated", "0"), ("outcome", "right"), ("phase", "train")),
+)
+WORDS = ("cupboard", "filler7", '"answer is"', "volcano", "basket")
 
 
 def main() -> None:
@@ -63,7 +74,8 @@ def make(folder: Path, completions: int) -> Path:
 def measure(folder: Path, cache: Path) -> dict[str, list[float]]:
     port = free_port()
     environment = os.environ | {"SOCIALR1_CACHE": str(cache)}
-    server = subprocess.Popen([sys.executable, "app.py", str(folder), "--port", str(port)], cwd=ROOT, env=environment, stdout=subprocess.DEVNULL)
+    command = [sys.executable, "app.py", str(folder), "--port", str(port)]
+    server = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL)
     try:
         base = f"http://127.0.0.1:{port}/"
         wait_for(base)
@@ -80,28 +92,27 @@ def in_browser(base: str, run: str) -> dict[str, list[float]]:
 
     figures: dict[str, list[float]] = {}
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox", "--disable-gpu"])
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
         page = browser.new_page(viewport={"width": 1440, "height": 900})
         page.goto(base + "favicon.ico")  # the browser itself is warm before anything is timed
         figures["index"] = [clock(lambda: opened(page, f"{base}?run={run}&screen=traces", "traces"))]
         figures["first overview"] = [clock(lambda: opened(page, f"{base}?run={run}", "overview"))]
         figures["open"] = [clock(lambda: opened(page, f"{base}?run={run}", "overview")) for _ in range(5)]
         opened(page, f"{base}?run={run}&screen=traces", "traces")
-        figures["page"] = [drawn(page, "document.querySelector('[aria-label=\"Next page\"]').click()") for _ in range(12)]
-        figures["sort"] = [drawn(page, f"go({{sort: '{sort}', page: null}})") for sort in ("-total", "advantage", "-tokens", "structure", "-length", "total")]
-        filters = ("outcome:wrong", "flat:0", "dimension:belief", "truncated:0", "outcome:right", "phase:train")
-        figures["filter"] = [drawn(page, f"go({{{key}: '{value}', page: null}})") for key, value in (one.split(":") for one in filters)]
+        figures["page"] = [drawn(page, CLICK_NEXT) for _ in range(12)]
+        figures["sort"] = [drawn(page, f"go({{sort: '{sort}', page: null}})") for sort in SORTS]
+        figures["filter"] = [drawn(page, f"go({{{key}: '{value}', page: null}})") for key, value in FILTERS]
         opened(page, f"{base}?run={run}&screen=traces", "traces")
         figures["first search"] = [drawn(page, "go({q: 'submarine'})")]
-        figures["search"] = [drawn(page, f"go({{q: '{word}', page: null}})") for word in ("cupboard", "filler7", '"answer is"', "volcano", "basket")]
+        figures["search"] = [drawn(page, f"go({{q: '{word}', page: null}})") for word in WORDS]
         opened(page, f"{base}?run={run}&screen=trace&outcome=wrong&sort=-total", "trace")
         page.wait_for_timeout(300)
         figures["next"] = []
         for _ in range(25):
-            figures["next"].append(drawn(page, "document.dispatchEvent(new KeyboardEvent('keydown', {key: 'j', bubbles: true}))"))
+            figures["next"].append(drawn(page, PRESS_J))
             page.wait_for_timeout(250)  # a reader looks at it; meanwhile its neighbour is fetched
         opened(page, f"{base}?run={run}&screen=trace&outcome=wrong&sort=-total", "trace")
-        figures["next, in a burst"] = [drawn(page, "document.dispatchEvent(new KeyboardEvent('keydown', {key: 'j', bubbles: true}))") for _ in range(25)]
+        figures["next, in a burst"] = [drawn(page, PRESS_J) for _ in range(25)]
         browser.close()
     return figures
 
@@ -120,11 +131,16 @@ def clock(act: Callable[[], None]) -> float:
 # Timed inside the page, from the act to the frame after the screen was drawn anew.
 TIMED = """([act]) => new Promise((done) => {
   const main = document.querySelector('.s1-main'); const began = performance.now();
-  const watch = new MutationObserver(() => { watch.disconnect(); requestAnimationFrame(() => done(performance.now() - began)); });
+  const watch = new MutationObserver(() => {
+    watch.disconnect(); requestAnimationFrame(() => done(performance.now() - began));
+  });
   watch.observe(main, {attributes: true, attributeFilter: ['data-ready']});
-  if (act.startsWith('go(')) { const told = new URLSearchParams(location.search); const changes = (0, eval)('(' + act.slice(3, -1) + ')');
-    for (const [key, value] of Object.entries(changes)) { if (value === null) told.delete(key); else told.set(key, value); }
-    history.pushState(null, '', '?' + told); window.dispatchEvent(new PopStateEvent('popstate')); } else (0, eval)(act);
+  if (!act.startsWith('go(')) { (0, eval)(act); return; }
+  const told = new URLSearchParams(location.search);
+  for (const [key, value] of Object.entries((0, eval)('(' + act.slice(3, -1) + ')'))) {
+    if (value === null) told.delete(key); else told.set(key, value);
+  }
+  history.pushState(null, '', '?' + told); window.dispatchEvent(new PopStateEvent('popstate'));
 })"""
 
 
@@ -158,7 +174,8 @@ def show(figures: dict[str, list[float]], completions: int) -> None:
         print(f"{name:18}{median(told):10.0f}{max(told):10.0f}{LIMITS_MS.get(name, ''):>10}")
     folder = ROOT / "artifacts"
     folder.mkdir(exist_ok=True)
-    (folder / "viewer-benchmark.json").write_text(json.dumps({"completions": completions, "load": load, "figures": figures}, indent=1))
+    told = {"completions": completions, "load": load, "figures": figures}
+    (folder / "viewer-benchmark.json").write_text(json.dumps(told, indent=1))
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@
     index.scenario(id)                            the Scenario, or None
     index.series(field, where, by="step")         per step: n, mean, sd, low, high (+ quantiles)
     index.group_series(where)                     per step: groups, share flat, share of each cause, mean sd
+    index.means(wanted, where, by="step")         per step, in one pass: means of many fields, shares of values
     index.counts(field, where, by="step")         per step: {by, n, values: {value: count}}; text, yes/no
     index.facets(where)                           field -> value -> count, each without its own condition
     index.columns(fields, where)                  tuples for scatter plots and histograms
@@ -37,7 +38,7 @@ import sqlite3
 import tempfile
 import threading
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -245,6 +246,28 @@ class TraceIndex:
         for row in rows:
             steps[row[0]].append(row)
         return [_group_point(step, parts) for step, parts in steps.items()]
+
+    def means(
+        self, wanted: Mapping[str, str | tuple[str, Any]], where: Filter | None = None, *, by: str = "step"
+    ) -> list[Row]:
+        """Per step (or any field), in one pass over the rows: {by, n, and a mean for every name wanted}.
+
+        wanted: name -> a numeric or yes/no field, or (field, value) for the share of rows that have this value. Rows
+        in which the field holds nothing are left out of its mean, which is None when there are no others; n counts all.
+        """
+        over = field(by).column
+        columns, bound = [], []
+        for what in wanted.values():
+            if isinstance(what, tuple):
+                columns.append(f"avg({field(what[0]).column} = ?)")
+                bound.append(int(what[1]) if isinstance(what[1], bool) else what[1])
+            else:
+                columns.append(f"avg({field(what).column})")
+        text, values = self._where(where)
+        selected = ", ".join([over, "count(*)", *columns])
+        sql = f"SELECT {selected} FROM traces WHERE {text} GROUP BY {over} ORDER BY {over}"
+        rows = self._all(sql, [*bound, *values])
+        return [dict(zip((by, "n", *wanted), row, strict=True)) for row in rows]
 
     def counts(self, name: str, where: Filter | None = None, *, by: str = "step") -> list[Row]:
         """How often each value of a text or yes/no field occurs per step (or per any field): {by, n, values}.

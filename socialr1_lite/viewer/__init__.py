@@ -5,8 +5,8 @@
     build_app(["runs"])                          the gradio.Blocks, to launch it otherwise
 
 Screens are JavaScript (static/), figures are Python: every module beside this one answers one family of questions as
-plain JSON (stage, pages, curves, comparison, hacks, reports, exchange, trying), library.py knows the runs, serving.py
-checks what the page asks, shell.py is the one door to gradio.
+plain JSON (stage, pages, curves, comparison, hacks, reports, exporting, importing, trying), library.py knows the runs,
+serving.py checks what the page asks, shell.py is the one door to gradio.
 """
 
 from __future__ import annotations

@@ -82,14 +82,21 @@ def spread(items: Sequence[T], room: int) -> list[T]:
 
 def main() -> None:
     """Cut the example and say how large it is."""
-    parser = argparse.ArgumentParser(prog="python -m socialr1_lite.viewer.bundle", description="Cut a small example out of a run.")
+    parser = argparse.ArgumentParser(
+        prog="python -m socialr1_lite.viewer.bundle", description="Cut a small example out of a run."
+    )
     parser.add_argument("run", type=Path)
-    parser.add_argument("-o", "--output", type=Path, default=EXAMPLE, help="the folder to make (default: the bundled example)")
+    parser.add_argument(
+        "-o", "--output", type=Path, default=EXAMPLE, help="the folder to make (default: the bundled example)"
+    )
     parser.add_argument("--most", type=int, default=MOST, help=f"completions at most (default {MOST})")
     told = parser.parse_args()
     cut = bundle(RunFolder.open(told.run), told.output, told.most)
     size = sum(path.stat().st_size for path in cut.path.rglob("*") if path.is_file())
-    print(json.dumps({"folder": str(cut.path), "completions": sum(1 for _ in read_traces(cut)), "bytes": size}), file=sys.stderr)
+    print(
+        json.dumps({"folder": str(cut.path), "completions": sum(1 for _ in read_traces(cut)), "bytes": size}),
+        file=sys.stderr,
+    )
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from socialr1_lite.sip import STAGES, TITLES
 from socialr1_lite.viewer.stage import COMPONENTS, NAMES
 
 Json = dict[str, Any]
+Row = Mapping[str, Any]
 Point = list[Any]
 
 MOST_POINTS = 400  # a curve; the page draws more no better, and slower
@@ -25,20 +26,32 @@ METRICS = (  # title, unit, names in metrics.jsonl (the first that occurs)
 CAUSES = ("all right", "all wrong", "all unreadable", "all badly formatted", "all cut off", "terms cancel")
 
 
+WANTED: dict[str, str | tuple[str, Any]] = {
+    "total": "total",
+    "right": ("outcome", "right"),
+    "unreadable": ("outcome", "unreadable"),
+    "truncated": "truncated",
+    "early": "early",
+    **{f"reward.{name}": f"reward.{name}" for name in COMPONENTS},
+    **{f"stage.{stage}": (f"stage.{stage}", "present") for stage in STAGES},
+}
+
+
 def charts(folder: RunFolder, index: TraceIndex) -> list[Json]:
     """Every chart of the overview, in reading order; those without anything to show are left out."""
-    metrics = read_metrics(folder)
+    points = index.means(WANTED, TRAIN)
+    groups = [point for point in index.group_series(TRAIN) if point["groups"]]
     marks = list(events(folder))
     found = [
-        reward(index),
-        accuracy(index),
-        informative(index),
-        components(index),
-        lengths(index, folder),
-        stages(index),
-        early(index),
+        reward(points, groups),
+        accuracy(points),
+        informative(groups),
+        components(points),
+        lengths(index, points),
+        stages(points),
+        early(points),
         evaluations(index),
-        *of_metrics(metrics),
+        *of_metrics(read_metrics(folder)),
     ]
     told = [spec for spec in found if spec is not None]
     for spec in told:
@@ -46,94 +59,68 @@ def charts(folder: RunFolder, index: TraceIndex) -> list[Json]:
     return told
 
 
-def reward(index: TraceIndex) -> Json | None:
+def line_of(points: Sequence[Row], name: str) -> list[Point]:
+    """[[step, value]] of the steps that have one."""
+    return [[point["step"], point[name]] for point in points if point[name] is not None]
+
+
+def reward(points: Sequence[Row], groups: Sequence[Row]) -> Json | None:
     """Mean reward with the spread inside groups, which is what GRPO learns from."""
-    points = index.series("total", TRAIN)
-    spread = {point["step"]: point["sd"] for point in index.group_series(TRAIN)}
-    line = [[point["step"], point["mean"]] for point in points]
+    line = line_of(points, "total")
+    spread = {point["step"]: point["sd"] for point in groups}
     band = [[x, y - sd, y + sd] if (sd := spread.get(x)) is not None else [x, None, None] for x, y in line]
-    return spec(
-        "reward", "Reward", "mean; band: ± spread within a group", [smoothed("reward", line, tone="ink", band=band)]
-    )
+    series = [smoothed("reward", line, tone="ink", band=band)]
+    return spec("reward", "Reward", "mean; band: ± spread within a group", series)
 
 
-def accuracy(index: TraceIndex) -> Json | None:
+def accuracy(points: Sequence[Row]) -> Json | None:
     """Right answers while training."""
-    outcomes = index.counts("outcome", TRAIN)
-    series = [
-        smoothed(name, [[p["step"], p["values"].get(name, 0) / p["n"]] for p in outcomes], tone=name)
-        for name in ("right", "unreadable")
-    ]
+    series = [smoothed(name, line_of(points, name), tone=name) for name in ("right", "unreadable")]
     return spec("accuracy", "Answers", "share of completions", series, percent=True, range=[0, 1])
 
 
-def informative(index: TraceIndex) -> Json | None:
+def informative(groups: Sequence[Row]) -> Json | None:
     """Groups that teach something, and why the others do not."""
-    points = [point for point in index.group_series(TRAIN) if point["groups"]]
-    series = [smoothed("informative", [[p["step"], 1 - p["flat"]] for p in points], tone="goal_clarification")]
+    told = [[point["step"], 1 - point["flat"]] for point in groups]
+    series = [smoothed("informative", told, tone="goal_clarification")]
     for cause in CAUSES:
-        line = [[p["step"], p["causes"].get(cause, 0.0)] for p in points]
+        line = [[point["step"], point["causes"].get(cause, 0.0)] for point in groups]
         if any(y for _, y in line):
             series.append(smoothed(cause, line))
     note = "A group whose completions all earn the same teaches nothing."
     return spec("informative", "Groups", "share of groups", series, percent=True, range=[0, 1], note=note)
 
 
-def components(index: TraceIndex) -> Json | None:
+def components(points: Sequence[Row]) -> Json | None:
     """Each reward component on its own."""
-    series = [
-        smoothed(NAMES[name], [[p["step"], p["mean"]] for p in index.series(f"reward.{name}", TRAIN)])
-        for name in COMPONENTS
-    ]
-    return spec(
-        "components", "Components", "mean, before weights", [one for one in series if one["points"]], range=[0, 1]
-    )
+    series = [smoothed(NAMES[name], line_of(points, f"reward.{name}")) for name in COMPONENTS]
+    return spec("components", "Components", "mean, before weights", series, range=[0, 1])
 
 
-def lengths(index: TraceIndex, folder: RunFolder) -> Json | None:
-    """How long completions are, and the limit they may run into."""
-    points = index.series("tokens", TRAIN, quantiles=(0.1, 0.5, 0.9))
-    middle = [[p["step"], p["quantiles"][1]] for p in points]
-    band = [[p["step"], p["quantiles"][0], p["quantiles"][2]] for p in points]
-    found = spec(
-        "lengths",
-        "Length",
-        "tokens: median; band: 10th to 90th percentile",
-        [smoothed("tokens", middle, tone="cue_interpretation", band=band)],
-    )
-    if found is None:
-        return None
-    cut = [[p["step"], p["values"].get(True, 0) / p["n"]] for p in index.counts("truncated", TRAIN)]
-    worst = max((y for _, y in cut), default=0.0)
-    if worst:
-        found["note"] = (
-            f"Cut at the limit: {100 * cut[-1][1]:.0f} % of the last step's completions, {100 * worst:.0f} % at worst."
-        )
+def lengths(index: TraceIndex, points: Sequence[Row]) -> Json | None:
+    """How long completions are, and how many ran into the limit."""
+    told = index.series("tokens", TRAIN, quantiles=(0.1, 0.5, 0.9))
+    middle = [[point["step"], point["quantiles"][1]] for point in told]
+    band = [[point["step"], point["quantiles"][0], point["quantiles"][2]] for point in told]
+    series = [smoothed("tokens", middle, tone="cue_interpretation", band=band)]
+    found = spec("lengths", "Length", "tokens: median; band: 10th to 90th percentile", series)
+    cut = [y for _, y in line_of(points, "truncated")]
+    if found is not None and any(cut):
+        last, worst = f"{100 * cut[-1]:.0f} %", f"{100 * max(cut):.0f} %"
+        found["note"] = f"Cut at the limit: {last} of the last step's completions, {worst} at worst."
     return found
 
 
-def stages(index: TraceIndex) -> Json | None:
+def stages(points: Sequence[Row]) -> Json | None:
     """The share of completions in which each stage is there and in its place."""
-    series = []
-    for stage in STAGES:
-        points = [p for p in index.counts(f"stage.{stage}", TRAIN) if p["values"]]
-        line = [[p["step"], p["values"].get("present", 0) / sum(p["values"].values())] for p in points]
-        if line:
-            series.append(smoothed(TITLES[stage], line, stage=stage))
+    series = [smoothed(TITLES[stage], line_of(points, f"stage.{stage}"), stage=stage) for stage in STAGES]
     return spec("stages", "Stages", "share present and in place", series, percent=True, range=[0, 1])
 
 
-def early(index: TraceIndex) -> Json | None:
+def early(points: Sequence[Row]) -> Json | None:
     """Answers named before the reasoning is done: reasoning parasitism."""
-    line = [[p["step"], p["values"].get(True, 0) / p["n"]] for p in index.counts("early", TRAIN)]
-    return spec(
-        "early",
-        "Early answers",
-        "share of completions",
-        [smoothed("an option is named too early", line, tone="wrong")],
-        percent=True,
-        range=[0, 1],
-    )
+    series = [smoothed("an option is named too early", line_of(points, "early"), tone="wrong")]
+    return spec("early", "Early answers", "share of completions", series, percent=True, range=[0, 1])
 
 
 def evaluations(index: TraceIndex) -> Json | None:

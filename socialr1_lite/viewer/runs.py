@@ -118,41 +118,38 @@ def _facts(run: OpenRun) -> Iterable[str]:
             yield words.format(value)
 
 
+TILES = (  # label, field, whether it is a share
+    ("Reward", "total", False),
+    ("Right answers", "right", True),
+    ("Format kept", "reward.format", True),
+    ("Early answers", "early", True),
+    ("Cut at the limit", "truncated", True),
+    ("Tokens", "tokens", False),
+)
+
+
 def _tiles(index: TraceIndex, bounds: Json) -> Iterable[Json]:
     """First steps against last steps of what training is for."""
     first, last = bounds["first"], bounds["last"]
-    early = TRAIN | {"step": {"min": first, "max": min(last, first + RECENT - 1)}}
     late = TRAIN | {"step": {"min": max(first, last - RECENT + 1), "max": last}}
-    for label, name, percent in (
-        ("Reward", "total", False),
-        ("Right answers", "right", True),
-        ("Format kept", "reward.format", True),
-        ("Early answers", "early", True),
-        ("Cut at the limit", "truncated", True),
-        ("Tokens", "tokens", False),
-    ):
-        before, now = _mean(index, name, early), _mean(index, name, late)
-        if now is not None:
-            yield {
-                "label": label,
-                "value": _shown(now, name, percent),
-                "note": "" if before is None else f"{_shown(before, name, percent)} at first",
-            }
+    before = _means(index, TRAIN | {"step": {"min": first, "max": min(last, first + RECENT - 1)}})
+    now = _means(index, late)
+    for label, name, percent in TILES:
+        if (value := now.get(name)) is not None:
+            at_first = before.get(name)
+            note = "" if at_first is None else f"{_shown(at_first, name, percent)} at first"
+            yield {"label": label, "value": _shown(value, name, percent), "note": note}
     groups = index.group_series(late)
-    total = sum(point["groups"] for point in groups)
-    if total:
+    if total := sum(point["groups"] for point in groups):
         share = sum((1 - point["flat"]) * point["groups"] for point in groups) / total
-        yield {
-            "label": "Groups that teach",
-            "value": f"{100 * share:.0f} %",
-            "note": f"last {min(RECENT, last - first + 1)} steps",
-        }
+        steps = min(RECENT, last - first + 1)
+        yield {"label": "Groups that teach", "value": f"{100 * share:.0f} %", "note": f"last {steps} steps"}
 
 
-def _mean(index: TraceIndex, name: str, told: Json) -> float | None:
-    points = index.series(name, told)
-    n = sum(point["n"] for point in points)
-    return sum(point["mean"] * point["n"] for point in points) / n if n else None
+def _means(index: TraceIndex, told: Json) -> Json:
+    """The means of the tiles' fields over a filter; {} when nothing passes it."""
+    rows = index.means({name: name for _, name, _ in TILES}, told, by="phase")
+    return rows[0] if rows else {}
 
 
 def _shown(value: float, name: str, percent: bool) -> str:

@@ -121,3 +121,12 @@ def _finite(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [_finite(one) for one in value]
     return value
+
+
+def sound(value: Any) -> Any:
+    """The same JSON value without lone surrogates in its texts, which UTF-8 files cannot hold."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode()
+    if isinstance(value, list):
+        return [sound(one) for one in value]
+    return {sound(key): sound(one) for key, one in value.items()} if isinstance(value, dict) else value

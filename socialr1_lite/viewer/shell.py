@@ -24,7 +24,7 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from socialr1_lite.errors import RunLogError
-from socialr1_lite.viewer import comparison, exchange, hacks, pages, reports, runs, trying
+from socialr1_lite.viewer import comparison, exporting, hacks, importing, pages, reports, runs, trying
 from socialr1_lite.viewer.library import Library
 from socialr1_lite.viewer.serving import Asked, served
 
@@ -79,8 +79,8 @@ PAGES: dict[str, Callable[[Library, Asked], Any]] = {
     "compare": comparison.compare,
     "hacks": hacks.hacks,
     "benchmarks": reports.benchmarks,
-    "export": exchange.export,
-    "import_file": exchange.import_file,
+    "export": exporting.export,
+    "import_file": importing.import_file,
     "examples": trying.examples,
     "try_score": trying.score,
     "try_start": trying.start,
@@ -140,7 +140,7 @@ def launch(
             run_history=False,
             enable_monitoring=False,
             ssr_mode=False,
-            max_file_size=exchange.MAX_FILE,
+            max_file_size=importing.MAX_FILE,
             app_kwargs={
                 "middleware": middleware(host, share),
                 "docs_url": None,

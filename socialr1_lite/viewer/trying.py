@@ -22,7 +22,7 @@ from socialr1_lite.rollout import is_prefilled, messages, template_settings
 from socialr1_lite.scenario import Scenario
 from socialr1_lite.sip import STYLES, Reply, parse
 from socialr1_lite.stories import DIMENSIONS, generate
-from socialr1_lite.viewer.exchange import MESSAGE
+from socialr1_lite.viewer.importing import WORD
 from socialr1_lite.viewer.library import Library, OpenRun
 from socialr1_lite.viewer.pages import find
 from socialr1_lite.viewer.serving import Asked, BadRequest
@@ -184,7 +184,7 @@ def read_form(asked: Asked) -> Scenario:
 def view(scenario: Scenario, rewards: Rewards, text: str, *, prefilled: bool, cut: bool) -> Json:
     """A reply parsed and scored, as the stage view shows it."""
     reply = parse(text, scenario.options, prefilled=prefilled)
-    tokens = len(MESSAGE.findall(text))
+    tokens = len(WORD.findall(text))
     score = RewardStack(rewards).score(reply, scenario, tokens=tokens, truncated=cut)
     row = _row(scenario, reply, score, tokens, cut)
     return stage_view(row, scenario, [])

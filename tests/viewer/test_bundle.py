@@ -43,8 +43,11 @@ def test_an_even_spread_holds_both_ends() -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"), [(["nowhere"], "no such folder"), (["--port", "99999"], "from 1 to 65535"), (["--port", "x"], "invalid int")]
+    ("arguments", "told"),
+    [(["nowhere"], "no such folder"), (["--port", "99999"], "from 1 to 65535"), (["--port", "x"], "invalid int")],
 )
 def test_a_wrong_command_line_is_one_clear_line_and_status_2(arguments: list[str], told: str) -> None:
-    done = subprocess.run([sys.executable, "app.py", *arguments], cwd=REPOSITORY, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(
+        [sys.executable, "app.py", *arguments], cwd=REPOSITORY, capture_output=True, text=True, timeout=120
+    )
     assert done.returncode == 2 and told in done.stderr and "Traceback" not in done.stderr

@@ -15,7 +15,7 @@ import pytest
 
 from socialr1_lite.errors import DataError
 from socialr1_lite.runlog import read_traces
-from socialr1_lite.viewer import exchange
+from socialr1_lite.viewer import exporting, importing
 from socialr1_lite.viewer.library import Library
 from socialr1_lite.viewer.serving import Asked
 from tests.conftest import SCENARIO
@@ -26,9 +26,9 @@ def content(told: dict[str, Any]) -> bytes:
 
 
 def test_an_export_of_jsonl_comes_back_as_the_same_run(ask: Any, tmp_path: Path, run: Any) -> None:
-    told = content(ask(exchange.export, format="jsonl", phase="train"))
-    rows = exchange.read_content("x.jsonl", told)
-    back = exchange.make_run(rows, tmp_path / "back", "x.jsonl")
+    told = content(ask(exporting.export, format="jsonl", phase="train"))
+    rows = importing.read_content("x.jsonl", told)
+    back = importing.make_run(rows, tmp_path / "back", "x.jsonl")
     kept = ("step", "group", "index", "completion", "components", "parts", "outcome", "stages", "advantage", "notes")
     wanted = [{key: row[key] for key in kept} for row in read_traces(run) if row["phase"] == "train"]
     assert [{key: row[key] for key in kept} for row in read_traces(back)] == wanted
@@ -36,9 +36,9 @@ def test_an_export_of_jsonl_comes_back_as_the_same_run(ask: Any, tmp_path: Path,
 
 
 def test_tables_hold_one_line_a_completion(ask: Any) -> None:
-    n = ask(exchange.export, outcome="wrong")["rows"]
-    table = list(csv.DictReader(io.StringIO(content(ask(exchange.export, format="csv", outcome="wrong")).decode())))
-    columns = pyarrow.parquet.read_table(io.BytesIO(content(ask(exchange.export, format="parquet", outcome="wrong"))))
+    n = ask(exporting.export, outcome="wrong")["rows"]
+    table = list(csv.DictReader(io.StringIO(content(ask(exporting.export, format="csv", outcome="wrong")).decode())))
+    columns = pyarrow.parquet.read_table(io.BytesIO(content(ask(exporting.export, format="parquet", outcome="wrong"))))
     assert len(table) == columns.num_rows == n
     assert {row["outcome"] for row in table} == {"wrong"}
     assert [float(row["total"]) for row in table] == pytest.approx(columns["total"].to_pylist())
@@ -46,7 +46,7 @@ def test_tables_hold_one_line_a_completion(ask: Any) -> None:
 
 def test_a_spreadsheet_runs_nothing() -> None:
     row = {
-        **dict.fromkeys(exchange.SCALARS, 1),
+        **dict.fromkeys(exporting.SCALARS, 1),
         "components": {},
         "completion": "=HYPERLINK(1)",
         "segment": 0,
@@ -54,17 +54,17 @@ def test_a_spreadsheet_runs_nothing() -> None:
         "phase": "train",
         "index": 0,
     }
-    told = next(csv.DictReader(io.StringIO(exchange.to_csv([(row, None)], "").decode())))
+    told = next(csv.DictReader(io.StringIO(exporting.to_csv([(row, None)], "").decode())))
     assert told["completion"] == "'=HYPERLINK(1)"
 
 
 def test_the_html_page_holds_every_text_escaped_and_loads_nothing(ask: Any) -> None:
-    page = content(ask(exchange.export, format="html", outcome="right")).decode()
-    assert page.count("<article>") == ask(exchange.export, outcome="right")["rows"]
+    page = content(ask(exporting.export, format="html", outcome="right")).decode()
+    assert page.count("<article>") == ask(exporting.export, outcome="right")["rows"]
     assert "default-src 'none'" in page
     evil = {"phase": "train", "step": 0, "group": 0, "index": 0, "outcome": "<b>", "completion": "<script>x</script>", "prefilled": False,
             "finish": "stop", "components": {}, "weights": {}, "mode": "gated", "tau": 1.0, "total": 0.0, "advantage": None, "tokens": 1, "notes": ["<img src=x>"], "stages": {}}  # fmt: skip
-    told = exchange.html_sheet([(evil, None)], "<title>").decode()
+    told = exporting.html_sheet([(evil, None)], "<title>").decode()
     assert "<script" not in told and "<img" not in told and "&lt;script&gt;" in told
 
 
@@ -76,7 +76,7 @@ def test_trl_s_parquet_comes_in_with_its_own_rewards(tmp_path: Path) -> None:
     })  # fmt: skip
     path = tmp_path / "completions_00001.parquet"
     pyarrow.parquet.write_table(table, path)
-    run = exchange.make_run(exchange.read_content(path.name, path.read_bytes()), tmp_path / "run", path.name)
+    run = importing.make_run(importing.read_content(path.name, path.read_bytes()), tmp_path / "run", path.name)
     rows = list(read_traces(run))
     assert [(row["step"], row["group"], row["index"]) for row in rows] == [(1, 0, 0), (1, 0, 1), (2, 1, 0)]
     assert rows[0]["components"]["outcome"] == 1.5 and rows[0]["parts"] == {
@@ -96,7 +96,7 @@ def test_verl_s_rollouts_come_in(tmp_path: Path) -> None:
         {"input": "q", "output": "b", "score": 0.0, "step": 3, "acc": 0},
     ]
     told = "\n".join(map(json.dumps, lines)).encode()
-    rows = list(read_traces(exchange.make_run(exchange.read_content("3.jsonl", told), tmp_path / "run", "3.jsonl")))
+    rows = list(read_traces(importing.make_run(importing.read_content("3.jsonl", told), tmp_path / "run", "3.jsonl")))
     assert [(row["outcome"], row["components"]["outcome"], row["group"]) for row in rows] == [
         ("right", 1.0, 0),
         ("wrong", 0.0, 0),
@@ -116,7 +116,7 @@ def test_what_score_reads_is_scored_on_the_way_in(tmp_path: Path) -> None:
         row | {"completion": "<think>no</think><answer>A</answer>"},
     ]
     told = "\n".join(map(json.dumps, lines)).encode()
-    rows = list(read_traces(exchange.make_run(exchange.read_content("in.jsonl", told), tmp_path / "run", "in.jsonl")))
+    rows = list(read_traces(importing.make_run(importing.read_content("in.jsonl", told), tmp_path / "run", "in.jsonl")))
     assert [row["outcome"] for row in rows] == ["right", "wrong"]
     assert {row["group"] for row in rows} == {0} and rows[0]["components"]["format"] == 1.0
 
@@ -133,7 +133,7 @@ def test_a_file_that_is_none_is_told_in_one_line_and_leaves_nothing(
     tmp_path: Path, name: str, told: bytes, wrong: str
 ) -> None:
     with pytest.raises(DataError, match=wrong) as caught:
-        exchange.make_run(exchange.read_content(name, told), tmp_path / "run", name)
+        importing.make_run(importing.read_content(name, told), tmp_path / "run", name)
     assert "\n" not in str(caught.value) and not (tmp_path / "run").exists()
 
 
@@ -141,7 +141,7 @@ def test_an_upload_becomes_a_run_of_the_library(places: Path) -> None:
     library = Library([places])
     told = json.dumps({"input": "q \ud83d", "output": "a", "score": 1.0, "step": 0}).encode()
     asked = Asked({"name": "../../evil name?.jsonl", "content": base64.b64encode(told).decode()})
-    key = exchange.import_file(library, asked)["run"]
+    key = importing.import_file(library, asked)["run"]
     made = library.run(key).folder.path.resolve()
     assert made.parent.name == "imports" and places.resolve() not in made.parents
     assert key.startswith("evil-name-")

@@ -140,11 +140,30 @@ def test_curves_agree_with_the_rows(ask: Any, run: RunFolder) -> None:
     for key in ("reward", "accuracy", "informative", "components", "lengths", "stages", "early", "evaluations"):
         assert charts[key]["series"], key
     right = charts["accuracy"]["series"][0]
-    at = dict((right.get("faint") or right["points"]))
+    at = dict(right.get("faint") or right["points"])
     assert at[3] == pytest.approx(sum(row["outcome"] == "right" for row in rows) / len(rows))
     stage = charts["stages"]["series"][0]
-    at = dict((stage.get("faint") or stage["points"]))
+    at = dict(stage.get("faint") or stage["points"])
     assert at[3] == pytest.approx(sum(row["stages"][STAGES[0]] == "present" for row in rows) / len(rows))
+
+
+def test_means_in_one_pass_agree_with_the_rows(library: Library, run: RunFolder) -> None:
+    index = settled(library.run("first"))
+    wanted = {
+        "cut": "truncated",
+        "right": ("outcome", "right"),
+        "there": ("stage.cue_encoding", "present"),
+        "tokens": "tokens",
+    }
+    for point in index.means(wanted, {"phase": "train"}):
+        rows = [row for row in read_traces(run) if row["phase"] == "train" and row["step"] == point["step"]]
+        assert point["n"] == len(rows)
+        assert point["cut"] == pytest.approx(sum(row["finish"] == "length" for row in rows) / len(rows))
+        assert point["right"] == pytest.approx(sum(row["outcome"] == "right" for row in rows) / len(rows))
+        assert point["there"] == pytest.approx(
+            sum(row["stages"]["cue_encoding"] == "present" for row in rows) / len(rows)
+        )
+        assert point["tokens"] == pytest.approx(sum(row["tokens"] for row in rows) / len(rows))
 
 
 def test_long_curves_are_thinned_to_means_that_keep_the_whole() -> None:

@@ -44,7 +44,12 @@ def hostile_run(root: Path) -> RunFolder:
         ]
         told = rows_of_group(scenario, replies, stack=stack, step=number, group=number, share=1.0)
         for row in told:
-            row |= {"notes": [f"coverage {text}", text], "judge": {"name": text}, "sampling": {text: text}, "prompt": [{"role": text, "content": text}]}
+            row |= {
+                "notes": [f"coverage {text}", text],
+                "judge": {"name": text},
+                "sampling": {text: text},
+                "prompt": [{"role": text, "content": text}],
+            }
             row["stages"] = {**row["stages"], text: text}
         rows += told
         rows += [{**told[0], "phase": "eval", "benchmark": text, "outcome": text, "mode": "gated"}]
@@ -71,11 +76,18 @@ def evil(serve: Any, tmp_path_factory: pytest.TempPathFactory) -> str:
 def quiet(page: Any) -> None:
     page.page.wait_for_timeout(150)
     assert page.page.evaluate("window.__hit") is None
-    assert page.page.locator(".s1 script, .s1 iframe, .s1 object, .s1 embed, .s1 img, .s1 base, .s1 meta, .s1 link, .s1 style").count() == 0
+    assert (
+        page.page.locator(
+            ".s1 script, .s1 iframe, .s1 object, .s1 embed, .s1 img, .s1 base, .s1 meta, .s1 link, .s1 style"
+        ).count()
+        == 0
+    )
     page.clean()
 
 
-@pytest.mark.parametrize("screen", ["overview", "traces", "group", "prompt", "hacks", "benchmarks", "compare", "try", "exchange"])
+@pytest.mark.parametrize(
+    "screen", ["overview", "traces", "group", "prompt", "hacks", "benchmarks", "compare", "try", "exchange"]
+)
 def test_no_screen_runs_what_a_run_says(visit: Any, evil: str, screen: str) -> None:
     from urllib.parse import quote
 
@@ -102,7 +114,13 @@ def test_every_payload_is_shown_as_the_text_it_is(visit: Any, evil: str, number:
 
 
 def test_hostile_addresses_are_words_too(visit: Any, evil: str) -> None:
-    for query in (f"?run={NAME}&screen=trace&trace={NAME}", f"?screen={NAME}", f"?run={NAME}&screen=traces&q={NAME}&sort={NAME}", "?screen=__proto__", "?run=constructor&screen=constructor"):
+    for query in (
+        f"?run={NAME}&screen=trace&trace={NAME}",
+        f"?screen={NAME}",
+        f"?run={NAME}&screen=traces&q={NAME}&sort={NAME}",
+        "?screen=__proto__",
+        "?run=constructor&screen=constructor",
+    ):
         page = visit(query, base=evil)
         page.page.wait_for_timeout(100)
         assert page.page.evaluate("window.__hit") is None
@@ -122,19 +140,38 @@ def fetch(address: str, path: str = "", **headers: str) -> tuple[int, Any]:
 def test_only_this_machine_s_names_are_answered_to_and_every_answer_has_the_policy(address: str) -> None:
     status, headers = fetch(address)
     assert status == 200
-    assert "default-src 'self'" in headers["content-security-policy"] and "object-src 'none'" in headers["content-security-policy"]
+    assert (
+        "default-src 'self'" in headers["content-security-policy"]
+        and "object-src 'none'" in headers["content-security-policy"]
+    )
     assert fetch(address, Host="evil.example")[0] == 400
 
 
-@pytest.mark.parametrize("path", ["gradio_api/file=/etc/passwd", "gradio_api/file=../../etc/passwd", "file=/etc/passwd", "gradio_api/file=http://127.0.0.1:1/", "monitoring", "docs", "openapi.json", "gradio_api/file=tests/conftest.py"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "gradio_api/file=/etc/passwd",
+        "gradio_api/file=../../etc/passwd",
+        "file=/etc/passwd",
+        "gradio_api/file=http://127.0.0.1:1/",
+        "monitoring",
+        "docs",
+        "openapi.json",
+        "gradio_api/file=tests/conftest.py",
+    ],
+)
 def test_no_file_is_reachable(address: str, path: str) -> None:
     status, _ = fetch(address, path)
     assert status in (400, 401, 403, 404), status
 
 
 def call(address: str, function: str, data: Any) -> tuple[int, Any]:
-    body = json.dumps({"data": data, "component_id": component(address), "fn_name": function, "session_hash": "x"}).encode()
-    request = urllib.request.Request(f"{address}gradio_api/component_server/", body, {"Content-Type": "application/json"})
+    body = json.dumps(
+        {"data": data, "component_id": component(address), "fn_name": function, "session_hash": "x"}
+    ).encode()
+    request = urllib.request.Request(
+        f"{address}gradio_api/component_server/", body, {"Content-Type": "application/json"}
+    )
     try:
         with urllib.request.urlopen(request, timeout=20) as answer:
             return answer.status, json.loads(answer.read())
@@ -148,7 +185,19 @@ def component(address: str) -> int:
     return next(int(one["id"]) for one in found["components"] if one["type"] == "html")
 
 
-@pytest.mark.parametrize("data", [None, 3, "x", [], {"run": "../x"}, {"run": {"a": 1}}, {"run": "first", "trace": ["t0.0.0.0"]}, {"run": "first", "__class__": 1}])
+@pytest.mark.parametrize(
+    "data",
+    [
+        None,
+        3,
+        "x",
+        [],
+        {"run": "../x"},
+        {"run": {"a": 1}},
+        {"run": "first", "trace": ["t0.0.0.0"]},
+        {"run": "first", "__class__": 1},
+    ],
+)
 def test_a_function_called_past_the_page_answers_in_a_sentence(address: str, data: Any) -> None:
     status, told = call(address, "trace", data)
     assert status == 200 and list(json.loads(told)) == ["error"]

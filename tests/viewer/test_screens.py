@@ -43,7 +43,10 @@ def test_from_the_runs_to_one_stage_and_back(visit: Any) -> None:
     page.ready("trace")
     cards = page.page.locator(".stage h3").all_inner_texts()
     assert cards == ["Cue Encoding", "Cue Interpretation", "Goal Clarification", "Response Generation"]
-    assert page.page.locator("#s1-total").inner_text() in page.page.locator(".formula").inner_text() + page.page.locator("#s1-total").inner_text()
+    assert (
+        page.page.locator("#s1-total").inner_text()
+        in page.page.locator(".formula").inner_text() + page.page.locator("#s1-total").inner_text()
+    )
     page.page.go_back()
     page.ready("overview")
     page.clean()
@@ -201,7 +204,9 @@ def test_the_benchmarks_page_with_and_without_reports(visit: Any, places: Path) 
 @pytest.mark.essential
 def test_scoring_a_pasted_reply(visit: Any) -> None:
     page = visit("?run=first&screen=try")
-    page.page.fill("textarea[name=reply]", "<think>Cue Encoding: nothing was seen there at all.</think><answer>A</answer>")
+    page.page.fill(
+        "textarea[name=reply]", "<think>Cue Encoding: nothing was seen there at all.</think><answer>A</answer>"
+    )
     page.page.click("#s1-score")
     page.page.wait_for_selector("#s1-result .ledger")
     assert "missing" in page.page.inner_text("#s1-result") and "adds" in page.page.inner_text("#s1-result .ledger")
@@ -260,7 +265,10 @@ def test_a_live_run_grows_without_moving_the_reader(serve: Any, visit: Any, tmp_
     assert first.is_visible() and table.page.inner_text("#s1-count").endswith(f"of {number}")
     table.moved(lambda: table.page.click("#s1-fresh"))
     assert table.page.inner_text("#s1-count").endswith(f"of {2 * number}")
-    curves.page.wait_for_function("document.querySelector('[data-chart=reward] svg.plot').getAttribute('aria-label').includes('step 7')", timeout=15_000)
+    curves.page.wait_for_function(
+        "document.querySelector('[data-chart=reward] svg.plot').getAttribute('aria-label').includes('step 7')",
+        timeout=15_000,
+    )
     assert curves.page.evaluate("scrollY") == 300
     assert curves.page.locator("[data-chart=reward] details[open]").count() == 1
     table.clean()

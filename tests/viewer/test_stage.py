@@ -72,9 +72,10 @@ def test_an_interpretation_names_the_cue_that_it_uses_only_when_that_was_encoded
 
 def test_an_option_named_before_the_response_is_marked() -> None:
     hasty = GOOD | {STAGES[0]: f"The answer is B. {CUES}"}
-    kinds = lambda stages: {
-        mark.kind for mark in stage_marks(parse(reply_text(stages, "B"), SCENARIO.options), SCENARIO)
-    }  # noqa: E731
+
+    def kinds(stages: dict[str, str]) -> set[str]:
+        return {mark.kind for mark in stage_marks(parse(reply_text(stages, "B"), SCENARIO.options), SCENARIO)}
+
     assert "early" in kinds(hasty)
     assert "early" not in kinds(GOOD)
     assert "early" not in kinds(GOOD | {STAGES[3]: "So option B it is."})

@@ -13,7 +13,7 @@ async function download(kind, state, note) {
 }
 async function upload(file, note) {
   if (!file) return;
-  if (file.size > MAX_UPLOAD) { note.textContent = 'Larger than 64 MB: use  python -m socialr1_lite.viewer.exchange FILE'; return; }
+  if (file.size > MAX_UPLOAD) { note.textContent = 'Larger than 64 MB: use  python -m socialr1_lite.viewer.importing FILE'; return; }
   note.textContent = `reading ${file.name} …`;
   try {
     const url = await new Promise((done, fail) => { const reader = new FileReader(); reader.onload = () => done(String(reader.result)); reader.onerror = () => fail(new Error('The file cannot be read')); reader.readAsDataURL(file); });

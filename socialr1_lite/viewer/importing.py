@@ -1,6 +1,6 @@
-"""Traces in and out: foreign completions become run folders, a selection becomes a file.
+"""Foreign completions become run folders.
 
-    python -m socialr1_lite.viewer.exchange FILE [-o RUN]
+    python -m socialr1_lite.viewer.importing FILE [-o RUN]
 
 FILE is one of: TRL's completions_*.parquet (or several, same columns), verl's rollout JSONL, our own exported JSONL, or
 the JSONL that `score` reads (id, story, question, options, gold, completion), which is scored on the way in.
@@ -14,13 +14,12 @@ from __future__ import annotations
 import argparse
 import base64
 import binascii
-import csv
 import hashlib
 import io
 import json
 import re
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -32,172 +31,20 @@ from socialr1_lite.errors import DataError, command
 from socialr1_lite.recipe import Rewards
 from socialr1_lite.rewards import RewardStack
 from socialr1_lite.runlog import RunFolder, TraceWriter
-from socialr1_lite.runlog.index import TraceIndex, cache_folder
+from socialr1_lite.runlog.index import cache_folder
 from socialr1_lite.runlog.traces import REQUIRED
 from socialr1_lite.scenario import Scenario
 from socialr1_lite.sip import parse, stage_states
 from socialr1_lite.viewer.library import IMPORTS, Library
-from socialr1_lite.viewer.pages import key_of, sorting, where, whole
-from socialr1_lite.viewer.serving import Asked, BadRequest
-from socialr1_lite.viewer.sheet import html_sheet
-from socialr1_lite.viewer.stage import COMPONENTS
+from socialr1_lite.viewer.serving import Asked, BadRequest, sound
 
 Row = dict[str, Any]
 Json = dict[str, Any]
+Converted = tuple[dict[str, Scenario], list[Row]]  # scenarios by id, trace rows
 
 MAX_FILE = "64mb"  # of an upload; larger files go through the command line
 MAX_BYTES = 64 << 20
-FORMATS = ("jsonl", "csv", "parquet", "html")
-MOST_ROWS = {"jsonl": 20_000, "csv": 20_000, "parquet": 20_000, "html": 300}
-KINDS = {
-    "jsonl": "application/x-ndjson",
-    "csv": "text/csv",
-    "parquet": "application/vnd.apache.parquet",
-    "html": "text/html",
-}
-SCALARS = (
-    "phase",
-    "benchmark",
-    "step",
-    "scenario",
-    "dimension",
-    "group",
-    "index",
-    "outcome",
-    "total",
-    "advantage",
-    "tau",
-    "tokens",
-    "finish",
-)
-FORMULA = ("=", "+", "-", "@", "\t", "\r")  # a spreadsheet runs a cell that begins so
-MESSAGE = re.compile(r"\w+|[^\w\s]")
-
-
-# ---------------------------------------------------------------------------------------------------- out
-
-
-def export(library: Library, asked: Asked) -> Json:
-    """The selection as a file: its name, kind and content (base64)."""
-    run = library.run(asked.text("run"))
-    told, sort = where(asked), sorting(asked)
-    kind = asked.choice("format", FORMATS, "jsonl")
-    asked.done()
-    index = run.index()
-    total = index.count(told)
-    rows = selected(index, told, sort, MOST_ROWS[kind])
-    content = WRITERS[kind](rows, f"{run.label}: {total} completions")
-    return {
-        "name": f"{re.sub(r'[^A-Za-z0-9._-]+', '-', run.label)[:60] or 'traces'}.{kind}",
-        "kind": KINDS[kind],
-        "content": base64.b64encode(content).decode(),
-        "rows": min(total, MOST_ROWS[kind]),
-        "total": total,
-    }
-
-
-def selected(index: TraceIndex, told: Json, sort: str, most: int) -> Iterator[tuple[Row, Scenario | None]]:
-    """Whole rows of a selection, with their scenarios."""
-    for scalars in index.page(told, sort, 0, most):
-        yield whole(index, scalars)
-
-
-def to_jsonl(rows: Iterable[tuple[Row, Scenario | None]], title: str) -> bytes:
-    """Stored rows with their scenario, one a line; can be imported again."""
-    lines = (
-        json.dumps(
-            {
-                "id": key_of(row),
-                "total": row["total"],
-                **_stored(row),
-                "scenario_row": scenario.to_row() if scenario else None,
-            }
-        )
-        for row, scenario in rows
-    )
-    return "".join(f"{line}\n" for line in lines).encode()
-
-
-def _stored(row: Row) -> Row:
-    kept = {
-        *REQUIRED,
-        "advantage",
-        "answer",
-        "benchmark",
-        "judge",
-        "notes",
-        "prefilled",
-        "sampling",
-        "stages",
-        "segment",
-        "rank",
-        "version",
-    }
-    return {key: value for key, value in row.items() if key in kept}
-
-
-def flat(row: Row, scenario: Scenario | None) -> Row:
-    """One row of a table: scalars, components, parts, texts."""
-    return {
-        "id": key_of(row),
-        **{name: row.get(name) for name in SCALARS},
-        **{f"reward.{name}": row["components"].get(name) for name in COMPONENTS},
-        **{f"stage.{stage}": state for stage, state in (row.get("stages") or {}).items()},
-        "question": scenario.question if scenario else "",
-        "completion": row["completion"],
-        "notes": "; ".join(row.get("notes") or ()),
-    }
-
-
-def to_csv(rows: Iterable[tuple[Row, Scenario | None]], title: str) -> bytes:
-    """A table. Texts that a spreadsheet would run as a formula get an apostrophe in front."""
-    told = [flat(*one) for one in rows]
-    file = io.StringIO()
-    writer = csv.DictWriter(file, _columns(told), restval="")
-    writer.writeheader()
-    writer.writerows({key: _harmless(value) for key, value in row.items()} for row in told)
-    return file.getvalue().encode("utf-8", "replace")
-
-
-def _columns(rows: Sequence[Row]) -> list[str]:
-    return list(dict.fromkeys(key for row in rows for key in row)) or ["id"]
-
-
-def _harmless(value: Any) -> Any:
-    return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA) else value
-
-
-def to_parquet(rows: Iterable[tuple[Row, Scenario | None]], title: str) -> bytes:
-    """The same table as Parquet."""
-    import pyarrow
-    import pyarrow.parquet
-
-    told = [flat(*one) for one in rows]
-    columns = _columns(told)
-    table = pyarrow.Table.from_pylist([{key: sound(row.get(key)) for key in columns} for row in told])
-    sink = io.BytesIO()
-    pyarrow.parquet.write_table(table, sink, compression="zstd")
-    return sink.getvalue()
-
-
-def sound(value: Any) -> Any:
-    """The same JSON value without lone surrogates in its texts, which UTF-8 files cannot hold."""
-    if isinstance(value, str):
-        return value.encode("utf-8", "replace").decode()
-    if isinstance(value, list):
-        return [sound(one) for one in value]
-    return {sound(key): sound(one) for key, one in value.items()} if isinstance(value, dict) else value
-
-
-WRITERS: dict[str, Callable[[Iterable[tuple[Row, Scenario | None]], str], bytes]] = {
-    "jsonl": to_jsonl,
-    "csv": to_csv,
-    "parquet": to_parquet,
-    "html": html_sheet,
-}
-
-
-# ----------------------------------------------------------------------------------------------------- in
+WORD = re.compile(r"\w+|[^\w\s]")
 
 
 def import_file(library: Library, asked: Asked) -> Json:
@@ -256,7 +103,7 @@ def make_run(rows: Sequence[Row], folder: Path, name: str) -> RunFolder:
     return run
 
 
-def convert(rows: Sequence[Row], name: str) -> tuple[dict[str, Scenario], list[Row]]:
+def convert(rows: Sequence[Row], name: str) -> Converted:
     """Scenarios by id and trace rows, from whichever kind of file it is."""
     first = rows[0].keys()
     if first >= REQUIRED:
@@ -271,12 +118,12 @@ def convert(rows: Sequence[Row], name: str) -> tuple[dict[str, Scenario], list[R
         raise DataError(f"{name} holds scores without completions; import the file that was given to score instead")
     raise DataError(
         f"{name}: columns {', '.join(sorted(map(str, first)))[:200]} are of no known kind. Known: TRL's completions "
-        "(step, prompt, completion, rewards), verl's rollouts (input, output, score), an export of this viewer, or what score reads "
-        "(story, question, options, gold, completion)"
+        "(step, prompt, completion, rewards), verl's rollouts (input, output, score), an export of this viewer, or "
+        "what score reads (story, question, options, gold, completion)"
     )
 
 
-def _own(rows: Sequence[Row], name: str) -> tuple[dict[str, Scenario], list[Row]]:
+def _own(rows: Sequence[Row], name: str) -> Converted:
     scenarios, traces = {}, []
     for place, row in enumerate(rows, start=1):
         if missing := REQUIRED - row.keys():
@@ -290,7 +137,7 @@ def _own(rows: Sequence[Row], name: str) -> tuple[dict[str, Scenario], list[Row]
     return scenarios, traces
 
 
-def _scored(rows: Sequence[Row], name: str) -> tuple[dict[str, Scenario], list[Row]]:
+def _scored(rows: Sequence[Row], name: str) -> Converted:
     """Completions with their questions: scored by the default stack, siblings of one prompt as one group."""
     stack = RewardStack(Rewards())
     scenarios: dict[str, Scenario] = {}
@@ -380,7 +227,7 @@ def _step(value: Any, place: int, name: str) -> int:
     raise DataError(f"{name}, row {place + 1}: step must be a whole number of at least 0, not {value!r}")
 
 
-def _foreign(rows: Sequence[Row]) -> tuple[dict[str, Scenario], list[Row]]:
+def _foreign(rows: Sequence[Row]) -> Converted:
     """Rows with a prompt, a completion and rewards of their own; neighbours with one prompt at one step are a group."""
     scenarios: dict[str, Scenario] = {}
     traces: list[Row] = []
@@ -446,7 +293,7 @@ def _text(value: Any) -> str:
 
 def _tokens(row: Row, text: str) -> int:
     told = row.get("tokens")
-    return told if isinstance(told, int) and told >= 0 else len(MESSAGE.findall(text))
+    return told if isinstance(told, int) and told >= 0 else len(WORD.findall(text))
 
 
 def _is_number(value: Any) -> bool:
@@ -456,7 +303,7 @@ def _is_number(value: Any) -> bool:
 def main() -> None:
     """Import one file as a run folder."""
     parser = argparse.ArgumentParser(
-        prog="python -m socialr1_lite.viewer.exchange", description="Make a run folder of a file of completions."
+        prog="python -m socialr1_lite.viewer.importing", description="Make a run folder of a file of completions."
     )
     parser.add_argument("file", type=Path)
     parser.add_argument("-o", "--output", type=Path, help="the run folder to make (default: runs/NAME)")
