@@ -69,17 +69,25 @@ def _hits(tested: Sequence[Scenario], taught: Sequence[Scenario]) -> dict[str, l
     letter = Counter(scenario.gold[0] for scenario in tested).most_common(1)[0][0]
     guesses: dict[str, Guess] = {
         "most frequent letter": lambda s: [letter] if letter < len(s.options) else [],
-        "first mentioned": lambda s: _first(s),
-        "last mentioned": lambda s: _last(s),
-        "most mentioned": lambda s: _most(s),
-        "longest option": lambda s: _longest(s),
+        "first mentioned": _first,
+        "last mentioned": _last,
+        "most mentioned": _most,
+        "longest option": _longest,
     }
     for mark in sorted({key for s in tested for key in s.meta if key.startswith("mark ")}):
-        guesses[mark.removeprefix("mark ")] = lambda s, mark=mark: [int(s.meta[mark])] if mark in s.meta else []
+        guesses[mark.removeprefix("mark ")] = _marked(mark)
     hits = {name: [_credit(s, guess(s)) for s in tested] for name, guess in guesses.items()}
     hits["words of question and options"] = classified(tested, taught, with_story=False)
     hits["words with story"] = classified(tested, taught, with_story=True)
     return hits
+
+
+def _marked(mark: str) -> Guess:
+    def guess(scenario: Scenario) -> list[int]:
+        index = scenario.meta.get(mark)
+        return [index] if isinstance(index, int) else []
+
+    return guess
 
 
 def _credit(scenario: Scenario, guess: Sequence[int]) -> float:
@@ -162,7 +170,10 @@ def classified(tested: Sequence[Scenario], taught: Sequence[Scenario], *, with_s
         raise SocialR1Error("the audit's classifier needs numpy: pip install numpy") from None
 
     def sparse(scenarios: Sequence[Scenario]) -> tuple[list[int], list[int], list[int], list[int]]:
-        columns, rows, groups, gold = [], [], [], []
+        columns: list[int] = []
+        rows: list[int] = []
+        groups: list[int] = []
+        gold: list[int] = []
         for number, scenario in enumerate(scenarios):
             for index in range(len(scenario.options)):
                 found = sorted(features(scenario, index, with_story=with_story))

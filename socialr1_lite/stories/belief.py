@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from socialr1_lite.scenario import Claim
 from socialr1_lite.stories.base import Dice, Dimension, Draft, Family, Request
-from socialr1_lite.stories.plots import Plot, Step, decisive, edits, exchanged, hidden_object, recast
+from socialr1_lite.stories.plots import ONLOOKERS, Plot, Step, decisive, edits, exchanged, hidden_object, recast
 from socialr1_lite.stories.world import Event, World, where
 from socialr1_lite.stories.wording import LEXICON, say
 
@@ -59,12 +59,12 @@ def surprised(chain: Sequence[str], thing: str) -> str:
     return f"In which place {_nested(chain[:-1])} that {chain[-1]} would be surprised not to find the {thing}?"
 
 
-def story_of(request: Request) -> Plot:
+def story_of(request: Request, onlookers: float = ONLOOKERS) -> Plot:
     """A hidden-object story big enough for the request."""
     dice = request.dice
     places = 2 + dice.below(3) if request.options == 0 else max(2, min(request.options, 5))
     people = max(3, request.order + 1) + dice.below(2)
-    return hidden_object(dice, request.split, people=people, places=places, chapters=request.chapters)
+    return hidden_object(dice, request.split, people=people, places=places, chapters=request.chapters, onlookers=onlookers)
 
 
 def needed_by(dice: Dice, plot: Plot, who: str) -> Plot:
@@ -97,7 +97,7 @@ def where_template(wording: Wording) -> Callable[[Request], Family | None]:
             return None
         name, other = found
         drafts = tuple(_where_draft(p, chain, answer, wording, request.dice) for p in (plot, other))
-        return places_family(plot, drafts, name)
+        return places_family(request, plot, drafts, name)
 
     return template
 
@@ -193,11 +193,20 @@ def marks(plot: Plot) -> dict[str, str]:
     return {"reality": f"the {stays[-1]}", "first place": f"the {stays[0]}"}
 
 
-def places_family(plot: Plot, drafts: tuple[Draft, ...], perturbation: str) -> Family:
-    """A family whose options are the story's places."""
-    options = tuple(f"the {place}" for place in plot.places)
+def places_family(request: Request, plot: Plot, drafts: tuple[Draft, ...], perturbation: str) -> Family:
+    """A family whose options are the story's places; more are asked for: other containers, those of the story first."""
+    places = list(plot.places)
+    if request.options > len(places):
+        spare = [place for place in plot.rooms if place not in places]
+        rest = [place for place in LEXICON[request.split].containers if place not in plot.rooms]
+        places += [*spare, *request.dice.sample(rest, len(rest))][: request.options - len(places)]
     things = (plot.thing, *plot.others, *plot.rooms)
-    return Family(drafts, options, tuple(plot.cast), things, perturbation)
+    return Family(drafts, tuple(f"the {place}" for place in places), tuple(plot.cast), things, perturbation)
+
+
+def in_part_of(plot: Plot, split: str, one: str, other: str) -> Plot | None:
+    """The story in which `other` plays what `one` plays now; None where the words do not allow it."""
+    return plot if one == other else recast(plot, LEXICON[split], one, other)
 
 
 def memory(request: Request) -> Family | None:
@@ -213,7 +222,7 @@ def memory(request: Request) -> Family | None:
     pair = [place for place in dict.fromkeys(plot.world.history(where(thing))) if place != target]
     other = exchanged(plot, target, dice.pick(pair))
     drafts = tuple(_memory_draft(p, ask) for p in (plot, other))
-    return places_family(plot, drafts, "places exchanged")
+    return places_family(request, plot, drafts, "places exchanged")
 
 
 MEMORIES = {  # question: which of the stays, and how a claim says so
@@ -264,13 +273,21 @@ def who_thinks(request: Request) -> Family | None:
     plot = story_of(request)
     plot = needed_by(dice, plot, dice.pick(plot.cast))
     target = plot.cast[int(request.slot * len(plot.cast))]
-    place = plot.world.believes((target,), where(plot.thing))
+    held = [plot.world.believes((name,), where(plot.thing)) for name in plot.cast]
+    alone = [(name, place) for name, place in zip(plot.cast, held, strict=True) if held.count(place) == 1 and place]
+    if not alone:
+        return None
+    name, place = dice.pick(alone)
+    cast_right = in_part_of(plot, request.split, name, target)
+    if cast_right is None:
+        return None
+    plot = cast_right
 
     def answer(world: World) -> str | None:
         holders = [name for name in plot.cast if world.believes((name,), where(plot.thing)) == place]
         return holders[0] if len(holders) == 1 else None
 
-    if place is None or answer(plot.world) != target:
+    if answer(plot.world) != target:
         return None
     found = other_person(dice, plot, answer, request.split, plot.cast)
     if found is None:

@@ -7,10 +7,11 @@ from itertools import permutations
 
 from socialr1_lite.scenario import Claim
 from socialr1_lite.stories.base import Dice, Dimension, Draft, Family, Request
-from socialr1_lite.stories.belief import finding, further_claims, last_told, needed_by, other_person, story_of, twin
+from socialr1_lite.stories.belief import finding, further_claims, in_part_of, last_told, needed_by, other_person, story_of, twin
 from socialr1_lite.stories.plots import Plot, decisive
 from socialr1_lite.stories.world import World, where
 
+MANY_ONLOOKERS = 0.6  # who knows that somebody knows is decided by who noticed whom
 TRIED = 8  # pairs of people tried in one story
 Answer = Callable[[World], str | None]
 
@@ -43,9 +44,10 @@ def one_of(people_wanted: str) -> Callable[[Request], Family | None]:
         lost = [name for name in people if name not in knowing] if people_wanted == "could tell" else []
         seeker = dice.pick(lost) if lost else ""
         options = [name for name in people if name != seeker]
-        if len(options) < 2 or options[int(request.slot * len(options))] != knowing[0]:
+        cast_right = in_part_of(plot, request.split, knowing[0], options[int(request.slot * len(options))])
+        if len(options) < 2 or cast_right is None:
             return None
-        plot = needed_by(dice, plot, seeker or dice.pick(plot.cast))
+        plot = needed_by(dice, cast_right, seeker or dice.pick(plot.cast))
 
         def answer(world: World) -> str | None:
             found = [name for name in options if knows(world, plot.thing, name) == right]
@@ -53,7 +55,7 @@ def one_of(people_wanted: str) -> Callable[[Request], Family | None]:
             return found[0] if len(found) == 1 and fits else None
 
         found = other_person(dice, plot, answer, request.split, options)
-        if found is None:
+        if found is None or answer(plot.world) is None:
             return None
         question = {
             "knows": f"Leaving aside whoever moved it last, who knows where the {plot.thing} really is?",
@@ -120,7 +122,7 @@ def does_know(request: Request) -> Family | None:
 
 def thinks_known(request: Request) -> Family | None:
     """Order 2: does one, who knows, think that the other knows? Whether the other does is dealt as evenly."""
-    plot = story_of(request)
+    plot = story_of(request, MANY_ONLOOKERS)
     thought, known = int(request.slot * 2) == 0, int(request.slot * 4) % 2 == 0
 
     def state(world: World, one: str, two: str) -> tuple[bool, bool] | None:
@@ -145,7 +147,7 @@ def thinks_known(request: Request) -> Family | None:
 
 def realises(request: Request) -> Family | None:
     """Order 2: both know; is one aware that the other does?"""
-    plot = story_of(request)
+    plot = story_of(request, MANY_ONLOOKERS)
     wanted = int(request.slot * 2) == 0
 
     def aware(world: World, one: str, two: str) -> bool | None:

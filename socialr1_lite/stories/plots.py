@@ -169,7 +169,12 @@ def modifier(dice: Dice, words: Lexicon, kind: str, who: str, room: str, used: C
     return Step(Event(kind, people=(who,)), text, phrase)
 
 
-def hidden_object(dice: Dice, split: str, *, people: int, places: int, chapters: int = 1) -> Plot:
+ONLOOKERS = 0.25  # share of moves that somebody outside sees; the same for somebody inside who misses it
+
+
+def hidden_object(
+    dice: Dice, split: str, *, people: int, places: int, chapters: int = 1, onlookers: float = ONLOOKERS
+) -> Plot:
     """A random story in which one thing is in, or is said to be in, `places` different containers (at least 2)."""
     words = LEXICON[split]
     cast = dice.sample(tuple(words.people), people)
@@ -190,7 +195,7 @@ def hidden_object(dice: Dice, split: str, *, people: int, places: int, chapters:
         openings.append(len(steps))
         where_is.update(dict.fromkeys(here, rooms[chapter]))
         who = list(cast) if chapter == asked else dice.sample(cast, max(2, people - 1))
-        told = chapter_about(dice, words, who, rooms[chapter], thing, here)
+        told = chapter_about(dice, words, who, rooms[chapter], thing, here, onlookers)
         if chapter:
             told[0] = replace(told[0], text=f"{dice.pick(LATER)}, {told[0].text}")
         steps += told
@@ -204,7 +209,9 @@ def dispersal(people: Sequence[str], room: str) -> Step:
     return Step(Event("leave", people=tuple(people), place=room), f"After that, nobody was left in the {room}.")
 
 
-def chapter_about(dice: Dice, words: Lexicon, cast: Sequence[str], room: str, thing: str, places: Sequence[str]) -> list[Step]:
+def chapter_about(
+    dice: Dice, words: Lexicon, cast: Sequence[str], room: str, thing: str, places: Sequence[str], onlookers: float = ONLOOKERS
+) -> list[Step]:
     """One room, one thing: put somewhere, moved while people leave, perhaps talked about afterwards."""
     teller = Teller(dice, words, cast, room)
     said = len(places) >= 3 and dice.chance(0.4)  # the last place is only ever spoken of
@@ -220,7 +227,7 @@ def chapter_about(dice: Dice, words: Lexicon, cast: Sequence[str], room: str, th
         if dice.chance(0.25):
             teller.filler(places)
         mover = teller.move(thing, source, stop)
-        _onlookers(dice, teller, mover)
+        _onlookers(dice, teller, mover, onlookers)
     _departures(dice, teller, 0.35)
     _aftermath(dice, teller, thing, places, stops, places[-1] if said else "")
     if dice.chance(0.5):
@@ -234,13 +241,13 @@ def _departures(dice: Dice, teller: Teller, share: float) -> None:
             teller.leave(who)
 
 
-def _onlookers(dice: Dice, teller: Teller, mover: str) -> None:
+def _onlookers(dice: Dice, teller: Teller, mover: str, share: float) -> None:
     """Perhaps somebody outside sees the move, or somebody inside misses it."""
     outside = [who for who in teller.people if who not in teller.present]
     inside = [who for who in teller.present if who != mover]
-    if outside and dice.chance(0.25):
+    if outside and dice.chance(share):
         teller.modifier(dice.pick(("peek", "peek", "camera", "monitor")), dice.pick(outside))
-    if inside and dice.chance(0.25):
+    if inside and dice.chance(share):
         teller.modifier(dice.pick(("distract", "daydream")), dice.pick(inside))
 
 
