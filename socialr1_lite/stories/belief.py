@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 from socialr1_lite.scenario import Claim
 from socialr1_lite.stories.base import Dice, Dimension, Draft, Family, Request
+from socialr1_lite.stories.contents import contents
 from socialr1_lite.stories.plots import ONLOOKERS, Plot, Step, decisive, edits, exchanged, hidden_object, recast
 from socialr1_lite.stories.world import Event, World, where
 from socialr1_lite.stories.wording import LEXICON, say
@@ -321,7 +322,7 @@ def _who_draft(plot: Plot, place: str, answer: Callable[[World], str | None]) ->
 def _has_order(template: str, order: int) -> bool:
     if template in ("memory", "who thinks"):
         return order == (0 if template == "memory" else 1)
-    return order > 0
+    return 0 < order < 4 if template == "contents" else order > 0
 
 
 DIMENSION = Dimension(
@@ -335,6 +336,7 @@ DIMENSION = Dimension(
         "fetches": where_template(fetches),
         "surprised": where_template(surprised),
         "who thinks": who_thinks,
+        "contents": contents,
     },
     of_order=_has_order,
 )

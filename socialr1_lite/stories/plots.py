@@ -42,13 +42,14 @@ class Plot:
     places: list[str]
     openings: tuple[int, ...] = (0,)
     others: list[str] = field(default_factory=list)  # further things in the story
+    transparent: frozenset[str] = frozenset()
     _world: World | None = None
 
     @property
     def world(self) -> World:
         """The simulation of these steps."""
         if self._world is None:
-            self._world = World([step.event for step in self.steps], self.rooms)
+            self._world = World([step.event for step in self.steps], self.rooms, self.transparent)
         return self._world
 
     def edited(self, steps: list[Step]) -> Plot:
@@ -82,7 +83,7 @@ def decisive(plot: Plot, answer: Callable[[World], object]) -> tuple[int, ...]:
         if event.kind not in MODIFIERS:
             while end < len(events) and events[end].kind in MODIFIERS:
                 end += 1
-        if answer(World(events[:i] + events[end:], plot.rooms)) != truth:
+        if answer(World(events[:i] + events[end:], plot.rooms, plot.transparent)) != truth:
             cues.append(i)
             while events[i].kind in MODIFIERS:  # "saw this" needs what was seen
                 i -= 1

@@ -181,6 +181,45 @@ PHRASES: dict[str, tuple[str, ...]] = {
         "Soon {a} will need the {o}.",
         "{a} suddenly remembers the {o} and wants it.",
     ),
+    "label": (
+        "The label on the {c} said “{x}”.",
+        "On the {c} somebody had written “{x}”.",
+        "According to its label, the {c} held {an_x}.",
+        "The {c} was marked “{x}”.",
+    ),
+    "fill": (
+        "When nobody else was there, {a} put {an_x} into the {c}.",
+        "{a}, who was alone in the {room}, put {an_x} into the {c}.",
+        "Unobserved, {a} placed {an_x} in the {c}.",
+    ),
+    "relabel": (
+        "{a} changed the label of the {c} to “{x}”.",
+        "{a} put a new label on the {c}, which said “{x}”.",
+        "{a} crossed out the label of the {c} and wrote “{x}” instead.",
+    ),
+    "closed": (
+        "The {c} was closed, so nobody could see what was in it from outside.",
+        "From outside one could not see what was in the {c}.",
+    ),
+    "glass": (
+        "The {c} was transparent, so everyone who came in could see what was in it.",
+        "Anybody who came in could see what was in the {c}, because it was see-through.",
+    ),
+    "come": (
+        "{a} came into the {room} and noticed the {c}.",
+        "{a} walked into the {room} and saw the {c} standing there.",
+        "{a} entered the {room} and caught sight of the {c}.",
+    ),
+    "tell inside": (
+        "Later, {a} told {b} in private that there was {an_x} in the {c}.",
+        "In a private message, {a} wrote to {b} that there was {an_x} in the {c}.",
+        "{a} said to {b}, when nobody else could hear it, that the {c} held {an_x}.",
+    ),
+    "asked": (
+        "Now {a} has to say what is in the {c}.",
+        "A visitor asks {a} about the {c}.",
+        "Somebody wants to hear from {a} what is in the {c}.",
+    ),
     "note place": (
         "{a} thought that the {c} needed cleaning.",
         "{a} said that the {c} looked rather old.",
