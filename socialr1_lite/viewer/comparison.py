@@ -22,7 +22,7 @@ PAGE = 50
 ALIKE = 0.25  # share of words in common from which a word diff says more than the two texts
 MOST_ROWS = 120_000  # completions a side
 KINDS = ("win", "loss", "flip", "both_wrong", "both_right")
-LAST, FIRST = "", "first"
+LAST, FIRST = "last", "first"
 NOTHING_COMMON = (
     "These two answered no prompt in common. Choose other completions above: evaluations of one benchmark always "
     "have the same prompts."
@@ -44,7 +44,7 @@ class Side(NamedTuple):
 def compare(library: Library, asked: Asked) -> Json:
     """The pairs of a comparison, counted and listed, and one of them in two panes."""
     names = [asked.text("run"), asked.text("with")]
-    moments = [asked.text("at"), asked.text("with_at")]
+    moments = [asked.text("at"), asked.text("with_at")]  # "" where nobody chose
     kind, pair, page = asked.choice("kind", KINDS), asked.text("pair"), asked.whole("page", 1, 1, 10**6)
     asked.done()
     found = [run for run in library.runs()]
@@ -53,8 +53,8 @@ def compare(library: Library, asked: Asked) -> Json:
         return data | {"notice": "There is no run yet.", "left": _nothing(), "right": _nothing()}
     left = library.run(names[0]) if names[0] else found[0]
     right = library.run(names[1]) if names[1] else next((run for run in found if run is not left), left)
-    if left is right and moments == [LAST, LAST]:
-        moments = [FIRST, LAST]
+    default = _first_and_last(left) if left is right else [LAST, LAST]
+    moments = [moment or usual for moment, usual in zip(moments, default, strict=True)]
     sides = [_sides(run, moment) for run, moment in zip((left, right), moments, strict=True)]
     data |= {
         name: _head(run, moment, side)
@@ -77,6 +77,22 @@ def compare(library: Library, asked: Asked) -> Json:
         "open": opened,
         "detail": _detail(opened, (left, right), [side[opened] for side in sides]) if opened else None,
     }
+
+
+def _first_and_last(run: OpenRun) -> list[str]:
+    """Within one run: its first evaluation with its last, else the first and the last time of each prompt."""
+    found = _evaluations(run.index())
+    return [found[0][0], found[-1][0]] if len(found) > 1 else [FIRST, LAST]
+
+
+def _evaluations(index: TraceIndex) -> list[list[str]]:
+    """Every evaluation as [choice, words], in the order of training."""
+    found = [
+        (point["step"], index.page({"phase": "eval", "benchmark": name, "step": point["step"]}, limit=1)[0]["id"], name)
+        for name in index.facets({"phase": "eval"})["benchmark"]
+        for point in index.counts("outcome", {"phase": "eval", "benchmark": name})
+    ]
+    return [[f"eval {name} {step}", f"{name or 'evaluation'}, at step {step}"] for step, _, name in sorted(found)]
 
 
 def _nothing() -> Json:
@@ -135,22 +151,13 @@ def _sorted(scenarios: Sequence[str], sides: Sequence[Mapping[str, Side]]) -> li
 
 
 def _head(run: OpenRun, moment: str, side: Mapping[str, Side]) -> Json:
-    index = run.index()
     moments = [
         [LAST, "training: the last time each prompt came up"],
         [FIRST, "training: the first time each prompt came up"],
+        *_evaluations(run.index()),
     ]
-    for benchmark in index.facets({"phase": "eval"})["benchmark"]:
-        for point in index.counts("outcome", {"phase": "eval", "benchmark": benchmark}):
-            moments.append(
-                [f"eval {benchmark} {point['step']}", f"{benchmark or 'evaluation'} at step {point['step']}"]
-            )
-    return {
-        "run": run.key,
-        "at": moment,
-        "moments": moments,
-        "note": f"{len(side)} prompts, {sum(one.n for one in side.values())} completions",
-    }
+    note = f"{len(side)} prompts, {sum(one.n for one in side.values())} completions"
+    return {"run": run.key, "at": moment, "moments": moments, "note": note}
 
 
 def _tiles(common: Sequence[str], sides: Sequence[Mapping[str, Side]], kinds: Mapping[str, set[str]]) -> list[Json]:

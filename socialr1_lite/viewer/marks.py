@@ -16,7 +16,7 @@ from socialr1_lite.rewards.references import references
 from socialr1_lite.scenario import Scenario
 from socialr1_lite.sip import STAGES, Reply, Span, sentences
 
-SUPPORTED = 0.5  # [ours] share of a cue sentence's content words that one sentence of the story must hold
+SUPPORTED = 0.6  # [ours] share of a cue sentence's content words that one sentence of the story must hold
 USES = 0.34  # [ours] the same for an interpretation that draws on a cue
 COMMON_AT_LEAST = 2  # content words: a single one in common is chance
 CLAIM_WORDS = 3  # a shorter sentence claims too little to be called invented

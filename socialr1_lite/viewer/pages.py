@@ -9,10 +9,10 @@ from typing import Any
 from socialr1_lite.errors import RunLogError
 from socialr1_lite.runlog.index import TraceIndex
 from socialr1_lite.scenario import Scenario
-from socialr1_lite.sip import STAGES
+from socialr1_lite.sip import STAGES, TITLES
 from socialr1_lite.viewer.library import Library, OpenRun
 from socialr1_lite.viewer.serving import Asked, BadRequest
-from socialr1_lite.viewer.stage import COMPONENTS, NAMES, flat_words, read_reply, stage_view, states_of
+from socialr1_lite.viewer.stage import COMPONENTS, NAMES, flat_words, heading, read_reply, stage_view, states_of
 from socialr1_lite.viewer.words import change_in_words, same_words, word_diff
 
 Json = dict[str, Any]
@@ -35,6 +35,7 @@ SORTS: dict[str, str] = {
     **{name: name for name in ("group", "outcome", "total", "advantage", "tokens")},
 }
 KEY = re.compile(r"([te])(\d{1,6})\.(\d{1,9})\.(\d{1,12})\.(\d{1,9})(?:\.(.{1,200}))?", re.DOTALL)
+FIRST_HEADING = re.compile(rf"\W*{TITLES[STAGES[0]]}\W*", re.IGNORECASE)  # most replies begin with it: it tells nothing
 MARKUP = re.compile(r"</?(?:think|thinking|answer)>", re.IGNORECASE)
 
 
@@ -96,7 +97,9 @@ def find(index: TraceIndex, key: str) -> int:
 
 def peek(text: str) -> str:
     """The beginning of a reply on one line, without its tags."""
-    return " ".join(MARKUP.sub(" ", text[: 4 * PEEK]).split())[:PEEK]
+    told = " ".join(MARKUP.sub(" ", text[: 4 * PEEK]).split())
+    found = FIRST_HEADING.match(told)
+    return told[found.end() if found else 0 :][:PEEK]
 
 
 def listed(row: Mapping[str, Any], scenario: Scenario | None) -> Json:
@@ -215,10 +218,10 @@ def _sibling(row: Row) -> Json:
 
 
 def _moments_around(index: TraceIndex, row: Row) -> Json:
-    """The same prompt at the step before and after."""
-    same = [one for one in index.by_scenario(row["scenario"], {"phase": row["phase"]}) if one["step"] != row["step"]]
-    earlier = [one for one in same if one["step"] < row["step"]]
-    later = [one for one in same if one["step"] > row["step"]]
+    """The same prompt the time before and the time after."""
+    same = [one for one in index.by_scenario(row["scenario"], {"phase": row["phase"]}) if one["gid"] != row["gid"]]
+    earlier = [one for one in same if (one["step"], one["id"]) < (row["step"], row["id"])]
+    later = [one for one in same if (one["step"], one["id"]) > (row["step"], row["id"])]
     return {
         "earlier": _key_or_none(earlier[-1] if earlier else None),
         "later": _key_or_none(later[0] if later else None),
@@ -392,14 +395,15 @@ def _moment(row: Row, scenario: Scenario | None) -> Json:
         "outcome": row["outcome"],
         "total": row["total"],
         "letter": letter,
+        "name": row["benchmark"],
     }
 
 
 def _end(row: Row, scenario: Scenario | None) -> Json:
     return {
         "id": key_of(row),
+        "title": heading(row),
         "step": row["step"],
-        "index": row["index"],
         "outcome": row["outcome"],
         "total": row["total"],
         "states": states_of(row, scenario),

@@ -80,7 +80,8 @@ function chart(spec, pick) {
         return [s('line', { class: 'event', x1: X(mark.x), x2: X(mark.x), y1: top - 4, y2: bottom }, s('title', {}, `${mark.label} at step ${mark.x}`)), free && s('text', { class: 'event-label', x: Math.min(X(mark.x) + 3, right - 44), y: top - 6 }, mark.label)];
       }).flat().filter(Boolean),
       ...spec.series.map((one, i) => [
-        one.band && s('path', { class: 'band', d: bandOf(one.band, X, Y), fill: hueOf(one, i) }),
+        one.dots && one.band && one.band.filter(([, lo]) => lo !== null).map(([x, lo, hi]) => s('path', { class: 'line', d: `M${X(x) - 3} ${Y(lo)}H${X(x) + 3}M${X(x)} ${Y(lo)}V${Y(hi)}M${X(x) - 3} ${Y(hi)}H${X(x) + 3}`, stroke: hueOf(one, i), 'stroke-width': 1.4, opacity: 0.7 })),
+        one.band && one.points.length > 1 && s('path', { class: 'band', d: bandOf(one.band, X, Y), fill: hueOf(one, i) }),
         one.faint && s('path', { class: 'line faint', d: pathOf(one.faint, X, Y), stroke: hueOf(one, i) }),
         s('path', { class: 'line', d: pathOf(one.points, X, Y), stroke: hueOf(one, i), 'stroke-dasharray': DASHES[i % DASHES.length] || null }),
         (one.dots || one.points.length < 3) && one.points.filter(([, y]) => y !== null).map(([x, y]) => s('circle', { cx: X(x), cy: Y(y), r: 3.5, fill: hueOf(one, i) })),

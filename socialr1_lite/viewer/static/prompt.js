@@ -8,10 +8,10 @@ screens.prompt = {
     const side = (which, title) => {
       const at = data.moments.findIndex((m) => m.id === data[which].id);
       const slider = h('input', { type: 'range', min: 0, max: data.moments.length - 1, value: at, 'aria-label': `${title}: which moment`, 'aria-valuetext': `step ${data[which].step}`, onchange: (e) => go({ [which]: data.moments[Number(e.target.value)].id }, { replace: true }) });
-      return h('div', { class: 'tight' }, h('div', { class: 'row spread' }, h('h3', {}, title), a({ screen: 'trace', trace: data[which].id }, { base }, `step ${data[which].step}, #${data[which].index}`)), slider,
+      return h('div', { class: 'tight' }, h('div', { class: 'row spread' }, h('h3', {}, title), a({ screen: 'trace', trace: data[which].id }, { base }, data[which].title)), slider,
         h('div', { class: 'row small' }, outcomeChip(data[which].outcome), h('span', { class: 'num' }, `reward ${fixed(data[which].total)}`), lights(data[which].states)));
     };
-    const dots = h('div', { class: 'timeline', role: 'group', 'aria-label': 'Answers over time' }, data.moments.map((m) => h('button', { class: m.outcome, 'aria-pressed': m.id === data.b.id ? 'true' : 'false', title: `step ${m.step}, #${m.index}: ${m.outcome}, reward ${fixed(m.total)}`, 'aria-label': `Step ${m.step}, sibling ${m.index}: ${m.outcome}`, onclick: () => go({ b: m.id }, { replace: true }) }, m.letter || (OUTCOMES[m.outcome] || ['·'])[0], h('small', {}, m.step))));
+    const dots = h('div', { class: 'timeline', role: 'group', 'aria-label': 'Answers over time' }, data.moments.map((m) => h('button', { class: m.outcome, 'aria-pressed': m.id === data.b.id ? 'true' : 'false', title: `${m.name ? `${m.name}, ` : ''}step ${m.step}, #${m.index}: ${m.outcome}, reward ${fixed(m.total)}`, 'aria-label': `Step ${m.step}, sibling ${m.index}: ${m.outcome}`, onclick: () => go({ b: m.id }, { replace: true }) }, m.letter || (OUTCOMES[m.outcome] || ['·'])[0], h('small', {}, m.step))));
     const tabs = h('div', { class: 'row', role: 'group', 'aria-label': 'Which part' }, [...STAGES, 'all'].map((stage) => h('button', { 'aria-pressed': data.stage === stage ? 'true' : 'false', onclick: () => go({ stage }, { replace: true }) }, stage === 'all' ? 'Whole reply' : [glyph(stage, 'present', false), TITLES[stage]])));
     return [
       h('div', { class: 'crumbs' }, h('h1', {}, 'One prompt across training'), h('span', { class: 'muted' }, `${plural(data.moments.length, 'completion')} over ${plural(data.steps, 'step')}${data.more ? `, ${count(data.more)} more not shown` : ''}`)),
