@@ -12,13 +12,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from socialr1_lite.scenario import Scenario
-from socialr1_lite.stories import assembly, belief, desire, emotion, intention, knowledge
+from socialr1_lite.stories import assembly, belief, desire, emotion, intention, knowledge, nonliteral
 from socialr1_lite.stories.base import Dimension
 from socialr1_lite.stories.gold import gold_reply
 
 __all__ = ["DIMENSIONS", "generate", "gold_reply"]
 
-DIMENSIONS: dict[str, Dimension] = {d.name: d for d in (belief.DIMENSION, knowledge.DIMENSION, emotion.DIMENSION, desire.DIMENSION, intention.DIMENSION)}
+DIMENSIONS: dict[str, Dimension] = {
+    module.DIMENSION.name: module.DIMENSION for module in (belief, knowledge, emotion, desire, intention, nonliteral)
+}
 
 
 def generate(

@@ -392,10 +392,12 @@ def is_after(request: Request) -> Family | None:
 
 def wanted_thing(
     request: Request, phrases: Sequence[str], deed: str, spoken: str, asks: Callable[[Sequence[str]], str], verb: str,
+    purpose: str = "lay hands on the {}",
 ) -> Family | None:
     """Things in containers change places; A acts on a container: which thing is meant, given what A thinks is in it?
 
     phrases: the act, with {a} and {c}. deed: what is wanted with the thing. spoken: an option, with the name of A.
+    purpose: A's goal.
     """
     dice = request.dice
     plot = swaps(dice, request.split, people=max(3, request.order + 1) + dice.below(2), count=3, chapters=request.chapters)
@@ -433,7 +435,7 @@ def wanted_thing(
     def aim(world: World, sense: Sense) -> Claim:
         gold = str(answer(world, sense))
         thing = things[options.index(gold)]
-        return goal or wants(who, f"to lay hands on the {thing}", *(f"to lay hands on the {t}" for t in things if t != thing))
+        return goal or wants(who, f"to {purpose.format(thing)}", *(f"to {purpose.format(t)}" for t in things if t != thing))
 
     turns = [("goes elsewhere", {**sense, "c": place}) for place in plot.places if place != sense["c"]]
     return family(request, Asked(
