@@ -24,7 +24,7 @@ from typing import Any
 from socialr1_lite.benchmarks import BENCHMARKS, Benchmark
 from socialr1_lite.benchmarks.base import Ask, Loaded
 from socialr1_lite.endpoint import Endpoint, EndpointSettings, Request
-from socialr1_lite.errors import DataError, RecipeError, command
+from socialr1_lite.errors import DataError, PolicyError, RecipeError, command
 from socialr1_lite.evaluation import asking, episodes, reports
 from socialr1_lite.evaluation.answering import (
     Answerer,
@@ -340,11 +340,15 @@ def _answerer(told: argparse.Namespace, target: Target, opened: contextlib.ExitS
         return _endpoint(told, opened)
     if told.dry_run:
         return _Rehearsed()
-    if told.backend == "vllm":
-        model = target.recipe.model
-        return VllmAnswerer(model.name, target.name, target.identity, adapter=target.adapter, rank=model.lora.r)
-    policy = target.load()
     template = template_settings(target.recipe)
+    if told.backend == "vllm":
+        if target.cold_start is not None:
+            raise PolicyError("--backend vllm: this run's cold start was merged into its base; export it merged first")
+        model = target.recipe.model
+        return VllmAnswerer(
+            model.name, target.name, target.identity, adapter=target.adapter, rank=model.lora.r, template=template
+        )
+    policy = target.load()
     identity = f"{target.identity} {policy.backend} {template} batch {told.batch_size}"
     return PolicyAnswerer(policy, target.name, identity, batch_size=told.batch_size, template=template)
 

@@ -129,7 +129,16 @@ class EndpointAnswerer:
 class VllmAnswerer:
     """A local model through vLLM, which shares the computation of common prompt beginnings. Needs a GPU."""
 
-    def __init__(self, model: str, name: str, identity: str, *, adapter: Path | None = None, rank: int = 16) -> None:
+    def __init__(
+        self,
+        model: str,
+        name: str,
+        identity: str,
+        *,
+        adapter: Path | None = None,
+        rank: int = 16,
+        template: dict[str, Any] | None = None,
+    ) -> None:
         """Load the model. Raises PolicyError where vLLM is not installed or cannot load it."""
         try:
             from vllm import LLM
@@ -144,6 +153,7 @@ class VllmAnswerer:
         self.name = name
         self.identity = identity
         self._adapter = adapter
+        self._template = template or {}
 
     def answer(self, prompts: Sequence[Messages], sampling: Sampling, on_done: OnDone) -> None:
         """One call; vLLM batches by itself."""
@@ -157,12 +167,21 @@ class VllmAnswerer:
             top_k=sampling.top_k or -1,
             seed=sampling.seed,
         )
-        lora = LoRARequest("adapter", 1, str(self._adapter)) if self._adapter else None
-        replies = self._llm.chat([_dicts(prompt) for prompt in prompts], settings, lora_request=lora, use_tqdm=False)
+        replies = self._llm.chat(
+            [_dicts(prompt) for prompt in prompts],
+            settings,
+            lora_request=LoRARequest("adapter", 1, str(self._adapter)) if self._adapter else None,
+            chat_template_kwargs=self._template,
+            use_tqdm=False,
+        )
+        tokenizer = self._llm.get_tokenizer()
         for place, reply in enumerate(replies):
+            rendered = tokenizer.apply_chat_template(
+                _dicts(prompts[place]), tokenize=False, add_generation_prompt=True, **self._template
+            )
             output = reply.outputs[0]
-            prefilled = prefills_think(reply.prompt or "")
-            on_done(place, Told(output.text, len(output.token_ids), output.finish_reason or "stop", prefilled))
+            finish = "length" if output.finish_reason == "length" else "stop"
+            on_done(place, Told(output.text, len(output.token_ids), finish, prefills_think(rendered)))
 
 
 class ReplyStore:

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from socialr1_lite import sip
-from socialr1_lite.benchmarks.base import Ask, Item, Reading, display, shuffled
+from socialr1_lite.benchmarks.base import Ask, Item, display, shuffled
 from socialr1_lite.options import fold
 from socialr1_lite.rewards.references import LABEL, references
 from socialr1_lite.scenario import Scenario
@@ -77,15 +77,3 @@ def named_in(text: str, options: Sequence[str]) -> int | None:
         if re.search(rf"(?<!\w){re.escape(fold(option))}(?!\w)", said):
             found.add(place)
     return found.pop() if len(found) == 1 else None
-
-
-def consistency(first: dict[str, Reading], second: dict[str, Reading]) -> list[float]:
-    """For each item read in both orders: 1 when the same option (by its place in the file) was chosen.
-
-    An unreadable reply agrees with nothing.
-    """
-    return [
-        float(first[name].choice is not None and first[name].choice == second[name].choice)
-        for name in first
-        if name in second
-    ]

@@ -1,0 +1,132 @@
+"""Who answers: order, seeds, prefilled think blocks, and what is kept."""
+
+from __future__ import annotations
+
+import sys
+import types
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from socialr1_lite.endpoint import Endpoint, EndpointSettings
+from socialr1_lite.errors import PolicyError
+from socialr1_lite.evaluation.answering import (
+    EndpointAnswerer,
+    PolicyAnswerer,
+    ReplyStore,
+    Sampling,
+    Told,
+    VllmAnswerer,
+    ask_all,
+    reply_key,
+)
+from tests.scripted import ScriptedPolicy
+
+
+def prompt(text: str) -> list[dict[str, str]]:
+    return [{"role": "user", "content": text}]
+
+
+class Echo:
+    """Answers with the prompt's own text and the seed; counts what it was asked."""
+
+    name = identity = "echo"
+
+    def __init__(self, finish: str = "stop") -> None:
+        self.asked: list[str] = []
+        self._finish = finish
+
+    def answer(self, prompts: Any, sampling: Sampling, on_done: Any) -> None:
+        for place in reversed(range(len(prompts))):  # in any order
+            text = prompts[place][0]["content"]
+            self.asked.append(text)
+            on_done(place, Told(f"{text} {sampling.seed}", 1, self._finish))
+
+
+def test_replies_come_back_in_the_order_of_the_prompts(tmp_path: Path) -> None:
+    told = ask_all(Echo(), [prompt(t) for t in "abc"], Sampling(4), ReplyStore(tmp_path / "r"))
+    assert [one.text for one in told] == ["a 0", "b 0", "c 0"]
+
+
+def test_a_repeated_prompt_counts_in_the_progress_as_often_as_it_comes(tmp_path: Path) -> None:
+    seen: list[int] = []
+    echo = Echo()
+    ask_all(echo, [prompt(t) for t in "abab"], Sampling(4), ReplyStore(tmp_path / "r"), seen.append)
+    assert sorted(echo.asked) == ["a", "b"] and seen == [0, 2, 4]
+
+
+def test_sampled_repetitions_have_seeds_of_their_own_and_are_kept(tmp_path: Path) -> None:
+    store = ReplyStore(tmp_path / "r")
+    how = Sampling(4, temperature=1.0, seed=3)
+    told = [one.text for one in ask_all(Echo(), [prompt("a")] * 3, how, store)]
+    assert len(set(told)) == 3 and told[0] == "a 3"
+    again = Echo()
+    assert [one.text for one in ask_all(again, [prompt("a")] * 3, how, ReplyStore(store.path))] == told
+    assert again.asked == []
+
+
+def test_failed_replies_are_asked_for_again(tmp_path: Path) -> None:
+    path = tmp_path / "r"
+    ask_all(Echo("failed"), [prompt("a")], Sampling(4), ReplyStore(path))
+    assert ReplyStore(path).found == 0
+
+
+def test_a_key_changes_with_everything_a_reply_depends_on() -> None:
+    base = reply_key("m", prompt("a"), Sampling(4))
+    others = [
+        reply_key("n", prompt("a"), Sampling(4)),
+        reply_key("m", prompt("b"), Sampling(4)),
+        *(reply_key("m", prompt("a"), how) for how in (Sampling(5), Sampling(4, 0.5), Sampling(4, top_p=0.5))),
+        *(reply_key("m", prompt("a"), how) for how in (Sampling(4, top_k=1), Sampling(4, seed=1))),
+    ]
+    assert len({base, *others}) == 8
+
+
+@pytest.mark.parametrize(("tail", "prefilled"), [("\nassistant:", False), ("\nassistant:<think>\n", True)])
+def test_the_prompts_tail_says_whether_the_think_block_is_open(tail: str, prefilled: bool, tmp_path: Path) -> None:
+    policy = ScriptedPolicy(lambda i: "x", tail=tail)
+    answerer = PolicyAnswerer(policy, "p", "p")  # type: ignore[arg-type]
+    (told,) = ask_all(answerer, [prompt("a")], Sampling(4), ReplyStore(tmp_path / "r"))
+    assert told.prefilled is prefilled
+
+
+def test_an_endpoint_gets_a_sample_number_with_each_seed() -> None:
+    endpoint = Endpoint(EndpointSettings(base_url="http://h/v1", model="m"))
+    (one,) = EndpointAnswerer(endpoint).requests([prompt("a")], Sampling(4, 0.5, seed=9))
+    assert (one.seed, one.sample, one.max_tokens, one.temperature) == (9, 9, 4, 0.5)
+
+
+def test_vllm_is_asked_for_by_name_where_it_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "vllm", None)
+    with pytest.raises(PolicyError, match="pip install vllm"):
+        VllmAnswerer("m", "m", "m")
+
+
+def test_vllm_replies_are_read(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    calls: dict[str, Any] = {}
+
+    class LLM:
+        def __init__(self, **how: Any) -> None:
+            calls["load"] = how
+
+        def chat(self, messages: Any, settings: Any, **how: Any) -> Any:
+            calls["chat"] = (messages, settings, how)
+            output = types.SimpleNamespace(text="hi", token_ids=[1, 2], finish_reason="length")
+            return [types.SimpleNamespace(outputs=[output]) for _ in messages]
+
+        def get_tokenizer(self) -> Any:
+            return types.SimpleNamespace(apply_chat_template=lambda *_, **how: f"<think>{how.get('note', '')}")
+
+    vllm = types.ModuleType("vllm")
+    vllm.LLM, vllm.SamplingParams = LLM, lambda **how: how  # type: ignore[attr-defined]
+    lora = types.ModuleType("vllm.lora.request")
+    lora.LoRARequest = lambda *told: told  # type: ignore[attr-defined]
+    for name, module in {"vllm": vllm, "vllm.lora": types.ModuleType("vllm.lora"), "vllm.lora.request": lora}.items():
+        monkeypatch.setitem(sys.modules, name, module)
+    answerer = VllmAnswerer("m", "m", "m", adapter=tmp_path, rank=8)
+    (told,) = ask_all(answerer, [prompt("a")], Sampling(4, top_k=0), ReplyStore(tmp_path / "r"))
+    assert told == Told("hi", 2, "length", prefilled=True)
+    assert calls["load"]["enable_lora"] and calls["load"]["enable_prefix_caching"]
+    assert calls["chat"][1] == {"max_tokens": 4, "temperature": 0.0, "top_p": 1.0, "top_k": -1, "seed": 0}
+    assert calls["chat"][2]["lora_request"] == ("adapter", 1, str(tmp_path))
