@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -26,29 +26,23 @@ from socialr1_lite.evaluation.answering import Sampling
 from socialr1_lite.evaluation.target import find
 from socialr1_lite.policy import Policy
 
-Replies = Callable[[list[str], int], list[str]]
+Prompt = list[dict[str, str]]
+Replies = Callable[[list[Prompt], int], list[str]]
 
 
-def prompts(policy: Policy, name: str, data: Path, count: int, style: str) -> list[str]:
-    """Rendered prompts of the first items of a benchmark, drawn by seed."""
+def prompts(name: str, data: Path, count: int, style: str) -> list[Prompt]:
+    """Prompts of some items of a benchmark, drawn by seed."""
     benchmark = BENCHMARKS[name]
     plan = asking.Plan(style, Sampling(1), limit=count)
     asks = benchmark.asks(asking.pick(benchmark.load(data), plan), 0, style in asking.OFFICIAL)[:count]
-    return [policy.prompt_text(asking.messages(benchmark, ask, plan)) for ask in asks]
+    return [asking.messages(benchmark, ask, plan) for ask in asks]
 
 
 def batched(policy: Policy, size: int) -> Replies:
-    """The policy's own generation, given rendered prompts."""
+    """The policy's own generation."""
 
-    def answer(texts: list[str], tokens: int) -> list[str]:
-        asked = [[{"role": "user", "content": text}] for text in texts]
-        rendered = policy.prompt_text
-        policy.prompt_text = lambda messages, **_: messages[0]["content"]  # type: ignore[method-assign]
-        try:
-            told = policy.generate(asked, max_new_tokens=tokens, batch_size=size)
-        finally:
-            policy.prompt_text = rendered  # type: ignore[method-assign]
-        return [one.text for one in told]
+    def answer(asked: list[Prompt], tokens: int) -> list[str]:
+        return [told.text for told in policy.generate(asked, max_new_tokens=tokens, batch_size=size)]
 
     return answer
 
@@ -57,9 +51,10 @@ def one_by_one(policy: Policy) -> Replies:
     """What one would write without thinking of speed."""
     import torch
 
-    def answer(texts: list[str], tokens: int) -> list[str]:
+    def answer(asked: list[Prompt], tokens: int) -> list[str]:
         out = []
-        for text in texts:
+        for prompt in asked:
+            text = policy.prompt_text(prompt)
             encoded = policy.tokenizer(text, return_tensors="pt", add_special_tokens=False).to(policy.model.device)
             with torch.inference_mode():
                 ids = policy.model.generate(
@@ -80,19 +75,20 @@ def harness(policy: Policy, size: int) -> Replies | None:
         return None
     model = HFLM(pretrained=policy.model, tokenizer=policy.tokenizer, batch_size=size, add_bos_token=False)
 
-    def answer(texts: list[str], tokens: int) -> list[str]:
+    def answer(asked: list[Prompt], tokens: int) -> list[str]:
         how: dict[str, Any] = {"until": [], "max_gen_toks": tokens, "do_sample": False}
-        asked = [Instance("generate_until", {}, (text, dict(how)), n) for n, text in enumerate(texts)]
-        return list(model.generate_until(asked, disable_tqdm=True))
+        texts = [policy.prompt_text(prompt) for prompt in asked]
+        instances = [Instance("generate_until", {}, (text, dict(how)), n) for n, text in enumerate(texts)]
+        return list(model.generate_until(instances, disable_tqdm=True))
 
     return answer
 
 
-def timed(answer: Replies, texts: Sequence[str], tokens: int) -> tuple[float, list[str]]:
-    """Seconds for all texts, after a warm-up, and the replies."""
-    answer(list(texts[:2]), 4)
+def timed(answer: Replies, asked: list[Prompt], tokens: int) -> tuple[float, list[str]]:
+    """Seconds for all prompts, after a warm-up, and the replies."""
+    answer(asked[:2], 4)
     started = time.perf_counter()
-    told = answer(list(texts), tokens)
+    told = answer(asked, tokens)
     return time.perf_counter() - started, told
 
 
@@ -108,7 +104,8 @@ def main() -> None:
     parser.add_argument("--prompt", default="sip", choices=asking.STYLES)
     told = parser.parse_args()
     policy = find(told.model, backend="transformers").load()
-    texts = prompts(policy, told.benchmark, told.data, told.items, told.prompt)
+    asked = prompts(told.benchmark, told.data, told.items, told.prompt)
+    texts = [policy.prompt_text(prompt) for prompt in asked]
     lengths = [len(ids) for ids in policy.tokenizer(texts, add_special_tokens=False)["input_ids"]]
     print(
         f"{len(texts)} prompts of {told.benchmark} ({min(lengths)} to {max(lengths)} tokens), up to {told.tokens} new "
@@ -124,7 +121,7 @@ def main() -> None:
         if answer is None:
             print(f"{name:12} not installed")
             continue
-        seconds, replies = timed(answer, texts, told.tokens)
+        seconds, replies = timed(answer, asked, told.tokens)
         loop = loop or (seconds, replies)
         same = sum(a.strip() == b.strip() for a, b in zip(replies, loop[1], strict=True))
         print(
