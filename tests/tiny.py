@@ -10,8 +10,8 @@ TEMPLATE = (
 )
 
 
-def make_tiny_model(folder: Path) -> Path:
-    """Write model and tokenizer into the folder."""
+def make_tiny_model(folder: Path, *, ends: int = 1) -> Path:
+    """Write model and tokenizer into the folder. ends: tokens that end a text; with many, random texts vary in length."""
     import torch
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers
     from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
@@ -42,5 +42,7 @@ def make_tiny_model(folder: Path) -> Path:
         tie_word_embeddings=True,
         initializer_range=0.3,  # wide, so that different prompts really give different texts
     )
-    LlamaForCausalLM(config).save_pretrained(folder)
+    model = LlamaForCausalLM(config)
+    model.generation_config.eos_token_id = list(range(2, 2 + ends))
+    model.save_pretrained(folder)
     return folder
