@@ -45,7 +45,8 @@ BACKENDS = ("auto", "unsloth", "transformers", "vllm", "openai")
 LOCAL_CACHE = "endpoint"
 # What a reply may take in tokens when neither --max-new-tokens nor the run's recipe says so [ours].
 TOKENS = {"sip": 512, "socialr1": 1024, "cot": 512, "direct": 48, "official": 64, "official-cot": 768}
-EPISODE_TOKENS = 256  # one SOTOPIA action
+EPISODE_TOKENS = 256  # one SOTOPIA action [ours]
+EPISODE_TEMPERATURE = 0.7  # of SOTOPIA's agents, as in its library
 SAMPLED_TEMPERATURE = 0.7  # for --samples above 1, where greedy replies would all be the same [ours]
 NAMES = {"hitom": "hi-tom", "tombenchhard": "tombench-hard"}  # other spellings of the names on the command line
 
@@ -140,6 +141,8 @@ class Session:
         temperature = told.temperature
         if temperature is None:
             temperature = 0.0 if told.samples == 1 else SAMPLED_TEMPERATURE
+            if benchmark.name == "sotopia":
+                temperature = EPISODE_TEMPERATURE
         if told.samples > 1 and temperature == 0:
             raise RecipeError("--samples above 1 needs --temperature above 0: greedy replies are all the same")
         return asking.Plan(

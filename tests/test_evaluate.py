@@ -153,6 +153,18 @@ def test_wrong_unreadable_and_cut_off_replies_are_counted_apart(
     assert outcomes["unreadable"] == 0 and outcomes["wrong"] + outcomes["right"] == 3
 
 
+def test_a_reply_that_never_came_is_wrong_even_where_the_authors_would_read_one(
+    tmp_path: Path, speaker: Callable[[Speaker], Speaker]
+) -> None:
+    speaker(Speaker(lambda _: "HTTP 500", finish="failed"))
+    told = run(tmp_path, "--benchmarks", "tombench", "--prompt", "official")["tombench"]
+    assert (told["failed"], told["unreadable"], told["truncated"]) == (15, 0, 0)
+    assert told["metrics"]["single_order_accuracy"]["value"] == 0.0
+    rows = list(read_traces(RunFolder.open(tmp_path)))
+    assert {row["outcome"] for row in rows} == {"unreadable"}
+    assert rows[0]["notes"] == ["the endpoint gave no reply: HTTP 500"]
+
+
 def test_an_interrupted_evaluation_asks_only_for_what_is_missing(
     tmp_path: Path, speaker: Callable[[Speaker], Speaker]
 ) -> None:

@@ -10,7 +10,7 @@ from random import Random
 from typing import Any
 
 from socialr1_lite import sip
-from socialr1_lite.benchmarks.base import Answer, Ask, Benchmark, Item, Loaded, Scores, Tally, Unit, answers_to
+from socialr1_lite.benchmarks.base import Answer, Ask, Benchmark, Item, Loaded, Reading, Scores, Tally, Unit, answers_to
 from socialr1_lite.errors import DataError
 from socialr1_lite.evaluation import shortcuts
 from socialr1_lite.evaluation.answering import Answerer, ReplyStore, Sampling, Told, ask_all
@@ -149,10 +149,13 @@ def _round(
 
 
 def _answers(benchmark: Benchmark, ask: Ask, plan: Plan, sample: int, told: Told) -> list[Answer]:
+    if told.finish == "failed":  # no reply is no answer, also where the authors would read one into an empty reply
+        asked = [ask, ask.partner] if ask.partner else [ask]
+        return [Answer(one.item, one.view, sample, Reading(None, "", False)) for one in asked]
     return answers_to(
         benchmark,
         ask,
-        "" if told.finish == "failed" else told.text,
+        told.text,
         official=plan.style in OFFICIAL,
         cot=OFFICIAL.get(plan.style, False),
         prefilled=told.prefilled,
