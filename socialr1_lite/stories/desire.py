@@ -8,22 +8,38 @@ from dataclasses import replace
 from socialr1_lite.scenario import Claim
 from socialr1_lite.stories.base import Dimension, Family, Request
 from socialr1_lite.stories.framing import (
-    Answer, Asked, Reading, Sense, Tale, belief_claim, chain_for, contested, family, persons, place_of, pondering,
-    state_claim, turned, wants, will,
+    Asked,
+    Reading,
+    Sense,
+    Tale,
+    belief_claim,
+    chain_for,
+    contested,
+    family,
+    persons,
+    place_of,
+    pondering,
+    state_claim,
+    turned,
+    wants,
+    will,
 )
 from socialr1_lite.stories.plots import Plot, recast
-from socialr1_lite.stories.scenes import GONE, TABLE, menu, swaps, tastes
+from socialr1_lite.stories.scenes import TABLE, menu, swaps, tastes
 from socialr1_lite.stories.wording import LEXICON
 from socialr1_lite.stories.world import World
 
-# Shares of families whose first story hangs on a false belief. Its twin often hangs on a true one, so that answering by what is
-# so is right as often as guessing.
+# Shares of families whose first story hangs on a false belief. Its twin often hangs on a true one, so that answering by
+# what is so is right as often as guessing.
 FALSE_OF_TWO, FALSE_OF_THREE = 0.5, 0.9
 FAVOURITE_LEFT = 1 / 3  # share of families in which the favourite can be had: one of three dishes
 RANKED = (
-    "As everyone knew, {a} liked the {r0} best, then the {r1} and then the {r2}, and {b} liked them in the opposite order.",
-    "Everyone knew the order in which {a} liked the dishes, the {r0}, the {r1}, the {r2}, and that {b} liked them in reverse.",
-    "It was well known that {a} put the {r0} first, the {r1} second and the {r2} last, and that {b} did just the opposite.",
+    "As everyone knew, {a} liked the {r0} best, then the {r1} and then the {r2}, and {b} liked them in "
+    "the opposite order.",
+    "Everyone knew the order in which {a} liked the dishes, the {r0}, the {r1}, the {r2}, and that {b} "
+    "liked them in reverse.",
+    "It was well known that {a} put the {r0} first, the {r1} second and the {r2} last, and that {b} did "
+    "just the opposite.",
 )
 RANKED_BY_ALL = (
     "All of them liked the {r0} best, then the {r1} and then the {r2}.",
@@ -75,14 +91,19 @@ def _left_claims(world: World, chain: Sequence[str], ranking: Sequence[str], gol
     states = ("still on the table", "all gone")
     above = [food for food in ranking[: ranking.index(gold)]]
     really = states if place_of(world, gold) == TABLE else states[::-1]
-    return [Claim(tuple(chain), f"the {gold}", "is", states[0], states[1:]), Claim((), f"the {gold}", "is", really[0], really[1:]),
-            *(Claim(tuple(chain), f"the {food}", "is", states[1], states[:1]) for food in above)]
+    return [
+        Claim(tuple(chain), f"the {gold}", "is", states[0], states[1:]),
+        Claim((), f"the {gold}", "is", really[0], really[1:]),
+        *(Claim(tuple(chain), f"the {food}", "is", states[1], states[:1]) for food in above),
+    ]
 
 
 def chooses(request: Request) -> Family | None:
     """The favourite dish may be gone, or be thought to be gone: what will A ask for?"""
     dice = request.dice
-    plot = menu(dice, request.split, people=max(3, request.order + 1) + dice.below(2), count=3, chapters=request.chapters)
+    plot = menu(
+        dice, request.split, people=max(3, request.order + 1) + dice.below(2), count=3, chapters=request.chapters
+    )
     foods = plot.others[-3:]
     target, false = foods[int(request.slot * 3)], dice.chance(FALSE_OF_THREE)
     real = _left(plot.world, foods, ())
@@ -114,19 +135,42 @@ def chooses(request: Request) -> Family | None:
         return (state, *_left_claims(world, chain, ranked(sense), food))
 
     def readings(world: World, sense: Sense) -> list[Reading]:
-        low: list[Reading] = [("one order too low", _asks_for(choice(world, sense, chain[1:])))] if len(chain) > 1 else []
+        low: list[Reading] = (
+            [("one order too low", _asks_for(choice(world, sense, chain[1:])))] if len(chain) > 1 else []
+        )
         reverse = _first_of(ranked(sense)[::-1], _left(world, foods, chain))
-        return [*low, ("reality", _asks_for(choice(world, sense, ()))), ("favourite", _asks_for(sense["r0"])),
-                ("another's taste", _asks_for(reverse)), *(("second choice", option) for option in options)]
+        return [
+            *low,
+            ("reality", _asks_for(choice(world, sense, ()))),
+            ("favourite", _asks_for(sense["r0"])),
+            ("another's taste", _asks_for(reverse)),
+            *(("second choice", option) for option in options),
+        ]
 
     ponder, goal = pondering(request, chain, f"what {who} will ask for to get the best dish")
     own = wants(who, "to get the best dish that is left", "to get the worst dish that is left")
-    return family(request, Asked(
-        Tale(plot, sense, (dice.pick(RANKED),), (dice.pick(ORDERS), *ponder)), will(chain, "do to get the best dish"), options,
-        answer, claims, lambda world, sense: goal or own, readings, [("tastes exchanged", turned(sense, "r0", "r2")),
-        ("order of tastes", turned(sense, "r0", "r1")), ("order of tastes", turned(sense, "r1", "r2"))],
-        retold=_about_other(plot, foods), scenery=len(ponder), things=tuple(foods), marked=frozenset({"reality", "favourite"}), spoken=f"{who} will {{}}.",
-    ))
+    return family(
+        request,
+        Asked(
+            Tale(plot, sense, (dice.pick(RANKED),), (dice.pick(ORDERS), *ponder)),
+            will(chain, "do to get the best dish"),
+            options,
+            answer,
+            claims,
+            lambda world, sense: goal or own,
+            readings,
+            [
+                ("tastes exchanged", turned(sense, "r0", "r2")),
+                ("order of tastes", turned(sense, "r0", "r1")),
+                ("order of tastes", turned(sense, "r1", "r2")),
+            ],
+            retold=_about_other(plot, foods),
+            scenery=len(ponder),
+            things=tuple(foods),
+            marked=frozenset({"reality", "favourite"}),
+            spoken=f"{who} will {{}}.",
+        ),
+    )
 
 
 def _about_other(plot: Plot, foods: Sequence[str]) -> list[tuple[str, Plot]]:
@@ -170,23 +214,42 @@ def who_asks(request: Request) -> Family | None:
 
     def claims(world: World, sense: Sense) -> Sequence[Claim]:
         who = str(answer(world, sense))
-        return (state_claim(who, "wants to", f"ask for the {asked}", all_asks), *_left_claims(world, (who,), ranking, asked))
+        return (
+            state_claim(who, "wants to", f"ask for the {asked}", all_asks),
+            *_left_claims(world, (who,), ranking, asked),
+        )
 
     def readings(world: World, sense: Sense) -> list[Reading]:
         mover = next((s.event.actor for s in reversed(plot.steps) if s.event.kind == "move"), None)
         return [("last actor", mover), *(("asks for another dish", name) for name in plot.cast)]
 
-    retold = [("people exchanged", other) for name in plot.cast if name != target
-              if (other := recast(plot, LEXICON[request.split], target, name)) is not None]
+    retold = [
+        ("people exchanged", other)
+        for name in plot.cast
+        if name != target
+        if (other := recast(plot, LEXICON[request.split], target, name)) is not None
+    ]
     goal = wants(target, "to get the best dish that is left", "to get the worst dish that is left")
 
     def aim(world: World, sense: Sense) -> Claim:
         return replace(goal, subject=str(answer(world, sense)))
 
-    return family(request, Asked(
-        Tale(plot, sense, (dice.pick(RANKED_BY_ALL),), (dice.pick(ALL_ORDER), f"{dice.pick(plot.cast)} yawns.")), f"Who will ask for the {asked} as the best dish that is left?",
-        tuple(plot.cast), answer, claims, aim, readings, retold=retold, scenery=1, things=tuple(foods), marked=frozenset({"last actor"}),
-    ))
+    return family(
+        request,
+        Asked(
+            Tale(plot, sense, (dice.pick(RANKED_BY_ALL),), (dice.pick(ALL_ORDER), f"{dice.pick(plot.cast)} yawns.")),
+            f"Who will ask for the {asked} as the best dish that is left?",
+            tuple(plot.cast),
+            answer,
+            claims,
+            aim,
+            readings,
+            retold=retold,
+            scenery=1,
+            things=tuple(foods),
+            marked=frozenset({"last actor"}),
+        ),
+    )
 
 
 OWN = (
@@ -210,20 +273,33 @@ def _taste_claims(plot: Plot, world: World, chain: Sequence[str]) -> list[Claim]
     return [] if held is None else [Claim(tuple(chain), f"{plot.cast[0]}'s favourite", "now", f"is the {held}", rivals)]
 
 
-def _taste_readings(plot: Plot, world: World, chain: Sequence[str], of: Callable[[str | None], str | None]) -> list[Reading]:
+def _taste_readings(
+    plot: Plot, world: World, chain: Sequence[str], of: Callable[[str | None], str | None]
+) -> list[Reading]:
     low: list[Reading] = [("one order too low", of(place_of(world, plot.thing, *chain[1:])))] if len(chain) > 1 else []
     stays = world.history(("where", plot.thing))
-    return [*low, ("reality", of(place_of(world, plot.thing))), ("first taste", of(stays[0])),
-            *(("earlier taste", of(food)) for food in stays)]
+    return [
+        *low,
+        ("reality", of(place_of(world, plot.thing))),
+        ("first taste", of(stays[0])),
+        *(("earlier taste", of(food)) for food in stays),
+    ]
 
 
 def brings(request: Request) -> Family | None:
     """A wants to please Y, whose taste has changed, perhaps unnoticed; A's own taste is another matter."""
     dice = request.dice
-    plot = tastes(dice, request.split, people=max(3, request.order + 1) + dice.below(2), count=2 + dice.below(2),
-                  chapters=request.chapters)
+    plot = tastes(
+        dice,
+        request.split,
+        people=max(3, request.order + 1) + dice.below(2),
+        count=2 + dice.below(2),
+        chapters=request.chapters,
+    )
     target = plot.places[int(request.slot * len(plot.places))]
-    chain = contested(dice, plot, request.order, plot.cast[1:], FALSE_OF_TWO if len(plot.places) == 2 else FALSE_OF_THREE)
+    chain = contested(
+        dice, plot, request.order, plot.cast[1:], FALSE_OF_TWO if len(plot.places) == 2 else FALSE_OF_THREE
+    )
     if chain is None or place_of(plot.world, plot.thing, *chain) != target:
         return None
     who, guest = chain[-1], plot.cast[0]
@@ -241,15 +317,31 @@ def brings(request: Request) -> Family | None:
         return (state, *_taste_claims(plot, world, chain))
 
     def readings(world: World, sense: Sense) -> list[Reading]:
-        return [("own taste", serves(sense["own"])), *_taste_readings(plot, world, chain, serves), *(("only said", o) for o in options)]
+        return [
+            ("own taste", serves(sense["own"])),
+            *_taste_readings(plot, world, chain, serves),
+            *(("only said", o) for o in options),
+        ]
 
     ponder, goal = pondering(request, chain, f"what {who} will serve to please {guest}")
     own = wants(who, f"to serve {guest} the dish that {guest} likes best")
-    return family(request, Asked(
-        Tale(plot, sense, (dice.pick(OWN),), (dice.pick(SERVES), *ponder)), will(chain, f"do to please {guest}"), options,
-        answer, claims, lambda world, sense: goal or own, readings, idle=1, scenery=len(ponder), things=tuple(plot.places),
-        marked=frozenset({"reality", "own taste"}), spoken=f"{who} will {{}}.",
-    ))
+    return family(
+        request,
+        Asked(
+            Tale(plot, sense, (dice.pick(OWN),), (dice.pick(SERVES), *ponder)),
+            will(chain, f"do to please {guest}"),
+            options,
+            answer,
+            claims,
+            lambda world, sense: goal or own,
+            readings,
+            idle=1,
+            scenery=len(ponder),
+            things=tuple(plot.places),
+            marked=frozenset({"reality", "own taste"}),
+            spoken=f"{who} will {{}}.",
+        ),
+    )
 
 
 MATES = (
@@ -259,16 +351,21 @@ MATES = (
     "Above all, {t} wants to leave the favourite dish of {y} for {y}, whereas {s} wants to share it.",
 )
 TAKES = (
-    "Left to {self_a}, {a} would rather eat the {own}, but that matters less to {her_a}, and now {she_a} takes one of the two dishes.",
-    "{a} {self_a} prefers the {own}, but that is not what counts most for {her_a} as {she_a} now chooses one of the two dishes.",
-    "The {own} is what {a} {self_a} finds tastier, but that counts less for {her_a}, and now {she_a} reaches for one dish.",
+    "Left to {self_a}, {a} would rather eat the {own}, but that matters less to {her_a}, and now {she_a} "
+    "takes one of the two dishes.",
+    "{a} {self_a} prefers the {own}, but that is not what counts most for {her_a} as {she_a} now chooses "
+    "one of the two dishes.",
+    "The {own} is what {a} {self_a} finds tastier, but that counts less for {her_a}, and now {she_a} "
+    "reaches for one dish.",
 )
 
 
 def shares(request: Request) -> Family | None:
     """Two wishes in conflict: one's own taste, and to eat what Y likes best (or to leave it to Y)."""
     dice = request.dice
-    plot = tastes(dice, request.split, people=max(3, request.order + 1) + dice.below(2), count=2, chapters=request.chapters)
+    plot = tastes(
+        dice, request.split, people=max(3, request.order + 1) + dice.below(2), count=2, chapters=request.chapters
+    )
     chain = contested(dice, plot, request.order, plot.cast[1:], FALSE_OF_TWO)
     others = [name for name in plot.cast[1:] if chain and name != chain[-1]]
     if chain is None or not others:
@@ -277,8 +374,13 @@ def shares(request: Request) -> Family | None:
     held = place_of(plot.world, plot.thing, *chain)
     same = plot.places[int(request.slot * 2)] == held
     she = LEXICON[request.split].people[who] == "she"
-    sense = {**persons(request.split, a=who, y=guest), "s": who if same else other, "t": other if same else who,
-             "own": dice.pick(plot.places), "self_a": "herself" if she else "himself"}
+    sense = {
+        **persons(request.split, a=who, y=guest),
+        "s": who if same else other,
+        "t": other if same else who,
+        "own": dice.pick(plot.places),
+        "self_a": "herself" if she else "himself",
+    }
     options = tuple(f"take the {food}" for food in plot.places)
 
     def takes(food: str | None, sense: Sense) -> str | None:
@@ -293,13 +395,20 @@ def shares(request: Request) -> Family | None:
         state = state_claim(who, "wants to", str(answer(world, sense)), options, chain[:-1])
         aims = (f"eat what {guest} likes best", f"leave what {guest} likes best")
         mine, other_aim = aims if sense["s"] == who else aims[::-1]
-        return (state, state_claim(who, "wants to", mine, aims, chain[:-1]), state_claim(other, "wants to", other_aim, aims),
-                *_taste_claims(plot, world, chain))
+        return (
+            state,
+            state_claim(who, "wants to", mine, aims, chain[:-1]),
+            state_claim(other, "wants to", other_aim, aims),
+            *_taste_claims(plot, world, chain),
+        )
 
     def readings(world: World, sense: Sense) -> list[Reading]:
         own = f"take the {sense['own']}"
-        return [*_taste_readings(plot, world, chain, lambda food: takes(food, sense)), ("own taste", own),
-                *(("aim turned round", option) for option in options)]
+        return [
+            *_taste_readings(plot, world, chain, lambda food: takes(food, sense)),
+            ("own taste", own),
+            *(("aim turned round", option) for option in options),
+        ]
 
     ponder, goal = pondering(request, chain, f"which dish {who} will take")
 
@@ -308,11 +417,23 @@ def shares(request: Request) -> Family | None:
         return goal or (wants(who, share, leave) if sense["s"] == who else wants(who, leave, share))
 
     question = will(chain, "do when the two dishes are offered")
-    return family(request, Asked(
-        Tale(plot, sense, (dice.pick(MATES),), (dice.pick(TAKES), *ponder)), question, options, answer, claims, aim, readings,
-        [("aims exchanged", turned(sense, "s", "t"))], scenery=len(ponder) + 1, things=tuple(plot.places),
-        marked=frozenset({"reality", "own taste"}), spoken=f"{who} will {{}}.",
-    ))
+    return family(
+        request,
+        Asked(
+            Tale(plot, sense, (dice.pick(MATES),), (dice.pick(TAKES), *ponder)),
+            question,
+            options,
+            answer,
+            claims,
+            aim,
+            readings,
+            [("aims exchanged", turned(sense, "s", "t"))],
+            scenery=len(ponder) + 1,
+            things=tuple(plot.places),
+            marked=frozenset({"reality", "own taste"}),
+            spoken=f"{who} will {{}}.",
+        ),
+    )
 
 
 RATHER = (
@@ -331,7 +452,9 @@ MAY_OPEN = (
 def opens(request: Request) -> Family | None:
     """A may open one container to get what A likes more: where is that, as A has it?"""
     dice = request.dice
-    plot = swaps(dice, request.split, people=max(3, request.order + 1) + dice.below(2), count=3, chapters=request.chapters)
+    plot = swaps(
+        dice, request.split, people=max(3, request.order + 1) + dice.below(2), count=3, chapters=request.chapters
+    )
     things, target = [*plot.others[-2:], plot.thing], plot.places[int(request.slot * 3)]
     false = dice.chance(FALSE_OF_THREE)
 
@@ -360,21 +483,38 @@ def opens(request: Request) -> Family | None:
         return (state, *belief_claim(plot, world, chain, sense["p"]), *belief_claim(plot, world, (), sense["p"]))
 
     def readings(world: World, sense: Sense) -> list[Reading]:
-        low: list[Reading] = [("one order too low", open_(place_of(world, sense["p"], *chain[1:])))] if len(chain) > 1 else []
-        return [*low, ("reality", open_(place_of(world, sense["p"]))),
-                ("another's taste", open_(place_of(world, sense["n"], *chain))),
-                ("first place", open_(world.history(("where", sense["p"]))[0])), *(("a third thing", option) for option in options)]
+        low: list[Reading] = (
+            [("one order too low", open_(place_of(world, sense["p"], *chain[1:])))] if len(chain) > 1 else []
+        )
+        return [
+            *low,
+            ("reality", open_(place_of(world, sense["p"]))),
+            ("another's taste", open_(place_of(world, sense["n"], *chain))),
+            ("first place", open_(world.history(("where", sense["p"]))[0])),
+            *(("a third thing", option) for option in options),
+        ]
 
     ponder, goal = pondering(request, chain, f"which container {who} will open")
 
     def aim(world: World, sense: Sense) -> Claim:
         return goal or wants(who, f"to have the {sense['p']}", f"to have the {sense['n']}")
 
-    return family(request, Asked(
-        Tale(plot, sense, (dice.pick(RATHER),), (dice.pick(MAY_OPEN), *ponder)),
-        will(chain, f"do to have the {liked} or the {less}, whichever {who} likes more"), options, answer, claims, aim, readings,
-        [("tastes exchanged", turned(sense, "p", "n"))], scenery=len(ponder), things=tuple(things), spoken=f"{who} will {{}}.",
-    ))
+    return family(
+        request,
+        Asked(
+            Tale(plot, sense, (dice.pick(RATHER),), (dice.pick(MAY_OPEN), *ponder)),
+            will(chain, f"do to have the {liked} or the {less}, whichever {who} likes more"),
+            options,
+            answer,
+            claims,
+            aim,
+            readings,
+            [("tastes exchanged", turned(sense, "p", "n"))],
+            scenery=len(ponder),
+            things=tuple(things),
+            spoken=f"{who} will {{}}.",
+        ),
+    )
 
 
 GOES_STRAIGHT = (
@@ -387,11 +527,23 @@ GOES_STRAIGHT = (
 
 def is_after(request: Request) -> Family | None:
     """A goes to a container: which thing does A want, given what A thinks is in it?"""
-    return wanted_thing(request, GOES_STRAIGHT, "have the {}", "{} wants to {{}}.", lambda chain: f"What {thinking_wants(chain)}?", "wants")
+    return wanted_thing(
+        request,
+        GOES_STRAIGHT,
+        "have the {}",
+        "{} wants to {{}}.",
+        lambda chain: f"What {thinking_wants(chain)}?",
+        "wants",
+    )
 
 
 def wanted_thing(
-    request: Request, phrases: Sequence[str], deed: str, spoken: str, asks: Callable[[Sequence[str]], str], verb: str,
+    request: Request,
+    phrases: Sequence[str],
+    deed: str,
+    spoken: str,
+    asks: Callable[[Sequence[str]], str],
+    verb: str,
     purpose: str = "lay hands on the {}",
 ) -> Family | None:
     """Things in containers change places; A acts on a container: which thing is meant, given what A thinks is in it?
@@ -400,7 +552,9 @@ def wanted_thing(
     purpose: A's goal.
     """
     dice = request.dice
-    plot = swaps(dice, request.split, people=max(3, request.order + 1) + dice.below(2), count=3, chapters=request.chapters)
+    plot = swaps(
+        dice, request.split, people=max(3, request.order + 1) + dice.below(2), count=3, chapters=request.chapters
+    )
     things = [*plot.others[-2:], plot.thing]
     plot = replace(plot, thing=things[int(request.slot * 3)])
     chain = contested(dice, plot, request.order, plot.cast, FALSE_OF_THREE)
@@ -427,25 +581,43 @@ def wanted_thing(
     def readings(world: World, sense: Sense) -> list[Reading]:
         low: list[Reading] = [("one order too low", has(world, sense["c"], chain[1:]))] if len(chain) > 1 else []
         first = [t for t in things if world.history(("where", t))[0] == sense["c"]]
-        return [*low, ("reality", has(world, sense["c"], ())), ("first content", deed.format(first[0])),
-                *(("another thing", option) for option in options)]
+        return [
+            *low,
+            ("reality", has(world, sense["c"], ())),
+            ("first content", deed.format(first[0])),
+            *(("another thing", option) for option in options),
+        ]
 
     ponder, goal = pondering(request, chain, f"what {who} {verb}")
 
     def aim(world: World, sense: Sense) -> Claim:
         gold = str(answer(world, sense))
         thing = things[options.index(gold)]
-        return goal or wants(who, f"to {purpose.format(thing)}", *(f"to {purpose.format(t)}" for t in things if t != thing))
+        return goal or wants(
+            who, f"to {purpose.format(thing)}", *(f"to {purpose.format(t)}" for t in things if t != thing)
+        )
 
     turns = [("goes elsewhere", {**sense, "c": place}) for place in plot.places if place != sense["c"]]
-    return family(request, Asked(
-        Tale(plot, sense, (), (dice.pick(phrases), *ponder)), asks(chain), options, answer, claims, aim, readings, turns,
-        scenery=len(ponder), things=tuple(things), spoken=spoken.format(who),
-    ))
+    return family(
+        request,
+        Asked(
+            Tale(plot, sense, (), (dice.pick(phrases), *ponder)),
+            asks(chain),
+            options,
+            answer,
+            claims,
+            aim,
+            readings,
+            turns,
+            scenery=len(ponder),
+            things=tuple(things),
+            spoken=spoken.format(who),
+        ),
+    )
 
 
 def thinking_wants(chain: Sequence[str]) -> str:
-    """"does Anna want", or "does Ben think that Anna wants"."""
+    """Open a question: "does Anna want", or "does Ben think that Anna wants"."""
     inner = "".join(f" that {name} thinks" for name in chain[1:-1])
     return f"does {chain[0]} want" if len(chain) == 1 else f"does {chain[0]} think{inner} that {chain[-1]} wants"
 
@@ -454,7 +626,12 @@ DIMENSION = Dimension(
     name="desire",
     orders=(1, 2, 3),
     templates={
-        "chooses": chooses, "who asks": who_asks, "brings": brings, "shares": shares, "opens": opens, "is after": is_after,
+        "chooses": chooses,
+        "who asks": who_asks,
+        "brings": brings,
+        "shares": shares,
+        "opens": opens,
+        "is after": is_after,
     },
     of_order=lambda template, order: order == 1 or template != "who asks",
 )

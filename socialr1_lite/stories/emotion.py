@@ -8,8 +8,20 @@ from socialr1_lite.scenario import Claim
 from socialr1_lite.stories.base import Dimension, Family, Request
 from socialr1_lite.stories.belief import story_of
 from socialr1_lite.stories.framing import (
-    Asked, Reading, Sense, Tale, belief_claim, bystanders, contested, family, persons, place_of, state_claim, thinking,
-    turned, wants,
+    Asked,
+    Reading,
+    Sense,
+    Tale,
+    belief_claim,
+    bystanders,
+    contested,
+    family,
+    persons,
+    place_of,
+    state_claim,
+    thinking,
+    turned,
+    wants,
 )
 from socialr1_lite.stories.plots import Plot, recast
 from socialr1_lite.stories.wording import LEXICON, PHRASES, listed
@@ -17,8 +29,15 @@ from socialr1_lite.stories.world import World
 
 FALSE_BELIEFS = 0.6  # share of families whose first story hangs on a false belief; its twin is often a true one
 FACES = {  # feeling: how it shows
-    "joy": "a smile", "anger": "a scowl", "fear": "a frightened face", "sadness": "a long face", "pride": "a proud face",
-    "boredom": "a yawn", "envy": "a sour face", "relief": "a relaxed face", "disgust": "a wrinkled nose",
+    "joy": "a smile",
+    "anger": "a scowl",
+    "fear": "a frightened face",
+    "sadness": "a long face",
+    "pride": "a proud face",
+    "boredom": "a yawn",
+    "envy": "a sour face",
+    "relief": "a relaxed face",
+    "disgust": "a wrinkled nose",
 }
 BY_PLACE = (  # {list}: "joy if it was in the box and anger if it was in the tin"
     "As everyone knew, the {o} was not just any {o} to {a}, who would feel {list}.",
@@ -67,12 +86,14 @@ def _dealt(request: Request, plot: Plot, held: str | None, options: Sequence[str
 def _asks(request: Request, chain: Sequence[str], plot: Plot) -> tuple[str, Claim]:
     """The closing sentence that says what the first of the chain is after, and that goal."""
     if len(chain) == 1:
-        return request.dice.pick(PHRASES["need"]), wants(chain[0], f"to find the {plot.thing}", f"to hide the {plot.thing}")
+        return request.dice.pick(PHRASES["need"]), wants(
+            chain[0], f"to find the {plot.thing}", f"to hide the {plot.thing}"
+        )
     return request.dice.pick(WONDERS), wants(chain[0], f"to know what {chain[-1]} feels about the {plot.thing}")
 
 
 def feels(request: Request) -> Family | None:
-    """A feeling for each place: which one does A have (does Y think that A has)?"""
+    """A feeling for each place: which one does A have, or does Y think that A has."""
     dice, plot = request.dice, story_of(request)
     chain = contested(dice, plot, request.order, bystanders(plot), 0.45)
     if chain is None:
@@ -90,17 +111,31 @@ def feels(request: Request) -> Family | None:
         felt = state_claim(chain[-1], "feels", str(answer(world, sense)), options, chain[:-1])
         return (felt, *belief_claim(plot, world, chain), *belief_claim(plot, world, ()))
 
-    question = f"What {thinking(chain[:-1])}{chain[-1]} feels about the {plot.thing}?" if chain[:-1] else (
-        f"What does {chain[-1]} feel about the {plot.thing} at the end?")
+    question = (
+        f"What {thinking(chain[:-1])}{chain[-1]} feels about the {plot.thing}?"
+        if chain[:-1]
+        else (f"What does {chain[-1]} feel about the {plot.thing} at the end?")
+    )
     pairs = [(i, j) for i in range(len(options)) for j in range(i)]
-    return family(request, Asked(
-        Tale(plot, sense, (phrase,), (closing,)), question, tuple(options), answer, claims, lambda world, sense: goal,
-        lambda world, sense: _place_readings(plot, world, chain, lambda place: feeling(sense, place)),
-        [("feelings exchanged", turned(sense, f"f{i}", f"f{j}")) for i, j in pairs], scenery=1,
-    ))
+    return family(
+        request,
+        Asked(
+            Tale(plot, sense, (phrase,), (closing,)),
+            question,
+            tuple(options),
+            answer,
+            claims,
+            lambda world, sense: goal,
+            lambda world, sense: _place_readings(plot, world, chain, lambda place: feeling(sense, place)),
+            [("feelings exchanged", turned(sense, f"f{i}", f"f{j}")) for i, j in pairs],
+            scenery=1,
+        ),
+    )
 
 
-def _place_readings(plot: Plot, world: World, chain: Sequence[str], of: Callable[[str | None], str | None]) -> list[Reading]:
+def _place_readings(
+    plot: Plot, world: World, chain: Sequence[str], of: Callable[[str | None], str | None]
+) -> list[Reading]:
     """The answers to which other places than the believed one lead."""
     stays = world.history(("where", plot.thing))
     found: list[Reading] = [("reality", of(place_of(world, plot.thing)))]
@@ -121,7 +156,7 @@ OPENS = (
 
 
 def on_opening(request: Request) -> Family | None:
-    """A opens a container: is the thing there, and does A expect it there? (As Y has it, at order 2.)"""
+    """A opens a container: is the thing there, and does A expect it there, as Y has it at order 2?"""
     dice, plot = request.dice, story_of(request)
     target = OPENED[int(request.slot * 3)]
     false = target != "joy without surprise"
@@ -147,19 +182,35 @@ def on_opening(request: Request) -> Family | None:
     def readings(world: World, sense: Sense) -> list[Reading]:
         real, own = place_of(world, plot.thing), place_of(world, plot.thing, chain[-1])
         found: list[Reading] = [("one order too low", felt(real, own, sense))] if len(chain) > 1 else []
-        found += [("reality", felt(real, real, sense)), ("expectation left out", OPENED[0]), ("expectation left out", OPENED[1])]
+        found += [
+            ("reality", felt(real, real, sense)),
+            ("expectation left out", OPENED[0]),
+            ("expectation left out", OPENED[1]),
+        ]
         return [*found, ("what is there left out", OPENED[2])]
 
     goal = wants(chain[-1], f"to have the {plot.thing}", f"to get rid of the {plot.thing}")
     if len(chain) > 1:
         goal = wants(chain[0], f"to know what {chain[-1]} will feel about the {plot.thing}")
     asked = f"does {chain[0]} think that {chain[-1]} will" if len(chain) > 1 else f"will {chain[-1]}"
-    return family(request, Asked(
-        Tale(plot, sense, (), (dice.pick(OPENS), *(("{y} wonders what {a} will feel.",) if len(chain) > 1 else ()))),
-        f"What {asked} feel about the {plot.thing} on looking inside?", OPENED, answer, claims, lambda world, sense: goal, readings,
-        [("opens another place", {**sense, "c": place}) for place in plot.places if place != opened], stated=3, every=True,
-        scenery=len(chain) - 1,
-    ))
+    return family(
+        request,
+        Asked(
+            Tale(
+                plot, sense, (), (dice.pick(OPENS), *(("{y} wonders what {a} will feel.",) if len(chain) > 1 else ()))
+            ),
+            f"What {asked} feel about the {plot.thing} on looking inside?",
+            OPENED,
+            answer,
+            claims,
+            lambda world, sense: goal,
+            readings,
+            [("opens another place", {**sense, "c": place}) for place in plot.places if place != opened],
+            stated=3,
+            every=True,
+            scenery=len(chain) - 1,
+        ),
+    )
 
 
 def _expecting(request: Request, plot: Plot, false: bool) -> tuple[str, ...] | None:
@@ -195,8 +246,12 @@ def shows(request: Request) -> Family | None:
     who = chain[-1]
     other = dice.pick([name for name in plot.cast if name != who])
     closing, goal = _asks(request, chain, plot)
-    sense = {**words, **persons(request.split, a=who, y=chain[0]), "o": plot.thing,
-             **persons(request.split, h=who if masks else other, w=other if masks else who)}
+    sense = {
+        **words,
+        **persons(request.split, a=who, y=chain[0]),
+        "o": plot.thing,
+        **persons(request.split, h=who if masks else other, w=other if masks else who),
+    }
 
     def outward(sense: Sense, felt: str | None, looks: bool) -> str | None:
         if felt is None:
@@ -227,11 +282,23 @@ def shows(request: Request) -> Family | None:
     question = f"Thinking of the {plot.thing}, what does {who} {verb} {tail} at the end?"
     if len(chain) > 1:
         question = f"Thinking of the {plot.thing}, what {thinking(chain[:-1])}{ending}?"
-    return family(request, Asked(
-        Tale(plot, sense, (dice.pick(BY_PLACE).replace("{list}", _clauses(request, 2)), dice.pick(MASKS)), (closing,)),
-        question, options, answer, claims, lambda world, sense: goal, readings,
-        [("feelings exchanged", turned(sense, "f0", "f1")), *_unmasked(sense, shown)], stated=3 if shown else 2, scenery=1,
-    ))
+    return family(
+        request,
+        Asked(
+            Tale(
+                plot, sense, (dice.pick(BY_PLACE).replace("{list}", _clauses(request, 2)), dice.pick(MASKS)), (closing,)
+            ),
+            question,
+            options,
+            answer,
+            claims,
+            lambda world, sense: goal,
+            readings,
+            [("feelings exchanged", turned(sense, "f0", "f1")), *_unmasked(sense, shown)],
+            stated=3 if shown else 2,
+            scenery=1,
+        ),
+    )
 
 
 def _unmasked(sense: Sense, shown: bool) -> list[tuple[str, Sense]]:
@@ -259,8 +326,11 @@ def who_feels(request: Request) -> Family | None:
 
     def claims(world: World, sense: Sense) -> Sequence[Claim]:
         who = str(answer(world, sense))
-        others = [state_claim(name, "feels", f, chosen) for name in plot.cast
-                  if name != who and (f := feeling(sense, place_of(world, plot.thing, name)))]
+        others = [
+            state_claim(name, "feels", f, chosen)
+            for name in plot.cast
+            if name != who and (f := feeling(sense, place_of(world, plot.thing, name)))
+        ]
         own = (state_claim(who, "feels", felt, chosen), *belief_claim(plot, world, (who,)))
         return (*own, *belief_claim(plot, world, ()), *others)
 
@@ -269,14 +339,33 @@ def who_feels(request: Request) -> Family | None:
         knows: list[Reading] = [("knows better", n) for n in plot.cast if world.knows((n,), ("where", plot.thing))]
         return [("last mover", mover), *knows, *(("another belief", name) for name in plot.cast)]
 
-    retold = [("people exchanged", other) for name in plot.cast if name != target
-              if (other := recast(plot, LEXICON[request.split], target, name)) is not None]
+    retold = [
+        ("people exchanged", other)
+        for name in plot.cast
+        if name != target
+        if (other := recast(plot, LEXICON[request.split], target, name)) is not None
+    ]
     goal = wants(asker, f"to find the {plot.thing}", f"to hide the {plot.thing}")
-    return family(request, Asked(
-        Tale(plot, sense, (dice.pick(OF_ALL).replace("{list}", _clauses(request, len(chosen))),), (dice.pick(PHRASES["need"]),)),
-        f"Who feels {felt} about the {plot.thing} at the end?", tuple(plot.cast), answer, claims, lambda world, sense: goal,
-        readings, retold=retold, scenery=1, marked=frozenset({"last mover"}),
-    ))
+    return family(
+        request,
+        Asked(
+            Tale(
+                plot,
+                sense,
+                (dice.pick(OF_ALL).replace("{list}", _clauses(request, len(chosen))),),
+                (dice.pick(PHRASES["need"]),),
+            ),
+            f"Who feels {felt} about the {plot.thing} at the end?",
+            tuple(plot.cast),
+            answer,
+            claims,
+            lambda world, sense: goal,
+            readings,
+            retold=retold,
+            scenery=1,
+            marked=frozenset({"last mover"}),
+        ),
+    )
 
 
 SECRETS = (
@@ -298,7 +387,10 @@ def secret(request: Request) -> Family | None:
     outer, who = chain[:-1], chain[-1]
     other = dice.pick([name for name in plot.cast if name not in (outer[-1], who)])
     wanted = (MOODS[int(request.slot * 2)] == MOODS[0]) == known
-    sense = {"o": plot.thing, **persons(request.split, x=outer[-1], p=who if wanted else other, q=other if wanted else who)}
+    sense = {
+        "o": plot.thing,
+        **persons(request.split, x=outer[-1], p=who if wanted else other, q=other if wanted else who),
+    }
     if outer[0] != outer[-1]:
         sense |= {"y": outer[0], "a": outer[-1]}
 
@@ -319,7 +411,11 @@ def secret(request: Request) -> Family | None:
 
     def readings(world: World, sense: Sense) -> list[Reading]:
         low: list[Reading] = [("one order too low", mood(knows(world, chain[1:]), sense))]
-        return [*low, ("reality", mood(knows(world, (who,)), sense)), *(("wish turned round", option) for option in MOODS)]
+        return [
+            *low,
+            ("reality", mood(knows(world, (who,)), sense)),
+            *(("wish turned round", option) for option in MOODS),
+        ]
 
     question = f"What does {outer[-1]} feel about what {who} knows of the {plot.thing}?"
     goal = wants(outer[-1], f"{who} to know where the {plot.thing} is")
@@ -332,10 +428,20 @@ def secret(request: Request) -> Family | None:
             return wants(outer[0], f"to know what {outer[-1]} feels about the {plot.thing}")
         return goal if sense["p"] == who else wants(outer[-1], f"to keep from {who} where the {plot.thing} is")
 
-    return family(request, Asked(
-        Tale(plot, sense, (dice.pick(SECRETS),), closing), question, MOODS, answer, claims, aim, readings,
-        [("wishes exchanged", turned(sense, "p", "q"))], scenery=len(closing),
-    ))
+    return family(
+        request,
+        Asked(
+            Tale(plot, sense, (dice.pick(SECRETS),), closing),
+            question,
+            MOODS,
+            answer,
+            claims,
+            aim,
+            readings,
+            [("wishes exchanged", turned(sense, "p", "q"))],
+            scenery=len(closing),
+        ),
+    )
 
 
 def _taken_to_know(request: Request, plot: Plot, known: bool, hard: bool) -> tuple[str, ...] | None:
@@ -351,7 +457,10 @@ def _taken_to_know(request: Request, plot: Plot, known: bool, hard: bool) -> tup
 
 
 WATCHING = {  # (looked for by the one who shall have it, thought to be in there)
-    (True, True): "hope", (True, False): "disappointment", (False, True): "fear", (False, False): "relief",
+    (True, True): "hope",
+    (True, False): "disappointment",
+    (False, True): "fear",
+    (False, False): "relief",
 }
 SHALL_HAVE = (
     "{x} wanted {p} to get the {o}, but not {q}, as everyone knew.",
@@ -367,7 +476,7 @@ SEARCHES = (
 
 
 def watching(request: Request) -> Family | None:
-    """X watches Z, who looks for the thing, go to one of the places: four feelings by whether X wants Z to find it there."""
+    """X watches Z look for the thing in one of the places: four feelings, by whether X wants Z to find it there."""
     dice, plot = request.dice, story_of(request)
     options = tuple(WATCHING.values())
     favoured, near = list(WATCHING)[int(request.slot * 4)]
@@ -380,7 +489,13 @@ def watching(request: Request) -> Family | None:
     away = [p for p in plot.places if p != held]
     place = held if near else plot.reality if plot.reality in away and dice.chance(0.8) else dice.pick(away)
     p, q = (searcher, other) if favoured else (other, searcher)
-    sense = {"o": plot.thing, "c": str(place), **persons(request.split, x=who, p=p, q=q, z=searcher), "y": chain[0], "a": who}
+    sense = {
+        "o": plot.thing,
+        "c": str(place),
+        **persons(request.split, x=who, p=p, q=q, z=searcher),
+        "y": chain[0],
+        "a": who,
+    }
 
     def feeling(place: str | None, sense: Sense) -> str | None:
         return None if place is None else WATCHING[sense["p"] == searcher, place == sense["c"]]
@@ -395,7 +510,11 @@ def watching(request: Request) -> Family | None:
     def readings(world: World, sense: Sense) -> list[Reading]:
         held, turned_round = place_of(world, plot.thing, *chain), turned(sense, "p", "q")
         found = _place_readings(plot, world, chain, lambda place: feeling(place, sense))
-        return [*found, ("wish turned round", feeling(held, turned_round)), *(("both mistaken", option) for option in options)]
+        return [
+            *found,
+            ("wish turned round", feeling(held, turned_round)),
+            *(("both mistaken", option) for option in options),
+        ]
 
     def aim(world: World, sense: Sense) -> Claim:
         if len(chain) > 1:
@@ -404,11 +523,23 @@ def watching(request: Request) -> Family | None:
 
     closing = (dice.pick(SEARCHES), *((dice.pick(WONDERS),) if len(chain) > 1 else ()))
     asked = f"does {chain[0]} think that {who} feels" if len(chain) > 1 else f"does {who} feel"
-    return family(request, Asked(
-        Tale(plot, sense, (dice.pick(SHALL_HAVE),), closing), f"What {asked} about the {plot.thing} at this moment?", options,
-        answer, claims, aim, readings, [("wishes exchanged", turned(sense, "p", "q")),
-        *(("reaches elsewhere", {**sense, "c": c}) for c in plot.places if c != place)], scenery=len(closing) - 1,
-    ))
+    return family(
+        request,
+        Asked(
+            Tale(plot, sense, (dice.pick(SHALL_HAVE),), closing),
+            f"What {asked} about the {plot.thing} at this moment?",
+            options,
+            answer,
+            claims,
+            aim,
+            readings,
+            [
+                ("wishes exchanged", turned(sense, "p", "q")),
+                *(("reaches elsewhere", {**sense, "c": c}) for c in plot.places if c != place),
+            ],
+            scenery=len(closing) - 1,
+        ),
+    )
 
 
 def _has_order(template: str, order: int) -> bool:
@@ -421,7 +552,11 @@ DIMENSION = Dimension(
     name="emotion",
     orders=(1, 2, 3),
     templates={
-        "feels": feels, "on opening": on_opening, "shows": shows, "who feels": who_feels, "secret": secret,
+        "feels": feels,
+        "on opening": on_opening,
+        "shows": shows,
+        "who feels": who_feels,
+        "secret": secret,
         "watching": watching,
     },
     of_order=_has_order,

@@ -1,8 +1,8 @@
 """Meaning laid over a simulated story: who wishes what, who says what; so that a belief decides a feeling or an aim.
 
 A `Tale` is a plot with *frame* sentences around it. Frames change nobody's beliefs; they say what the beliefs mean to
-somebody. A frame always names both sides ("joy if in the box, anger if in the tin"; "Anna hides it, Ben does not") and its
-words are dealt after the story is drawn, so the same bag of words comes with every answer.
+somebody. A frame always names both sides ("joy if in the box, anger if in the tin"; "Anna hides it, Ben does not")
+and its words are dealt after the story is drawn, so the same bag of words comes with every answer.
 """
 
 from __future__ import annotations
@@ -39,10 +39,11 @@ class Tale:
 class Asked:
     """A question about a tale, and how its answer, its claims and its shortcuts follow from world and sense.
 
-    readings: named ways to read the story, most telling first; each wrong option takes the first name that leads to it.
-    turns, retold: named small changes of sense or plot that may flip the answer, besides `edits`. idle, scenery: how
-    many opening phrases, and how many of the last closing ones, decide nothing.
-    stated: how many claims an interpretation must state. every: one story for each option rather than two stories. spoken: how an option words an answer ("Anna will {}."). marked: names of readings that an audit tries as shortcuts.
+    readings: named ways to read the story, most telling first; each wrong option takes the first name that leads to
+    it. turns, retold: named small changes of sense or plot that may flip the answer, besides `edits`. idle, scenery:
+    how many opening phrases, and how many of the last closing ones, decide nothing. stated: how many claims an
+    interpretation must state. spoken: how an option words an answer ("Anna will {}."). every: one story for each option
+    rather than two stories. marked: names of readings that an audit tries as shortcuts.
     """
 
     tale: Tale
@@ -98,7 +99,9 @@ def family(request: Request, asked: Asked) -> Family | None:
     return Family(drafts, options, tuple(tale.plot.cast), _things(asked), names[0])
 
 
-def _leading_on(request: Request, asked: Asked, tale: Tale, found: Mapping[str, Tale]) -> Iterator[tuple[str, str, Tale]]:
+def _leading_on(
+    request: Request, asked: Asked, tale: Tale, found: Mapping[str, Tale]
+) -> Iterator[tuple[str, str, Tale]]:
     """Name, answer and tale of each small change that leads to an option not found yet."""
     for name, other in _changes(request, asked, tale):
         changed = asked.answer(other.plot.world, other.sense)
@@ -125,7 +128,10 @@ def _changes(request: Request, asked: Asked, tale: Tale) -> list[tuple[str, Tale
     """Small changes of the tale in random order, those of the sense first in a share of the families."""
     dice = request.dice
     told = tale.plot.sentences
-    events = [(name, replace(tale, plot=tale.plot.edited(steps))) for name, steps in edits(dice, tale.plot, LEXICON[request.split])]
+    events = [
+        (name, replace(tale, plot=tale.plot.edited(steps)))
+        for name, steps in edits(dice, tale.plot, LEXICON[request.split])
+    ]
     events = [(name, other) for name, other in events if other.plot.sentences != told]
     events += [*unsaid(tale), *((name, replace(tale, plot=plot)) for name, plot in asked.retold)]
     dice.shuffle(events)
@@ -202,7 +208,9 @@ def belief_claim(plot: Plot, world: World, chain: Sequence[str], thing: str = ""
     held = place_of(world, thing, *chain)
     if held is None:
         return []
-    return [Claim(tuple(chain), f"the {thing}", "is in", f"the {held}", tuple(f"the {p}" for p in plot.places if p != held))]
+    return [
+        Claim(tuple(chain), f"the {thing}", "is in", f"the {held}", tuple(f"the {p}" for p in plot.places if p != held))
+    ]
 
 
 def state_claim(who: str, relation: str, value: str, options: Sequence[str], holders: Sequence[str] = ()) -> Claim:
@@ -217,11 +225,15 @@ def wants(who: str, what: str, *rivals: str) -> Claim:
 
 def bystanders(plot: Plot) -> list[str]:
     """Those who never touch the thing: a wish about its place would sit ill with anybody who does."""
-    handled = " ".join(step.text for step in plot.steps if step.event.kind in ("put", "move") and step.event.thing == plot.thing)
+    handled = " ".join(
+        step.text for step in plot.steps if step.event.kind in ("put", "move") and step.event.thing == plot.thing
+    )
     return [name for name in plot.cast if name not in handled]
 
 
-def chain_for(dice: Dice, plot: Plot, order: int, heads: Sequence[str], fits: Callable[[tuple[str, ...]], bool]) -> tuple[str, ...] | None:
+def chain_for(
+    dice: Dice, plot: Plot, order: int, heads: Sequence[str], fits: Callable[[tuple[str, ...]], bool]
+) -> tuple[str, ...] | None:
     """Different people, the last of them (whose state is asked about) of the heads, who fit; None if none is found."""
     for _ in range(ATTEMPTS if heads else 0):
         last = dice.pick(heads)
@@ -232,7 +244,7 @@ def chain_for(dice: Dice, plot: Plot, order: int, heads: Sequence[str], fits: Ca
 
 
 def thinking(chain: Sequence[str], verb: str = "think") -> str:
-    """"does Anna think that Ben thinks that": opens a question about the inner clause; "" for nobody."""
+    """Open a question about an inner clause: "does Anna think that Ben thinks that"; "" for nobody."""
     inner = "".join(f" that {name} thinks" for name in chain[1:])
     return f"does {chain[0]} {verb}{inner} that " if chain else ""
 
@@ -249,7 +261,12 @@ def contested(dice: Dice, plot: Plot, order: int, heads: Sequence[str], share: f
     return chain_for(dice, plot, order, heads, fits)
 
 
-PONDERS = ("{y} is wondering {what}.", "{y} would like to know {what}.", "{y} asks {self} {what}.", "{y} is trying to guess {what}.")
+PONDERS = (
+    "{y} is wondering {what}.",
+    "{y} would like to know {what}.",
+    "{y} asks {self} {what}.",
+    "{y} is trying to guess {what}.",
+)
 
 
 def pondering(request: Request, chain: Sequence[str], what: str) -> tuple[tuple[str, ...], Claim | None]:
@@ -262,7 +279,7 @@ def pondering(request: Request, chain: Sequence[str], what: str) -> tuple[tuple[
 
 
 def will(chain: Sequence[str], doing: str) -> str:
-    """"What will Anna do …?", or what somebody thinks that she will do."""
+    """Ask what somebody will do, or what somebody thinks that they will do."""
     if len(chain) == 1:
         return f"What will {chain[0]} {doing}?"
     return f"What {thinking(chain[:-1])}{chain[-1]} will {doing}?"

@@ -9,8 +9,22 @@ from socialr1_lite.stories.base import Dimension, Family, Request
 from socialr1_lite.stories.belief import story_of
 from socialr1_lite.stories.desire import wanted_thing
 from socialr1_lite.stories.framing import (
-    Asked, Reading, Sense, Tale, belief_claim, chain_for, contested, family, persons, place_of, pondering, state_claim,
-    thinking, turned, wants, will,
+    Asked,
+    Reading,
+    Sense,
+    Tale,
+    belief_claim,
+    chain_for,
+    contested,
+    family,
+    persons,
+    place_of,
+    pondering,
+    state_claim,
+    thinking,
+    turned,
+    wants,
+    will,
 )
 from socialr1_lite.stories.plots import hidden_object
 from socialr1_lite.stories.scenes import swaps
@@ -38,7 +52,8 @@ def tried_to_get(request: Request) -> Family | None:
 
 
 PUTS = (
-    "Later, when nobody else is there, {x} takes the {o} out of the {r} and puts it in the {c}, as {x} knows that {y} will come for it.",
+    "Later, when nobody else is there, {x} takes the {o} out of the {r} and puts it in the {c}, as {x} "
+    "knows that {y} will come for it.",
     "Knowing that {y} will soon come for the {o}, {x} moves it unseen from the {r} to the {c}.",
     "All alone, {x}, who knows that {y} will look for the {o}, takes it from the {r} and lays it in the {c}.",
     "As {y} is going to look for the {o}, {x} secretly carries it from the {r} to the {c}.",
@@ -78,24 +93,38 @@ def moves_it(request: Request) -> Family | None:
         return (state, *belief_claim(plot, world, chain), *belief_claim(plot, world, (y,)))
 
     def readings(world: World, sense: Sense) -> list[Reading]:
-        return [("one order too low", aims(place_of(world, plot.thing, y), sense)), *(("wrong aim", option) for option in options)]
+        return [
+            ("one order too low", aims(place_of(world, plot.thing, y), sense)),
+            *(("wrong aim", option) for option in options),
+        ]
 
     def aim(world: World, sense: Sense) -> Claim:
         goals = (f"{y} to get the {plot.thing}", f"{y} to miss the {plot.thing}")
         return wants(x, *goals) if answer(world, sense) == options[0] else wants(x, *goals[::-1])
 
     turns = [("puts it elsewhere", {**sense, "c": p}) for p in plot.places if p not in (real, sense["c"])]
-    return family(request, Asked(
-        Tale(plot, sense, (), (dice.pick(PUTS),)), f"Why does {x} move the {plot.thing}?",
-        options, answer, claims, aim, readings, turns, spoken=f"{x} wants to {{}}.", marked=frozenset({"one order too low"}),
-    ))
+    return family(
+        request,
+        Asked(
+            Tale(plot, sense, (), (dice.pick(PUTS),)),
+            f"Why does {x} move the {plot.thing}?",
+            options,
+            answer,
+            claims,
+            aim,
+            readings,
+            turns,
+            spoken=f"{x} wants to {{}}.",
+            marked=frozenset({"one order too low"}),
+        ),
+    )
 
 
 TELLS = (
     'Later, "The {o} is in the {p}," says {x} to {y}, who is looking for it.',
-    '{y} asks for the {o}, and {x} answers that it is in the {p}.',
-    '{x} tells {y}, who needs the {o}, to look in the {p}.',
-    'As {y} is searching for the {o}, {x} points to the {p}.',
+    "{y} asks for the {o}, and {x} answers that it is in the {p}.",
+    "{x} tells {y}, who needs the {o}, to look in the {p}.",
+    "As {y} is searching for the {o}, {x} points to the {p}.",
 )
 
 
@@ -125,8 +154,14 @@ def advises(request: Request) -> Family | None:
         return (state, *belief_claim(plot, world, chain), *belief_claim(plot, world, ()))
 
     def readings(world: World, sense: Sense) -> list[Reading]:
-        low: list[Reading] = [("one order too low", aims(place_of(world, plot.thing, *chain[1:]), sense))] if len(chain) > 1 else []
-        return [*low, ("reality", aims(place_of(world, plot.thing), sense)), *(("wrong aim", option) for option in options)]
+        low: list[Reading] = (
+            [("one order too low", aims(place_of(world, plot.thing, *chain[1:]), sense))] if len(chain) > 1 else []
+        )
+        return [
+            *low,
+            ("reality", aims(place_of(world, plot.thing), sense)),
+            *(("wrong aim", option) for option in options),
+        ]
 
     ponder, goal = pondering(request, chain, f"what {x} is trying to do by telling {y} this")
 
@@ -138,16 +173,29 @@ def advises(request: Request) -> Family | None:
     question = f"Why does {x} say this to {y} about the {plot.thing}?"
     if len(chain) > 1:
         question = f"What {thinking(chain[:-1])}{x} is trying to do by telling {y} about the {plot.thing}?"
-    return family(request, Asked(
-        Tale(plot, sense, (), (dice.pick(TELLS), *ponder)), question, options, answer,
-        claims, aim, readings, turns, scenery=len(ponder), spoken=f"{x} wants to {{}}.",
-    ))
+    return family(
+        request,
+        Asked(
+            Tale(plot, sense, (), (dice.pick(TELLS), *ponder)),
+            question,
+            options,
+            answer,
+            claims,
+            aim,
+            readings,
+            turns,
+            scenery=len(ponder),
+            spoken=f"{x} wants to {{}}.",
+        ),
+    )
 
 
 PLANS = (
-    "{x} has a {f} that {y} should come across at once, and a {h} that {y} must not come across, and puts each in one of the two places.",
+    "{x} has a {f} that {y} should come across at once, and a {h} that {y} must not come across, and "
+    "puts each in one of the two places.",
     "{x} wants {y} to come across a {f} right away but never a {h}, and puts each of them in one of the two places.",
-    "There is a {h} that {x} wants to hide from {y}, and a {f} that {y} is to see soon, and {x} puts each in one of the two places.",
+    "There is a {h} that {x} wants to hide from {y}, and a {f} that {y} is to see soon, and {x} puts "
+    "each in one of the two places.",
     "A {h} is to stay hidden from {y} and a {f} is to be seen soon, so {x} puts each in one of the two places.",
 )
 FETCHES = (
@@ -172,8 +220,14 @@ def plants(request: Request) -> Family | None:
     target = plot.places[int(request.slot * 2)]
     shown = target == expected
     one, two = dice.sample(spare, 2)
-    sense = {"x": x, "y": y, "o": plot.thing, "f": one if shown else two, "h": two if shown else one,
-             **dict(zip(("c0", "c1"), dice.sample(plot.places, 2), strict=True))}
+    sense = {
+        "x": x,
+        "y": y,
+        "o": plot.thing,
+        "f": one if shown else two,
+        "h": two if shown else one,
+        **dict(zip(("c0", "c1"), dice.sample(plot.places, 2), strict=True)),
+    }
     options = tuple(f"put the {one} in the {place}" for place in plot.places)
 
     def puts(place: str | None, sense: Sense) -> str | None:
@@ -188,11 +242,19 @@ def plants(request: Request) -> Family | None:
         state = state_claim(x, "wants to", str(answer(world, sense)), options, chain[:-2])
         aims = (f"let {y} see the {one}", f"hide the {one} from {y}")
         aim = state_claim(x, "wants to", aims[sense["f"] != one], aims, chain[:-2])
-        return (state, aim, state_claim(y, "wants to", f"fetch the {plot.thing}", ()), *belief_claim(plot, world, chain))
+        return (
+            state,
+            aim,
+            state_claim(y, "wants to", f"fetch the {plot.thing}", ()),
+            *belief_claim(plot, world, chain),
+        )
 
     def readings(world: World, sense: Sense) -> list[Reading]:
-        return [("one order too low", puts(place_of(world, plot.thing, *chain[1:]), sense)),
-                ("reality", puts(place_of(world, plot.thing), sense)), *(("aim turned round", option) for option in options)]
+        return [
+            ("one order too low", puts(place_of(world, plot.thing, *chain[1:]), sense)),
+            ("reality", puts(place_of(world, plot.thing), sense)),
+            *(("aim turned round", option) for option in options),
+        ]
 
     ponder, goal = pondering(request, chain[:-1], f"what {x} will do with the {one}")
 
@@ -200,18 +262,29 @@ def plants(request: Request) -> Family | None:
         show, hide = f"to let {y} see the {one}", f"to hide the {one} from {y}"
         return goal or (wants(x, show, hide) if sense["f"] == one else wants(x, hide, show))
 
-    return family(request, Asked(
-        Tale(plot, sense, (), (dice.pick(FETCHES), dice.pick(PLANS), *ponder)), will(chain[:-1], f"do with the {one}"), options,
-        answer, claims, aim, readings, [("aims exchanged", turned(sense, "f", "h"))], scenery=len(ponder), things=(one, two),
-        spoken=f"{x} will {{}}.",
-    ))
+    return family(
+        request,
+        Asked(
+            Tale(plot, sense, (), (dice.pick(FETCHES), dice.pick(PLANS), *ponder)),
+            will(chain[:-1], f"do with the {one}"),
+            options,
+            answer,
+            claims,
+            aim,
+            readings,
+            [("aims exchanged", turned(sense, "f", "h"))],
+            scenery=len(ponder),
+            things=(one, two),
+            spoken=f"{x} will {{}}.",
+        ),
+    )
 
 
 SAYS = (
     '{n} says to {y}: "Look in the {p} for the {o}."',
-    '{n} tells {y} that the {o} is in the {p}.',
+    "{n} tells {y} that the {o} is in the {p}.",
     '"If you need the {o}, it is in the {p}," says {n} to {y}.',
-    '{n} sends {y} to the {p} for the {o}.',
+    "{n} sends {y} to the {p} for the {o}.",
 )
 
 
@@ -228,8 +301,12 @@ def who_misleads(request: Request) -> Family | None:
     said = {**held, target: dice.pick(wrong)}
     phrase = dice.pick(SAYS)
     order = dice.sample(range(3), 3)
-    sense = {"y": hearer, "o": plot.thing, **{f"n{i}": name for i, name in enumerate(speakers)},
-             **{f"p{i}": str(said[name]) for i, name in enumerate(speakers)}}
+    sense = {
+        "y": hearer,
+        "o": plot.thing,
+        **{f"n{i}": name for i, name in enumerate(speakers)},
+        **{f"p{i}": str(said[name]) for i, name in enumerate(speakers)},
+    }
     closing = tuple(phrase.replace("{n}", f"{{n{i}}}").replace("{p}", f"{{p{i}}}") for i in order)
 
     def answer(world: World, sense: Sense) -> str | None:
@@ -241,12 +318,20 @@ def who_misleads(request: Request) -> Family | None:
         who = str(answer(world, sense))
         aims = (f"mislead {hearer}", f"help {hearer}")
         rest = [state_claim(n, "wants to", aims[1], aims) for n in speakers if n != who]
-        return (state_claim(who, "wants to", aims[0], aims), *belief_claim(plot, world, (who,)), *belief_claim(plot, world, ()), *rest)
+        return (
+            state_claim(who, "wants to", aims[0], aims),
+            *belief_claim(plot, world, (who,)),
+            *belief_claim(plot, world, ()),
+            *rest,
+        )
 
     def readings(world: World, sense: Sense) -> list[Reading]:
         untrue = [n for i, n in enumerate(speakers) if sense[f"p{i}"] != place_of(world, plot.thing)]
         odd = [n for i, n in enumerate(speakers) if all(sense[f"p{i}"] != sense[f"p{j}"] for j in range(3) if j != i)]
-        found: list[Reading] = [("reality", untrue[0] if len(untrue) == 1 else None), ("odd one out", odd[0] if len(odd) == 1 else None)]
+        found: list[Reading] = [
+            ("reality", untrue[0] if len(untrue) == 1 else None),
+            ("odd one out", odd[0] if len(odd) == 1 else None),
+        ]
         return [*found, *(("says what is untrue", n) for n in untrue), *(("says what is so", n) for n in speakers)]
 
     def aim(world: World, sense: Sense) -> Claim:
@@ -254,30 +339,54 @@ def who_misleads(request: Request) -> Family | None:
         return wants(who, f"{hearer} to miss the {plot.thing}", f"{hearer} to find the {plot.thing}")
 
     turns = [("words exchanged", turned(sense, f"p{i}", f"p{j}")) for i in range(3) for j in range(i)]
-    turns += [("says another place", {**sense, f"p{i}": str(held[speakers[i]]), f"p{j}": p})
-              for i in range(3) if speakers[i] == target for j in range(3) if j != i for p in plot.places if p != held[speakers[j]]]
-    return family(request, Asked(
-        Tale(plot, sense, (), closing), f"Who is trying to mislead {hearer} about the {plot.thing}?", tuple(speakers), answer,
-        claims, aim, readings, turns, marked=frozenset({"reality", "odd one out"}),
-    ))
+    turns += [
+        ("says another place", {**sense, f"p{i}": str(held[speakers[i]]), f"p{j}": p})
+        for i in range(3)
+        if speakers[i] == target
+        for j in range(3)
+        if j != i
+        for p in plot.places
+        if p != held[speakers[j]]
+    ]
+    return family(
+        request,
+        Asked(
+            Tale(plot, sense, (), closing),
+            f"Who is trying to mislead {hearer} about the {plot.thing}?",
+            tuple(speakers),
+            answer,
+            claims,
+            aim,
+            readings,
+            turns,
+            marked=frozenset({"reality", "odd one out"}),
+        ),
+    )
 
 
 LOCKS = (
     "Now {a} locks the {c} to keep what {she_a} thinks is in it away from the others.",
     "{a} ties a rope round the {c} so that nobody gets at what {she_a} believes to be in it.",
     "To keep the others from what {she_a} supposes to be in the {c}, {a} seals it with tape.",
-    "{a} pushes a heavy bench in front of the {c}, so that what {she_a} takes to be inside is out of reach for the others.",
+    "{a} pushes a heavy bench in front of the {c}, so that what {she_a} takes to be inside is out of "
+    "reach for the others.",
 )
 
 
 def locks(request: Request) -> Family | None:
     """A shuts a container away: on purpose, in vain, or by accident as far as this thing goes?"""
     dice = request.dice
-    plot = swaps(dice, request.split, people=max(3, request.order + 1) + dice.below(2), count=3, chapters=request.chapters)
+    plot = swaps(
+        dice, request.split, people=max(3, request.order + 1) + dice.below(2), count=3, chapters=request.chapters
+    )
     things = [*plot.others[-2:], plot.thing]
     plot.thing = dice.pick(things)
     thing = plot.thing
-    options = (f"shut away the {thing} with success", f"shut away the {thing} in vain", f"shut away a different thing than the {thing}")
+    options = (
+        f"shut away the {thing} with success",
+        f"shut away the {thing} in vain",
+        f"shut away a different thing than the {thing}",
+    )
     case = int(request.slot * 3)
 
     def fits(chain: tuple[str, ...]) -> bool:
@@ -306,22 +415,42 @@ def locks(request: Request) -> Family | None:
     def readings(world: World, sense: Sense) -> list[Reading]:
         real, own = place_of(world, thing), place_of(world, thing, who)
         low: list[Reading] = [("one order too low", done(real, own, sense))] if len(chain) > 1 else []
-        return [*low, ("reality", done(real, real, sense)), ("purpose left out", options[2]), ("outcome left out", options[0]),
-                ("outcome left out", options[1])]
+        return [
+            *low,
+            ("reality", done(real, real, sense)),
+            ("purpose left out", options[2]),
+            ("outcome left out", options[0]),
+            ("outcome left out", options[1]),
+        ]
 
     ponder, goal = pondering(request, chain, f"what {who} wants to do with the {thing}")
 
     def aim(world: World, sense: Sense) -> Claim:
-        return goal or wants(who, "to hide something from the others and to find it later", "to give something to the others")
+        return goal or wants(
+            who, "to hide something from the others and to find it later", "to give something to the others"
+        )
 
     asked = f"What does {who} want to do about the {thing}?"
     if len(chain) > 1:
         asked = f"What {thinking(chain[:-1])}{who} wants to do about the {thing}?"
-    return family(request, Asked(
-        Tale(plot, sense, (), (dice.pick(LOCKS), *ponder)), asked, options, answer, claims, aim, readings,
-        [("another container", {**sense, "c": p}) for p in plot.places if p != shut], stated=3, scenery=len(ponder),
-        things=tuple(things), spoken=f"{who} wants to {{}}.", every=True,
-    ))
+    return family(
+        request,
+        Asked(
+            Tale(plot, sense, (), (dice.pick(LOCKS), *ponder)),
+            asked,
+            options,
+            answer,
+            claims,
+            aim,
+            readings,
+            [("another container", {**sense, "c": p}) for p in plot.places if p != shut],
+            stated=3,
+            scenery=len(ponder),
+            things=tuple(things),
+            spoken=f"{who} wants to {{}}.",
+            every=True,
+        ),
+    )
 
 
 def _has_order(template: str, order: int) -> bool:
@@ -332,7 +461,11 @@ DIMENSION = Dimension(
     name="intention",
     orders=(1, 2, 3),
     templates={
-        "tried to get": tried_to_get, "moves it": moves_it, "advises": advises, "plants": plants, "who misleads": who_misleads,
+        "tried to get": tried_to_get,
+        "moves it": moves_it,
+        "advises": advises,
+        "plants": plants,
+        "who misleads": who_misleads,
         "locks": locks,
     },
     of_order=_has_order,

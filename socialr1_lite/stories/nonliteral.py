@@ -9,8 +9,21 @@ from socialr1_lite.stories.base import Dimension, Family, Request
 from socialr1_lite.stories.belief import story_of
 from socialr1_lite.stories.desire import wanted_thing
 from socialr1_lite.stories.framing import (
-    Asked, Reading, Sense, Tale, belief_claim, chain_for, contested, family, persons, place_of, pondering, state_claim,
-    thinking, turned, wants,
+    Asked,
+    Reading,
+    Sense,
+    Tale,
+    belief_claim,
+    chain_for,
+    contested,
+    family,
+    persons,
+    place_of,
+    pondering,
+    state_claim,
+    thinking,
+    turned,
+    wants,
 )
 from socialr1_lite.stories.plots import Plot, hidden_object
 from socialr1_lite.stories.scenes import GOOD, SPOILT, cooks, outcomes
@@ -19,9 +32,9 @@ from socialr1_lite.stories.world import World
 FALSE_OF_TWO, FALSE_OF_MORE = 0.5, 0.9  # shares of families whose first story hangs on a false belief
 SAYS = (
     '"The {o} is in the {p}," says {x} to {y}.',
-    '{x} turns to {y} and says that the {o} is in the {p}.',
-    '{x} tells {y} that the {o} is in the {p}.',
-    'Asked by {y} about the {o}, {x} says that it is in the {p}.',
+    "{x} turns to {y} and says that the {o} is in the {p}.",
+    "{x} tells {y} that the {o} is in the {p}.",
+    "Asked by {y} about the {o}, {x} says that it is in the {p}.",
 )
 
 
@@ -33,6 +46,7 @@ def states(request: Request) -> Family | None:
     """X says where the thing is: a truth, a mistake or a lie, by what X thinks."""
     dice, plot = request.dice, story_of(request)
     case = int(request.slot * 3)
+
     def fits(chain: tuple[str, ...]) -> bool:
         held, there = (place_of(plot.world, plot.thing, *people) for people in (chain, chain[:-1]))
         wrong = held != there
@@ -65,8 +79,12 @@ def states(request: Request) -> Family | None:
         real, own = place_of(world, plot.thing), place_of(world, plot.thing, x)
         low: list[Reading] = [("one order too low", kind(real, own, sense))] if len(chain) > 1 else []
         knowing = options[0] if _said(real, sense) else options[2]
-        return [*low, ("reality", knowing), ("words by their truth", options[_said(real, sense) ^ 1]),
-                *(("other motive", option) for option in options)]
+        return [
+            *low,
+            ("reality", knowing),
+            ("words by their truth", options[_said(real, sense) ^ 1]),
+            *(("other motive", option) for option in options),
+        ]
 
     ponder, goal = pondering(request, chain, f"what {x} means by these words about the {plot.thing}")
 
@@ -77,31 +95,43 @@ def states(request: Request) -> Family | None:
     asked = f"What does {x} want by saying this to {y} about the {plot.thing}?"
     if len(chain) > 1:
         asked = f"What {thinking(chain[:-1])}{x} wants by saying this to {y} about the {plot.thing}?"
-    return family(request, Asked(
-        Tale(plot, sense, (), (dice.pick(SAYS), *ponder)), asked, options, answer, claims, aim, readings,
-        [("says another place", {**sense, "p": p}) for p in plot.places if p != said], stated=3, scenery=len(ponder),
-        spoken=f"{x} wants to {{}}.", every=True,
-    ))
+    return family(
+        request,
+        Asked(
+            Tale(plot, sense, (), (dice.pick(SAYS), *ponder)),
+            asked,
+            options,
+            answer,
+            claims,
+            aim,
+            readings,
+            [("says another place", {**sense, "p": p}) for p in plot.places if p != said],
+            stated=3,
+            scenery=len(ponder),
+            spoken=f"{x} wants to {{}}.",
+            every=True,
+        ),
+    )
 
 
 WAYS = ("say what {x} really thinks", "joke with somebody who knows better", "make {y} believe something untrue")
 REPLIES = (
     '"The {o} is in the {p}, as you know," says {x} to {y} with a smile.',
-    '{x} smiles at {y} and says that the {o} is in the {p}.',
-    'With a smile, {x} tells {y} to look for the {o} in the {p}.',
-    '{x} winks and says to {y} that the {o} is in the {p}.',
+    "{x} smiles at {y} and says that the {o} is in the {p}.",
+    "With a smile, {x} tells {y} to look for the {o} in the {p}.",
+    "{x} winks and says to {y} that the {o} is in the {p}.",
 )
 DISHES = (
     '"The {o} has turned out {word}," says {x} to {y} with a smile.',
-    '{x} smiles at {y} and calls the {o} {word}.',
-    'With a smile, {x} tells {y} that the {o} is {word}.',
-    '{x} winks and says to {y} that the {o} is just {word}.',
+    "{x} smiles at {y} and calls the {o} {word}.",
+    "With a smile, {x} tells {y} that the {o} is {word}.",
+    "{x} winks and says to {y} that the {o} is just {word}.",
 )
 WORDS = {GOOD: "delicious", SPOILT: "spoilt"}
 
 
 def _joke_or_lie(request: Request, plot: Plot, subject: str, phrases: Sequence[str]) -> Family | None:
-    """Order 2: what X says to Y is meant, or X thinks that Y knows better (a joke), or that Y may believe it (a lie)."""
+    """Order 2: X means it, or thinks that Y knows better (a joke), or that Y may believe it (a lie)."""
     dice, case = request.dice, int(request.slot * 3)
     hard = dice.chance(0.8)
 
@@ -131,8 +161,14 @@ def _joke_or_lie(request: Request, plot: Plot, subject: str, phrases: Sequence[s
 
     def claims(world: World, sense: Sense) -> Sequence[Claim]:
         state = state_claim(x, "wants to", str(answer(world, sense)), options, chain[:-2])
-        return (state, *(_state_of(plot, world, people, subject) for people in (chain[:-1], chain, (y,))
-                if place_of(world, plot.thing, *people)))
+        return (
+            state,
+            *(
+                _state_of(plot, world, people, subject)
+                for people in (chain[:-1], chain, (y,))
+                if place_of(world, plot.thing, *people)
+            ),
+        )
 
     def readings(world: World, sense: Sense) -> list[Reading]:
         real = place_of(world, plot.thing)
@@ -143,7 +179,11 @@ def _joke_or_lie(request: Request, plot: Plot, subject: str, phrases: Sequence[s
     ponder, goal = pondering(request, chain[:-1], f"what {x} wants to tell {y} about the {subject}")
 
     def aim(world: World, sense: Sense) -> Claim:
-        goals = (f"{y} to know about the {subject}", f"{y} to be amused about the {subject}", f"{y} to be wrong about the {subject}")
+        goals = (
+            f"{y} to know about the {subject}",
+            f"{y} to be amused about the {subject}",
+            f"{y} to be wrong about the {subject}",
+        )
         at = options.index(str(answer(world, sense)))
         return goal or wants(x, goals[at], *(g for g in goals if g != goals[at]))
 
@@ -151,10 +191,23 @@ def _joke_or_lie(request: Request, plot: Plot, subject: str, phrases: Sequence[s
     asked = f"Why does {x} say this to {y} about the {subject}?"
     if len(chain) > 2:
         asked = f"What {thinking(chain[:-2])}{x} wants by saying this to {y} about the {subject}?"
-    return family(request, Asked(
-        Tale(plot, sense, (), (dice.pick(phrases), *ponder)), asked, options, answer, claims, aim, readings, turns, stated=3,
-        scenery=len(ponder), things=(subject,), spoken=f"{x} wants to {{}}.",
-    ))
+    return family(
+        request,
+        Asked(
+            Tale(plot, sense, (), (dice.pick(phrases), *ponder)),
+            asked,
+            options,
+            answer,
+            claims,
+            aim,
+            readings,
+            turns,
+            stated=3,
+            scenery=len(ponder),
+            things=(subject,),
+            spoken=f"{x} wants to {{}}.",
+        ),
+    )
 
 
 def _state_of(plot: Plot, world: World, people: Sequence[str], subject: str) -> Claim:
@@ -162,7 +215,9 @@ def _state_of(plot: Plot, world: World, people: Sequence[str], subject: str) -> 
     if plot.places[0] not in WORDS:
         return belief_claim(plot, world, people)[0]
     held = str(place_of(world, plot.thing, *people))
-    return Claim(tuple(people), f"the {subject}", "is", WORDS[held], tuple(w for key, w in WORDS.items() if key != held))
+    return Claim(
+        tuple(people), f"the {subject}", "is", WORDS[held], tuple(w for key, w in WORDS.items() if key != held)
+    )
 
 
 def jokes(request: Request) -> Family | None:
@@ -201,8 +256,20 @@ def white_lies(request: Request) -> Family | None:
     said = held if case == 0 else plot.reality if plot.reality in wrong and dice.chance(0.7) else dice.pick(wrong)
     k, g = (x, other) if kind_one else (other, x)
     words = persons(request.split, g=g, k=k)
-    sense = {**words, "x": x, "y": y, "o": plot.thing, "p": str(said), "self_g": _self(words["she_g"]), "self_k": _self(words["she_k"])}
-    options = (f"tell {y} the truth", f"save the surprise for {y}", f"keep the {plot.thing} for {_self(persons(request.split, x=x)['she_x'])}")
+    sense = {
+        **words,
+        "x": x,
+        "y": y,
+        "o": plot.thing,
+        "p": str(said),
+        "self_g": _self(words["she_g"]),
+        "self_k": _self(words["she_k"]),
+    }
+    options = (
+        f"tell {y} the truth",
+        f"save the surprise for {y}",
+        f"keep the {plot.thing} for {_self(persons(request.split, x=x)['she_x'])}",
+    )
 
     def motive(place: str | None, sense: Sense) -> str | None:
         return None if place is None else options[0] if _said(place, sense) else options[1 if sense["k"] == x else 2]
@@ -215,9 +282,15 @@ def white_lies(request: Request) -> Family | None:
         return (state, *belief_claim(plot, world, chain), *belief_claim(plot, world, ()))
 
     def readings(world: World, sense: Sense) -> list[Reading]:
-        low: list[Reading] = [("one order too low", motive(place_of(world, plot.thing, *chain[1:]), sense))] if len(chain) > 1 else []
-        return [*low, ("reality", motive(place_of(world, plot.thing), sense)), ("taken literally", options[0]),
-                *(("another's motive", option) for option in options)]
+        low: list[Reading] = (
+            [("one order too low", motive(place_of(world, plot.thing, *chain[1:]), sense))] if len(chain) > 1 else []
+        )
+        return [
+            *low,
+            ("reality", motive(place_of(world, plot.thing), sense)),
+            ("taken literally", options[0]),
+            *(("another's motive", option) for option in options),
+        ]
 
     ponder, goal = pondering(request, chain, f"why {x} says this to {y} about the {plot.thing}")
 
@@ -231,11 +304,25 @@ def white_lies(request: Request) -> Family | None:
     asked = f"Why does {x} say this to {y} about the {plot.thing}?"
     if len(chain) > 1:
         asked = f"What {thinking(chain[:-1])}{x} wants by saying this to {y} about the {plot.thing}?"
-    return family(request, Asked(
-        Tale(plot, sense, (dice.pick(MOTIVES),), (dice.pick(SAYS), *ponder)), asked, options, answer, claims, aim, readings,
-        [("motives exchanged", swap), *(("says another place", {**sense, "p": p}) for p in plot.places if p != said)],
-        scenery=len(ponder), spoken=f"{x} wants to {{}}.", every=True,
-    ))
+    return family(
+        request,
+        Asked(
+            Tale(plot, sense, (dice.pick(MOTIVES),), (dice.pick(SAYS), *ponder)),
+            asked,
+            options,
+            answer,
+            claims,
+            aim,
+            readings,
+            [
+                ("motives exchanged", swap),
+                *(("says another place", {**sense, "p": p}) for p in plot.places if p != said),
+            ],
+            scenery=len(ponder),
+            spoken=f"{x} wants to {{}}.",
+            every=True,
+        ),
+    )
 
 
 def _self(pronoun: str) -> str:
@@ -244,19 +331,20 @@ def _self(pronoun: str) -> str:
 
 BLUNT = (
     '"Whoever cooked this {f} cannot cook," says {x} to {y}.',
-    '{x} says to {y} that the cook of this {f} should take lessons.',
-    '{x} tells {y} that nobody could enjoy a {f} like this.',
+    "{x} says to {y} that the cook of this {f} should take lessons.",
+    "{x} tells {y} that nobody could enjoy a {f} like this.",
     '"What a terrible {f}," says {x} to {y}.',
 )
 
 
 def faux_pas(request: Request) -> Family | None:
-    """X runs down a dish before Y: a faux pas (Y cooked it, unknown to X), an insult, an insult that misses, or mere talk."""
+    """X runs down a dish before Y: a faux pas (Y cooked it, unknown to X), an insult, one that misses, or mere talk."""
     dice = request.dice
     plot, food = cooks(dice, request.split, people=3 + dice.below(2), chapters=request.chapters)
     # (X takes Y for the cook, Y is the cook)
     kinds = {
-        (True, True): "insult {y}, who did cook it", (True, False): "insult {y}, who did not cook it",
+        (True, True): "insult {y}, who did cook it",
+        (True, False): "insult {y}, who did not cook it",
         (False, True): "grumble innocently to {y}, who did cook it",
         (False, False): "grumble innocently to {y}, who did not cook it",
     }
@@ -290,21 +378,35 @@ def faux_pas(request: Request) -> Family | None:
     def readings(world: World, sense: Sense) -> list[Reading]:
         held, real = place_of(world, plot.thing, x), place_of(world, plot.thing)
         first = plot.places[0]
-        return [("reality", kind(real, real)), ("first cook", kind(held, first)), ("belief for fact", kind(held, held)),
-                *(("knowledge turned round", option) for option in options)]
+        return [
+            ("reality", kind(real, real)),
+            ("first cook", kind(held, first)),
+            ("belief for fact", kind(held, held)),
+            *(("knowledge turned round", option) for option in options),
+        ]
 
-    return family(request, Asked(
-        Tale(plot, sense, (), (dice.pick(BLUNT),)), f"What does {x} want to do by these words to {y} about the {food}?", options,
-        answer, claims, lambda world, sense: wants(x, f"to speak to {y} about the {food}", f"to praise the {food}"), readings,
-        stated=3, things=(food,), spoken=f"{x} wants to {{}}.",
-    ))
+    return family(
+        request,
+        Asked(
+            Tale(plot, sense, (), (dice.pick(BLUNT),)),
+            f"What does {x} want to do by these words to {y} about the {food}?",
+            options,
+            answer,
+            claims,
+            lambda world, sense: wants(x, f"to speak to {y} about the {food}", f"to praise the {food}"),
+            readings,
+            stated=3,
+            things=(food,),
+            spoken=f"{x} wants to {{}}.",
+        ),
+    )
 
 
 HINTS = (
     '"If I were you, I would have a look in the {c}," says {a} to {b} with a wink.',
-    '{a} winks at {b}, points at the {c} and says that something useful might be waiting there.',
+    "{a} winks at {b}, points at the {c} and says that something useful might be waiting there.",
     '"What a nice {c} that is," says {a} slowly to {b}, nodding at it again and again.',
-    '{a} says to {b} that the {c} deserves a closer look, and coughs twice.',
+    "{a} says to {b} that the {c} deserves a closer look, and coughs twice.",
 )
 
 
@@ -316,7 +418,9 @@ def hints(request: Request) -> Family | None:
             return f"Which thing does {chain[0]} hint at?"
         return f"Which thing {thinking(chain[:-1])}{chain[-1]} hints at?"
 
-    return wanted_thing(request, HINTS, "point out the {}", "{} wants to {{}}.", asks, "is hinting at", "draw attention to the {}")
+    return wanted_thing(
+        request, HINTS, "point out the {}", "{} wants to {{}}.", asks, "is hinting at", "draw attention to the {}"
+    )
 
 
 TRUSTS = (
@@ -326,9 +430,9 @@ TRUSTS = (
     "As {t} and {d} were both aware, {y} took every word of {d} for its opposite and trusted every word of {t}.",
 )
 POINTS = (
-    'Now {y} must choose between the {c0} and the {c1}, and {x} says that the {o} is in the {p}.',
+    "Now {y} must choose between the {c0} and the {c1}, and {x} says that the {o} is in the {p}.",
     '"Take the {p} if you want the {o}," says {x} to {y}, who has to choose between the {c0} and the {c1}.',
-    '{y} is looking for the {o} and may open only the {c0} or the {c1}, and {x} advises {y} to open the {p}.',
+    "{y} is looking for the {o} and may open only the {c0} or the {c1}, and {x} advises {y} to open the {p}.",
 )
 
 
@@ -346,7 +450,15 @@ def double_bluff(request: Request) -> Family | None:
     held = place_of(plot.world, plot.thing, *chain)
     said = next(p for p in plot.places if (p == held) == (helps == trusted))
     t, d = (x, other) if trusted else (other, x)
-    sense = {"x": x, "y": y, "t": t, "d": d, "o": plot.thing, "p": said, **dict(zip(("c0", "c1"), dice.sample(plot.places, 2), strict=True))}
+    sense = {
+        "x": x,
+        "y": y,
+        "t": t,
+        "d": d,
+        "o": plot.thing,
+        "p": said,
+        **dict(zip(("c0", "c1"), dice.sample(plot.places, 2), strict=True)),
+    }
     options = (f"help {y} find the {plot.thing}", f"keep {y} from finding the {plot.thing}")
 
     def aims(place: str | None, sense: Sense) -> str | None:
@@ -360,11 +472,17 @@ def double_bluff(request: Request) -> Family | None:
         return (state, *belief_claim(plot, world, chain), *belief_claim(plot, world, ()))
 
     def readings(world: World, sense: Sense) -> list[Reading]:
-        low: list[Reading] = [("one order too low", aims(place_of(world, plot.thing, *chain[1:]), sense))] if len(chain) > 1 else []
+        low: list[Reading] = (
+            [("one order too low", aims(place_of(world, plot.thing, *chain[1:]), sense))] if len(chain) > 1 else []
+        )
         held = place_of(world, plot.thing, *chain)
         literal = options[not _said(held, sense)]
-        return [*low, ("reality", aims(place_of(world, plot.thing), sense)), ("taken literally", literal),
-                *(("bluff where there is none", option) for option in options)]
+        return [
+            *low,
+            ("reality", aims(place_of(world, plot.thing), sense)),
+            ("taken literally", literal),
+            *(("bluff where there is none", option) for option in options),
+        ]
 
     ponder, goal = pondering(request, chain, f"why {x} says this to {y} about the {plot.thing}")
 
@@ -376,22 +494,39 @@ def double_bluff(request: Request) -> Family | None:
     if len(chain) > 1:
         asked = f"What {thinking(chain[:-1])}{x} wants by saying this to {y} about the {plot.thing}?"
     flipped = next(p for p in plot.places if p != said)
-    return family(request, Asked(
-        Tale(plot, sense, (dice.pick(TRUSTS),), (dice.pick(POINTS), *ponder)), asked, options, answer, claims, aim, readings,
-        [("trust exchanged", turned(sense, "t", "d")), ("says another place", {**sense, "p": flipped})], scenery=len(ponder),
-        spoken=f"{x} wants to {{}}.",
-    ))
+    return family(
+        request,
+        Asked(
+            Tale(plot, sense, (dice.pick(TRUSTS),), (dice.pick(POINTS), *ponder)),
+            asked,
+            options,
+            answer,
+            claims,
+            aim,
+            readings,
+            [("trust exchanged", turned(sense, "t", "d")), ("says another place", {**sense, "p": flipped})],
+            scenery=len(ponder),
+            spoken=f"{x} wants to {{}}.",
+        ),
+    )
 
 
 def _has_order(template: str, order: int) -> bool:
-    return order in {"jokes": (2, 3), "ironic": (2, 3), "faux pas": (1,), "states": (1, 2), "white lies": (1, 2)}.get(template, (1, 2, 3))
+    return order in {"jokes": (2, 3), "ironic": (2, 3), "faux pas": (1,), "states": (1, 2), "white lies": (1, 2)}.get(
+        template, (1, 2, 3)
+    )
 
 
 DIMENSION = Dimension(
     name="nonliteral",
     orders=(1, 2, 3),
     templates={
-        "states": states, "jokes": jokes, "ironic": ironic, "white lies": white_lies, "faux pas": faux_pas, "hints": hints,
+        "states": states,
+        "jokes": jokes,
+        "ironic": ironic,
+        "white lies": white_lies,
+        "faux pas": faux_pas,
+        "hints": hints,
         "double bluff": double_bluff,
     },
     of_order=_has_order,

@@ -1,6 +1,7 @@
-"""Further small worlds, told like hidden objects: things that change places, food that runs out, tastes that change,
-who cooked a dish, and how a dish turned out. What each is about is a fluent of the simulation (`where(thing)`), whatever
-its values are called.
+"""Further small worlds: things that change places, food that runs out, tastes that change, who cooked, what came of it.
+
+They are told like hidden objects, and what each is about is a fluent of the simulation (`where(thing)`), whatever its
+values are called.
 """
 
 from __future__ import annotations
@@ -55,20 +56,32 @@ COOKED_ANEW = (
 )
 STATES = {
     GOOD: ("The {f} had turned out well.", "The {f} smelled wonderful.", "Everyone agreed that the {f} was a success."),
-    SPOILT: ("The {f} had turned out badly.", "The {f} smelled of nothing but smoke.", "Everyone agreed that the {f} was a failure."),
+    SPOILT: (
+        "The {f} had turned out badly.",
+        "The {f} smelled of nothing but smoke.",
+        "Everyone agreed that the {f} was a failure.",
+    ),
 }
 STATES_NOW = {
-    GOOD: ("{a} rescued the {f} with cream and spices.", "{a} seasoned the {f} again until it was delicious.",
-           "{a} worked on the {f} until it was a delight."),
-    SPOILT: ("{a} spoilt the {f} with a whole packet of salt.", "{a} ruined the {f} by letting it burn.",
-             "{a} dropped a bar of soap into the {f} and spoilt it."),
+    GOOD: (
+        "{a} rescued the {f} with cream and spices.",
+        "{a} seasoned the {f} again until it was delicious.",
+        "{a} worked on the {f} until it was a delight.",
+    ),
+    SPOILT: (
+        "{a} spoilt the {f} with a whole packet of salt.",
+        "{a} ruined the {f} by letting it burn.",
+        "{a} dropped a bar of soap into the {f} and spoilt it.",
+    ),
 }
 
 Change = Callable[[Teller], Step]
 Message = tuple[str, str, str]  # thing, value, and the clause that says so
 
 
-def _told(dice: Dice, teller: Teller, first: Callable[[], None], changes: Sequence[Change], keep: Sequence[str] = ()) -> None:
+def _told(
+    dice: Dice, teller: Teller, first: Callable[[], None], changes: Sequence[Change], keep: Sequence[str] = ()
+) -> None:
     """The beginning, then each change after some people have left, at times with an onlooker."""
     first()
     for change in changes:
@@ -94,12 +107,22 @@ def _departures(dice: Dice, teller: Teller, keep: Sequence[str]) -> None:
 
 def _message(dice: Dice, teller: Teller, about: Callable[[], Message], unable: Sequence[str] = ()) -> None:
     """Perhaps somebody writes to one whose leaving they saw."""
-    pairs = [(s, h) for h, seen in teller.saw_leave.items() if h not in teller.present for s in sorted(seen) if h not in unable]
+    pairs = [
+        (s, h)
+        for h, seen in teller.saw_leave.items()
+        if h not in teller.present
+        for s in sorted(seen)
+        if h not in unable
+    ]
     if pairs and dice.chance(PASSED_ON):
         speaker, hearer = dice.pick(pairs)
         thing, value, clause = about()
-        text = dice.pick((f"{speaker} sent {hearer} a private message saying that {clause}.",
-                          f"{speaker} texted {hearer}, and only {hearer}, that {clause}."))
+        text = dice.pick(
+            (
+                f"{speaker} sent {hearer} a private message saying that {clause}.",
+                f"{speaker} texted {hearer}, and only {hearer}, that {clause}.",
+            )
+        )
         teller.steps.append(Step(Event("tell", speaker, thing, value, (hearer,)), text))
 
 
@@ -130,8 +153,14 @@ def _with_chapter(dice: Dice, words: Lexicon, plot: Plot) -> Plot:
     gap = len(one) + 1
     openings = (0, *(i + gap for i in plot.openings)) if first else (*plot.openings, gap)
     steps = [*one, dispersal(last.people, last.place), *two]
-    return replace(plot, steps=steps, openings=openings, rooms=plot.rooms | dict.fromkeys(places, room),
-                   others=[*plot.others, thing], _world=None)
+    return replace(
+        plot,
+        steps=steps,
+        openings=openings,
+        rooms=plot.rooms | dict.fromkeys(places, room),
+        others=[*plot.others, thing],
+        _world=None,
+    )
 
 
 def swaps(dice: Dice, split: str, *, people: int, count: int, chapters: int = 1) -> Plot:
@@ -167,8 +196,12 @@ def swaps(dice: Dice, split: str, *, people: int, count: int, chapters: int = 1)
 def menu(dice: Dice, split: str, *, people: int, count: int, chapters: int = 1) -> Plot:
     """`count` dishes on a table, one or two of which run out. `others` are the dishes; `thing` is one that ran out."""
     words = LEXICON[split]
-    teller = Teller(dice, words, dice.sample(tuple(words.people), people), dice.pick(("kitchen", "dining room")
-                    if split == "train" else ("lounge", "conservatory")))
+    teller = Teller(
+        dice,
+        words,
+        dice.sample(tuple(words.people), people),
+        dice.pick(("kitchen", "dining room") if split == "train" else ("lounge", "conservatory")),
+    )
     foods = dice.sample(FOODS[split], count)
     finished = dice.sample(foods, 1 + dice.chance(0.5))
     ways = dice.sample(EATEN, 2)
@@ -232,7 +265,7 @@ def tastes(dice: Dice, split: str, *, people: int, count: int, chapters: int = 1
 
 
 def cooks(dice: Dice, split: str, *, people: int, chapters: int = 1) -> tuple[Plot, str]:
-    """One person cooks a dish, another one secretly or openly cooks it anew. The plot (`places`: the two) and the dish."""
+    """One person cooks a dish, another one cooks it anew. The plot (`places`: the two) and the dish."""
     words = LEXICON[split]
     room = "kitchen" if split == "train" else "cabin"
     teller = Teller(dice, words, dice.sample(tuple(words.people), people), room)

@@ -1,0 +1,61 @@
+"""Desire, held to its own facts."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from socialr1_lite.stories.desire import DIMENSION
+from tests.stories.meaning import check_balance, check_gold_replies, check_twins, check_well_formed, drawn
+
+
+@pytest.fixture(scope="module")
+def scenarios():
+    return drawn(DIMENSION, 400)
+
+
+def test_every_template_makes_well_formed_questions(scenarios):
+    check_well_formed(DIMENSION, scenarios)
+
+
+def test_twins_differ_in_story_and_gold_alone(scenarios):
+    check_twins(scenarios)
+
+
+def test_no_letter_is_gold_more_often(scenarios):
+    check_balance(scenarios)
+
+
+def test_gold_replies_satisfy_both_judges(scenarios):
+    check_gold_replies(scenarios[:120])
+
+
+def test_the_test_split_is_well_formed_too():
+    check_twins(drawn(DIMENSION, 40, split="test"))
+
+
+def test_the_same_seed_gives_the_same_scenarios(scenarios):
+    assert drawn(DIMENSION, 30) == scenarios[:30]
+
+
+def test_a_chosen_dish_is_the_best_of_those_believed_to_be_left(scenarios):
+    """Read back from the facts alone: the chooser thinks that the gold dish is there and that better ones are gone."""
+    for s in (s for s in scenarios if s.meta["template"] == "chooses"):
+        food = re.search(r"ask for the (\w+)", s.gold_text)[1]
+        states = {c.subject: c.value for c in s.facts.claims[1:] if c.holders}
+        assert states.pop(f"the {food}") == "still on the table"
+        assert set(states.values()) <= {"all gone"}
+
+
+def test_to_please_somebody_is_to_serve_what_one_thinks_they_like(scenarios):
+    for s in (s for s in scenarios if s.meta["template"] == "brings"):
+        held = next(c.value for c in s.facts.claims if "favourite" in c.subject)
+        assert held.removeprefix("is the ") in s.gold_text
+
+
+def test_leaving_a_dish_is_to_take_the_other_one(scenarios):
+    for s in (s for s in scenarios if s.meta["template"] == "shares"):
+        aim = next(c.value for c in s.facts.claims[1:])
+        favourite = next(c.value for c in s.facts.claims if "favourite" in c.subject).removeprefix("is the ")
+        assert (favourite in s.gold_text) == aim.startswith("eat")

@@ -1,0 +1,96 @@
+"""Emotion, held to its own facts."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from socialr1_lite.stories import emotion
+from socialr1_lite.stories.emotion import DIMENSION
+from tests.stories.meaning import (
+    ANNA_LEFT,
+    DREAMT,
+    MOVED,
+    PEEKED,
+    TOLD,
+    check_balance,
+    check_gold_replies,
+    check_twins,
+    check_well_formed,
+    drawn,
+    plot,
+    request,
+)
+
+
+@pytest.fixture(scope="module")
+def scenarios():
+    return drawn(DIMENSION, 400)
+
+
+def test_every_template_makes_well_formed_questions(scenarios):
+    check_well_formed(DIMENSION, scenarios)
+
+
+def test_twins_differ_in_story_and_gold_alone(scenarios):
+    check_twins(scenarios)
+
+
+def test_no_letter_is_gold_more_often(scenarios):
+    check_balance(scenarios)
+
+
+def test_gold_replies_satisfy_both_judges(scenarios):
+    check_gold_replies(scenarios[:120])
+
+
+def test_the_test_split_is_well_formed_too():
+    check_twins(drawn(DIMENSION, 40, split="test"))
+
+
+def test_the_same_seed_gives_the_same_scenarios(scenarios):
+    assert drawn(DIMENSION, 30) == scenarios[:30]
+
+
+@pytest.mark.parametrize(
+    ("steps", "place"),
+    [
+        ((ANNA_LEFT, MOVED), "drawer"),
+        ((MOVED, ANNA_LEFT), "crate"),
+        ((ANNA_LEFT, MOVED, PEEKED), "crate"),
+        ((MOVED, DREAMT), "drawer"),
+        ((ANNA_LEFT, MOVED, TOLD), "crate"),
+    ],
+)
+def test_anna_feels_what_goes_with_the_place_that_she_believes_in(monkeypatch, steps, place):
+    monkeypatch.setattr(emotion, "story_of", lambda _: plot(*steps))
+    monkeypatch.setattr(emotion, "contested", lambda *_: ("Anna",))
+    base, twin = emotion.feels(request()).drafts
+    assert re.search(rf"(\w+) if it was in the {place}", " ".join(base.sentences))[1] == base.gold != twin.gold
+
+
+@pytest.mark.parametrize(
+    ("steps", "chain", "expected"),
+    [
+        ((ANNA_LEFT, MOVED), ("Anna",), {"surprise and joy", "surprise and disappointment", "joy without surprise"}),
+        (
+            (ANNA_LEFT, MOVED, PEEKED),
+            ("Ben", "Anna"),
+            {"surprise and joy", "surprise and disappointment", "joy without surprise"},
+        ),
+    ],
+)
+def test_each_outcome_of_opening_has_its_story(monkeypatch, steps, chain, expected):
+    monkeypatch.setattr(emotion, "story_of", lambda _: plot(*steps))
+    monkeypatch.setattr(emotion, "_expecting", lambda *_: chain)
+    drafts = emotion.on_opening(request(len(chain), 0.1)).drafts
+    assert {draft.gold for draft in drafts} == expected
+    assert "crate" in drafts[0].sentences[-len(chain)] and drafts[0].gold == "surprise and joy"
+
+
+def test_a_hidden_onlooker_is_thought_to_feel_as_before(monkeypatch):
+    monkeypatch.setattr(emotion, "story_of", lambda _: plot(ANNA_LEFT, MOVED, PEEKED))
+    monkeypatch.setattr(emotion, "contested", lambda *_: ("Ben", "Anna"))
+    base = emotion.feels(request(2)).drafts[0]
+    assert re.search(r"(\w+) if it was in the drawer", " ".join(base.sentences))[1] == base.gold

@@ -1,0 +1,79 @@
+"""Intention, held to its own facts."""
+
+from __future__ import annotations
+
+import pytest
+
+from socialr1_lite.stories import intention
+from socialr1_lite.stories.intention import DIMENSION
+from tests.stories.meaning import (
+    ANNA_LEFT,
+    MOVED,
+    NOTICED,
+    PEEKED,
+    check_balance,
+    check_gold_replies,
+    check_twins,
+    check_well_formed,
+    drawn,
+    plot,
+    request,
+)
+
+
+@pytest.fixture(scope="module")
+def scenarios():
+    return drawn(DIMENSION, 400)
+
+
+def test_every_template_makes_well_formed_questions(scenarios):
+    check_well_formed(DIMENSION, scenarios)
+
+
+def test_twins_differ_in_story_and_gold_alone(scenarios):
+    check_twins(scenarios)
+
+
+def test_no_letter_is_gold_more_often(scenarios):
+    check_balance(scenarios)
+
+
+def test_gold_replies_satisfy_both_judges(scenarios):
+    check_gold_replies(scenarios[:120])
+
+
+def test_the_test_split_is_well_formed_too():
+    check_twins(drawn(DIMENSION, 40, split="test"))
+
+
+def test_the_same_seed_gives_the_same_scenarios(scenarios):
+    assert drawn(DIMENSION, 30) == scenarios[:30]
+
+
+@pytest.mark.parametrize(
+    ("steps", "slot", "said"),
+    [
+        ((ANNA_LEFT, MOVED), 0.1, "drawer"),  # she means to help, and is wrong
+        ((ANNA_LEFT, MOVED), 0.9, "crate"),  # she means to mislead, and tells the truth
+        ((ANNA_LEFT, MOVED, PEEKED), 0.1, "crate"),
+        ((ANNA_LEFT, MOVED, PEEKED), 0.9, "drawer"),
+    ],
+)
+def test_advice_is_meant_by_what_the_adviser_believes(monkeypatch, steps, slot, said):
+    monkeypatch.setattr(intention, "story_of", lambda _: plot(*steps))
+    monkeypatch.setattr(intention, "contested", lambda *_: ("Anna",))
+    base, twin = intention.advises(request(1, slot)).drafts
+    assert said in base.sentences[-1]
+    assert ("help" in base.gold, "help" in twin.gold) == (slot < 0.5, slot > 0.5)
+
+
+@pytest.mark.parametrize(
+    ("steps", "slot"),
+    [((ANNA_LEFT, MOVED), 0.1), ((ANNA_LEFT, MOVED, PEEKED), 0.1), ((ANNA_LEFT, MOVED, NOTICED), 0.9)],
+)
+def test_moving_it_back_helps_whoever_is_thought_not_to_know(monkeypatch, steps, slot):
+    """Ben moves the key back to the drawer: where he thinks that Anna will look, unless he knows that she watched."""
+    monkeypatch.setattr(intention, "story_of", lambda _: plot(*steps))
+    monkeypatch.setattr(intention, "chain_for", lambda *_: ("Ben", "Anna"))
+    base = intention.moves_it(request(2, slot)).drafts[0]
+    assert ("help" in base.gold) == (slot < 0.5) and "drawer" in base.sentences[-1]

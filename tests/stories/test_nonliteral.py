@@ -1,0 +1,102 @@
+"""Non-literal communication, held to its own facts."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from socialr1_lite.stories import nonliteral
+from socialr1_lite.stories.nonliteral import DIMENSION
+from tests.stories.meaning import (
+    ANNA_LEFT,
+    DREAMT,
+    MOVED,
+    NOTICED,
+    PEEKED,
+    check_balance,
+    check_gold_replies,
+    check_twins,
+    check_well_formed,
+    drawn,
+    plot,
+    request,
+)
+
+
+@pytest.fixture(scope="module")
+def scenarios():
+    return drawn(DIMENSION, 400)
+
+
+def test_every_template_makes_well_formed_questions(scenarios):
+    check_well_formed(DIMENSION, scenarios)
+
+
+def test_twins_differ_in_story_and_gold_alone(scenarios):
+    check_twins(scenarios)
+
+
+def test_no_letter_is_gold_more_often(scenarios):
+    check_balance(scenarios)
+
+
+def test_gold_replies_satisfy_both_judges(scenarios):
+    check_gold_replies(scenarios[:120])
+
+
+def test_the_test_split_is_well_formed_too():
+    check_twins(drawn(DIMENSION, 40, split="test"))
+
+
+def test_the_same_seed_gives_the_same_scenarios(scenarios):
+    assert drawn(DIMENSION, 30) == scenarios[:30]
+
+
+@pytest.mark.parametrize(
+    ("steps", "slot", "kind"),
+    [
+        ((ANNA_LEFT, MOVED), 0.9, "untrue"),  # Ben knows that Anna missed it
+        ((ANNA_LEFT, MOVED, PEEKED), 0.9, "untrue"),  # Anna knows, but Ben does not know that she does
+        ((ANNA_LEFT, MOVED, NOTICED), 0.5, "joke"),  # Anna watched, as Ben knows
+        ((MOVED, DREAMT), 0.5, "joke"),  # Ben thinks that Anna saw it
+        ((ANNA_LEFT, MOVED), 0.1, "really thinks"),
+    ],
+)
+def test_a_false_word_is_a_joke_only_to_whoever_is_thought_to_know_better(monkeypatch, steps, slot, kind):
+    monkeypatch.setattr(nonliteral, "story_of", lambda _: plot(*steps))
+    monkeypatch.setattr(nonliteral, "chain_for", lambda *_: ("Ben", "Anna"))
+    base = nonliteral.jokes(request(2, slot)).drafts[0]
+    assert kind in base.gold
+    assert ("crate" if kind == "really thinks" else "drawer") in base.sentences[-1]
+
+
+@pytest.mark.parametrize(
+    ("steps", "slot", "said", "kind"),
+    [
+        ((ANNA_LEFT, MOVED), 0.5, "drawer", "mistaken"),
+        ((MOVED, ANNA_LEFT), 0.1, "crate", "true knowledge"),
+        ((MOVED, ANNA_LEFT), 0.9, "drawer", "lie"),
+        ((ANNA_LEFT, MOVED), 0.9, "crate", "lie"),  # she happens to tell the truth
+    ],
+)
+def test_a_lie_needs_a_speaker_who_believes_otherwise(monkeypatch, steps, slot, said, kind):
+    monkeypatch.setattr(nonliteral, "story_of", lambda _: plot(*steps))
+    monkeypatch.setattr(nonliteral, "chain_for", lambda *_: ("Anna",))
+    drafts = nonliteral.states(request(1, slot)).drafts
+    assert kind in drafts[0].gold and said in drafts[0].sentences[-1]
+    assert len({draft.gold for draft in drafts}) == 3
+
+
+def test_a_faux_pas_needs_a_speaker_who_does_not_know(scenarios):
+    for s in (s for s in scenarios if s.meta["template"] == "faux pas"):
+        believed, real = (
+            next(c.value for c in s.facts.claims if c.holders == holders) for holders in ((_speaker(s),), ())
+        )
+        hearer = re.search(r"to (\w+) about", s.question)[1]
+        assert ("insult" in s.gold_text) == believed.endswith(hearer)
+        assert ("who did cook" in s.gold_text) == real.endswith(hearer)
+
+
+def _speaker(scenario):
+    return scenario.question.split()[2]
