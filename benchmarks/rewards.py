@@ -19,7 +19,7 @@ import statistics
 import time
 from collections.abc import Callable
 
-from socialr1_lite.judges import reading
+from socialr1_lite.judges.reading import forget
 from socialr1_lite.recipe import Rewards
 from socialr1_lite.rewards import RewardStack
 from socialr1_lite.scenario import Scenario
@@ -38,7 +38,9 @@ def groups(count: int, seed: int = 7) -> list[Group]:
     """Each scenario with 8 different replies of about 200 words: gold replies, filled up with the story's own sentences."""
     made = []
     for number, scenario in enumerate(generate(count, seed=seed, dimensions=("belief", "knowledge"), orders=(0, 1, 2))):
-        made.append((scenario, [lengthened(gold_reply(scenario, seed=number * GROUP + i), scenario, i) for i in range(GROUP)]))
+        made.append(
+            (scenario, [lengthened(gold_reply(scenario, seed=number * GROUP + i), scenario, i) for i in range(GROUP)])
+        )
     return made
 
 
@@ -91,7 +93,7 @@ def plain_work(stack: RewardStack, made: list[Group]) -> Callable[[], int]:
     def work() -> int:
         for scenario, texts in made:
             for text in texts:
-                reading.forget()
+                forget()
                 reply = parse(text, scenario.options)
                 stack.score(reply, scenario, tokens=tokens([reply])[0])
         return sum(len(texts) for _, texts in made)

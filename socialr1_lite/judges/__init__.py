@@ -25,15 +25,14 @@ def _lazily(module: str, name: str) -> Callable[..., Judge]:
 JUDGES: dict[str, Callable[..., Judge]] = {
     "facts": _lazily("socialr1_lite.judges.facts", "FactsJudge"),
     "rules": _lazily("socialr1_lite.judges.rules", "RulesJudge"),
+    "llm": _lazily("socialr1_lite.judges.llm", "LlmJudge"),
 }
 
 
 def build_judge(name: str, settings: Mapping[str, Any] | None = None) -> Judge:
     """The judge of that name with these settings. Raises JudgeError for an unknown name or setting."""
     if name not in JUDGES:
-        raise JudgeError(
-            f"rewards.content.judges: unknown judge {name!r}; known: {', '.join(sorted(JUDGES))}"
-        )
+        raise JudgeError(f"rewards.content.judges: unknown judge {name!r}; known: {', '.join(sorted(JUDGES))}")
     try:
         return JUDGES[name](**(settings or {}))
     except (TypeError, ValueError) as wrong:

@@ -19,15 +19,23 @@ _IRREGULAR = {
         "put": "puts putting", "give": "gave given", "get": "got gets gotten getting", "see": "saw seen sees seeing",
         "know": "knew known", "think": "thought", "feel": "felt", "tell": "told", "say": "said says", "find": "found",
         "keep": "kept", "hide": "hid hidden hiding", "bring": "brought", "buy": "bought", "hear": "heard",
-        "hold": "held", "lie": "lying lied lies", "lose": "lost losing loses", "make": "made making makes", "meet": "met",
-        "read": "reads", "run": "ran running runs", "sell": "sold", "send": "sent", "show": "shown", "sit": "sat sitting sits",
-        "speak": "spoke spoken", "stand": "stood", "understand": "understood", "write": "wrote written writing writes",
-        "choose": "chose chosen choosing chooses", "begin": "began begun", "eat": "ate eaten", "forget": "forgot forgotten",
-        "mean": "meant", "wake": "woke woken", "become": "became", "catch": "caught", "teach": "taught", "break": "broke broken",
-        "fall": "fell fallen", "fly": "flew flown flies", "grow": "grew grown", "throw": "threw thrown", "wear": "wore worn",
-        "child": "children", "man": "men", "woman": "women", "person": "people persons", "knife": "knives", "shelf": "shelves",
+        "hold": "held", "lie": "lying lied lies", "lose": "lost losing loses", "make": "made making makes",
+        "meet": "met",
+        "read": "reads", "run": "ran running runs", "sell": "sold", "send": "sent", "show": "shown",
+        "sit": "sat sitting sits",
+        "speak": "spoke spoken", "stand": "stood", "understand": "understood",
+        "write": "wrote written writing writes",
+        "choose": "chose chosen choosing chooses", "begin": "began begun", "eat": "ate eaten",
+        "forget": "forgot forgotten",
+        "mean": "meant", "wake": "woke woken", "become": "became", "catch": "caught", "teach": "taught",
+        "break": "broke broken",
+        "fall": "fell fallen", "fly": "flew flown flies", "grow": "grew grown", "throw": "threw thrown",
+        "wear": "wore worn",
+        "child": "children", "man": "men", "woman": "women", "person": "people persons", "knife": "knives",
+        "shelf": "shelves",
         "wife": "wives", "life": "lives", "open": "opens opened opening", "happen": "happens happened happening",
-        "wish": "wishes wished", "use": "uses used using", "peek": "peeks peeked peeking", "happy": "happily happiness",
+        "wish": "wishes wished", "use": "uses used using", "peek": "peeks peeked peeking",
+        "happy": "happily happiness",
         "sad": "sadness sadly", "angry": "anger angrily", "disappoint": "disappointed disappointment disappointing",
         "believe": "belief beliefs", "intend": "intention intentions intent", "feeling": "feelings", "bus": "buses",
     }.items()
@@ -90,6 +98,17 @@ OPPOSITES = {  # word -> what it is the negation of
 }  # fmt: skip
 BOUNDARIES = plain(
     ', ; : . ! ? — \u2013 " “ ” but because so although though while when whereas since until however and'
+)
+
+# Where what is attributed to a mind ends: the reason, the contrast or the time that follows is the writer's.
+CUTTING = plain("; but although though while whereas because since so unless before after when until however")
+PERCEIVING = stems("see hear notice perceive learn remember watch observe look miss overlook")
+BELIEVING = stems("think believe assume suppose expect convince certain guess imagine conclude feel")
+REFERRING = plain("he she they it him her them his hers their its himself herself itself themselves")
+# Capitalised words that are no names.
+CALENDAR = plain(
+    "monday tuesday wednesday thursday friday saturday sunday january february march april may june july august "
+    "september october november december mr mrs ms dr english chinese ok okay yes"
 )
 
 # Verbs (and their nouns) that attribute a state of mind to their subject.

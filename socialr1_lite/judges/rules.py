@@ -12,8 +12,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from socialr1_lite.judges.base import Verdict
+from socialr1_lite.judges.choices import claims_of, flip, phrase
 from socialr1_lite.judges.lexicon import INJECTION, REASONING
-from socialr1_lite.judges.reading import Attribution, Clause, Sentence, World, claims_of, flip, phrase, read, world_of
+from socialr1_lite.judges.reading import SUPPORTS_KEPT, Clause, World, read, world_of
+from socialr1_lite.judges.sentence import Attribution, Sentence
 from socialr1_lite.scenario import Scenario
 from socialr1_lite.sip import STAGES, TITLES, Reply
 
@@ -33,10 +35,7 @@ DENIAL_WORTH = 0.6  # "does not think that ..." tells what is not in a mind
 LOWER_ORDER = 0.6  # the thought about a thought is missing
 DISAGREES = 0.2  # factor for a response at odds with the interpretation
 
-
 _LABEL = re.compile(r"\b(?i:option|choice|answer)(?i:\s{1,3}is)?\s{0,3}:?\s{0,3}\(?([A-Z])(?![\w'\u2019])|\(([A-Z])\)")
-
-
 _YES_OR_NO = re.compile(r"\b(yes|no)\b(?=\s{0,3}(?:[.,;:!?\"')]|$|fits\b|is\b|follows\b))", re.IGNORECASE)
 
 
@@ -145,8 +144,11 @@ def _cues(said: Sequence[Sentence], world: World, notes: list[str]) -> float:
 
 
 def _remembered_support(cue: Sentence, world: World) -> float:
+    """`_support`, remembered: replies to one scenario cite the same sentences."""
     known = world.supports.get(cue.text)
     if known is None:
+        if len(world.supports) >= SUPPORTS_KEPT:
+            world.supports.clear()
         known = world.supports[cue.text] = _support(cue, world)
     return known
 
@@ -157,16 +159,17 @@ def _support(cue: Sentence, world: World) -> float:
     if not wanted:
         return 0.0
     found: frozenset[str] = frozenset()
-    people: frozenset[str] = frozenset()
-    signed: frozenset[str] = frozenset()
+    clauses: list[Clause] = []
     for _ in range(CLAUSES_A_CUE):
-        clause = _best(wanted - found, world)
+        clause = _best(frozenset(one for one in wanted - found if one[0] != "@" or not clauses), world)
         if clause is None:
             break
         found |= wanted & clause.content
-        people |= clause.people
-        signed |= clause.signed
-    if not cue.people <= people or _denied(cue.signed, signed) > CONFLICT:
+        clauses.append(clause)
+    if not clauses or (cue.people and clauses[0].named and cue.people.isdisjoint(clauses[0].named)):
+        return 0.0  # what the story says of somebody else
+    told = _union(clause.people for clause in clauses)
+    if not cue.people <= told or _denied(cue.signed, _union(clause.signed for clause in clauses)) > CONFLICT:
         return 0.0
     return _ramp(len(found) / len(wanted), UNSUPPORTED, SUPPORTED)
 
@@ -190,7 +193,7 @@ def _denied(one: frozenset[str], other: frozenset[str]) -> float:
 
 
 def _selectivity(said: Sequence[Sentence], world: World) -> float:
-    """1 up to `FREE_SHARE` of the story's clauses repeated, then falling; a story of one clause cannot be selected from."""
+    """1 up to `FREE_SHARE` of the story's clauses repeated, then falling; of one clause nothing can be selected."""
     if len(world.clauses) < 2:
         return 1.0
     repeated = frozenset().union(*(sentence.content for sentence in said))
@@ -396,6 +399,7 @@ def _response(
 
 
 def _union(sets: Iterable[frozenset[str]]) -> frozenset[str]:
+    """All that is in any of the sets."""
     return frozenset().union(*sets)
 
 

@@ -37,7 +37,7 @@ class References:
         self._given = f"{story}\n{question}"
         given = phrase_text(self._given)
         phrases = {phrase_text(option) for option in options}
-        self._phrases = [p for p in sorted(phrases) if len(p.split()) >= OPTION_WORDS and p not in given]
+        self._phrases = [p for p in sorted(phrases) if _tells(p) and p not in given]
 
     def find(self, text: str) -> Iterator[tuple[str, int]]:
         """(what the text says, character offset) for each reference; labels first, then full texts. Linear."""
@@ -54,9 +54,19 @@ class References:
                     yield match.group(), match.start()
 
 
+# "does not know" may be an option's text, but it is also how every reasoner says so.
+_COMMON = frozenset(
+    ["he", "she", "they", "it", "does", "do", "did", "not", "know", "knows", "see", "sees", "think", "thinks", "feel", "feels", "is", "are", "was", "yes", "no"]
+)
 # What every alternative of LABEL needs: one of these words, or a letter on its own that is no article or pronoun.
 _KEYS = ("option", "choice", "alternative", "answer", "choose", "pick", "select", "go with")
 _LONE = re.compile(r"\b[A-Z]\b(?!['\u2019]|(?<=[AI])\s+(?!is\b)[a-z])")
+
+
+def _tells(phrase: str) -> bool:
+    """Whether an option's text is long enough and says more than that somebody does or does not know."""
+    said = phrase.split()
+    return len(said) >= OPTION_WORDS and not _COMMON.issuperset(said)
 
 
 def _may_refer(text: str) -> bool:

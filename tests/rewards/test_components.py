@@ -27,7 +27,19 @@ ARBITRARY = st.one_of(
     st.text(),
     st.lists(
         st.sampled_from(
-            ["<think>", "</think>", "<answer>", "</answer>", "A", "B.", "option B", "\n", " ", *(f"\n{t}: " for t in TITLES.values()), *TEXTS]
+            [
+                "<think>",
+                "</think>",
+                "<answer>",
+                "</answer>",
+                "A",
+                "B.",
+                "option B",
+                "\n",
+                " ",
+                *(f"\n{t}: " for t in TITLES.values()),
+                *TEXTS,
+            ]
         )
     ).map("".join),
 )
@@ -89,7 +101,9 @@ def test_all_stages_in_order_are_worth_everything() -> None:
     assert told == (1.0, {"structure.coverage": 1.0, "structure.order": 1.0, "structure.independence": 1.0}, ())
 
 
-@pytest.mark.parametrize(("words", "share"), [("one two three", 0.75), ("one two three four", 1.0), ("", 0.75), ("... --- !!!", 0.75)])
+@pytest.mark.parametrize(
+    ("words", "share"), [("one two three", 0.75), ("one two three four", 1.0), ("", 0.75), ("... --- !!!", 0.75)]
+)
 def test_a_stage_is_present_from_four_words_on(words: str, share: float) -> None:
     assert coverage(well_formed(TEXTS[0], TEXTS[1], words, TEXTS[3])).value == share
 

@@ -62,12 +62,30 @@ def test_a_closed_format_gate_takes_everything_in_gated_mode_only() -> None:
     assert graded.score(reply, SCENARIO, tokens=220).total == pytest.approx(6 / 7 * 2)
 
 
-@given(text=ARBITRARY, tokens=st.integers(0, 5000), tau=st.floats(0, 1), mode=st.sampled_from(["gated", "additive"]), truncated=st.booleans())
+@given(
+    text=ARBITRARY,
+    tokens=st.integers(0, 5000),
+    tau=st.floats(0, 1),
+    mode=st.sampled_from(["gated", "additive"]),
+    truncated=st.booleans(),
+)
 @settings(max_examples=80, deadline=None)
-def test_the_total_comes_back_from_the_stored_row(text: str, tokens: int, tau: float, mode: str, truncated: bool) -> None:
-    score = RewardStack(Rewards(mode=mode)).score(parse(text, SCENARIO.options), SCENARIO, tokens=tokens, tau=tau, truncated=truncated)
+def test_the_total_comes_back_from_the_stored_row(
+    text: str, tokens: int, tau: float, mode: str, truncated: bool
+) -> None:
+    score = RewardStack(Rewards(mode=mode)).score(
+        parse(text, SCENARIO.options), SCENARIO, tokens=tokens, tau=tau, truncated=truncated
+    )
     row = json.loads(
-        json.dumps({"components": score.components, "weights": score.weights, "mode": score.mode, "tau": score.tau, "notes": score.notes})
+        json.dumps(
+            {
+                "components": score.components,
+                "weights": score.weights,
+                "mode": score.mode,
+                "tau": score.tau,
+                "notes": score.notes,
+            }
+        )
     )
     again = total_reward(row["components"], row["weights"], row["mode"], row["tau"])
     assert abs(again - score.total) <= 1e-9
@@ -124,7 +142,9 @@ def test_an_absent_stage_scores_0_and_an_unjudged_one_is_left_out() -> None:
     score = RewardStack(Rewards(), judge=Scripted(says(1.0))).score(reply, SCENARIO, tokens=100)
     assert score.components["content"] == 0.75
     assert score.parts["content.cue_interpretation"] == 0.0
-    score = RewardStack(Rewards(), judge=Scripted(says(0.6, goal_clarification=None))).score(reply, SCENARIO, tokens=100)
+    score = RewardStack(Rewards(), judge=Scripted(says(0.6, goal_clarification=None))).score(
+        reply, SCENARIO, tokens=100
+    )
     assert score.parts["content.goal_clarification"] is None
     assert score.components["content"] == pytest.approx((0.6 + 0.0 + 0.6) / 3)
 
@@ -144,7 +164,9 @@ def test_nothing_judged_is_none_and_not_zero() -> None:
 
 def test_a_preamble_that_no_judge_reads_dilutes_the_content() -> None:
     padded = well_formed().text.replace("<think>\n", "<think>\n" + "well now let me see " * 8 + "\n")
-    score = RewardStack(Rewards(), judge=Scripted(says(1.0))).score(parse(padded, SCENARIO.options), SCENARIO, tokens=220)
+    score = RewardStack(Rewards(), judge=Scripted(says(1.0))).score(
+        parse(padded, SCENARIO.options), SCENARIO, tokens=220
+    )
     words = sum(len(text.split()) for text in TEXTS)
     assert score.components["content"] == pytest.approx(words / (words + 40))
 
@@ -152,7 +174,9 @@ def test_a_preamble_that_no_judge_reads_dilutes_the_content() -> None:
 def test_a_mix_averages_per_stage_and_keeps_each_judges_score(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(JUDGES, "kind", lambda: Scripted(says(1.0), name="kind"))
     monkeypatch.setitem(JUDGES, "strict", lambda: Scripted(says(0.2, cue_encoding=None), name="strict"))
-    mixed = Rewards(content=ContentReward(judges=(JudgeEntry(name="kind", weight=3.0), JudgeEntry(name="strict", weight=1.0))))
+    mixed = Rewards(
+        content=ContentReward(judges=(JudgeEntry(name="kind", weight=3.0), JudgeEntry(name="strict", weight=1.0)))
+    )
     score = RewardStack(mixed).score(well_formed(), SCENARIO, tokens=220)
     assert score.parts["content.cue_encoding"] == 1.0  # only one could judge it
     assert score.parts["content.goal_clarification"] == pytest.approx(0.8)
@@ -170,7 +194,10 @@ def test_in_a_mix_only_the_broken_judge_is_left_out(monkeypatch: pytest.MonkeyPa
     assert score.parts["content.broken"] is None
 
 
-@pytest.mark.parametrize(("name", "told", "needle"), [("ruls", {}, "unknown judge 'ruls'; known: "), ("rules", {"temperature": 1}, "do not fit")])
+@pytest.mark.parametrize(
+    ("name", "told", "needle"),
+    [("ruls", {}, "unknown judge 'ruls'; known: "), ("rules", {"temperature": 1}, "do not fit")],
+)
 def test_a_wrong_judge_fails_before_anything_is_scored(name: str, told: dict[str, int], needle: str) -> None:
     with pytest.raises(JudgeError, match=needle):
         build_judge(name, told)
@@ -179,7 +206,14 @@ def test_a_wrong_judge_fails_before_anything_is_scored(name: str, told: dict[str
 
 
 def test_notes_name_component_and_number() -> None:
-    text = reply_text({"goal_clarification": TEXTS[2], "cue_encoding": "The answer is B. " + TEXTS[0], "response_generation": TEXTS[3]}, "A")
+    text = reply_text(
+        {
+            "goal_clarification": TEXTS[2],
+            "cue_encoding": "The answer is B. " + TEXTS[0],
+            "response_generation": TEXTS[3],
+        },
+        "A",
+    )
     notes = RewardStack(Rewards()).score(parse(text, SCENARIO.options), SCENARIO, tokens=30, truncated=True).notes
     for needle in (
         "truncated: cut off at the token limit after 30 tokens",

@@ -1,0 +1,376 @@
+"""A text as sentences: who and what it names, what stands under a negation, and who is said to have what in mind.
+
+Plain pattern reading of English, linear in the text. A content word is kept by its stem, a name as "@name", and
+either with a leading "!" where it stands under a negation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from socialr1_lite.judges import lexicon
+from socialr1_lite.judges.surface import (
+    ALARM,
+    BELIEVING,
+    BREAKS,
+    CAPITAL,
+    CONTENT,
+    CUTS,
+    EVENT,
+    GOAL,
+    LICENSED,
+    MENTAL,
+    NEGATES,
+    OBJECT,
+    OPPOSITE,
+    PERCEIVING,
+    PRONOUN,
+    ROLE,
+    SKIPPED,
+    WRITER,
+    Word,
+    words_of,
+)  # fmt: skip
+from socialr1_lite.sip import sentences
+
+SENTENCES_KEPT = 256  # sentences remembered for a scenario, a megabyte: more than a group of 8 replies has
+DEEPEST = 6  # thoughts within thoughts that are followed
+ABOUT = 0.5  # share of a sentence's weighty words that the scenario has: fully about it [ours]
+WRITER_OF_REPLY = "#writer"  # "I think ...": no character's mind
+
+
+class Attribution(NamedTuple):
+    """`chain[0]` thinks (that chain[1] thinks) what `said` holds.
+
+    perceiving: sees or hears it, no more. denied: is said not to believe it (not to know or not to want something
+    is a state of mind as well, so that does not count).
+    """
+
+    chain: tuple[str, ...]
+    said: frozenset[str]
+    perceiving: bool
+    denied: bool
+    claim: str  # chain and mental word, joined by ">", with a leading "!" where negated
+
+
+class Sentence(NamedTuple):
+    """One sentence, read."""
+
+    text: str
+    size: int  # words
+    content: frozenset[str]  # stems and names, without signs
+    signed: frozenset[str]
+    people: frozenset[str]
+    attributions: tuple[Attribution, ...]
+    goal: bool  # has a word of wanting, aiming or asking
+    heads: frozenset[str]  # the words that a negation stands right before
+    strangers: tuple[str, ...]  # names and things that the scenario does not know
+    about: float  # how far it is about the scenario, in [0, 1]
+    alarm: bool  # has a word that text which speaks to a judge cannot do without
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """What must be known of a scenario to read a text about it.
+
+    names: first word -> the names that start with it, longest first. aliases: a word that belongs to one name only.
+    asked: the person the question asks about, then the person that this person's thought is about. known: all content
+    of story, question and options; specific: that of it which is no mere word of reasoning. sentences: what was read
+    already, by text and by whom a pronoun meant then.
+    """
+
+    names: Mapping[str, tuple[tuple[tuple[str, ...], str], ...]]
+    aliases: Mapping[str, str]
+    asked: tuple[str, ...] = ()
+    known: frozenset[str] = frozenset()
+    specific: frozenset[str] = frozenset()
+    sentences: dict[tuple[str, str | None, bool], tuple[Sentence, str | None, bool]] = field(default_factory=dict)
+
+
+def read(text: str, ground: Ground) -> list[Sentence]:
+    """The sentences of a text. Linear."""
+    state = Subject(ground.asked[0] if ground.asked else None)
+    return [_remembered(text[start:end], ground, state) for start, end in sentences(text)]
+
+
+def _remembered(text: str, ground: Ground, state: Subject) -> Sentence:
+    """`read_sentence`, remembered: replies to one scenario share many sentences, quotations of the story above all."""
+    key = (text, state.last, state.named)
+    known = ground.sentences.get(key)
+    if known is None:
+        if len(ground.sentences) >= SENTENCES_KEPT:
+            ground.sentences.clear()
+        known = ground.sentences[key] = (read_sentence(text, ground, state), state.last, state.named)
+    state.last, state.named = known[1:]
+    return known[0]
+
+
+class Subject:
+    """Whom a pronoun means: the asked person once named in this text, else the last person named, else the asked."""
+
+    __slots__ = ("asked", "last", "named")
+
+    def __init__(self, asked: str | None = None) -> None:
+        self.asked = asked
+        self.last: str | None = None
+        self.named = False
+
+    def meet(self, person: str) -> None:
+        """Somebody is named."""
+        self.last = person
+        self.named = self.named or person == self.asked
+
+    def meant(self) -> str | None:
+        """Whom "he" or "she" means now."""
+        return self.asked if self.named or self.last is None else self.last
+
+
+def read_sentence(text: str, ground: Ground, state: Subject) -> Sentence:
+    """One pass over the words of a sentence; see `_Reader`. Plain words, the most, are taken here for speed."""
+    tokens = words_of(text)
+    reader = _Reader(ground, state, len(tokens))
+    behind = 0
+    for place, told in enumerate(tokens):
+        if place < behind:
+            continue
+        kind = told.kind
+        if kind & EVENT:
+            behind = reader.take(tokens, place)
+        elif kind & CONTENT:
+            reader.add_plain(told.stem)
+        elif not kind & SKIPPED:
+            reader.near = None
+    return reader.sentence(text)
+
+
+class _Reader:
+    """Reads one sentence from left to right.
+
+    A mental word opens an attribution to its subject: the mention with nothing but auxiliaries and adverbs between,
+    else the first one of the clause, the subject before, or the last person spoken of. What follows belongs to the
+    attribution until a word like "because" or "but" cuts it off; a further mental word with a subject of its own is
+    a thought within the thought, unless that subject leads a new clause. A negated mental word turns the signs of all
+    that is attributed.
+    """
+
+    __slots__ = (
+        *("attributions", "chain", "content", "heads", "people", "said", "signed", "strangers"),
+        *("clause_first", "first", "joined", "near", "size", "state", "ground", "verb"),
+        *("alarm", "awaits", "broken", "denied", "fresh", "goal", "believing", "leads", "negated", "open"),
+        *("perceiving", "since", "told"),
+    )
+
+    def __init__(self, ground: Ground, state: Subject, size: int) -> None:
+        self.ground = ground
+        self.state = state
+        self.content: set[str] = set()
+        self.signed: set[str] = set()
+        self.people: set[str] = set()
+        self.attributions: list[Attribution] = []
+        self.strangers: list[str] = []
+        self.heads: set[str] = set()
+        self.awaits = False  # a negation whose word has not come yet
+        self.believing = False
+        self.verb = ""
+        self.size = size  # words; punctuation is taken off when met
+        self.alarm = False
+        self.goal = False
+        self.negated = False  # a negation since the clause began
+        self.since = False  # a negation since the last mention
+        self.near: str | None = None  # a mention with nothing but auxiliaries behind it
+        self.joined: str | None = None  # the first of two subjects joined by "and"
+        self.clause_first: str | None = None
+        self.first: str | None = None
+        self.fresh = False  # a mention since the last mental word
+        self.broken = False  # a comma or conjunction since the last mental word
+        self.told = False  # a content word since the clause began
+        self.leads = False  # the last mention came before any
+        self.open = False
+        self.said: set[str] = set()
+        self.chain: tuple[str, ...] = ()
+        self.perceiving = False
+        self.denied = False
+
+    def take(self, tokens: Sequence[Word], place: int) -> int:
+        """Read the word at `place`; the place behind what was read."""
+        told = tokens[place]
+        base, root, kind = told
+        ground = self.ground
+        if kind & ALARM:
+            self.alarm = True
+        if kind & BREAKS:
+            if base == "and" and self.near is not None and place + 1 < len(tokens) and tokens[place + 1].kind & CAPITAL:
+                self.joined = self.near  # "Anna and Ben think": one subject
+            else:
+                self._break(told)
+        elif kind & NEGATES:
+            self.negated = self.since = self.awaits = True
+        elif kind & CAPITAL and (base in ground.aliases or base in ground.names):
+            name, behind = mention_at(tokens, place, ground)
+            self._meet(name, named=True)
+            return behind
+        elif kind & PRONOUN:
+            self._meet(self.chain[0] if self.open else self.state.meant(), named=False)
+        elif kind & WRITER:
+            self._meet(WRITER_OF_REPLY, named=False)
+        elif kind & ROLE:
+            self._meet("@" + root, named=True)
+        elif kind & CAPITAL and self._is_stranger(tokens, place):
+            self.strangers.append(base)
+            self._meet("@" + base, named=True)
+        elif kind & CONTENT:
+            self._take_content(told)
+        elif not kind & SKIPPED and base != "that":
+            self.near = None
+        return place + 1
+
+    def add_plain(self, one: str) -> None:
+        """A content word that is nothing more: what `_take_content` does with it, in fewer steps."""
+        self.near = None
+        self.told = True
+        self.content.add(one)
+        if self.awaits:
+            self.heads.add(one)
+            self.awaits = False
+        if self.negated != self.denied:
+            one = "!" + one
+        self.signed.add(one)
+        if self.open:
+            self.said.add(one)
+
+    def sentence(self, text: str) -> Sentence:
+        """What was read."""
+        self._close()
+        return Sentence(
+            text,
+            self.size,
+            frozenset(self.content),
+            frozenset(self.signed),
+            frozenset(self.people),
+            tuple(self.attributions),
+            self.goal,
+            frozenset(self.heads),
+            tuple(self.strangers),
+            _about(self.content, self.ground),
+            self.alarm,
+        )
+
+    def _break(self, told: Word) -> None:
+        self.negated = self.since = self.awaits = False
+        self.near = self.clause_first = None
+        self.broken = True
+        self.told = False
+        self.size -= not told.base.isalnum()
+        if told.kind & CUTS:
+            self._close()
+
+    def _meet(self, person: str | None, *, named: bool) -> None:
+        """A mention, by name or by pronoun."""
+        if person is None:
+            return
+        if named:
+            self.state.meet(person)
+            self.people.add(person)
+            self._add(person, self.negated)
+        self.near = self.joined if self.joined is not None and person not in self.ground.asked else person
+        self.joined = None
+        self.clause_first = self.clause_first or person
+        self.first = self.first or person
+        self.fresh = True
+        self.leads = not self.told
+        self.since = False
+
+    def _is_stranger(self, tokens: Sequence[Word], place: int) -> bool:
+        """Whether a capitalised word is a name that the scenario does not know.
+
+        Within a sentence a capital is enough; at its start the word must also be the subject of what follows.
+        """
+        told = tokens[place]
+        known = self.ground.known
+        if not known or not told.kind & CONTENT or told.kind & LICENSED or told.stem in known or len(told.base) < 2:
+            return False
+        if place > 0:
+            return True
+        return len(tokens) > 1 and _is_predicate(tokens[1], known)
+
+    def _take_content(self, told: Word) -> None:
+        kind, known = told.kind, self.ground.known
+        if kind & GOAL:
+            self.goal = True
+        if kind & MENTAL and (self.fresh or self.broken or not self.open):
+            self._open(told)
+        if kind & MENTAL:
+            self.broken = False
+        if not kind & SKIPPED:
+            self.near = None
+        self.told = True
+        if self.awaits and not kind & SKIPPED:
+            self.heads.add(told.stem)
+            self.awaits = False
+        self._add(told.stem, self.negated != bool(kind & OPPOSITE))
+        if kind & OBJECT and known and not kind & LICENSED and told.stem not in known:
+            self.strangers.append(told.base)
+
+    def _add(self, one: str, negated: bool) -> None:
+        """A content word or a name, under the signs that hold here."""
+        self.content.add(one)
+        signed = "!" + one if negated != self.denied else one
+        self.signed.add(signed)
+        if self.open:
+            self.said.add(signed)
+
+    def _open(self, told: Word) -> None:
+        """Start what a mental word attributes to its subject."""
+        kind = told.kind
+        holder = self.near or self.clause_first or (self.chain[0] if self.open else self.first or self.state.last)
+        nested = self.open and not (self.broken and self.leads) and len(self.chain) < DEEPEST
+        chain = self.chain
+        outer_perceiving, outer_denied = self.perceiving, self.denied
+        denied = self.since if self.near else self.negated
+        self._close()
+        if holder is None or holder == WRITER_OF_REPLY:
+            return
+        self.open = True
+        self.fresh = self.negated = self.since = False
+        self.said = set()
+        self.chain = (*chain, holder) if nested else (holder,)
+        self.perceiving = outer_perceiving if nested else bool(kind & PERCEIVING)
+        self.believing = bool(kind & BELIEVING)
+        self.verb = told.stem
+        self.denied = denied != (nested and outer_denied)
+
+    def _close(self) -> None:
+        if self.open:
+            denied = self.denied and self.believing
+            claim = ("!" if self.denied else "") + ">".join((*self.chain, self.verb))
+            self.attributions.append(Attribution(self.chain, frozenset(self.said), self.perceiving, denied, claim))
+        self.open = self.denied = False
+
+
+def _is_predicate(told: Word, known: frozenset[str]) -> bool:
+    """Whether a word goes on from a subject: an auxiliary, a mental verb, or a verb form of the scenario's own words."""
+    if told.base in lexicon.INVERTING:
+        return True
+    if told.kind & MENTAL:
+        return not told.base.endswith("ing")
+    return told.stem in known and told.base.endswith(("s", "ed")) and not told.kind & (OBJECT | ROLE)
+
+
+def _about(content: set[str], ground: Ground) -> float:
+    """Share of the weighty words (no words of reasoning) that the scenario has, scaled so that `ABOUT` is enough."""
+    specific = len(content & ground.specific)
+    if not specific:
+        return 0.0
+    weighty = specific + len(content - ground.known - lexicon.REASONING)
+    return min(1.0, specific / weighty / ABOUT)
+
+
+def mention_at(tokens: Sequence[Word], place: int, ground: Ground) -> tuple[str, int]:
+    """The name that stands at `place`, and the place behind it."""
+    for run, name in ground.names.get(tokens[place].base, ()):
+        if all(place + at < len(tokens) and tokens[place + at].base == part for at, part in enumerate(run)):
+            return name, place + len(run)
+    alias = ground.aliases.get(tokens[place].base)
+    return (alias or "@" + tokens[place].base), place + 1
