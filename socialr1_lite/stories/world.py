@@ -37,7 +37,8 @@ Testimony
     their own belief does not change their mind about the speaker's either. Saying something never changes what the
     speaker believes. All of this is judged inside the chain: a liar thinks that the victim who secretly saw everything
     has been taken in. `trust="exit_order"` is Hi-ToM's other rule: a hearer believes a speaker who left the room of the thing
-    later than they did; a speaker thinks that every hearer believes; no other thought about thoughts changes.
+    later than they did, and takes them to believe it; a speaker thinks that every hearer believes; no other thought
+    about thoughts changes.
 """
 
 from __future__ import annotations
@@ -191,6 +192,8 @@ class _Effect:
         if self.believed_by is not None:
             if chain and chain[0] in self.believed_by:
                 values[1] = self.value
+                if chain[1:2] == [self.speaker]:
+                    values[2] = self.value
             elif len(chain) > 1 and chain[0] == self.speaker:
                 values[2] = self.value
             return
