@@ -40,8 +40,8 @@ ROWS = (
     {"data", "policy"},
     # 5: the acts, with the parts that several of them share
     {"progress", "rollout"},
-    {"preflight", "heldout", "train_sft", "train_grpo", "evaluation"},
-    {"train", "train_judge", "evaluate", "score", "export", "plan", "doctor", "viewer"},
+    {"preflight", "heldout", "train_sft", "train_grpo", "evaluation", "plan"},
+    {"train", "train_judge", "evaluate", "score", "export", "doctor", "viewer"},
 )
 ROW = {room: number for number, row in enumerate(ROWS) for room in row}
 

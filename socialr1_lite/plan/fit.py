@@ -1,0 +1,141 @@
+"""The cheapest changes with which a recipe fits a card, as overrides that the command line takes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import ValidationError
+
+from socialr1_lite.plan.architectures import Architecture
+from socialr1_lite.plan.hardware import Gpu
+from socialr1_lite.plan.memory import memory
+from socialr1_lite.recipe import Recipe
+
+LEAST_GAIN = 0.01  # of the peak; a change that saves less is not worth a line
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """Settings to change together. cost: what it takes away, in words."""
+
+    settings: tuple[tuple[str, Any], ...]
+    cost: str
+
+    @property
+    def overrides(self) -> tuple[str, ...]:
+        """As the command line takes them."""
+        return tuple(f"{key}={str(value).lower()}" for key, value in self.settings)
+
+    def applied(self, recipe: Recipe) -> Recipe | None:
+        """The changed recipe, or None when its settings no longer hold together."""
+        tree = recipe.model_dump()
+        for key, value in self.settings:
+            section, name = key.split(".")
+            tree[section][name] = value
+        try:
+            return Recipe.model_validate(tree)
+        except ValidationError:
+            return None
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """The changes made, in order, and the recipe they make. fits: whether that is enough."""
+
+    changes: tuple[Change, ...]
+    recipe: Recipe
+    fits: bool
+
+    @property
+    def overrides(self) -> tuple[str, ...]:
+        """Each setting once, with its last value."""
+        told = dict(pair.split("=", 1) for change in self.changes for pair in change.overrides)
+        return tuple(f"{key}={value}" for key, value in told.items())
+
+
+def fits(recipe: Recipe, architecture: Architecture, gpu: Gpu) -> bool:
+    """Whether the predicted peak is within what the card leaves to a process."""
+    return memory(recipe, architecture, gpu).peak <= gpu.usable
+
+
+def fit(recipe: Recipe, architecture: Architecture, gpu: Gpu) -> Fit:
+    """Apply changes, cheapest first, each as often as it helps, until the recipe fits; then drop the needless."""
+    made: list[Change] = []
+    now = recipe
+    while not fits(now, architecture, gpu):
+        better = _cheapest(now, architecture, gpu)
+        if better is None:
+            return Fit(tuple(made), now, False)
+        made.append(better)
+        now = better.applied(now) or now
+    return _without_idle(recipe, made, architecture, gpu)
+
+
+def knobs(recipe: Recipe, architecture: Architecture, gpu: Gpu, count: int = 3) -> list[Change]:
+    """The first few changes that help at all, for an error message."""
+    return [change for change in _changes(recipe) if _helps(change, recipe, architecture, gpu)][:count]
+
+
+def _cheapest(recipe: Recipe, architecture: Architecture, gpu: Gpu) -> Change | None:
+    return next(iter(knobs(recipe, architecture, gpu, 1)), None)
+
+
+def _helps(change: Change, recipe: Recipe, architecture: Architecture, gpu: Gpu) -> bool:
+    changed = change.applied(recipe)
+    if changed is None:
+        return False
+    before, after = memory(recipe, architecture, gpu), memory(changed, architecture, gpu)
+    return after.peak < before.peak * (1 - LEAST_GAIN)
+
+
+def _without_idle(recipe: Recipe, made: list[Change], architecture: Architecture, gpu: Gpu) -> Fit:
+    """A later change may make an earlier one needless."""
+    kept = list(made)
+    for change in made:
+        others = [other for other in kept if other is not change]
+        changed = _all(recipe, others)
+        if changed is not None and fits(changed, architecture, gpu):
+            kept = others
+    return Fit(tuple(kept), _all(recipe, kept) or recipe, True)
+
+
+def _all(recipe: Recipe, changes: list[Change]) -> Recipe | None:
+    now: Recipe | None = recipe
+    for change in changes:
+        now = change.applied(now) if now is not None else None
+    return now
+
+
+def _changes(recipe: Recipe) -> Iterator[Change]:
+    """Every change worth trying on this recipe, the cheapest first: time, then precision, then what is trained."""
+    grpo, model = recipe.grpo, recipe.model
+    if not model.gradient_checkpointing:
+        yield Change((("model.gradient_checkpointing", True),), "about a third more time in the backward pass")
+    for share in (0.4, 0.3, 0.2):
+        if grpo.vllm == "colocate" and share < model.gpu_memory_utilization:
+            yield Change((("model.gpu_memory_utilization", share),), "fewer completions sampled at once by vLLM")
+    batch, steps = grpo.per_device_train_batch_size, grpo.gradient_accumulation_steps
+    if batch % 2 == 0:
+        yield Change(
+            (
+                ("grpo.per_device_train_batch_size", batch // 2),
+                ("grpo.gradient_accumulation_steps", steps * 2),
+                *([("grpo.steps_per_generation", grpo.steps_per_generation * 2)] if grpo.steps_per_generation else []),
+            ),
+            "smaller batches, somewhat slower; the same completions a step",
+        )
+    for divisor in (2, 4, 8):
+        if grpo.generation_steps % divisor == 0:
+            smaller = grpo.generation_steps // divisor
+            yield Change(
+                (("grpo.steps_per_generation", smaller),), "completions sampled in smaller batches, somewhat slower"
+            )
+    if not model.load_in_4bit:
+        yield Change((("model.load_in_4bit", True),), "slower layers, weights rounded to 4 bits")
+    if model.lora.r > 8:
+        yield Change((("grpo.optim", "adamw_8bit"),), "optimizer states rounded to 8 bits")
+    if grpo.max_completion_length > 256:
+        shorter = grpo.max_completion_length * 3 // 4
+        yield Change((("grpo.max_completion_length", shorter),), "less room to reason: watch the cut-off share")

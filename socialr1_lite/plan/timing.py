@@ -1,0 +1,97 @@
+"""Lower bounds on a step's time by parts, from the roofline model (Williams, Waterman, Patterson 2009).
+
+A part takes at least its operations over the card's throughput, and at least its bytes over the card's bandwidth. Real
+code is slower, sampling by plain `generate` many times slower (it waits for the launch of every small kernel): these
+figures say what cannot be beaten, and which part to look at. The reward runs on the CPU and is not predicted.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from socialr1_lite.plan.architectures import Architecture
+from socialr1_lite.plan.hardware import Gpu
+from socialr1_lite.plan.memory import kv_bytes_per_token, longest, weight_bytes
+from socialr1_lite.recipe import Recipe
+
+ADD_AND_MULTIPLY = 2  # operations for each weight and token in a forward pass (Kaplan et al. 2020, section 2.1)
+
+
+@dataclass(frozen=True, slots=True)
+class Phase:
+    """A part of an optimizer step. seconds: at least. bound: what limits it."""
+
+    name: str
+    seconds: float
+    bound: str
+    why: str
+
+
+def phases(recipe: Recipe, a: Architecture, gpu: Gpu) -> tuple[Phase, ...]:
+    """One optimizer step of one process (all processes work at the same time)."""
+    completions = recipe.completions_per_step / recipe.processes / recipe.grpo.num_iterations
+    return (*_sampling(recipe, a, gpu, completions), *_training(recipe, a, gpu))
+
+
+def step_tokens(recipe: Recipe) -> int:
+    """Completion tokens an optimizer step samples at most, over all processes."""
+    return recipe.completions_per_step * recipe.grpo.max_completion_length // recipe.grpo.num_iterations
+
+
+def run_tokens(recipe: Recipe) -> int:
+    """Tokens of prompts and completions that the whole run trains on at most."""
+    return recipe.grpo.max_steps * recipe.completions_per_step * longest(recipe)
+
+
+def _roof(name: str, operations: float, moved: float, gpu: Gpu, why: str) -> Phase:
+    compute, move = operations / gpu.flops, moved / gpu.bandwidth
+    return Phase(name, max(compute, move), "operations" if compute > move else "bandwidth", why)
+
+
+def _sampling(recipe: Recipe, a: Architecture, gpu: Gpu, completions: float) -> tuple[Phase, ...]:
+    prompt, completion = recipe.data.max_prompt_tokens, recipe.grpo.max_completion_length
+    weights = weight_bytes(recipe, a)
+    batch = recipe.grpo.per_device_train_batch_size * recipe.grpo.generation_steps
+    rounds = completions / batch
+    cached = batch * (prompt + completion / 2) * kv_bytes_per_token(a)  # read for every token, half grown on average
+    body = a.linear_parameters + a.vocabulary * a.hidden
+    return (
+        _roof(
+            "prefill",
+            completions * _forward(a, prompt, head=0),
+            rounds * weights,
+            gpu,
+            f"{completions:g} prompts of {prompt} tokens",
+        ),
+        _roof(
+            "decode",
+            completions * completion * (ADD_AND_MULTIPLY * body + _attention(a, 1, prompt + completion / 2)),
+            rounds * completion * (weights + cached),
+            gpu,
+            f"{completion} tokens, {batch} at once: weights and cache are read for each",
+        ),
+    )
+
+
+def _training(recipe: Recipe, a: Architecture, gpu: Gpu) -> tuple[Phase, ...]:
+    grpo = recipe.grpo
+    rows = grpo.per_device_train_batch_size * grpo.gradient_accumulation_steps
+    forward = rows * _forward(a, longest(recipe), head=grpo.max_completion_length)
+    weights = grpo.gradient_accumulation_steps * weight_bytes(recipe, a)
+    again = 1 if recipe.model.gradient_checkpointing else 0
+    # Frozen weights need no gradient of their own, so the backward pass costs about as much as the forward one.
+    told = [_roof("forward and backward", (2 + again) * forward, (2 + again) * weights, gpu, f"{rows} sequences")]
+    if grpo.beta:
+        told.append(_roof("reference", forward, weights, gpu, "a forward pass without the adapter, for KL"))
+    return tuple(told)
+
+
+def _forward(a: Architecture, tokens: float, *, head: int) -> float:
+    """Operations of one sequence: all linear layers, attention, and the LM head for `head` tokens."""
+    linear = ADD_AND_MULTIPLY * (tokens * a.linear_parameters + head * a.vocabulary * a.hidden)
+    return linear + _attention(a, tokens, tokens / 2)  # causal: half of the pairs
+
+
+def _attention(a: Architecture, queries: float, seen: float) -> float:
+    """Scores and weighted values of `queries` tokens that see `seen` ones each, in every layer."""
+    return a.layers * 2 * ADD_AND_MULTIPLY * queries * seen * a.queries

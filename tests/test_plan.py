@@ -1,0 +1,273 @@
+"""The plan's arithmetic, worked out by hand or against models that transformers builds without weights."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from socialr1_lite.errors import PreflightError, RecipeError
+from socialr1_lite.plan import make_plan, refuse_what_cannot_fit
+from socialr1_lite.plan.__main__ import main
+from socialr1_lite.plan.architectures import ARCHITECTURES, find_architecture, read_config
+from socialr1_lite.plan.fit import fit, fits
+from socialr1_lite.plan.hardware import GIB, GPUS, find_gpu
+from socialr1_lite.plan.memory import FULL, NF4, kv_bytes_per_token, memory, weight_bytes
+from socialr1_lite.plan.timing import phases, run_tokens, step_tokens
+from socialr1_lite.recipe import Recipe, load_recipe
+
+FOLDER = Path(__file__).resolve().parent.parent / "recipes"
+RECIPES = sorted(FOLDER.rglob("*.y*ml"))
+# The card that each recipe's header names; cpu_smollm2 needs none.
+MEANT = {"rtx_8gb": "8gb", "colab_t4": "t4", "l4_24gb": "l4", "a100": "a100-80", "8xa100": "a100-80"}
+
+
+def meant(path: Path) -> str:
+    return next((gpu for mark, gpu in MEANT.items() if mark in path.stem), "8gb")
+
+
+def recipe(**sections) -> Recipe:
+    return Recipe.model_validate({"model": {"name": "Qwen/Qwen3-4B"}} | sections)
+
+
+def part(told: Recipe, name: str, gpu: str = "a100-80") -> float:
+    parts = memory(told, find_architecture(told.model.name), find_gpu(gpu)).parts
+    return next(one.bytes for one in parts if one.name == name)
+
+
+# --- architectures
+
+
+@pytest.mark.parametrize(
+    ("name", "count"),
+    [
+        # As the hub shows for each checkpoint.
+        ("qwen3-0.6b", 596_049_920),
+        ("qwen3-1.7b", 1_720_574_976),
+        ("qwen3-4b", 4_022_468_096),
+        ("qwen3-8b", 8_190_735_360),
+        ("llama-3.1-8b", 8_030_261_248),
+        ("smollm2-135m", 134_515_008),
+    ],
+)
+def test_parameter_counts_are_the_published_ones(name, count):
+    assert ARCHITECTURES[name].parameters == count
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_parameter_counts_are_those_of_the_model_that_transformers_builds(name):
+    import torch
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    a = ARCHITECTURES[name]
+    kind = "qwen3" if a.head_norms else "llama"
+    config = AutoConfig.for_model(
+        kind,
+        vocab_size=a.vocabulary,
+        hidden_size=a.hidden,
+        num_hidden_layers=a.layers,
+        num_attention_heads=a.heads,
+        num_key_value_heads=a.kv_heads,
+        head_dim=a.head_width,
+        intermediate_size=a.mlp,
+        tie_word_embeddings=a.tied,
+    )
+    with torch.device("meta"):
+        model = AutoModelForCausalLM.from_config(config)
+    assert sum(weight.numel() for weight in model.parameters()) == a.parameters
+    linear = [m for n, m in model.named_modules() if isinstance(m, torch.nn.Linear) and n != "lm_head"]
+    assert sum(layer.weight.numel() for layer in linear) == a.linear_parameters
+    assert sum(8 * (m.in_features + m.out_features) for m in linear) == a.lora_parameters(8, "all-linear")
+
+
+@pytest.mark.parametrize(
+    ("name", "found"),
+    [
+        ("Qwen/Qwen3-4B", "Qwen3-4B"),
+        ("Qwen/Qwen3-4B-Base", "Qwen3-4B"),
+        ("unsloth/Qwen3-4B-unsloth-bnb-4bit", "Qwen3-4B"),
+        ("meta-llama/Llama-3.1-8B-Instruct", "Llama-3.1-8B"),
+        ("unsloth/Meta-Llama-3.1-8B-Instruct", "Llama-3.1-8B"),
+        ("smollm2-135m", "SmolLM2-135M"),
+    ],
+)
+def test_a_release_of_a_known_model_is_that_model(name, found):
+    assert find_architecture(name).name == found
+
+
+@pytest.mark.parametrize("name", ["Qwen/Qwen3-14B", "Qwen/Qwen3-4B-Instruct-2507-FP8", "gpt2"])
+def test_an_unknown_model_is_refused_with_the_known_ones(name):
+    with pytest.raises(RecipeError, match=r"qwen3-0\.6b.*--config"):
+        find_architecture(name)
+
+
+def test_a_local_config_is_read(tmp_path):
+    a = ARCHITECTURES["qwen3-0.6b"]
+    told = {"model_type": "qwen3", "vocab_size": a.vocabulary, "hidden_size": 1024, "num_hidden_layers": 28}
+    told |= {"num_attention_heads": 16, "num_key_value_heads": 8, "head_dim": 128, "intermediate_size": 3072}
+    (tmp_path / "config.json").write_text(json.dumps(told | {"tie_word_embeddings": True}))
+    assert replace(find_architecture(str(tmp_path)), name=a.name) == a
+    del told["hidden_size"]
+    (tmp_path / "config.json").write_text(json.dumps(told))
+    with pytest.raises(RecipeError, match="hidden_size"):
+        read_config(tmp_path / "config.json")
+    (tmp_path / "config.json").write_text(json.dumps(told | {"model_type": "mamba"}))
+    with pytest.raises(RecipeError, match="'mamba' cannot be planned"):
+        read_config(tmp_path / "config.json")
+
+
+def test_lora_counts_only_the_layers_that_are_named():
+    a = ARCHITECTURES["smollm2-135m"]
+    assert a.lora_parameters(4, ("q_proj", "v_proj")) == 30 * 4 * ((576 + 576) + (576 + 192))
+    with pytest.raises(RecipeError, match="lm_head"):
+        a.lora_parameters(4, ("lm_head",))
+
+
+# --- memory
+
+
+def test_weights_in_four_bits_keep_their_constants_and_leave_the_embedding_alone():
+    a = ARCHITECTURES["qwen3-4b"]
+    assert pytest.approx(4.127, abs=5e-4) == NF4 * 8  # QLoRA: 0.127 bits a weight with double quantisation
+    told = weight_bytes(recipe(model={"name": "Qwen/Qwen3-4B", "load_in_4bit": True}), a)
+    assert told == a.linear_parameters * NF4 + a.other_parameters * 2
+    assert weight_bytes(recipe(), a) == a.parameters * 2
+    assert weight_bytes(recipe(model={"name": "Qwen/Qwen3-4B", "dtype": "float32"}), a) == a.parameters * 4
+
+
+def test_three_parts_agree_with_unsloths_published_breakdown_of_grpo():
+    """unsloth.ai/blog/grpo: TRL with Llama 3.1 8B, 20K tokens, 8 completions: 16 GB of weights for inference, 2.5 GB of
+    KV cache, 78.3 GB for the logits. Its figure for activations names no layer-wise recipe and is not compared.
+    """
+    a, tokens = ARCHITECTURES["llama-3.1-8b"], 20 * 1024
+    assert kv_bytes_per_token(a) * tokens / GIB == pytest.approx(2.5, rel=0.01)
+    assert 8 * tokens * a.vocabulary * FULL / GIB == pytest.approx(78.3, rel=0.01)
+    assert a.parameters * 2 / 1e9 == pytest.approx(16, rel=0.01)
+
+
+def test_the_cache_holds_every_completion_that_is_sampled_at_once():
+    told = recipe(grpo={"per_device_train_batch_size": 8, "gradient_accumulation_steps": 4})
+    assert part(told, "KV cache") == 8 * 4 * (768 + 256) * 36 * 2 * 1024 * 2
+    few = recipe(
+        grpo={"per_device_train_batch_size": 8, "gradient_accumulation_steps": 4, "steps_per_generation": 1},
+    )
+    assert part(few, "KV cache") * 4 == part(told, "KV cache")
+
+
+def test_checkpointing_keeps_a_layers_input_and_recomputes_one_layer():
+    plain, checkpointed = recipe(), recipe(model={"name": "Qwen/Qwen3-4B", "gradient_checkpointing": True})
+    layer = part(plain, "activations") / 36
+    tokens = 8 * (768 + 256)
+    assert part(checkpointed, "activations") == pytest.approx(layer + tokens * 36 * 2560 * 2)
+
+
+def test_optimizer_states_are_two_numbers_a_weight_or_two_bytes():
+    adapter = part(recipe(), "adapter")
+    assert part(recipe(), "optimizer") == 2 * adapter
+    eight = part(recipe(grpo={"optim": "adamw_8bit"}), "optimizer")
+    assert adapter / 2 < eight < adapter / 2 * 1.02
+
+
+def test_a_shared_engine_does_not_hold_the_weights_twice():
+    model = {"name": "Qwen/Qwen3-4B", "gpu_memory_utilization": 0.5}
+    shared = recipe(model=model | {"fast_inference": True}, grpo={"vllm": "colocate"})
+    apart = recipe(model=model | {"backend": "transformers"}, grpo={"vllm": "colocate"})
+    assert part(apart, "vLLM pool") == 40 * GIB
+    assert part(shared, "vLLM pool") + part(shared, "weights") == 40 * GIB
+
+
+def test_sampling_and_training_take_turns():
+    told = memory(recipe(), ARCHITECTURES["qwen3-4b"], find_gpu("a100-80"))
+    training, sampling = told.total("always", "training"), told.total("always", "sampling")
+    assert told.peak == pytest.approx(max(training, sampling) * 1.05)
+    assert told.largest in told.at_peak
+
+
+@pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
+def test_every_shipped_recipe_is_planned_to_fit_the_card_it_names(path):
+    plan = make_plan(load_recipe(path), meant(path))
+    assert plan.fits, f"{plan.memory.peak / GIB:.1f} of {plan.gpu.usable / GIB:.1f} GiB"
+    assert plan.gpu.bfloat16 or plan.recipe.model.dtype != "bfloat16"
+
+
+# --- time
+
+
+def test_decoding_reads_weights_and_cache_for_every_token():
+    told, a, gpu = recipe(), ARCHITECTURES["qwen3-4b"], find_gpu("a100-80")
+    decode = next(phase for phase in phases(told, a, gpu) if phase.name == "decode")
+    moved = 256 * (a.parameters * 2 + 16 * (768 + 128) * kv_bytes_per_token(a))
+    assert decode.bound == "bandwidth"
+    assert decode.seconds == pytest.approx(moved / 2039e9)
+
+
+def test_training_is_bound_by_operations_and_a_reference_costs_a_forward_pass():
+    a, gpu = ARCHITECTURES["qwen3-4b"], find_gpu("a100-80")
+    by_name = {phase.name: phase for phase in phases(recipe(grpo={"beta": 0.04}), a, gpu)}
+    assert by_name["forward and backward"].bound == "operations"
+    assert by_name["reference"].seconds * 2 == pytest.approx(by_name["forward and backward"].seconds)
+    assert "reference" not in {phase.name for phase in phases(recipe(), a, gpu)}
+
+
+def test_tokens_are_counted_over_all_processes():
+    told = recipe(run={"processes": 4})
+    assert step_tokens(told) == 4 * 8 * 2 * 256
+    assert run_tokens(told) == 20 * 4 * 8 * 2 * (768 + 256)
+
+
+# --- fitting and refusing
+
+
+@pytest.mark.parametrize("gpu", GPUS)
+@pytest.mark.parametrize("path", [FOLDER / "8b_a100.yaml", FOLDER / "colab_t4_qwen3_4b.yaml"], ids=lambda p: p.stem)
+def test_a_fit_is_a_valid_recipe_that_fits_or_says_that_it_does_not(path, gpu, tmp_path):
+    told = load_recipe(path)
+    a, card = find_architecture(told.model.name), find_gpu(gpu)
+    found = fit(told, a, card)
+    assert fits(found.recipe, a, card) is found.fits
+    assert bool(found.changes) is not fits(told, a, card)
+    assert load_recipe(path, found.overrides) == found.recipe  # what is printed can be typed
+
+
+def test_the_fit_of_the_a100_recipe_on_a_smaller_card_changes_no_more_than_it_must():
+    told = load_recipe(FOLDER / "4b_a100.yaml")
+    a, card = find_architecture(told.model.name), find_gpu("a100-40")
+    found = fit(told, a, card)
+    assert found.fits and found.recipe.grpo.max_completion_length == told.grpo.max_completion_length
+    for change in found.changes:
+        others = [pair for other in found.changes if other is not change for pair in other.overrides]
+        assert not fits(load_recipe(FOLDER / "4b_a100.yaml", others), a, card), change
+
+
+def test_what_cannot_fit_is_refused_with_the_largest_part_and_remedies():
+    told = load_recipe(FOLDER / "8b_a100.yaml")
+    with pytest.raises(PreflightError, match=r"plan: .* GiB can be used; the largest part is .*remedies: \S+=\S+"):
+        refuse_what_cannot_fit(told, 24 * GIB)
+    refuse_what_cannot_fit(told, 80 * GIB)
+
+
+# --- the command
+
+
+def test_the_command_marks_the_largest_part_and_tells_by_its_status_whether_it_fits(capsys):
+    assert main([str(FOLDER / "colab_t4_qwen3_4b.yaml"), "--gpu", "t4"]) == 0
+    shown = capsys.readouterr().out
+    assert shown.count("<- the largest") == 1 and ": fits" in shown
+    assert main([str(FOLDER / "8b_a100.yaml"), "--gpu", "8gb", "--fit", "--price", "2"]) == 1
+    shown = capsys.readouterr().out
+    assert "DOES NOT FIT" in shown and "to make it fit:" in shown and "GPU hours at 2 each" in shown
+
+
+def test_without_a_card_there_is_a_line_for_each(capsys):
+    assert main([str(FOLDER / "4b_a100.yaml")]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 1 + len(GPUS)
+    assert "no bfloat16" in next(line for line in lines if line.strip().startswith("t4"))
+
+
+def test_an_unknown_card_is_refused():
+    with pytest.raises(RecipeError, match="--gpu b300: not known here; known: t4"):
+        main([str(FOLDER / "4b_a100.yaml"), "--gpu", "b300"])
