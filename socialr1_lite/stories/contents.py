@@ -19,9 +19,10 @@ EDITS = ("relabelled before or after", "looked inside", "transparent container",
 def contents(request: Request) -> Family | None:
     """What does X think (that Y thinks) is in the container?"""
     dice = request.dice
-    plot, container = labelled(dice, request.split, people=max(3, request.order + 1), things=2 + dice.below(3))
-    things = plot.places
-    target = things[int(request.slot * len(things))]
+    things = 2 + dice.below(3) if request.options == 0 else min(request.options, 4)
+    plot, container = labelled(dice, request.split, people=max(3, request.order + 1), things=things)
+    named = plot.places
+    target = named[int(request.slot * len(named))]
     chains = [tuple(dice.sample(plot.cast, request.order)) for _ in range(6)]
     chain = next((c for c in chains if plot.world.believes(c, inside(container)) == target), None)
     if chain is None:
@@ -30,11 +31,13 @@ def contents(request: Request) -> Family | None:
     plot = plot.edited([*plot.steps, Step(Event("note", actor=chain[0]), note)])
     for name, other in _edits(dice, plot, container):
         changed = other.world.believes(chain, inside(container))
-        if changed != target and changed in things:
+        if changed != target and changed in named:
             ask = question(chain, container, dice)
             drafts = tuple(_draft(p, chain, container, ask) for p in (plot, other))
-            shown = tuple(a(thing) for thing in things)
-            return Family(drafts, shown, tuple(plot.cast), (*things, container), name)
+            rest = [thing for thing in LEXICON[request.split].things if thing not in named]
+            more = dice.sample(rest, max(0, request.options - len(named)))
+            shown = tuple(a(thing) for thing in (*named, *more))
+            return Family(drafts, shown, tuple(plot.cast), (*named, container), name)
     return None
 
 

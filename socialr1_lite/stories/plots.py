@@ -243,13 +243,16 @@ def _departures(dice: Dice, teller: Teller, share: float) -> None:
 
 
 def _onlookers(dice: Dice, teller: Teller, mover: str, share: float) -> None:
-    """Perhaps somebody outside sees the move, or somebody inside misses it."""
+    """Perhaps somebody outside sees the move, or somebody inside misses it; with a large share perhaps several do."""
     outside = [who for who in teller.people if who not in teller.present]
     inside = [who for who in teller.present if who != mover]
-    if outside and dice.chance(share):
-        teller.modifier(dice.pick(("peek", "peek", "camera", "monitor")), dice.pick(outside))
-    if inside and dice.chance(share):
-        teller.modifier(dice.pick(("distract", "daydream")), dice.pick(inside))
+    several = len(teller.people) if share > ONLOOKERS else 1
+    for who in dice.sample(outside, several):
+        if dice.chance(share):
+            teller.modifier(dice.pick(("peek", "peek", "camera", "monitor")), who)
+    for who in dice.sample(inside, several):
+        if dice.chance(share):
+            teller.modifier(dice.pick(("distract", "daydream")), who)
 
 
 def _aftermath(dice: Dice, teller: Teller, thing: str, places: Sequence[str], stops: Sequence[str], lie: str) -> None:
