@@ -5,6 +5,7 @@
 Replies of about 200 words to generated stories, in groups of 8, through `RewardStack.score_group` with the `rules`
 judge, with and without `sip.parse`. In the same run, on the same replies:
 
+* no sentence twice: every sentence of every reply made different, so that nothing remembered helps;
 * plain judge: the same stack, but the story is read again for every completion, as a reward function that gets one
   completion at a time does;
 * floor: what a stock GRPO reward set does with regular expressions alone (think format, answer match, n-gram
@@ -14,6 +15,7 @@ judge, with and without `sip.parse`. In the same run, on the same replies:
 from __future__ import annotations
 
 import argparse
+import itertools
 import re
 import statistics
 import time
@@ -28,14 +30,13 @@ from socialr1_lite.stories import generate, gold_reply
 
 GROUP = 8  # completions a prompt
 WORDS = 200  # in a completion, about
-ROUNDS = 5  # the median of so many
 TOKENS_A_WORD = 1.4
 
 Group = tuple[Scenario, list[str]]
 
 
 def groups(count: int, seed: int = 7) -> list[Group]:
-    """Each scenario with 8 different replies of about 200 words: gold replies, filled up with the story's own sentences."""
+    """Each scenario with 8 different replies of about 200 words: gold replies, filled up from the story."""
     made = []
     for number, scenario in enumerate(generate(count, seed=seed, dimensions=("belief", "knowledge"), orders=(0, 1, 2))):
         made.append(
@@ -57,15 +58,24 @@ def lengthened(text: str, scenario: Scenario, shift: int) -> str:
 
 
 def rate(work: Callable[[], int], seconds: float) -> float:
-    """Completions a second of processor time (other work on the machine does not count): the median over rounds, each repeated until its share of `seconds` is used."""
+    """Completions a second of processor time: the best pass within `seconds`, as `timeit` takes it.
+
+    Whatever else runs on the machine can only make a pass slower, so the best one is the nearest to the code's own.
+    """
     work()
-    rates = []
-    for _ in range(ROUNDS):
-        done, start = 0, time.process_time()
-        while time.process_time() - start < seconds / ROUNDS:
-            done += work()
-        rates.append(done / (time.process_time() - start))
-    return statistics.median(rates)
+    best = 0.0
+    ends = time.perf_counter() + seconds
+    while time.perf_counter() < ends:
+        start = time.process_time()
+        done = work()
+        best = max(best, done / (time.process_time() - start))
+    return best
+
+
+def distinct(text: str, number: int) -> str:
+    """The reply with a word of its own in every sentence."""
+    count = itertools.count()
+    return re.sub(r"\.(?= |$)", lambda _: f" again{number}x{next(count)}.", text, flags=re.MULTILINE)
 
 
 def stack_work(stack: RewardStack, parsed: list[tuple[Scenario, list[Reply]]]) -> Callable[[], int]:
@@ -137,9 +147,11 @@ def main() -> None:
     words = statistics.mean(len(text.split()) for _, texts in made for text in texts)
     stack = RewardStack(Rewards())
     print(f"{chosen.stories} groups of {GROUP} replies, {words:.0f} words a reply on average, one process")
+    unlike = [(s, [parse(distinct(t, i), s.options) for i, t in enumerate(texts)]) for s, texts in made]
     measured = {
         "score_group, parsed before": rate(stack_work(stack, parsed), chosen.seconds),
         "parse + score_group": rate(parsing_work(stack, made), chosen.seconds),
+        "score_group, no sentence twice": rate(stack_work(RewardStack(Rewards()), unlike), chosen.seconds),
         "plain judge (story read for each reply)": rate(plain_work(stack, made), chosen.seconds),
         "floor (format, answer, repetition only)": rate(floor_work(made), chosen.seconds),
     }

@@ -202,6 +202,7 @@ OBJECTS = stems(
     "ticket passport map hammer knife spoon fork candle"
 )
 
+NAMINGS = plain("yes no")  # with a lone capital letter: what may name an option
 # Without one of these words nothing matches `INJECTION`, so only sentences with one are searched.
 ALARMS = plain(
     "instruction instructions prompt prompts rule rules rubric rubrics criteria guideline guidelines score scores mark "

@@ -7,7 +7,6 @@ know nothing of gold: they hold a reply to the story and to itself.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
@@ -34,9 +33,6 @@ OTHER_MIND = 0.3  # a state of mind of somebody, but not of whom the question as
 DENIAL_WORTH = 0.6  # "does not think that ..." tells what is not in a mind
 LOWER_ORDER = 0.6  # the thought about a thought is missing
 DISAGREES = 0.2  # factor for a response at odds with the interpretation
-
-_LABEL = re.compile(r"\b(?i:option|choice|answer)(?i:\s{1,3}is)?\s{0,3}:?\s{0,3}\(?([A-Z])(?![\w'\u2019])|\(([A-Z])\)")
-_YES_OR_NO = re.compile(r"\b(yes|no)\b(?=\s{0,3}(?:[.,;:!?\"')]|$|fits\b|is\b|follows\b))", re.IGNORECASE)
 
 
 class Agreement(NamedTuple):
@@ -100,11 +96,10 @@ def _worth(stage: str, text: str, said: Sequence[Sentence], world: World, told: 
     strangers: list[str] = []
     for sentence in said:
         size += sentence.size
-        key = sentence.text.lower()
-        if key not in told:
-            answers = stage == STAGES[-1] and sentence.size <= ANSWER_WORDS and _answers(sentence.text, world)
+        if sentence.key not in told:
+            answers = stage == STAGES[-1] and sentence.size <= ANSWER_WORDS and _answers(sentence, world)
             about += sentence.size * (1.0 if answers else sentence.about)
-        told.add(key)
+        told.add(sentence.key)
         strangers.extend(sentence.strangers)
     value = about / size if size else 0.0
     if value < 0.75:
@@ -116,11 +111,11 @@ def _worth(stage: str, text: str, said: Sequence[Sentence], world: World, told: 
     return value
 
 
-def _answers(text: str, world: World) -> bool:
+def _answers(sentence: Sentence, world: World) -> bool:
     """Whether a sentence of the response names an option: that is what the stage is for."""
-    if any(True for _ in _labels(text, world)):
+    if next(_named(sentence, world), None) is not None:
         return True
-    said = phrase(text)
+    said = phrase(sentence.text)
     return any(option and option in said for option in world.phrases)
 
 
@@ -338,7 +333,7 @@ def _said(said: Sequence[Sentence], world: World, chosen: int | None) -> Agreeme
     """What the response says of the options: the labels it names, or else their words."""
     if not world.marks:
         return Agreement(1.0, None)
-    named = {index for sentence in said for index in _labels(sentence.text, world)}
+    named = {index for sentence in said for index in _named(sentence, world)}
     if len(named) == 1:
         favoured = named.pop()
         if favoured != chosen:
@@ -351,15 +346,14 @@ def _said(said: Sequence[Sentence], world: World, chosen: int | None) -> Agreeme
     return _agreement(_union(sentence.signed for sentence in said), world, chosen)
 
 
-def _labels(text: str, world: World) -> Iterator[int]:
-    """The options that a text names by letter, or by a bare yes or no where these are the options."""
-    for match in _LABEL.finditer(text):
-        index = ord(match[1] or match[2]) - ord("A")
-        if index < len(world.marks):
-            yield index
-    if world.yes_no is not None:
-        for match in _YES_OR_NO.finditer(text):
-            yield world.yes_no[match[1].lower() == "no"]
+def _named(sentence: Sentence, world: World) -> Iterator[int]:
+    """The options that a sentence names by letter, or by a bare yes or no where these are the options."""
+    for label in sentence.labels:
+        if len(label) > 1:
+            if world.yes_no is not None:
+                yield world.yes_no[label == "no"]
+        elif ord(label) - ord("A") < len(world.marks):
+            yield ord(label) - ord("A")
 
 
 def _whole(said: Sequence[Sentence], world: World) -> int | None:

@@ -6,6 +6,7 @@ either with a leading "!" where it stands under a negation.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -22,6 +23,7 @@ from socialr1_lite.judges.surface import (
     GOAL,
     LICENSED,
     MENTAL,
+    NAMING,
     NEGATES,
     OBJECT,
     OPPOSITE,
@@ -68,6 +70,8 @@ class Sentence(NamedTuple):
     heads: frozenset[str]  # the words that a negation stands right before
     strangers: tuple[str, ...]  # names and things that the scenario does not know
     about: float  # how far it is about the scenario, in [0, 1]
+    key: str  # the text in lower case: by it a repetition is known
+    labels: tuple[str, ...]  # letters and the words yes and no, where they name an option
     alarm: bool  # has a word that text which speaks to a judge cannot do without
 
 
@@ -158,7 +162,7 @@ class _Reader:
     __slots__ = (
         *("attributions", "chain", "content", "heads", "people", "said", "signed", "strangers"),
         *("clause_first", "first", "joined", "near", "size", "state", "ground", "verb"),
-        *("alarm", "awaits", "broken", "denied", "fresh", "goal", "believing", "leads", "negated", "open"),
+        *("alarm", "awaits", "broken", "denied", "fresh", "goal", "believing", "leads", "naming", "negated", "open"),
         *("perceiving", "since", "told"),
     )
 
@@ -176,6 +180,7 @@ class _Reader:
         self.verb = ""
         self.size = size  # words; punctuation is taken off when met
         self.alarm = False
+        self.naming = False
         self.goal = False
         self.negated = False  # a negation since the clause began
         self.since = False  # a negation since the last mention
@@ -200,6 +205,8 @@ class _Reader:
         ground = self.ground
         if kind & ALARM:
             self.alarm = True
+        if kind & NAMING:
+            self.naming = True
         if kind & BREAKS:
             if base == "and" and self.near is not None and place + 1 < len(tokens) and tokens[place + 1].kind & CAPITAL:
                 self.joined = self.near  # "Anna and Ben think": one subject
@@ -254,6 +261,8 @@ class _Reader:
             frozenset(self.heads),
             tuple(self.strangers),
             _about(self.content, self.ground),
+            text.lower(),
+            _labels(text) if self.naming else (),
             self.alarm,
         )
 
@@ -350,12 +359,22 @@ class _Reader:
 
 
 def _is_predicate(told: Word, known: frozenset[str]) -> bool:
-    """Whether a word goes on from a subject: an auxiliary, a mental verb, or a verb form of the scenario's own words."""
+    """Whether a word goes on from a subject: an auxiliary, a mental verb, or a verb of the scenario's own."""
     if told.base in lexicon.INVERTING:
         return True
     if told.kind & MENTAL:
         return not told.base.endswith("ing")
     return told.stem in known and told.base.endswith(("s", "ed")) and not told.kind & (OBJECT | ROLE)
+
+
+_LABEL = re.compile(r"\b(?i:option|choice|answer)(?i:\s{1,3}is)?\s{0,3}:?\s{0,3}\(?([A-Z])(?![\w'\u2019])|\(([A-Z])\)")
+_YES_OR_NO = re.compile(r"\b(yes|no)\b(?=\s{0,3}(?:[.,;:!?\"')]|$|fits\b|is\b|follows\b))", re.IGNORECASE)
+
+
+def _labels(text: str) -> tuple[str, ...]:
+    """The options that a sentence names by letter ("option B", "(B)"), and yes and no where they stand alone."""
+    letters = [match[1] or match[2] for match in _LABEL.finditer(text)]
+    return (*letters, *(match[1].lower() for match in _YES_OR_NO.finditer(text)))
 
 
 def _about(content: set[str], ground: Ground) -> float:

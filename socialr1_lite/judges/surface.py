@@ -12,7 +12,7 @@ WORDS_KEPT = 1 << 16  # distinct surface words whose properties are remembered
 
 CONTENT, NEGATES, BREAKS, CUTS, MENTAL, SKIPPED, PRONOUN, WRITER = (1 << bit for bit in range(8))
 LICENSED, GOAL, OBJECT, ROLE, CAPITAL, OWNING, PERCEIVING, OPPOSITE = (1 << bit for bit in range(8, 16))
-BELIEVING, ALARM, EVENT = (1 << bit for bit in range(16, 19))  # EVENT: more than a plain or an empty word
+BELIEVING, ALARM, EVENT, NAMING = (1 << bit for bit in range(16, 20))  # EVENT: more than a plain or an empty word
 
 TOKEN = re.compile(r"[^\W_]+(?:['\u2019-][^\W_]+)*|[,;:.!?\"“”—\u2013]")
 
@@ -76,6 +76,8 @@ def _properties(raw: str) -> Word:
         kind |= EVENT
     if plain in lexicon.ALARMS:
         kind |= ALARM | EVENT
+    if plain in lexicon.NAMINGS or (len(raw) == 1 and kind & CAPITAL):
+        kind |= NAMING | EVENT
     return Word(base, root, kind)
 
 

@@ -56,7 +56,7 @@ class References:
 
 # "does not know" may be an option's text, but it is also how every reasoner says so.
 _COMMON = frozenset(
-    ["he", "she", "they", "it", "does", "do", "did", "not", "know", "knows", "see", "sees", "think", "thinks", "feel", "feels", "is", "are", "was", "yes", "no"]
+    ("he", "she", "they", "it", "does", "do", "did", "not", "know", "knows", "see", "sees", "think", "thinks", "feel")
 )
 # What every alternative of LABEL needs: one of these words, or a letter on its own that is no article or pronoun.
 _KEYS = ("option", "choice", "alternative", "answer", "choose", "pick", "select", "go with")
