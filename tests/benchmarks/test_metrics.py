@@ -164,6 +164,12 @@ def test_motivebench_averages_six_orders_and_needs_all_three() -> None:
     assert value(scores, "accuracy") == pytest.approx(2 / 3)
 
 
+def test_motivebench_a_scenario_with_a_question_missing_has_no_all_three() -> None:
+    made = [*items("motivebench").values()][:2]
+    scores = BENCHMARKS["motivebench"].score([chose(item, item.scenario.gold[0], "o1") for item in made])
+    assert "all three" not in scores.metrics
+
+
 def test_motivebench_second_order_is_the_reverse() -> None:
     asks = BENCHMARKS["motivebench"].asks([items("motivebench")["Blog/0/1"]], 0, False)
     assert asks[1].scenario.options[0] == "To hide" and asks[1].scenario.gold == (5,)
