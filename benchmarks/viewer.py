@@ -157,7 +157,7 @@ def free_port() -> int:
 
 
 def wait_for(address: str) -> None:
-    for _ in range(240):
+    for _ in range(960):
         try:
             urllib.request.urlopen(address, timeout=2).close()
             return

@@ -3,6 +3,7 @@
     index = TraceIndex(run)                       run: RunFolder or path; the file lies in the user's cache
     index.refresh(progress)                       new rows; call again every few seconds while training writes
     index.page(where, sort, offset, limit)        list of scalar rows        index.count(where)
+    index.ids(where, sort)                        the ids of the whole filtered and sorted table, compactly
     index.neighbour(id, where, sort, +1 or -1)    the next or previous row within filter and sorting, or None
     index.position(id, where, sort)               how many rows come before it; None if filtered out
     index.get(id)                                 the full stored row, plus the scalars, plus "total"
@@ -15,6 +16,7 @@
     index.group_series(where)                     per step: groups, share flat, share of each cause, mean sd
     index.means(wanted, where, by="step")         per step, in one pass: means of many fields, shares of values
     index.counts(field, where, by="step")         per step: {by, n, values: {value: count}}; text, yes/no
+    index.tally(fields, where)                    every combination of the fields' values with its count
     index.facets(where)                           field -> value -> count, each without its own condition
     index.columns(fields, where)                  tuples for scatter plots and histograms
     index.prepare_search(progress)                builds the word index now; else the first search does
@@ -37,6 +39,7 @@ import os
 import sqlite3
 import tempfile
 import threading
+from array import array
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -110,6 +113,18 @@ class TraceIndex:
         order = Order.parse(sort).sql()
         return self._rows(f"WHERE {text} ORDER BY {order} LIMIT ? OFFSET ?", [*values, max(0, limit), max(0, offset)])
 
+    def ids(self, where: Filter | None = None, sort: str = "time") -> array[int]:
+        """The ids of the whole filtered and sorted table, 8 bytes each: for walking through it step by step."""
+        text, values = self._where(where)
+        sql = f"SELECT id FROM traces WHERE {text} ORDER BY {Order.parse(sort).sql()}"
+        return array("q", (row[0] for row in self._all(sql, values)))
+
+    def tally(self, names: Sequence[str], where: Filter | None = None) -> list[tuple[Any, ...]]:
+        """Every combination of these fields' values with its count, in one pass: [(value, ..., count)]."""
+        columns = ", ".join(field(name).column for name in names)
+        text, values = self._where(where)
+        return self._all(f"SELECT {columns}, count(*) FROM traces WHERE {text} GROUP BY {columns}", values)
+
     def neighbour(self, id: int, where: Filter | None = None, sort: str = "time", direction: int = 1) -> Row | None:
         """The row after (direction 1) or before (-1) row `id`; `id` itself need not pass the filter."""
         order, backwards = Order.parse(sort), direction < 0
@@ -129,9 +144,7 @@ class TraceIndex:
 
     def get(self, id: int) -> Row:
         """The whole stored row (prompt, completion, notes, ...) and the scalars. Raises RunLogError."""
-        scalars = self._rows("WHERE id = ?", [id])
-        if not scalars:
-            raise RunLogError(f"{self.run.path}: there is no trace number {id}")
+        scalars = self.scalars(id)
         name, offset, length = self._all(
             "SELECT name, offset, length FROM traces JOIN shards ON shards.id = shard WHERE traces.id = ?",
             [id],
@@ -142,7 +155,14 @@ class TraceIndex:
                 row = read_row(file.read(length), Path(name), offset)
         except FileNotFoundError:
             raise RunLogError(f"{self.run.path}: {name} is gone; was the run deleted?") from None
-        return scalars[0] | row
+        return scalars | row
+
+    def scalars(self, id: int) -> Row:
+        """The scalar row of that id. Raises RunLogError for no such row."""
+        found = self._rows("WHERE id = ?", [id])
+        if not found:
+            raise RunLogError(f"{self.run.path}: there is no trace number {id}")
+        return found[0]
 
     def find(
         self,

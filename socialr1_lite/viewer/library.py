@@ -24,6 +24,7 @@ DEFAULT_PLACE = Path("runs")
 PATIENCE_S = 0.35  # how long a page waits for an index before it is shown its progress
 REFRESH_S = 0.8  # an index looks for new rows at most this often
 LIVE_S = 120.0  # a running run that wrote nothing for so long is shown as silent
+REMEMBERED = 40  # answers a run; an order of 200,000 completions takes 1.6 MB
 IMPORTS = "imports"  # under the cache folder: runs made from foreign files
 
 
@@ -105,6 +106,8 @@ class OpenRun:
         stamp = self.stamp()
         known = self.memory.get(name)
         if known is None or known[0] != stamp:
+            while len(self.memory) >= REMEMBERED:
+                self.memory.pop(next(iter(self.memory)), None)
             known = self.memory[name] = (stamp, make())
         return known[1]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -124,13 +125,12 @@ def whole(index: TraceIndex, row: Mapping[str, Any]) -> tuple[Row, Scenario | No
 
 
 def traces(library: Library, asked: Asked) -> Json:
-    """A page of the trace table with its facets."""
+    """A page of the trace table."""
     run = library.run(asked.text("run"))
     told, sort, page = where(asked), sorting(asked), asked.whole("page", 1, 1, 10**7)
     asked.done()
     index = run.index()
-    facets = facets_of(run, index, told)
-    total = index.count(told)
+    total = run.remembered(f"count {_key(told)}", lambda: index.count(told))
     page = min(page, max(1, -(-total // PAGE)))
     rows = [listed(*whole(index, row)) for row in index.page(told, sort, (page - 1) * PAGE, PAGE)]
     return {
@@ -138,40 +138,49 @@ def traces(library: Library, asked: Asked) -> Json:
         "total": total,
         "page": page,
         "size": PAGE,
-        "seen": index.bounds()["rows"],
-        "facets": facets,
+        "seen": index.count({"superseded": None}),
         "sorts": list(SORTS),
         "notice": "; ".join(index.notices()[:3]),
     }
 
 
-def facets_of(run: OpenRun, index: TraceIndex, told: Json) -> dict[str, list[Json]]:
-    """Each facet's values and counts under the other conditions; kept until the run grows."""
-    return run.remembered(f"facets {sorted(told.items(), key=str)!r}", lambda: _facets(index, told))  # type: ignore[no-any-return]
+def facets(library: Library, asked: Asked) -> Json:
+    """Each facet's values and counts under the other conditions; asked for once the table is drawn."""
+    run = library.run(asked.text("run"))
+    told = where(asked)
+    asked.done()
+    index = run.index()
+    return {"facets": run.remembered(f"facets {_key(told)}", lambda: _facets(index, told))}
+
+
+def _key(told: Json) -> str:
+    return repr(sorted(told.items(), key=str))
 
 
 def _facets(index: TraceIndex, told: Json) -> dict[str, list[Json]]:
     found = index.facets(told)
-    facets = {
+    counted = {
         name: [{"value": _word(value), "n": n} for value, n in found[name].items() if value not in ("", None)]
         for name in ("phase", "outcome", "truncated", "flat", "dimension", "benchmark")
     }
     rest = {key: value for key, value in told.items() if not key.startswith("stage.")}
-    facets["stage_state"] = [
-        {"value": f"{stage}:{state}", "n": point["n"]}
-        for stage in STAGES
-        for point in stage_counts(index, stage, rest)
-        if (state := point["state"]) != "present"
-    ]
-    facets["flag"] = [{"value": name, "n": n} for name, flag in FLAGS.items() if (n := index.count({**told, **flag}))]
-    return facets
+    counted["stage_state"] = _stage_facets(index, rest)
+    counted["flag"] = [{"value": name, "n": n} for name, flag in FLAGS.items() if (n := index.count({**told, **flag}))]
+    return counted
 
 
-def stage_counts(index: TraceIndex, stage: str, told: Json) -> list[Json]:
-    """How often a stage is in each state."""
-    points = index.counts("superseded", told, by=f"stage.{stage}")
+def _stage_facets(index: TraceIndex, told: Json) -> list[Json]:
+    """How often each stage is in each state but the usual one."""
+    counts: Counter[tuple[str, str]] = Counter()
+    for *states, n in index.tally([f"stage.{stage}" for stage in STAGES], told):
+        for stage, state in zip(STAGES, states, strict=True):
+            if state is not None and state != "present":
+                counts[stage, state] += n
     return [
-        {"state": point[f"stage.{stage}"], "n": point["n"]} for point in points if point[f"stage.{stage}"] is not None
+        {"value": f"{stage}:{state}", "n": n}
+        for stage in STAGES
+        for (at, state), n in sorted(counts.items())
+        if at == stage
     ]
 
 
@@ -188,18 +197,28 @@ def trace(library: Library, asked: Asked) -> Json:
     identity = find(index, key) if key else _first(index, told, sort)
     row, scenario = whole(index, {"id": identity})
     siblings = index.group(row["gid"])
-    place = index.position(identity, told, sort)
     told_flat = index.group_facts(row["gid"])["cause"]
     return {
         "id": key_of(row),
         **stage_view(row, scenario, siblings, told_flat),
         "siblings": [_sibling(sibling) for sibling in siblings],
-        "previous": _key_or_none(index.neighbour(identity, told, sort, -1)),
-        "next": _key_or_none(index.neighbour(identity, told, sort, 1)),
-        "position": None if place is None else place + 1,
-        "of": index.count(told),
+        **_place(run, index, identity, told, sort),
         **_moments_around(index, row),
     }
+
+
+def _place(run: OpenRun, index: TraceIndex, identity: int, told: Json, sort: str) -> Json:
+    """Where a completion stands in the filter, and what comes before and after it."""
+    order = run.remembered(f"order {sort} {_key(told)}", lambda: index.ids(told, sort))
+    try:
+        at = order.index(identity)
+    except ValueError:  # outside the filter: its neighbours are those it would have
+        before, after = (index.neighbour(identity, told, sort, way) for way in (-1, 1))
+        return {"position": None, "of": len(order), "previous": _key_or_none(before), "next": _key_or_none(after)}
+    previous, following = (
+        key_of(index.scalars(order[place])) if 0 <= place < len(order) else None for place in (at - 1, at + 1)
+    )
+    return {"position": at + 1, "of": len(order), "previous": previous, "next": following}
 
 
 def _first(index: TraceIndex, told: Json, sort: str) -> int:

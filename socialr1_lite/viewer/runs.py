@@ -59,7 +59,8 @@ def pulse(library: Library, asked: Asked) -> Json:
     """Whether a run is being written, and whether it grew; asked every few seconds."""
     run = library.run(asked.text("run"))
     asked.done()
-    bounds = run.index().bounds()
+    index = run.index()
+    bounds = run.remembered("bounds", index.bounds)
     line = _line(run)
     return {
         "stamp": run.stamp(),

@@ -73,6 +73,7 @@ PAGES: dict[str, Callable[[Library, Asked], Any]] = {
     "pulse": runs.pulse,
     "overview": runs.overview,
     "traces": pages.traces,
+    "facets": pages.facets,
     "trace": pages.trace,
     "group": pages.group,
     "prompt": pages.prompt,

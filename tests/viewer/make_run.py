@@ -269,7 +269,7 @@ def make_run(
 
 
 def make_large(path: Path, *, completions: int = 200_000, size: int = 8, groups: int = 25, seed: int = 5) -> RunFolder:
-    """A run of any size: scored groups of a small pool, repeated over steps; about 2.5 KB of text a row."""
+    """A run of any size: scored groups of a small pool, repeated over steps; about 2.5 KB a row."""
     dice = random.Random(seed)
     stack = RewardStack(Rewards(), judge=WordyJudge())
     known = list(generate(300, seed=seed))
@@ -289,7 +289,7 @@ def make_large(path: Path, *, completions: int = 200_000, size: int = 8, groups:
             texts = [SCRIPTS[pick(share, dice)](scenario, dice) for _ in range(size)]
             pool.append((share, rows_of_group(scenario, texts, stack=stack, step=0, group=0, share=1.0)))
     steps = completions // (size * groups)
-    filler = " ".join(f"filler{i}" for i in range(120))
+    filler = "Said in passing: filler7."
     metrics = MetricsWriter(run, segment=run.begin_segment(0, ["train", "large"]))
     with TraceWriter(run) as traces:
         for step in range(steps):

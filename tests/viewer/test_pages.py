@@ -36,7 +36,7 @@ def test_filters_agree_with_a_plain_count(ask: Any, run: RunFolder) -> None:
 
 
 def test_facet_counts_are_what_choosing_them_gives(ask: Any) -> None:
-    facets = ask(pages.traces)["facets"]
+    facets = ask(pages.facets)["facets"]
     for name in ("outcome", "phase", "truncated", "flat", "dimension", "stage_state", "flag"):
         assert facets[name], name
         for facet in facets[name]:

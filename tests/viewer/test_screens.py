@@ -107,6 +107,7 @@ def test_keys_typed_into_a_field_stay_there(visit: Any) -> None:
 @pytest.mark.essential
 def test_a_pasted_link_shows_the_same_thing(visit: Any) -> None:
     page = visit("?run=first&screen=traces")
+    page.page.wait_for_selector('[data-facet="outcome:wrong"]')
     page.moved(lambda: page.page.click('[data-facet="outcome:wrong"]'))
     page.moved(lambda: page.page.click('th button:has-text("Reward")'))
     page.moved(lambda: page.page.click("tbody tr >> nth=2"))

@@ -167,7 +167,7 @@ async function show({ quiet = false } = {}) {
   document.title = [screen.title(state, data), 'socialr1_lite'].filter(Boolean).join(' · ');
   if (moved && !quiet) { window.scrollTo(0, 0); main.focus({ preventScroll: true }); } else window.scrollTo(0, y);
   if (!quiet) spoken.textContent = screen.title(state, data);
-  if (data && screen.after) screen.after(data, state);
+  if (data && screen.after) Promise.resolve(screen.after(data, state)).catch(() => {});
 }
 function trouble(wrong) {
   if (!wrong.told) console.error(wrong);

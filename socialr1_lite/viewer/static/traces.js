@@ -9,8 +9,9 @@ const wording = (facet, value) => {
 };
 const toggle = (key, value) => go({ [key]: readState()[key] === value ? null : value, page: null, screen: 'traces' });
 
-function facetList(data, state) {
-  const groups = Object.entries(data.facets).filter(([key, values]) => values.length > 1 || state[key]);
+const lastFacets = { run: null, facets: {} }; // shown until the new counts are there, so that nothing jumps
+function facetList(facets, state) {
+  const groups = Object.entries(facets).filter(([key, values]) => values.length > 1 || state[key]);
   const body = groups.map(([key, values]) => h('div', {}, h('h3', { id: `facet-${key}` }, FACET_TITLES[key] || key),
     h('div', { role: 'group', 'aria-labelledby': `facet-${key}` }, values.map(({ value, n }) => h('button', { 'aria-pressed': state[key] === value ? 'true' : 'false', 'data-facet': `${key}:${value}`, onclick: () => toggle(key, value) }, h('span', {}, wording(key, value)), h('span', { class: 'count' }, count(n)))))));
   const narrow = window.matchMedia('(max-width: 820px)').matches;
@@ -62,8 +63,21 @@ screens.traces = {
     return [
       h('div', { class: 'row spread' }, h('h1', {}, 'Traces'), h('div', { class: 'row' }, h('button', { id: 's1-fresh', class: 'chip warn hidden', onclick: () => show() }), search, a({ screen: 'exchange' }, { base: keep(FILTERS), class: 'button' }, 'Export'))),
       activeChips(state), data.notice && h('p', { class: 'note small' }, data.notice),
-      h('div', { class: 'table-view' }, facetList(data, state), h('div', { class: 'stack' }, data.rows.length ? [pages(data, state), traceTable(data, state), data.total > data.size && pages(data, state)] : empty('No completion matches', 'Take a filter away to see more.'))),
+      h('div', { class: 'table-view' }, facetList(lastFacets.run === state.run ? lastFacets.facets : {}, state), h('div', { class: 'stack' }, data.rows.length ? [pages(data, state), traceTable(data, state), data.total > data.size && pages(data, state)] : empty('No completion matches', 'Take a filter away to see more.'))),
     ];
+  },
+  async after(data, state) {
+    const told = await ask('facets', { run: state.run, ...filterOf(state) });
+    if (here.data !== data) return;
+    Object.assign(lastFacets, { run: state.run, facets: told.facets });
+    const old = main.querySelector('.facets'); if (!old) return;
+    const fresh = facetList(told.facets, state); const open = old.querySelector('details[open]');
+    if (open && fresh.querySelector('details')) fresh.querySelector('details').open = true;
+    const focused = document.activeElement && document.activeElement.dataset && document.activeElement.dataset.facet;
+    const typing = old.contains(document.activeElement) && document.activeElement.matches('input');
+    if (typing) old.replaceChildren(old.firstChild, ...[...fresh.childNodes].slice(1)); else old.replaceWith(fresh);
+    if (focused) { const again = [...main.querySelectorAll('[data-facet]')].find((node) => node.dataset.facet === focused); if (again) again.focus({ preventScroll: true }); }
+    main.dataset.facets = main.dataset.ready;
   },
   live(now, before) {
     const fresh = root.querySelector('#s1-fresh'); if (!fresh) return;
