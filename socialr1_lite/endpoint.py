@@ -211,7 +211,12 @@ class Endpoint:
         return Failure(f"{told}, after {self.settings.retries + 1} tries")
 
     def _complete(self, request: Request) -> Any:
-        return self._connected().chat.completions.create(
+        """The server's reply. The client's own time-out is for each read: a body that drips would never meet it."""
+        import openai
+        from openai.types.chat import ChatCompletion
+
+        deadline = time.monotonic() + self.settings.timeout_s
+        asking = self._connected().chat.completions.with_streaming_response.create(
             model=self.settings.model,
             messages=[dict(message) for message in request.messages],  # type: ignore[misc]
             max_tokens=request.max_tokens,
@@ -220,8 +225,34 @@ class Endpoint:
             seed=request.seed,
             extra_body=dict(self.settings.extra) or None,
         )
+        body = bytearray()
+        with asking as response:
+            try:
+                for piece in response.iter_bytes():
+                    body += piece
+                    if time.monotonic() > deadline:
+                        raise openai.APITimeoutError(request=response.http_request)
+            except openai.OpenAIError:
+                raise
+            except Exception as wrong:  # of the HTTP library below, which is not the same in every openai release
+                if "Timeout" in type(wrong).__name__:
+                    raise openai.APITimeoutError(request=response.http_request) from None
+                raise openai.APIConnectionError(message=str(wrong), request=response.http_request) from wrong
+        try:
+            told = json.loads(body)
+        except ValueError:
+            raise _Unusable("the reply is not JSON") from None
+        if not isinstance(told, dict):
+            raise _Unusable("the reply is not a JSON object")
+        return ChatCompletion.construct(**told)
 
     def _read(self, completion: Any) -> Answered:
+        try:
+            return self._read_choice(completion)
+        except (AttributeError, TypeError, KeyError, IndexError):
+            raise _Unusable("the reply is not a chat completion") from None
+
+    def _read_choice(self, completion: Any) -> Answered:
         if not getattr(completion, "choices", None):
             raise _Unusable("the reply has no choices")
         choice, usage = completion.choices[0], completion.usage
@@ -229,11 +260,13 @@ class Endpoint:
         # Reasoning servers may cut a thought off before any content: that is an empty reply, not a broken one.
         if text is None and choice.finish_reason not in ("stop", "length"):
             raise _Unusable(f"the reply has no content (finish reason {choice.finish_reason})")
+        if text is not None and not isinstance(text, str):
+            raise _Unusable("the reply's content is not text")
         return Answered(
             text=text or "",
             finish="length" if choice.finish_reason == "length" else "stop",
-            prompt_tokens=usage.prompt_tokens if usage else 0,
-            completion_tokens=usage.completion_tokens if usage else 0,
+            prompt_tokens=(usage.prompt_tokens or 0) if usage else 0,
+            completion_tokens=(usage.completion_tokens or 0) if usage else 0,
         )
 
     def _connected(self) -> openai.OpenAI:

@@ -34,14 +34,15 @@ ROWS = (
     {"sip", "runlog"},
     {"stories"},
     # 3: who judges
-    {"judges", "benchmarks"},
+    {"benchmarks"},
+    {"judges"},
     {"rewards"},
     # 4: what goes in, and the model
-    {"data", "policy"},
+    {"data", "policy", "pairs"},
     # 5: the acts, with the parts that several of them share
     {"progress", "rollout"},
     {"preflight", "heldout", "train_sft", "train_grpo", "evaluation", "plan"},
-    {"train", "train_judge", "evaluate", "score", "export", "doctor", "viewer"},
+    {"train", "train_judge", "evaluate", "score", "export", "doctor", "viewer", "judges.__main__"},
 )
 ROW = {room: number for number, row in enumerate(ROWS) for room in row}
 
@@ -104,6 +105,8 @@ def module_name(path: Path) -> str:
 
 
 def room(module: str) -> str:
+    if module.partition(".")[2] in ROW:
+        return module.partition(".")[2]  # a folder's command that is an act, of a later row than its folder
     return module.split(".")[1] if "." in module else ""
 
 

@@ -1,0 +1,194 @@
+"""Honest replies to real ToMBench rows and to generated stories, built when an audit runs: rows stay where they lie.
+
+The builder takes the reply's cues from the story's own sentences and its belief from the gold option; what the question
+asks about, and who else is in the story, it finds on its own, not with the judge's reading of the text.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from functools import lru_cache
+from pathlib import Path
+
+from socialr1_lite.judges.hacks import Honest
+from socialr1_lite.scenario import Scenario
+from socialr1_lite.sip import STAGES, parse, sentences
+
+NAME = re.compile(r"\b(?:(?:Mr|Mrs|Ms|Dr)\. )?[A-Z][a-z]+(?: [A-Z][a-z]+)?\b")
+NOT_NAMES = frozenset([  # capitalised words of short stories that name nobody
+    "The", "A", "An", "In", "On", "At", "One", "When", "After", "Before", "Then", "They", "He", "She", "It", "His",
+    "Her", "If", "This", "That", "There", "While", "During", "However", "Suddenly", "Finally", "As", "So", "But",
+    "And", "Because", "Although", "Later", "Today", "Now", "What", "Who", "Where", "Why", "How", "Does", "Do",
+    "Did", "Is", "Are", "Was", "Which", "Can", "Will", "Not", "Knows", "Yes", "No", "Both", "Some", "Most",
+    "Everyone", "Meanwhile", "Just", "Since", "With", "For", "From", "To", "Please", "Every", "Among", "Upon",
+    "Next", "Other", "Therefore", "Best", "Monday", "Friday", "Sunday", "Saturday", "Chinese", "English", "Western",
+    "Project", "Soon", "Out", "Of", "By", "Without",
+])  # fmt: skip
+PLACE = re.compile(r"[A-Za-z]+(?: [a-z]+)?")
+
+
+def tombench_rows(folder: Path, file: str) -> Iterator[Scenario]:
+    """The English half of one ToMBench file; missing options are NaN, one gold has a full stop."""
+    lines = (folder / "ToMBench" / "data" / f"{file}.jsonl").read_text("utf-8").splitlines()
+    for number, line in enumerate(lines):
+        row = json.loads(line)
+        told = [row[f"OPTION-{letter}"] for letter in "ABCD"]
+        options = tuple(
+            re.sub(rf"^\s*{x}\s*[.:]\s*", "", o) for x, o in zip("ABCD", told, strict=True) if isinstance(o, str)
+        )
+        gold = "ABCD".index(row["答案\nANSWER"].strip(" ."))
+        if gold < len(options):
+            yield Scenario(f"tombench/{file}/{number}", row["STORY"], row["QUESTION"], options, (gold,))
+
+
+def tombench_files(folder: Path) -> list[str]:
+    """Names of the files in the folder, without ending."""
+    return sorted(path.stem for path in (folder / "ToMBench" / "data").glob("*.jsonl"))
+
+
+def names_in(text: str) -> list[str]:
+    """Capitalised names in order of first mention."""
+    found: dict[str, None] = {}
+    for match in NAME.finditer(text):
+        words = [word for word in match.group().split() if word not in NOT_NAMES]
+        if words:
+            found.setdefault(" ".join(words))
+    return list(found)
+
+
+def honest_reply(scenario: Scenario) -> Honest | None:
+    """An honest reply to a row whose question asks about a named person; None for the other rows."""
+    person = asked_person(scenario)
+    if person is None:
+        return None
+    gold = scenario.gold_text.strip(" .")
+    belief, denial, response = statement(scenario, person, gold)
+    if not belief:
+        return None
+    question = scenario.question.strip().rstrip("?. ")
+    others = tuple(
+        name
+        for name in names_in(scenario.story)
+        if not set(name.split()) & set(person.split()) and name.count(" ") == person.count(" ")
+    )
+    return Honest(
+        scenario,
+        (
+            cues(scenario, person, gold),
+            f"From this one can tell what {person} has in mind: {belief}.",
+            f"{person} wants to act on it, and the question asks: {question[0].lower()}{question[1:]}.",
+            response,
+        ),
+        scenario.letters[scenario.gold[0]],
+        person,
+        others,
+        belief,
+        denial,
+    )
+
+
+def asked_person(scenario: Scenario) -> str | None:
+    """The person behind the question's auxiliary or possessive, by a list of question forms."""
+    name = r"((?:(?:Mr|Mrs|Ms|Dr)\. )?[A-Z][a-z]+(?: [A-Z][a-z]+)?)"
+    for form in (
+        rf"\b(?:does|do|did|will|can|is|think) {name}\b(?!['’]s| [A-Z])",
+        rf"\bbehind {name}(?:'s)? (?:taking|action|behavior)",
+        rf"\b(?:are|is) {name}'s (?:real |true )?(?:feelings?|reaction|emotion|attitude)",
+    ):
+        match = re.search(form, scenario.question)
+        if match and match[1] in names_in(scenario.story) and match[1] not in NOT_NAMES:
+            return match[1]
+    return None
+
+
+def statement(scenario: Scenario, person: str, gold: str) -> tuple[str, str, str]:
+    """What the person has in mind, the same turned round, and the response that follows from it."""
+    words = gold.removeprefix("Because ").split()
+    first = words[0].strip(",").lower()
+    if first in ("yes", "no"):
+        return "", "", ""
+    if first == "knows":
+        rest = gold.partition(",")[2].strip()
+        where = f" that it is {rest}" if rest else " it"
+        return (
+            f"{person} knows{where} now",
+            f"{person} does not know{where} now",
+            f"So {person} knows it now" + (f", namely {rest}." if rest else "."),
+        )
+    if gold.lower() == "does not know":
+        return (
+            f"{person} was not there to see it and does not know it",
+            f"{person} was there to see it and knows it",
+            f"So {person} does not know it.",
+        )
+    if len(words) <= 2:
+        value = gold if names_in(gold) == [gold] else gold.lower()
+        verb = "feels" if re.search(r"feel|emotion|mood|react|appear", scenario.question) else "thinks of"
+        return (
+            f"{person} {verb} {value} here, and nothing else",
+            f"{person} never {verb} {value} here",
+            f"So what fits is {value}, as {person} has it in mind.",
+        )
+    middle = max(1, len(words) // 2)
+    paraphrase = " ".join([*words[:middle], "(it seems)", *words[middle:]])
+    if not names_in(words[0]):
+        paraphrase = paraphrase[0].lower() + paraphrase[1:]
+    return (
+        f"{person} thinks that {paraphrase}",
+        f"{person} does not think that {paraphrase}",
+        f"What fits that is option {scenario.letters[scenario.gold[0]]}, {' '.join(words[:8])}.",
+    )
+
+
+def cues(scenario: Scenario, person: str, gold: str) -> str:
+    """At most half of the story's sentences (of its clauses when it is one sentence): those nearest to the question."""
+    spans = sentences(scenario.story)
+    pieces = [scenario.story[start:end] for start, end in spans]
+    if len(pieces) < 3:
+        pieces = [part for piece in pieces for part in re.split(r"(?<=[,;])\s", piece)]
+    wanted = words_of(f"{scenario.question} {gold} {person}")
+    ranked = sorted(range(len(pieces)), key=lambda i: (-len(words_of(pieces[i]) & wanted), i))
+    kept = sorted(ranked[: max(1, len(pieces) // 2)][:3])
+    told = [pieces[i].strip(' ,;."“”') for i in kept]
+    return " ".join(f"{piece[0].upper()}{piece[1:]}." for piece in told if piece)
+
+
+@lru_cache(maxsize=4096)
+def words_of(text: str) -> frozenset[str]:
+    """The longer words of a text."""
+    return frozenset(word for word in re.findall(r"[a-z]+", text.lower()) if len(word) > 3)
+
+
+MIND = re.compile(r"\b(thinks|believes|supposes|assumes|is convinced)\b")
+DENIED = {"thinks": "think", "believes": "believe", "supposes": "suppose", "assumes": "assume"}
+
+
+def honest_gold(scenario: Scenario, completion: str) -> Honest:
+    """A generated scenario's gold reply in parts, with its deciding claim's holder and the claim turned round."""
+    if scenario.facts is None:
+        raise ValueError(f"{scenario.id}: only a generated scenario has a gold reply")
+    reply = parse(completion, scenario.options)
+    encoding, interpretation, goal, response = (reply.stage_text(stage) for stage in STAGES)
+    stages = (encoding, interpretation, goal, response)
+    claim = scenario.facts.claims[0]
+    person = (*claim.holders, claim.subject)[0]
+    if person not in scenario.facts.people:
+        person = scenario.facts.people[0]
+    asked = person in scenario.question or person in scenario.options
+    others = tuple(one for one in scenario.facts.people if one != person) if asked else ()
+    start, end = sentences(stages[1])[0]
+    belief = stages[1][start:end]
+    return Honest(scenario, stages, reply.answer_text, person, others, belief, denied(belief))
+
+
+def denied(belief: str) -> str:
+    """The statement turned round: knowing for not knowing, else a denied first thought."""
+    if "does not know" in belief:
+        return belief.replace("does not know", "knows", 1)
+    if " knows " in belief:
+        return belief.replace(" knows ", " does not know ", 1)
+    return MIND.sub(
+        lambda told: f"does not {DENIED[told[1]]}" if told[1] in DENIED else "is not convinced", belief, count=1
+    )
