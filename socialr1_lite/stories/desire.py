@@ -19,12 +19,13 @@ from socialr1_lite.stories.framing import (
     persons,
     place_of,
     pondering,
+    recasts,
     state_claim,
     turned,
     wants,
     will,
 )
-from socialr1_lite.stories.plots import Plot, recast
+from socialr1_lite.stories.plots import Plot
 from socialr1_lite.stories.scenes import TABLE, menu, swaps, tastes
 from socialr1_lite.stories.wording import LEXICON
 from socialr1_lite.stories.world import World
@@ -34,12 +35,12 @@ from socialr1_lite.stories.world import World
 FALSE_OF_TWO, FALSE_OF_THREE = 0.5, 0.9
 FAVOURITE_LEFT = 1 / 3  # share of families in which the favourite can be had: one of three dishes
 RANKED = (
-    "As everyone knew, {a} liked the {r0} best, then the {r1} and then the {r2}, and {b} liked them in "
-    "the opposite order.",
-    "Everyone knew the order in which {a} liked the dishes, the {r0}, the {r1}, the {r2}, and that {b} "
-    "liked them in reverse.",
-    "It was well known that {a} put the {r0} first, the {r1} second and the {r2} last, and that {b} did "
-    "just the opposite.",
+    "It was well known that {a} liked the {r0} best, then the {r1} and then the {r2}, "
+    "and that {b} liked them in the opposite order.",
+    "Everyone knew the order in which {a} liked the dishes, the {r0}, the {r1}, the {r2}, "
+    "and that {b} liked them in reverse.",
+    "It was well known that {a} put the {r0} first, the {r1} second and the {r2} last, "
+    "and that {b} did just the opposite.",
 )
 RANKED_BY_ALL = (
     "All of them liked the {r0} best, then the {r1} and then the {r2}.",
@@ -164,7 +165,7 @@ def chooses(request: Request) -> Family | None:
                 ("order of tastes", turned(sense, "r0", "r1")),
                 ("order of tastes", turned(sense, "r1", "r2")),
             ],
-            retold=_about_other(plot, foods),
+            retold=lambda plot: _about_other(plot, foods),
             scenery=len(ponder),
             things=tuple(foods),
             marked=frozenset({"reality", "favourite"}),
@@ -223,12 +224,6 @@ def who_asks(request: Request) -> Family | None:
         mover = next((s.event.actor for s in reversed(plot.steps) if s.event.kind == "move"), None)
         return [("last actor", mover), *(("asks for another dish", name) for name in plot.cast)]
 
-    retold = [
-        ("people exchanged", other)
-        for name in plot.cast
-        if name != target
-        if (other := recast(plot, LEXICON[request.split], target, name)) is not None
-    ]
     goal = wants(target, "to get the best dish that is left", "to get the worst dish that is left")
 
     def aim(world: World, sense: Sense) -> Claim:
@@ -244,7 +239,7 @@ def who_asks(request: Request) -> Family | None:
             claims,
             aim,
             readings,
-            retold=retold,
+            retold=lambda plot: recasts(request, plot, target),
             scenery=1,
             things=tuple(foods),
             marked=frozenset({"last actor"}),
@@ -347,8 +342,8 @@ def brings(request: Request) -> Family | None:
 MATES = (
     "{s} always wants to eat the same dish as {y}, while {t} always leaves {y} the dish that {y} likes best.",
     "{t} always leaves {y} the dish that {y} likes best, while {s} always wants to eat the same dish as {y}.",
-    "Above all, {s} wants to share the favourite dish of {y}, whereas {t} wants to leave it for {y}.",
-    "Above all, {t} wants to leave the favourite dish of {y} for {y}, whereas {s} wants to share it.",
+    "{s} makes it a rule to eat what {y} likes best, while {t} makes it a rule to leave {y} what {y} likes best.",
+    "{t} makes it a rule to leave {y} what {y} likes best, while {s} makes it a rule to eat what {y} likes best.",
 )
 TAKES = (
     "Left to {self_a}, {a} would rather eat the {own}, but that matters less to {her_a}, and now {she_a} "
@@ -437,10 +432,10 @@ def shares(request: Request) -> Family | None:
 
 
 RATHER = (
-    "As everyone knew, {a} would rather have the {p} than the {n}, and {b} rather the {n} than the {p}.",
-    "As everyone knew, {b} would rather have the {n} than the {p}, and {a} rather the {p} than the {n}.",
-    "Everyone was aware that {a} liked the {p} more than the {n}, and {b} the {n} more than the {p}.",
-    "Everyone was aware that {b} liked the {n} more than the {p}, and {a} the {p} more than the {n}.",
+    "It was well known that {a} would rather have the {p} than the {n} and {b} rather the {n} than the {p}.",
+    "It was well known that {b} would rather have the {n} than the {p} and {a} rather the {p} than the {n}.",
+    "All of them knew that {a} liked the {p} more than the {n} and {b} the {n} more than the {p}.",
+    "All of them knew that {b} liked the {n} more than the {p} and {a} the {p} more than the {n}.",
 )
 MAY_OPEN = (
     "Now {a} may open one container and keep what is in it.",

@@ -18,13 +18,14 @@ from socialr1_lite.stories.framing import (
     family,
     persons,
     place_of,
+    recasts,
     state_claim,
     thinking,
     turned,
     wants,
 )
-from socialr1_lite.stories.plots import Plot, recast
-from socialr1_lite.stories.wording import LEXICON, PHRASES, listed
+from socialr1_lite.stories.plots import Plot
+from socialr1_lite.stories.wording import PHRASES, listed
 from socialr1_lite.stories.world import World
 
 FALSE_BELIEFS = 0.6  # share of families whose first story hangs on a false belief; its twin is often a true one
@@ -339,12 +340,6 @@ def who_feels(request: Request) -> Family | None:
         knows: list[Reading] = [("knows better", n) for n in plot.cast if world.knows((n,), ("where", plot.thing))]
         return [("last mover", mover), *knows, *(("another belief", name) for name in plot.cast)]
 
-    retold = [
-        ("people exchanged", other)
-        for name in plot.cast
-        if name != target
-        if (other := recast(plot, LEXICON[request.split], target, name)) is not None
-    ]
     goal = wants(asker, f"to find the {plot.thing}", f"to hide the {plot.thing}")
     return family(
         request,
@@ -361,7 +356,7 @@ def who_feels(request: Request) -> Family | None:
             claims,
             lambda world, sense: goal,
             readings,
-            retold=retold,
+            retold=lambda plot: recasts(request, plot, target),
             scenery=1,
             marked=frozenset({"last mover"}),
         ),

@@ -12,12 +12,12 @@ from dataclasses import dataclass, field, replace
 
 from socialr1_lite.scenario import Claim
 from socialr1_lite.stories.base import Dice, Draft, Family, Request
-from socialr1_lite.stories.plots import Plot, Step, decisive, edits
+from socialr1_lite.stories.plots import Plot, Step, decisive, edits, recast
 from socialr1_lite.stories.wording import LEXICON, THEIR, THEM, say
 from socialr1_lite.stories.world import MODIFIERS, Event, World, where
 
 ATTEMPTS = 12  # choices of people that are tried in one story
-SHORTEST = 9  # sentences without the frames
+SHORTEST = 11  # sentences without the frames
 SENSE_FIRST = 0.4  # share of families whose twin changes the frame rather than the events, where both can
 
 Sense = Mapping[str, str]
@@ -54,7 +54,7 @@ class Asked:
     goal: Callable[[World, Sense], Claim]
     readings: Callable[[World, Sense], Sequence[Reading]]
     turns: Sequence[tuple[str, Sense]] = ()
-    retold: Sequence[tuple[str, Plot]] = ()
+    retold: Callable[[Plot], Sequence[tuple[str, Plot]]] = lambda plot: ()
     stated: int = 2
     things: tuple[str, ...] = ()
     idle: int = 0
@@ -133,11 +133,17 @@ def _changes(request: Request, asked: Asked, tale: Tale) -> list[tuple[str, Tale
         for name, steps in edits(dice, tale.plot, LEXICON[request.split])
     ]
     events = [(name, other) for name, other in events if other.plot.sentences != told]
-    events += [*unsaid(tale), *((name, replace(tale, plot=plot)) for name, plot in asked.retold)]
+    events += [*unsaid(tale), *((name, replace(tale, plot=plot)) for name, plot in asked.retold(tale.plot))]
     dice.shuffle(events)
     senses = [(name, replace(tale, sense=sense)) for name, sense in asked.turns if sense != tale.sense]
     dice.shuffle(senses)
     return senses + events if dice.chance(SENSE_FIRST) else events + senses
+
+
+def recasts(request: Request, plot: Plot, one: str) -> list[tuple[str, Plot]]:
+    """The plots in which this person and another one have changed parts."""
+    others = [recast(plot, LEXICON[request.split], one, name) for name in plot.cast if name != one]
+    return [("people exchanged", other) for other in others if other is not None]
 
 
 def unsaid(tale: Tale) -> list[tuple[str, Tale]]:
@@ -158,7 +164,9 @@ def _draft(asked: Asked, tale: Tale) -> Draft:
     assert gold is not None  # `family` takes only tales with an answer
     opening = [_capital(phrase.format_map(sense)) for phrase in tale.opening]
     closing = [_capital(phrase.format_map(sense)) for phrase in tale.closing]
-    at = next(i for i, step in enumerate(plot.steps) if step.event.kind == "put")
+    asked_at = next(i for i, s in enumerate(plot.steps) if s.event.kind == "put" and s.event.thing == plot.thing)
+    begun = max(i for i in plot.openings if i < asked_at)
+    at = next(i for i, step in enumerate(plot.steps) if i > begun and step.event.kind == "put")
     told = list(plot.sentences)
 
     def moved(i: int) -> int:

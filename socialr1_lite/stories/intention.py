@@ -259,7 +259,7 @@ def plants(request: Request) -> Family | None:
     ponder, goal = pondering(request, chain[:-1], f"what {x} will do with the {one}")
 
     def aim(world: World, sense: Sense) -> Claim:
-        show, hide = f"to let {y} see the {one}", f"to hide the {one} from {y}"
+        show, hide = f"{y} to come across the {one}", f"{y} to miss the {one}"
         return goal or (wants(x, show, hide) if sense["f"] == one else wants(x, hide, show))
 
     return family(

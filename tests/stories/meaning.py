@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 
+import pytest
+
 from socialr1_lite.judges import build_judge
 from socialr1_lite.scenario import Scenario
 from socialr1_lite.sip import STAGES, parse
@@ -98,6 +100,6 @@ def check_gold_replies(scenarios: list[Scenario]) -> None:
         reply = parse(gold_reply(s, seed=i), s.options)
         assert reply.answer == s.gold[0]
         scores = facts.judge([reply], s)[0].scores
-        assert scores == dict.fromkeys(STAGES, 1.0), (s.id, scores, reply.text)
+        assert scores == pytest.approx(dict.fromkeys(STAGES, 1.0)), (s.id, scores, reply.text)
         value = sum(rules.judge([reply], s)[0].scores[stage] or 0.0 for stage in STAGES) / len(STAGES)
         assert value >= 0.9, (s.id, value, reply.text)

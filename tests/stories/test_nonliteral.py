@@ -91,7 +91,7 @@ def test_a_lie_needs_a_speaker_who_believes_otherwise(monkeypatch, steps, slot, 
 def test_a_faux_pas_needs_a_speaker_who_does_not_know(scenarios):
     for s in (s for s in scenarios if s.meta["template"] == "faux pas"):
         believed, real = (
-            next(c.value for c in s.facts.claims if c.holders == holders) for holders in ((_speaker(s),), ())
+            next(c.value for c in s.facts.claims[1:] if c.holders == holders) for holders in ((_speaker(s),), ())
         )
         hearer = re.search(r"to (\w+) about", s.question)[1]
         assert ("insult" in s.gold_text) == believed.endswith(hearer)
