@@ -149,7 +149,9 @@ def test_the_plain_log_probabilities_are_the_textbook_ones_with_their_gradient()
 
 
 def test_plain_log_probabilities_leave_out_what_was_not_asked_for():
-    told = room.PlainLogProbs.apply(torch.randn(3, 4), torch.randn(5, 4), None, torch.tensor([0, 1, 2]), 1.0, 9, 2.0, 1.0, ())
+    told = room.PlainLogProbs.apply(
+        torch.randn(3, 4), torch.randn(5, 4), None, torch.tensor([0, 1, 2]), 1.0, 9, 2.0, 1.0, ()
+    )
     assert [value is None for value in told] == [False, True, True, True, True]
 
 

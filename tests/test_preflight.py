@@ -39,7 +39,9 @@ def test_one_completion_in_form_is_no_obstacle(scenario):
 
 
 def test_additive_mode_can_learn_without_the_gate(scenario):
-    recipe = Recipe.model_validate(RECIPE.model_dump() | {"rewards": RECIPE.rewards.model_dump() | {"mode": "additive"}})
+    recipe = Recipe.model_validate(
+        RECIPE.model_dump() | {"rewards": RECIPE.rewards.model_dump() | {"mode": "additive"}}
+    )
     assert look(ScriptedPolicy(lambda _: BROKEN), scenario, recipe).obstacles == ()
 
 
@@ -63,7 +65,9 @@ def test_flat_groups_are_a_warning_that_says_so(scenario):
 
 def test_a_template_that_opens_the_think_block_is_told_and_read_rightly(scenario):
     inside = RIGHT.split("<think>", 1)[1]
-    found = look(ScriptedPolicy(lambda i: inside if i % 2 else WRONG.split("<think>", 1)[1], tail="<think>\n"), scenario)
+    found = look(
+        ScriptedPolicy(lambda i: inside if i % 2 else WRONG.split("<think>", 1)[1], tail="<think>\n"), scenario
+    )
     assert found.prefilled
     assert all(scored.score.components["format"] == 1 for scored in found.completions)
 

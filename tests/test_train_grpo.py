@@ -168,14 +168,18 @@ def test_an_infinite_advantage_is_stored_as_none(scenario):
 
 
 def test_every_setting_that_unsloth_rewrites_is_told():
-    policy = SimpleNamespace(model=SimpleNamespace(config=SimpleNamespace(dtype="bfloat16")), quantized=False, device="cpu")
+    policy = SimpleNamespace(
+        model=SimpleNamespace(config=SimpleNamespace(dtype="bfloat16")), quantized=False, device="cpu"
+    )
     settings = grpo_settings(recipe(), policy, Path("out"))
     missing = [name for name in REWRITTEN_ON_A_GPU if settings.get(name) is None]
     assert missing == []
 
 
 def test_the_upper_clip_is_told_even_where_the_recipe_leaves_it_out():
-    policy = SimpleNamespace(model=SimpleNamespace(config=SimpleNamespace(dtype="float32")), quantized=False, device="cpu")
+    policy = SimpleNamespace(
+        model=SimpleNamespace(config=SimpleNamespace(dtype="float32")), quantized=False, device="cpu"
+    )
     settings = grpo_settings(recipe(), policy, Path("out"))
     assert settings["epsilon_high"] == settings["epsilon"] == 0.2
     assert (settings["bf16"], settings["fp16"]) == (False, False)
