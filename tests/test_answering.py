@@ -41,7 +41,7 @@ class Echo:
         for place in reversed(range(len(prompts))):  # in any order
             text = prompts[place][0]["content"]
             self.asked.append(text)
-            on_done(place, Told(f"{text} {sampling.seed}", 1, self._finish))
+            on_done({place: Told(f"{text} {sampling.seed}", 1, self._finish)})
 
 
 def test_replies_come_back_in_the_order_of_the_prompts(tmp_path: Path) -> None:

@@ -45,7 +45,7 @@ class Told:
     prefilled: bool = False
 
 
-OnDone = Callable[[int, Told], None]
+OnDone = Callable[[Mapping[int, Told]], None]
 
 
 class Answerer(Protocol):
@@ -55,7 +55,7 @@ class Answerer(Protocol):
     identity: str
 
     def answer(self, prompts: Sequence[Messages], sampling: Sampling, on_done: OnDone) -> None:
-        """Answer every prompt; call on_done(index, reply) for each, in any order."""
+        """Answer every prompt; call on_done({index: reply, …}) for each batch, in any order."""
 
 
 class PolicyAnswerer:
@@ -86,8 +86,12 @@ class PolicyAnswerer:
                 batch_size=self._batch_size,
                 template=self._template,
             )
-            for place, reply in zip(chunk, replies, strict=True):
-                on_done(place, Told(reply.text, reply.tokens, reply.finish, prefills_think(texts[place])))
+            on_done(
+                {
+                    place: Told(reply.text, reply.tokens, reply.finish, prefills_think(texts[place]))
+                    for place, reply in zip(chunk, replies, strict=True)
+                }
+            )
 
 
 class EndpointAnswerer:
@@ -119,9 +123,9 @@ class EndpointAnswerer:
 
         def told(place: int, outcome: object) -> None:
             if isinstance(outcome, Answered):
-                on_done(place, Told(outcome.text, outcome.completion_tokens, outcome.finish, self._prefilled))
+                on_done({place: Told(outcome.text, outcome.completion_tokens, outcome.finish, self._prefilled)})
             else:
-                on_done(place, Told(str(getattr(outcome, "reason", "")), 0, "failed"))
+                on_done({place: Told(str(getattr(outcome, "reason", "")), 0, "failed")})
 
         self.endpoint.ask(self.requests(prompts, sampling), told)
 
@@ -175,13 +179,15 @@ class VllmAnswerer:
             use_tqdm=False,
         )
         tokenizer = self._llm.get_tokenizer()
+        told = {}
         for place, reply in enumerate(replies):
             rendered = tokenizer.apply_chat_template(
                 _dicts(prompts[place]), tokenize=False, add_generation_prompt=True, **self._template
             )
             output = reply.outputs[0]
             finish = "length" if output.finish_reason == "length" else "stop"
-            on_done(place, Told(output.text, len(output.token_ids), finish, prefills_think(rendered)))
+            told[place] = Told(output.text, len(output.token_ids), finish, prefills_think(rendered))
+        on_done(told)
 
 
 class ReplyStore:
@@ -239,11 +245,11 @@ def ask_all(
         if key not in replies:
             wanted.setdefault(seed, {})[key] = prompt
 
-    def done(key: str, told: Told) -> None:
+    def done(told: Mapping[str, Told]) -> None:
         nonlocal answered
-        replies[key] = told
-        store.keep({key: told})
-        answered += times[key]
+        replies.update(told)
+        store.keep(told)
+        answered += sum(times[key] for key in told)
         on_progress(answered)
 
     for seed, asked in wanted.items():
@@ -251,7 +257,7 @@ def ask_all(
         answerer.answer(
             list(asked.values()),
             replace(sampling, seed=seed),
-            lambda place, told, order=order: done(order[place], told),  # type: ignore[misc]
+            lambda told, order=order: done({order[place]: one for place, one in told.items()}),  # type: ignore[misc]
         )
     return [replies[key] for key, _ in keys]
 
