@@ -61,6 +61,17 @@ def test_cues_must_be_in_the_story_and_chosen_from_it(text: str, low: float, hig
     assert low <= with_stage(0, text) <= high
 
 
+def test_somebody_added_to_a_cue_makes_it_another_cue() -> None:
+    story = "Ada leaves the house. Ben hides the ring in the jar. Cleo sings a song upstairs."
+    scenario = Scenario("x/7", story, "Does Ada know where the ring is?", ("Yes", "No"), (1,))
+    rest = ("Ada does not know where the ring is.", "Ada wants the ring.", "So the answer is no.")
+    told = [
+        judged(cue, *rest, scenario=scenario)["cue_encoding"]
+        for cue in ("Ben hides the ring in the jar.", "Ben and Cleo hide the ring in the jar.")
+    ]
+    assert told == [1.0, 0.0]
+
+
 def test_a_story_of_one_clause_cannot_be_selected_from() -> None:
     short = Scenario("x/1", "Mara hid the violin in the trunk.", "Where does Mara think it is?", ("trunk", "box"), (0,))
     scores = judged(
