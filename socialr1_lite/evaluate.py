@@ -229,7 +229,13 @@ class Session:
         asks = benchmark.asks(items, plan.seed, False)
         begun = time.monotonic()
         games = episodes.play(
-            asks, (self.model, partner, judge), plan.sampling, store, max_turns=self.told.max_turns, say=say
+            asks,
+            (self.model, partner, judge),
+            plan.sampling,
+            store,
+            max_turns=self.told.max_turns,
+            judge_tokens=self.told.judge_tokens,
+            say=say,
         )
         started.records = [
             (_turn_of(game.ask, number), 0, prompt, told, [game.answer])
@@ -450,6 +456,7 @@ def _parser() -> argparse.ArgumentParser:
     played("--partner", default="self", metavar="WHO", help="self, a model, or URL#MODEL")
     played("--judge", default="self", metavar="WHO", help="self, a model, or URL#MODEL")
     played("--max-turns", type=_at_least(1), default=20)
+    played("--judge-tokens", type=_at_least(1), default=episodes.JUDGE_TOKENS, metavar="N", help="of one judgement")
     return parser
 
 

@@ -47,6 +47,7 @@ def play(
     store: ReplyStore,
     *,
     max_turns: int = MAX_TURNS,
+    judge_tokens: int = JUDGE_TOKENS,
     say: Callable[[str], None] = lambda _: None,
 ) -> list[Played]:
     """Play and judge every episode. players: the model under test, its partner, the judge."""
@@ -60,7 +61,7 @@ def play(
         _move(mine, model, sampling, store, ours=True)
         _move(theirs, partner, sampling, store, ours=False)
         say(f"{sum(game.turn is None for game in games)} of {len(games)} episodes over")
-    _judge(games, judge, sampling, store)
+    _judge(games, judge, replace(sampling, max_new_tokens=judge_tokens), store)
     say(f"{sum(game.scores is not None for game in games)} of {len(games)} episodes judged")
     return games
 
@@ -87,7 +88,6 @@ def _judge(games: Sequence[Played], judge: Answerer, sampling: Sampling, store: 
     for attempt in range(JUDGE_TRIES):
         how = replace(
             sampling,
-            max_new_tokens=JUDGE_TOKENS,
             temperature=RETRY_TEMPERATURE if attempt else 0.0,
             seed=sampling.seed + attempt,
         )
