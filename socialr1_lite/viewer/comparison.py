@@ -169,8 +169,12 @@ def _tiles(common: Sequence[str], sides: Sequence[Mapping[str, Side]], kinds: Ma
         {"label": "Right answers", "value": f"{100 * shares[1]:.1f} %", "note": f"{100 * shares[0]:.1f} % on the left"},
         {"label": "Mean reward", "value": f"{totals[1]:.2f}", "note": f"{totals[0]:.2f} on the left"},
         {"label": "Fixed", "value": str(fixed), "note": "wrong on the left, right on the right"},
-        {"label": "Broken", "value": str(broken), "note": f"sign test p = {sign_test(fixed, broken):.3f}"},
+        {"label": "Broken", "value": str(broken), "note": f"sign test p {_small(sign_test(fixed, broken))}"},
     ]
+
+
+def _small(p: float) -> str:
+    return "< 0.001" if p < 0.001 else f"= {p:.3f}"
 
 
 def sign_test(wins: int, losses: int) -> float:

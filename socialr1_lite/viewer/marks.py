@@ -69,7 +69,7 @@ def best_match(said: str, story: Sequence[frozenset[str]], least: float) -> int 
         return None
     shared = [len(words & told) for told in story]
     top = max(range(len(shared)), key=shared.__getitem__, default=None)
-    enough = max(least * len(words), min(COMMON_AT_LEAST, len(words)))
+    enough = max(least * len(words), COMMON_AT_LEAST)
     return top if top is not None and shared[top] >= enough else None
 
 
