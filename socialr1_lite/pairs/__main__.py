@@ -1,0 +1,56 @@
+"""Make preference pairs for a reward model, or look for what gives them away.
+
+    python -m socialr1_lite.pairs --n 4000 --seed 11 -o pairs.jsonl
+    python -m socialr1_lite.pairs audit pairs.jsonl
+
+Exit status 1 when length or a bag of words tells the chosen text from the rejected one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from socialr1_lite.errors import DataError, command
+from socialr1_lite.pairs import make_pairs, read_pairs, write_pairs
+from socialr1_lite.pairs.audit import as_text, audit
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one of the two commands; returns the exit status."""
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    if arguments[:1] == ["audit"]:
+        return _audit(arguments[1:])
+    given = _parser().parse_args(arguments)
+    if given.n < 1:
+        raise DataError(f"--n {given.n}: give 1 or more")
+    names = [name.strip() for name in given.dimensions.split(",") if name.strip()]
+    pairs = make_pairs(given.n, seed=given.seed, split=given.split, dimensions=names)
+    print(f"{write_pairs(Path(given.output), pairs)} pairs in {given.output}", file=sys.stderr)
+    return 0
+
+
+def _audit(arguments: Sequence[str]) -> int:
+    parser = argparse.ArgumentParser(prog="python -m socialr1_lite.pairs audit")
+    parser.add_argument("file", type=Path, help="pairs, one JSON object a line")
+    shortcuts = audit(read_pairs(parser.parse_args(arguments).file))
+    print(as_text(shortcuts))
+    return 1 if any(one.works for one in shortcuts) else 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m socialr1_lite.pairs", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--n", type=int, default=4000, help="pairs at most (default 4000)")
+    parser.add_argument("--seed", type=int, default=11, help="another seed, other stories (default 11)")
+    parser.add_argument("--split", default="train", choices=["train", "test"], help="whose names and things")
+    parser.add_argument("--dimensions", default="belief,knowledge", help="of the stories")
+    parser.add_argument("-o", "--output", required=True, help="JSONL file to write")
+    return parser
+
+
+if __name__ == "__main__":
+    command(main)

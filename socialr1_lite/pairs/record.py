@@ -1,0 +1,122 @@
+"""One preference pair and its file: JSON lines that anybody may write."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from socialr1_lite.errors import DataError
+from socialr1_lite.scenario import Scenario
+from socialr1_lite.sip import STAGES
+
+PAIR_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """Two texts for one stage of a reply to one scenario; the first is better.
+
+    As a JSON line: {"version": 1, "scenario": {id, story, question, options, gold}, "stage": "cue_encoding" | ...,
+    "chosen": text, "rejected": text, "kind": what is wrong with the rejected one, "source": who made the pair,
+    "context": {stage: text} of the other stages, "answer": the reply's answer}. Needed are scenario, stage, chosen
+    and rejected; `gold` may be an index, a letter or the option's text.
+    """
+
+    scenario: Scenario
+    stage: str
+    chosen: str
+    rejected: str
+    kind: str = ""
+    source: str = ""
+    context: Mapping[str, str] = field(default_factory=dict)
+    answer: str = ""
+
+    def to_row(self) -> dict[str, Any]:
+        """A JSON-ready dict; the scenario without its facts, which no reward model may see."""
+        told = {key: value for key, value in self.scenario.to_row().items() if value and key != "facts"}
+        return {
+            "version": PAIR_VERSION,
+            "scenario": told,
+            "stage": self.stage,
+            "chosen": self.chosen,
+            "rejected": self.rejected,
+            "kind": self.kind,
+            "source": self.source,
+            "context": dict(self.context),
+            "answer": self.answer,
+        }
+
+
+def write_pairs(path: Path, pairs: Iterable[Pair]) -> int:
+    """Write the file whole or not at all; returns how many pairs are in it."""
+    partial, n = path.with_name(path.name + ".partial"), 0
+    try:
+        with partial.open("w", encoding="utf-8", newline="\n") as file:
+            for pair in pairs:
+                file.write(json.dumps(pair.to_row(), ensure_ascii=False, sort_keys=True) + "\n")
+                n += 1
+        os.replace(partial, path)
+    except OSError as wrong:
+        raise DataError(f"cannot write {path}: {wrong.strerror}") from None
+    return n
+
+
+def read_pairs(path: Path) -> list[Pair]:
+    """The pairs of a file. Raises DataError naming file, line and what is wrong."""
+    try:
+        with path.open(encoding="utf-8-sig") as file:
+            found = list(_read_lines(path, file))
+    except (OSError, UnicodeDecodeError) as wrong:
+        raise DataError(f"{path}: cannot be read ({wrong})") from None
+    if not found:
+        raise DataError(f"{path}: holds no pair")
+    return found
+
+
+def _read_lines(path: Path, lines: Iterable[str]) -> Iterator[Pair]:
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        where = f"{path}:{number}"
+        try:
+            row = json.loads(line)
+        except (ValueError, RecursionError):
+            raise DataError(f"{where}: not JSON") from None
+        yield read_pair(row, where)
+
+
+def read_pair(row: object, where: str) -> Pair:
+    """One row. Raises DataError naming the field."""
+    if not isinstance(row, dict) or not isinstance(row.get("scenario"), dict):
+        raise DataError(f"{where}: needs an object with scenario, stage, chosen and rejected")
+    version = row.get("version", PAIR_VERSION)
+    if version != PAIR_VERSION:
+        raise DataError(f"{where}: version {version!r}; this code reads {PAIR_VERSION}")
+    if row.get("stage") not in STAGES:
+        raise DataError(f"{where}: stage {row.get('stage')!r}; allowed: {', '.join(STAGES)}")
+    context = row.get("context") or {}
+    if not isinstance(context, dict) or not set(context) <= set(STAGES):
+        raise DataError(f"{where}: context must map stages to texts")
+    for name in ("chosen", "rejected"):
+        if not isinstance(row.get(name), str) or not row[name].strip():
+            raise DataError(f"{where}: {name} must be text that is not empty")
+    if row["chosen"].strip() == row["rejected"].strip():
+        raise DataError(f"{where}: chosen and rejected are the same text")
+    try:
+        scenario = Scenario.from_row({"id": where, **row["scenario"]})
+    except DataError as wrong:
+        raise DataError(f"{where}: scenario: {wrong}") from None
+    return Pair(
+        scenario,
+        row["stage"],
+        row["chosen"],
+        row["rejected"],
+        kind=str(row.get("kind") or ""),
+        source=str(row.get("source") or ""),
+        context={stage: str(text) for stage, text in context.items()},
+        answer=str(row.get("answer") or ""),
+    )
