@@ -33,12 +33,14 @@ ROWS = (
     # 2: how it is asked and answered, what is kept, what is made up
     {"sip", "runlog"},
     {"stories"},
+    # the model (it knows nothing of rewards and judges; the reward model finds its base through it)
+    {"policy"},
     # 3: who judges
     {"benchmarks"},
     {"judges"},
     {"rewards"},
-    # 4: what goes in, and the model
-    {"data", "policy", "pairs"},
+    # 4: what goes in
+    {"data", "pairs", "judge_recipe"},
     # 5: the acts, with the parts that several of them share
     {"progress", "rollout"},
     {"preflight", "heldout", "train_sft", "train_grpo", "evaluation", "plan"},

@@ -26,6 +26,7 @@ JUDGES: dict[str, Callable[..., Judge]] = {
     "facts": _lazily("socialr1_lite.judges.facts", "FactsJudge"),
     "rules": _lazily("socialr1_lite.judges.rules", "RulesJudge"),
     "llm": _lazily("socialr1_lite.judges.llm", "LlmJudge"),
+    "reward_model": _lazily("socialr1_lite.judges.reward_model", "RewardModelJudge"),
 }
 
 

@@ -1,0 +1,88 @@
+"""What training a reward model is: a YAML file becomes one frozen JudgeRecipe, with every mistake told at once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, ValidationError
+
+from socialr1_lite import placed_yaml
+from socialr1_lite.errors import RecipeError
+from socialr1_lite.recipe import EMBEDDED_MODEL, Count, Lora, Natural, NotNegative, Positive, Schedule, Section
+from socialr1_lite.recipe_mistakes import in_our_words
+
+
+class JudgeModel(Section):
+    """The base of the classifier."""
+
+    name: Annotated[str, Field(min_length=1)] = EMBEDDED_MODEL  # or a hub id, or a folder
+    revision: str | None = None
+    load_in_4bit: bool = False  # NF4 while training; the judge is loaded in `dtype`
+    dtype: Literal["bfloat16", "float16", "float32"] = "float32"
+    max_length: Count = 768  # tokens; of a longer text the end is kept
+    gradient_checkpointing: bool = False
+    lora: Lora = Lora()
+
+
+class JudgePairs(Section):
+    """What it learns from, and what it is held to: held-out pairs have names never seen in training."""
+
+    source: Annotated[str, Field(min_length=1)] = "gold"  # or a .jsonl of pairs
+    heldout_source: Annotated[str, Field(min_length=1)] = "gold"
+    size: Count = 4000
+    heldout: Count = 600
+    dimensions: Annotated[tuple[str, ...], Field(min_length=1)] = ("belief", "knowledge")
+    seed: Natural = 11
+
+
+class JudgeTraining(Section):
+    """The optimisation, in TRL's words."""
+
+    max_steps: Count = 250
+    per_device_train_batch_size: Count = 8
+    gradient_accumulation_steps: Count = 2
+    learning_rate: Positive = 2e-4
+    lr_scheduler_type: Schedule = "linear"
+    warmup_steps: Natural = 0
+    max_grad_norm: NotNegative = 1.0
+    center_rewards_coefficient: NotNegative = 0.01  # keeps scores near 0, where the sigmoid tells them apart
+
+
+class JudgeRun(Section):
+    """Where the judge is written."""
+
+    name: Annotated[str, Field(pattern=r"^\w[\w.-]*$")] | None = None  # null: the file's stem
+    root: str = "judges"
+    seed: Natural = 42
+
+
+class JudgeRecipe(Section):
+    """What training a reward model is. Build it with `load_judge_recipe`."""
+
+    model: JudgeModel = JudgeModel()
+    pairs: JudgePairs = JudgePairs()
+    training: JudgeTraining = JudgeTraining()
+    run: JudgeRun = JudgeRun()
+
+    def to_yaml(self) -> str:
+        """Every setting; loads back as the same recipe."""
+        return placed_yaml.dump(self.model_dump(mode="json"))
+
+
+def load_judge_recipe(path: str | Path, overrides: Sequence[str] = ()) -> JudgeRecipe:
+    """Read and check. Raises RecipeError naming file and line of every mistake."""
+    path = Path(path)
+    tree = placed_yaml.read_chain(path)
+    for text in overrides:
+        placed_yaml.override(tree, text)
+    recipe: JudgeRecipe | None = None
+    try:
+        recipe = JudgeRecipe.model_validate(tree.values)
+    except ValidationError as wrong:
+        tree.blame(in_our_words(wrong, (), tree.values, JudgeRecipe, JudgeRecipe))
+    if tree.mistakes or recipe is None:
+        raise RecipeError(tree.tell(path))
+    named = recipe.run.model_copy(update={"name": recipe.run.name or path.stem})
+    return recipe.model_copy(update={"run": named})

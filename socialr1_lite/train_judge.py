@@ -1,0 +1,237 @@
+"""Train a reward model on stage-level pairs.
+
+    python -m socialr1_lite.train_judge recipes/judges/judge_smollm2.yaml [key=value ...]
+
+Writes a folder that the `reward_model` judge loads, with pairwise accuracy on held-out pairs (whole, by stage, by kind,
+with 95 % intervals) and calibration in its judge.json.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import os
+import sys
+from collections.abc import Sequence
+from math import log
+from pathlib import Path
+from statistics import fmean
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from socialr1_lite.benchmarks.intervals import wilson
+from socialr1_lite.errors import PolicyError, RecipeError, command
+from socialr1_lite.judge_recipe import JudgeRecipe, load_judge_recipe
+from socialr1_lite.judges.reward_model import (
+    RECORD,
+    RECORD_VERSION,
+    base_folder,
+    judged_text,
+    load_judge,
+    logits,
+    sigmoid,
+    token_ids,
+)
+from socialr1_lite.pairs import Pair, make_pairs, read_pairs
+
+PROBES = 4  # pairs whose texts are kept with their scores
+BINS = 5  # of the calibration table
+SCORE_HEADS = ["score"]  # without it PEFT keeps the adapter and loses the head
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Train, save, load again, measure, and print the figures."""
+    parser = argparse.ArgumentParser(
+        prog="python -m socialr1_lite.train_judge",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("recipe", help="a judge recipe, such as recipes/judges/judge_smollm2.yaml")
+    parser.add_argument("overrides", nargs="*", help="section.key=value")
+    given = parser.parse_args(arguments)
+    recipe = load_judge_recipe(given.recipe, given.overrides)
+    folder = Path(recipe.run.root) / str(recipe.run.name)
+    report = train_judge(recipe, folder)
+    print(json.dumps(report, indent=2, ensure_ascii=False))
+    print(f"the judge is in {folder}", file=sys.stderr)
+    return 0
+
+
+def train_judge(recipe: JudgeRecipe, folder: Path) -> dict[str, Any]:
+    """Train and write the folder, whole or not at all. Returns the figures on held-out pairs."""
+    if folder.exists():
+        raise RecipeError(f"{folder} exists already; give another run.name or remove it")
+    train, heldout = _pairs(recipe)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(dir=folder.parent) as scratch:
+        made = Path(scratch) / "judge"
+        made.mkdir()
+        _fit(recipe, train, heldout[:PROBES], made)
+        model, tokenizer = load_judge(made)  # the very thing that judges later, its probes checked
+        scores = _scores(recipe, model, tokenizer, heldout)
+        report = measure(heldout, scores)
+        record = json.loads((made / RECORD).read_text(encoding="utf-8"))
+        record |= {"center": report["center"], "report": report}
+        (made / RECORD).write_text(json.dumps(record, indent=2, ensure_ascii=False), encoding="utf-8")
+        (made / "recipe.yaml").write_text(recipe.to_yaml(), encoding="utf-8")
+        os.replace(made, folder)
+    return report
+
+
+def measure(pairs: Sequence[Pair], scores: Sequence[tuple[float, float]]) -> dict[str, Any]:
+    """Pairwise accuracy with Wilson intervals, and calibration of sigmoid(chosen - rejected).
+
+    scores: logits of chosen and rejected, a pair each. A tie counts as wrong. center: the mean logit.
+    """
+    right = [chosen > rejected for chosen, rejected in scores]
+    sure = [sigmoid(abs(chosen - rejected)) for chosen, rejected in scores]
+    bins: list[dict[str, float]] = []
+    for b in range(BINS):
+        low, high = 0.5 + b * 0.5 / BINS, 0.5 + (b + 1) * 0.5 / BINS
+        inside = [i for i, one in enumerate(sure) if low <= one < high or (b == BINS - 1 and one >= high)]
+        if inside:
+            confidence, accuracy = fmean(sure[i] for i in inside), fmean(right[i] for i in inside)
+            bins.append({"n": len(inside), "confidence": confidence, "accuracy": accuracy})
+    return {
+        "accuracy": _share(right),
+        "stages": _grouped([pair.stage for pair in pairs], right),
+        "kinds": _grouped([pair.kind for pair in pairs], right),
+        "calibration": bins,
+        "calibration_error": sum(b["n"] * abs(b["confidence"] - b["accuracy"]) for b in bins) / len(pairs),
+        "log_loss": fmean(-log(max(1e-12, sigmoid(chosen - rejected))) for chosen, rejected in scores),
+        "center": fmean(one for pair in scores for one in pair),
+    }
+
+
+def _share(right: Sequence[bool]) -> dict[str, float]:
+    return {**wilson(sum(right), len(right))._asdict(), "n": len(right)}
+
+
+def _grouped(labels: Sequence[str], right: Sequence[bool]) -> dict[str, dict[str, float]]:
+    groups: dict[str, list[bool]] = {}
+    for label, one in zip(labels, right, strict=True):
+        groups.setdefault(label, []).append(one)
+    return {label: _share(groups[label]) for label in sorted(groups)}
+
+
+def _pairs(recipe: JudgeRecipe) -> tuple[list[Pair], list[Pair]]:
+    told = recipe.pairs
+
+    def of(source: str, n: int, split: str) -> list[Pair]:
+        if source == "gold":
+            return make_pairs(n, seed=told.seed, split=split, dimensions=told.dimensions)
+        return read_pairs(Path(source))[:n]
+
+    return of(told.source, told.size, "train"), of(told.heldout_source, told.heldout, "test")
+
+
+def _texts(pair: Pair) -> tuple[str, str]:
+    """What the model reads of the two sides."""
+    sides = (pair.chosen, pair.rejected)
+    chosen, rejected = (judged_text(pair.scenario, pair.stage, text, pair.context, pair.answer) for text in sides)
+    return chosen, rejected
+
+
+def _scores(recipe: JudgeRecipe, model: Any, tokenizer: Any, pairs: Sequence[Pair]) -> list[tuple[float, float]]:
+    flat = [text for pair in pairs for text in _texts(pair)]
+    told = logits(model, tokenizer, flat, max_length=recipe.model.max_length)
+    return list(zip(told[::2], told[1::2], strict=True))
+
+
+def _fit(recipe: JudgeRecipe, pairs: Sequence[Pair], probes: Sequence[Pair], folder: Path) -> None:
+    """Train and save adapter (with its score head), tokenizer and record."""
+    import datasets
+    import torch
+    import trl
+    from peft import LoraConfig
+    from transformers import set_seed
+
+    set_seed(recipe.run.seed)  # the score head's first weights, too
+    model, tokenizer = _base(recipe)
+    length, lora, told = recipe.model.max_length, recipe.model.lora, recipe.training
+    rows = [dict(zip(("chosen_ids", "rejected_ids"), _ids(tokenizer, pair, length), strict=True)) for pair in pairs]
+    with TemporaryDirectory() as scratch, contextlib.redirect_stdout(sys.stderr):
+        trainer = trl.RewardTrainer(
+            model=model,
+            args=trl.RewardConfig(
+                output_dir=scratch,
+                **told.model_dump(),
+                max_length=None,  # cut already, from the front: TRL would drop the pair
+                gradient_checkpointing=recipe.model.gradient_checkpointing,
+                bf16=torch.cuda.is_available() and recipe.model.dtype == "bfloat16",
+                seed=recipe.run.seed,
+                data_seed=recipe.run.seed,
+                save_strategy="no",
+                eval_strategy="no",
+                report_to=[],
+                logging_steps=10,
+            ),
+            train_dataset=datasets.Dataset.from_list(rows),
+            processing_class=tokenizer,
+            peft_config=LoraConfig(
+                r=lora.r,
+                lora_alpha=lora.alpha,
+                lora_dropout=lora.dropout,
+                target_modules=lora.targets if isinstance(lora.targets, str) else list(lora.targets),
+                use_rslora=lora.rslora,
+                task_type="SEQ_CLS",
+                modules_to_save=SCORE_HEADS,
+            ),
+        )
+        trainer.train()
+    trained = trainer.model.eval()
+    texts = [text for pair in probes for text in _texts(pair)]
+    trained.save_pretrained(folder / "adapter")
+    tokenizer.save_pretrained(folder / "tokenizer")
+    record = {
+        "version": RECORD_VERSION,
+        "base": recipe.model.name,
+        "revision": recipe.model.revision,
+        "dtype": recipe.model.dtype,
+        "max_length": length,
+        "center": 0.0,
+        "probes": [
+            {"text": text, "logit": logit}
+            for text, logit in zip(texts, logits(trained, tokenizer, texts, max_length=length), strict=True)
+        ],
+    }
+    (folder / RECORD).write_text(json.dumps(record), encoding="utf-8")
+
+
+def _ids(tokenizer: Any, pair: Pair, length: int) -> tuple[list[int], list[int]]:
+    chosen, rejected = (token_ids(tokenizer, text, length) for text in _texts(pair))
+    return chosen, rejected
+
+
+def _base(recipe: JudgeRecipe) -> tuple[Any, Any]:
+    """The base model with one label, and its tokenizer with a padding token."""
+    import torch
+    from transformers import AutoModelForSequenceClassification, AutoTokenizer, BitsAndBytesConfig
+
+    told, how = recipe.model, {}
+    if told.load_in_4bit:
+        how["quantization_config"] = BitsAndBytesConfig(
+            load_in_4bit=True,
+            bnb_4bit_quant_type="nf4",
+            bnb_4bit_use_double_quant=True,
+            llm_int8_skip_modules=SCORE_HEADS,
+            bnb_4bit_compute_dtype=getattr(torch, told.dtype),
+        )
+    try:
+        source = base_folder(told.name)
+        tokenizer = AutoTokenizer.from_pretrained(source, revision=told.revision)
+        model = AutoModelForSequenceClassification.from_pretrained(
+            source, revision=told.revision, num_labels=1, dtype=getattr(torch, told.dtype), **how
+        )
+    except (OSError, ValueError) as wrong:
+        first = next(iter(str(wrong).splitlines()), type(wrong).__name__)
+        raise PolicyError(f"model.name: cannot load {told.name!r}: {first}") from None
+    if tokenizer.pad_token_id is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    model.config.pad_token_id = tokenizer.pad_token_id
+    return model, tokenizer
+
+
+if __name__ == "__main__":
+    command(main)

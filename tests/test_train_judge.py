@@ -1,0 +1,147 @@
+"""A reward model from pairs to judge on a random model: what is loaded gives the very scores that were trained."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from socialr1_lite.errors import JudgeError, RecipeError
+from socialr1_lite.judge_recipe import JudgeRecipe, load_judge_recipe
+from socialr1_lite.judges import build_judge
+from socialr1_lite.judges.reward_model import load_judge, logits, sigmoid
+from socialr1_lite.pairs import make_pairs
+from socialr1_lite.sip import STAGES, parse, reply_text
+from socialr1_lite.train_judge import measure, train_judge
+from tests.conftest import SCENARIO
+from tests.scripted import STAGES as GOOD
+
+RECIPES = sorted((Path(__file__).resolve().parent.parent / "recipes" / "judges").glob("*.yaml"))
+
+
+def trained(test: Any) -> Any:
+    """Loads trl and trains for two steps: slow, and what this file is for."""
+    return pytest.mark.slow(pytest.mark.essential(test))
+
+
+REPLY = parse(reply_text(GOOD, "B"), SCENARIO.options)
+
+
+@pytest.fixture(scope="module")
+def judge_folder(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    recipe = JudgeRecipe.model_validate(
+        {
+            "model": {"name": str(tiny_model), "max_length": 256},
+            "pairs": {"size": 14, "heldout": 14},
+            "training": {"max_steps": 2, "per_device_train_batch_size": 2, "gradient_accumulation_steps": 1,
+                         "learning_rate": 0.01},
+        }
+    )  # fmt: skip
+    folder = tmp_path_factory.mktemp("judges") / "tiny"
+    report = train_judge(recipe, folder)
+    assert report["accuracy"]["n"] == sum(stage["n"] for stage in report["stages"].values()) > 8
+    return folder
+
+
+def record(folder: Path) -> dict[str, Any]:
+    return dict(json.loads((folder / "judge.json").read_text(encoding="utf-8")))
+
+
+@trained
+def test_the_loaded_judge_gives_the_very_logits_it_had(judge_folder: Path) -> None:
+    probes = record(judge_folder)["probes"]
+    model, tokenizer = load_judge(judge_folder)
+    told = logits(model, tokenizer, [one["text"] for one in probes], max_length=256, batch_size=3)
+    assert told == pytest.approx([one["logit"] for one in probes], abs=1e-4)
+    assert len({round(one, 3) for one in told}) > 1
+    assert not model.training and not any(weight.requires_grad for weight in model.parameters())
+
+
+@trained
+def test_padding_and_batching_change_nothing(judge_folder: Path) -> None:
+    model, tokenizer = load_judge(judge_folder)
+    texts = ["Mara left.", "Mara left the attic and the violin in the trunk, and Tomas moved it.", "So?"]
+    alone = [logits(model, tokenizer, [text], max_length=256)[0] for text in texts]
+    assert logits(model, tokenizer, texts, max_length=256) == pytest.approx(alone, abs=1e-4)
+
+
+@trained
+def test_a_judge_without_its_score_head_is_refused(judge_folder: Path, tmp_path: Path) -> None:
+    """What loading an adapter folder the easy way gives, and what nothing else would notice."""
+    import shutil
+
+    from safetensors.torch import load_file, save_file
+
+    spoilt = tmp_path / "spoilt"
+    shutil.copytree(judge_folder, spoilt)
+    weights = load_file(spoilt / "adapter" / "adapter_model.safetensors")
+    assert any("score" in name for name in weights)
+    save_file(
+        {name: -weight if "score" in name else weight for name, weight in weights.items()},
+        spoilt / "adapter" / "adapter_model.safetensors",
+    )
+    with pytest.raises(JudgeError, match="score otherwise than when it was saved"):
+        load_judge(spoilt)
+
+
+@trained
+def test_the_judge_scores_stages_between_0_and_1_and_remembers(judge_folder: Path) -> None:
+    judge = build_judge("reward_model", {"path": str(judge_folder), "batch_size": 3})
+    first = judge.judge([REPLY, parse("", SCENARIO.options)], SCENARIO)
+    assert all(0 < (first[0].scores[stage] or 0) < 1 for stage in STAGES)
+    assert first[1].scores == dict.fromkeys(STAGES, 0.0) and not first[0].failed
+    judge._loaded = None  # type: ignore[attr-defined]
+    assert judge.judge([REPLY], SCENARIO)[0] == first[0]
+    assert judge._loaded is None  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ({"path": "/nowhere"}, "holds no judge.json"),
+        ({}, "path"),
+        ({"path": "/nowhere", "batch_size": 0}, "batch_size: given 0"),
+    ],
+)
+def test_wrong_settings_are_told_at_once(settings: dict[str, Any], told: str) -> None:
+    with pytest.raises(JudgeError, match=told):
+        build_judge("reward_model", settings)
+
+
+def test_a_damaged_record_is_told(tmp_path: Path) -> None:
+    (tmp_path / "judge.json").write_text('{"version": 1}')
+    with pytest.raises(JudgeError, match="cannot be read"):
+        build_judge("reward_model", {"path": str(tmp_path)})
+
+
+@trained
+def test_a_judge_is_not_overwritten(judge_folder: Path) -> None:
+    with pytest.raises(RecipeError, match="exists already"):
+        train_judge(JudgeRecipe(), judge_folder)
+
+
+def test_figures_worked_out_by_hand() -> None:
+    pairs = make_pairs(14)[:4]
+    told = measure(pairs, [(1.0, -1.0), (2.0, 0.0), (0.0, 2.0), (1.0, 1.0)])
+    assert told["accuracy"]["value"] == 0.5 and told["accuracy"]["n"] == 4
+    assert told["center"] == pytest.approx(0.75)
+    # three pairs at confidence sigmoid(2) of which two are right, one tie at 0.5 that counts as wrong
+    assert told["calibration_error"] == pytest.approx((3 * abs(sigmoid(2) - 2 / 3) + 0.5) / 4)
+
+
+@pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.name)
+def test_shipped_judge_recipes_load_and_survive_being_written(path: Path, tmp_path: Path) -> None:
+    recipe = load_judge_recipe(path)
+    (tmp_path / path.name).write_text(recipe.to_yaml(), encoding="utf-8")
+    assert load_judge_recipe(tmp_path / path.name) == recipe
+    assert f"python -m socialr1_lite.train_judge recipes/judges/{path.name}" in path.read_text(encoding="utf-8")
+
+
+def test_there_are_judge_recipes_and_mistakes_are_placed(tmp_path: Path) -> None:
+    assert {path.name for path in RECIPES} == {"judge_smollm2.yaml", "judge_qwen3_0.6b.yaml", "judge_qwen3_4b.yaml"}
+    path = tmp_path / "wrong.yaml"
+    path.write_text("pairs:\n  sise: 4\ntraining: {max_steps: 0}\n", encoding="utf-8")
+    with pytest.raises(RecipeError, match=r"2 mistakes\n.*wrong\.yaml:2: pairs\.sise: .*size.*\n.*max_steps"):
+        load_judge_recipe(path)
