@@ -1,0 +1,46 @@
+"""python -m socialr1_lite.export RUN_OR_RECIPE --to adapter|merged|gguf|hub|verl."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from socialr1_lite.errors import command
+from socialr1_lite.evaluation.target import find
+from socialr1_lite.export.artefacts import export_adapter, export_gguf, export_hub, export_merged
+from socialr1_lite.export.verl import differences, export_verl
+from socialr1_lite.recipe import load_recipe
+
+TO_FILES = {"adapter": export_adapter, "merged": export_merged, "gguf": export_gguf}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Export, check, and say where it is."""
+    parser = argparse.ArgumentParser(prog="python -m socialr1_lite.export", description="Hand a run on to others.")
+    parser.add_argument("source", metavar="RUN_OR_RECIPE", help="a run folder; for --to verl a recipe")
+    parser.add_argument("overrides", nargs="*", metavar="key=value", help="for --to verl: after the recipe's settings")
+    parser.add_argument("--to", required=True, choices=(*TO_FILES, "hub", "verl"))
+    parser.add_argument("-o", "--output", type=Path, metavar="PATH", help="the new folder (for gguf: the new file)")
+    parser.add_argument("--repo", metavar="NAME", help="for --to hub: owner/name")
+    parser.add_argument("--public", action="store_true", help="for --to hub: let everybody see it")
+    args = parser.parse_intermixed_args(argv)
+    if args.to == "hub":
+        if not args.repo:
+            parser.error("--to hub needs --repo NAME")
+        print(export_hub(find(args.source), args.repo, print, public=args.public))
+        return 0
+    if args.output is None:
+        parser.error(f"--to {args.to} needs -o PATH")
+    if args.to == "verl":
+        recipe = load_recipe(args.source, args.overrides)
+        print(export_verl(recipe, args.output))
+        for line in differences(recipe):
+            print(f"note: {line}")
+        return 0
+    print(TO_FILES[args.to](find(args.source), args.output, print))
+    return 0
+
+
+if __name__ == "__main__":
+    command(main)

