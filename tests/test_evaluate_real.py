@@ -99,7 +99,8 @@ def test_the_command_line_evaluates_a_served_model(
 def test_smollm2_answers_every_benchmark(tmp_path: Path) -> None:
     names = "tombench,tombench-hard,socialiqa,simpletom,emobench,motivebench,hi-tom,tactfultom,fantom,sotopia,stories"
     arguments = ["smollm2-135m", "--backend", "transformers", "--benchmarks", names, "--data", str(FIXTURES)]
-    arguments += ["--limit", "2", "--max-new-tokens", "16", "--max-turns", "2", "-o", str(tmp_path)]
+    arguments += ["--limit", "2", "--max-new-tokens", "16", "--max-turns", "2", "--judge-tokens", "16"]
+    arguments += ["-o", str(tmp_path)]
     assert evaluate.main(arguments) == 0
     told = reports.read(tmp_path).reports
     assert set(told) == set(names.split(","))
