@@ -177,7 +177,9 @@ def honest(scenario: Scenario) -> Honest:
     person = chain_of(claim, facts.people)[0]
     found = next((c for c in _clauses(claim) if c in stages[1]), "")
     denial = _denial(found, claim)
-    return Honest(scenario, stages, reply.answer_text, person, tuple(p for p in facts.people if p != person), found, denial)
+    return Honest(
+        scenario, stages, reply.answer_text, person, tuple(p for p in facts.people if p != person), found, denial
+    )
 
 
 def _clauses(claim: Claim) -> list[str]:

@@ -60,7 +60,8 @@ def labelled(dice: Dice, split: str, *, people: int, things: int) -> tuple[Plot,
     things[0] is really inside, things[1] on the label; a third is on a new label; a fourth is only spoken of.
     """
     words = LEXICON[split]
-    cast, named = dice.sample(tuple(words.people), people), dice.sample(words.things, things)
+    cast, named = dice.sample(tuple(words.people), people), dice.sample([thing for thing in words.things if " " not in thing], things)
+    # things of one word: "an ice pack" in the reasoning would be an option's full text, settled on too early
     container = dice.pick([c for c in words.containers if c.split()[0] not in OPAQUE])
     room = dice.pick(words.rooms)
     host, guests = cast[0], cast[1:]

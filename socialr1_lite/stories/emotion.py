@@ -32,13 +32,13 @@ FALSE_BELIEFS = 0.6  # share of families whose first story hangs on a false beli
 FACES = {  # feeling: how it shows
     "joy": "a smile",
     "anger": "a scowl",
-    "fear": "a frightened face",
-    "sadness": "a long face",
-    "pride": "a proud face",
+    "fear": "a shudder",
+    "sadness": "a pout",
+    "pride": "a swagger",
     "boredom": "a yawn",
-    "envy": "a sour face",
-    "relief": "a relaxed face",
-    "disgust": "a wrinkled nose",
+    "envy": "a sneer",
+    "relief": "a sigh",
+    "disgust": "a grimace",
 }
 BY_PLACE = (  # {list}: "joy if it was in the box and anger if it was in the tin"
     "As everyone knew, the {o} was not just any {o} to {a}, who would feel {list}.",
@@ -147,7 +147,7 @@ def _place_readings(
     return found + [("only said", of(place)) for place in plot.places]
 
 
-OPENED = ("surprise and joy", "joy without surprise", "surprise and disappointment")
+OPENED = ("joyful surprise", "unsurprised joy", "disappointed surprise")
 OPENS = (
     "{a} is longing for the {o} and is about to open the {c}.",
     "{a} badly wants the {o} and goes to open the {c}.",
@@ -160,12 +160,12 @@ def on_opening(request: Request) -> Family | None:
     """A opens a container: is the thing there, and does A expect it there, as Y has it at order 2?"""
     dice, plot = request.dice, story_of(request)
     target = OPENED[int(request.slot * 3)]
-    false = target != "joy without surprise"
+    false = target != "unsurprised joy"
     chain = _expecting(request, plot, false)
     if chain is None:
         return None
     held, there = (place_of(plot.world, plot.thing, *people) for people in (chain, chain[:-1]))
-    opened = held if target == "surprise and disappointment" else there
+    opened = held if target == "disappointed surprise" else there
     sense = {**persons(request.split, a=chain[-1], y=chain[0]), "o": plot.thing, "c": str(opened)}
 
     def felt(there: str | None, expected: str | None, sense: Sense) -> str | None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 
 from socialr1_lite.errors import DataError
 from socialr1_lite.scenario import Claim, Facts, Scenario
@@ -14,8 +15,9 @@ from socialr1_lite.sip import reply_text
 from socialr1_lite.stories.base import Dice
 
 SMALL = frozenset(["Yes", "No", "Only", "Both", "Neither"])  # lower case within a sentence
-WORDINGS = 6  # tried for one that does not repeat itself
-LEAST_REPETITION = 0.08  # below the length gate's tolerance of 0.1
+WORDINGS = 16  # tried for one that does not repeat itself
+PLAIN = 4  # from this one on nothing is said that is not needed
+LEAST_REPETITION = 0.05  # well below the length gate's tolerance of 0.1
 SHORT = 20  # words of cues below which one more claim keeps the reply inside the default length window
 EXTRA = 0.3  # share of replies that state one more claim than the answer needs
 CUES = (
@@ -43,6 +45,7 @@ OPENERS = (
     "Therefore {}.",
 )
 VERBS = ("thinks", "believes", "thinks", "believes", "assumes", "supposes", "is convinced")
+ADVERBS = ("really", "actually")
 REALITY = ("In fact {}.", "Really, {}.", "In truth, {}.", "As things are, {}.")
 GOALS = (
     "{s} wants {v}.",
@@ -99,13 +102,26 @@ def gold_reply(scenario: Scenario, *, seed: int = 0, answer: str = "letter") -> 
         raise DataError(f"gold reply: answer {answer!r} must be letter or text")
     facts, chosen = scenario.facts, scenario.gold_text
     stated = int(scenario.meta.get("stated") or 1)
-    stages: tuple[str, ...] = ()
-    for wording in range(WORDINGS):
-        dice = Dice(f"{scenario.id} gold {seed} {wording}")
-        stages = (cues(dice, facts), interpretation(dice, facts, stated), goal(dice, facts.goal), response(dice, facts, chosen))
-        if repetition(" ".join(stages)) <= LEAST_REPETITION:
+    worded = (_stages(Dice(f"{scenario.id} gold {seed} {wording}"), facts, chosen, stated, wording) for wording in range(WORDINGS))
+    stages, least = ("",) * 4, 1.0
+    for tried in worded:
+        repeated = repetition(" ".join(tried))
+        if repeated < least:
+            stages, least = tried, repeated
+        if least <= LEAST_REPETITION:
             break
     return reply_text(stages, scenario.letters[scenario.gold[0]] if answer == "letter" else chosen)
+
+
+def _stages(dice: Dice, facts: Facts, chosen: str, stated: int, wording: int) -> tuple[str, str, str, str]:
+    """The four stages; later wordings of one that repeats itself are plain, with nothing said that is not needed."""
+    plain = wording >= PLAIN
+    return (
+        cues(dice, facts),
+        interpretation(dice, facts, stated, extra=not plain),
+        goal(dice, facts.goal),
+        response(dice, facts, chosen, since=not plain),
+    )
 
 
 def repetition(text: str) -> float:
@@ -124,16 +140,18 @@ def cues(dice: Dice, facts: Facts) -> str:
     return dice.pick(CUES).format(" ".join(told))
 
 
-def interpretation(dice: Dice, facts: Facts, stated: int = 1) -> str:
+def interpretation(dice: Dice, facts: Facts, stated: int = 1, *, extra: bool = True) -> str:
     """The claims from which the answer follows, at times with one more."""
     chosen = list(facts.claims[:stated])
     short = sum(len(facts.sentences[i].split()) for i in facts.cues) < SHORT
-    if len(facts.claims) > stated and (short or dice.chance(EXTRA)):
+    if len(facts.claims) > stated and (short or (extra and dice.chance(EXTRA))):
         chosen.append(facts.claims[stated])
     return " ".join(_claim_sentence(dice, claim, first=i == 0) for i, claim in enumerate(chosen))
 
 
 def _claim_sentence(dice: Dice, claim: Claim, *, first: bool) -> str:
+    if claim.relation.startswith("wants to"):  # such a claim may be an option, and reasoning must not quote options
+        claim = replace(claim, relation=f"{dice.pick(ADVERBS)} {claim.relation}")
     clause = claim_clause(claim, dice.pick(VERBS))
     if not first:
         return capital(dice.pick(REALITY).format(clause) if not claim.holders and dice.chance(0.5) else f"{clause}.")
@@ -153,7 +171,7 @@ def goal(dice: Dice, claim: Claim) -> str:
     return capital(dice.pick(GOALS).format(s=claim.subject, v=claim.value))
 
 
-def response(dice: Dice, facts: Facts, chosen: str) -> str:
+def response(dice: Dice, facts: Facts, chosen: str, *, since: bool = True) -> str:
     """The answer that follows, at times with the belief it follows from."""
     if chosen.endswith((".", "!", "?")):
         return dice.pick(STATEMENTS).format(chosen)
@@ -161,7 +179,7 @@ def response(dice: Dice, facts: Facts, chosen: str) -> str:
     if chosen in ("Yes", "No"):
         return dice.pick(YES_NO).format(plain, s=facts.goal.subject)
     sentence = dice.pick(ANSWERS).format(plain)
-    if len(facts.claims[0].holders) == 1 and dice.chance(0.4):
+    if since and len(facts.claims[0].holders) == 1 and dice.chance(0.4):
         return f"Since {claim_clause(facts.claims[0])}, {sentence[0].lower() if sentence[:2] != 'I ' else sentence[0]}{sentence[1:]}"
     return capital(sentence)
 

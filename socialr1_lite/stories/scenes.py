@@ -21,7 +21,7 @@ TABLE, GONE = "table", "rubbish"
 GOOD, SPOILT = "good", "spoilt"
 FOODS = {
     "train": ("soup", "cake", "salad", "stew", "pie", "porridge", "pasta", "pizza", "trifle", "casserole"),
-    "test": ("curry", "omelette", "waffle", "risotto", "quiche", "pudding", "lasagne", "muffin", "crumble", "goulash"),
+    "test": ("curry", "moussaka", "waffle", "risotto", "quiche", "pudding", "lasagne", "muffin", "crumble", "goulash"),
 }
 SERVED = (
     "One portion of the {f} stood on the table.",

@@ -101,7 +101,7 @@ def test_sentences_are_english():
         assert not re.search(r"\b[Aa]n [^aeiouAEIOU\W]", text), s.id
         assert not re.search(r"\b(\w+) \1\b", " ".join(s.facts.sentences).lower().replace("that that", "")), (s.id, text)
         assert not re.search(r"[{}]|  |\s[.,]", text), (s.id, text)
-        assert all(re.match(r"[A-Z]", sentence) and sentence[-1] in '.!?"”' for sentence in s.facts.sentences), s.id
+        assert all(re.match(r'["“]?[A-Z]', sentence) and sentence[-1] in '.!?"”' for sentence in s.facts.sentences), s.id
 
 
 @pytest.mark.parametrize("options", [2, 3, 7, 15])

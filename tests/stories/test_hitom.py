@@ -34,7 +34,8 @@ STORY = """1 Mia, Tom and Una entered the den.
         ("Where was the fig at the beginning?", None),
         ("Where does Mia really think the fig is?", "tan_box"),  # Tom left later
         ("Where does Una really think the fig is?", "blue_box"),  # Tom left earlier
-        ("Where does Tom think Una thinks the fig is?", "tan_box"),  # the speaker thinks the hearer believes
+        ("Where does Tom think Mia thinks the fig is?", "tan_box"),  # the speaker thinks the hearer believes
+        ("Where does Tom think Una thinks the fig is?", "red_box"),  # and who believes, that the speaker does
         ("Where does Una think Mia thinks the fig is?", "red_box"),  # no third person's thoughts change
     ],
 )
