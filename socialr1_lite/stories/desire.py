@@ -89,7 +89,7 @@ def _ranking(request: Request, target: str, foods: Sequence[str], left: Sequence
 
 def _left_claims(world: World, chain: Sequence[str], ranking: Sequence[str], gold: str) -> list[Claim]:
     """That the chosen dish is thought to be on the table, and that those liked better are thought to be gone."""
-    states = ("still on the table", "all gone")
+    states = ("still on the table", "no longer on the table")
     above = [food for food in ranking[: ranking.index(gold)]]
     really = states if place_of(world, gold) == TABLE else states[::-1]
     return [

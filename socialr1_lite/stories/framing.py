@@ -66,7 +66,7 @@ class Asked:
 
 def persons(split: str, **roles: str) -> dict[str, str]:
     """Words for people in phrases: {a} the name, {she_a}, {her_a} (object) and {hers_a} (possessive)."""
-    words = {}
+    words: dict[str, str] = {}
     for role, name in roles.items():
         pronoun = LEXICON[split].people[name]
         words |= {role: name, f"she_{role}": pronoun, f"her_{role}": THEM[pronoun], f"hers_{role}": THEIR[pronoun]}

@@ -426,9 +426,7 @@ def locks(request: Request) -> Family | None:
     ponder, goal = pondering(request, chain, f"what {who} wants to do with the {thing}")
 
     def aim(world: World, sense: Sense) -> Claim:
-        return goal or wants(
-            who, "to hide something from the others and to find it later", "to give something to the others"
-        )
+        return goal or wants(who, "to shut a thing away from the others", "to hand a thing over to the others")
 
     asked = f"What does {who} want to do about the {thing}?"
     if len(chain) > 1:

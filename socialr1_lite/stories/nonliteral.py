@@ -29,7 +29,7 @@ from socialr1_lite.stories.plots import Plot, hidden_object
 from socialr1_lite.stories.scenes import GOOD, SPOILT, cooks, outcomes
 from socialr1_lite.stories.world import World
 
-FALSE_OF_TWO, FALSE_OF_MORE = 0.5, 0.9  # shares of families whose first story hangs on a false belief
+FALSE_OF_TWO, FALSE_OF_MORE = 0.65, 0.9  # shares of families whose first story hangs on a false belief
 SAYS = (
     '"The {o} is in the {p}," says {x} to {y}.',
     "{x} turns to {y} and says that the {o} is in the {p}.",
@@ -133,14 +133,16 @@ WORDS = {GOOD: "delicious", SPOILT: "spoilt"}
 def _joke_or_lie(request: Request, plot: Plot, subject: str, phrases: Sequence[str]) -> Family | None:
     """Order 2: X means it, or thinks that Y knows better (a joke), or that Y may believe it (a lie)."""
     dice, case = request.dice, int(request.slot * 3)
-    hard = dice.chance(0.8)
+    hard, misled = dice.chance(FALSE_OF_MORE), dice.chance(FALSE_OF_MORE)
 
     def fits(chain: tuple[str, ...]) -> bool:
         own, his = place_of(plot.world, plot.thing, *chain[:-1]), place_of(plot.world, plot.thing, *chain)
         really = place_of(plot.world, plot.thing, chain[-1]) == own
         if own not in plot.places or his is None:
             return False
-        return case == 0 or ((his == own) == (case == 1) and (not hard or really != (his == own)))
+        if case == 0:
+            return (own != plot.reality) == misled
+        return (his == own) == (case == 1) and (not hard or really != (his == own))
 
     chain = chain_for(dice, plot, request.order, plot.cast, fits)
     if chain is None:
@@ -244,7 +246,7 @@ MOTIVES = (
 def white_lies(request: Request) -> Family | None:
     """X says where the thing is: sincerely, to save a surprise (a white lie), or to keep the thing (a selfish lie)."""
     dice, plot = request.dice, story_of(request)
-    chain = contested(dice, plot, request.order, plot.cast, 0.75)
+    chain = contested(dice, plot, request.order, plot.cast, FALSE_OF_MORE)
     others = [name for name in plot.cast if chain and name not in chain]
     if chain is None or len(others) < 2:
         return None
@@ -253,7 +255,7 @@ def white_lies(request: Request) -> Family | None:
     kind_one = dice.chance(0.5) if case == 0 else case == 1
     held = place_of(plot.world, plot.thing, *chain)
     wrong = [p for p in plot.places if p != held]
-    said = held if case == 0 else plot.reality if plot.reality in wrong and dice.chance(0.7) else dice.pick(wrong)
+    said = held if case == 0 else plot.reality if plot.reality in wrong and dice.chance(0.9) else dice.pick(wrong)
     k, g = (x, other) if kind_one else (other, x)
     words = persons(request.split, g=g, k=k)
     sense = {
