@@ -186,4 +186,4 @@ def read_record(folder: Path) -> dict[str, Any]:
         raise JudgeError(f"reward_model: {path} is of version {known['version']}; this code reads {RECORD_VERSION}")
     if not (folder / "adapter").is_dir():
         raise JudgeError(f"reward_model: {folder} has no adapter folder; train it again")
-    return told | known
+    return {**told, **known}
