@@ -127,7 +127,7 @@ def _message(dice: Dice, teller: Teller, about: Callable[[], Message], unable: S
 
 
 def _plot(dice: Dice, teller: Teller, chapters: int, thing: str, places: Sequence[str]) -> Plot:
-    """The scene as a plot, among chapters about other things in other rooms if wanted."""
+    """The scene as a plot, after chapters about other things in other rooms if wanted."""
     if dice.chance(0.7):
         teller.filler(())
     plot = Plot(teller.steps, dict.fromkeys(places, teller.room), teller.people, thing, list(places))
@@ -137,7 +137,7 @@ def _plot(dice: Dice, teller: Teller, chapters: int, thing: str, places: Sequenc
 
 
 def _with_chapter(dice: Dice, words: Lexicon, plot: Plot) -> Plot:
-    """The plot and, before or after it, a chapter that has nothing to do with it."""
+    """The plot after a chapter that has nothing to do with it: what is done at the end is done in the last room."""
     told = " ".join(plot.sentences)
 
     def unused(nouns: Sequence[str]) -> list[str]:
@@ -146,17 +146,13 @@ def _with_chapter(dice: Dice, words: Lexicon, plot: Plot) -> Plot:
     room, thing = dice.pick(unused(words.rooms)), dice.pick(unused(words.things))
     places = dice.sample(unused(words.containers), 3)
     other = chapter_about(dice, words, dice.sample(plot.cast, max(2, len(plot.cast) - 1)), room, thing, places)
-    first = dice.chance(0.5)
-    one, two = (other, plot.steps) if first else (plot.steps, other)
-    last = [step for step in one if step.event.kind == "enter" and len(step.event.people) > 1][-1].event
-    two = [replace(two[0], text=f"{dice.pick(LATER)}, {two[0].text}"), *two[1:]]
-    gap = len(one) + 1
-    openings = (0, *(i + gap for i in plot.openings)) if first else (*plot.openings, gap)
-    steps = [*one, dispersal(last.people, last.place), *two]
+    last = [step for step in other if step.event.kind == "enter" and len(step.event.people) > 1][-1].event
+    begin = replace(plot.steps[0], text=f"{dice.pick(LATER)}, {plot.steps[0].text}")
+    gap = len(other) + 1
     return replace(
         plot,
-        steps=steps,
-        openings=openings,
+        steps=[*other, dispersal(last.people, last.place), begin, *plot.steps[1:]],
+        openings=(0, *(i + gap for i in plot.openings)),
         rooms=plot.rooms | dict.fromkeys(places, room),
         others=[*plot.others, thing],
         _world=None,
