@@ -85,9 +85,13 @@ class Scenario:
         if not self.question.strip() and not self.story.strip():
             raise DataError(f"{self.id}: story and question are both empty")
         if len(self.options) == 1 or len(self.options) > MAX_OPTIONS:
-            raise DataError(f"{self.id}: {len(self.options)} options; 2 to {MAX_OPTIONS} are allowed, or none for open-ended")
+            raise DataError(
+                f"{self.id}: {len(self.options)} options; 2 to {MAX_OPTIONS} are allowed, or none for open-ended"
+            )
         if any(not option.strip() for option in self.options):
-            raise DataError(f"{self.id}: option {self.letters[[not o.strip() for o in self.options].index(True)]} is empty")
+            raise DataError(
+                f"{self.id}: option {self.letters[[not o.strip() for o in self.options].index(True)]} is empty"
+            )
         if self.options and not self.gold:
             raise DataError(f"{self.id}: no gold option")
         if any(not 0 <= index < len(self.options) for index in self.gold):

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import pytest
-from tests.scripted import BROKEN, RIGHT, WRONG, ScriptedPolicy, copies
 
 from socialr1_lite import heldout
 from socialr1_lite.heldout import Check, check_heldout
 from socialr1_lite.recipe import Recipe
 from socialr1_lite.rewards.stack import RewardStack
 from socialr1_lite.runlog import RunFolder, TraceWriter, read_traces, row_total
+from tests.scripted import BROKEN, RIGHT, WRONG, ScriptedPolicy, copies
 
 RECIPE = Recipe.model_validate({"rewards": {"length": {"min_tokens": 5}}})
 TEXTS = (RIGHT, WRONG, BROKEN, RIGHT)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import pytest
-from tests.scripted import BROKEN, RIGHT, WRONG, ScriptedPolicy, copies
 
 from socialr1_lite.errors import PreflightError
 from socialr1_lite.preflight import PROMPTS, preflight
 from socialr1_lite.recipe import Recipe
 from socialr1_lite.rewards.stack import RewardStack
 from socialr1_lite.scenario import Scenario
+from tests.scripted import BROKEN, RIGHT, WRONG, ScriptedPolicy, copies
 
 RECIPE = Recipe.model_validate(
     {"rewards": {"length": {"min_tokens": 5}}, "grpo": {"num_generations": 4, "per_device_train_batch_size": 4}}
