@@ -146,7 +146,9 @@ class Library:
             for path, folder in folders.items():
                 twin = names[path.name] > 1
                 key = f"{path.name}~{_digest(path)}" if twin else path.name
-                label = f"{path.name} ({path.parent.name})" if twin else path.name
+                label = (
+                    f"{path.name} ({path.parent.name})" if twin else "bundled example" if self.example else path.name
+                )
                 known = self._open.get(path)
                 if known is None:
                     self._open[path] = OpenRun(key, label, folder)

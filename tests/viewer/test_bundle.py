@@ -12,6 +12,7 @@ import pytest
 from socialr1_lite.errors import RunLogError
 from socialr1_lite.runlog import RunFolder, read_metrics, read_traces
 from socialr1_lite.viewer.bundle import ADDED, bundle, spread
+from socialr1_lite.viewer.library import Library
 from tests.conftest import REPOSITORY
 
 
@@ -35,6 +36,19 @@ def test_the_example_keeps_whole_groups_and_the_same_items_of_every_evaluation(r
     assert len(read_metrics(cut)) == len(read_metrics(run))
     with pytest.raises(RunLogError, match="is a run already"):
         bundle(run, tmp_path / "example")
+
+
+def test_without_a_run_the_bundled_example_opens_and_says_what_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SOCIALR1_CACHE", str(tmp_path / "cache"))
+    library = Library()
+    only = library.runs()
+    assert [run.label for run in only] == ["bundled example"] and library.example
+    rows = list(read_traces(only[0].folder))
+    assert 100 < len(rows) < 400 and {row["phase"] for row in rows} == {"train", "eval"}
+    assert not any(b"/work/" in path.read_bytes() for path in only[0].folder.path.rglob("*") if path.is_file())
 
 
 def test_an_even_spread_holds_both_ends() -> None:
