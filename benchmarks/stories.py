@@ -2,8 +2,8 @@
 
     python benchmarks/stories.py [--n 2000] [--json]
 
-The mixed row is the claim that the documentation makes (10,000 scenarios in under 10 s). CPU time is reported beside wall
-time, so that a busy machine shows as such.
+The mixed row is the claim that the documentation makes (10,000 scenarios in under 10 s). CPU time is reported beside
+wall time, so that a busy machine shows as such.
 """
 
 from __future__ import annotations

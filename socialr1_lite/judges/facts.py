@@ -1,9 +1,9 @@
-"""The `facts` judge: holds every stage to the generated story's own world. It needs no model and guesses nothing [ours].
+"""The `facts` judge: holds every stage to the generated story's own world. It needs no model [ours].
 
 Cue Encoding: are the decisive sentences there, is everything told really in the story, and was it chosen? Cue
 Interpretation: does the right chain of people hold the right value, and is nothing stated that the world denies? Goal
-Clarification: does the right person want the right thing? Response Generation: does it say the answered option, and does
-that follow? Words that are about nothing in the story dilute a stage; words to a judge cost the stage.
+Clarification: does the right person want the right thing? Response Generation: does it say the answered option, and
+does that follow? Words that are about nothing in the story dilute a stage; words to a judge cost the stage.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ STRANGER = 0.5  # factor for a stage that names what the story does not know
 GOALS = stems(
     "want goal aim need wish hope intend intention try seek purpose plan desire mean like objective trying would look"
 )
-FRAME = frozenset("story say tell matter key detail important question decisive fact worth notice cue count keep".split())
+FRAME = stems("story say tell matter key detail important question decisive fact worth notice cue count keep")
 WORD = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*")
 LABEL = re.compile(r"\b(?i:option|choice|answer)(?i:\s{1,3}is)?\s{0,3}:?\s{0,3}\(?([A-Z])(?![\w'’])|\(([A-Z])\)")
 PARTS = re.compile(r",|\b(?:and|after|before|while|when|because|but|then|so)\b")
@@ -85,7 +85,7 @@ def _judge(reply: Reply, scenario: Scenario, facts: Facts) -> Verdict:
 
 
 def _worth(stage: str, text: str, world: World, said_before: set[str], notes: list[str]) -> float:
-    """Share of the stage's words that are about this story and new, times the cost of strangers; 0 for words to a judge."""
+    """Share of a stage's words about this story and new, times the cost of strangers; 0 if it talks to a judge."""
     if INJECTION.search(text):
         notes.append(f"{TITLES[stage]} 0.00: speaks to a judge instead of about the story")
         return 0.0
@@ -119,7 +119,9 @@ def _cues(text: str, _reply: Reply, _scenario: Scenario, facts: Facts, notes: li
     if not told:
         return 0.0
     size = sum(len(cue.words) + len(cue.people) for cue in told)
-    precision = sum((len(c.words) + len(c.people)) * (s is not None) for c, s in zip(told, supports, strict=True)) / size
+    precision = (
+        sum((len(c.words) + len(c.people)) * (s is not None) for c, s in zip(told, supports, strict=True)) / size
+    )
     recalls = [_recall(story[i], [cue for cue in told if _fit(cue, story[i]) >= SUPPORTED]) for i in facts.cues]
     recall = sum(recalls) / len(recalls) if recalls else 1.0
     others = [i for i in range(len(story)) if i not in facts.cues]
@@ -128,7 +130,9 @@ def _cues(text: str, _reply: Reply, _scenario: Scenario, facts: Facts, notes: li
     selective = 1.0 - (1.0 - COPY_WORTH) * max(0.0, share - FREE_EXTRAS) / (1.0 - FREE_EXTRAS)
     if recall < 1.0:
         missed = facts.cues[min(range(len(recalls)), key=recalls.__getitem__)]
-        notes.append(f"Cue Encoding: recall {recall:.2f} of {len(recalls)} decisive cues; misses: {facts.sentences[missed]}")
+        notes.append(
+            f"Cue Encoding: recall {recall:.2f} of {len(recalls)} decisive cues; misses: {facts.sentences[missed]}"
+        )
     if precision < 1.0:
         notes.append(f"Cue Encoding: {1 - precision:.0%} of what it tells is not in the story")
     if selective < 1.0:
@@ -172,7 +176,7 @@ def _told(text: str, people: tuple[str, ...]) -> Told:
 
 
 def _supported(cue: Told, story: Sequence[Told]) -> int | None:
-    """The story sentence that says what the cue says, if one does: its words, its people in this order, its polarity."""
+    """The story sentence that says what the cue says, if one does: its words, its people in order, its polarity."""
     fits = [_fit(cue, sentence) for sentence in story]
     best = max(range(len(story)), key=fits.__getitem__, default=0)
     return best if fits and fits[best] >= SUPPORTED else None
@@ -267,12 +271,15 @@ def _reads_as(stated: Statement, claim: Claim) -> bool:
 
 
 def _knowledge(stated: Statement, claims: Sequence[Claim], facts: Facts) -> bool | None:
-    """"Ben knows": he holds what those before him in the chain hold; "does not know": he holds something else."""
+    """Ben "knows" if he holds what those before him in the chain hold, and "does not know" if something else."""
     for claim in claims:
         if claim.value.startswith("where "):
             return stated.denied == _negated(claim)
         for outer in facts.claims:
-            if outer.holders == claim.holders[:-1] and (outer.subject, outer.relation) == (claim.subject, claim.relation):
+            if outer.holders == claim.holders[:-1] and (outer.subject, outer.relation) == (
+                claim.subject,
+                claim.relation,
+            ):
                 return (claim.value == outer.value) != stated.denied
     return None
 
@@ -316,7 +323,9 @@ def _response(text: str, reply: Reply, scenario: Scenario, facts: Facts, notes: 
     """It speaks for the option that is answered, for no other, and that one is right."""
     favoured = _favoured(text, scenario)
     if not favoured or reply.answer is None:
-        notes.append("Response Generation: names no option" if not favoured else "Response Generation: there is no answer")
+        notes.append(
+            "Response Generation: names no option" if not favoured else "Response Generation: there is no answer"
+        )
         return UNCLEAR if not favoured and reply.answer in scenario.gold else 0.0
     if favoured != {reply.answer}:
         notes.append("Response Generation: speaks for another option than the one answered")

@@ -18,10 +18,13 @@ from socialr1_lite.sip import sentences
 HOLDING = MENTAL - stems("see hear notice perceive learn mean reason look-for wonder doubt forget trust")
 KNOWING = stems("know aware knowledge unaware ignorant")
 ACTING = frozenset(  # "will look in the box" tells of a belief; "looked in the box" tells an event
-    "look looks search searches check checks open opens go goes expect expects say says name names answer answers claim "
-    "choose chooses pick picks take takes".split()
+    f"{verb}{ending}"
+    for verb in ("look", "check", "open", "go", "expect", "say", "name", "answer", "claim", "choose", "pick", "take")
+    for ending in ("", "s", "es")
+) | {"search", "searches"}
+BREAKING = frozenset(
+    (";", ".", "!", "?", "but", "because", "while", "whereas", "although", "though", "so", "however", "unless", "and")
 )
-BREAKING = frozenset("; . ! ? but because while whereas although though so however unless and".split())
 MIND = stems("mind view eye opinion belief perspective head thought knowledge feeling")
 SOMEBODY = "?"  # in a chain: a person that the text does not name
 TOKEN = r"[^\W_]+(?:['’][^\W_]+)?|[,;.!?]"

@@ -45,6 +45,13 @@ def generate(
     shares = dict(mix or {})
     assembly.checked(n, DIMENSIONS, dimensions, orders, split, shares, chapters, options)
     return assembly.scenarios(
-        n, DIMENSIONS, seed=seed, dimensions=tuple(dimensions), orders=tuple(orders), split=split, mix=shares,
-        chapters=tuple(chapters), options=options,
+        n,
+        DIMENSIONS,
+        seed=seed,
+        dimensions=tuple(dimensions),
+        orders=tuple(orders),
+        split=split,
+        mix=shares,
+        chapters=tuple(chapters),
+        options=options,
     )

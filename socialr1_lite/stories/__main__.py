@@ -1,8 +1,8 @@
 """Write stories to a file, read some, or audit the generator.
 
-    python -m socialr1_lite.stories --n 1000 --seed 7 --dimensions belief,knowledge --orders 0-3 -o FILE.jsonl
-    python -m socialr1_lite.stories show --n 5 --dimensions belief
-    python -m socialr1_lite.stories audit --n 2000
+python -m socialr1_lite.stories --n 1000 --seed 7 --dimensions belief,knowledge --orders 0-3 -o FILE.jsonl
+python -m socialr1_lite.stories show --n 5 --dimensions belief
+python -m socialr1_lite.stories audit --n 2000
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def _parser(task: str) -> argparse.ArgumentParser:
 
 
 def _numbers(text: str, what: str) -> tuple[int, ...]:
-    """"0-2,4" as (0, 1, 2, 4)."""
+    """The numbers of a list such as "0-2,4"."""
     found: list[int] = []
     for part in text.split(","):
         low, _, high = part.strip().partition("-")
@@ -64,8 +64,13 @@ def _numbers(text: str, what: str) -> tuple[int, ...]:
 
 def _scenarios(given: argparse.Namespace, n: int, seed: int, dimensions: Sequence[str]) -> Iterator[Scenario]:
     return generate(
-        n, seed=seed, dimensions=dimensions, orders=_numbers(given.orders, "orders"), split=given.split,
-        chapters=_numbers(given.chapters, "chapters"), options=given.options,
+        n,
+        seed=seed,
+        dimensions=dimensions,
+        orders=_numbers(given.orders, "orders"),
+        split=given.split,
+        chapters=_numbers(given.chapters, "chapters"),
+        options=given.options,
     )
 
 
@@ -104,7 +109,8 @@ def _show(given: argparse.Namespace) -> int:
         for scenario in list(_scenarios(given, 2 * given.n, given.seed, [name]))[::2]:
             order, template, edit = (scenario.meta[key] for key in ("order", "template", "perturbation"))
             print(f"**{template}**, order {order}; its twin: {edit}\n")
-            print(f"> {scenario.story.replace(chr(10) + chr(10), chr(10) + '>' + chr(10) + '> ')}\n>\n> {scenario.question}\n")
+            paragraphs = scenario.story.split("\n\n")
+            print("> " + "\n>\n> ".join([*paragraphs, scenario.question]) + "\n")
             for letter, option, shortcut in zip(scenario.letters, scenario.options, scenario.shortcuts, strict=True):
                 print(f"- {letter}. {option} " + (f"({shortcut})" if shortcut else "**(right)**"))
             print(f"\n```\n{gold_reply(scenario)}\n```\n")

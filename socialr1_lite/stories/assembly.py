@@ -32,8 +32,16 @@ class Dealer:
 
 
 def scenarios(
-    n: int, table: Mapping[str, Dimension], *, seed: int, dimensions: Sequence[str], orders: Sequence[int], split: str,
-    mix: Mapping[str, float], chapters: Sequence[int], options: int,
+    n: int,
+    table: Mapping[str, Dimension],
+    *,
+    seed: int,
+    dimensions: Sequence[str],
+    orders: Sequence[int],
+    split: str,
+    mix: Mapping[str, float],
+    chapters: Sequence[int],
+    options: int,
 ) -> Iterator[Scenario]:
     """The first `n` scenarios of the endless sequence that the other arguments name; twins follow each other."""
     settings = repr((seed, list(dimensions), list(orders), split, sorted(mix.items()), list(chapters), options))
@@ -65,8 +73,14 @@ def _turns(dimensions: Sequence[str], mix: Mapping[str, float]) -> Iterator[str]
 
 
 def _family(
-    dimension: Dimension, dealer: Dealer, settings: str, index: int, orders: Sequence[int], split: str,
-    chapters: Sequence[int], options: int,
+    dimension: Dimension,
+    dealer: Dealer,
+    settings: str,
+    index: int,
+    orders: Sequence[int],
+    split: str,
+    chapters: Sequence[int],
+    options: int,
 ) -> _Drawn:
     """Draw stories until one carries the answer that was dealt."""
     possible = [order for order in orders if order in dimension.orders]
@@ -81,7 +95,9 @@ def _family(
         family = dimension.templates[template](Request(dice, split, order, length, options, slot))
         if family is not None:
             return _Drawn(family, template, order, length, dice)
-    raise DataError(f"stories: {dimension.name}/{template} of order {order}: no story in {DRAWS} draws carries the answer")
+    raise DataError(
+        f"stories: {dimension.name}/{template} of order {order}: no story in {DRAWS} draws carries the answer"
+    )
 
 
 class _Drawn:
@@ -113,8 +129,14 @@ def _members(name: str, dimension: Dimension, drawn: _Drawn, dealer: Dealer) -> 
             twins=tuple(other for other in ids if other != ids[i]),
             facts=Facts(family.people, family.things, draft.sentences, draft.cues, draft.claims, draft.goal),
             meta={
-                "order": drawn.order, "template": drawn.template, "perturbation": family.perturbation, "twin": i,
-                "chapters": drawn.chapters, "stated": draft.stated, **family.meta, **marks,
+                "order": drawn.order,
+                "template": drawn.template,
+                "perturbation": family.perturbation,
+                "twin": i,
+                "chapters": drawn.chapters,
+                "stated": draft.stated,
+                **family.meta,
+                **marks,
             },
         )
 
@@ -142,8 +164,14 @@ Check = Callable[[], None]
 
 
 def checked(
-    n: int, table: Mapping[str, Dimension], dimensions: Sequence[str], orders: Sequence[int], split: str,
-    mix: Mapping[str, float], chapters: Sequence[int], options: int,
+    n: int,
+    table: Mapping[str, Dimension],
+    dimensions: Sequence[str],
+    orders: Sequence[int],
+    split: str,
+    mix: Mapping[str, float],
+    chapters: Sequence[int],
+    options: int,
 ) -> None:
     """Refuse what cannot be generated. Raises DataError with what is allowed."""
     if n < 0:
@@ -152,14 +180,16 @@ def checked(
         raise DataError(f"stories: no such dimension: {', '.join(unknown)}; there are {', '.join(table)}")
     if not dimensions:
         raise DataError(f"stories: no dimension given; there are {', '.join(table)}")
-    if mix and not any(mix.get(name, 0) > 0 for name in dimensions) or any(share < 0 for share in mix.values()):
+    if (mix and not any(mix.get(name, 0) > 0 for name in dimensions)) or any(share < 0 for share in mix.values()):
         raise DataError(f"stories: mix {dict(mix)} must give at least one of {', '.join(dimensions)} a positive share")
     if split not in ("train", "test"):
         raise DataError(f"stories: split {split!r} must be train or test")
     for name in dimensions:
         if not set(orders) & set(table[name].orders):
             have = ", ".join(map(str, table[name].orders))
-            raise DataError(f"stories: {name} has orders {have}; none of the orders asked for ({list(orders)}) is among them")
+            raise DataError(
+                f"stories: {name} has orders {have}; none of the orders asked for ({list(orders)}) is among them"
+            )
     if not chapters or any(c not in (1, 2, 3) for c in chapters):
         raise DataError(f"stories: chapters {list(chapters)} must be of 1, 2 and 3")
     if options and not 2 <= options <= 15:

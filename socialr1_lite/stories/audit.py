@@ -1,8 +1,9 @@
 """Does a shortcut answer the questions? Each baseline's accuracy against chance, per dimension, with intervals.
 
-A question that can be answered without following who perceived what teaches a model to do just that. So the generator is
-held to this table: naming the same letter, the first or last or most often mentioned option, what is really so, the
-longest option, or whatever a bag-of-words classifier finds must get no further than guessing (`TOLERANCE`).
+A question that can be answered without following who perceived what teaches a model to do just that. So the
+generator is held to this table: naming the same letter, the first or last or most often mentioned option, what is
+really so, the longest option, or whatever a bag-of-words classifier finds must get no further than guessing
+(`TOLERANCE`).
 """
 
 from __future__ import annotations
@@ -189,7 +190,9 @@ def classified(tested: Sequence[Scenario], taught: Sequence[Scenario], *, with_s
     for step in range(1, STEPS + 1):
         scores = np.exp(np.bincount(rows, weights[columns], minlength=len(groups)).clip(-30, 30))
         share = scores / np.bincount(groups, scores)[groups]
-        slope = np.bincount(columns, (share - gold)[rows], minlength=BUCKETS) / len(taught) + RIDGE * weights / len(taught)
+        slope = np.bincount(columns, (share - gold)[rows], minlength=BUCKETS) / len(taught) + RIDGE * weights / len(
+            taught
+        )
         mean, square = 0.9 * mean + 0.1 * slope, 0.999 * square + 0.001 * slope**2
         weights -= RATE * (mean / (1 - 0.9**step)) / (np.sqrt(square / (1 - 0.999**step)) + 1e-8)
     columns, rows, groups, gold = (np.array(part) for part in sparse(tested))
@@ -206,7 +209,9 @@ def classified(tested: Sequence[Scenario], taught: Sequence[Scenario], *, with_s
 
 def as_text(rows: Iterable[Row]) -> str:
     """The table, a line a shortcut."""
-    lines = [f"{'dimension':<26}{'shortcut':<32}{'accuracy':>9}{'95 % interval':>17}{'chance':>8}{'excess':>8}{'limit':>7}"]
+    lines = [
+        f"{'dimension':<26}{'shortcut':<32}{'accuracy':>9}{'95 % interval':>17}{'chance':>8}{'excess':>8}{'limit':>7}"
+    ]
     for row in rows:
         interval = f"{row.low:.3f}-{row.high:.3f}"
         mark = "  WORKS" if row.works else ""

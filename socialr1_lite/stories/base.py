@@ -1,10 +1,10 @@
 """What a dimension of questions provides, and the small things every dimension builds with.
 
-A dimension is one file with one `Dimension` record and a line in the table of `stories/__init__.py`. Its `templates` are
-functions `(Request) -> Family | None`: a family is a question about a story and its twins, the same question about
-minimally edited stories with another answer. A template draws freely and gives None when what it drew does not carry the
-answer that the request asks for; it is then called again with fresh dice. Letters, option order, ids, balance and gold
-replies are not its business (assembly.py, gold.py).
+A dimension is one file with one `Dimension` record and a line in the table of `stories/__init__.py`. Its `templates`
+are functions `(Request) -> Family | None`: a family is a question about a story and its twins, the same question
+about minimally edited stories with another answer. A template draws freely and gives None when what it drew does not
+carry the answer that the request asks for; it is then called again with fresh dice. Letters, option order, ids,
+balance and gold replies are not its business (assembly.py, gold.py).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ T = TypeVar("T")
 
 
 class Dice:
-    """Random choices that are the same on every Python version: only `Random.random()` with a text seed is promised to be."""
+    """Random choices, the same on every Python version: of `Random` only `random()` with a text seed promises that."""
 
     __slots__ = ("_random",)
 
@@ -60,9 +60,9 @@ class Request:
     """What is wanted of a template: one draw.
 
     dice: for every free choice. split: whose words. order: depth of belief that decides the answer. chapters: 1 to 3.
-    options: how many are wanted (a template gives what it can, at least 2). slot in [0, 1): which of the possible answers
-    must be gold: a template with k candidate answers makes number int(slot * k) gold or gives None. Since slots are
-    dealt evenly and *before* the story is drawn, no place, person or role is gold more often than another.
+    options: how many are wanted (a template gives what it can, at least 2). slot in [0, 1): which of the possible
+    answers must be gold: a template with k candidate answers makes number int(slot * k) gold or gives None. Since
+    slots are dealt evenly and *before* the story is drawn, no place, person or role is gold more often than another.
     """
 
     dice: Dice

@@ -8,8 +8,8 @@ from socialr1_lite.scenario import Claim
 from socialr1_lite.stories.base import Dice, Dimension, Draft, Family, Request
 from socialr1_lite.stories.contents import contents
 from socialr1_lite.stories.plots import ONLOOKERS, Plot, Step, decisive, edits, exchanged, hidden_object, recast
-from socialr1_lite.stories.world import Event, World, where
 from socialr1_lite.stories.wording import LEXICON, say
+from socialr1_lite.stories.world import Event, World, where
 
 ATTEMPTS_A_STORY = 6  # chains of people, or edits, that are tried before another story is drawn
 
@@ -17,12 +17,12 @@ Wording = Callable[[Sequence[str], str], str]
 
 
 def thinks_that(chain: Sequence[str]) -> str:
-    """"Anna thinks that Ben thinks"; "" for nobody."""
+    """A clause such as "Anna thinks that Ben thinks"; "" for nobody."""
     return " that ".join(f"{name} thinks" for name in chain)
 
 
 def _nested(chain: Sequence[str], verb: str = "think") -> str:
-    """"does Anna think that Ben thinks that": the opening of a question about the inner clause."""
+    """The opening of a question: "does Anna think that Ben thinks"."""
     inner = "".join(f" that {name} thinks" for name in chain[1:])
     return f"does {chain[0]} {verb}{inner}"
 
@@ -50,7 +50,9 @@ def fetches(chain: Sequence[str], thing: str) -> str:
     """Which container is opened first?"""
     if len(chain) == 1:
         return f"{chain[0]} goes to fetch the {thing}. What will {chain[0]} open first?"
-    return f"Suppose {chain[-1]} goes to fetch the {thing}. What {_nested(chain[:-1])} that {chain[-1]} will open first?"
+    return (
+        f"Suppose {chain[-1]} goes to fetch the {thing}. What {_nested(chain[:-1])} that {chain[-1]} will open first?"
+    )
 
 
 def surprised(chain: Sequence[str], thing: str) -> str:
@@ -65,7 +67,9 @@ def story_of(request: Request, onlookers: float = ONLOOKERS) -> Plot:
     dice = request.dice
     places = 2 + dice.below(3) if request.options == 0 else max(2, min(request.options, 5))
     people = max(3, request.order + 1) + dice.below(2)
-    return hidden_object(dice, request.split, people=people, places=places, chapters=request.chapters, onlookers=onlookers)
+    return hidden_object(
+        dice, request.split, people=people, places=places, chapters=request.chapters, onlookers=onlookers
+    )
 
 
 def needed_by(dice: Dice, plot: Plot, who: str) -> Plot:
@@ -116,8 +120,9 @@ def _chain_believing(dice: Dice, plot: Plot, place: str, order: int) -> tuple[st
     return easy
 
 
-def twin(dice: Dice, plot: Plot, answer: Callable[[World], str | None], split: str,
-         options: Sequence[str] = ()) -> tuple[str, Plot] | None:
+def twin(
+    dice: Dice, plot: Plot, answer: Callable[[World], str | None], split: str, options: Sequence[str] = ()
+) -> tuple[str, Plot] | None:
     """The name of a small edit that changes the answer to another option (the story's places), and the edited story."""
     truth = answer(plot.world)
     for name, steps in edits(dice, plot, LEXICON[split]):
@@ -128,8 +133,9 @@ def twin(dice: Dice, plot: Plot, answer: Callable[[World], str | None], split: s
     return None
 
 
-def other_person(dice: Dice, plot: Plot, answer: Callable[[World], str | None], split: str,
-                 options: Sequence[str]) -> tuple[str, Plot] | None:
+def other_person(
+    dice: Dice, plot: Plot, answer: Callable[[World], str | None], split: str, options: Sequence[str]
+) -> tuple[str, Plot] | None:
     """A twin for a question whose options are people: the right one and another change parts."""
     truth = answer(plot.world)
     for name in dice.sample([name for name in options if name != truth], len(options)):
@@ -139,8 +145,9 @@ def other_person(dice: Dice, plot: Plot, answer: Callable[[World], str | None], 
     return None
 
 
-def _where_draft(plot: Plot, chain: tuple[str, ...], answer: Callable[[World], str | None], wording: Wording,
-                 dice: Dice) -> Draft:
+def _where_draft(
+    plot: Plot, chain: tuple[str, ...], answer: Callable[[World], str | None], wording: Wording, dice: Dice
+) -> Draft:
     gold = answer(plot.world)
     assert gold is not None  # the caller chose the chain by its belief
     return Draft(
@@ -177,7 +184,8 @@ def shortcuts(plot: Plot, chain: Sequence[str], gold: str) -> dict[str, str]:
     """What each wrong place stands for: the first name that fits, from the most telling to the least."""
     world, fluent = plot.world, where(plot.thing)
     named: dict[str, str] = {}
-    candidates = [(world.believes(chain[1:], fluent), "one order too low"), (plot.reality, "reality")]
+    candidates = [(world.believes(chain[1:], fluent), "one order too low")] if len(chain) > 1 else []
+    candidates += [(plot.reality, "reality")]
     candidates += [(world.believes((name,), fluent), "another person's belief") for name in plot.cast]
     stays = world.history(fluent)
     candidates += [(stays[0], "first place")] + [(place, "earlier place") for place in stays]

@@ -1,4 +1,4 @@
-"""Is a right answer understanding? Right on a scenario *and* its twin, and the same choice in whatever order options stand.
+"""Is a right answer understanding? Right on a scenario *and* its twin, and the same choice in any order of options.
 
 Pure functions over answers: `answers` maps a scenario's id to the index of the option that was answered, None for an
 unreadable reply; scenarios without an entry are left out.

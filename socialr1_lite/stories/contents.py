@@ -1,4 +1,4 @@
-"""Unexpected contents: what somebody thinks is in a container, by its label, by a look, through glass, or by hearsay."""
+"""Unexpected contents: what somebody thinks is in a container, by its label, by a look, through glass, by hearsay."""
 
 from __future__ import annotations
 
@@ -60,7 +60,10 @@ def labelled(dice: Dice, split: str, *, people: int, things: int) -> tuple[Plot,
     things[0] is really inside, things[1] on the label; a third is on a new label; a fourth is only spoken of.
     """
     words = LEXICON[split]
-    cast, named = dice.sample(tuple(words.people), people), dice.sample([thing for thing in words.things if " " not in thing], things)
+    cast, named = (
+        dice.sample(tuple(words.people), people),
+        dice.sample([thing for thing in words.things if " " not in thing], things),
+    )
     # things of one word: "an ice pack" in the reasoning would be an option's full text, settled on too early
     container = dice.pick([c for c in words.containers if c.split()[0] not in OPAQUE])
     room = dice.pick(words.rooms)
@@ -162,8 +165,8 @@ def _holds(container: str, holders: Chain, thing: str, things: Sequence[str]) ->
 def _shortcuts(plot: Plot, chain: Chain, container: str, gold: str) -> dict[str, str]:
     """What each wrong thing stands for, the most telling name first."""
     world, fluent = plot.world, inside(container)
-    candidates = [(world.believes(chain[1:], fluent), "one order too low"), (plot.places[0], "reality"),
-                  (plot.places[1], "the label")]  # fmt: skip
+    candidates = [(world.believes(chain[1:], fluent), "one order too low")] if len(chain) > 1 else []
+    candidates += [(plot.places[0], "reality"), (plot.places[1], "the label")]
     candidates += [(world.believes((name,), fluent), "another person's belief") for name in plot.cast]
     candidates += [(thing, "only said") for thing in plot.places]
     named: dict[str, str] = {}

@@ -102,7 +102,10 @@ def gold_reply(scenario: Scenario, *, seed: int = 0, answer: str = "letter") -> 
         raise DataError(f"gold reply: answer {answer!r} must be letter or text")
     facts, chosen = scenario.facts, scenario.gold_text
     stated = int(scenario.meta.get("stated") or 1)
-    worded = (_stages(Dice(f"{scenario.id} gold {seed} {wording}"), facts, chosen, stated, wording) for wording in range(WORDINGS))
+    worded = (
+        _stages(Dice(f"{scenario.id} gold {seed} {wording}"), facts, chosen, stated, wording)
+        for wording in range(WORDINGS)
+    )
     stages, least = ("",) * 4, 1.0
     for tried in worded:
         repeated = repetition(" ".join(tried))
@@ -159,7 +162,7 @@ def _claim_sentence(dice: Dice, claim: Claim, *, first: bool) -> str:
 
 
 def claim_clause(claim: Claim, verb: str = "thinks") -> str:
-    """"Anna thinks that Ben thinks that the ball is in the box", without a full stop."""
+    """The clause "Anna thinks that Ben thinks that the ball is in the box", without a full stop."""
     holders = "".join(f"{name} {verb} that " for name in claim.holders)
     return f"{holders}{claim.subject} {claim.relation} {claim.value}"
 
@@ -180,7 +183,8 @@ def response(dice: Dice, facts: Facts, chosen: str, *, since: bool = True) -> st
         return dice.pick(YES_NO).format(plain, s=facts.goal.subject)
     sentence = dice.pick(ANSWERS).format(plain)
     if since and len(facts.claims[0].holders) == 1 and dice.chance(0.4):
-        return f"Since {claim_clause(facts.claims[0])}, {sentence[0].lower() if sentence[:2] != 'I ' else sentence[0]}{sentence[1:]}"
+        first = sentence[0] if sentence.startswith("I ") else sentence[0].lower()
+        return f"Since {claim_clause(facts.claims[0])}, {first}{sentence[1:]}"
     return capital(sentence)
 
 
@@ -196,5 +200,8 @@ def capital(text: str) -> str:
 
 
 PHRASINGS: dict[str, Sequence[str]] = {
-    "cue_encoding": CUES, "cue_interpretation": OPENERS, "goal_clarification": GOALS, "response_generation": ANSWERS,
+    "cue_encoding": CUES,
+    "cue_interpretation": OPENERS,
+    "goal_clarification": GOALS,
+    "response_generation": ANSWERS,
 }

@@ -1,7 +1,7 @@
-"""Hi-ToM's stories (He et al. 2023, arXiv 2310.16755) read into our world: a check of the belief simulation on foreign gold.
+"""Hi-ToM's stories (He et al. 2023, arXiv 2310.16755) read into our world: the simulation checked on foreign gold.
 
-Hi-ToM's own assumptions are kept: everybody sees everything in a room until leaving it; what is said changes the belief of
-those hearers only who left the thing's room before the speaker; nobody infers from words what a speaker believes.
+Hi-ToM's own assumptions are kept: everybody sees everything in a room until leaving it; what is said changes the belief
+of those hearers only who left the thing's room before the speaker, and they take the speaker to believe it.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class Asked:
 
 
 def read(story: str, question: str) -> Asked:
-    """Read a story (numbered lines; unknown lines are distractors) and its question. Raises DataError for another question."""
+    """Read a story (numbered lines; unknown ones are distractors) and its question; DataError for another question."""
     asked = QUESTION.search(question)
     if asked is None:
         raise DataError(f"hitom: cannot read the question {question!r}")

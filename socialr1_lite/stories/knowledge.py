@@ -7,7 +7,16 @@ from itertools import permutations
 
 from socialr1_lite.scenario import Claim
 from socialr1_lite.stories.base import Dice, Dimension, Draft, Family, Request
-from socialr1_lite.stories.belief import finding, further_claims, in_part_of, last_told, needed_by, other_person, story_of, twin
+from socialr1_lite.stories.belief import (
+    finding,
+    further_claims,
+    in_part_of,
+    last_told,
+    needed_by,
+    other_person,
+    story_of,
+    twin,
+)
 from socialr1_lite.stories.plots import Plot, decisive
 from socialr1_lite.stories.world import World, where
 
@@ -58,9 +67,9 @@ def one_of(people_wanted: str) -> Callable[[Request], Family | None]:
         if found is None or answer(plot.world) is None:
             return None
         question = {
-            "knows": f"Leaving aside whoever moved it last, who knows where the {plot.thing} really is?",
+            "knows": f"Leaving aside whoever moved the {plot.thing} last, who knows where it really is?",
             "mistaken": f"Who does not know where the {plot.thing} really is?",
-            "could tell": f"Leaving aside whoever moved it last, who could tell {seeker} where the {plot.thing} really is?",
+            "could tell": f"Leaving aside whoever moved the {plot.thing} last, who could tell {seeker} where it is?",
         }[people_wanted]
         drafts = tuple(_person_draft(p, question, answer, options, seeker) for p in (plot, found[1]))
         return Family(drafts, tuple(options), tuple(plot.cast), _things(plot), found[0])
@@ -78,7 +87,9 @@ def _person_draft(plot: Plot, question: str, answer: Answer, options: Sequence[s
     held = plot.world.believes((gold,), where(plot.thing)) or plot.reality or ""
     needed = [gold, seeker] if seeker else [gold]
     wrong = {
-        name: ("knows too" if knows(plot.world, plot.thing, name) else "out of date") for name in options if name != gold
+        name: ("knows too" if knows(plot.world, plot.thing, name) else "out of date")
+        for name in options
+        if name != gold
     }
     return Draft(
         sentences=plot.sentences,

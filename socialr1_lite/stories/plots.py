@@ -1,7 +1,7 @@
-"""Stories about a thing that changes place while people come and go, and the small edits that turn them into their twins.
+"""Stories about a thing that changes place while people come and go, and the small edits that make their twins.
 
-A `Plot` is a list of `Step`s (an event and its one sentence). Everything else is asked of the simulation: where the thing
-is, who thinks what, and which sentences are decisive (without that event the answer would be another).
+A `Plot` is a list of `Step`s (an event and its one sentence). Everything else is asked of the simulation: where the
+thing is, who thinks what, and which sentences are decisive (without that event the answer would be another).
 """
 
 from __future__ import annotations
@@ -9,10 +9,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 
 from socialr1_lite.stories.base import Dice
-from socialr1_lite.stories.world import MODIFIERS, Event, World, where
 from socialr1_lite.stories.wording import LEXICON, THEIR, THEM, Lexicon, a, listed, say
+from socialr1_lite.stories.world import MODIFIERS, Event, World, where
 
 SCENERY = frozenset({"note"})
 CHANGES = frozenset({"move", "swap"})
@@ -102,8 +103,18 @@ class Teller:
         self.steps: list[Step] = []
         self.used: set[str] = set()  # phrasings
 
-    def add(self, kind: str, phrase: str = "", *, actor: str = "", people: Sequence[str] = (), thing: str = "",
-            place: str = "", other: str = "", **words: str) -> None:
+    def add(
+        self,
+        kind: str,
+        phrase: str = "",
+        *,
+        actor: str = "",
+        people: Sequence[str] = (),
+        thing: str = "",
+        place: str = "",
+        other: str = "",
+        **words: str,
+    ) -> None:
         """One step; `phrase` is the key of its phrasings (the event's kind if not given)."""
         text, phrase = say(self.dice, phrase or kind, self.used, **words)
         self.used.add(phrase)
@@ -147,8 +158,19 @@ class Teller:
         """Words in private: face to face if both are outside, else by message."""
         out = speaker not in self.present and hearer not in self.present
         kind = "tell" if out and self.dice.chance(0.6) else "message"
-        self.add("tell", kind, actor=speaker, people=(hearer,), thing=thing, place=place,
-                 other="away" if kind == "tell" else "", a=speaker, b=hearer, o=thing, c=place)
+        self.add(
+            "tell",
+            kind,
+            actor=speaker,
+            people=(hearer,),
+            thing=thing,
+            place=place,
+            other="away" if kind == "tell" else "",
+            a=speaker,
+            b=hearer,
+            o=thing,
+            c=place,
+        )
 
     def look(self, who: str, place: str) -> None:
         """Somebody looks into a container."""
@@ -207,11 +229,18 @@ def hidden_object(
 
 
 def dispersal(people: Sequence[str], room: str) -> Step:
+    """Everybody leaves the room."""
     return Step(Event("leave", people=tuple(people), place=room), f"After that, nobody was left in the {room}.")
 
 
 def chapter_about(
-    dice: Dice, words: Lexicon, cast: Sequence[str], room: str, thing: str, places: Sequence[str], onlookers: float = ONLOOKERS
+    dice: Dice,
+    words: Lexicon,
+    cast: Sequence[str],
+    room: str,
+    thing: str,
+    places: Sequence[str],
+    onlookers: float = ONLOOKERS,
 ) -> list[Step]:
     """One room, one thing: put somewhere, moved while people leave, perhaps talked about afterwards."""
     teller = Teller(dice, words, cast, room)
@@ -223,7 +252,7 @@ def chapter_about(
     dice.shuffle(order)
     teller.set_out(order if dice.chance(0.85) else ())
     teller.put(thing, stops[0])
-    for source, stop in zip(stops, stops[1:], strict=False):
+    for source, stop in pairwise(stops):
         _departures(dice, teller, 0.35)
         if dice.chance(0.25):
             teller.filler(places)
@@ -256,7 +285,7 @@ def _onlookers(dice: Dice, teller: Teller, mover: str, share: float) -> None:
 
 
 def _aftermath(dice: Dice, teller: Teller, thing: str, places: Sequence[str], stops: Sequence[str], lie: str) -> None:
-    """What is said, and who comes back to look. A hearer's leaving was seen by the speaker, so nobody wonders about it."""
+    """What is said, and who comes back to look. The speaker saw the hearer leave, so nobody wonders about it."""
     if lie and not teller.saw_leave:
         teller.leave(dice.pick(teller.present))
     pairs = [(s, h) for h, seen in teller.saw_leave.items() if h not in teller.present for s in sorted(seen)]
@@ -306,9 +335,21 @@ def edits(dice: Dice, plot: Plot, words: Lexicon) -> list[Edit]:
     return found
 
 
-_COUNTERPARTS = {"peek": "monitor", "camera": "monitor", "monitor": "peek", "distract": "daydream", "daydream": "distract"}
-_UNDONE = {"peek": "peeked", "camera": "forgotten camera", "monitor": "known camera", "overhear": "overheard",
-           "distract": "distracted", "daydream": "lost in thought"}
+_COUNTERPARTS = {
+    "peek": "monitor",
+    "camera": "monitor",
+    "monitor": "peek",
+    "distract": "daydream",
+    "daydream": "distract",
+}
+_UNDONE = {
+    "peek": "peeked",
+    "camera": "forgotten camera",
+    "monitor": "known camera",
+    "overhear": "overheard",
+    "distract": "distracted",
+    "daydream": "lost in thought",
+}
 
 
 def _timing(plot: Plot, i: int) -> Iterator[Edit]:
@@ -358,7 +399,10 @@ def _words(plot: Plot, i: int) -> Iterator[Edit]:
     for place in plot.places:
         if place != step.event.place:
             text = step.text.replace(f"the {step.event.place}", f"the {place}")
-            yield "told otherwise", [*steps[:i], Step(replace(step.event, place=place), text, step.phrase), *steps[i + 1 :]]
+            yield (
+                "told otherwise",
+                [*steps[:i], Step(replace(step.event, place=place), text, step.phrase), *steps[i + 1 :]],
+            )
 
 
 def exchanged(plot: Plot, one: str, other: str) -> Plot:

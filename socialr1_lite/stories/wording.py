@@ -1,8 +1,8 @@
 """Words: who and what a story can be about, and several ways to say each kind of event.
 
 Nothing of the test split's people, things, containers and rooms occurs in the train split. Every sentence stands by
-itself (no "then", no pronoun for somebody of another sentence), so that a twin can move or drop one and stay good English;
-only a modifier ("this") leans on the event it follows, and it always follows it.
+itself (no "then", no pronoun for somebody of another sentence), so that a twin can move or drop one and stay good
+English; only a modifier ("this") leans on the event it follows, and it always follows it.
 """
 
 from __future__ import annotations
@@ -38,18 +38,76 @@ LEXICON = {
             "Oscar Ravi Thomas Omar Ahmed Peter Simon Daniel Tariq",
         ),
         things=(
-            "ball", "scarf", "key", "watch", "flute", "diary", "teddy bear", "apple", "orange", "eraser", "ice pack",
-            "notebook", "torch", "whistle", "ring", "letter", "stapler", "egg timer", "onion", "toy car", "passport",
-            "wallet", "paintbrush", "spoon", "candle", "hat", "bracelet", "ticket", "map", "chocolate bar",
+            "ball",
+            "scarf",
+            "key",
+            "watch",
+            "flute",
+            "diary",
+            "teddy bear",
+            "apple",
+            "orange",
+            "eraser",
+            "ice pack",
+            "notebook",
+            "torch",
+            "whistle",
+            "ring",
+            "letter",
+            "stapler",
+            "egg timer",
+            "onion",
+            "toy car",
+            "passport",
+            "wallet",
+            "paintbrush",
+            "spoon",
+            "candle",
+            "hat",
+            "bracelet",
+            "ticket",
+            "map",
+            "chocolate bar",
         ),
         containers=(
-            "basket", "drawer", "wardrobe", "suitcase", "backpack", "toolbox", "cupboard", "wooden chest",
-            "cardboard box", "biscuit tin", "laundry bag", "bucket", "handbag", "shoebox", "locker", "trunk",
-            "picnic hamper", "cooler", "plastic tub", "oven", "big jar", "crate", "desk tray", "sports bag",
+            "basket",
+            "drawer",
+            "wardrobe",
+            "suitcase",
+            "backpack",
+            "toolbox",
+            "cupboard",
+            "wooden chest",
+            "cardboard box",
+            "biscuit tin",
+            "laundry bag",
+            "bucket",
+            "handbag",
+            "shoebox",
+            "locker",
+            "trunk",
+            "picnic hamper",
+            "cooler",
+            "plastic tub",
+            "oven",
+            "big jar",
+            "crate",
+            "desk tray",
+            "sports bag",
         ),
         rooms=(
-            "kitchen", "living room", "bedroom", "garage", "attic", "office", "classroom", "library", "basement",
-            "playroom", "staff room", "dining room",
+            "kitchen",
+            "living room",
+            "bedroom",
+            "garage",
+            "attic",
+            "office",
+            "classroom",
+            "library",
+            "basement",
+            "playroom",
+            "staff room",
+            "dining room",
         ),
     ),
     "test": Lexicon(
@@ -60,17 +118,58 @@ LEXICON = {
             "Ismael Kenji Matteo Otto",
         ),
         things=(
-            "marble", "glove", "necklace", "hammer", "compass", "lemon", "acorn", "harmonica", "postcard",
-            "calculator", "mug", "doll", "avocado", "novel", "padlock", "magnet", "thimble", "coin", "envelope",
+            "marble",
+            "glove",
+            "necklace",
+            "hammer",
+            "compass",
+            "lemon",
+            "acorn",
+            "harmonica",
+            "postcard",
+            "calculator",
+            "mug",
+            "doll",
+            "avocado",
+            "novel",
+            "padlock",
+            "magnet",
+            "thimble",
+            "coin",
+            "envelope",
             "sandwich",
         ),
         containers=(
-            "barrel", "sack", "briefcase", "satchel", "bread bin", "vase", "linen closet", "filing cabinet",
-            "wheelbarrow", "urn", "dresser", "cauldron", "pouch", "sideboard", "rucksack", "bathtub",
-            "fridge", "hutch",
+            "barrel",
+            "sack",
+            "briefcase",
+            "satchel",
+            "bread bin",
+            "vase",
+            "linen closet",
+            "filing cabinet",
+            "wheelbarrow",
+            "urn",
+            "dresser",
+            "cauldron",
+            "pouch",
+            "sideboard",
+            "rucksack",
+            "bathtub",
+            "fridge",
+            "hutch",
         ),
         rooms=(
-            "conservatory", "hallway", "nursery", "cabin", "cellar", "lounge", "den", "studio", "workshop", "barn",
+            "conservatory",
+            "hallway",
+            "nursery",
+            "cabin",
+            "cellar",
+            "lounge",
+            "den",
+            "studio",
+            "workshop",
+            "barn",
         ),
     ),
 }
@@ -238,7 +337,7 @@ PHRASES: dict[str, tuple[str, ...]] = {
 
 
 def say(dice: Dice, kind: str, used: Container[str] = (), **words: str) -> tuple[str, str]:
-    """One sentence for an event of this kind, with a capital, and its phrasing; not one of the `used` if others are left."""
+    """One sentence for an event of this kind, and its phrasing: not one of the `used` if others are left."""
     fresh = [phrase for phrase in PHRASES[kind] if phrase not in used]
     phrase = dice.pick(fresh or PHRASES[kind])
     sentence = phrase.format(**words)
@@ -251,5 +350,5 @@ def a(noun: str) -> str:
 
 
 def listed(words: Sequence[str], last: str = "and") -> str:
-    """"Anna", "Anna and Ben", "Anna, Ben and Clara"."""
+    """The words as a list in a sentence: "Anna", "Anna and Ben", "Anna, Ben and Clara"."""
     return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} {last} {words[-1]}"

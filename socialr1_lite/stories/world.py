@@ -1,9 +1,9 @@
 """What happens in a story, who perceives it, and so who believes what, to any order: simulated, never templated.
 
 A `World` is a list of `Event`s in time. Three questions are put to it: what is so (`believes((), fluent)`), what one
-person believes (`believes(("Anna",), fluent)`), and what Anna thinks that Ben thinks (`believes(("Anna", "Ben"), fluent)`),
-and so on. A *fluent* is `where(thing)`, whose values are containers, or `inside(container)`, whose values are things.
-`None` is "has no idea".
+person believes (`believes(("Anna",), fluent)`), and what Anna thinks that Ben thinks (`believes(("Anna", "Ben"),
+fluent)`), and so on. A *fluent* is `where(thing)`, whose values are containers, or `inside(container)`, whose values
+are things. `None` is "has no idea".
 
 Who perceives an event
     * `present`: whoever is in the room of the event. A *private* talk has its speaker and hearers instead.
@@ -11,34 +11,35 @@ Who perceives an event
       Those named by a following `daydream` perceive nothing, but to everyone there they *seem* to perceive.
     * Those named by a following `peek`, `camera` or `overhear` perceive, and nobody else knows that they do.
       Those named by a following `monitor` perceive from elsewhere, and everybody knows it.
-    An actor perceives what they do. A *modifier* (these six kinds) belongs to the nearest event before it that is no modifier.
+    An actor perceives what they do. A *modifier* (these six kinds) belongs to the nearest event before it that is no
+    modifier.
 
 The chain rule
     A chain (a1, a2, …, ak) *follows* an event if a1 perceives it and each of a2 … ak seems to perceive it (is present
-    and neither distracted nor hidden, or daydreams, or monitors). So B(a1, B(a2, …)) changes only where a1 perceives that
-    a2 perceives that … ak perceives. A hidden onlooker's own beliefs change; what others think the onlooker believes
-    does not. A daydreamer's beliefs do not change; what others think they believe does. "a thinks that a thinks" is
-    read as "a thinks".
+    and neither distracted nor hidden, or daydreams, or monitors). So B(a1, B(a2, …)) changes only where a1 perceives
+    that a2 perceives that … ak perceives. A hidden onlooker's own beliefs change; what others think the onlooker
+    believes does not. A daydreamer's beliefs do not change; what others think they believe does. "a thinks that a
+    thinks" is read as "a thinks".
 
 What an event does to a chain that follows it
     * put, move, swap: the thing is now there (and inside a container is now that thing, or nothing): *evidence*.
     * look (into a container; `enter` into a room with transparent containers is a look into each of them by those who
       enter): only the looker's own place in a chain changes. The looker sees what is there *as the rest of the chain
-      before them has it*: Anna, who thinks the key is in the box, thinks that Ben who looks into the box now knows it.
-      Nothing is learned of where a missing thing went: that belief becomes "has no idea".
-    * label, and `enter` into a room with labelled containers: whoever has no idea what is inside takes the label's word.
-      Whoever sees a relabelling keeps what they thought before.
+      before them has it*: Anna, who thinks the key is in the box, thinks that Ben who looks into the box now knows
+      it. Nothing is learned of where a missing thing went: that belief becomes "has no idea".
+    * label, and `enter` into a room with labelled containers: whoever has no idea what is inside takes the label's
+      word. Whoever sees a relabelling keeps what they thought before.
     * tell: see below. note: nothing.
 
 Testimony
-    A belief is *fresh* from evidence on until its holder leaves the room of the thing, is perceived to be elsewhere, or
-    is distracted: from then on they know that they may have missed something. A hearer whose belief is fresh keeps it.
-    Any other hearer believes what is said. Whoever believes it also takes the speaker to believe it; a hearer who keeps
-    their own belief does not change their mind about the speaker's either. Saying something never changes what the
-    speaker believes. All of this is judged inside the chain: a liar thinks that the victim who secretly saw everything
-    has been taken in. `trust="exit_order"` is Hi-ToM's other rule: a hearer believes a speaker who left the room of the thing
-    later than they did, and takes them to believe it; a speaker thinks that every hearer believes; no other thought
-    about thoughts changes.
+    A belief is *fresh* from evidence on until its holder leaves the room of the thing, is perceived to be elsewhere,
+    or is distracted: from then on they know that they may have missed something. A hearer whose belief is fresh
+    keeps it. Any other hearer believes what is said. Whoever believes it also takes the speaker to believe it; a
+    hearer who keeps their own belief does not change their mind about the speaker's either. Saying something never
+    changes what the speaker believes. All of this is judged inside the chain: a liar thinks that the victim who
+    secretly saw everything has been taken in. `trust="exit_order"` is Hi-ToM's other rule: a hearer believes a
+    speaker who left the room of the thing later than they did, and takes them to believe it; a speaker thinks that
+    every hearer believes; no other thought about thoughts changes.
 """
 
 from __future__ import annotations
@@ -56,10 +57,11 @@ KINDS = frozenset({"enter", "leave", "put", "move", "swap", "look", "tell", "lab
 class Event:
     """One thing that happens.
 
-    enter(people, place=room) · leave(people, place=room) · put(thing, place=container, actor or "") · move(actor, thing, place) ·
-    swap(actor, thing, other=thing: they change places) · look(actor, place=container) · tell(actor, people=hearers, thing,
-    place: "the thing is in the place"; other="away": all of them see that they stand outside) · label(thing, place=container, actor or "": the container's label says thing) ·
-    note() · modifiers: peek, camera, overhear, distract, daydream, monitor (people).
+    enter(people, place=room) · leave(people, place=room) · put(thing, place=container, actor or "") · move(actor,
+    thing, place) · swap(actor, thing, other=thing: they change places) · look(actor, place=container) · tell(actor,
+    people=hearers, thing, place: "the thing is in the place"; other="away": all of them see that they stand outside)
+    · label(thing, place=container, actor or "": the container's label says thing) · note() · modifiers: peek,
+    camera, overhear, distract, daydream, monitor (people).
     """
 
     kind: str
@@ -119,7 +121,7 @@ class World:
         return values[-1]
 
     def knows(self, chain: Sequence[str], fluent: tuple[str, str]) -> bool:
-        """Whether the chain's last belief is what is so. (Belief that is true, however it came about.)"""
+        """Whether the chain's last belief is what is so: a belief that is true, however it came about."""
         held = self.believes(chain, fluent)
         return held is not None and held == self.believes((), fluent)
 

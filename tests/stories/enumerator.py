@@ -188,8 +188,9 @@ def _log(events: Sequence[Event], rooms: dict[str, str]) -> list[Shown]:
         elif event.kind == "monitor":
             log[-1] = replace(last, see=last.see | group, seem_to_see=last.seem_to_see | group)
         elif event.kind == "distract":
-            log[-1] = replace(last, see=last.see - group, seem_to_see=last.seem_to_see - group,
-                              plainly_not=last.plainly_not | group)
+            log[-1] = replace(
+                last, see=last.see - group, seem_to_see=last.seem_to_see - group, plainly_not=last.plainly_not | group
+            )
         elif event.kind == "daydream":
             log[-1] = replace(last, see=last.see - group, off_guard=last.off_guard | group)
         else:

@@ -31,7 +31,9 @@ def toy(n: int, bias: str = "", seed: str = "toy") -> list[Scenario]:
             options.insert(0, options.pop(options.index(gold)))
         shown = tuple(f"the {place}" for place in options)
         meta = {"mark reality": options.index(gold) if bias == "reality" else dice.below(4)}
-        made.append(Scenario(str(i), story + secret, "Where?", shown, (options.index(gold),), dimension="toy", meta=meta))
+        made.append(
+            Scenario(str(i), story + secret, "Where?", shown, (options.index(gold),), dimension="toy", meta=meta)
+        )
     return made
 
 
@@ -56,7 +58,10 @@ def test_intervals_hold_families_together():
     one = toy(100)
     twice = [replace(s, id=f"{s.id}{k}", group=s.id) for s in one for k in "ab"]
     narrow, wide = audit([replace(s, group="") for s in twice], one), audit(twice, one)
-    width = {name: next(r.high - r.low for r in rows if r.shortcut == "reality") for name, rows in (("n", narrow), ("w", wide))}
+    width = {
+        name: next(r.high - r.low for r in rows if r.shortcut == "reality")
+        for name, rows in (("n", narrow), ("w", wide))
+    }
     assert width["w"] > 1.3 * width["n"]
 
 
@@ -68,15 +73,24 @@ def test_the_table_as_text_and_json():
 
 
 def test_a_small_audit_of_the_generator_runs(capsys: pytest.CaptureFixture[str]):
-    status = commands.main(["audit", "--n", "60", "--dimensions", "belief", "--orders", "0-2", "--chapters", "1", "--json"])
+    status = commands.main(
+        ["audit", "--n", "60", "--dimensions", "belief", "--orders", "0-2", "--chapters", "1", "--json"]
+    )
     told = json.loads(capsys.readouterr().out)
     assert status in (0, 1) and told["passed"] == (status == 0)
-    assert {row["shortcut"] for row in told["rows"]} >= {"reality", "first mentioned", "longest option", "words with story"}
+    assert {row["shortcut"] for row in told["rows"]} >= {
+        "reality",
+        "first mentioned",
+        "longest option",
+        "words with story",
+    }
 
 
 def test_writing_gives_the_generator_s_rows(tmp_path: Path):
     target = tmp_path / "stories.jsonl"
-    assert commands.main(["--n", "12", "--seed", "3", "--orders", "0-1", "--dimensions", "belief", "-o", str(target)]) == 0
+    assert (
+        commands.main(["--n", "12", "--seed", "3", "--orders", "0-1", "--dimensions", "belief", "-o", str(target)]) == 0
+    )
     rows = [Scenario.from_row(json.loads(line)) for line in target.read_text("utf-8").splitlines()]
     assert rows == list(generate(12, seed=3, dimensions=("belief",), orders=(0, 1)))
     assert [path.name for path in tmp_path.iterdir()] == ["stories.jsonl"]

@@ -38,7 +38,11 @@ def test_the_same_seed_gives_the_same_bytes_in_another_process():
     )
     seen = {
         subprocess.run(
-            [sys.executable, "-c", code], env={**os.environ, "PYTHONHASHSEED": seed}, capture_output=True, text=True, check=True
+            [sys.executable, "-c", code],
+            env={**os.environ, "PYTHONHASHSEED": seed},
+            capture_output=True,
+            text=True,
+            check=True,
         ).stdout
         for seed in ("1", "2")
     }
@@ -99,9 +103,14 @@ def test_sentences_are_english():
         text = f"{s.story} {s.question} {' '.join(s.options)}"
         assert not re.search(r"\b[Aa] [aeiouAEIOU]", text), s.id
         assert not re.search(r"\b[Aa]n [^aeiouAEIOU\W]", text), s.id
-        assert not re.search(r"\b(\w+) \1\b", " ".join(s.facts.sentences).lower().replace("that that", "")), (s.id, text)
+        assert not re.search(r"\b(\w+) \1\b", " ".join(s.facts.sentences).lower().replace("that that", "")), (
+            s.id,
+            text,
+        )
         assert not re.search(r"[{}]|  |\s[.,]", text), (s.id, text)
-        assert all(re.match(r'["“]?[A-Z]', sentence) and sentence[-1] in '.!?"”' for sentence in s.facts.sentences), s.id
+        assert all(re.match(r'["“]?[A-Z]', sentence) and sentence[-1] in '.!?"”' for sentence in s.facts.sentences), (
+            s.id
+        )
 
 
 @pytest.mark.parametrize("options", [2, 3, 7, 15])
@@ -130,7 +139,9 @@ def test_what_cannot_be_made_is_refused_at_once(settings: dict[str, object], tol
 
 
 def test_a_mix_is_kept():
-    counts = Counter(s.dimension for s in generate(80, dimensions=("belief", "knowledge"), mix={"belief": 3, "knowledge": 1}))
+    counts = Counter(
+        s.dimension for s in generate(80, dimensions=("belief", "knowledge"), mix={"belief": 3, "knowledge": 1})
+    )
     assert counts == {"belief": 60, "knowledge": 20}
 
 
