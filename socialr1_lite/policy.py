@@ -639,7 +639,7 @@ def _load_plain(model: Model, source: str) -> Policy:
         revision=model.revision,
         trust_remote_code=model.trust_remote_code,
         quantization_config=quantization,
-        device_map={"": 0} if torch.cuda.is_available() else "cpu",
+        device_map={"": int(os.environ.get("LOCAL_RANK", "0"))} if torch.cuda.is_available() else "cpu",
     )
     tokenizer = AutoTokenizer.from_pretrained(
         source, revision=model.revision, trust_remote_code=model.trust_remote_code

@@ -16,6 +16,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -46,6 +47,9 @@ from socialr1_lite.runlog import (
 from socialr1_lite.scenario import Scenario
 
 UNTRAINED, COLD_START = "untrained", "after the cold start"
+
+# How long processes wait for the main one, which alone answers the held-out questions: torch's 10 minutes are too few.
+PATIENCE = timedelta(hours=3)
 
 
 def run_recipe(
@@ -126,10 +130,13 @@ class Ranks:
         """The main process's value, on every process; all must call it."""
         if self.processes == 1:
             return value
+        import torch
         from accelerate import PartialState
         from accelerate.utils import broadcast_object_list
 
-        PartialState()
+        # Opens the process group, whose patience nothing later can change. Without a GPU it must be told `cpu`, or
+        # every process stays by itself and hears nothing of the others.
+        PartialState(cpu=not torch.cuda.is_available(), timeout=PATIENCE)
         return broadcast_object_list([value])[0]
 
 
@@ -360,6 +367,7 @@ class Training:
         return log
 
     def _mark(self, step: int) -> None:
+        self.ranks.share(None)  # every process writes its own random state into the checkpoint
         if self.ranks.main:
             mark_complete(self.run, self.run.checkpoints / f"checkpoint-{step}")
             self.run.set_state("running", step=step)

@@ -107,7 +107,13 @@ def build_config(settings: Mapping[str, Any], *, processes: int, full_device: bo
     extra = {"use_cpu": True} if not full_device else {}
     if processes > 1:  # a frozen base under DDP: every trained parameter takes part in every step
         extra["ddp_find_unused_parameters"] = False
-    return trl.GRPOConfig(**settings, **extra)
+    config = trl.GRPOConfig(**settings, **extra)
+    if processes > 1 and not full_device:
+        import torch
+
+        # Several processes on a CPU get the device cpu:0, which torch.load refuses when a run is resumed.
+        config.__dict__["_setup_devices"] = torch.device("cpu")
+    return config
 
 
 def effective_differences(settings: Mapping[str, Any], config: Any) -> dict[str, dict[str, Any]]:
