@@ -128,7 +128,7 @@ def test_an_export_answers_as_the_run_does(run, tmp_path, capsys, to):
     }
     assert weights[to] | {"README.md", "tokenizer.json", "tokenizer_config.json"} <= files
     card = (out / "README.md").read_text()
-    assert "num_generations: 4" in card and "4 of 4 steps" in card and "The base model's licence holds" in card
+    assert "num_generations: 4" in card and "4 of 4 steps" in card and "Its licence holds" in card
     assert [path.name for path in tmp_path.iterdir()] == [to]
     with pytest.raises(PolicyError, match="exists already"):
         main([str(run), "--to", to, "-o", str(out)])

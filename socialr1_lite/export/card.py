@@ -21,7 +21,7 @@ def card(target: Target, kind: str) -> str:
         "---",
         f"# {target.name}: {kind}",
         "",
-        f"Base: `{model.name}`, revision {model.revision or 'not pinned'}. The base model's licence holds for this too.",
+        f"Base: `{model.name}`, revision {model.revision or 'not pinned'}. Its licence holds for this too.",
         f"Trained by GRPO with Social-R1's process rewards for {target.step} of {recipe.grpo.max_steps} steps "
         f"({recipe.rewards.mode} rewards, group size {recipe.grpo.num_generations}, seed {recipe.run.seed}) on "
         f"`{recipe.data.source}`.",
