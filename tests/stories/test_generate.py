@@ -148,3 +148,33 @@ def test_a_mix_is_kept():
 def test_a_gold_reply_needs_facts():
     with pytest.raises(DataError, match="facts"):
         gold_reply(Scenario("x", "s", "q", ("a", "b"), (0,)))
+
+
+def assert_one_right(s: Scenario) -> None:
+    """One gold option; its text nowhere else; each wrong option named; where options are values, claims agree."""
+    assert len(s.gold) == 1 and len({option.lower() for option in s.options}) == len(s.options), s.id
+    assert all(bool(name) == (i not in s.gold) for i, name in enumerate(s.shortcuts)), s.id
+    facts = s.facts
+    assert facts is not None
+    decisive = facts.claims[0]
+    values = {decisive.value, *decisive.rivals}
+    if set(s.options) <= values:
+        assert decisive.value == s.gold_text, (s.id, decisive)
+    for claim in facts.claims:
+        about = (claim.holders, claim.subject, claim.relation)
+        same = {c.value for c in facts.claims if (c.holders, c.subject, c.relation) == about}
+        assert not same & set(claim.rivals), (s.id, claim)
+
+
+def test_exactly_one_option_is_right():
+    for s in (*stories(), *stories("test")):
+        assert_one_right(s)
+
+
+@pytest.mark.slow
+def test_exactly_one_option_is_right_in_100_000():
+    seen = 0
+    for s in generate(100_000, seed=1, dimensions=tuple(DIMENSIONS), orders=ORDERS, chapters=(1, 2, 3)):
+        assert_one_right(s)
+        seen += 1
+    assert seen == 100_000
