@@ -12,12 +12,15 @@ import json
 import os
 import sys
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 
 from socialr1_lite.errors import DataError, command
 from socialr1_lite.scenario import Scenario
 from socialr1_lite.stories import DIMENSIONS, generate, gold_reply
 from socialr1_lite.stories.audit import as_json, as_text, audit
+
+LARGEST_FAMILY = 8  # members, a base and its twins
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -106,7 +109,8 @@ def _show(given: argparse.Namespace) -> int:
     """Random scenarios of each dimension, in Markdown, as they come out."""
     for name in _dimensions(given):
         print(f"### {name}\n")
-        for scenario in list(_scenarios(given, 2 * given.n, given.seed, [name]))[::2]:
+        endless = _scenarios(given, LARGEST_FAMILY * given.n, given.seed, [name])
+        for scenario in islice((s for s in endless if s.meta["twin"] == 0), given.n):
             order, template, edit = (scenario.meta[key] for key in ("order", "template", "perturbation"))
             print(f"**{template}**, order {order}; its twin: {edit}\n")
             paragraphs = scenario.story.split("\n\n")
