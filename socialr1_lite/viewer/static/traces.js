@@ -9,6 +9,7 @@ const wording = (facet, value) => {
 };
 const toggle = (key, value) => go({ [key]: readState()[key] === value ? null : value, page: null, screen: 'traces' });
 
+const FACETS_AFTER_MS = 150; // a reader who goes on at once should not wait for counts that nobody saw
 const lastFacets = { run: null, facets: {} }; // shown until the new counts are there, so that nothing jumps
 function facetList(facets, state) {
   const groups = Object.entries(facets).filter(([key, values]) => values.length > 1 || state[key]);
@@ -67,6 +68,8 @@ screens.traces = {
     ];
   },
   async after(data, state) {
+    await new Promise((wake) => setTimeout(wake, FACETS_AFTER_MS));
+    if (here.data !== data) return;
     const told = await ask('facets', { run: state.run, ...filterOf(state) });
     if (here.data !== data) return;
     Object.assign(lastFacets, { run: state.run, facets: told.facets });
