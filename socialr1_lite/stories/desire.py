@@ -33,7 +33,12 @@ from socialr1_lite.stories.world import World
 # Shares of families whose first story hangs on a false belief. Its twin often hangs on a true one, so that answering by
 # what is so is right as often as guessing.
 FALSE_OF_TWO, FALSE_OF_THREE = 0.5, 0.9
-FAVOURITE_LEFT = 1 / 3  # share of families in which the favourite can be had: one of three dishes
+FAVOURITE_LEFT = (
+    1 / 4
+)  # share of families whose first story lets the favourite be had; its twin often lets it be had too
+FALSE_AND_GONE = (
+    0.85  # the same share where A knows that the favourite is gone, but not that the next one is (or is not)
+)
 RANKED = (
     "It was well known that {a} liked the {r0} best, then the {r1} and then the {r2}, "
     "and that {b} liked them in the opposite order.",
@@ -73,13 +78,14 @@ def _asks_for(food: str | None) -> str | None:
     return None if food is None else f"ask for the {food}"
 
 
-def _ranking(request: Request, target: str, foods: Sequence[str], left: Sequence[str]) -> list[str] | None:
-    """An order of the dishes whose first one left is the target: the favourite itself in a third of the families."""
+def _ranking(
+    request: Request, target: str, foods: Sequence[str], left: Sequence[str], *, favourite: bool
+) -> list[str] | None:
+    """An order of the dishes whose first one left is the target: the favourite itself, or behind those that are gone."""
     dice = request.dice
     gone = [food for food in foods if food not in left]
     if target in gone:
         return None
-    favourite = dice.chance(FAVOURITE_LEFT)
     if not favourite and not gone:
         return None
     above = [] if favourite else dice.sample(gone, len(gone))
@@ -106,7 +112,9 @@ def chooses(request: Request) -> Family | None:
         dice, request.split, people=max(3, request.order + 1) + dice.below(2), count=3, chapters=request.chapters
     )
     foods = plot.others[-3:]
-    target, false = foods[int(request.slot * 3)], dice.chance(FALSE_OF_THREE)
+    target, card = foods[int(request.slot * 3)], request.slot * 3 % 1
+    favourite = card < FAVOURITE_LEFT  # dealt with the slot: a draw that fails must not change it
+    false = dice.chance(FALSE_OF_THREE if favourite else FALSE_AND_GONE)
     real = _left(plot.world, foods, ())
 
     def fits(chain: tuple[str, ...]) -> bool:
@@ -114,7 +122,8 @@ def chooses(request: Request) -> Family | None:
         return target in left and (not false or left != real)
 
     chain = chain_for(dice, plot, request.order, plot.cast, fits)
-    ranking = _ranking(request, target, foods, _left(plot.world, foods, chain)) if chain else None
+    left = _left(plot.world, foods, chain) if chain else []
+    ranking = _ranking(request, target, foods, left, favourite=favourite) if chain else None
     if chain is None or ranking is None or (_first_of(ranking, real) != target) != false:
         return None
     who, other = chain[-1], dice.pick([name for name in plot.cast if name != chain[-1]])
@@ -198,7 +207,7 @@ def who_asks(request: Request) -> Family | None:
     plot = menu(dice, request.split, people=3 + dice.below(2), count=3, chapters=request.chapters)
     foods, target = plot.others[-3:], plot.cast[int(request.slot * len(plot.cast))]
     left = _left(plot.world, foods, (target,))
-    ranking = _ranking(request, dice.pick(left), foods, left) if left else None
+    ranking = _ranking(request, dice.pick(left), foods, left, favourite=dice.chance(1 / 3)) if left else None
     if ranking is None:
         return None
     asked = str(_first_of(ranking, left))
