@@ -81,7 +81,7 @@ def _asks_for(food: str | None) -> str | None:
 def _ranking(
     request: Request, target: str, foods: Sequence[str], left: Sequence[str], *, favourite: bool
 ) -> list[str] | None:
-    """An order of the dishes whose first one left is the target: the favourite itself, or behind those that are gone."""
+    """An order of the dishes whose first one left is the target: the favourite, or behind those that are gone."""
     dice = request.dice
     gone = [food for food in foods if food not in left]
     if target in gone:

@@ -29,7 +29,7 @@ from socialr1_lite.stories.plots import Plot, hidden_object
 from socialr1_lite.stories.scenes import GOOD, SPOILT, cooks, outcomes
 from socialr1_lite.stories.world import World
 
-FALSE_OF_TWO, FALSE_OF_MORE = 0.65, 0.9  # shares of families whose first story hangs on a false belief
+FALSE_OF_TWO, FALSE_OF_MORE = 0.8, 0.9  # shares of families whose first story hangs on a false belief
 SAYS = (
     '"The {o} is in the {p}," says {x} to {y}.',
     "{x} turns to {y} and says that the {o} is in the {p}.",
@@ -59,7 +59,7 @@ def states(request: Request) -> Family | None:
     x, y = chain[-1], dice.pick(others)
     held, there = (place_of(plot.world, plot.thing, *people) for people in (chain, chain[:-1]))
     wrong = [p for p in plot.places if p != held]
-    said = held if case < 2 else there if there in wrong and dice.chance(0.8) else dice.pick(wrong)
+    said = held if case < 2 else there if there in wrong and dice.chance(0.95) else dice.pick(wrong)
     sense = {"x": x, "y": y, "o": plot.thing, "p": str(said)}
     options = (f"share true knowledge with {y}", f"share a mistaken belief with {y}", f"deceive {y} with a lie")
 
