@@ -35,11 +35,10 @@ from socialr1_lite.evaluation.answering import (
     VllmAnswerer,
 )
 from socialr1_lite.evaluation.target import Target, find
-from socialr1_lite.policy import cache_root
 from socialr1_lite.recipe import Recipe
 from socialr1_lite.rewards.stack import RewardStack
 from socialr1_lite.rollout import template_settings
-from socialr1_lite.runlog import RunFolder, TraceWriter
+from socialr1_lite.runlog import RunFolder, TraceWriter, cache_folder
 
 BACKENDS = ("auto", "unsloth", "transformers", "vllm", "openai")
 LOCAL_CACHE = "endpoint"
@@ -373,7 +372,7 @@ def _endpoint(told: argparse.Namespace, opened: contextlib.ExitStack) -> Endpoin
         price_in=told.price_in,
         price_out=told.price_out,
         extra=_json_object(told.extra_body, "--extra-body"),
-        cache=None if told.no_cache else cache_root() / LOCAL_CACHE,
+        cache=None if told.no_cache else cache_folder() / LOCAL_CACHE,
     )
     return EndpointAnswerer(opened.enter_context(Endpoint(settings)), prefilled=told.prefilled)
 

