@@ -12,6 +12,7 @@ import contextlib
 import statistics
 import time
 
+from socialr1_lite import cpu_sampling
 from socialr1_lite import policy as room
 from socialr1_lite.recipe import Model
 
@@ -29,11 +30,11 @@ def main() -> None:
     model, head = policy.model, policy.model.get_output_embeddings()
     model.eval()
     hooks = dict(head._forward_pre_hooks)
-    folded = room.folded_adapter
+    folded = cpu_sampling.folded_adapter
 
     def sample(*, fold: bool = True, attend: bool = True, rows: bool = True) -> float:
-        room.folded_adapter = folded if fold else lambda _: contextlib.nullcontext()
-        model.set_attn_implementation(room.CPU_ATTENTION if attend else "sdpa")
+        cpu_sampling.folded_adapter = folded if fold else lambda _: contextlib.nullcontext()
+        model.set_attn_implementation(cpu_sampling.CPU_ATTENTION if attend else "sdpa")
         head._forward_pre_hooks.clear()
         head._forward_pre_hooks.update(hooks if rows else {})
         ids = torch.randint(100, 40_000, (args.batch, args.prompt))

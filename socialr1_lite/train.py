@@ -25,10 +25,11 @@ import orjson
 import yaml
 
 from socialr1_lite import heldout, train_grpo, train_sft
+from socialr1_lite.cpu_sampling import speed_up_cpu_sampling
 from socialr1_lite.data import heldout_scenarios, schedule, training_scenarios
 from socialr1_lite.errors import PolicyError, RecipeError, SocialR1Error, command
 from socialr1_lite.heldout import Check
-from socialr1_lite.policy import Policy, add_lora, describe_machine, load_policy, speed_up_cpu_sampling
+from socialr1_lite.policy import Policy, add_lora, describe_machine, load_policy
 from socialr1_lite.preflight import preflight
 from socialr1_lite.progress import Progress, clock
 from socialr1_lite.recipe import Recipe, load_recipe, smoke

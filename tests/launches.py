@@ -14,7 +14,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from socialr1_lite import policy, train, train_sft
+from socialr1_lite import cpu_sampling, policy, train, train_sft
 from socialr1_lite.progress import Progress
 from socialr1_lite.recipe import Recipe
 from socialr1_lite.runlog import TraceWriter
@@ -79,7 +79,7 @@ def in_the_cold_start() -> None:
 
 def while_sampling(n: int) -> Callable[[], None]:
     def patch() -> None:
-        policy.folded_adapter = at_call(n, policy.folded_adapter)
+        cpu_sampling.folded_adapter = at_call(n, cpu_sampling.folded_adapter)
 
     return patch
 

@@ -34,6 +34,7 @@ ROWS = (
     {"sip", "runlog"},
     {"stories"},
     # the model (it knows nothing of rewards and judges; the reward model finds its base through it)
+    {"embedded", "cpu_sampling"},
     {"policy"},
     # 3: who judges
     {"benchmarks"},

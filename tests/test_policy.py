@@ -7,9 +7,11 @@ from itertools import pairwise
 
 import pytest
 
+from socialr1_lite import cpu_sampling, embedded
 from socialr1_lite import policy as room
 from socialr1_lite.errors import PolicyError
 from socialr1_lite.recipe import Model
+from socialr1_lite.runlog.checkpoints import sha256
 
 torch = pytest.importorskip("torch")
 
@@ -94,7 +96,7 @@ def test_folding_gives_the_same_logits_and_puts_every_bit_back(tiny):
     before = {name: weight.clone() for name, weight in tiny.model.state_dict().items()}
     with torch.no_grad():
         unfolded = tiny.model(**encoded).logits
-        with room.folded_adapter(tiny.model):
+        with cpu_sampling.folded_adapter(tiny.model):
             folded = tiny.model(**encoded).logits
             with tiny.model.disable_adapter():
                 base_is_folded = tiny.model(**encoded).logits
@@ -107,7 +109,7 @@ def test_folding_does_nothing_while_the_adapter_is_switched_off(tiny):
     encoded = tiny._encode([tiny.prompt_text(PROMPTS[0])])
     with torch.no_grad(), tiny.model.disable_adapter():
         base = tiny.model(**encoded).logits
-        with room.folded_adapter(tiny.model):
+        with cpu_sampling.folded_adapter(tiny.model):
             assert torch.equal(tiny.model(**encoded).logits, base)
 
 
@@ -193,19 +195,19 @@ def test_unsloth_is_missed_only_where_it_was_asked_for(monkeypatch):
 
 
 def test_a_gguf_that_is_not_the_known_one_is_refused(monkeypatch, tmp_path):
-    (tmp_path / room._GGUF_NAME).write_bytes(b"not a model")
+    (tmp_path / embedded._GGUF_NAME).write_bytes(b"not a model")
     spec = type("Spec", (), {"origin": str(tmp_path / "__init__.py")})
-    monkeypatch.setattr(room.importlib.util, "find_spec", lambda _: spec)
+    monkeypatch.setattr(embedded.importlib.util, "find_spec", lambda _: spec)
     with pytest.raises(PolicyError, match=r"not the expected file.*--force-reinstall"):
-        room._embedded_gguf()
+        embedded._embedded_gguf()
 
 
 def test_a_damaged_conversion_is_not_taken_for_whole(tmp_path):
     (tmp_path / "model.safetensors").write_bytes(b"weights")
-    (tmp_path / "CONVERTED.json").write_text(f'{{"weights_sha256": "{room._sha256(tmp_path / "model.safetensors")}"}}')
-    assert room._conversion_is_whole(tmp_path)
+    (tmp_path / "CONVERTED.json").write_text(f'{{"weights_sha256": "{sha256(tmp_path / "model.safetensors")}"}}')
+    assert embedded._conversion_is_whole(tmp_path)
     (tmp_path / "model.safetensors").write_bytes(b"weightz")
-    assert not room._conversion_is_whole(tmp_path)
+    assert not embedded._conversion_is_whole(tmp_path)
 
 
 @pytest.mark.parametrize("masked", [False, True])
@@ -216,7 +218,7 @@ def test_one_query_attends_as_torchs_kernel_says(masked):
     if masked:
         mask[..., -1] = True
     with torch.no_grad():
-        told, _ = room.cpu_attention(None, query, key, value, mask, scaling=0.3)
+        told, _ = cpu_sampling.cpu_attention(None, query, key, value, mask, scaling=0.3)
     expected = torch.nn.functional.scaled_dot_product_attention(
         query, key.repeat_interleave(3, 1), value.repeat_interleave(3, 1), attn_mask=mask, scale=0.3
     )
@@ -228,7 +230,7 @@ def test_the_quick_way_writes_what_the_stock_way_writes(tiny_model):
 
     quick = room.load_policy(settings(tiny_model))
     stock = AutoModelForCausalLM.from_pretrained(tiny_model, dtype=torch.float32)
-    assert quick.model.config._attn_implementation == room.CPU_ATTENTION
+    assert quick.model.config._attn_implementation == cpu_sampling.CPU_ATTENTION
     encoded = quick._encode([quick.prompt_text(prompt) for prompt in PROMPTS])
     told = [model.generate(**encoded, max_new_tokens=16, do_sample=False) for model in (quick.model, stock)]
     assert torch.equal(*told)

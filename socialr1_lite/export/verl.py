@@ -14,9 +14,9 @@ from typing import Any
 import orjson
 
 from socialr1_lite.data import heldout_scenarios, schedule, training_scenarios
+from socialr1_lite.embedded import EMBEDDED, embedded_model
 from socialr1_lite.errors import PolicyError, RecipeError
 from socialr1_lite.export.artefacts import WholeFolder
-from socialr1_lite.policy import EMBEDDED, embedded_model
 from socialr1_lite.recipe import Recipe
 from socialr1_lite.rollout import messages, template_settings
 from socialr1_lite.scenario import Scenario

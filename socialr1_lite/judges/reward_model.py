@@ -18,9 +18,9 @@ from math import exp
 from pathlib import Path
 from typing import Any
 
+from socialr1_lite.embedded import EMBEDDED, embedded_model
 from socialr1_lite.errors import JudgeError, PolicyError
 from socialr1_lite.judges.base import Verdict
-from socialr1_lite.policy import EMBEDDED, embedded_model
 from socialr1_lite.scenario import Scenario
 from socialr1_lite.sip import STAGES, TITLES, Reply
 

@@ -17,7 +17,6 @@ from socialr1_lite.runlog.folder import RunFolder
 MARKER = "COMPLETE.json"
 MARKER_VERSION = 1
 NAME = re.compile(r"checkpoint-(\d+)")
-HASH_BLOCK = 1 << 20
 
 
 class Newest(NamedTuple):
@@ -104,8 +103,5 @@ def _free_name(path: Path) -> Path:
 
 def sha256(path: Path) -> str:
     """Digest of a file's content in hex."""
-    digest = hashlib.sha256()
     with path.open("rb") as file:
-        while block := file.read(HASH_BLOCK):
-            digest.update(block)
-    return digest.hexdigest()
+        return hashlib.file_digest(file, "sha256").hexdigest()
