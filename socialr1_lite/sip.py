@@ -45,6 +45,7 @@ __all__ = [
     "reply_text",
     "sentences",
     "stage_states",
+    "without_control_tokens",
 ]
 
 CHECKS = (  # the strict format gate, check by check [card, paper; the split into named checks is ours]
@@ -428,7 +429,7 @@ def render(
     or "text"; where texts could be misread the letter is asked for all the same (`option_answer`). shots:
     worked examples, 0 to 2. system: replaces the instruction. The system message is never left out, because
     some chat templates would put one of their own in its place. Story, question and options go in as they
-    are and are never evaluated. Raises RecipeError for a style, an answer or a number of shots that does
+    are, control tokens aside (`without_control_tokens`), and are never evaluated. Raises RecipeError for a style, an answer or a number of shots that does
     not exist.
     """
     _refuse_unknown(style, answer, shots)
@@ -505,7 +506,20 @@ def _item(scenario: Scenario) -> str:
         lines.append("Options:")
         shown = zip(scenario.letters, scenario.options, strict=True)
         lines += [f"{letter}. {text}" for letter, text in shown]
-    return "\n".join(lines)
+    return without_control_tokens("\n".join(lines))
+
+
+# How chat templates spell their control tokens: Qwen, SmolLM, Llama 3 and Phi (<|name|>), Llama 2 (<s>), Gemma.
+_CONTROL = re.compile(r"<(?=\|[^|<>\s]{1,64}\|>|/?s>|bos>|eos>|(?:start|end)_of_turn>)")
+
+
+def without_control_tokens(text: str) -> str:
+    """The text with a space inside everything that a tokenizer would read as a control token of a chat [ours].
+
+    A chat template pastes a message in as it is, so a story that holds `<|im_end|>` could end the user's turn and
+    write the model's own. Anything else stays as it is, mark-up included.
+    """
+    return _CONTROL.sub("< ", text)
 
 
 def _worked(scenario: Scenario, stages: tuple[str, ...], style: str, answer: AnswerStyle) -> str:

@@ -106,7 +106,8 @@ def messages(benchmark: Benchmark, ask: Ask, plan: Plan) -> list[Message]:
     """The prompt of an ask in the plan's style."""
     if plan.style in OFFICIAL:
         assert benchmark.prompt is not None  # check_style has seen to it
-        return benchmark.prompt(ask, OFFICIAL[plan.style])
+        official = benchmark.prompt(ask, OFFICIAL[plan.style])
+        return [one | {"content": sip.without_control_tokens(one["content"])} for one in official]
     answer = "text" if plan.answer == "text" else "letter"
     return sip.render(ask.scenario, style=plan.style, answer=answer, system=plan.system)  # type: ignore[arg-type]
 
