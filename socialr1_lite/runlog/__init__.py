@@ -14,11 +14,13 @@
     read_traces(run), read_metrics(run)            rows that count; superseded=True for all of them
     TraceIndex(run)                                pages, neighbours, curves, search: index.py, query.py
     total_reward(components, weights, mode, tau)   the one formula; row_total(row) for a stored row
+    BestAdapter(run)                               best/: the adapter of the best held-out check
 
 A second process (an evaluation) writes its own shards: `TraceWriter(run, writer="evaluate", segment=...)`
 with `run.begin_segment(step, sys.argv, kind="evaluate")`, under `run.lock("evaluate")`.
 """
 
+from socialr1_lite.runlog.best import BestAdapter, Scored
 from socialr1_lite.runlog.checkpoints import Newest, check, mark_complete, newest_complete
 from socialr1_lite.runlog.folder import RUN_VERSION, RunFolder, Segment, find_runs
 from socialr1_lite.runlog.index import TraceIndex, cache_folder
@@ -38,10 +40,12 @@ from socialr1_lite.runlog.traces import (
 __all__ = [
     "RUN_VERSION",
     "TRACE_VERSION",
+    "BestAdapter",
     "FolderLock",
     "MetricsWriter",
     "Newest",
     "RunFolder",
+    "Scored",
     "Segment",
     "TraceIndex",
     "TraceWriter",
