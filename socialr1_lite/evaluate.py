@@ -34,7 +34,7 @@ from socialr1_lite.evaluation.answering import (
     Sampling,
     VllmAnswerer,
 )
-from socialr1_lite.evaluation.target import Target, find
+from socialr1_lite.evaluation.target import NEWEST, Target, find
 from socialr1_lite.recipe import Recipe
 from socialr1_lite.rewards.stack import RewardStack
 from socialr1_lite.rollout import template_settings
@@ -117,7 +117,10 @@ class Session:
         remote = told.backend == "openai"
         if remote and not told.base_url:
             raise RecipeError("--backend openai needs --base-url, such as http://localhost:8000/v1")
-        target = Target(told.target, Recipe(), "") if remote else find(told.target, backend=told.backend)
+        if remote:
+            target = Target(told.target, Recipe(), "")
+        else:
+            target = find(told.target, backend=told.backend, checkpoint=told.checkpoint)
         folder = _folder(told, target)
         traces = None
         if not told.dry_run:
@@ -321,8 +324,8 @@ def _counted(values: Sequence[str]) -> dict[str, int]:
 
 
 def _folder(told: argparse.Namespace, target: Target) -> RunFolder:
-    """Where reports and traces go; a dry run makes nothing."""
-    if told.output is None and target.run is not None:
+    """Where reports and traces go; a dry run makes nothing. A run's own folder is for its newest adapter alone."""
+    if told.output is None and target.run is not None and target.checkpoint == NEWEST:
         return target.run
     plain = re.sub(r"[^\w.-]+", "-", Path(target.name).name if Path(target.name).is_dir() else target.name).strip("-")
     path = told.output or Path("evaluations") / (plain or "model")
@@ -419,6 +422,12 @@ def _parser() -> argparse.ArgumentParser:
     add("--benchmarks", required=True, metavar="NAME,…", help=f"of {', '.join(BENCHMARKS)}; or all")
     add(
         "--data", type=Path, metavar="DIR", help="folder of the authors' files (default: the hub, where they are there)"
+    )
+    add(
+        "--checkpoint",
+        default=NEWEST,
+        metavar="WHICH",
+        help="of a run: newest (default), best (by its held-out checks), or a step's number",
     )
     add("--prompt", choices=asking.STYLES, help="default: the run's own, else sip")
     add(

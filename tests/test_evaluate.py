@@ -18,7 +18,7 @@ from socialr1_lite.errors import DataError, PolicyError, RecipeError, RunLogErro
 from socialr1_lite.evaluation import asking, reports, target
 from socialr1_lite.evaluation.answering import Sampling
 from socialr1_lite.policy import Generation
-from socialr1_lite.runlog import RunFolder, read_traces
+from socialr1_lite.runlog import BestAdapter, RunFolder, Scored, read_traces
 from tests.benchmarks.harness import official_reply, oracle, own_reply
 
 FIXTURES = Path(__file__).parent / "fixtures" / "benchmarks"
@@ -429,6 +429,64 @@ def test_a_run_is_evaluated_at_its_newest_adapter_in_its_own_prompt(
     assert told["sampling"]["max_new_tokens"] == 77
     assert told["recipe_sha256"] == folder.recipe_digest()
     assert {row["step"] for row in read_traces(folder)} == {4}
+
+
+def run_with_checkpoints(folder: Path) -> RunFolder:
+    """Whole checkpoints of steps 2 and 4, a final adapter of step 6, and the best one of step 2."""
+    run = RunFolder.create(folder)
+    run.recipe.write_text("grpo: {max_steps: 6}\n")
+    run.set_state("completed", step=6)
+    best = BestAdapter(run)
+    places = {run.checkpoints / "checkpoint-2": 2, run.checkpoints / "checkpoint-4": 4, run.adapter: 6, best.path(2): 2}
+    for place, step in places.items():
+        place.mkdir(parents=True)
+        (place / target.ADAPTER_FILE).write_bytes(b"adapter %d" % step)
+        (place / "COMPLETE.json").write_text("{}")
+    best.settle([Scored(2, "step 2", 0.5, 0.4, 0.6, 9)])
+    return run
+
+
+@pytest.mark.parametrize(("checkpoint", "step"), [("newest", 6), ("best", 2), ("4", 4)])
+def test_a_runs_checkpoint_is_chosen_by_name_or_step(tmp_path: Path, checkpoint: str, step: int) -> None:
+    found = target.find(str(run_with_checkpoints(tmp_path / "run").path), checkpoint=checkpoint)
+    assert found.adapter is not None
+    assert (found.step, (found.adapter / target.ADAPTER_FILE).read_bytes()) == (step, b"adapter %d" % step)
+
+
+def test_another_checkpoint_does_not_write_over_the_runs_own_reports(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, speaker: Callable[[Speaker], Speaker]
+) -> None:
+    run = run_with_checkpoints(tmp_path / "runs" / "mine")
+    monkeypatch.chdir(tmp_path)
+    speaker(Speaker(lambda _: "<answer> A </answer>"))
+    arguments = [str(run.path), "--benchmarks", "hi-tom", "--data", str(FIXTURES), "--checkpoint"]
+    assert evaluate.main([*arguments, "best"]) == 0
+    assert evaluate.main([*arguments, "4"]) == 0
+    assert not list(run.evaluation.iterdir())
+    steps = {
+        name: reports.read(tmp_path / "evaluations" / name).reports["hi-tom"]["adapter_step"]
+        for name in ("mine-best", "mine-step-4")
+    }
+    assert steps == {"mine-best": 2, "mine-step-4": 4}
+
+
+@pytest.mark.parametrize(
+    ("checkpoint", "why"),
+    [("3", "has 2, 4; newest, best or a step's number"), ("finest", "has 2, 4; newest, best"), ("-4", "has 2, 4")],
+)
+def test_a_checkpoint_that_is_not_there_is_refused(tmp_path: Path, checkpoint: str, why: str) -> None:
+    run = run_with_checkpoints(tmp_path / "run")
+    with pytest.raises(PolicyError, match=why):
+        target.find(str(run.path), checkpoint=checkpoint)
+
+
+def test_a_run_without_a_best_and_a_model_say_so(tmp_path: Path) -> None:
+    run = run_with_checkpoints(tmp_path / "run")
+    (run.path / "best" / "best.json").unlink()
+    with pytest.raises(PolicyError, match="has no best checkpoint; a run keeps one where evaluation.every is above 0"):
+        target.find(str(run.path), checkpoint="best")
+    with pytest.raises(PolicyError, match="smollm2-135m is no run folder"):
+        target.find("smollm2-135m", checkpoint="best")
 
 
 def test_two_evaluations_of_one_folder_do_not_run_at_once(

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from socialr1_lite.errors import command
-from socialr1_lite.evaluation.target import find
+from socialr1_lite.evaluation.target import NEWEST, find
 from socialr1_lite.export.artefacts import export_adapter, export_gguf, export_hub, export_merged
 from socialr1_lite.export.verl import differences, export_verl
 from socialr1_lite.recipe import load_recipe
@@ -24,11 +24,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("-o", "--output", type=Path, metavar="PATH", help="the new folder (for gguf: the new file)")
     parser.add_argument("--repo", metavar="NAME", help="for --to hub: owner/name")
     parser.add_argument("--public", action="store_true", help="for --to hub: let everybody see it")
+    parser.add_argument(
+        "--checkpoint",
+        default=NEWEST,
+        metavar="WHICH",
+        help="newest (default), best (by the run's held-out checks), or a step's number",
+    )
     args = parser.parse_intermixed_args(argv)
     if args.to == "hub":
         if not args.repo:
             parser.error("--to hub needs --repo NAME")
-        print(export_hub(find(args.source), args.repo, print, public=args.public))
+        print(export_hub(find(args.source, checkpoint=args.checkpoint), args.repo, print, public=args.public))
         return 0
     if args.output is None:
         parser.error(f"--to {args.to} needs -o PATH")
@@ -38,7 +44,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         for line in differences(recipe):
             print(f"note: {line}")
         return 0
-    print(TO_FILES[args.to](find(args.source), args.output, print))
+    print(TO_FILES[args.to](find(args.source, checkpoint=args.checkpoint), args.output, print))
     return 0
 
 
