@@ -62,13 +62,13 @@ def surprised(chain: Sequence[str], thing: str) -> str:
     return f"In which place {_nested(chain[:-1])} that {chain[-1]} would be surprised not to find the {thing}?"
 
 
-def story_of(request: Request, onlookers: float = ONLOOKERS) -> Plot:
-    """A hidden-object story big enough for the request."""
+def story_of(request: Request, onlookers: float = ONLOOKERS, *, last: bool = False) -> Plot:
+    """A hidden-object story big enough for the request; last: the thing asked about is that of the last chapter."""
     dice = request.dice
     places = 2 + dice.below(3) if request.options == 0 else max(2, min(request.options, 5))
     people = max(3, request.order + 1) + dice.below(2)
     return hidden_object(
-        dice, request.split, people=people, places=places, chapters=request.chapters, onlookers=onlookers
+        dice, request.split, people=people, places=places, chapters=request.chapters, onlookers=onlookers, last=last
     )
 
 

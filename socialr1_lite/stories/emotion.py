@@ -95,7 +95,7 @@ def _asks(request: Request, chain: Sequence[str], plot: Plot) -> tuple[str, Clai
 
 def feels(request: Request) -> Family | None:
     """A feeling for each place: which one does A have, or does Y think that A has."""
-    dice, plot = request.dice, story_of(request)
+    dice, plot = request.dice, story_of(request, last=True)
     chain = contested(dice, plot, request.order, bystanders(plot), 0.45)
     if chain is None:
         return None
@@ -158,7 +158,7 @@ OPENS = (
 
 def on_opening(request: Request) -> Family | None:
     """A opens a container: is the thing there, and does A expect it there, as Y has it at order 2?"""
-    dice, plot = request.dice, story_of(request)
+    dice, plot = request.dice, story_of(request, last=True)
     target = OPENED[int(request.slot * 3)]
     false = target != "unsurprised joy"
     chain = _expecting(request, plot, false)
@@ -235,7 +235,7 @@ MASKS = (
 def shows(request: Request) -> Family | None:
     """Two opposite feelings; one person masks, the other does not: what is felt, or what is shown?"""
     dice = request.dice
-    plot = story_of(Request(dice, request.split, request.order, request.chapters, 2, request.slot))
+    plot = story_of(Request(dice, request.split, request.order, request.chapters, 2, request.slot), last=True)
     chain = contested(dice, plot, request.order, bystanders(plot), FALSE_BELIEFS)
     if chain is None:
         return None
@@ -309,7 +309,7 @@ def _unmasked(sense: Sense, shown: bool) -> list[tuple[str, Sense]]:
 
 def who_feels(request: Request) -> Family | None:
     """All feel the same about each place: exactly one of them has this feeling."""
-    dice, plot = request.dice, story_of(request)
+    dice, plot = request.dice, story_of(request, last=True)
     target = plot.cast[int(request.slot * len(plot.cast))]
     held = place_of(plot.world, plot.thing, target)
     chosen = dice.sample(tuple(FACES), len(plot.places))
@@ -374,7 +374,7 @@ MOODS = ("contentment", "worry")
 
 def secret(request: Request) -> Family | None:
     """Order 2 and up: X feels this or that about what X thinks that Y knows."""
-    dice, plot = request.dice, story_of(request)
+    dice, plot = request.dice, story_of(request, last=True)
     known = dice.chance(0.5)
     chain = _taken_to_know(request, plot, known, dice.chance(0.75))
     if chain is None:
@@ -472,7 +472,7 @@ SEARCHES = (
 
 def watching(request: Request) -> Family | None:
     """X watches Z look for the thing in one of the places: four feelings, by whether X wants Z to find it there."""
-    dice, plot = request.dice, story_of(request)
+    dice, plot = request.dice, story_of(request, last=True)
     options = tuple(WATCHING.values())
     favoured, near = list(WATCHING)[int(request.slot * 4)]
     chain = contested(dice, plot, request.order, plot.cast, 0.9)

@@ -89,6 +89,14 @@ STATEMENTS = (
     "Taken together: {}",
     "The conclusion: {}",
 )
+LABELLED = (  # for statements that were said in so many words already: naming the letter repeats nothing
+    "As to {s}, option {} is the right one.",
+    "For {s} this points to option {}.",
+    "What {s} has in mind is option {}.",
+    "So for {s} option {} is right.",
+    "So {s} must have option {} in mind.",
+    "With {s} it is option {}.",
+)
 
 
 def gold_reply(scenario: Scenario, *, seed: int = 0, answer: str = "letter") -> str:
@@ -100,30 +108,28 @@ def gold_reply(scenario: Scenario, *, seed: int = 0, answer: str = "letter") -> 
         raise DataError(f"{scenario.id}: a gold reply needs facts, which only generated stories have")
     if answer not in ("letter", "text"):
         raise DataError(f"gold reply: answer {answer!r} must be letter or text")
-    facts, chosen = scenario.facts, scenario.gold_text
-    stated = int(scenario.meta.get("stated") or 1)
-    worded = (
-        _stages(Dice(f"{scenario.id} gold {seed} {wording}"), facts, chosen, stated, wording)
-        for wording in range(WORDINGS)
-    )
-    stages, least = ("",) * 4, 1.0
-    for tried in worded:
-        repeated = repetition(" ".join(tried))
+    letter = scenario.letters[scenario.gold[0]]
+    named = letter if answer == "letter" else scenario.gold_text
+    best, least = "", 1.0
+    for wording in range(WORDINGS):
+        dice = Dice(f"{scenario.id} gold {seed} {wording}")
+        reply = reply_text(_stages(dice, scenario, scenario.facts, letter, plain=wording >= PLAIN), named)
+        repeated = repetition(reply)
         if repeated < least:
-            stages, least = tried, repeated
+            best, least = reply, repeated
         if least <= LEAST_REPETITION:
             break
-    return reply_text(stages, scenario.letters[scenario.gold[0]] if answer == "letter" else chosen)
+    return best
 
 
-def _stages(dice: Dice, facts: Facts, chosen: str, stated: int, wording: int) -> tuple[str, str, str, str]:
-    """The four stages; later wordings of one that repeats itself are plain, with nothing said that is not needed."""
-    plain = wording >= PLAIN
+def _stages(dice: Dice, scenario: Scenario, facts: Facts, letter: str, *, plain: bool) -> tuple[str, str, str, str]:
+    """The four stages; plain: for a reply that repeats itself, with nothing said that is not needed."""
+    stated, chosen = int(scenario.meta.get("stated") or 1), scenario.gold_text
     return (
         cues(dice, facts),
         interpretation(dice, facts, stated, extra=not plain),
         goal(dice, facts.goal),
-        response(dice, facts, chosen, since=not plain),
+        response(dice, facts, chosen, letter if plain else ""),
     )
 
 
@@ -174,15 +180,17 @@ def goal(dice: Dice, claim: Claim) -> str:
     return capital(dice.pick(GOALS).format(s=claim.subject, v=claim.value))
 
 
-def response(dice: Dice, facts: Facts, chosen: str, *, since: bool = True) -> str:
-    """The answer that follows, at times with the belief it follows from."""
+def response(dice: Dice, facts: Facts, chosen: str, letter: str = "") -> str:
+    """The answer that follows, at times with the belief it follows from; plain with its letter, if that is given."""
     if chosen.endswith((".", "!", "?")):
+        if letter:
+            return dice.pick(LABELLED).format(letter, s=facts.claims[0].subject)
         return dice.pick(STATEMENTS).format(chosen)
     plain = chosen[0].lower() + chosen[1:] if chosen.split()[0] in SMALL else chosen
     if chosen in ("Yes", "No"):
         return dice.pick(YES_NO).format(plain, s=facts.goal.subject)
     sentence = dice.pick(ANSWERS).format(plain)
-    if since and len(facts.claims[0].holders) == 1 and dice.chance(0.4):
+    if not letter and len(facts.claims[0].holders) == 1 and dice.chance(0.4):
         first = sentence[0] if sentence.startswith("I ") else sentence[0].lower()
         return f"Since {claim_clause(facts.claims[0])}, {first}{sentence[1:]}"
     return capital(sentence)

@@ -62,7 +62,7 @@ PUTS = (
 
 def moves_it(request: Request) -> Family | None:
     """Order 2: X moves the thing to where X thinks that Y will look (to help), or away from there (to hinder)."""
-    dice, plot = request.dice, story_of(request)
+    dice, plot = request.dice, story_of(request, last=True)
     helps = int(request.slot * 2) == 0
 
     def fits(chain: tuple[str, ...]) -> bool:
@@ -121,7 +121,7 @@ def moves_it(request: Request) -> Family | None:
 
 
 TELLS = (
-    'Later, "The {o} is in the {p}," says {x} to {y}, who is looking for it.',
+    '"The {o} is in the {p}," says {x} later to {y}, who is looking for it.',
     "{y} asks for the {o}, and {x} answers that it is in the {p}.",
     "{x} tells {y}, who needs the {o}, to look in the {p}.",
     "As {y} is searching for the {o}, {x} points to the {p}.",
@@ -130,7 +130,7 @@ TELLS = (
 
 def advises(request: Request) -> Family | None:
     """X tells Y where to look: meant to help exactly if it is where X thinks that the thing is."""
-    dice, plot = request.dice, story_of(request)
+    dice, plot = request.dice, story_of(request, last=True)
     chain = contested(dice, plot, request.order, plot.cast, FALSE_BELIEFS)
     others = [name for name in plot.cast if chain and name not in chain]
     if chain is None or not others:
@@ -209,7 +209,7 @@ def plants(request: Request) -> Family | None:
     """Next action: X wants Y to come across one thing and not the other; where does X think that Y will look?"""
     dice = request.dice
     people = max(3, request.order + 1) + dice.below(2)
-    plot = hidden_object(dice, request.split, people=people, places=2, chapters=request.chapters)
+    plot = hidden_object(dice, request.split, people=people, places=2, chapters=request.chapters, last=True)
     chain = contested(dice, plot, request.order, plot.cast, FALSE_BELIEFS)
     told = " ".join(plot.sentences)
     spare = [thing for thing in LEXICON[request.split].things if thing not in told and thing[0] not in "aeiou"]
@@ -291,7 +291,7 @@ SAYS = (
 def who_misleads(request: Request) -> Family | None:
     """Three people say where the thing is; one of them does not think so."""
     dice = request.dice
-    plot = hidden_object(dice, request.split, people=4, places=2 + dice.below(2), chapters=request.chapters)
+    plot = hidden_object(dice, request.split, people=4, places=2 + dice.below(2), chapters=request.chapters, last=True)
     *speakers, hearer = dice.sample(plot.cast, 4)
     held = {name: place_of(plot.world, plot.thing, name) for name in speakers}
     target = speakers[int(request.slot * 3)]
@@ -383,9 +383,9 @@ def locks(request: Request) -> Family | None:
     plot.thing = dice.pick(things)
     thing = plot.thing
     options = (
-        f"shut away the {thing} with success",
+        f"shut away the {thing} successfully",
         f"shut away the {thing} in vain",
-        f"shut away a different thing than the {thing}",
+        f"shut away something other than the {thing}",
     )
     case = int(request.slot * 3)
 

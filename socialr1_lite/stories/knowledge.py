@@ -17,10 +17,11 @@ from socialr1_lite.stories.belief import (
     story_of,
     twin,
 )
-from socialr1_lite.stories.plots import Plot, decisive
-from socialr1_lite.stories.world import World, where
+from socialr1_lite.stories.plots import Plot, Step, decisive
+from socialr1_lite.stories.world import Event, World, where
 
 MANY_ONLOOKERS = 0.6  # who knows that somebody knows is decided by who noticed whom
+ORDER_2 = ("thinks known", "realises", "could pretend")
 TRIED = 8  # pairs of people tried in one story
 Answer = Callable[[World], str | None]
 
@@ -180,6 +181,41 @@ def realises(request: Request) -> Family | None:
     return _yes_or_no(request, plot, answer, names, question, (one, two))
 
 
+SILENT = (
+    "{a} would rather not share with {b} where the {o} is.",
+    "{a} means to keep {b} in the dark about the {o}.",
+    "{a} has no wish to tell {b} where the {o} is.",
+    "{b} is going to ask about the {o}, and {a} does not want to say where it is.",
+)
+
+
+def could_pretend(request: Request) -> Family | None:
+    """Order 2: both know; could one pretend not to, or would the other, who has seen that one knows, see through it?"""
+    plot, dice = story_of(request, MANY_ONLOOKERS), request.dice
+    wanted = int(request.slot * 2) == 0
+
+    def seen_through(world: World, one: str, two: str) -> bool | None:
+        if not knows(world, plot.thing, two) or not knows(world, plot.thing, one):
+            return None
+        return knows(world, plot.thing, two, one)
+
+    found = _people(dice, plot, 2, lambda one, two: seen_through(plot.world, one, two) == wanted)
+    if found is None:
+        return None
+    one, two = found
+    silent = Step(Event("note", actor=one), dice.pick(SILENT).format(a=one, b=two, o=plot.thing))
+    plot = plot.edited([*plot.steps, silent])
+
+    def answer(world: World) -> str | None:
+        return {True: "Yes", False: "No", None: None}[seen_through(world, one, two)]
+
+    names = {"No": "what the other noticed", "Yes": "one order too low"}
+    asked = f"{one} and {two} both know where the {plot.thing} really is."
+    question = f"{asked} Would {two} see through {one} if {one} pretended not to know it?"
+    goal = Claim((), one, "wants", f"to keep from {two} where the {plot.thing} is", (f"to tell {two} where it is",))
+    return _yes_or_no(request, plot, answer, names, question, (two, one), goal)
+
+
 def _people(dice: Dice, plot: Plot, n: int, fit: Callable[..., bool]) -> tuple[str, ...] | None:
     """Different people of the story that fit together, in random order of trying."""
     choices = list(permutations(plot.cast, n))
@@ -188,17 +224,26 @@ def _people(dice: Dice, plot: Plot, n: int, fit: Callable[..., bool]) -> tuple[s
 
 
 def _yes_or_no(
-    request: Request, plot: Plot, answer: Answer, names: dict[str, str], question: str, held: tuple[str, ...]
+    request: Request,
+    plot: Plot,
+    answer: Answer,
+    names: dict[str, str],
+    question: str,
+    held: tuple[str, ...],
+    goal: Claim | None = None,
 ) -> Family | None:
-    """A yes-or-no question; `held`: the chain whose knowledge decides it."""
+    """A yes-or-no question; `held`: the chain whose knowledge decides it; goal: to find the thing if not given."""
     found = twin(request.dice, plot, answer, request.split, ("Yes", "No"))
     if found is None:
         return None
-    drafts = tuple(_two_draft(story, answer, names, question, held) for story in (plot, found[1]))
+    wish = goal or finding(plot)
+    drafts = tuple(_two_draft(story, answer, names, question, held, wish) for story in (plot, found[1]))
     return Family(drafts, ("Yes", "No"), tuple(plot.cast), _things(plot), found[0])
 
 
-def _two_draft(plot: Plot, answer: Answer, names: dict[str, str], question: str, held: tuple[str, ...]) -> Draft:
+def _two_draft(
+    plot: Plot, answer: Answer, names: dict[str, str], question: str, held: tuple[str, ...], wish: Claim
+) -> Draft:
     gold = answer(plot.world)
     assert gold is not None  # `twin` gives only stories with an answer
     return Draft(
@@ -207,7 +252,7 @@ def _two_draft(plot: Plot, answer: Answer, names: dict[str, str], question: str,
         gold=gold,
         cues=decisive(plot, answer) or last_told(plot, plot.reality or ""),
         claims=(knowledge_claim(plot, *held), *further_claims(plot, held)),
-        goal=finding(plot),
+        goal=wish,
         shortcuts={text: name for text, name in names.items() if text != gold},
         paragraphs=plot.openings,
     )
@@ -223,6 +268,7 @@ DIMENSION = Dimension(
         "does know": does_know,
         "thinks known": thinks_known,
         "realises": realises,
+        "could pretend": could_pretend,
     },
-    of_order=lambda template, order: (template in ("thinks known", "realises")) == (order == 2),
+    of_order=lambda template, order: (template in ORDER_2) == (order == 2),
 )

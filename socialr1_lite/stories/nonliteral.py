@@ -14,6 +14,7 @@ from socialr1_lite.stories.framing import (
     Sense,
     Tale,
     belief_claim,
+    bystanders,
     chain_for,
     contested,
     family,
@@ -44,7 +45,7 @@ def _said(place: str | None, sense: Sense) -> bool:
 
 def states(request: Request) -> Family | None:
     """X says where the thing is: a truth, a mistake or a lie, by what X thinks."""
-    dice, plot = request.dice, story_of(request)
+    dice, plot = request.dice, story_of(request, last=True)
     case = int(request.slot * 3)
 
     def fits(chain: tuple[str, ...]) -> bool:
@@ -224,7 +225,7 @@ def _state_of(plot: Plot, world: World, people: Sequence[str], subject: str) -> 
 
 def jokes(request: Request) -> Family | None:
     """A false word about a place: joke or lie?"""
-    plot = story_of(request)
+    plot = story_of(request, last=True)
     return _joke_or_lie(request, plot, plot.thing, REPLIES)
 
 
@@ -245,12 +246,14 @@ MOTIVES = (
 
 def white_lies(request: Request) -> Family | None:
     """X says where the thing is: sincerely, to save a surprise (a white lie), or to keep the thing (a selfish lie)."""
-    dice, plot = request.dice, story_of(request)
+    dice, plot = request.dice, story_of(request, last=True)
     chain = contested(dice, plot, request.order, plot.cast, FALSE_OF_MORE)
     others = [name for name in plot.cast if chain and name not in chain]
-    if chain is None or len(others) < 2:
+    surprised = [name for name in bystanders(plot) if name in others]  # nobody is surprised by what they put away
+    if chain is None or len(others) < 2 or not surprised:
         return None
-    x, y, other = chain[-1], *dice.sample(others, 2)
+    x, y = chain[-1], dice.pick(surprised)
+    other = dice.pick([name for name in others if name != y])
     case = int(request.slot * 3)
     kind_one = dice.chance(0.5) if case == 0 else case == 1
     held = place_of(plot.world, plot.thing, *chain)
@@ -442,7 +445,7 @@ def double_bluff(request: Request) -> Family | None:
     """Y believes one person and does the opposite of what the other says, and they know it: what does X want?"""
     dice = request.dice
     people = max(4, request.order + 3)
-    plot = hidden_object(dice, request.split, people=people, places=2, chapters=request.chapters)
+    plot = hidden_object(dice, request.split, people=people, places=2, chapters=request.chapters, last=True)
     chain = contested(dice, plot, request.order, plot.cast, FALSE_OF_TWO)
     others = [name for name in plot.cast if chain and name not in chain]
     if chain is None or len(others) < 2:

@@ -196,15 +196,26 @@ ONLOOKERS = 0.25  # share of moves that somebody outside sees; the same for some
 
 
 def hidden_object(
-    dice: Dice, split: str, *, people: int, places: int, chapters: int = 1, onlookers: float = ONLOOKERS
+    dice: Dice,
+    split: str,
+    *,
+    people: int,
+    places: int,
+    chapters: int = 1,
+    onlookers: float = ONLOOKERS,
+    last: bool = False,
 ) -> Plot:
-    """A random story in which one thing is in, or is said to be in, `places` different containers (at least 2)."""
+    """A random story in which one thing is in, or is said to be in, `places` different containers (at least 2).
+
+    last: the thing is that of the last chapter, so that what is done with it afterwards is done in that room.
+    """
     words = LEXICON[split]
     cast = dice.sample(tuple(words.people), people)
     rooms = dice.sample(words.rooms, chapters)
     containers = dice.sample(words.containers, places + 3 * (chapters - 1))
     things = dice.sample(words.things, chapters + 1)
     asked = dice.below(chapters)
+    asked = chapters - 1 if last else asked
     steps: list[Step] = []
     openings, where_is, main = [], {}, (things[0], containers[:places])
     spare = containers[places:]

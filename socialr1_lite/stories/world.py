@@ -106,6 +106,7 @@ class World:
     trust: str = "fresh"
     scenes: list[Scene] = field(init=False, default_factory=list)
     _effects: dict[tuple[str, str], list[_Effect]] = field(init=False, default_factory=dict)
+    _held: dict[tuple[tuple[str, str], tuple[str, ...]], str | None] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         """Work out, in one pass, who is where and who perceives what."""
@@ -113,12 +114,17 @@ class World:
 
     def believes(self, chain: Sequence[str], fluent: tuple[str, str]) -> str | None:
         """What `chain[0]` thinks that `chain[1]` thinks that … of the fluent; () is what is so; None: has no idea."""
-        chain = [name for i, name in enumerate(chain) if i == 0 or chain[i - 1] != name]
-        values: list[str | None] = [None] * (len(chain) + 1)
-        fresh = [False] * (len(chain) + 1)
-        for effect in self._effects_on(fluent):
-            effect.on(chain, values, fresh)
-        return values[-1]
+        asked = tuple(chain)
+        if (fluent, asked) not in self._held:
+            people = tuple(name for i, name in enumerate(asked) if i == 0 or asked[i - 1] != name)
+            values: list[str | None] = [None] * (len(people) + 1)
+            fresh = [False] * (len(people) + 1)
+            for effect in self._effects_on(fluent):
+                effect.on(people, values, fresh)
+            for j, value in enumerate(values):  # a chain's beginnings are worked out on the way
+                self._held[fluent, people[:j]] = value
+            self._held[fluent, asked] = values[-1]
+        return self._held[fluent, asked]
 
     def knows(self, chain: Sequence[str], fluent: tuple[str, str]) -> bool:
         """Whether the chain's last belief is what is so: a belief that is true, however it came about."""
@@ -156,19 +162,25 @@ class _Effect:
 
     def on(self, chain: Sequence[str], values: list[str | None], fresh: list[bool]) -> None:
         """Bring `values[j]` and `fresh[j]`, the belief of chain[:j], up to after this scene."""
-        scene, length, reach = self.scene, len(chain), 0
+        scene, length = self.scene, len(chain)
         if self.kind == "set":
             values[0] = self.value
-        if length and chain[0] in scene.perceivers:
-            reach = 1
-            while reach < length and chain[reach] in scene.seeming:
-                reach += 1
+        if not length:
+            return
+        if chain[0] not in scene.perceivers:
+            if chain[0] in self.blind or chain[0] in self.dreaming:
+                fresh[1] = False
+            return
+        reach = 1
+        while reach < length and chain[reach] in scene.seeming:
+            reach += 1
         if self.kind:
             _CHANGES[self.kind](self, chain[:reach], values, fresh)
-        for j in range(1, reach + 1):
-            if chain[j - 1] in self.gone:
-                fresh[j] = False
-        if reach < length and (chain[reach] in self.blind or (reach == 0 and chain[0] in self.dreaming)):
+        if self.gone:
+            for j in range(1, reach + 1):
+                if chain[j - 1] in self.gone:
+                    fresh[j] = False
+        if reach < length and chain[reach] in self.blind:
             fresh[reach + 1] = False
 
     def set(self, chain: Sequence[str], values: list[str | None], fresh: list[bool]) -> None:
@@ -224,8 +236,7 @@ def _stage(events: Sequence[Event], rooms: Mapping[str, str]) -> list[Scene]:
             _modify(scenes[-1], event)
             continue
         if kind == "enter":
-            at.update(dict.fromkeys(event.people, event.place))
-            inside_room = _by_room(at)
+            _walk(event.people, event.place, at, inside_room)
         room = _room(event, rooms, at)
         if kind == "tell":
             present = frozenset((event.actor, *event.people))
@@ -236,8 +247,7 @@ def _stage(events: Sequence[Event], rooms: Mapping[str, str]) -> list[Scene]:
         real = _changes(event, places) if kind in _CHANGING else _UNCHANGED
         scenes.append(Scene(event, room, present, present, present, _NOBODY, _NOBODY, real))
         if kind == "leave":
-            at.update(dict.fromkeys(event.people, ""))
-            inside_room = _by_room(at)
+            _walk(event.people, "", at, inside_room)
     return scenes
 
 
@@ -246,11 +256,13 @@ _CHANGING = frozenset({"put", "move", "swap"})
 _UNCHANGED: dict[tuple[str, str], str] = {}
 
 
-def _by_room(at: Mapping[str, str]) -> dict[str, frozenset[str]]:
-    people: dict[str, set[str]] = {}
-    for name, room in at.items():
-        people.setdefault(room, set()).add(name)
-    return {room: frozenset(names) for room, names in people.items() if room} | {"": _NOBODY}
+def _walk(people: Sequence[str], room: str, at: dict[str, str], inside_room: dict[str, frozenset[str]]) -> None:
+    """These people go to the room ("" is outside, where nobody is together); both maps are kept up to date."""
+    for left in {at.get(name, "") for name in people} - {""}:
+        inside_room[left] = inside_room[left].difference(people)
+    at.update(dict.fromkeys(people, room))
+    if room:
+        inside_room[room] = inside_room.get(room, _NOBODY).union(people)
 
 
 def _room(event: Event, rooms: Mapping[str, str], at: Mapping[str, str]) -> str:

@@ -64,7 +64,7 @@ def test_the_same_seed_gives_the_same_scenarios(scenarios):
     ],
 )
 def test_anna_feels_what_goes_with_the_place_that_she_believes_in(monkeypatch, steps, place):
-    monkeypatch.setattr(emotion, "story_of", lambda _: plot(*steps))
+    monkeypatch.setattr(emotion, "story_of", lambda *_, **__: plot(*steps))
     monkeypatch.setattr(emotion, "contested", lambda *_: ("Anna",))
     base, twin = emotion.feels(request()).drafts
     assert re.search(rf"(\w+) if it was in the {place}", " ".join(base.sentences))[1] == base.gold != twin.gold
@@ -82,7 +82,7 @@ def test_anna_feels_what_goes_with_the_place_that_she_believes_in(monkeypatch, s
     ],
 )
 def test_each_outcome_of_opening_has_its_story(monkeypatch, steps, chain, expected):
-    monkeypatch.setattr(emotion, "story_of", lambda _: plot(*steps))
+    monkeypatch.setattr(emotion, "story_of", lambda *_, **__: plot(*steps))
     monkeypatch.setattr(emotion, "_expecting", lambda *_: chain)
     drafts = emotion.on_opening(request(len(chain), 0.1)).drafts
     assert {draft.gold for draft in drafts} == expected
@@ -90,7 +90,7 @@ def test_each_outcome_of_opening_has_its_story(monkeypatch, steps, chain, expect
 
 
 def test_a_hidden_onlooker_is_thought_to_feel_as_before(monkeypatch):
-    monkeypatch.setattr(emotion, "story_of", lambda _: plot(ANNA_LEFT, MOVED, PEEKED))
+    monkeypatch.setattr(emotion, "story_of", lambda *_, **__: plot(ANNA_LEFT, MOVED, PEEKED))
     monkeypatch.setattr(emotion, "contested", lambda *_: ("Ben", "Anna"))
     base = emotion.feels(request(2)).drafts[0]
     assert re.search(r"(\w+) if it was in the drawer", " ".join(base.sentences))[1] == base.gold

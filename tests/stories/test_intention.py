@@ -60,7 +60,7 @@ def test_the_same_seed_gives_the_same_scenarios(scenarios):
     ],
 )
 def test_advice_is_meant_by_what_the_adviser_believes(monkeypatch, steps, slot, said):
-    monkeypatch.setattr(intention, "story_of", lambda _: plot(*steps))
+    monkeypatch.setattr(intention, "story_of", lambda *_, **__: plot(*steps))
     monkeypatch.setattr(intention, "contested", lambda *_: ("Anna",))
     base, twin = intention.advises(request(1, slot)).drafts
     assert said in base.sentences[-1]
@@ -73,7 +73,7 @@ def test_advice_is_meant_by_what_the_adviser_believes(monkeypatch, steps, slot, 
 )
 def test_moving_it_back_helps_whoever_is_thought_not_to_know(monkeypatch, steps, slot):
     """Ben moves the key back to the drawer: where he thinks that Anna will look, unless he knows that she watched."""
-    monkeypatch.setattr(intention, "story_of", lambda _: plot(*steps))
+    monkeypatch.setattr(intention, "story_of", lambda *_, **__: plot(*steps))
     monkeypatch.setattr(intention, "chain_for", lambda *_: ("Ben", "Anna"))
     base = intention.moves_it(request(2, slot)).drafts[0]
     assert ("help" in base.gold) == (slot < 0.5) and "drawer" in base.sentences[-1]

@@ -64,7 +64,7 @@ def test_the_same_seed_gives_the_same_scenarios(scenarios):
     ],
 )
 def test_a_false_word_is_a_joke_only_to_whoever_is_thought_to_know_better(monkeypatch, steps, slot, kind):
-    monkeypatch.setattr(nonliteral, "story_of", lambda _: plot(*steps))
+    monkeypatch.setattr(nonliteral, "story_of", lambda *_, **__: plot(*steps))
     monkeypatch.setattr(nonliteral, "chain_for", lambda *_: ("Ben", "Anna"))
     base = nonliteral.jokes(request(2, slot)).drafts[0]
     assert kind in base.gold
@@ -81,7 +81,7 @@ def test_a_false_word_is_a_joke_only_to_whoever_is_thought_to_know_better(monkey
     ],
 )
 def test_a_lie_needs_a_speaker_who_believes_otherwise(monkeypatch, steps, slot, said, kind):
-    monkeypatch.setattr(nonliteral, "story_of", lambda _: plot(*steps))
+    monkeypatch.setattr(nonliteral, "story_of", lambda *_, **__: plot(*steps))
     monkeypatch.setattr(nonliteral, "chain_for", lambda *_: ("Anna",))
     drafts = nonliteral.states(request(1, slot)).drafts
     assert kind in drafts[0].gold and said in drafts[0].sentences[-1]
