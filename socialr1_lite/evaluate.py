@@ -22,7 +22,8 @@ from pathlib import Path
 from typing import Any
 
 from socialr1_lite.benchmarks import BENCHMARKS, Benchmark
-from socialr1_lite.benchmarks.base import Ask, Loaded
+from socialr1_lite.benchmarks.base import Ask, Loaded, Scores
+from socialr1_lite.benchmarks.sotopia_episode import RANGES
 from socialr1_lite.endpoint import Endpoint, EndpointSettings, Request
 from socialr1_lite.errors import DataError, PolicyError, RecipeError, command
 from socialr1_lite.evaluation import asking, episodes, reports
@@ -237,6 +238,7 @@ class Session:
             store,
             max_turns=self.told.max_turns,
             judge_tokens=self.told.judge_tokens,
+            by_dimension=self.told.judge_form == "dimension",
             say=say,
         )
         started.records = [
@@ -246,10 +248,14 @@ class Session:
         ]
         started.seconds = time.monotonic() - begun
         started.scores = benchmark.score([game.answer for game in games])
+        players = {"partner": partner.name, "judge": judge.name}
+        if self.told.judge_form == "dimension":
+            started.scores = unofficial(started.scores)
+            players["judge form"] = "one dimension at a time, not its authors' form"
         self._keep_episodes(benchmark.name, games, plan)
         broken = [f"{game.ask.scenario.id}: {'; '.join(game.broken)}" for game in games if game.scores is None]
         extra = {
-            "players": {"partner": partner.name, "judge": judge.name},
+            "players": players,
             "episodes": len(games),
             "unjudged": len(broken),
             "unjudged_why": broken[:50],
@@ -297,7 +303,8 @@ class Session:
             plan = self.plan(benchmark)
             items = asking.pick(loaded[benchmark.name], plan)
             if benchmark.name == "sotopia":
-                print(f"sotopia: {len(items)} episodes of up to {self.told.max_turns} turns, {len(items)} judge calls")
+                calls = len(items) * (len(RANGES) if self.told.judge_form == "dimension" else 1)
+                print(f"sotopia: {len(items)} episodes of up to {self.told.max_turns} turns, {calls} judge calls")
                 continue
             asks = benchmark.asks(items, plan.seed, plan.style in asking.OFFICIAL)
             prompts = [asking.messages(benchmark, ask, plan) for ask in asks]
@@ -313,6 +320,16 @@ class Session:
                     f"at most {told.completion_tokens} out, at most {told.cost:.2f} at the given prices"
                 )
             print(line)
+
+
+def unofficial(scores: Scores) -> Scores:
+    """The same figures, marked as not got in the way their authors get them."""
+    groups = {
+        name: {label: replace(tally, official=False) for label, tally in group.items()}
+        for name, group in scores.groups.items()
+    }
+    metrics = {name: replace(tally, official=False) for name, tally in scores.metrics.items()}
+    return replace(scores, metrics=metrics, groups=groups)
 
 
 def _turn_of(ask: Ask, number: int) -> Ask:
@@ -463,6 +480,12 @@ def _parser() -> argparse.ArgumentParser:
     played = parser.add_argument_group("episodes (sotopia)").add_argument
     played("--partner", default="self", metavar="WHO", help="self, a model, or URL#MODEL")
     played("--judge", default="self", metavar="WHO", help="self, a model, or URL#MODEL")
+    played(
+        "--judge-form",
+        choices=("whole", "dimension"),
+        default="whole",
+        help="whole: one JSON object, as its authors ask; dimension: one score at a time, for a small judge",
+    )
     played("--max-turns", type=_at_least(1), default=20)
     played("--judge-tokens", type=_at_least(1), default=episodes.JUDGE_TOKENS, metavar="N", help="of one judgement")
     return parser

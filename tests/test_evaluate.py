@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -314,6 +315,32 @@ def test_an_episode_that_no_judge_reply_settles_is_reported_and_never_zero(
     assert len(judged) == 2 + 4 + 4  # both seats share their transcript: one greedy question, then drawn anew
 
 
+def scoring_by_dimension(reply: Callable[[str], str]) -> Callable[[str], str]:
+    """Plays the seats, and answers a question for one dimension with `reply` of its name."""
+    act = acting(lambda: "no JSON at all", move="leave")
+    return lambda prompt: reply(found[1]) if (found := re.search(r"in one respect, (\w+)\.", prompt)) else act(prompt)
+
+
+def test_a_small_judge_is_asked_for_one_score_at_a_time(tmp_path: Path, speaker: Callable[[Speaker], Speaker]) -> None:
+    one = speaker(Speaker(scoring_by_dimension(lambda name: str(RANGES[name][0]))))
+    told = run(tmp_path, "--benchmarks", "sotopia", "--judge-form", "dimension")["sotopia"]
+    assert told["unjudged"] == 0
+    assert told["metrics"]["goal"] == {"value": 0.0, "low": 0.0, "high": 0.0, "n": 4, "official": False}
+    assert told["metrics"]["overall"]["value"] == pytest.approx((0 - 5 + 0 - 10 - 10 - 5 + 0) / 7)
+    assert not told["groups"]["seat"]["0"]["official"]
+    assert told["players"]["judge form"] == "one dimension at a time, not its authors' form"
+    assert len([prompt for prompt in one.asked if "in one respect" in prompt]) == 4 * len(RANGES)
+
+
+def test_an_episode_with_one_dimension_missing_has_no_scores(
+    tmp_path: Path, speaker: Callable[[Speaker], Speaker]
+) -> None:
+    speaker(Speaker(scoring_by_dimension(lambda name: "0-3" if name == "secret" else str(RANGES[name][1]))))
+    told = run(tmp_path, "--benchmarks", "sotopia", "--judge-form", "dimension")["sotopia"]
+    assert (told["unjudged"], told["metrics"]) == (4, {})
+    assert told["unjudged_why"][0].endswith("; ".join(["secret: the reply does not begin with a whole number"] * 3))
+
+
 # ------------------------------------------------------------------------------------------------ diagnostics
 
 
@@ -483,7 +510,7 @@ def test_a_checkpoint_that_is_not_there_is_refused(tmp_path: Path, checkpoint: s
 def test_a_run_without_a_best_and_a_model_say_so(tmp_path: Path) -> None:
     run = run_with_checkpoints(tmp_path / "run")
     (run.path / "best" / "best.json").unlink()
-    with pytest.raises(PolicyError, match="has no best checkpoint; a run keeps one where evaluation.every is above 0"):
+    with pytest.raises(PolicyError, match=r"has no best checkpoint; a run keeps one where evaluation\.every"):
         target.find(str(run.path), checkpoint="best")
     with pytest.raises(PolicyError, match="smollm2-135m is no run folder"):
         target.find("smollm2-135m", checkpoint="best")

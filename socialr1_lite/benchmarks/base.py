@@ -154,12 +154,14 @@ def mean(units: Sequence[Unit]) -> float:
 class Tally:
     """A metric before its interval: its units, and how they make one number.
 
-    Official: is it the authors' own metric?
+    Official: is it the authors' own metric? proportion: do 0 and 1 mean wrong and right (SOTOPIA's 0 and 1 are two
+    of many scores, so no binomial interval fits them)?
     """
 
     units: tuple[Unit, ...]
     official: bool = True
     statistic: Statistic = mean
+    proportion: bool = True
 
     @property
     def value(self) -> float:

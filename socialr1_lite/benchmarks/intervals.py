@@ -72,9 +72,10 @@ def interval(tally: Tally, *, resamples: int = RESAMPLES, seed: int = 0) -> Inte
 
     Wilson for independent right-or-wrong, else a bootstrap over clusters.
     Where all clustered units agree (all right, all wrong) a bootstrap would claim certainty: there Wilson
-    counts each cluster once. One cluster of other values has nothing to resample: an interval of no width.
+    counts each cluster once. Scores on a scale are bootstrapped whatever they are; one cluster of them, or scores that
+    are all the same, have nothing to resample: an interval of no width.
     """
-    counted = tally.statistic is mean and all(unit.value in (0.0, 1.0) for unit in tally.units)
+    counted = tally.proportion and tally.statistic is mean and all(unit.value in (0.0, 1.0) for unit in tally.units)
     clusters = len({unit.cluster for unit in tally.units})
     right = sum(unit.value for unit in tally.units)
     if counted and clusters == len(tally.units):

@@ -160,16 +160,21 @@ def score(answers: Sequence[Answer]) -> Scores:
     judged = [(answer, json.loads(answer.reading.text)) for answer in answers if answer.reading.readable]
     if not judged:
         return Scores({}, {}, headline="overall")
-    metrics = {name: Tally(tuple(_unit(a, told[name]) for a, told in judged)) for name in RANGES}
+    metrics = {name: _tally([_unit(a, told[name]) for a, told in judged]) for name in RANGES}
     whole = [_unit(a, overall(told)) for a, told in judged]
-    metrics = {"overall": Tally(tuple(whole)), **metrics}
+    metrics = {"overall": _tally(whole), **metrics}
     groups: dict[str, dict[str, Tally]] = {}
     for name in ("hard", "origin", "seat"):
         split: dict[str, list[Unit]] = {}
         for one in whole:
             split.setdefault(one.labels[name], []).append(one)
-        groups[name] = {label: Tally(tuple(split[label])) for label in sorted(split)}
+        groups[name] = {label: _tally(split[label]) for label in sorted(split)}
     return Scores(metrics, groups, headline="overall")
+
+
+def _tally(units: Sequence[Unit]) -> Tally:
+    """Scores on a scale: 0 and 1 are not wrong and right."""
+    return Tally(tuple(units), proportion=False)
 
 
 def _unit(answer: Answer, value: float) -> Unit:

@@ -2,22 +2,26 @@
 
 The model plays its seat, a partner the other; a judge reads each finished episode. A judge's reply that cannot be
 read is asked for again, a few times and warmer; if it stays broken the episode has no scores and the report says so.
+
+A judge too small to write fourteen scores as one JSON object can be asked for one dimension at a time. The rubric is
+the same, the form is not its authors', and the report says so.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from socialr1_lite.benchmarks.base import Answer, Ask, Message, Reading
 from socialr1_lite.benchmarks.sotopia import stage
-from socialr1_lite.benchmarks.sotopia_episode import MAX_TURNS, Episode, Turn, read_verdict
+from socialr1_lite.benchmarks.sotopia_episode import MAX_TURNS, RANGES, Episode, Turn, read_score, read_verdict
 from socialr1_lite.evaluation.answering import Answerer, ReplyStore, Sampling, Told, ask_all
 
 JUDGE_TRIES = 3
 RETRY_TEMPERATURE = 0.3  # a greedy judge would only repeat its broken reply
 JUDGE_TOKENS = 2048  # both agents, seven dimensions, a few sentences each
+SCORE_TOKENS = 16  # one number, and what little stands around it
 
 
 @dataclass(slots=True)
@@ -48,9 +52,13 @@ def play(
     *,
     max_turns: int = MAX_TURNS,
     judge_tokens: int = JUDGE_TOKENS,
+    by_dimension: bool = False,
     say: Callable[[str], None] = lambda _: None,
 ) -> list[Played]:
-    """Play and judge every episode. players: the model under test, its partner, the judge."""
+    """Play and judge every episode. players: the model under test, its partner, the judge.
+
+    by_dimension: ask the judge for one score at a time (`judge_tokens` is then not used).
+    """
     model, partner, judge = players
     games = [Played(ask, Episode(stage(ask.item)), int(ask.item.label("seat"))) for ask in asks]
     for game in games:
@@ -61,7 +69,10 @@ def play(
         _move(mine, model, sampling, store, ours=True)
         _move(theirs, partner, sampling, store, ours=False)
         say(f"{sum(game.turn is None for game in games)} of {len(games)} episodes over")
-    _judge(games, judge, replace(sampling, max_new_tokens=judge_tokens), store)
+    if by_dimension:
+        _judge_by_dimension(games, judge, replace(sampling, max_new_tokens=SCORE_TOKENS), store)
+    else:
+        _judge(games, judge, replace(sampling, max_new_tokens=judge_tokens), store)
     say(f"{sum(game.scores is not None for game in games)} of {len(games)} episodes judged")
     return games
 
@@ -83,14 +94,15 @@ def _move(games: Sequence[Played], player: Answerer, sampling: Sampling, store: 
             game.turn = None
 
 
+def _tries(sampling: Sampling) -> Iterator[Sampling]:
+    """Greedily, then drawn a little warmer with another seed each time."""
+    for attempt in range(JUDGE_TRIES):
+        yield replace(sampling, temperature=RETRY_TEMPERATURE if attempt else 0.0, seed=sampling.seed + attempt)
+
+
 def _judge(games: Sequence[Played], judge: Answerer, sampling: Sampling, store: ReplyStore) -> None:
     waiting = list(games)
-    for attempt in range(JUDGE_TRIES):
-        how = replace(
-            sampling,
-            temperature=RETRY_TEMPERATURE if attempt else 0.0,
-            seed=sampling.seed + attempt,
-        )
+    for how in _tries(sampling):
         replies = ask_all(judge, [game.episode.judge_prompt() for game in waiting], how, store)
         for game, told in zip(waiting, replies, strict=True):
             verdict = told.text if told.finish == "failed" else read_verdict(told.text)
@@ -99,3 +111,20 @@ def _judge(games: Sequence[Played], judge: Answerer, sampling: Sampling, store: 
             else:
                 game.scores = verdict[game.seat]
         waiting = [game for game in waiting if game.scores is None]
+
+
+def _judge_by_dimension(games: Sequence[Played], judge: Answerer, sampling: Sampling, store: ReplyStore) -> None:
+    """Seven questions a game. Scores count only when all seven are there: a mean of six is another figure."""
+    found: list[dict[str, int]] = [{} for _ in games]
+    for how in _tries(sampling):
+        waiting = [(at, name) for at in range(len(games)) for name in RANGES if name not in found[at]]
+        prompts = [games[at].episode.dimension_prompt(games[at].seat, name) for at, name in waiting]
+        for (at, name), told in zip(waiting, ask_all(judge, prompts, how, store), strict=True):
+            score = told.text if told.finish == "failed" else read_score(told.text, name)
+            if isinstance(score, str):
+                games[at].broken.append(score)
+            else:
+                found[at][name] = score
+    for game, scores in zip(games, found, strict=True):
+        if len(scores) == len(RANGES):
+            game.scores = {name: scores[name] for name in RANGES}

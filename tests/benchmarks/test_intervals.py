@@ -54,6 +54,13 @@ def test_all_right_in_shared_stories_is_not_certainty() -> None:
     assert interval(Tally(units([0.0] * 20, per_cluster=5))) == wilson(0, 4)
 
 
+def test_scores_that_happen_to_be_0_and_1_are_no_proportion() -> None:
+    # a Wilson interval would reach 0.28 over ten secrets that were all kept, on a scale from -10 to 0
+    assert interval(Tally(units([0.0] * 10), proportion=False)) == (0.0, 0.0, 0.0)
+    mixed = Tally(units([1.0] * 8 + [0.0] * 2), proportion=False)
+    assert interval(mixed) == cluster_bootstrap(mixed)
+
+
 def test_the_bootstrap_covers_the_truth_about_as_often_as_it_says() -> None:
     random = Random(1)
     covered = 0

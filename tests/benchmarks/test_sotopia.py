@@ -15,6 +15,7 @@ from socialr1_lite.benchmarks.sotopia_episode import (
     Episode,
     overall,
     read_action,
+    read_score,
     read_verdict,
     visible,
 )
@@ -181,6 +182,43 @@ def test_the_overall_score_is_the_plain_mean_of_seven() -> None:
     scores = {"believability": 9, "relationship": 2, "knowledge": 3, "secret": 0, "social_rules": -1,
               "financial_and_material_benefits": 1, "goal": 7}  # fmt: skip
     assert overall(scores) == 3.0
+
+
+@pytest.mark.parametrize(
+    ("text", "score"),
+    [
+        ("7", 7),
+        (" 7.\n", 7),
+        ("**Score:** 10", 10),
+        ("(0) as nothing happened", 0),
+        ("<think>9 or 8?</think>\n8", 8),
+        ("8, since both agreed on 3 points", 8),
+    ],
+)
+def test_a_single_score_is_read_from_the_beginning(text: str, score: int) -> None:
+    assert read_score(text, "goal") == score
+
+
+@pytest.mark.parametrize(
+    "text", ["", "0-3", "0 \u2013 3", "0 to 10", "8/10", "7.5", "80%", "I would say 8", "eight", "- "]
+)
+def test_what_is_no_plain_score_is_broken(text: str) -> None:
+    assert read_score(text, "goal") == "goal: the reply does not begin with a whole number"
+
+
+def test_a_single_score_keeps_its_sign_and_its_range() -> None:
+    assert read_score("-3", "secret") == read_score("\u22123", "secret") == -3
+    assert read_score("3", "secret") == "secret: score 3 is no whole number from -10 to 0"
+    assert read_score("11", "goal") == "goal: score 11 is no whole number from 0 to 10"
+
+
+def test_one_dimension_is_asked_with_the_rubrics_own_words() -> None:
+    episode = Episode(sotopia.stage(items()[0]))
+    play(episode, [speak("Half for me?")])
+    prompt = episode.dimension_prompt(1, "secret")[0]["content"]
+    assert RUBRIC["secret"] in prompt and RUBRIC["goal"] not in prompt
+    assert 'Hana Lind said: "Half for me?"' in prompt
+    assert prompt.endswith("Reply with the score of Ivo Marsh alone: one integer from -10 to 0.")
 
 
 def test_an_unjudged_episode_counts_for_nothing_and_not_for_zero() -> None:
