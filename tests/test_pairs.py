@@ -11,15 +11,19 @@ from typing import Any
 
 import pytest
 
-from socialr1_lite.errors import DataError
+from socialr1_lite.errors import DataError, JudgeError
 from socialr1_lite.judges.facts import FactsJudge
 from socialr1_lite.pairs import KINDS, Pair, make_pairs, read_pairs, write_pairs
 from socialr1_lite.pairs.__main__ import main
 from socialr1_lite.pairs.audit import audit
-from socialr1_lite.pairs.corrupt import BALANCED
+from socialr1_lite.pairs.corrupt import ANY, BALANCED
+from socialr1_lite.pairs.traces import run_pairs
+from socialr1_lite.runlog import RunFolder, TraceWriter
+from socialr1_lite.scenario import Scenario
 from socialr1_lite.sip import STAGES, parse, reply_text
-from socialr1_lite.stories import generate
+from socialr1_lite.stories import generate, gold_reply
 from tests.conftest import SCENARIO
+from tests.runlogs import trace
 
 ROW: dict[str, Any] = {
     "scenario": {"story": "Mara left.", "question": "Who left?", "options": ["Mara", "Tomas"], "gold": "A"},
@@ -31,7 +35,7 @@ ROW: dict[str, Any] = {
 
 @cache
 def pairs() -> tuple[Pair, ...]:
-    return tuple(make_pairs(260))
+    return tuple(make_pairs(540))
 
 
 def by_kind(kind: str) -> list[Pair]:
@@ -42,7 +46,8 @@ def test_every_kind_is_made_and_balanced_kinds_equally_often() -> None:
     made = Counter(pair.kind for pair in pairs())
     assert set(made) == set(KINDS) and min(made.values()) >= 10
     assert all(made[one] == made[other] for one, other in BALANCED)
-    assert all(pair.stage == KINDS[pair.kind][0] and pair.stage not in pair.context for pair in pairs())
+    assert all(KINDS[pair.kind][0] in (pair.stage, ANY) and pair.stage not in pair.context for pair in pairs())
+    assert {pair.stage for pair in by_kind("filler added")} == set(STAGES)
 
 
 def test_the_same_seed_makes_the_same_pairs_and_another_one_others() -> None:
@@ -55,7 +60,10 @@ def test_train_and_test_share_no_name() -> None:
     assert train and test and not train & test
 
 
-@pytest.mark.parametrize("kind", [k for k in KINDS if "order" not in k and "back-filling" not in k])
+BEYOND_FACTS = ("order", "back-filling", "letter", "denied")  # depth, direction, labels, roundabout denials
+
+
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if not any(word in kind for word in BEYOND_FACTS)])
 def test_the_facts_judge_finds_the_chosen_text_no_worse(kind: str) -> None:
     """The world knows which side is right; kinds that are about depth and direction it cannot all tell."""
     judge, scored = FactsJudge(), []
@@ -77,7 +85,7 @@ def test_back_filling_has_the_same_words_in_another_order() -> None:
 
 
 def test_length_and_words_alone_tell_little() -> None:
-    length, words = audit(make_pairs(650))
+    length, words = audit(make_pairs(810))
     assert abs(length.right.value - 0.5) < 0.06 and words.right.value < 0.6
     assert not length.works and not words.works
 
@@ -137,7 +145,7 @@ def test_a_file_that_is_none_is_told(text: str, told: str, tmp_path: Path) -> No
 
 def test_the_commands(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "pairs.jsonl"
-    assert main(["--n", "390", "-o", str(path)]) == 0
+    assert main(["--n", "540", "-o", str(path)]) == 0
     assert main(["audit", str(path)]) == 0
     assert "bag of words: " in capsys.readouterr().out
     rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
@@ -147,8 +155,54 @@ def test_the_commands(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Non
         main(["--n", "0", "-o", str(path)])
 
 
+# ------------------------------------------------------------------------------------------ from a run
+
+
+def a_run(folder: Path, *completions: str, scenario: Scenario) -> RunFolder:
+    run = RunFolder.create(folder)
+    run.add_scenarios([scenario])
+    with TraceWriter(run) as writer:
+        writer.write([trace(scenario=scenario.id, index=i, completion=one) for i, one in enumerate(completions)])
+    return run
+
+
+def test_siblings_become_pairs_that_differ_in_one_stage(tmp_path: Path) -> None:
+    scenario = next(iter(generate(1, seed=3)))
+    gold = parse(gold_reply(scenario), scenario.options)
+    stages = {stage: gold.stage_text(stage) for stage in STAGES}
+    worse = reply_text({**stages, "cue_interpretation": "Nobody can tell what anybody thinks here at all."}, "A")
+    shorter = reply_text({**stages, "cue_interpretation": "Nobody thinks."}, "A")
+    run = a_run(tmp_path / "run", worse, gold.text, shorter, "no stages at all", scenario=scenario)
+    (pair,) = run_pairs(run, FactsJudge())
+    assert (pair.stage, pair.chosen) == ("cue_interpretation", stages["cue_interpretation"])
+    assert pair.rejected == "Nobody can tell what anybody thinks here at all."  # the nearer one in length
+    assert pair.context == {stage: text for stage, text in stages.items() if stage != "cue_interpretation"}
+    assert (pair.kind, pair.source) == ("trace", "run, ranked by facts") and pair.answer in scenario.options
+
+
+def test_the_command_makes_a_file_of_a_run_that_loads_again(tmp_path: Path) -> None:
+    scenario = next(iter(generate(1, seed=3)))
+    bad = reply_text({stage: "Nobody can tell what anybody thinks here at all." for stage in STAGES}, "A")
+    run, path = a_run(tmp_path / "run", gold_reply(scenario), bad, scenario=scenario), tmp_path / "pairs.jsonl"
+    assert main(["--from-run", str(run.path), "-o", str(path)]) == 0
+    assert [pair.stage for pair in read_pairs(path)] == list(STAGES)
+    with pytest.raises(DataError, match=r"no group has two texts for a stage that facts scores 1\.5 apart"):
+        main(["--from-run", str(run.path), "--margin", "1.5", "-o", str(path)])
+    with pytest.raises(JudgeError, match="unknown judge"):
+        main(["--from-run", str(run.path), "--judge", "fax", "-o", str(path)])
+
+
+def test_a_judge_that_cannot_tell_ranks_nothing(tmp_path: Path) -> None:
+    scenario = replace(next(iter(generate(1, seed=3))), facts=None)
+    run = a_run(tmp_path / "run", *(reply_text({STAGES[0]: text}, "A") for text in ("One thing.", "Two.")),
+                scenario=scenario)  # fmt: skip
+    with pytest.raises(DataError, match="no group has two texts"):
+        run_pairs(run, FactsJudge())
+
+
 def test_scenarios_without_facts_make_no_pairs() -> None:
     from socialr1_lite.pairs.corrupt import _of
 
     bare = replace(SCENARIO, facts=None)
-    assert not list(_of(bare, next(iter(generate(1))), 1))
+    other = next(iter(generate(1)))
+    assert not list(_of(bare, other, other.facts, 1))

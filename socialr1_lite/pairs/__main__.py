@@ -1,6 +1,7 @@
 """Make preference pairs for a reward model, or look for what gives them away.
 
     python -m socialr1_lite.pairs --n 4000 --seed 11 -o pairs.jsonl
+    python -m socialr1_lite.pairs --from-run runs/mine --judge facts -o mine.jsonl
     python -m socialr1_lite.pairs audit pairs.jsonl
 
 Exit status 1 when length or a bag of words tells the chosen text from the rejected one.
@@ -12,10 +13,15 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
-from socialr1_lite.errors import DataError, command
+from socialr1_lite.errors import DataError, JudgeError, command
+from socialr1_lite.judges import JUDGES, build_judge
 from socialr1_lite.pairs import make_pairs, read_pairs, write_pairs
 from socialr1_lite.pairs.audit import as_text, audit
+from socialr1_lite.pairs.traces import MARGIN, run_pairs
+from socialr1_lite.placed_yaml import parse as read_yaml
+from socialr1_lite.runlog import RunFolder
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -26,10 +32,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = _parser().parse_args(arguments)
     if given.n < 1:
         raise DataError(f"--n {given.n}: give 1 or more")
+    if given.from_run:
+        judge = build_judge(given.judge, _settings(given.settings))
+        pairs = run_pairs(RunFolder.open(given.from_run), judge, margin=given.margin, most=given.n)
+        print(f"{write_pairs(Path(given.output), pairs)} pairs in {given.output}", file=sys.stderr)
+        return 0
     names = [name.strip() for name in given.dimensions.split(",") if name.strip()]
     pairs = make_pairs(given.n, seed=given.seed, split=given.split, dimensions=names)
     print(f"{write_pairs(Path(given.output), pairs)} pairs in {given.output}", file=sys.stderr)
     return 0
+
+
+def _settings(text: str) -> dict[str, Any]:
+    told = read_yaml(text, "--settings")
+    if told.mistakes:
+        raise JudgeError(told.tell(Path("--settings")))
+    return told.values
 
 
 def _audit(arguments: Sequence[str]) -> int:
@@ -48,6 +66,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--seed", type=int, default=11, help="another seed, other stories (default 11)")
     parser.add_argument("--split", default="train", choices=["train", "test"], help="whose names and things")
     parser.add_argument("--dimensions", default="belief,knowledge", help="of the stories")
+    parser.add_argument("--from-run", help="a run folder: pairs of what its own completions say, instead of made ones")
+    parser.add_argument("--judge", default="facts", help=f"who ranks them: {', '.join(sorted(JUDGES))} (default facts)")
+    parser.add_argument("--settings", default="{}", help="the judge's settings as in a recipe, in YAML: '{model: m}'")
+    parser.add_argument("--margin", type=float, default=MARGIN, help=f"least difference of scores (default {MARGIN})")
     parser.add_argument("-o", "--output", required=True, help="JSONL file to write")
     return parser
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from socialr1_lite.pairs.record import Pair
 from socialr1_lite.scenario import Claim, Facts, Scenario
-from socialr1_lite.sip import STAGES
+from socialr1_lite.sip import STAGES, TITLES, sentences
 from socialr1_lite.stories import generate
 from socialr1_lite.stories.base import Dice
 from socialr1_lite.stories.gold import capital, claim_clause, cues, goal, interpretation, response
@@ -28,17 +28,38 @@ BACK_FILLED = (  # the same words in two orders: from the belief to the answer, 
     ("{c}, and so it has to be {v}.", "It has to be {v}, and so {c}."),
     ("{c}; hence {v} stands out of the options.", "{v} stands out of the options; hence {c}."),
 )
+PLACEHOLDERS = (  # names a stage instead of doing it
+    "Here comes the {}.",
+    "{} goes in this place.",
+    "Now the {} is complete.",
+    "(the {})",
+)
+DENIALS = ("It is not so that {c}.", "It would be wrong to say that {c}.", "Nobody could say that {c}.")
+BY_LETTER = (  # the same words for both sides; only the letter differs
+    "Option {l} fits {s}.",
+    "For {s} it has to be option {l}.",
+    "This makes {l} the answer.",
+    "The one to choose is {l}.",
+)
+BY_TEXT = ("What fits is this: {v}.", "It comes down to {v}.", "Of the options, {v} is the one.", "It must be {v}.")
+LOOPS = 4  # times that a looping stage says its last sentence again
 WORDINGS = 8  # drawn for each side, to find two of like length
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A scenario and its twin with their facts, and the dice of one pair."""
+    """A scenario and its twin with their facts, the facts of a story that has nothing to do with it, and the dice.
+
+    gold: the gold reply's stages, the same for every pair of the scenario. stage: the one to spoil.
+    """
 
     scenario: Scenario
     twin: Scenario
     facts: Facts
     other: Facts
+    foreign: Facts
+    gold: Mapping[str, str]
+    stage: str
     dice: Dice
 
 
@@ -108,11 +129,14 @@ def honest_filler_cue(case: Case) -> tuple[str, str] | None:
 
 
 def wrong_person(case: Case) -> tuple[str, str] | None:
-    """The deciding belief is given to somebody else, who holds something else."""
+    """The deciding belief is given to somebody else, who is not asked about or holds something else."""
     claim = case.facts.claims[0]
     held = {(one.holders, one.value) for one in case.facts.claims}
+    asked = bool(claim.holders) and claim.holders[-1] in case.scenario.question  # then nobody else's will do
     others = [
-        n for n in case.facts.people if n not in claim.holders and ((*claim.holders[:-1], n), claim.value) not in held
+        n
+        for n in case.facts.people
+        if n not in claim.holders and (asked or ((*claim.holders[:-1], n), claim.value) not in held)
     ]
     if not claim.holders or not others:
         return None
@@ -173,6 +197,108 @@ def contradiction(case: Case) -> tuple[str, str] | None:
     )
 
 
+def foreign_cue(case: Case) -> tuple[str, str] | None:
+    """An event of quite another story among the decisive ones."""
+    told = _sentences(case.facts)
+    made = list(told)
+    made.insert(case.dice.below(len(told) + 1), case.dice.pick(case.foreign.sentences))
+    return " ".join(told), " ".join(made)
+
+
+def foreign_cues(case: Case) -> tuple[str, str] | None:
+    """Events of quite another story, and nothing else."""
+    told = _sentences(case.facts)
+    return " ".join(told), " ".join(case.dice.sample(case.foreign.sentences, 1 + case.dice.below(len(told))))
+
+
+def cues_and_story(case: Case) -> tuple[str, str] | None:
+    """The decisive events, and then the story as it is."""
+    told = _sentences(case.facts)
+    return " ".join(told), " ".join((*told, *case.facts.sentences))
+
+
+def stranger(case: Case) -> tuple[str, str] | None:
+    """The belief of somebody whom the story does not know."""
+    told, names = case.gold[STAGES[1]], [name for name in case.facts.people if name in case.gold[STAGES[1]]]
+    strangers = [name for name in case.foreign.people if name not in case.facts.people]
+    if not names or not strangers:
+        return None
+    return told, told.replace(case.dice.pick(names), case.dice.pick(strangers))
+
+
+def denied_belief(case: Case) -> tuple[str, str] | None:
+    """The deciding belief denied."""
+    clause = claim_clause(case.facts.claims[0], case.dice.pick(("thinks", "believes", "supposes")))
+    if " thinks " in clause and case.dice.chance(0.5):
+        return capital(f"{clause}."), capital(f"{clause.replace(' thinks ', ' never thinks ', 1)}.")
+    return capital(f"{clause}."), capital(case.dice.pick(DENIALS).format(c=clause))
+
+
+def wrong_denied(case: Case) -> tuple[str, str] | None:
+    """The counterweight: a wrong belief denied, against the same one held."""
+    claim = case.facts.claims[0]
+    if not claim.rivals:
+        return None
+    clause = claim_clause(replace(claim, value=case.dice.pick(claim.rivals)), case.dice.pick(("thinks", "believes")))
+    return capital(case.dice.pick(DENIALS).format(c=clause)), capital(f"{clause}.")
+
+
+def other_letter(case: Case) -> tuple[str, str] | None:
+    """The response for another option, named by its letter."""
+    letters, wording = case.scenario.letters, case.dice.pick(BY_LETTER)
+    right = letters[case.scenario.gold[0]]
+    wrong = case.dice.pick([one for one in letters if one != right])
+    told = case.facts.goal.subject
+    return wording.format(l=right, s=told), wording.format(l=wrong, s=told)
+
+
+def other_option(case: Case) -> tuple[str, str] | None:
+    """The response for another option, bare."""
+    right, wording = case.scenario.gold[0], case.dice.pick(BY_TEXT)
+    wrong = case.dice.pick([i for i in range(len(case.scenario.options)) if i not in case.scenario.gold])
+    one, other = (wording.format(v=case.scenario.options[i].rstrip(".")) for i in (right, wrong))
+    return one, other
+
+
+def filler_added(case: Case) -> tuple[str, str] | None:
+    """Filler after or before what is right."""
+    gold, filler = case.gold[case.stage], case.dice.pick(FILLER)
+    return gold, f"{gold} {filler}" if case.dice.chance(0.7) else f"{filler} {gold}"
+
+
+def filler_instead(case: Case) -> tuple[str, str] | None:
+    """Filler, a heading, or words about the stage instead of the stage."""
+    stage = case.stage
+    words = (*FILLER, *(one.format(TITLES[stage].lower()) for one in PLACEHOLDERS))
+    return case.gold[stage], capital(" ".join(case.dice.sample(words, 1 + case.dice.below(2))))
+
+
+def other_stage(case: Case) -> tuple[str, str] | None:
+    """What another stage says."""
+    stage = case.stage
+    return case.gold[stage], case.gold[case.dice.pick([one for one in STAGES if one != stage])]
+
+
+def loop(case: Case) -> tuple[str, str] | None:
+    """The last sentence over and over."""
+    gold = case.gold[case.stage]
+    start, end = sentences(gold)[-1]
+    return gold, " ".join((gold, *[gold[start:end]] * LOOPS))
+
+
+def filler_and_belief(case: Case) -> tuple[str, str] | None:
+    """The counterweight: what is right with filler, against the wrong belief without."""
+    wrong = opposite_belief(case)
+    return wrong and (f"{case.gold[STAGES[1]]} {case.dice.pick(FILLER)}", wrong[1])
+
+
+def filler_and_answer(case: Case) -> tuple[str, str] | None:
+    """The counterweight: what is right with filler, against the wrong response without."""
+    wrong = contradiction(case)
+    return wrong and (f"{case.gold[STAGES[3]]} {case.dice.pick(FILLER)}", wrong[1])
+
+
+ANY = ""  # a corruption that may befall any stage; which one is drawn
 KINDS: dict[str, tuple[str, Corruption]] = {  # kind: the stage it spoils, and how
     "wrong person in a cue": (STAGES[0], wrong_person_cue),
     "invented cue": (STAGES[0], invented_cue),
@@ -187,11 +313,28 @@ KINDS: dict[str, tuple[str, Corruption]] = {  # kind: the stage it spoils, and h
     "option-driven back-filling": (STAGES[1], back_filled),
     "goal swapped": (STAGES[2], swapped_goal),
     "contradiction with the response": (STAGES[3], contradiction),
+    "a cue of another story": (STAGES[0], foreign_cue),
+    "cues of another story": (STAGES[0], foreign_cues),
+    "cues and the whole story": (STAGES[0], cues_and_story),
+    "somebody unknown": (STAGES[1], stranger),
+    "denied belief": (STAGES[1], denied_belief),
+    "wrong belief denied": (STAGES[1], wrong_denied),
+    "wrong belief, filler chosen": (STAGES[1], filler_and_belief),
+    "other option by its letter": (STAGES[3], other_letter),
+    "other option": (STAGES[3], other_option),
+    "wrong option, filler chosen": (STAGES[3], filler_and_answer),
+    "filler added": (ANY, filler_added),
+    "filler instead": (ANY, filler_instead),
+    "another stage's text": (ANY, other_stage),
+    "loop": (ANY, loop),
 }
 BALANCED = (  # kinds that only make up for each other in equal numbers
     ("missed decisive cue", "wholesale copy"),
     ("verbose filler", "invented cue, filler chosen"),
     ("one order too low", "one order too high"),
+    ("denied belief", "wrong belief denied"),
+    ("filler added", "wrong belief, filler chosen"),
+    ("filler instead", "wrong option, filler chosen"),
 )
 
 
@@ -210,13 +353,16 @@ def make_pairs(
     quota = max(1, n // len(KINDS))
     made: dict[str, list[Pair]] = {kind: [] for kind in KINDS}
     told = iter(generate(4 * n + 8, seed=seed, dimensions=dimensions, orders=orders, split=split))
+    foreign = next(told).facts  # the family before, whose people and things are others
+    next(told)
     for first, second in zip(told, told, strict=True):
         for scenario, twin in ((first, second), (second, first)):
-            for pair in _of(scenario, twin, seed):
+            for pair in _of(scenario, twin, foreign, seed):
                 if len(made[pair.kind]) < quota:
                     made[pair.kind].append(pair)
         if all(len(pairs) >= quota for pairs in made.values()):
             break
+        foreign = first.facts
     for one, other in BALANCED:
         fewest = min(len(made[one]), len(made[other]))
         made[one], made[other] = made[one][:fewest], made[other][:fewest]
@@ -225,29 +371,23 @@ def make_pairs(
     return pairs
 
 
-def _of(scenario: Scenario, twin: Scenario, seed: int) -> Iterator[Pair]:
+def _of(scenario: Scenario, twin: Scenario, foreign: Facts | None, seed: int) -> Iterator[Pair]:
     """A pair of every kind that applies."""
-    if scenario.facts is None or twin.facts is None:
+    if scenario.facts is None or twin.facts is None or foreign is None:
         return
-    for kind, (stage, corrupt) in KINDS.items():
+    gold = _gold_stages(scenario.facts, scenario.gold_text, Dice(f"{scenario.id} gold {seed}"))
+    for kind, (fixed, corrupt) in KINDS.items():
         dice = Dice(f"{scenario.id} {kind} {seed}")
-        made = corrupt(Case(scenario, twin, scenario.facts, twin.facts, dice))
+        stage = fixed or dice.pick(STAGES)
+        made = corrupt(Case(scenario, twin, scenario.facts, twin.facts, foreign, gold, stage, dice))
         if made is None or made[0] == made[1]:
             continue
-        context = {name: text for name, text in _gold_stages(scenario, dice).items() if name != stage}
+        context = {name: text for name, text in gold.items() if name != stage}
         yield Pair(scenario, stage, *made, kind=kind, source="gold", context=context, answer=scenario.gold_text)
 
 
-def _gold_stages(scenario: Scenario, dice: Dice) -> Mapping[str, str]:
-    facts = scenario.facts
-    if facts is None:
-        return {}
-    texts = (
-        cues(dice, facts),
-        interpretation(dice, facts),
-        goal(dice, facts.goal),
-        response(dice, facts, scenario.gold_text),
-    )
+def _gold_stages(facts: Facts, answer: str, dice: Dice) -> Mapping[str, str]:
+    texts = (cues(dice, facts), interpretation(dice, facts), goal(dice, facts.goal), response(dice, facts, answer))
     return dict(zip(STAGES, texts, strict=True))
 
 

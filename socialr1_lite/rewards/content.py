@@ -9,7 +9,9 @@ from socialr1_lite.judges import Verdict
 from socialr1_lite.rewards.component import Component
 from socialr1_lite.rewards.structure import present_stages
 from socialr1_lite.rewards.words import words
-from socialr1_lite.sip import STAGES, Reply
+from socialr1_lite.sip import STAGES, TITLES, Reply
+
+DISAGREEMENT = 0.5  # a stage that judges score further apart than this is told in a note [ours]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,8 @@ def content(replies: Sequence[Reply], opinions: Sequence[Opinion], *, min_words:
       terms; likewise a judge that has no score for a stage which one of the replies has. A stage that nobody could
       judge is left out of the mean; with no stage left the content is None for the whole group.
     * Several judges: their scores are averaged per stage by weight, and each judge's own mean is among the parts.
+      So is `content.disagreement`: how far apart the highest and the lowest score of a stage are, the mean over the
+      stages that the reply has and two judges could score.
     * Words before the first stage were seen by no judge, so the mean is scaled by the share of words within stages.
     """
     told = [present_stages(reply, min_words=min_words) for reply in replies]
@@ -87,6 +91,9 @@ def _of_one(
                 if opinion in judges
             ]
             parts[f"content.{opinion.judge}"] = _mean(own, staged)
+    apart = _apart(index, {stage: judges for stage, judges in able.items() if stage in present})
+    if apart:
+        parts["content.disagreement"] = sum(spread for spread, _ in apart.values()) / len(apart)
     if value is None:
         return Component(None, parts, (*lost, "content: no judge could judge this group"))
     notes = [
@@ -95,6 +102,7 @@ def _of_one(
         if not opinion.failed
         for note in opinion.verdicts[index].notes
     ]
+    notes += [told for spread, told in apart.values() if spread > DISAGREEMENT]
     if staged < 1.0:
         notes.append(
             f"content: {1.0 - staged:.0%} of the reasoning stands before the first stage, where no judge reads"
@@ -118,6 +126,18 @@ def _weighted(judges: Sequence[Opinion], index: int, stage: str) -> float | None
         return None
     total = sum(opinion.weight for opinion in judges)
     return sum(opinion.weight * (opinion.verdicts[index].scores[stage] or 0.0) for opinion in judges) / total
+
+
+def _apart(index: int, able: Mapping[str, Sequence[Opinion]]) -> dict[str, tuple[float, str]]:
+    """For each stage that several judges scored: how far apart they are, and who said what, in words."""
+    found = {}
+    for stage, judges in able.items():
+        if len(judges) > 1:
+            scores = {opinion.judge: opinion.verdicts[index].scores[stage] or 0.0 for opinion in judges}
+            told = ", ".join(f"{name} {score:.2f}" for name, score in scores.items())
+            spread = max(scores.values()) - min(scores.values())
+            found[stage] = (spread, f"content: judges disagree on {TITLES[stage]}: {told}")
+    return found
 
 
 def _mean(scores: Iterable[float | None], staged: float) -> float | None:

@@ -59,10 +59,15 @@ class RewardStack:
         self._rewards = rewards
         self._weights = {name: float(getattr(rewards.weights, name)) for name in COMPONENTS}
         if judge is not None:
-            self._judges = [(judge, 1.0)]
+            told = [(judge, 1.0)]
         else:
-            self._judges = [(build_judge(e.name, e.settings), float(e.weight)) for e in rewards.content.judges]
-        self._failures = {judge.name: deque[bool](maxlen=WATCHED_CALLS) for judge, _ in self._judges}
+            told = [(build_judge(e.name, e.settings), float(e.weight)) for e in rewards.content.judges]
+        names = [judge.name for judge, _ in told]  # two judges of a kind are told apart by a number
+        self._judges = {
+            f"{judge.name}_{names[: i + 1].count(judge.name)}" if names.count(judge.name) > 1 else judge.name: (judge, weight)
+            for i, (judge, weight) in enumerate(told)
+        }
+        self._failures = {name: deque[bool](maxlen=WATCHED_CALLS) for name in self._judges}
 
     def score(
         self, reply: Reply, scenario: Scenario, *, tokens: int, tau: float = 1.0, truncated: bool = False
@@ -85,7 +90,7 @@ class RewardStack:
         Raises JudgeError once a judge failed for more than `max_judge_failures` of its last 200 calls.
         """
         settings = self._rewards
-        opinions = [self._ask(judge, weight, replies, scenario) for judge, weight in self._judges]
+        opinions = [self._ask(name, judge, weight, replies, scenario) for name, (judge, weight) in self._judges.items()]
         contents = content(replies, opinions, min_words=settings.structure.min_words)
         cut = truncated if truncated is not None else [False] * len(replies)
         return [
@@ -125,16 +130,18 @@ class RewardStack:
             outcome=reply.outcome(scenario),
         )
 
-    def _ask(self, judge: Judge, weight: float, replies: Sequence[Reply], scenario: Scenario) -> Opinion:
+    def _ask(
+        self, name: str, judge: Judge, weight: float, replies: Sequence[Reply], scenario: Scenario
+    ) -> Opinion:
         """The judge's verdicts on a group; a break-down is counted, and ends the run when there are too many."""
         try:
             verdicts: Sequence[Verdict] = judge.judge(replies, scenario)
         except JudgeError as broken:
             verdicts = [Verdict.failure(str(broken))] * len(replies)
         if len(verdicts) != len(replies):
-            raise ValueError(f"judge {judge.name}: {len(verdicts)} verdicts for {len(replies)} replies")
-        self._watch(judge.name, verdicts)
-        return Opinion(judge.name, weight, verdicts)
+            raise ValueError(f"judge {name}: {len(verdicts)} verdicts for {len(replies)} replies")
+        self._watch(name, verdicts)
+        return Opinion(name, weight, verdicts)
 
     def _watch(self, name: str, verdicts: Sequence[Verdict]) -> None:
         """Count failures over the last calls; raise once they are more than the recipe allows."""

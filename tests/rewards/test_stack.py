@@ -185,6 +185,28 @@ def test_a_mix_averages_per_stage_and_keeps_each_judges_score(monkeypatch: pytes
     assert score.components["content"] == pytest.approx((1.0 + 3 * 0.8) / 4)
 
 
+def test_how_far_judges_are_apart_is_a_part_and_where_they_are_it_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(JUDGES, "kind", lambda: Scripted(says(0.9), name="kind"))
+    monkeypatch.setitem(
+        JUDGES, "strict", lambda: Scripted(says(0.7, goal_clarification=0.1, cue_encoding=None), name="strict")
+    )
+    mixed = Rewards(content=ContentReward(judges=(JudgeEntry(name="kind"), JudgeEntry(name="strict"))))
+    score = RewardStack(mixed).score(well_formed(), SCENARIO, tokens=220)
+    assert score.parts["content.disagreement"] == pytest.approx((0.2 + 0.8 + 0.2) / 3)  # one stage had one judge
+    said = [note for note in score.notes if "disagree" in note]
+    assert said == ["content: judges disagree on Goal Clarification: kind 0.90, strict 0.10"]
+    alone = RewardStack(Rewards(), judge=Scripted(says(0.9))).score(well_formed(), SCENARIO, tokens=220)
+    assert "content.disagreement" not in alone.parts
+
+
+def test_two_judges_of_one_kind_are_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(JUDGES, "llm", lambda score: Scripted(says(score), name="llm"))
+    twice = tuple(JudgeEntry(name="llm", settings={"score": score}) for score in (1.0, 0.5))
+    score = RewardStack(Rewards(content=ContentReward(judges=twice))).score(well_formed(), SCENARIO, tokens=220)
+    assert (score.parts["content.llm_1"], score.parts["content.llm_2"]) == (1.0, 0.5)
+    assert score.parts["content.disagreement"] == 0.5
+
+
 def test_in_a_mix_only_the_broken_judge_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(JUDGES, "kind", lambda: Scripted(says(0.9), name="kind"))
     monkeypatch.setitem(JUDGES, "broken", lambda: Scripted(FAILS, name="broken"))

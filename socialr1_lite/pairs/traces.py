@@ -1,0 +1,102 @@
+"""Pairs from a run's own traces: what siblings said of one stage, ranked by a judge.
+
+Siblings differ in everything at once. So each sibling's text for a stage is put into the place of that stage in the
+group's best reply, and judged there: both sides of a pair then have the same stages before them and the same answer,
+and the judge's ranking holds for the very texts that a reward model will read.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from socialr1_lite.errors import DataError
+from socialr1_lite.judges import Judge
+from socialr1_lite.pairs.record import Pair
+from socialr1_lite.runlog import RunFolder, read_traces
+from socialr1_lite.scenario import Scenario
+from socialr1_lite.sip import STAGES, Reply, parse, reply_text
+
+MARGIN = 0.3  # least difference of the judge's two scores [ours]
+
+Row = Mapping[str, Any]
+
+
+def run_pairs(run: RunFolder, judge: Judge, *, margin: float = MARGIN, most: int | None = None) -> list[Pair]:
+    """At most one pair for each stage of each group of the run's training, in order.
+
+    judge: ranks the texts; `facts` needs a run on generated stories. margin: how far apart the two scores are at
+    least. most: pairs wanted. Raises DataError when the run gives none.
+    """
+    scenarios = {scenario.id: scenario for scenario in run.read_scenarios()}
+    found = itertools.islice(_pairs(run, scenarios, judge, margin), most)
+    if not (pairs := list(found)):
+        raise DataError(
+            f"{run.path}: no group has two texts for a stage that {judge.name} scores {margin:g} apart; "
+            "give a longer run, a smaller --margin or another --judge"
+        )
+    return pairs
+
+
+def _pairs(run: RunFolder, scenarios: Mapping[str, Scenario], judge: Judge, margin: float) -> Iterator[Pair]:
+    rows = (row for row in read_traces(run) if row["phase"] == "train" and row["scenario"] in scenarios)
+    for _, group in itertools.groupby(rows, key=lambda row: (row["rank"], row["segment"], row["step"], row["group"])):
+        siblings = list(group)
+        scenario = scenarios[siblings[0]["scenario"]]
+        replies = [parse(row["completion"], scenario.options, prefilled=row["prefilled"]) for row in siblings]
+        yield from group_pairs(replies, scenario, judge, margin=margin, source=f"{run.name}, ranked by {judge.name}")
+
+
+def group_pairs(
+    replies: Sequence[Reply], scenario: Scenario, judge: Judge, *, margin: float = MARGIN, source: str = ""
+) -> Iterator[Pair]:
+    """At most one pair a stage: the best text, and of those clearly worse the one nearest to it in length."""
+    best = _best(replies, scenario, judge)
+    if best is None:
+        return
+    stages = {stage: text for stage in STAGES if (text := best.stage_text(stage).strip())}
+    answer = scenario.options[best.answer] if best.answer is not None else best.answer_text
+    for stage in STAGES:
+        texts = list(dict.fromkeys(text for reply in replies if (text := reply.stage_text(stage).strip())))
+        scores = _in_place(texts, stage, stages, best, scenario, judge)
+        ranked = sorted(scores, key=lambda text: -scores[text])
+        worse = [text for text in ranked if scores[text] <= scores[ranked[0]] - margin]
+        if worse:
+            chosen = ranked[0]
+            rejected = min(worse, key=lambda text: abs(len(text.split()) - len(chosen.split())))
+            context = {name: text for name, text in stages.items() if name != stage}
+            yield Pair(scenario, stage, chosen, rejected, kind="trace", source=source, context=context, answer=answer)
+
+
+def _best(replies: Sequence[Reply], scenario: Scenario, judge: Judge) -> Reply | None:
+    """The reply with the highest sum of scores; None where the judge has none, or fewer than two replies have stages."""
+    marked = [reply for reply in replies if reply.marked and reply.answer_text]
+    if len(marked) < 2:
+        return None
+    verdicts = judge.judge(marked, scenario)
+    told = [(_sum(verdict.scores.values()), reply) for verdict, reply in zip(verdicts, marked, strict=True)]
+    judged = [(score, reply) for score, reply in told if score is not None]
+    return max(judged, key=lambda one: one[0])[1] if judged else None
+
+
+def _sum(scores: Iterable[float | None]) -> float | None:
+    told = [score for score in scores if score is not None]
+    return sum(told) if told else None
+
+
+def _in_place(
+    texts: Sequence[str], stage: str, stages: Mapping[str, str], best: Reply, scenario: Scenario, judge: Judge
+) -> dict[str, float]:
+    """Each text's score in the best reply's place of that stage; a text that the judge cannot score is left out."""
+    if len(texts) < 2:
+        return {}
+    told = {**stages, stage: ""}
+    order = [one for one in STAGES if one in told]
+    tried = [
+        parse(reply_text({one: {**told, stage: text}[one] for one in order}, best.answer_text), scenario.options)
+        for text in texts
+    ]
+    verdicts = judge.judge(tried, scenario)
+    scores = {text: verdict.scores.get(stage) for text, verdict in zip(texts, verdicts, strict=True)}
+    return {text: score for text, score in scores.items() if score is not None}
