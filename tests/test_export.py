@@ -14,7 +14,7 @@ from socialr1_lite.errors import PolicyError, RecipeError
 from socialr1_lite.export import artefacts
 from socialr1_lite.export.__main__ import main
 from socialr1_lite.export.agreement import agree
-from socialr1_lite.export.verl import AVERAGING, differences, launch_script, overrides, refuse, rows
+from socialr1_lite.export.verl import AVERAGING, Rounds, differences, launch_script, overrides, refuse, rounds, rows
 from socialr1_lite.export.verl_reward import compute_score
 from socialr1_lite.recipe import Recipe, load_recipe
 from socialr1_lite.rewards.stack import COMPONENTS, RewardStack
@@ -181,7 +181,7 @@ def test_the_verl_rewards_are_the_stacks(tiny_model, tmp_path):
     assert main([str(file), "--to", "verl", "-o", str(tmp_path / "job")]) == 0
     table = pyarrow.parquet.read_table(tmp_path / "job" / "train.parquet").to_pylist()
     assert len(table) == 4 * told.prompts_per_step  # each step's prompts, in the order of training
-    stack, tokenizer = RewardStack(told.rewards), str(tiny_model)
+    stack = RewardStack(told.rewards)
     keys = set()
     for row in table[:4]:
         scenario = Scenario.from_row(orjson.loads(row["extra_info"]["scenario"]))
@@ -189,17 +189,15 @@ def test_the_verl_rewards_are_the_stacks(tiny_model, tmp_path):
         assert row["reward_model"]["ground_truth"] == gold
         stages = ["Someone moved it.", "They think so.", "They want it now.", "So they look there."]
         for text in (reply_text(stages, gold), RIGHT, WRONG, BROKEN, ""):
+            tau, tokens = row["extra_info"]["tau"], len(text) + 1
             found = compute_score(
                 row["data_source"],
                 text,
                 row["reward_model"]["ground_truth"],
-                row["extra_info"],
+                row["extra_info"] | {"tokens": tokens},
                 recipe=str(tmp_path / "job" / "recipe.yaml"),
-                tokenizer=tokenizer,
             )
-            # The tiny tokenizer knows bytes only: a token a byte, and the end token; 64 is the limit.
-            tokens = min(len(text.encode()) + 1, 64)
-            score = stack.score(parse(text, scenario.options), scenario, tokens=tokens, truncated=tokens == 64)
+            score = stack.score(parse(text, scenario.options), scenario, tokens=tokens, tau=tau)
             assert found["score"] == score.total
             for name in COMPONENTS:
                 value = score.components[name]
@@ -214,7 +212,42 @@ def test_verl_rows_have_its_columns(scenario):
     assert row["reward_model"] == {"style": "rule", "ground_truth": "B"}
     assert [message["role"] for message in row["prompt"]] == ["system", "user"]
     assert Scenario.from_row(orjson.loads(row["extra_info"].pop("scenario"))) == scenario
-    assert row["extra_info"] == {"index": 0, "split": "train", "prefilled": True}
+    assert row["extra_info"] == {"index": 0, "split": "train", "prefilled": True, "tau": 0.2}
+
+
+def test_each_verl_row_carries_the_curriculum_of_its_step(scenario):
+    # Two prompts a step, ten steps; tau is 0.2 up to step 1, 1 from step 6 on, and linear between.
+    told = Recipe.model_validate({"grpo": {"max_steps": 10}})
+    taus = [row["extra_info"]["tau"] for row in rows(told, [scenario] * 20, "train", False)]
+    assert taus[::2] == taus[1::2] == pytest.approx([0.2, 0.2, 0.36, 0.52, 0.68, 0.84, 1, 1, 1, 1])
+    assert {row["extra_info"]["tau"] for row in rows(told, [scenario] * 3, "heldout", False)} == {1.0}
+
+
+@pytest.mark.parametrize(
+    ("grpo", "told"),
+    [
+        ({}, Rounds(count=20, prompts=2, mini=2, steps=1)),
+        # Sampled for two steps at once, and trained on twice: four steps a round, the last round is cut short.
+        (
+            {"steps_per_generation": 4, "num_iterations": 2, "max_steps": 18},
+            Rounds(count=5, prompts=4, mini=2, steps=4),
+        ),
+        # Sampled twice within one step, with the same weights: one round.
+        ({"steps_per_generation": 1}, Rounds(count=20, prompts=2, mini=2, steps=1)),
+    ],
+)
+def test_steps_are_counted_in_verls_rounds(grpo, told):
+    recipe = Recipe.model_validate({"grpo": grpo, "run": {"save_steps": 20}, "evaluation": {"every": 6}})
+    assert rounds(recipe) == told
+    found = overrides(recipe, "m")
+    assert found["trainer.total_training_steps"] == told.count and found["data.train_batch_size"] == told.prompts
+    assert found["trainer.save_freq"] == 20 / told.steps and found["trainer.test_freq"] == -(-6 // told.steps)
+
+
+def test_batches_that_do_not_come_out_whole_are_refused():
+    told = {"num_generations": 4, "per_device_train_batch_size": 4, "gradient_accumulation_steps": 2}
+    with pytest.raises(RecipeError, match=r"2 prompts a step, sampled 3 at a time"):
+        rounds(Recipe.model_validate({"grpo": told | {"steps_per_generation": 3}, "run": {"save_steps": 3}}))
 
 
 def test_the_verl_command_says_what_the_recipe_says():
@@ -256,6 +289,12 @@ def test_the_launch_script_is_valid_shell_and_hands_every_override_on(tmp_path):
         ({"grpo": {"loss_type": "sapo"}}, "sapo is not in verl; allowed: dapo, grpo, dr_grpo"),
         ({"rewards": {"mode": "additive", "aggregation": "normalize_then_sum"}}, "only sum_then_normalize"),
         ({"grpo": {"scale_rewards": "batch"}}, "scale_rewards batch"),
+        (
+            {"grpo": {"lr_scheduler_type": "linear"}},
+            "linear is not in verl; allowed: constant, constant_with_warmup, cos",
+        ),
+        ({"grpo": {"min_p": 0.1}}, "min_p"),
+        ({"model": {"lora": {"dropout": 0.1}}}, "neither dropout nor rslora"),
     ],
 )
 def test_what_verl_cannot_do_is_refused(sections, told):
@@ -264,7 +303,7 @@ def test_what_verl_cannot_do_is_refused(sections, told):
 
 
 def test_differences_are_named():
-    assert "tau is 1" in " ".join(differences(Recipe()))
+    assert len(differences(Recipe())) == 1
     four = Recipe.model_validate({"model": {"load_in_4bit": True}, "warmup": {"steps": 3}})
     assert {"4-bit", "cold start"} <= {word for word in ("4-bit", "cold start") if word in " ".join(differences(four))}
     assert set(AVERAGING) == {"dapo", "grpo", "dr_grpo"}

@@ -2,11 +2,10 @@
 
     reward.custom_reward_function.path=pkg://socialr1_lite.export.verl_reward
     +reward.custom_reward_function.reward_kwargs.recipe=DIR/recipe.yaml
-    +reward.custom_reward_function.reward_kwargs.tokenizer=MODEL
+    reward.reward_manager.module.path=pkg://socialr1_lite.export.verl_manager      (it counts the tokens)
 
-The components, gates and total are the ones of training here, with two differences that verl's interface forces. The
-curriculum needs the step, which verl does not hand over: tau is 1 from the start, or what `tau` says. The completion
-comes as text: its tokens are counted by tokenizing it again, plus the end token where it was not cut off.
+The components, gates and total are the ones of training here. verl hands over no step; the curriculum's tau comes with
+the prompt, whose place in the order of training is fixed.
 """
 
 from __future__ import annotations
@@ -25,16 +24,8 @@ from socialr1_lite.sip import parse
 
 
 @cache
-def _stack(recipe: str) -> tuple[RewardStack, int]:
-    told = load_recipe(recipe)
-    return RewardStack(told.rewards), told.grpo.max_completion_length
-
-
-@cache
-def _tokenizer(name: str) -> Any:
-    from transformers import AutoTokenizer
-
-    return AutoTokenizer.from_pretrained(name)
+def _stack(recipe: str) -> RewardStack:
+    return RewardStack(load_recipe(recipe).rewards)
 
 
 def compute_score(
@@ -44,21 +35,17 @@ def compute_score(
     extra_info: Mapping[str, Any],
     *,
     recipe: str,
-    tokenizer: str,
-    tau: float = 1.0,
     **_: object,
 ) -> dict[str, float]:
-    """The reward for verl: `score` is the total, the other keys are the components, the same for every sample.
+    """The reward for verl: `score` is the total, the other keys are the same for every sample.
 
-    extra_info: `scenario` (a Scenario row as JSON) and `prefilled`, as `--to verl` wrote them. A component that cannot
-    be judged is NaN.
+    extra_info: `scenario` (a Scenario row as JSON), `prefilled` and `tau`, as `--to verl` wrote them, and `tokens`, as
+    `verl_manager` counted them. A component that cannot be judged is NaN.
     """
-    stack, limit = _stack(recipe)
     scenario = Scenario.from_row(orjson.loads(extra_info["scenario"]))
-    counted = len(_tokenizer(tokenizer)(solution_str, add_special_tokens=False)["input_ids"])
-    cut = counted >= limit
+    tau = float(extra_info["tau"])
     reply = parse(solution_str, scenario.options, prefilled=bool(extra_info["prefilled"]))
-    score = stack.score(reply, scenario, tokens=limit if cut else counted + 1, tau=tau, truncated=cut)
+    score = _stack(recipe).score(reply, scenario, tokens=int(extra_info["tokens"]), tau=tau)
     told = {name: score.components[name] for name in COMPONENTS}
     values = {name: math.nan if value is None else float(value) for name, value in told.items()}
-    return {"score": score.total, "right": float(score.outcome == "right"), **values}
+    return {"score": score.total, "right": float(score.outcome == "right"), "tau": tau, **values}
