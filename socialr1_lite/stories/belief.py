@@ -253,7 +253,7 @@ def _memory_draft(plot: Plot, ask: str) -> Draft:
 
     gold = answer(plot.world)
     assert gold is not None  # both stories have the same number of stays
-    mover = next(step.event.actor for step in reversed(plot.steps) if step.event.kind == "move")
+    mover = last_mover(plot)
     others = tuple(f"the {place}" for place in plot.places if place != gold)
     relation = MEMORIES[ask][1]
     claims = [Claim(holders, f"the {plot.thing}", relation, f"the {gold}", others) for holders in ((mover,), ())]
@@ -268,6 +268,11 @@ def _memory_draft(plot: Plot, ask: str) -> Draft:
         marks=marks(plot),
         paragraphs=plot.openings,
     )
+
+
+def last_mover(plot: Plot) -> str:
+    """Who moved the thing last."""
+    return next(s.event.actor for s in reversed(plot.steps) if s.event.kind == "move" and s.event.thing == plot.thing)
 
 
 def last_told(plot: Plot, place: str) -> tuple[int, ...]:
@@ -313,7 +318,7 @@ def _who_draft(plot: Plot, place: str, answer: Callable[[World], str | None]) ->
     for name in plot.cast:
         if name != gold:
             wrong[name] = "knows better" if plot.world.knows((name,), where(plot.thing)) else "another belief"
-    mover = next(step.event.actor for step in reversed(plot.steps) if step.event.kind == "move")
+    mover = last_mover(plot)
     return Draft(
         sentences=plot.sentences,
         question=f"Who thinks that the {plot.thing} is in the {place}?",

@@ -11,6 +11,7 @@ from socialr1_lite.stories.belief import (
     finding,
     further_claims,
     in_part_of,
+    last_mover,
     last_told,
     needed_by,
     other_person,
@@ -33,11 +34,6 @@ def knows(world: World, thing: str, *chain: str) -> bool:
     """
     held = world.believes(chain, where(thing))
     return held is not None and held == world.believes(chain[:-1], where(thing))
-
-
-def last_mover(plot: Plot) -> str:
-    """Who moved the thing last."""
-    return next(s.event.actor for s in reversed(plot.steps) if s.event.kind == "move" and s.event.thing == plot.thing)
 
 
 def one_of(people_wanted: str) -> Callable[[Request], Family | None]:
