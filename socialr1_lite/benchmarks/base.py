@@ -188,6 +188,11 @@ class Published:
     protocol: str
 
 
+def social_r1(value: float, protocol: str) -> Published:
+    """A figure reported for SocialR1-8B, the model that this project re-creates."""
+    return Published("SocialR1-8B", value, "arXiv 2603.09249, as given on a public results page", protocol)
+
+
 Asks = Callable[[Sequence[Item], int, bool], list[Ask]]
 Prompt = Callable[[Ask, bool], list[Message]]
 Read = Callable[[Ask, str, bool], list[Reading]]
@@ -344,6 +349,15 @@ def unit(answer: Answer, value: float, *labels: str) -> Unit:
 def right_units(answers: Iterable[Answer], *labels: str) -> list[Unit]:
     """One unit per answer, 1 when right, else 0 (unreadable counts as wrong)."""
     return [unit(answer, float(answer.right), *labels) for answer in answers]
+
+
+def joined(answers: Iterable[Answer]) -> dict[tuple[str, str, int], list[Answer]]:
+    """Answers that are scored together: {(joint, view, sample): answers}, in order; those that stand alone left out."""
+    rows: dict[tuple[str, str, int], list[Answer]] = {}
+    for answer in answers:
+        if answer.item.joint:
+            rows.setdefault((answer.item.joint, answer.view, answer.sample), []).append(answer)
+    return rows
 
 
 def by_label(units: Iterable[Unit], name: str, *, official: bool = True) -> dict[str, Tally]:

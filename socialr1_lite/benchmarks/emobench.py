@@ -21,7 +21,6 @@ from socialr1_lite.benchmarks.base import (
     Loaded,
     Message,
     Permission,
-    Published,
     Reading,
     Scores,
     SourceFile,
@@ -29,8 +28,10 @@ from socialr1_lite.benchmarks.base import (
     Unit,
     by_label,
     display,
+    joined,
     read_letter,
     shuffled,
+    social_r1,
     unit,
 )
 from socialr1_lite.benchmarks.files import Row, counts_note, make_scenario, official_files, read_jsonl
@@ -215,10 +216,7 @@ def _letter(ask: Ask, told: object, text: str) -> Reading:
 
 def score(answers: Sequence[Answer]) -> Scores:
     """EA: right or wrong. EU: one unit a row, right when every part asked is right. Per task, language and category."""
-    rows: dict[tuple[str, int], list[Answer]] = {}
-    for answer in answers:
-        rows.setdefault((answer.item.joint, answer.sample), []).append(answer)
-    units = [_row_unit(told) for told in rows.values()]
+    units = [_row_unit(told) for told in joined(answers).values()]
     if not units:
         return Scores({}, {})
     tasks = by_label(units, "task")
@@ -259,12 +257,5 @@ BENCHMARK = Benchmark(
     hub="SahandSab/EmoBench",
     languages=("en", "zh"),
     names=("SahandSab/EmoBench", "Sahandfer/EmoBench", "EmoBench"),
-    published=(
-        Published(
-            "SocialR1-8B",
-            0.7010,
-            "arXiv 2603.09249, as given on a public results page",
-            "how EA, EU and the languages were combined is not documented",
-        ),
-    ),
+    published=(social_r1(0.7010, "how EA, EU and the languages were combined is not documented"),),
 )

@@ -22,7 +22,6 @@ from socialr1_lite.benchmarks.base import (
     Loaded,
     Message,
     Permission,
-    Published,
     Reading,
     Scores,
     SourceFile,
@@ -32,6 +31,7 @@ from socialr1_lite.benchmarks.base import (
     named_option,
     read_letter,
     right_units,
+    social_r1,
     story_key,
 )
 from socialr1_lite.benchmarks.files import Row, as_row, counts_note, make_scenario, official_files, read_json
@@ -172,12 +172,5 @@ BENCHMARK = Benchmark(
     read=read,
     hub="Hi-ToM/Hi-ToM_Dataset",
     names=("Hi-ToM/Hi-ToM_Dataset", "ying-hui-he/Hi-ToM_dataset", "Hi-ToM", "hitom", "Hi-ToM_data"),
-    published=(
-        Published(
-            "SocialR1-8B",
-            0.7083,
-            "arXiv 2603.09249, as given on a public results page",
-            "is 425 of 600 questions",
-        ),
-    ),
+    published=(social_r1(0.7083, "is 425 of 600 questions"),),
 )

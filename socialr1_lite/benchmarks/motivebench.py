@@ -18,7 +18,6 @@ from socialr1_lite.benchmarks.base import (
     Loaded,
     Message,
     Permission,
-    Published,
     Reading,
     Scores,
     SourceFile,
@@ -26,8 +25,10 @@ from socialr1_lite.benchmarks.base import (
     Unit,
     by_label,
     display,
+    joined,
     read_letter,
     right_units,
+    social_r1,
 )
 from socialr1_lite.benchmarks.files import (
     Row,
@@ -136,9 +137,6 @@ def score(answers: Sequence[Answer]) -> Scores:
     units = right_units(answers, "question", "dataset")
     if not units:
         return Scores({}, {})
-    rows: dict[tuple[str, str, int], list[Answer]] = {}
-    for answer in answers:
-        rows.setdefault((answer.item.joint, answer.view, answer.sample), []).append(answer)
     together = [
         Unit(
             f"{joint}@{view}#{sample}",
@@ -146,7 +144,7 @@ def score(answers: Sequence[Answer]) -> Scores:
             float(all(a.right for a in told)),
             {"dataset": told[0].item.label("dataset")},
         )
-        for (joint, view, sample), told in rows.items()
+        for (joint, view, sample), told in joined(answers).items()
         if len(told) == len(KINDS)
     ]
     questions = by_label(units, "question")
@@ -174,12 +172,5 @@ BENCHMARK = Benchmark(
     prompt=prompt,
     read=read,
     names=("chicosirius/MotiveBench", "MotiveBench", *(f"{name}_questions" for name in ROWS)),
-    published=(
-        Published(
-            "SocialR1-8B",
-            0.8889,
-            "arXiv 2603.09249, as given on a public results page",
-            "fits 3200 of 3,600 (six orders) or 1600 of 1,800, never a count of 600",
-        ),
-    ),
+    published=(social_r1(0.8889, "fits 3200 of 3,600 (six orders) or 1600 of 1,800, never a count of 600"),),
 )

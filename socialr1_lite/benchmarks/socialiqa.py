@@ -16,10 +16,10 @@ from socialr1_lite.benchmarks.base import (
     Item,
     Loaded,
     Permission,
-    Published,
     Scores,
     SourceFile,
     accuracy,
+    social_r1,
     story_key,
 )
 from socialr1_lite.benchmarks.files import (
@@ -121,12 +121,5 @@ BENCHMARK = Benchmark(
     score=score,
     hub="allenai/social_i_qa",
     names=("allenai/social_i_qa", "social_i_qa", "lighteval/siqa", "siqa", "SocialIQA", "social-iqa"),
-    published=(
-        Published(
-            "SocialR1-8B",
-            0.7774,
-            "arXiv 2603.09249, as given on a public results page",
-            "fits 1519 of the 1,954 dev rows",
-        ),
-    ),
+    published=(social_r1(0.7774, "fits 1519 of the 1,954 dev rows"),),
 )

@@ -19,6 +19,7 @@ from socialr1_lite.benchmarks.base import (
     Tally,
     Unit,
     by_label,
+    joined,
     right_units,
 )
 
@@ -63,13 +64,9 @@ def score(answers: Sequence[Answer]) -> Scores:
 
 
 def _twins(answers: Sequence[Answer]) -> list[Unit]:
-    pairs: dict[tuple[str, int], list[Answer]] = {}
-    for answer in answers:
-        if answer.item.joint:
-            pairs.setdefault((answer.item.joint, answer.sample), []).append(answer)
     return [
         Unit(f"{name}#{sample}", told[0].item.scenario.group or name, float(all(a.right for a in told)))
-        for (name, sample), told in pairs.items()
+        for (name, _, sample), told in joined(answers).items()
         if len(told) > 1
     ]
 

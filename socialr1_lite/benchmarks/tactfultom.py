@@ -21,13 +21,13 @@ from socialr1_lite.benchmarks.base import (
     Loaded,
     Message,
     Permission,
-    Published,
     Reading,
     Scores,
     SourceFile,
     Tally,
     by_label,
     read_letter,
+    social_r1,
     unit,
 )
 from socialr1_lite.benchmarks.files import Row, counts_note, make_scenario, official_files, read_json_rows
@@ -254,10 +254,8 @@ BENCHMARK = Benchmark(
     legible=legible,
     names=("nii-cl/tactful-tom", "TactfulToM", "tactful-tom", *(f"Tactful_conv_set_{n}" for n in range(5))),
     published=(
-        Published(
-            "SocialR1-8B",
+        social_r1(
             0.5079,
-            "arXiv 2603.09249, as given on a public results page",
             "fits 1226 of the 2,414 four-way choices or 1024 of the 2,016 beliefs; which questions is not documented",
         ),
     ),

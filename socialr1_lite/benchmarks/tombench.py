@@ -32,6 +32,7 @@ from socialr1_lite.benchmarks.base import (
     read_letter,
     right_units,
     shuffled,
+    social_r1,
     story_key,
     unit,
 )
@@ -208,12 +209,7 @@ BENCHMARK = Benchmark(
     languages=("en", "zh"),
     names=("zhchen18/ToMBench", "ToMBench", *FILE_ROWS),
     published=(
-        Published(
-            "SocialR1-8B",
-            0.6881,
-            "arXiv 2603.09249, as given on a public results page",
-            "n and prompt not documented",
-        ),
+        social_r1(0.6881, "n and prompt not documented"),
         Published("Qwen3-8B, thinking", 0.6179, "arXiv 2603.09249, published summary", "n and prompt not documented"),
         Published(
             "Qwen3-8B, not thinking",

@@ -17,10 +17,10 @@ from socialr1_lite.benchmarks.base import (
     Item,
     Loaded,
     Permission,
-    Published,
     Scores,
     SourceFile,
     accuracy,
+    social_r1,
     story_key,
 )
 from socialr1_lite.benchmarks.files import (
@@ -135,12 +135,5 @@ BENCHMARK = Benchmark(
     score=score,
     hub="Jincenzi/ToMBench_Hard",
     names=("Jincenzi/ToMBench_Hard", "ToMBench_Hard", "ToMBench-Hard"),
-    published=(
-        Published(
-            "SocialR1-8B",
-            0.6279,
-            "arXiv 2603.09249, as given on a public results page",
-            "validation set; not a multiple of 1/100, so n is another or figures are averaged",
-        ),
-    ),
+    published=(social_r1(0.6279, "validation set; not a multiple of 1/100, so n is another or figures are averaged"),),
 )
