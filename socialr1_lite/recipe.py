@@ -271,6 +271,7 @@ class Run(Section):
     # Two at least: while a new checkpoint is being written, the one before it is the only whole one.
     save_total_limit: Annotated[Whole, Field(ge=2)] | None = 2
     resume: Literal["auto", "never"] = "auto"
+    must_fit: bool = True  # refuse to start what `plan` predicts not to fit into memory
 
 
 class Recipe(Section):

@@ -9,14 +9,16 @@ from pathlib import Path
 import pytest
 
 from socialr1_lite.errors import PreflightError, RecipeError
-from socialr1_lite.plan import make_plan, refuse_what_cannot_fit
+from socialr1_lite.plan import before_training, make_plan, refuse_what_cannot_fit
 from socialr1_lite.plan.__main__ import main
-from socialr1_lite.plan.architectures import ARCHITECTURES, find_architecture, read_config
+from socialr1_lite.plan.architectures import ARCHITECTURES, Architecture, find_architecture, read_config
 from socialr1_lite.plan.fit import fit, fits
-from socialr1_lite.plan.hardware import GIB, GPUS, find_gpu
-from socialr1_lite.plan.memory import FULL, NF4, kv_bytes_per_token, memory, weight_bytes
+from socialr1_lite.plan.hardware import CGROUPS, GIB, GPUS, a_cpu, find_gpu, memory_to_give
+from socialr1_lite.plan.memory import memory
+from socialr1_lite.plan.parts import FULL, NF4, activation_bytes_per_token, kv_bytes_per_token, weight_bytes
 from socialr1_lite.plan.timing import phases, run_tokens, step_tokens
 from socialr1_lite.recipe import Recipe, load_recipe
+from socialr1_lite.train import run_recipe
 
 FOLDER = Path(__file__).resolve().parent.parent / "recipes"
 RECIPES = sorted(FOLDER.glob("*.yaml"))  # judges have recipes of their own, in a folder
@@ -135,7 +137,7 @@ def test_weights_in_four_bits_keep_their_constants_and_leave_the_embedding_alone
     told = weight_bytes(recipe(model={"name": "Qwen/Qwen3-4B", "load_in_4bit": True}), a)
     assert told == a.linear_parameters * NF4 + a.other_parameters * 2
     assert weight_bytes(recipe(), a) == a.parameters * 2
-    assert weight_bytes(recipe(model={"name": "Qwen/Qwen3-4B", "dtype": "float32"}), a) == a.parameters * 4
+    assert weight_bytes(recipe(), a, 4) == a.parameters * 4
 
 
 def test_three_parts_agree_with_unsloths_published_breakdown_of_grpo():
@@ -149,12 +151,20 @@ def test_three_parts_agree_with_unsloths_published_breakdown_of_grpo():
 
 
 def test_the_cache_holds_every_completion_that_is_sampled_at_once():
-    told = recipe(grpo={"per_device_train_batch_size": 8, "gradient_accumulation_steps": 4})
-    assert part(told, "KV cache") == 8 * 4 * (768 + 256) * 36 * 2 * 1024 * 2
-    few = recipe(
-        grpo={"per_device_train_batch_size": 8, "gradient_accumulation_steps": 4, "steps_per_generation": 1},
-    )
-    assert part(few, "KV cache") * 4 == part(told, "KV cache")
+    each = (768 + 256) * 36 * 2 * 1024 * 2
+    batches = {"per_device_train_batch_size": 8, "gradient_accumulation_steps": 4}
+    assert part(recipe(grpo=batches, evaluation={"batch_size": 4}), "KV cache") == 8 * 4 * each
+    few = recipe(grpo=batches | {"steps_per_generation": 1}, evaluation={"batch_size": 4})
+    assert part(few, "KV cache") == 8 * each
+    # The preflight's two groups of eight, then a held-out check of 64 questions at once.
+    assert part(recipe(grpo=batches | {"steps_per_generation": 1}, evaluation={"items": 8}), "KV cache") == 16 * each
+    assert part(recipe(grpo=batches, evaluation={"batch_size": 64}), "KV cache") == 64 * each
+
+
+def test_with_vllm_only_the_checks_fill_a_cache_of_their_own():
+    model = {"name": "Qwen/Qwen3-4B", "fast_inference": True}
+    told = recipe(model=model, grpo={"vllm": "colocate", "gradient_accumulation_steps": 16})
+    assert part(told, "KV cache") == 32 * (768 + 256) * 36 * 2 * 1024 * 2  # evaluation.batch_size, not 128
 
 
 def test_checkpointing_keeps_a_layers_input_and_recomputes_one_layer():
@@ -191,6 +201,83 @@ def test_every_shipped_recipe_is_planned_to_fit_the_card_it_names(path):
     plan = make_plan(load_recipe(path), meant(path))
     assert plan.fits, f"{plan.memory.peak / GIB:.1f} of {plan.gpu.usable / GIB:.1f} GiB"
     assert plan.gpu.bfloat16 or plan.recipe.model.dtype != "bfloat16"
+
+
+# --- memory on a CPU
+
+
+def on_a_cpu(told: Recipe, *, bfloat16: bool = True) -> dict[str, float]:
+    parts = memory(told, find_architecture(told.model.name), a_cpu(16 * GIB, bfloat16=bfloat16)).parts
+    return {one.name: one.bytes for one in parts}
+
+
+def test_weights_on_a_cpu_are_as_wide_as_it_computes():
+    a, told = ARCHITECTURES["smollm2-135m"], recipe(model={"name": "smollm2-135m"})
+    assert on_a_cpu(told)["weights"] == a.parameters * 2
+    assert on_a_cpu(told, bfloat16=False)["weights"] == a.parameters * 4
+    quantised = recipe(model={"name": "smollm2-135m", "load_in_4bit": True})
+    assert on_a_cpu(quantised)["weights"] == a.linear_parameters * NF4 + a.other_parameters * 2
+
+
+def test_sampling_on_a_cpu_holds_the_adapted_layers_twice_unless_they_are_in_four_bits():
+    told = recipe(model={"name": "smollm2-135m", "lora": {"targets": ["q_proj"]}})
+    assert on_a_cpu(told)["folded weights"] == 30 * 576 * 576 * 2
+    assert on_a_cpu(recipe(model={"name": "smollm2-135m", "load_in_4bit": True}))["folded weights"] == 0
+
+
+def test_the_cold_start_counts_where_its_batch_is_the_larger_one():
+    few = {"per_device_train_batch_size": 2, "num_generations": 2}
+    plain = recipe(model={"name": "smollm2-135m", "lora": {"targets": ["q_proj"]}}, grpo=few)
+    cold = recipe(
+        model={"name": "smollm2-135m", "lora": {"targets": ["q_proj"]}},
+        grpo=few,
+        warmup={"steps": 1, "batch_size": 8},
+    )
+    copies = 30 * 16 * (576 + 576) * 2  # autocast's copies of the adapter do not grow with the batch
+    grown = (on_a_cpu(cold)["activations"] - copies) / (on_a_cpu(plain)["activations"] - copies)
+    assert grown == pytest.approx(4)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["llama", "qwen3"])
+def test_activations_are_what_autograd_keeps(kind):
+    """A micro-batch through a small model with an adapter, under autocast; rotation tables and masks are not counted."""
+    import torch
+    from peft import LoraConfig, get_peft_model
+    from transformers import AutoConfig, AutoModel
+
+    a = Architecture("small", 64, 96, 2, 6, 2, 16, 192, tied=True, head_norms=kind == "qwen3")
+    config = AutoConfig.for_model(
+        kind,
+        vocab_size=a.vocabulary,
+        hidden_size=a.hidden,
+        num_hidden_layers=a.layers,
+        num_attention_heads=a.heads,
+        num_key_value_heads=a.kv_heads,
+        head_dim=a.head_width,
+        intermediate_size=a.mlp,
+    )
+    base = AutoModel.from_config(config, attn_implementation="sdpa").to(torch.bfloat16)
+    model = get_peft_model(base, LoraConfig(r=4, target_modules="all-linear"))
+    for weight in model.parameters():
+        if weight.requires_grad:
+            weight.data = weight.data.float()
+    own = {weight.untyped_storage().data_ptr() for weight in model.parameters()}
+
+    def kept(tokens: int) -> int:
+        found: dict[int, torch.Tensor] = {}  # the tensors too: a freed one's address may be given out again
+        with (
+            torch.autograd.graph.saved_tensors_hooks(
+                lambda t: found.setdefault(t.untyped_storage().data_ptr(), t) is None or t, lambda t: t
+            ),
+            torch.autocast("cpu", dtype=torch.bfloat16),
+        ):
+            out = model(input_ids=torch.randint(5, 60, (3, tokens)), use_cache=False)
+        del out
+        return sum(t.untyped_storage().nbytes() for place, t in found.items() if place not in own)
+
+    each = (kept(96) - kept(48)) / (3 * 48) / a.layers
+    assert each == pytest.approx(activation_bytes_per_token(a, 4), rel=0.05)
 
 
 # --- time
@@ -244,9 +331,61 @@ def test_the_fit_of_the_a100_recipe_on_a_smaller_card_changes_no_more_than_it_mu
 
 def test_what_cannot_fit_is_refused_with_the_largest_part_and_remedies():
     told = load_recipe(FOLDER / "8b_a100.yaml")
-    with pytest.raises(PreflightError, match=r"plan: .* GiB can be used; the largest part is .*remedies: \S+=\S+"):
-        refuse_what_cannot_fit(told, 24 * GIB)
-    refuse_what_cannot_fit(told, 80 * GIB)
+    with pytest.raises(PreflightError, match=r"plan: .* GiB to give; the largest part is .*remedies: \S+=\S+"):
+        refuse_what_cannot_fit(told, find_gpu("l4"))
+    assert refuse_what_cannot_fit(told, find_gpu("a100-80")).startswith("plan: at most ")
+
+
+def test_the_refusal_can_be_overruled_and_is_then_told():
+    told = load_recipe(FOLDER / "8b_a100.yaml", ["run.must_fit=false"])
+    assert refuse_what_cannot_fit(told, find_gpu("l4")).endswith("going on, because run.must_fit is false")
+
+
+def test_three_remedies_at_most_are_named():
+    with pytest.raises(PreflightError) as refused:
+        refuse_what_cannot_fit(load_recipe(FOLDER / "8b_a100.yaml"), find_gpu("l4"))
+    remedies = str(refused.value).partition("the cheapest remedies: ")[2]
+    assert remedies.count("; ") == 3 and remedies.endswith("; run.must_fit=false goes on all the same")
+
+
+def test_before_training_the_memory_of_this_computer_decides(monkeypatch):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    told = recipe(model={"name": "smollm2-135m"})
+    monkeypatch.setattr("socialr1_lite.plan.hardware.memory_to_give", lambda: 64 * GIB)
+    assert "the CPU has 64.0 GiB to give" in before_training(told)
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "2")
+    assert "the CPU has 32.0 GiB to give" in before_training(told)
+    monkeypatch.setattr("socialr1_lite.plan.hardware.memory_to_give", lambda: 1 * GIB)
+    with pytest.raises(PreflightError, match=r"the CPU has 0\.5 GiB to give"):
+        before_training(told)
+
+
+def test_a_model_of_unknown_sizes_is_let_through_and_the_line_says_so(monkeypatch, tmp_path):
+    (tmp_path / "config.json").write_text('{"model_type": "mamba"}')
+    line = before_training(recipe(model={"name": str(tmp_path)}))
+    assert line.startswith("plan: nothing is predicted") and "'mamba' cannot be planned" in line
+
+
+def test_a_training_that_cannot_fit_ends_before_it_loads_a_weight(monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    monkeypatch.setattr("socialr1_lite.plan.hardware.memory_to_give", lambda: 1 * GIB)
+    monkeypatch.setattr("socialr1_lite.train.load_policy", lambda *_, **__: pytest.fail("it was loaded"))
+    with pytest.raises(PreflightError, match=r"run\.must_fit=false goes on"):
+        run_recipe(Recipe(), run_dir=tmp_path / "run")
+    assert not (tmp_path / "run" / "recipe.yaml").exists()
+
+
+def test_a_containers_own_limit_counts_where_it_leaves_less(monkeypatch):
+    told = {Path(CGROUPS[0][0]): "3000000\n", Path(CGROUPS[0][1]): "1000000\n"}
+
+    def read(path: Path) -> str:
+        if path not in told:
+            raise FileNotFoundError(path)
+        return told[path]
+
+    assert memory_to_give(read) == 2_000_000
+    told[Path(CGROUPS[0][0])] = "max\n"
+    assert memory_to_give(read) > 2_000_000
 
 
 # --- the command

@@ -8,12 +8,12 @@ compared with measurements, and what has not.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from socialr1_lite.errors import PreflightError
-from socialr1_lite.plan.architectures import Architecture, find_architecture
+from socialr1_lite.errors import PreflightError, RecipeError
+from socialr1_lite.plan.architectures import Architecture, find_architecture, loadable_architecture
 from socialr1_lite.plan.fit import fits, knobs
-from socialr1_lite.plan.hardware import GIB, Gpu, find_gpu
+from socialr1_lite.plan.hardware import GIB, Device, find_gpu, this_cpu, this_gpu
 from socialr1_lite.plan.memory import Memory, memory
 from socialr1_lite.plan.timing import Phase, phases
 from socialr1_lite.recipe import Recipe
@@ -25,7 +25,7 @@ class Plan:
 
     recipe: Recipe
     architecture: Architecture
-    gpu: Gpu
+    gpu: Device
     memory: Memory
     phases: tuple[Phase, ...]
 
@@ -40,29 +40,49 @@ class Plan:
         return sum(phase.seconds for phase in self.phases)
 
 
-def make_plan(recipe: Recipe, gpu: Gpu | str, architecture: Architecture | None = None) -> Plan:
+def make_plan(recipe: Recipe, gpu: Device | str, architecture: Architecture | None = None) -> Plan:
     """The plan of a recipe. Raises RecipeError for a card or a model whose sizes are not known."""
     card = find_gpu(gpu) if isinstance(gpu, str) else gpu
     made_of = architecture or find_architecture(recipe.model.name)
     return Plan(recipe, made_of, card, memory(recipe, made_of, card), phases(recipe, made_of, card))
 
 
-def refuse_what_cannot_fit(recipe: Recipe, gpu_bytes: float) -> None:
-    """Raise PreflightError, with the three cheapest remedies, when the recipe cannot fit into so much GPU memory.
+def before_training(recipe: Recipe) -> str:
+    """One line of what is predicted for the device of this process. Raises PreflightError when it cannot fit there.
 
-    gpu_bytes: as torch.cuda.get_device_properties(0).total_memory tells it. Raises RecipeError for an unknown model.
+    A model whose sizes cannot be had is let through, and the line says so.
     """
-    made_of = find_architecture(recipe.model.name)
-    card = replace(find_gpu("a100-80"), name="this GPU", memory=float(gpu_bytes))
-    if fits(recipe, made_of, card):
-        return
-    told = memory(recipe, made_of, card)
-    remedies = "; ".join(f"{' '.join(change.overrides)} ({change.cost})" for change in knobs(recipe, made_of, card))
+    import torch
+
+    device = this_gpu() if torch.cuda.is_available() else this_cpu()
+    try:
+        made_of = loadable_architecture(recipe.model)
+    except RecipeError as unknown:
+        return f"plan: nothing is predicted: {unknown}"
+    return refuse_what_cannot_fit(recipe, device, made_of)
+
+
+def refuse_what_cannot_fit(recipe: Recipe, device: Device, architecture: Architecture | None = None) -> str:
+    """One line of what is predicted; PreflightError with the three cheapest remedies when the device cannot hold it.
+
+    With `run.must_fit: false` nothing is refused and the line says what was predicted. Raises RecipeError for a model
+    whose sizes are not known.
+    """
+    made_of = architecture or find_architecture(recipe.model.name)
+    told = memory(recipe, made_of, device)
+    line = (
+        f"plan: at most {told.peak / GIB:.1f} GiB are predicted and {device.name} has {device.usable / GIB:.1f} GiB to "
+        f"give; the largest part is {told.largest.name} ({told.largest.bytes / GIB:.1f} GiB: {told.largest.why})"
+    )
+    if told.peak <= device.usable:
+        return line
+    if not recipe.run.must_fit:
+        return f"{line}; going on, because run.must_fit is false"
+    remedies = "; ".join(f"{' '.join(change.overrides)} ({change.cost})" for change in knobs(recipe, made_of, device))
     raise PreflightError(
-        f"plan: {told.peak / GIB:.1f} GiB are predicted and {card.usable / GIB:.1f} GiB can be used; the largest part "
-        f"is {told.largest.name} ({told.largest.bytes / GIB:.1f} GiB: {told.largest.why}); the cheapest remedies: "
-        f"{remedies or 'none is left, a smaller model is needed'}"
+        f"{line}; the cheapest remedies: {remedies or 'none is left, a smaller model is needed'}; "
+        "run.must_fit=false goes on all the same"
     )
 
 
-__all__ = ["Plan", "find_architecture", "find_gpu", "fits", "make_plan", "refuse_what_cannot_fit"]
+__all__ = ["Plan", "before_training", "find_architecture", "find_gpu", "fits", "make_plan", "refuse_what_cannot_fit"]

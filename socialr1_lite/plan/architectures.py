@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from socialr1_lite.errors import RecipeError
+from socialr1_lite.recipe import Model
 
 PROJECTIONS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
 
@@ -73,13 +76,22 @@ class Architecture:
 
         Raises RecipeError for a target that no decoder layer has.
         """
-        names = PROJECTIONS if targets == "all-linear" else ((targets,) if isinstance(targets, str) else targets)
-        if unknown := sorted(set(names) - set(PROJECTIONS)):
-            raise RecipeError(
-                f"model.lora.targets: {', '.join(unknown)} cannot be planned; allowed: all-linear or some of "
-                + ", ".join(PROJECTIONS)
-            )
-        return self.layers * r * sum(sum(self.projections[name]) for name in names)
+        return self.layers * r * sum(sum(self.projections[name]) for name in _named(targets))
+
+    def adapted_parameters(self, targets: str | tuple[str, ...]) -> int:
+        """Weights of all layers that an adapter changes. Raises RecipeError for a target that no decoder layer has."""
+        shapes = (self.projections[name] for name in _named(targets))
+        return self.layers * sum(inputs * outputs for inputs, outputs in shapes)
+
+
+def _named(targets: str | tuple[str, ...]) -> tuple[str, ...]:
+    names = PROJECTIONS if targets == "all-linear" else ((targets,) if isinstance(targets, str) else targets)
+    if unknown := sorted(set(names) - set(PROJECTIONS)):
+        raise RecipeError(
+            f"model.lora.targets: {', '.join(unknown)} cannot be planned; allowed: all-linear or some of "
+            + ", ".join(PROJECTIONS)
+        )
+    return names
 
 
 # From each model's config.json on the hub; tests/test_plan.py builds every one with transformers and counts.
@@ -121,16 +133,45 @@ def find_architecture(name: str) -> Architecture:
     return ARCHITECTURES[plain]
 
 
+def loadable_architecture(model: Model) -> Architecture:
+    """As `find_architecture`; of a hub model that is not in the table, the config is read as training will read it.
+
+    Raises RecipeError when the sizes cannot be had.
+    """
+    try:
+        return find_architecture(model.name)
+    except RecipeError as unknown:
+        from socialr1_lite.policy import choose_backend
+
+        choose_backend(model.backend)  # Unsloth, where it is used, must come before transformers
+        from transformers import AutoConfig
+
+        try:
+            told = AutoConfig.from_pretrained(model.name, revision=model.revision)
+        except (OSError, ValueError):  # not there, no network, or a kind that transformers does not know
+            raise unknown from None
+        return from_config(told.to_dict(), model.name)
+
+
 def read_config(path: Path) -> Architecture:
     """The architecture in a model's config.json. Raises RecipeError for one that is not of Llama's form."""
     try:
         told = json.loads(path.read_text(encoding="utf-8"))
-        kind = told["model_type"]
-        if kind not in _FAMILIES:
-            raise RecipeError(f"{path}: model_type {kind!r} cannot be planned; allowed: {', '.join(sorted(_FAMILIES))}")
+    except (OSError, ValueError) as wrong:
+        raise RecipeError(f"{path}: not a model's config.json ({type(wrong).__name__}: {wrong})") from wrong
+    return from_config(told, path.parent.name, str(path))
+
+
+def from_config(told: Mapping[str, Any], name: str, where: str = "") -> Architecture:
+    """The architecture that a config's mapping tells. Raises RecipeError naming `where` for one not of Llama's form."""
+    where = where or f"model.name: the config of {name}"
+    kind = str(told.get("model_type"))
+    if kind not in _FAMILIES:
+        raise RecipeError(f"{where}: model_type {kind!r} cannot be planned; allowed: {', '.join(sorted(_FAMILIES))}")
+    try:
         heads = int(told["num_attention_heads"])
         return Architecture(
-            name=path.parent.name or kind,
+            name=name or kind,
             vocabulary=int(told["vocab_size"]),
             hidden=int(told["hidden_size"]),
             layers=int(told["num_hidden_layers"]),
@@ -142,7 +183,5 @@ def read_config(path: Path) -> Architecture:
             head_norms=kind == "qwen3",
             attention_bias=kind == "qwen2",
         )
-    except (OSError, ValueError, KeyError, TypeError) as wrong:
-        if isinstance(wrong, RecipeError):
-            raise
-        raise RecipeError(f"{path}: not a model's config.json ({type(wrong).__name__}: {wrong})") from wrong
+    except (ValueError, KeyError, TypeError) as wrong:
+        raise RecipeError(f"{where}: not a model's config.json ({type(wrong).__name__}: {wrong})") from wrong

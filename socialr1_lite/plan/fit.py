@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from socialr1_lite.plan.architectures import Architecture
-from socialr1_lite.plan.hardware import Gpu
+from socialr1_lite.plan.hardware import Device
 from socialr1_lite.plan.memory import memory
 from socialr1_lite.recipe import Recipe
 
@@ -55,12 +55,12 @@ class Fit:
         return tuple(f"{key}={value}" for key, value in told.items())
 
 
-def fits(recipe: Recipe, architecture: Architecture, gpu: Gpu) -> bool:
+def fits(recipe: Recipe, architecture: Architecture, gpu: Device) -> bool:
     """Whether the predicted peak is within what the card leaves to a process."""
     return memory(recipe, architecture, gpu).peak <= gpu.usable
 
 
-def fit(recipe: Recipe, architecture: Architecture, gpu: Gpu) -> Fit:
+def fit(recipe: Recipe, architecture: Architecture, gpu: Device) -> Fit:
     """Apply changes, cheapest first, each as often as it helps, until the recipe fits; then drop the needless."""
     made: list[Change] = []
     now = recipe
@@ -73,16 +73,16 @@ def fit(recipe: Recipe, architecture: Architecture, gpu: Gpu) -> Fit:
     return _without_idle(recipe, made, architecture, gpu)
 
 
-def knobs(recipe: Recipe, architecture: Architecture, gpu: Gpu, count: int = 3) -> list[Change]:
+def knobs(recipe: Recipe, architecture: Architecture, gpu: Device, count: int = 3) -> list[Change]:
     """The first few changes that help at all, for an error message."""
     return [change for change in _changes(recipe) if _helps(change, recipe, architecture, gpu)][:count]
 
 
-def _cheapest(recipe: Recipe, architecture: Architecture, gpu: Gpu) -> Change | None:
+def _cheapest(recipe: Recipe, architecture: Architecture, gpu: Device) -> Change | None:
     return next(iter(knobs(recipe, architecture, gpu, 1)), None)
 
 
-def _helps(change: Change, recipe: Recipe, architecture: Architecture, gpu: Gpu) -> bool:
+def _helps(change: Change, recipe: Recipe, architecture: Architecture, gpu: Device) -> bool:
     changed = change.applied(recipe)
     if changed is None:
         return False
@@ -90,7 +90,7 @@ def _helps(change: Change, recipe: Recipe, architecture: Architecture, gpu: Gpu)
     return after.peak < before.peak * (1 - LEAST_GAIN)
 
 
-def _without_idle(recipe: Recipe, made: list[Change], architecture: Architecture, gpu: Gpu) -> Fit:
+def _without_idle(recipe: Recipe, made: list[Change], architecture: Architecture, gpu: Device) -> Fit:
     """A later change may make an earlier one needless."""
     kept = list(made)
     for change in made:
@@ -111,6 +111,9 @@ def _all(recipe: Recipe, changes: list[Change]) -> Recipe | None:
 def _changes(recipe: Recipe) -> Iterator[Change]:
     """Every change worth trying on this recipe, the cheapest first: time, then precision, then what is trained."""
     grpo, model = recipe.grpo, recipe.model
+    for divisor in (2, 4, 8):
+        if (asked := recipe.evaluation.batch_size // divisor) >= 1:
+            yield Change((("evaluation.batch_size", asked),), "held-out checks in smaller batches, somewhat slower")
     if not model.gradient_checkpointing:
         yield Change((("model.gradient_checkpointing", True),), "about a third more time in the backward pass")
     for share in (0.4, 0.3, 0.2):

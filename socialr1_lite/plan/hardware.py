@@ -1,8 +1,12 @@
-"""GPUs by name, from NVIDIA's data sheets: memory, memory bandwidth, dense tensor throughput in 16 bit."""
+"""GPUs by name, from NVIDIA's data sheets (memory, bandwidth, dense 16-bit tensor throughput); and what is here."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import contextlib
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 from socialr1_lite.errors import RecipeError
 
@@ -11,9 +15,19 @@ GIB = 2**30
 USABLE = 15 / 16
 
 
+# cgroup 2 and cgroup 1: what a container may use in all, and uses.
+CGROUPS = (
+    ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"),
+    ("/sys/fs/cgroup/memory/memory.limit_in_bytes", "/sys/fs/cgroup/memory/memory.usage_in_bytes"),
+)
+
+
 @dataclass(frozen=True, slots=True)
-class Gpu:
-    """memory in bytes; bandwidth in bytes a second; flops: dense 16-bit tensor operations a second, 32-bit sums."""
+class Device:
+    """memory in bytes; bandwidth in bytes a second; flops: dense 16-bit tensor operations a second, 32-bit sums.
+
+    share: of the memory, what a process may hope for. Of a CPU neither bandwidth nor throughput is known here.
+    """
 
     name: str
     memory: float
@@ -21,18 +35,20 @@ class Gpu:
     flops: float
     bfloat16: bool
     source: str
+    share: float = USABLE
+    cpu: bool = False
 
     @property
     def usable(self) -> float:
         """Bytes that a process may hope for."""
-        return self.memory * USABLE
+        return self.memory * self.share
 
 
-def _gpu(name: str, gib: float, gb_s: float, tflops: float, source: str, *, bfloat16: bool = True) -> Gpu:
-    return Gpu(name, gib * GIB, gb_s * 1e9, tflops * 1e12, bfloat16, source)
+def _gpu(name: str, gib: float, gb_s: float, tflops: float, source: str, *, bfloat16: bool = True) -> Device:
+    return Device(name, gib * GIB, gb_s * 1e9, tflops * 1e12, bfloat16, source)
 
 
-GPUS: dict[str, Gpu] = {
+GPUS: dict[str, Device] = {
     "t4": _gpu("T4 16 GB", 16, 320, 65, "NVIDIA T4 product page", bfloat16=False),
     "8gb": _gpu("RTX 3070 8 GB", 8, 448, 40.6, "NVIDIA Ampere GA102 whitepaper, appendix A"),
     "l4": _gpu("L4 24 GB", 24, 300, 121, "NVIDIA L4 data sheet (242 with sparsity)"),
@@ -44,8 +60,44 @@ GPUS: dict[str, Gpu] = {
 }
 
 
-def find_gpu(name: str) -> Gpu:
-    """Raises RecipeError naming the known ones."""
+def find_gpu(name: str) -> Device:
+    """By name; `cpu` is this computer without a GPU. Raises RecipeError naming the known ones."""
+    if name.lower() == "cpu":
+        return this_cpu()
     if name.lower() not in GPUS:
-        raise RecipeError(f"--gpu {name}: not known here; known: {', '.join(GPUS)}")
+        raise RecipeError(f"--gpu {name}: not known here; known: {', '.join(GPUS)}, cpu (this computer's memory)")
     return GPUS[name.lower()]
+
+
+def a_cpu(memory: float, *, bfloat16: bool) -> Device:
+    """A computer without a GPU and with so many bytes to give. bfloat16: whether it has it in hardware."""
+    return Device("the CPU", memory, 0.0, 0.0, bfloat16, "the operating system", share=1.0, cpu=True)
+
+
+def this_cpu() -> Device:
+    """This computer without a GPU, with the memory that is free for one of the processes started on it."""
+    from socialr1_lite.policy import bfloat16_is_native
+
+    processes = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+    return a_cpu(memory_to_give() / processes, bfloat16=bfloat16_is_native())
+
+
+def this_gpu() -> Device:
+    """The GPU of this process. What other processes hold is not counted as usable."""
+    import torch
+
+    free, total = torch.cuda.mem_get_info()
+    known = torch.cuda.get_device_properties(torch.cuda.current_device())
+    bfloat16 = known.major >= 8
+    return replace(GPUS["t4"], name=str(known.name), memory=float(total), share=free / total, bfloat16=bfloat16)
+
+
+def memory_to_give(read: Callable[[Path], str] = Path.read_text) -> float:
+    """Bytes that the operating system could hand out now, or what a container's own limit leaves, if that is less."""
+    import psutil
+
+    free = float(psutil.virtual_memory().available)
+    for limit, used in CGROUPS:
+        with contextlib.suppress(OSError, ValueError):  # no such cgroup, or "max": no limit
+            free = min(free, float(int(read(Path(limit))) - int(read(Path(used)))))
+    return max(free, 0.0)

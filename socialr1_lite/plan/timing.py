@@ -10,8 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from socialr1_lite.plan.architectures import Architecture
-from socialr1_lite.plan.hardware import Gpu
-from socialr1_lite.plan.memory import kv_bytes_per_token, longest, weight_bytes
+from socialr1_lite.plan.hardware import Device
+from socialr1_lite.plan.parts import kv_bytes_per_token, longest, number_size, weight_bytes
 from socialr1_lite.recipe import Recipe
 
 ADD_AND_MULTIPLY = 2  # operations for each weight and token in a forward pass (Kaplan et al. 2020, section 2.1)
@@ -27,8 +27,10 @@ class Phase:
     why: str
 
 
-def phases(recipe: Recipe, a: Architecture, gpu: Gpu) -> tuple[Phase, ...]:
-    """One optimizer step of one process (all processes work at the same time)."""
+def phases(recipe: Recipe, a: Architecture, gpu: Device) -> tuple[Phase, ...]:
+    """One optimizer step of one process (all processes work at the same time); none on a CPU, whose roof is unknown."""
+    if gpu.cpu:
+        return ()
     completions = recipe.completions_per_step / recipe.processes / recipe.grpo.num_iterations
     return (*_sampling(recipe, a, gpu, completions), *_training(recipe, a, gpu))
 
@@ -43,14 +45,14 @@ def run_tokens(recipe: Recipe) -> int:
     return recipe.grpo.max_steps * recipe.completions_per_step * longest(recipe)
 
 
-def _roof(name: str, operations: float, moved: float, gpu: Gpu, why: str) -> Phase:
+def _roof(name: str, operations: float, moved: float, gpu: Device, why: str) -> Phase:
     compute, move = operations / gpu.flops, moved / gpu.bandwidth
     return Phase(name, max(compute, move), "operations" if compute > move else "bandwidth", why)
 
 
-def _sampling(recipe: Recipe, a: Architecture, gpu: Gpu, completions: float) -> tuple[Phase, ...]:
+def _sampling(recipe: Recipe, a: Architecture, gpu: Device, completions: float) -> tuple[Phase, ...]:
     prompt, completion = recipe.data.max_prompt_tokens, recipe.grpo.max_completion_length
-    weights = weight_bytes(recipe, a)
+    weights = weight_bytes(recipe, a, number_size(recipe, gpu))
     batch = recipe.grpo.per_device_train_batch_size * recipe.grpo.generation_steps
     rounds = completions / batch
     cached = batch * (prompt + completion / 2) * kv_bytes_per_token(a)  # read for every token, half grown on average
@@ -73,11 +75,11 @@ def _sampling(recipe: Recipe, a: Architecture, gpu: Gpu, completions: float) -> 
     )
 
 
-def _training(recipe: Recipe, a: Architecture, gpu: Gpu) -> tuple[Phase, ...]:
+def _training(recipe: Recipe, a: Architecture, gpu: Device) -> tuple[Phase, ...]:
     grpo = recipe.grpo
     rows = grpo.per_device_train_batch_size * grpo.gradient_accumulation_steps
     forward = rows * _forward(a, longest(recipe), head=grpo.max_completion_length)
-    weights = grpo.gradient_accumulation_steps * weight_bytes(recipe, a)
+    weights = grpo.gradient_accumulation_steps * weight_bytes(recipe, a, number_size(recipe, gpu))
     again = 1 if recipe.model.gradient_checkpointing else 0
     # Frozen weights need no gradient of their own, so the backward pass costs about as much as the forward one.
     told = [_roof("forward and backward", (2 + again) * forward, (2 + again) * weights, gpu, f"{rows} sequences")]

@@ -1,0 +1,126 @@
+"""Memory of one training process by parts, in bytes: what is always there, and the largest of the moments.
+
+Sampling and training take turns in GRPO, so their own parts never add up: the peak is what stays plus the larger of
+the two. Here is what a GPU and a CPU share; `memory.py` has the parts of a process on a GPU, `cpu_memory.py` those of
+one on a CPU. Every part says where its formula comes from; docs/scale.md says what was compared with measurements.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from socialr1_lite.plan.architectures import PROJECTIONS, Architecture
+from socialr1_lite.plan.hardware import Device
+from socialr1_lite.recipe import Recipe
+
+When = Literal["always", "loading", "training", "sampling"]
+MOMENTS: tuple[When, ...] = ("training", "sampling", "loading")
+
+HALF, FULL = 2, 4  # bytes of a 16-bit and of a 32-bit number
+# NF4 with double quantisation: 4 bits, and 8/64 + 32/(64 x 256) = 0.127 bits of constants (QLoRA, Dettmers et al.
+# 2023, section 3).
+NF4 = (4 + 8 / 64 + 32 / (64 * 256)) / 8
+# Eight-bit AdamW: two states of a byte, each block of 256 with a 32-bit constant (Dettmers et al. 2022).
+ADAM_8BIT = 2 * (1 + FULL / 256)
+SLACK = 0.05  # of all other parts, for what the allocator cannot reuse: an allowance [ours], not measured
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A share of memory. when: which moment needs it."""
+
+    name: str
+    bytes: float
+    when: When
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """All parts of one process. slack: of all of them, for what the allocator cannot reuse."""
+
+    parts: tuple[Part, ...]
+    slack: float = SLACK
+
+    def total(self, *when: When) -> float:
+        """Bytes of the parts that these moments need."""
+        return sum(part.bytes for part in self.parts if part.when in when)
+
+    @property
+    def moment(self) -> When:
+        """Which of the turns needs most."""
+        return max(MOMENTS, key=lambda when: self.total(when))
+
+    @property
+    def peak(self) -> float:
+        """Bytes at the worst moment, slack included."""
+        return (self.total("always", self.moment)) * (1 + self.slack)
+
+    @property
+    def at_peak(self) -> tuple[Part, ...]:
+        """The parts that are there at the worst moment."""
+        return tuple(part for part in self.parts if part.when in ("always", self.moment))
+
+    @property
+    def largest(self) -> Part:
+        """The part to shrink first."""
+        return max(self.at_peak, key=lambda part: part.bytes)
+
+
+def number_size(recipe: Recipe, device: Device) -> int:
+    """Bytes of a number in the model's matrix products: as its type says; auto is 16 bits where they are native."""
+    if recipe.model.dtype == "auto":
+        return HALF if device.bfloat16 or not device.cpu else FULL
+    return FULL if recipe.model.dtype == "float32" else HALF
+
+
+def weight_bytes(recipe: Recipe, architecture: Architecture, size: int = HALF) -> float:
+    """The frozen model: NF4 for the decoder's linear layers when it is loaded in 4-bit, else `size` bytes a number."""
+    linear = NF4 if recipe.model.load_in_4bit else size
+    return architecture.linear_parameters * linear + architecture.other_parameters * size
+
+
+def kv_bytes_per_token(architecture: Architecture, size: int = HALF) -> int:
+    """A key and a value for every layer and every head of keys."""
+    return architecture.layers * 2 * architecture.keys * size
+
+
+def longest(recipe: Recipe) -> int:
+    """Tokens of the longest prompt with the longest completion."""
+    return recipe.data.max_prompt_tokens + recipe.grpo.max_completion_length
+
+
+def sampled_at_once(recipe: Recipe) -> int:
+    """Completions that one process samples together."""
+    return recipe.grpo.per_device_train_batch_size * recipe.grpo.generation_steps
+
+
+def trained_at_once(recipe: Recipe) -> int:
+    """Sequences of the largest micro-batch: of GRPO, or of the cold start."""
+    return max(recipe.grpo.per_device_train_batch_size, recipe.warmup.batch_size if recipe.warmup.steps else 0)
+
+
+def most_sampled_at_once(recipe: Recipe) -> int:
+    """Completions that the process ever samples together by itself: for a step, the preflight or a held-out check."""
+    group, batch = recipe.grpo.num_generations, recipe.evaluation.batch_size
+    own = sampled_at_once(recipe) if recipe.grpo.vllm is None else 0
+    first_look = min(2 * group, max(group, batch))  # the preflight's two groups
+    return max(own, first_look, min(batch, recipe.evaluation.items))
+
+
+def activation_bytes_per_token(architecture: Architecture, r: int, size: int = HALF) -> int:
+    """What one decoder layer keeps for its backward pass, a token; tests/test_plan.py counts what autograd keeps.
+
+    size: of a number in matrix products. In that type: both norms' inner values and outputs (4 hidden); queries, keys
+    and values as attention takes them; the attention's output, twice (as it came and as the next layer takes it); what
+    o_proj's LoRA takes; gate, up, the activated gate and their product; a row of r for each LoRA. In 32 bits: both
+    norms' inputs, as RMSNorm computes in that type, and the attention's sums. No score matrix is kept (SDPA, flash).
+    """
+    a = architecture
+    inner = 5 * a.hidden + 3 * a.queries + 2 * a.keys + 4 * a.mlp + len(PROJECTIONS) * r
+    own = 2 * a.hidden  # of the norms, in 32 bits
+    if a.head_norms:  # each head's input in 32 bits, and its inner values
+        inner += a.queries + a.keys
+        own += a.queries + a.keys
+    return size * inner + FULL * (own + a.heads)
