@@ -29,6 +29,7 @@ from socialr1_lite.cpu_sampling import speed_up_cpu_sampling
 from socialr1_lite.data import heldout_scenarios, schedule, training_scenarios
 from socialr1_lite.errors import PolicyError, RecipeError, SocialR1Error, command
 from socialr1_lite.heldout import Check
+from socialr1_lite.plan import before_training
 from socialr1_lite.policy import Policy, add_lora, describe_machine, load_policy
 from socialr1_lite.preflight import preflight
 from socialr1_lite.progress import Progress, clock
@@ -158,6 +159,7 @@ class Training:
         newest: Newest = self.ranks.share(newest_complete(self.run) if self.ranks.main else None)
         for notice in newest.notices:
             self.progress.say(notice)
+        self.progress.say(before_training(self.recipe))
         self._open_folder()
         policy = self._load_policy()
         kept = self._fitting(policy, self.training)
