@@ -253,10 +253,11 @@ def _memory_draft(plot: Plot, ask: str) -> Draft:
 
     gold = answer(plot.world)
     assert gold is not None  # both stories have the same number of stays
-    mover = last_mover(plot)
     others = tuple(f"the {place}" for place in plot.places if place != gold)
     relation = MEMORIES[ask][1]
-    claims = [Claim(holders, f"the {plot.thing}", relation, f"the {gold}", others) for holders in ((mover,), ())]
+    knowing = [name for name in (last_mover(plot), *plot.cast) if plot.world.knows((name,), where(plot.thing))]
+    told = ((knowing[0],), ()) if knowing else ((),)  # whoever moved it knows, unless talked out of it later
+    claims = [Claim(holders, f"the {plot.thing}", relation, f"the {gold}", others) for holders in told]
     return Draft(
         sentences=plot.sentences,
         question=ask.format(plot.thing),

@@ -15,7 +15,9 @@ from socialr1_lite.stories.framing import (
     belief_claim,
     chain_for,
     contested,
+    exchanges,
     family,
+    one_lower,
     persons,
     place_of,
     pondering,
@@ -26,7 +28,7 @@ from socialr1_lite.stories.framing import (
     will,
 )
 from socialr1_lite.stories.plots import Plot
-from socialr1_lite.stories.scenes import TABLE, menu, swaps, tastes
+from socialr1_lite.stories.scenes import TABLE, menu, tastes
 from socialr1_lite.stories.wording import LEXICON
 from socialr1_lite.stories.world import World
 
@@ -145,12 +147,9 @@ def chooses(request: Request) -> Family | None:
         return (state, *_left_claims(world, chain, ranked(sense), food))
 
     def readings(world: World, sense: Sense) -> list[Reading]:
-        low: list[Reading] = (
-            [("one order too low", _asks_for(choice(world, sense, chain[1:])))] if len(chain) > 1 else []
-        )
         reverse = _first_of(ranked(sense)[::-1], _left(world, foods, chain))
         return [
-            *low,
+            *one_lower(chain, lambda people: _asks_for(choice(world, sense, people))),
             ("reality", _asks_for(choice(world, sense, ()))),
             ("favourite", _asks_for(sense["r0"])),
             ("another's taste", _asks_for(reverse)),
@@ -280,10 +279,9 @@ def _taste_claims(plot: Plot, world: World, chain: Sequence[str]) -> list[Claim]
 def _taste_readings(
     plot: Plot, world: World, chain: Sequence[str], of: Callable[[str | None], str | None]
 ) -> list[Reading]:
-    low: list[Reading] = [("one order too low", of(place_of(world, plot.thing, *chain[1:])))] if len(chain) > 1 else []
     stays = world.history(("where", plot.thing))
     return [
-        *low,
+        *one_lower(chain, lambda people: of(place_of(world, plot.thing, *people))),
         ("reality", of(place_of(world, plot.thing))),
         ("first taste", of(stays[0])),
         *(("earlier taste", of(food)) for food in stays),
@@ -456,10 +454,8 @@ MAY_OPEN = (
 def opens(request: Request) -> Family | None:
     """A may open one container to get what A likes more: where is that, as A has it?"""
     dice = request.dice
-    plot = swaps(
-        dice, request.split, people=max(3, request.order + 1) + dice.below(2), count=3, chapters=request.chapters
-    )
-    things, target = [*plot.others[-2:], plot.thing], plot.places[int(request.slot * 3)]
+    plot, things = exchanges(request)
+    target = plot.places[int(request.slot * 3)]
     false = dice.chance(FALSE_OF_THREE)
 
     def fits(chain: tuple[str, ...]) -> bool:
@@ -487,11 +483,8 @@ def opens(request: Request) -> Family | None:
         return (state, *belief_claim(plot, world, chain, sense["p"]), *belief_claim(plot, world, (), sense["p"]))
 
     def readings(world: World, sense: Sense) -> list[Reading]:
-        low: list[Reading] = (
-            [("one order too low", open_(place_of(world, sense["p"], *chain[1:])))] if len(chain) > 1 else []
-        )
         return [
-            *low,
+            *one_lower(chain, lambda people: open_(place_of(world, sense["p"], *people))),
             ("reality", open_(place_of(world, sense["p"]))),
             ("another's taste", open_(place_of(world, sense["n"], *chain))),
             ("first place", open_(world.history(("where", sense["p"]))[0])),
@@ -556,10 +549,7 @@ def wanted_thing(
     purpose: A's goal.
     """
     dice = request.dice
-    plot = swaps(
-        dice, request.split, people=max(3, request.order + 1) + dice.below(2), count=3, chapters=request.chapters
-    )
-    things = [*plot.others[-2:], plot.thing]
+    plot, things = exchanges(request)
     plot = replace(plot, thing=things[int(request.slot * 3)])
     chain = contested(dice, plot, request.order, plot.cast, FALSE_OF_THREE)
     if chain is None:
@@ -583,10 +573,9 @@ def wanted_thing(
         return (state, *belief_claim(plot, world, chain, thing), *belief_claim(plot, world, (), thing))
 
     def readings(world: World, sense: Sense) -> list[Reading]:
-        low: list[Reading] = [("one order too low", has(world, sense["c"], chain[1:]))] if len(chain) > 1 else []
         first = [t for t in things if world.history(("where", t))[0] == sense["c"]]
         return [
-            *low,
+            *one_lower(chain, lambda people: has(world, sense["c"], people)),
             ("reality", has(world, sense["c"], ())),
             ("first content", deed.format(first[0])),
             *(("another thing", option) for option in options),

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from socialr1_lite.scenario import Claim
 from socialr1_lite.stories.base import Dice, Draft, Family, Request
 from socialr1_lite.stories.plots import Plot, Step, decisive, edits, recast
+from socialr1_lite.stories.scenes import swaps
 from socialr1_lite.stories.wording import LEXICON, THEIR, THEM, say
 from socialr1_lite.stories.world import MODIFIERS, Event, World, where
 
@@ -267,6 +268,32 @@ def contested(dice: Dice, plot: Plot, order: int, heads: Sequence[str], share: f
         return held in plot.places and (held not in below) == hard
 
     return chain_for(dice, plot, order, heads, fits)
+
+
+def one_lower(chain: Sequence[str], read: Callable[[Sequence[str]], str | None]) -> list[Reading]:
+    """The reading that leaves out the first of the chain; none at order 1."""
+    return [("one order too low", read(chain[1:]))] if len(chain) > 1 else []
+
+
+def intent_claims(
+    plot: Plot, world: World, chain: Sequence[str], intent: str, options: Sequence[str], *also: Sequence[str]
+) -> tuple[Claim, ...]:
+    """What the last of the chain wants, the belief that it follows from, and what `also` (people, or nobody) hold."""
+    state = state_claim(chain[-1], "wants to", intent, options, chain[:-1])
+    return (state, *(claim for people in (chain, *also) for claim in belief_claim(plot, world, people)))
+
+
+def either(who: str, goals: tuple[str, str], first: bool) -> Claim:
+    """One of two goals, the other its rival."""
+    return wants(who, *(goals if first else goals[::-1]))
+
+
+def exchanges(request: Request) -> tuple[Plot, list[str]]:
+    """A story of three things that change places, big enough for the request, and the three."""
+    dice = request.dice
+    people = max(3, request.order + 1) + dice.below(2)
+    plot = swaps(dice, request.split, people=people, count=3, chapters=request.chapters)
+    return plot, [*plot.others[-2:], plot.thing]
 
 
 PONDERS = (

@@ -16,7 +16,11 @@ from socialr1_lite.stories.framing import (
     belief_claim,
     chain_for,
     contested,
+    either,
+    exchanges,
     family,
+    intent_claims,
+    one_lower,
     persons,
     place_of,
     pondering,
@@ -27,7 +31,6 @@ from socialr1_lite.stories.framing import (
     will,
 )
 from socialr1_lite.stories.plots import hidden_object
-from socialr1_lite.stories.scenes import swaps
 from socialr1_lite.stories.wording import LEXICON
 from socialr1_lite.stories.world import World
 
@@ -100,7 +103,7 @@ def moves_it(request: Request) -> Family | None:
 
     def aim(world: World, sense: Sense) -> Claim:
         goals = (f"{y} to get the {plot.thing}", f"{y} to miss the {plot.thing}")
-        return wants(x, *goals) if answer(world, sense) == options[0] else wants(x, *goals[::-1])
+        return either(x, goals, answer(world, sense) == options[0])
 
     turns = [("puts it elsewhere", {**sense, "c": p}) for p in plot.places if p not in (real, sense["c"])]
     return family(
@@ -150,15 +153,11 @@ def advises(request: Request) -> Family | None:
         return aims(place_of(world, plot.thing, *chain), sense)
 
     def claims(world: World, sense: Sense) -> Sequence[Claim]:
-        state = state_claim(x, "wants to", str(answer(world, sense)), options, chain[:-1])
-        return (state, *belief_claim(plot, world, chain), *belief_claim(plot, world, ()))
+        return intent_claims(plot, world, chain, str(answer(world, sense)), options, ())
 
     def readings(world: World, sense: Sense) -> list[Reading]:
-        low: list[Reading] = (
-            [("one order too low", aims(place_of(world, plot.thing, *chain[1:]), sense))] if len(chain) > 1 else []
-        )
         return [
-            *low,
+            *one_lower(chain, lambda people: aims(place_of(world, plot.thing, *people), sense)),
             ("reality", aims(place_of(world, plot.thing), sense)),
             *(("wrong aim", option) for option in options),
         ]
@@ -167,7 +166,7 @@ def advises(request: Request) -> Family | None:
 
     def aim(world: World, sense: Sense) -> Claim:
         goals = (f"{y} to get the {plot.thing}", f"{y} to miss the {plot.thing}")
-        return goal or (wants(x, *goals) if answer(world, sense) == options[0] else wants(x, *goals[::-1]))
+        return goal or either(x, goals, answer(world, sense) == options[0])
 
     turns = [("says another place", {**sense, "p": p}) for p in plot.places if p != said]
     question = f"Why does {x} say this to {y} about the {plot.thing}?"
@@ -260,7 +259,7 @@ def plants(request: Request) -> Family | None:
 
     def aim(world: World, sense: Sense) -> Claim:
         show, hide = f"{y} to come across the {one}", f"{y} to miss the {one}"
-        return goal or (wants(x, show, hide) if sense["f"] == one else wants(x, hide, show))
+        return goal or either(x, (show, hide), sense["f"] == one)
 
     return family(
         request,
@@ -376,10 +375,7 @@ LOCKS = (
 def locks(request: Request) -> Family | None:
     """A shuts a container away: on purpose, in vain, or by accident as far as this thing goes?"""
     dice = request.dice
-    plot = swaps(
-        dice, request.split, people=max(3, request.order + 1) + dice.below(2), count=3, chapters=request.chapters
-    )
-    things = [*plot.others[-2:], plot.thing]
+    plot, things = exchanges(request)
     plot.thing = dice.pick(things)
     thing = plot.thing
     options = (
@@ -409,14 +405,12 @@ def locks(request: Request) -> Family | None:
         return done(place_of(world, thing, *chain[:-1]), place_of(world, thing, *chain), sense)
 
     def claims(world: World, sense: Sense) -> Sequence[Claim]:
-        state = state_claim(who, "wants to", str(answer(world, sense)), options, chain[:-1])
-        return (state, *belief_claim(plot, world, chain), *belief_claim(plot, world, chain[:-1]))
+        return intent_claims(plot, world, chain, str(answer(world, sense)), options, chain[:-1])
 
     def readings(world: World, sense: Sense) -> list[Reading]:
         real, own = place_of(world, thing), place_of(world, thing, who)
-        low: list[Reading] = [("one order too low", done(real, own, sense))] if len(chain) > 1 else []
         return [
-            *low,
+            *one_lower(chain, lambda people: done(real, own, sense)),
             ("reality", done(real, real, sense)),
             ("purpose left out", options[2]),
             ("outcome left out", options[0]),

@@ -17,7 +17,10 @@ from socialr1_lite.stories.framing import (
     bystanders,
     chain_for,
     contested,
+    either,
     family,
+    intent_claims,
+    one_lower,
     persons,
     place_of,
     pondering,
@@ -41,6 +44,13 @@ SAYS = (
 
 def _said(place: str | None, sense: Sense) -> bool:
     return place == sense["p"]
+
+
+def _asking(chain: Sequence[str], plainly: str, hearer: str, thing: str) -> str:
+    """Ask what the last of the chain wants by these words: plainly, or in the eyes of those before."""
+    if len(chain) == 1:
+        return plainly
+    return f"What {thinking(chain[:-1])}{chain[-1]} wants by saying this to {hearer} about the {thing}?"
 
 
 def states(request: Request) -> Family | None:
@@ -73,15 +83,13 @@ def states(request: Request) -> Family | None:
         return kind(place_of(world, plot.thing, *chain[:-1]), place_of(world, plot.thing, *chain), sense)
 
     def claims(world: World, sense: Sense) -> Sequence[Claim]:
-        state = state_claim(x, "wants to", str(answer(world, sense)), options, chain[:-1])
-        return (state, *belief_claim(plot, world, chain), *belief_claim(plot, world, chain[:-1]))
+        return intent_claims(plot, world, chain, str(answer(world, sense)), options, chain[:-1])
 
     def readings(world: World, sense: Sense) -> list[Reading]:
         real, own = place_of(world, plot.thing), place_of(world, plot.thing, x)
-        low: list[Reading] = [("one order too low", kind(real, own, sense))] if len(chain) > 1 else []
         knowing = options[0] if _said(real, sense) else options[2]
         return [
-            *low,
+            *one_lower(chain, lambda people: kind(real, own, sense)),
             ("reality", knowing),
             ("words by their truth", options[_said(real, sense) ^ 1]),
             *(("other motive", option) for option in options),
@@ -91,16 +99,13 @@ def states(request: Request) -> Family | None:
 
     def aim(world: World, sense: Sense) -> Claim:
         goals = (f"{y} to find the {plot.thing}", f"{y} to miss the {plot.thing}")
-        return goal or (wants(x, *goals[::-1]) if answer(world, sense) == options[2] else wants(x, *goals))
+        return goal or either(x, goals, answer(world, sense) != options[2])
 
-    asked = f"What does {x} want by saying this to {y} about the {plot.thing}?"
-    if len(chain) > 1:
-        asked = f"What {thinking(chain[:-1])}{x} wants by saying this to {y} about the {plot.thing}?"
     return family(
         request,
         Asked(
             Tale(plot, sense, (), (dice.pick(SAYS), *ponder)),
-            asked,
+            _asking(chain, f"What does {x} want by saying this to {y} about the {plot.thing}?", y, plot.thing),
             options,
             answer,
             claims,
@@ -191,9 +196,7 @@ def _joke_or_lie(request: Request, plot: Plot, subject: str, phrases: Sequence[s
         return goal or wants(x, goals[at], *(g for g in goals if g != goals[at]))
 
     turns = [("says something else", {**sense, "p": p, "word": WORDS.get(p, "")}) for p in plot.places if p != said]
-    asked = f"Why does {x} say this to {y} about the {subject}?"
-    if len(chain) > 2:
-        asked = f"What {thinking(chain[:-2])}{x} wants by saying this to {y} about the {subject}?"
+    asked = _asking(chain[:-1], f"Why does {x} say this to {y} about the {subject}?", y, subject)
     return family(
         request,
         Asked(
@@ -283,15 +286,11 @@ def white_lies(request: Request) -> Family | None:
         return motive(place_of(world, plot.thing, *chain), sense)
 
     def claims(world: World, sense: Sense) -> Sequence[Claim]:
-        state = state_claim(x, "wants to", str(answer(world, sense)), options, chain[:-1])
-        return (state, *belief_claim(plot, world, chain), *belief_claim(plot, world, ()))
+        return intent_claims(plot, world, chain, str(answer(world, sense)), options, ())
 
     def readings(world: World, sense: Sense) -> list[Reading]:
-        low: list[Reading] = (
-            [("one order too low", motive(place_of(world, plot.thing, *chain[1:]), sense))] if len(chain) > 1 else []
-        )
         return [
-            *low,
+            *one_lower(chain, lambda people: motive(place_of(world, plot.thing, *people), sense)),
             ("reality", motive(place_of(world, plot.thing), sense)),
             ("taken literally", options[0]),
             *(("another's motive", option) for option in options),
@@ -301,14 +300,12 @@ def white_lies(request: Request) -> Family | None:
 
     def aim(world: World, sense: Sense) -> Claim:
         goals = (f"{y} to find the {plot.thing}", f"{y} to miss the {plot.thing}")
-        return goal or (wants(x, *goals) if answer(world, sense) == options[0] else wants(x, *goals[::-1]))
+        return goal or either(x, goals, answer(world, sense) == options[0])
 
     swap = sense
     for word in ("", "she_", "her_", "hers_", "self_"):
         swap = turned(swap, f"{word}k", f"{word}g")
-    asked = f"Why does {x} say this to {y} about the {plot.thing}?"
-    if len(chain) > 1:
-        asked = f"What {thinking(chain[:-1])}{x} wants by saying this to {y} about the {plot.thing}?"
+    asked = _asking(chain, f"Why does {x} say this to {y} about the {plot.thing}?", y, plot.thing)
     return family(
         request,
         Asked(
@@ -473,17 +470,13 @@ def double_bluff(request: Request) -> Family | None:
         return aims(place_of(world, plot.thing, *chain), sense)
 
     def claims(world: World, sense: Sense) -> Sequence[Claim]:
-        state = state_claim(x, "wants to", str(answer(world, sense)), options, chain[:-1])
-        return (state, *belief_claim(plot, world, chain), *belief_claim(plot, world, ()))
+        return intent_claims(plot, world, chain, str(answer(world, sense)), options, ())
 
     def readings(world: World, sense: Sense) -> list[Reading]:
-        low: list[Reading] = (
-            [("one order too low", aims(place_of(world, plot.thing, *chain[1:]), sense))] if len(chain) > 1 else []
-        )
         held = place_of(world, plot.thing, *chain)
         literal = options[not _said(held, sense)]
         return [
-            *low,
+            *one_lower(chain, lambda people: aims(place_of(world, plot.thing, *people), sense)),
             ("reality", aims(place_of(world, plot.thing), sense)),
             ("taken literally", literal),
             *(("bluff where there is none", option) for option in options),
@@ -493,11 +486,9 @@ def double_bluff(request: Request) -> Family | None:
 
     def aim(world: World, sense: Sense) -> Claim:
         goals = (f"{y} to get the {plot.thing}", f"{y} to miss the {plot.thing}")
-        return goal or (wants(x, *goals) if answer(world, sense) == options[0] else wants(x, *goals[::-1]))
+        return goal or either(x, goals, answer(world, sense) == options[0])
 
-    asked = f"Why does {x} say this to {y} about the {plot.thing}?"
-    if len(chain) > 1:
-        asked = f"What {thinking(chain[:-1])}{x} wants by saying this to {y} about the {plot.thing}?"
+    asked = _asking(chain, f"Why does {x} say this to {y} about the {plot.thing}?", y, plot.thing)
     flipped = next(p for p in plot.places if p != said)
     return family(
         request,

@@ -85,6 +85,30 @@ def check_twins(scenarios: list[Scenario]) -> None:
             assert other.gold != s.gold and other.story != s.story
 
 
+class TableChecks:
+    """What holds for every dimension; a test file subclasses it as `Test…`, names its dimension and gives `scenarios`."""
+
+    dimension: Dimension
+
+    def test_every_template_makes_well_formed_questions(self, scenarios):
+        check_well_formed(self.dimension, scenarios)
+
+    def test_twins_differ_in_story_and_gold_alone(self, scenarios):
+        check_twins(scenarios)
+
+    def test_no_letter_is_gold_more_often(self, scenarios):
+        check_balance(scenarios)
+
+    def test_gold_replies_satisfy_both_judges(self, scenarios):
+        check_gold_replies(scenarios[:120])
+
+    def test_the_test_split_is_well_formed_too(self):
+        check_twins(drawn(self.dimension, 40, split="test"))
+
+    def test_the_same_seed_gives_the_same_scenarios(self, scenarios):
+        assert drawn(self.dimension, 30) == scenarios[:30]
+
+
 def check_balance(scenarios: list[Scenario], tolerance: float = 0.12) -> None:
     """No letter, and in no template with fixed options an option's wording, is gold much more often than by chance."""
     for size in {len(s.options) for s in scenarios}:

@@ -14,10 +14,7 @@ from tests.stories.meaning import (
     MOVED,
     PEEKED,
     TOLD,
-    check_balance,
-    check_gold_replies,
-    check_twins,
-    check_well_formed,
+    TableChecks,
     drawn,
     plot,
     request,
@@ -29,28 +26,8 @@ def scenarios():
     return drawn(DIMENSION, 400)
 
 
-def test_every_template_makes_well_formed_questions(scenarios):
-    check_well_formed(DIMENSION, scenarios)
-
-
-def test_twins_differ_in_story_and_gold_alone(scenarios):
-    check_twins(scenarios)
-
-
-def test_no_letter_is_gold_more_often(scenarios):
-    check_balance(scenarios)
-
-
-def test_gold_replies_satisfy_both_judges(scenarios):
-    check_gold_replies(scenarios[:120])
-
-
-def test_the_test_split_is_well_formed_too():
-    check_twins(drawn(DIMENSION, 40, split="test"))
-
-
-def test_the_same_seed_gives_the_same_scenarios(scenarios):
-    assert drawn(DIMENSION, 30) == scenarios[:30]
+class TestEmotion(TableChecks):
+    dimension = DIMENSION
 
 
 @pytest.mark.parametrize(

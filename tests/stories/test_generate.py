@@ -8,6 +8,8 @@ import re
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Iterator
+from dataclasses import replace
 from functools import cache
 from hashlib import sha256
 
@@ -18,6 +20,7 @@ from socialr1_lite.scenario import Scenario
 from socialr1_lite.sip import parse
 from socialr1_lite.stories import DIMENSIONS, generate, gold_reply
 from socialr1_lite.stories.wording import LEXICON
+from tests.stories.truth import Told, recorded, right_by_facts, untrue_claims
 
 ORDERS = (0, 1, 2, 3, 4)
 
@@ -150,31 +153,41 @@ def test_a_gold_reply_needs_facts():
         gold_reply(Scenario("x", "s", "q", ("a", "b"), (0,)))
 
 
-def assert_one_right(s: Scenario) -> None:
-    """One gold option; its text nowhere else; each wrong option named; where options are values, claims agree."""
+def assert_one_right(s: Scenario, told: Told) -> None:
+    """One gold option, and it alone is right: in the told story's world, and by its facts option by option."""
     assert len(s.gold) == 1 and len({option.lower() for option in s.options}) == len(s.options), s.id
     assert all(bool(name) == (i not in s.gold) for i, name in enumerate(s.shortcuts)), s.id
-    facts = s.facts
-    assert facts is not None
-    decisive = facts.claims[0]
-    values = {decisive.value, *decisive.rivals}
-    if set(s.options) <= values:
-        assert decisive.value == s.gold_text, (s.id, decisive)
-    for claim in facts.claims:
-        about = (claim.holders, claim.subject, claim.relation)
-        same = {c.value for c in facts.claims if (c.holders, c.subject, c.relation) == about}
-        assert not same & set(claim.rivals), (s.id, claim)
+    world, answer = told.pop(s)
+    assert answer == s.gold_text, (s.id, answer)
+    assert right_by_facts(s) == list(s.gold), s.id
+    assert not untrue_claims(s, world), s.id
 
 
-def test_exactly_one_option_is_right():
-    for s in (*stories(), *stories("test")):
-        assert_one_right(s)
+def many(n: int, seed: int, split: str = "train") -> Iterator[Scenario]:
+    """All dimensions, orders and lengths."""
+    return generate(n, seed=seed, dimensions=tuple(DIMENSIONS), orders=ORDERS, chapters=(1, 2, 3), split=split)
+
+
+@pytest.mark.parametrize("split", ["train", "test"])
+def test_exactly_one_option_is_right(split: str):
+    with recorded() as told:
+        for s in many(180, 6, split):
+            assert_one_right(s, told)
+
+
+def test_a_gold_option_that_is_not_right_is_found():
+    with recorded() as told:
+        wrong = [replace(s, gold=((s.gold[0] + 1) % len(s.options),)) for s in many(24, 8)]
+        for s in wrong:
+            assert told.pop(s)[1] != s.gold_text and right_by_facts(s) != list(s.gold), s.id
 
 
 @pytest.mark.slow
-def test_exactly_one_option_is_right_in_100_000():
+@pytest.mark.parametrize("part", range(10))
+def test_exactly_one_option_is_right_in_100_000(part: int):
     seen = 0
-    for s in generate(100_000, seed=1, dimensions=tuple(DIMENSIONS), orders=ORDERS, chapters=(1, 2, 3)):
-        assert_one_right(s)
-        seen += 1
-    assert seen == 100_000
+    with recorded() as told:
+        for s in many(10_000, 100 + part, "test" if part % 2 else "train"):
+            assert_one_right(s, told)
+            seen += 1
+    assert seen == 10_000
