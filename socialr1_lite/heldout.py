@@ -5,8 +5,9 @@ Greedy decoding, one completion a question, tau = 1: a number that does not move
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from socialr1_lite.benchmarks.intervals import mcnemar, wilson
@@ -21,6 +22,7 @@ from socialr1_lite.rollout import (
     score_texts,
     template_settings,
 )
+from socialr1_lite.runlog import Scored as Evaluated
 from socialr1_lite.runlog import TraceWriter
 from socialr1_lite.scenario import Scenario
 
@@ -43,6 +45,7 @@ class Check:
     reward: float
     tokens: float  # mean completion tokens
     right: tuple[bool, ...]  # a question each, in their order: for paired tests
+    seconds: float = 0.0  # what the check took; 0 in files written before it was measured
 
     def to_row(self) -> dict[str, Any]:
         """JSON-ready."""
@@ -52,6 +55,16 @@ class Check:
     def from_row(cls, row: dict[str, Any]) -> Check:
         """Back from `to_row`."""
         return cls(**(row | {"right": tuple(row["right"])}))
+
+    @property
+    def scored(self) -> Evaluated:
+        """What the choice of the best adapter goes by."""
+        return Evaluated(self.step, self.label, self.accuracy, self.low, self.high, self.n)
+
+    def metrics(self) -> dict[str, float]:
+        """The figures by the names of metrics.jsonl, all of them apart from training's own."""
+        names = ("accuracy", "format_rate", "unreadable", "truncated", "reward", "tokens", "seconds")
+        return {f"eval/{name}": getattr(self, name) for name in names}
 
 
 def check_heldout(
@@ -65,6 +78,7 @@ def check_heldout(
     traces: TraceWriter | None = None,
 ) -> Check:
     """Ask every held-out question once, greedily; store the replies as traces of phase eval."""
+    started = time.perf_counter()
     limit = recipe.evaluation.max_new_tokens or recipe.grpo.max_completion_length
     prefilled = is_prefilled(policy, scenarios[0], recipe)
     completions = policy.generate(
@@ -80,7 +94,7 @@ def check_heldout(
     ]
     if traces is not None:
         traces.write([_row(recipe, scenarios[i], scored[i], label, step, i, prefilled) for i in range(len(scored))])
-    return summarise(label, step, scored)
+    return replace(summarise(label, step, scored), seconds=time.perf_counter() - started)
 
 
 def summarise(label: str, step: int, scored: Sequence[Scored]) -> Check:
@@ -134,6 +148,7 @@ def table(checks: Sequence[Check]) -> tuple[list[str], list[list[str]]]:
         "cut off",
         "mean reward",
         "tokens",
+        "seconds",
     ]
     rows = [
         [
@@ -146,6 +161,7 @@ def table(checks: Sequence[Check]) -> tuple[list[str], list[list[str]]]:
             f"{check.truncated:.2f}",
             f"{check.reward:.3f}",
             f"{check.tokens:.0f}",
+            f"{check.seconds:.0f}",
         ]
         for check in checks
     ]
@@ -159,3 +175,17 @@ def compare(before: Check, after: Check) -> str:
         f"{after.label} against {before.label}: {paired.only_second} questions newly right, {paired.only_first} newly "
         f"wrong of {paired.n} (McNemar's exact test, two-sided p = {paired.p:.2g})"
     )
+
+
+def tell_best(best: Evaluated, checks: Sequence[Check]) -> str:
+    """One sentence: which check was the best, and what to think of it."""
+    rivals = sum(check.step > 0 for check in checks)
+    start = max((check.accuracy for check in checks if check.step == 0), default=0.0)
+    told = (
+        f"best of {rivals} checks: step {best.step}, accuracy {best.accuracy:.3f} ({best.low:.3f}-{best.high:.3f}) on "
+        f"{best.n} questions"
+    )
+    if best.accuracy < start:
+        told += f", below the {start:.3f} before GRPO"
+    # Picked for its score on these questions, it scores lower on others; one check among one was not picked.
+    return told + (" that it was picked by: measure it on others" if rivals > 1 else "")

@@ -37,6 +37,7 @@ from socialr1_lite.recipe import Recipe, load_recipe, smoke
 from socialr1_lite.rewards.stack import RewardStack
 from socialr1_lite.rollout import is_prefilled, messages, template_settings
 from socialr1_lite.runlog import (
+    BestAdapter,
     MetricsWriter,
     Newest,
     RunFolder,
@@ -120,7 +121,13 @@ class Ranks:
 
     @classmethod
     def here(cls) -> Ranks:
-        """From the environment that the launcher set."""
+        """From the environment that the launcher set. Raises RecipeError where it asks to share out the weights."""
+        asked = os.environ.get
+        if asked("ACCELERATE_USE_FSDP") == "true" or asked("ACCELERATE_DEEPSPEED_ZERO_STAGE") == "3":
+            raise RecipeError(
+                "FSDP and ZeRO-3 share the weights out, and here the first process asks held-out questions and saves "
+                "by itself: take multi_gpu, zero1 or zero2 of TRL's accelerate_configs, or export the recipe to verl"
+            )
         return cls(int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1")))
 
     @property
@@ -153,6 +160,7 @@ class Training:
     ranks: Ranks
     strict: bool = True
     started: float = field(default_factory=time.monotonic)
+    checking_s: float = 0.0  # what this launch's held-out checks took
 
     def train(self) -> None:
         """Everything, from an empty or unfinished run folder to the saved adapter."""
@@ -184,6 +192,11 @@ class Training:
     def heldout(self) -> list[Scenario]:
         """The questions of the before/after table; empty when the recipe keeps none."""
         return heldout_scenarios(self.recipe)[: self.recipe.evaluation.items]
+
+    @cached_property
+    def best(self) -> BestAdapter:
+        """The adapter of the best check of the evaluations on the way."""
+        return BestAdapter(self.run)
 
     # --- before the first step
 
@@ -319,12 +332,21 @@ class Training:
                 settings, processes=self.ranks.processes, full_device=policy.device != "cpu"
             )
             trainer = train_grpo.make_trainer(recipe, policy, order, door, traces, config)
+        metrics = MetricsWriter(self.run, segment=segment)
+
+        def step_done(step: int) -> None:
+            if check := self._check_on_the_way(policy, step, traces):
+                share = self.checking_s / (time.monotonic() - self.started)
+                figures = check.metrics() | {"eval/share_of_time": share}
+                metrics.write(step, figures)
+                train_grpo.tell_trackers(trainer, figures)
+
         self._tell_differences(settings, trainer.args)
         with self.progress.steps(recipe.grpo.max_steps, newest.step) as steps:
             watch = train_grpo.watcher(
-                log=self._logger(MetricsWriter(self.run, segment=segment), steps.log),
+                log=self._logger(metrics, steps.log),
                 saved=self._mark,
-                step_done=lambda step: self._check_on_the_way(policy, step, traces),
+                step_done=step_done,
             )
             trainer.add_callback(watch)
             try:
@@ -372,52 +394,83 @@ class Training:
         if self.ranks.main:
             mark_complete(self.run, self.run.checkpoints / f"checkpoint-{step}")
             self.run.set_state("running", step=step)
+            self.best.thin_out()
 
-    def _check_on_the_way(self, policy: Policy, step: int, traces: TraceWriter) -> None:
-        every = self.recipe.evaluation.every
-        if every and step % every == 0 and step < self.recipe.grpo.max_steps:
-            self._check(policy, f"step {step}", step, traces)
+    def _check_on_the_way(self, policy: Policy, step: int, traces: TraceWriter) -> Check | None:
+        every, last = self.recipe.evaluation.every, self.recipe.grpo.max_steps
+        if not every or (step % every and step < last):
+            return None
+        return self._check(policy, f"step {step}" if step < last else self._last_label, step, traces)
+
+    @property
+    def _last_label(self) -> str:
+        return f"after GRPO ({self.recipe.grpo.max_steps} steps)"
 
     # --- the end
 
     def _finish(self, policy: Policy, traces: TraceWriter) -> None:
         steps = self.recipe.grpo.max_steps
-        self._check(policy, f"after GRPO ({steps} steps)", steps, traces)
+        self._check(policy, self._last_label, steps, traces)
         if not self.ranks.main:
             return
         _save_whole(policy, self.run.adapter)
         self.run.set_state("completed", step=steps)
-        checks = [check for label, check in self._checks().items() if not label.startswith("step ")]
-        if checks:
-            self.progress.say()
-            self.progress.table(*heldout.table(checks))
-            if len(checks) > 1:
-                self.progress.say("  " + heldout.compare(checks[-2], checks[-1]))
+        self._tell_checks()
         self.progress.say(f"adapter in {self.run.adapter} after {clock(time.monotonic() - self.started)}")
+
+    def _tell_checks(self) -> None:
+        checks = list(self._checks().values())
+        if not checks:
+            return
+        best = self.best.settle(check.scored for check in checks)
+        shown = [one for one in checks if not one.label.startswith("step ") or one.scored == best]
+        self.progress.say()
+        self.progress.table(*heldout.table(shown))
+        ends = [check for check in checks if not check.label.startswith("step ")]
+        if len(ends) > 1:
+            self.progress.say("  " + heldout.compare(ends[-2], ends[-1]))
+        whole = time.monotonic() - self.started
+        self.progress.say(
+            f"  held-out checks took {clock(self.checking_s)} of the {clock(whole)} of this launch "
+            f"({self.checking_s / whole:.0%})"
+        )
+        if best:
+            self.best.keep_only(best)
+            self.progress.say(f"  {heldout.tell_best(best, checks)}; its adapter is in {self.best.path(best.step)}")
 
     # --- held-out checks, kept in summary.json so that a resumed run does not repeat them
 
-    def _check(self, policy: Policy, label: str, step: int, traces: TraceWriter) -> None:
+    def _check(self, policy: Policy, label: str, step: int, traces: TraceWriter) -> Check | None:
         if not (self.ranks.main and self.heldout) or label in self._checks():
-            return
+            return None
         self.progress.say(f"held-out check, {label}: {len(self.heldout)} questions")
         check = heldout.check_heldout(
             policy, self.recipe, self.stack, self.heldout, label=label, step=step, traces=traces
         )
-        checks = [*self._checks().values(), check]
-        self._keep(checks)
+        self.checking_s += check.seconds
+        self._keep_best(policy, check)
+        self._keep([*self._checks().values(), check])
         self.progress.say(
             f"  format {check.format_rate:.2f}  accuracy {check.accuracy:.3f} ({check.low:.3f}-{check.high:.3f})  "
-            f"mean reward {check.reward:.3f}"
+            f"mean reward {check.reward:.3f}  in {clock(check.seconds)}"
         )
+        return check
+
+    def _keep_best(self, policy: Policy, now: Check) -> None:
+        if self.recipe.evaluation.every:
+            before = [check.scored for check in self._checks().values()]
+            self.best.offer(now.scored, before, lambda folder: _save_whole(policy, folder))
 
     def _keep(self, checks: Sequence[Check]) -> None:
         write_json(self._summary, {"version": 1, "checks": [check.to_row() for check in checks]})
+        self.best.settle(check.scored for check in checks)
 
     def _forget_checks_beyond(self, step: int) -> None:
         """A check of a step that is about to be trained again belongs to a policy that is gone."""
-        if any(check.step > step for check in self._checks().values()):
-            self._keep([check for check in self._checks().values() if check.step <= step])
+        self.best.forget_beyond(step)
+        checks = self._checks().values()
+        if checks:
+            self._keep([check for check in checks if check.step <= step])
 
     def _checks(self) -> dict[str, Check]:
         if not self._summary.is_file():

@@ -352,6 +352,16 @@ def trace_row(
     return facts | score_fields(scored)
 
 
+def tell_trackers(trainer: Any, figures: Mapping[str, float]) -> None:
+    """Hand figures of a held-out check (`eval/...`) to the trackers of logging.report_to.
+
+    Not through the trainer's own `log`, which would take the training metrics of an unfinished step along, nor
+    through the handler's `on_log`, which would call off the step's own line.
+    """
+    logs = {name.replace("eval/", "eval_", 1): value for name, value in figures.items()}  # the trackers' own prefix
+    trainer.callback_handler.call_event("on_log", trainer.args, trainer.state, trainer.control, logs=logs)
+
+
 def generation_batch(recipe: Recipe) -> int:
     """Completions sampled at once, over all processes."""
     return recipe.groups_per_generation * recipe.grpo.num_generations
@@ -368,7 +378,8 @@ def watcher(
 
     class Watcher(TrainerCallback):  # type: ignore[misc]
         def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **_: Any) -> None:
-            if logs and "train_runtime" not in logs:  # the summary at the end is no step
+            # The summary at the end is no step, and a held-out check writes its own line.
+            if logs and "train_runtime" not in logs and not all(name.startswith("eval_") for name in logs):
                 log(state.global_step, {name: float(value) for name, value in logs.items()})
 
         def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:

@@ -104,8 +104,22 @@ def in_a_checkpoint(n: int) -> Callable[[], None]:
     return patch
 
 
-def before_the_adapter_is_saved() -> None:
-    train._save_whole = at_call(2, train._save_whole)  # the first one is the cold start's
+def before_an_adapter_is_saved(n: int) -> Callable[[], None]:
+    """1: the cold start's, 2: the best one's (of step 4, as no check is better), 3: the last one."""
+
+    def patch() -> None:
+        train._save_whole = at_call(n, train._save_whole)
+
+    return patch
+
+
+def before_checks_are_written_down(n: int) -> Callable[[], None]:
+    """The n-th time. In a launch that goes on, 1: those that still count, 2: the next, whose adapter is kept already."""
+
+    def patch() -> None:
+        train.Training._keep = at_call(n, train.Training._keep)
+
+    return patch
 
 
 PLANS: dict[str, list[Callable[[], None]]] = {
@@ -114,7 +128,8 @@ PLANS: dict[str, list[Callable[[], None]]] = {
     "traces": [while_writing_traces(5), nothing],
     "checkpoint": [in_a_checkpoint(2), nothing],
     "three times": [in_the_cold_start, while_sampling(5), in_a_checkpoint(2), nothing],
-    "at the end": [before_the_adapter_is_saved, nothing],
+    "at the best": [before_an_adapter_is_saved(2), before_checks_are_written_down(2), nothing],
+    "at the end": [before_an_adapter_is_saved(3), nothing],
 }
 
 

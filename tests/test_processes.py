@@ -119,7 +119,7 @@ def test_advantages_are_what_one_process_would_have_made_of_the_same_rewards(lau
 
 def test_the_logged_reward_is_the_mean_over_both_processes(launched):
     rows = train_rows(launched / "whole")
-    logged = list(read_metrics(RunFolder.open(launched / "whole")))
+    logged = [told for told in read_metrics(RunFolder.open(launched / "whole")) if "reward" in told]
     assert [told["step"] for told in logged] == list(range(1, STEPS + 1))
     for told in logged:
         totals = [row_total(row) for row in rows if row["step"] == told["step"] - 1]
@@ -134,7 +134,7 @@ def test_both_processes_end_with_the_same_weights(launched, launch_name):
 
 
 def test_the_weights_moved(launched):
-    assert any(told["grad_norm"] > 0 for told in read_metrics(RunFolder.open(launched / "whole")))
+    assert any(told.get("grad_norm", 0) > 0 for told in read_metrics(RunFolder.open(launched / "whole")))
 
 
 def test_a_checkpoint_holds_and_vouches_for_both_random_states(launched):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -13,7 +14,7 @@ import pytest
 
 from socialr1_lite.errors import RecipeError
 from socialr1_lite.recipe import load_recipe, smoke
-from socialr1_lite.runlog import RunFolder, read_metrics, read_traces, row_total
+from socialr1_lite.runlog import BestAdapter, RunFolder, read_metrics, read_traces, row_total
 from tests import launches
 from tests.tiny import make_tiny_model
 
@@ -84,16 +85,50 @@ def test_a_resumed_run_is_the_run_that_nobody_killed(launched, plan):
 @pytest.mark.parametrize("plan", launches.PLANS)
 def test_metrics_and_held_out_checks_are_neither_lost_nor_doubled(launched, plan):
     run = RunFolder.open(launched[0] / plan)
-    assert [row["step"] for row in read_metrics(run)] == list(range(1, launches.STEPS + 1))
+    rows = read_metrics(run)
+    assert [row["step"] for row in rows if "reward" in row] == list(range(1, launches.STEPS + 1))
+    assert [row["step"] for row in rows if "eval/accuracy" in row] == [4, 6]
+    assert not any({"reward", "eval/accuracy"} <= row.keys() for row in rows)  # named apart, on lines of their own
     asked = [(row["benchmark"], row["scenario"]) for row in read_traces(run) if row["phase"] == "eval"]
     assert len(asked) == len(set(asked)) == 2 * 4  # untrained, cold start, step 4, after GRPO
 
 
 @pytest.mark.slow
 @pytest.mark.essential
+@pytest.mark.parametrize("plan", launches.PLANS)
+def test_the_best_adapter_is_the_one_of_the_earliest_of_equal_checks(launched, plan):
+    best, folder = BestAdapter(RunFolder.open(launched[0] / plan)).read()
+    calm = BestAdapter(RunFolder.open(launched[0] / "undisturbed")).path(4)
+    assert (best.step, best.label, best.n) == (4, "step 4", 2)
+    assert [path.name for path in folder.parent.glob("step-*")] == ["step-4"]
+    assert (folder / "adapter_model.safetensors").read_bytes() == (calm / "adapter_model.safetensors").read_bytes()
+
+
+@pytest.mark.slow
+@pytest.mark.essential
+def test_the_best_adapter_is_the_policy_of_its_step(launched):
+    run = RunFolder.open(launched[0] / "undisturbed")
+    best, last = BestAdapter(run).path(4), run.checkpoints / "checkpoint-4"
+    assert (best / "adapter_model.safetensors").read_bytes() == (last / "adapter_model.safetensors").read_bytes()
+
+
+@pytest.mark.slow
+@pytest.mark.essential
+def test_what_the_checks_cost_is_measured_and_told(launched):
+    run = RunFolder.open(launched[0] / "undisturbed")
+    told = [row for row in read_metrics(run) if "eval/accuracy" in row]
+    assert all(row["eval/seconds"] > 0 for row in told)
+    assert all(0 < row["eval/share_of_time"] < 1 for row in told)
+    log = (launched[0] / "undisturbed.log").read_text()
+    assert re.search(r"held-out checks took 0:\d\d of the 0:\d\d of this launch \(\d+%\)", log), log
+    assert "best of 2 checks: step 4, accuracy 0.000" in log
+
+
+@pytest.mark.slow
+@pytest.mark.essential
 def test_the_weights_really_moved(launched):
     run = RunFolder.open(launched[0] / "undisturbed")
-    moved = [row["step"] for row in read_metrics(run) if row["grad_norm"] > 0]
+    moved = [row["step"] for row in read_metrics(run) if row.get("grad_norm", 0) > 0]
     assert len(moved) >= launches.STEPS / 2, moved
 
 
@@ -102,7 +137,7 @@ def test_the_weights_really_moved(launched):
 def test_a_traces_total_is_the_reward_that_was_logged(launched):
     run = RunFolder.open(launched[0] / "undisturbed")
     rows = [row for row in read_traces(run) if row["phase"] == "train"]
-    for told in read_metrics(run):
+    for told in (row for row in read_metrics(run) if "reward" in row):
         totals = [row_total(row) for row in rows if row["step"] == told["step"] - 1]
         assert sum(totals) / len(totals) == pytest.approx(told["reward"], abs=1e-5)
 
@@ -144,7 +179,7 @@ def test_four_bit_trains_on_the_cpu_through_unsloth(tmp_path):
     assert environment["quantized"] is True
     assert environment["backend"] == "unsloth"
     # The held-out check before the steps ran the model in evaluation mode: afterwards gradients must still flow.
-    assert any(row["grad_norm"] > 0 for row in read_metrics(run))
+    assert any(row.get("grad_norm", 0) > 0 for row in read_metrics(run))
 
 
 @pytest.mark.slow
@@ -157,7 +192,7 @@ def test_the_plain_backend_trains_without_unsloth(restless, tmp_path):
     assert done.returncode == 0, done.stderr[-3000:]
     run = RunFolder.open(tmp_path / "run")
     assert json.loads(run.environment.read_text())["backend"] == "transformers"
-    assert any(row["grad_norm"] > 0 for row in read_metrics(run))
+    assert any(row.get("grad_norm", 0) > 0 for row in read_metrics(run))
 
 
 @pytest.mark.parametrize(
