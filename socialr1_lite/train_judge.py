@@ -33,6 +33,7 @@ from socialr1_lite.judges.reward_model import (
     sigmoid,
     token_ids,
 )
+from socialr1_lite.judges.token_tree import grow, tree_scores
 from socialr1_lite.pairs import Pair, make_pairs, read_pairs
 
 PROBES = 4  # pairs whose texts are kept with their scores
@@ -150,9 +151,9 @@ def _fit(recipe: JudgeRecipe, pairs: Sequence[Pair], probes: Sequence[Pair], fol
     set_seed(recipe.run.seed)  # the score head's first weights, too
     model, tokenizer = _base(recipe)
     length, lora, told = recipe.model.max_length, recipe.model.lora, recipe.training
-    rows = [dict(zip(("chosen_ids", "rejected_ids"), _ids(tokenizer, pair, length), strict=True)) for pair in pairs]
+    rows = _rows(tokenizer, pairs, length)
     with TemporaryDirectory() as scratch, contextlib.redirect_stdout(sys.stderr):
-        trainer = trl.RewardTrainer(
+        trainer = _trainer_class()(
             model=model,
             args=trl.RewardConfig(
                 output_dir=scratch,
@@ -167,6 +168,7 @@ def _fit(recipe: JudgeRecipe, pairs: Sequence[Pair], probes: Sequence[Pair], fol
                 report_to=[],
                 logging_steps=10,
             ),
+            data_collator=list,
             train_dataset=datasets.Dataset.from_list(rows),
             processing_class=tokenizer,
             peft_config=LoraConfig(
@@ -199,9 +201,39 @@ def _fit(recipe: JudgeRecipe, pairs: Sequence[Pair], probes: Sequence[Pair], fol
     (folder / RECORD).write_text(json.dumps(record), encoding="utf-8")
 
 
-def _ids(tokenizer: Any, pair: Pair, length: int) -> tuple[list[int], list[int]]:
-    chosen, rejected = (token_ids(tokenizer, text, length) for text in _texts(pair))
-    return chosen, rejected
+def _rows(tokenizer: Any, pairs: Sequence[Pair], length: int) -> list[dict[str, list[list[int]]]]:
+    """The pairs of one scenario in one row: they begin alike, and are read together."""
+    rows: dict[str, dict[str, list[list[int]]]] = {}
+    for pair in pairs:
+        row = rows.setdefault(pair.scenario.id, {"chosen_ids": [], "rejected_ids": []})
+        for side, text in zip(row.values(), _texts(pair), strict=True):
+            side.append(token_ids(tokenizer, text, length))
+    return list(rows.values())
+
+
+def _trainer_class() -> Any:
+    """TRL's RewardTrainer with its loss over the pairs of a scenario, whose common beginning is read once."""
+    import torch
+    import trl
+
+    class ScenarioRewardTrainer(trl.RewardTrainer):
+        def compute_loss(
+            self, model: Any, inputs: Any, return_outputs: bool = False, num_items_in_batch: Any = None
+        ) -> Any:
+            margins, scores = [], []
+            for row in inputs:
+                told = tree_scores(model, grow([*row["chosen_ids"], *row["rejected_ids"]]))
+                chosen, rejected = told.chunk(2)
+                margins.append(chosen - rejected)
+                scores.append(chosen + rejected)
+            margin = torch.cat(margins)
+            loss = -torch.nn.functional.logsigmoid(margin).mean()
+            loss = loss + self.args.center_rewards_coefficient * torch.cat(scores).square().mean()
+            self._metrics["train"]["accuracy"].append((margin > 0).float().mean().item())
+            self._metrics["train"]["margin"].append(margin.mean().item())
+            return (loss, None) if return_outputs else loss
+
+    return ScenarioRewardTrainer
 
 
 def _base(recipe: JudgeRecipe) -> tuple[Any, Any]:
@@ -230,6 +262,7 @@ def _base(recipe: JudgeRecipe) -> tuple[Any, Any]:
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
     model.config.pad_token_id = tokenizer.pad_token_id
+    model.score.float()  # small, and what a score is rounded by
     return model, tokenizer
 
 

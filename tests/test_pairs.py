@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -12,15 +13,18 @@ from typing import Any
 import pytest
 
 from socialr1_lite.errors import DataError, JudgeError
+from socialr1_lite.judges import Verdict
 from socialr1_lite.judges.facts import FactsJudge
 from socialr1_lite.pairs import KINDS, Pair, make_pairs, read_pairs, write_pairs
 from socialr1_lite.pairs.__main__ import main
 from socialr1_lite.pairs.audit import audit
-from socialr1_lite.pairs.corrupt import ANY, BALANCED
+from socialr1_lite.pairs.made import ANY, BALANCED
+from socialr1_lite.pairs.ranking import ranked, standings
+from socialr1_lite.pairs.record import read_pair
 from socialr1_lite.pairs.traces import run_pairs
 from socialr1_lite.runlog import RunFolder, TraceWriter
 from socialr1_lite.scenario import Scenario
-from socialr1_lite.sip import STAGES, parse, reply_text
+from socialr1_lite.sip import STAGES, Reply, parse, reply_text
 from socialr1_lite.stories import generate, gold_reply
 from tests.conftest import SCENARIO
 from tests.runlogs import trace
@@ -201,8 +205,37 @@ def test_a_judge_that_cannot_tell_ranks_nothing(tmp_path: Path) -> None:
 
 
 def test_scenarios_without_facts_make_no_pairs() -> None:
-    from socialr1_lite.pairs.corrupt import _of
+    from socialr1_lite.pairs.made import _of
 
     bare = replace(SCENARIO, facts=None)
     other = next(iter(generate(1)))
     assert not list(_of(bare, other, other.facts, 1))
+
+
+# ------------------------------------------------------------------------------------------ held to them
+
+
+def test_a_judge_is_held_to_pairs_by_stage_and_kind(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    class Says:
+        name = "says"
+
+        def judge(self, replies: Sequence[Reply], scenario: Scenario) -> list[Verdict]:
+            return [Verdict({STAGES[0]: float("Mara" in one.stage_text(STAGES[0])), STAGES[1]: 0.5}) for one in replies]
+
+    told = [read_pair(ROW | change, "here") for change in (
+        {"kind": "a"}, {"kind": "a", "chosen": "Tomas left.", "rejected": "Mara left."},
+        {"kind": "b", "stage": STAGES[1], "context": {STAGES[0]: "Tomas left."}}, {"kind": "c", "stage": STAGES[2]},
+    )]  # fmt: skip
+    scores = ranked(told, Says())
+    assert scores == [(1.0, 0.0), (0.0, 1.0), (0.5, 0.5), None]
+    found = {one.label: (one.n, one.found.value, one.tied) for one in standings(told, scores)}
+    assert found["a"] == found[f"stage {STAGES[0]}"] == (2, 0.5, 0.0)
+    assert found["b"] == (1, 0.0, 1.0) and found["all pairs"] == (3, pytest.approx(1 / 3), pytest.approx(1 / 3))
+    assert "c" not in found
+
+    path = tmp_path / "pairs.jsonl"
+    path.write_text(json.dumps(ROW) + "\n", encoding="utf-8")
+    assert main(["rank", str(path), "--judge", "rules"]) == 0
+    assert capsys.readouterr().out.startswith("all pairs ")
+    with pytest.raises(DataError, match="facts can score none"):
+        main(["rank", str(path), "--judge", "facts"])

@@ -7,11 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from socialr1_lite.errors import JudgeError, RecipeError
 from socialr1_lite.judge_recipe import JudgeRecipe, load_judge_recipe
 from socialr1_lite.judges import build_judge
 from socialr1_lite.judges.reward_model import load_judge, logits, sigmoid
+from socialr1_lite.judges.token_tree import grouped, grow
 from socialr1_lite.pairs import make_pairs
 from socialr1_lite.sip import STAGES, parse, reply_text
 from socialr1_lite.train_judge import measure, train_judge
@@ -34,7 +37,7 @@ def judge_folder(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> 
     recipe = JudgeRecipe.model_validate(
         {
             "model": {"name": str(tiny_model), "max_length": 256},
-            "pairs": {"size": 14, "heldout": 14},
+            "pairs": {"size": 28, "heldout": 28},
             "training": {"max_steps": 2, "per_device_train_batch_size": 2, "gradient_accumulation_steps": 1,
                          "learning_rate": 0.01},
         }
@@ -53,18 +56,48 @@ def record(folder: Path) -> dict[str, Any]:
 def test_the_loaded_judge_gives_the_very_logits_it_had(judge_folder: Path) -> None:
     probes = record(judge_folder)["probes"]
     model, tokenizer = load_judge(judge_folder)
-    told = logits(model, tokenizer, [one["text"] for one in probes], max_length=256, batch_size=3)
+    told = logits(model, tokenizer, [one["text"] for one in probes], max_length=256, batch_tokens=300)
     assert told == pytest.approx([one["logit"] for one in probes], abs=1e-4)
     assert len({round(one, 3) for one in told}) > 1
     assert not model.training and not any(weight.requires_grad for weight in model.parameters())
 
 
 @trained
-def test_padding_and_batching_change_nothing(judge_folder: Path) -> None:
+def test_a_text_scores_in_a_tree_what_the_model_gives_it_alone(judge_folder: Path) -> None:
+    import torch
+
     model, tokenizer = load_judge(judge_folder)
-    texts = ["Mara left.", "Mara left the attic and the violin in the trunk, and Tomas moved it.", "So?"]
-    alone = [logits(model, tokenizer, [text], max_length=256)[0] for text in texts]
+    texts = ["Mara left.", "Mara left the attic and the violin in the trunk, and Tomas moved it.", "So?", "Mara left"]
+    alone = []
+    for text in texts:
+        ids = tokenizer(text, return_tensors="pt", add_special_tokens=False)
+        with torch.no_grad():
+            alone.append(float(model(input_ids=ids["input_ids"], attention_mask=ids["attention_mask"]).logits))
     assert logits(model, tokenizer, texts, max_length=256) == pytest.approx(alone, abs=1e-4)
+    assert logits(model, tokenizer, texts, max_length=256, batch_tokens=1) == pytest.approx(alone, abs=1e-4)
+    assert len({round(one, 3) for one in alone}) > 2
+
+
+@given(st.lists(st.lists(st.integers(0, 2), min_size=1, max_size=6), min_size=1, max_size=12), st.integers(1, 20))
+@settings(max_examples=60, deadline=None)
+def test_a_tree_holds_every_text_and_shares_every_beginning(texts: list[list[int]], limit: int) -> None:
+    tree = grow(texts)
+    for text, leaf in zip(texts, tree.leaves, strict=True):
+        read = []
+        while leaf >= 0:
+            assert tree.depths[leaf] == len(text) - 1 - len(read) and tree.parents[leaf] < leaf
+            read.append(tree.tokens[leaf])
+            leaf = tree.parents[leaf]
+        assert read[::-1] == text
+    assert len(tree.tokens) == len({tuple(text[: i + 1]) for text in texts for i in range(len(text))})
+    groups = list(grouped(texts, limit))
+    assert sorted(i for group in groups for i in group) == list(range(len(texts)))
+    assert all(len(group) == 1 or len(grow([texts[i] for i in group]).tokens) <= limit for group in groups)
+
+
+def test_a_text_without_tokens_has_no_score() -> None:
+    with pytest.raises(ValueError, match="without tokens"):
+        grow([[1], []])
 
 
 @trained
@@ -88,7 +121,7 @@ def test_a_judge_without_its_score_head_is_refused(judge_folder: Path, tmp_path:
 
 @trained
 def test_the_judge_scores_stages_between_0_and_1_and_remembers(judge_folder: Path) -> None:
-    judge = build_judge("reward_model", {"path": str(judge_folder), "batch_size": 3})
+    judge = build_judge("reward_model", {"path": str(judge_folder), "batch_tokens": 300})
     first = judge.judge([REPLY, parse("", SCENARIO.options)], SCENARIO)
     assert all(0 < (first[0].scores[stage] or 0) < 1 for stage in STAGES)
     assert first[1].scores == dict.fromkeys(STAGES, 0.0) and not first[0].failed
@@ -98,16 +131,16 @@ def test_the_judge_scores_stages_between_0_and_1_and_remembers(judge_folder: Pat
 
 
 @pytest.mark.parametrize(
-    ("settings", "told"),
+    ("given_settings", "told"),
     [
         ({"path": "/nowhere"}, "holds no judge.json"),
         ({}, "path"),
-        ({"path": "/nowhere", "batch_size": 0}, "batch_size: given 0"),
+        ({"path": "/nowhere", "batch_tokens": 0}, "batch_tokens: given 0"),
     ],
 )
-def test_wrong_settings_are_told_at_once(settings: dict[str, Any], told: str) -> None:
+def test_wrong_settings_are_told_at_once(given_settings: dict[str, Any], told: str) -> None:
     with pytest.raises(JudgeError, match=told):
-        build_judge("reward_model", settings)
+        build_judge("reward_model", given_settings)
 
 
 def test_a_damaged_record_is_told(tmp_path: Path) -> None:
@@ -123,7 +156,7 @@ def test_a_judge_is_not_overwritten(judge_folder: Path) -> None:
 
 
 def test_figures_worked_out_by_hand() -> None:
-    pairs = make_pairs(14)[:4]
+    pairs = make_pairs(28)[:4]
     told = measure(pairs, [(1.0, -1.0), (2.0, 0.0), (0.0, 2.0), (1.0, 1.0)])
     assert told["accuracy"]["value"] == 0.5 and told["accuracy"]["n"] == 4
     assert told["center"] == pytest.approx(0.75)

@@ -21,12 +21,15 @@ from typing import Any
 from socialr1_lite.embedded import EMBEDDED, embedded_model
 from socialr1_lite.errors import JudgeError, PolicyError
 from socialr1_lite.judges.base import Verdict
+from socialr1_lite.judges.lexicon import INJECTION
+from socialr1_lite.judges.token_tree import TREE_TOKENS, grouped, grow, tree_scores
 from socialr1_lite.scenario import Scenario
 from socialr1_lite.sip import STAGES, TITLES, Reply
 
 RECORD = "judge.json"
 RECORD_VERSION = 1
-PROBE_TOLERANCE = 0.05  # logits: merging rounds a little (more in bfloat16); a fresh score head is off by whole units
+PROBE_TOLERANCE = {"float32": 0.05}  # logits: merging rounds a little; a fresh score head is off by whole units
+COARSE_TOLERANCE = 0.3  # of 16-bit judges, whose merged weights are rounded
 CACHE_SIZE = 8192  # scores kept, by text
 
 
@@ -35,20 +38,23 @@ class RewardModelJudge:
 
     name = "reward_model"
 
-    def __init__(self, *, path: str, device: str = "auto", batch_size: int = 16) -> None:
-        """path: a folder of `train_judge`. device: auto, cpu, cuda, cuda:1. Raises JudgeError if it holds none."""
-        if not isinstance(batch_size, int) or isinstance(batch_size, bool) or batch_size < 1:
+    def __init__(self, *, path: str, device: str = "auto", batch_tokens: int = TREE_TOKENS) -> None:
+        """path: a folder of `train_judge`. device: auto, cpu, cuda, cuda:1. Raises JudgeError if it holds none.
+
+        batch_tokens: of one forward pass, counting what several texts begin with once.
+        """
+        if not isinstance(batch_tokens, int) or isinstance(batch_tokens, bool) or batch_tokens < 1:
             raise JudgeError(
-                f"rewards.content.judges: reward_model: batch_size: given {batch_size!r}; allowed: 1 or more"
+                f"rewards.content.judges: reward_model: batch_tokens: given {batch_tokens!r}; allowed: 1 or more"
             )
         self._folder = Path(path).expanduser()
         self._record = read_record(self._folder)
-        self._device, self._batch_size = device, batch_size
+        self._device, self._batch_tokens = device, batch_tokens
         self._loaded: tuple[Any, Any] | None = None
         self._kept: OrderedDict[str, float] = OrderedDict()
 
     def judge(self, replies: Sequence[Reply], scenario: Scenario) -> list[Verdict]:
-        """One verdict a reply; a stage without text is 0."""
+        """One verdict a reply; a stage without text is 0, and so is one that talks to a judge, unread."""
         texts: dict[tuple[int, str], str] = {}
         for i, reply in enumerate(replies):
             answer = scenario.options[reply.answer] if reply.answer is not None else reply.answer_text
@@ -56,9 +62,13 @@ class RewardModelJudge:
             texts |= {(i, stage): judged_text(scenario, stage, text, stages, answer) for stage, text in stages.items()}
         logits = self._logits(list(texts.values()))
         scores = [dict[str, float | None](dict.fromkeys(STAGES, 0.0)) for _ in replies]
+        notes: list[list[str]] = [[] for _ in replies]
         for (i, stage), text in texts.items():
-            scores[i][stage] = sigmoid(logits[text] - self._record["center"])
-        return [Verdict(one) for one in scores]
+            if INJECTION.search(replies[i].stage_text(stage)):
+                notes[i].append(f"{TITLES[stage]} 0.0: speaks to a judge instead of about the story")
+            else:
+                scores[i][stage] = sigmoid(logits[text] - self._record["center"])
+        return [Verdict(one, tuple(told)) for one, told in zip(scores, notes, strict=True)]
 
     def _logits(self, texts: Sequence[str]) -> dict[str, float]:
         """The logit of each text; those already known are not computed again."""
@@ -70,7 +80,7 @@ class RewardModelJudge:
                 self._loaded = load_judge(self._folder, device=self._device)
             model, tokenizer = self._loaded
             length = self._record["max_length"]
-            found = logits(model, tokenizer, new, max_length=length, batch_size=self._batch_size)
+            found = logits(model, tokenizer, new, max_length=length, batch_tokens=self._batch_tokens)
             told |= dict(zip(new, found, strict=True))
         for text in wanted:
             self._kept[text] = told[text]
@@ -81,9 +91,10 @@ class RewardModelJudge:
 
 
 def judged_text(scenario: Scenario, stage: str, text: str, context: Mapping[str, str], answer: str) -> str:
-    """What the model reads of one stage: the question, the stages before it, then the stage itself, last.
+    """What the model reads of one stage: the question and its right answer, the stages before it, then the stage, last.
 
-    The answer is shown for the last stage only, which has to agree with it. Training and judging share this text.
+    The answer given is shown for the last stage only, which has to agree with it. Nothing stands between a stage and
+    what is scored, so the stages of one reply share their beginnings. Training and judging share this text.
     """
     options = "\n".join(
         f"{letter}. {option}" for letter, option in zip(scenario.letters, scenario.options, strict=True)
@@ -91,11 +102,13 @@ def judged_text(scenario: Scenario, stage: str, text: str, context: Mapping[str,
     parts = [f"Story: {scenario.story}", f"Question: {scenario.question}"]
     if options:
         parts.append(f"Options:\n{options}")
+    if scenario.gold:
+        parts.append(f"Right answer: {scenario.gold_text}")
     before = STAGES[: STAGES.index(stage)]
     parts += [f"{TITLES[one]}: {context[one]}" for one in before if context.get(one)]
     if stage == STAGES[-1]:
         parts.append(f"Answer given: {answer}")
-    return "\n".join((*parts, f"Judged is {TITLES[stage]}: {text}"))
+    return "\n".join((*parts, f"{TITLES[stage]}: {text}"))
 
 
 def token_ids(tokenizer: Any, text: str, max_length: int) -> list[int]:
@@ -104,25 +117,18 @@ def token_ids(tokenizer: Any, text: str, max_length: int) -> list[int]:
     return found[-max_length:]
 
 
-def logits(model: Any, tokenizer: Any, texts: Sequence[str], *, max_length: int, batch_size: int = 16) -> list[float]:
-    """The model's score of each text, unbounded. Texts of like length share a batch; padding changes nothing."""
+def logits(
+    model: Any, tokenizer: Any, texts: Sequence[str], *, max_length: int, batch_tokens: int = TREE_TOKENS
+) -> list[float]:
+    """The model's score of each text, unbounded. What texts have in common at their beginning is read once."""
     import torch
 
-    ids = [token_ids(tokenizer, text, max_length) for text in texts]
-    order, told = sorted(range(len(ids)), key=lambda i: len(ids[i])), [0.0] * len(ids)
-    device = next(model.parameters()).device
-    for start in range(0, len(order), batch_size):
-        batch = order[start : start + batch_size]
-        longest = max(len(ids[i]) for i in batch)
-        rows = torch.full((len(batch), longest), tokenizer.pad_token_id, dtype=torch.long)
-        mask = torch.zeros_like(rows)
-        for row, i in enumerate(batch):
-            rows[row, : len(ids[i])] = torch.tensor(ids[i])
-            mask[row, : len(ids[i])] = 1
+    ids, told = [token_ids(tokenizer, text, max_length) for text in texts], [0.0] * len(texts)
+    for group in grouped(ids, batch_tokens):
         with torch.no_grad():
-            out = model(input_ids=rows.to(device), attention_mask=mask.to(device)).logits[:, 0]
-        for i, value in zip(batch, out.float().tolist(), strict=True):
-            told[i] = value
+            scores = tree_scores(model, grow([ids[i] for i in group])).tolist()
+        for i, score in zip(group, scores, strict=True):
+            told[i] = score
     return told
 
 
@@ -148,6 +154,7 @@ def load_judge(folder: Path, *, device: str = "auto") -> tuple[Any, Any]:
             dtype=getattr(torch, record["dtype"]),
         )
         base.config.pad_token_id = tokenizer.pad_token_id
+        base.score.float()
         model = PeftModel.from_pretrained(base, folder / "adapter").merge_and_unload().to(place)
     except (OSError, ValueError, RuntimeError, PolicyError) as wrong:
         first = next(iter(str(wrong).splitlines()), type(wrong).__name__)
@@ -156,7 +163,7 @@ def load_judge(folder: Path, *, device: str = "auto") -> tuple[Any, Any]:
     probes = record["probes"]
     told = logits(model, tokenizer, [probe["text"] for probe in probes], max_length=record["max_length"])
     worst = max((abs(one - probe["logit"]) for one, probe in zip(told, probes, strict=True)), default=0.0)
-    if not worst <= PROBE_TOLERANCE:
+    if not worst <= PROBE_TOLERANCE.get(record["dtype"], COARSE_TOLERANCE):
         raise JudgeError(
             f"reward_model: {folder}: its own texts score otherwise than when it was saved (by {worst:.2f}); "
             "base or adapter is not the one it was trained with"

@@ -1,10 +1,11 @@
-"""Make preference pairs for a reward model, or look for what gives them away.
+"""Make preference pairs for a reward model, look for what gives them away, or hold a judge to them.
 
     python -m socialr1_lite.pairs --n 4000 --seed 11 -o pairs.jsonl
     python -m socialr1_lite.pairs --from-run runs/mine --judge facts -o mine.jsonl
     python -m socialr1_lite.pairs audit pairs.jsonl
+    python -m socialr1_lite.pairs rank pairs.jsonl --judge rules
 
-Exit status 1 when length or a bag of words tells the chosen text from the rejected one.
+Exit status 1 when, in an audit, length or a bag of words tells the chosen text from the rejected one.
 """
 
 from __future__ import annotations
@@ -19,16 +20,20 @@ from socialr1_lite.errors import DataError, JudgeError, command
 from socialr1_lite.judges import JUDGES, build_judge
 from socialr1_lite.pairs import make_pairs, read_pairs, write_pairs
 from socialr1_lite.pairs.audit import as_text, audit
+from socialr1_lite.pairs.ranking import as_text as standings_as_text
+from socialr1_lite.pairs.ranking import ranked, standings
 from socialr1_lite.pairs.traces import MARGIN, run_pairs
 from socialr1_lite.placed_yaml import parse as read_yaml
 from socialr1_lite.runlog import RunFolder
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one of the two commands; returns the exit status."""
+    """Run one of the three commands; returns the exit status."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     if arguments[:1] == ["audit"]:
         return _audit(arguments[1:])
+    if arguments[:1] == ["rank"]:
+        return _rank(arguments[1:])
     given = _parser().parse_args(arguments)
     if given.n < 1:
         raise DataError(f"--n {given.n}: give 1 or more")
@@ -58,6 +63,24 @@ def _audit(arguments: Sequence[str]) -> int:
     return 1 if any(one.works for one in shortcuts) else 0
 
 
+def _rank(arguments: Sequence[str]) -> int:
+    parser = argparse.ArgumentParser(prog="python -m socialr1_lite.pairs rank")
+    parser.add_argument("file", type=Path, help="pairs, one JSON object a line")
+    _add_judge(parser, "rules")
+    given = parser.parse_args(arguments)
+    judge, pairs = build_judge(given.judge, _settings(given.settings)), read_pairs(given.file)
+    found = standings(pairs, ranked(pairs, judge))
+    if not found:
+        raise DataError(f"{given.file}: {given.judge} can score none of its pairs")
+    print(standings_as_text(found))
+    return 0
+
+
+def _add_judge(parser: argparse.ArgumentParser, default: str) -> None:
+    parser.add_argument("--judge", default=default, help=f"one of {', '.join(sorted(JUDGES))} (default {default})")
+    parser.add_argument("--settings", default="{}", help="the judge's settings as in a recipe, in YAML: '{model: m}'")
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m socialr1_lite.pairs", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -67,8 +90,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--split", default="train", choices=["train", "test"], help="whose names and things")
     parser.add_argument("--dimensions", default="belief,knowledge", help="of the stories")
     parser.add_argument("--from-run", help="a run folder: pairs of what its own completions say, instead of made ones")
-    parser.add_argument("--judge", default="facts", help=f"who ranks them: {', '.join(sorted(JUDGES))} (default facts)")
-    parser.add_argument("--settings", default="{}", help="the judge's settings as in a recipe, in YAML: '{model: m}'")
+    _add_judge(parser, "facts")
     parser.add_argument("--margin", type=float, default=MARGIN, help=f"least difference of scores (default {MARGIN})")
     parser.add_argument("-o", "--output", required=True, help="JSONL file to write")
     return parser

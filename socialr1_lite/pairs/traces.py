@@ -70,7 +70,7 @@ def group_pairs(
 
 
 def _best(replies: Sequence[Reply], scenario: Scenario, judge: Judge) -> Reply | None:
-    """The reply with the highest sum of scores; None where the judge has none, or fewer than two replies have stages."""
+    """The reply with the highest sum of scores; None where the judge has none, or fewer than two have stages."""
     marked = [reply for reply in replies if reply.marked and reply.answer_text]
     if len(marked) < 2:
         return None

@@ -62,11 +62,7 @@ class RewardStack:
             told = [(judge, 1.0)]
         else:
             told = [(build_judge(e.name, e.settings), float(e.weight)) for e in rewards.content.judges]
-        names = [judge.name for judge, _ in told]  # two judges of a kind are told apart by a number
-        self._judges = {
-            f"{judge.name}_{names[: i + 1].count(judge.name)}" if names.count(judge.name) > 1 else judge.name: (judge, weight)
-            for i, (judge, weight) in enumerate(told)
-        }
+        self._judges = dict(zip(_told_apart([judge.name for judge, _ in told]), told, strict=True))
         self._failures = {name: deque[bool](maxlen=WATCHED_CALLS) for name in self._judges}
 
     def score(
@@ -130,9 +126,7 @@ class RewardStack:
             outcome=reply.outcome(scenario),
         )
 
-    def _ask(
-        self, name: str, judge: Judge, weight: float, replies: Sequence[Reply], scenario: Scenario
-    ) -> Opinion:
+    def _ask(self, name: str, judge: Judge, weight: float, replies: Sequence[Reply], scenario: Scenario) -> Opinion:
         """The judge's verdicts on a group; a break-down is counted, and ends the run when there are too many."""
         try:
             verdicts: Sequence[Verdict] = judge.judge(replies, scenario)
@@ -155,3 +149,8 @@ class RewardStack:
                 f"{WATCHED_CALLS} are allowed (rewards.content.max_judge_failures). Last reason: {why}. "
                 "Mend the judge, then start the same command again: the run goes on from its last checkpoint."
             )
+
+
+def _told_apart(names: Sequence[str]) -> list[str]:
+    """The names, with a number where two judges are of one kind."""
+    return [f"{name}_{names[: i + 1].count(name)}" if names.count(name) > 1 else name for i, name in enumerate(names)]

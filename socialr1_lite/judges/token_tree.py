@@ -1,0 +1,97 @@
+"""Texts that begin alike, read once: a tree of tokens for a causal model [ours].
+
+All stages of all replies to a scenario begin with the same story, and stages of one reply with the same stages before
+them. In the tree a token that several texts share at the same place is one node, and a node sees its ancestors only.
+So each text gets the very score that it gets alone, at a fraction of the work.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+TREE_TOKENS = 1024  # nodes of one forward pass: attention grows with their square, and sharing is had by then
+
+
+@dataclass(frozen=True, slots=True)
+class TokenTree:
+    """Nodes in an order in which parents come first.
+
+    tokens, parents (-1 for a root), depths: one entry a node. leaves: the last node of each text, in the texts' order.
+    """
+
+    tokens: list[int]
+    parents: list[int]
+    depths: list[int]
+    leaves: list[int]
+
+
+def grow(texts: Sequence[Sequence[int]]) -> TokenTree:
+    """The tree of these texts; an empty text has no score, so none may be empty."""
+    tree, known = TokenTree([], [], [], []), dict[tuple[int, int], int]()
+    for text in texts:
+        node = -1
+        for depth, token in enumerate(text):
+            child = known.get((node, token))
+            if child is None:
+                child = known[node, token] = len(tree.tokens)
+                tree.tokens.append(token)
+                tree.parents.append(node)
+                tree.depths.append(depth)
+            node = child
+        if node < 0:
+            raise ValueError("a text without tokens has no place in the tree")
+        tree.leaves.append(node)
+    return tree
+
+
+def grouped(texts: Sequence[Sequence[int]], limit: int = TREE_TOKENS) -> Iterator[list[int]]:
+    """Indices of texts by tree, neighbours in the alphabet together, a tree of at most `limit` nodes.
+
+    A text that is longer than that has a tree of its own.
+    """
+    group: list[int] = []
+    nodes, last = 0, texts[0][:0] if texts else ()
+    for i in sorted(range(len(texts)), key=lambda i: list(texts[i])):
+        new = len(texts[i]) - _shared(last, texts[i])
+        if group and nodes + new > limit:
+            yield group
+            group, nodes, new = [], 0, len(texts[i])
+        group.append(i)
+        nodes, last = nodes + new, texts[i]
+    if group:
+        yield group
+
+
+def _shared(one: Sequence[int], other: Sequence[int]) -> int:
+    """Length of the common beginning."""
+    for n, (a, b) in enumerate(zip(one, other, strict=False)):
+        if a != b:
+            return n
+    return min(len(one), len(other))
+
+
+def tree_scores(classifier: Any, tree: TokenTree) -> Any:
+    """The scores (a float tensor, one a text) of a sequence classifier with one label, with their gradients if wanted.
+
+    classifier: a transformers model with a `score` head, or a PEFT model around one.
+    """
+    import torch
+
+    model = classifier.get_base_model() if hasattr(classifier, "get_base_model") else classifier
+    weight = next(model.base_model.parameters())
+    n = len(tree.tokens)
+    seen = torch.zeros((n, n), dtype=torch.bool)
+    for node, parent in enumerate(tree.parents):
+        if parent >= 0:
+            seen[node] = seen[parent]
+        seen[node, node] = True
+    mask = torch.zeros((n, n), dtype=weight.dtype).masked_fill_(~seen, torch.finfo(weight.dtype).min)
+    hidden = model.base_model(
+        input_ids=torch.tensor([tree.tokens], device=weight.device),
+        attention_mask=mask[None, None].to(weight.device),
+        position_ids=torch.tensor([tree.depths], device=weight.device),
+        use_cache=False,
+    ).last_hidden_state[0, tree.leaves]
+    return model.score(hidden.to(next(model.score.parameters()).dtype))[:, 0].float()
