@@ -1,15 +1,16 @@
 """Items a second of this project's evaluation against the plain ways, on the same prompts, in one run.
 
-    python benchmarks/evaluation.py --data DIR [--benchmark hi-tom] [--items 16] [--model smollm2-135m]
+    python benchmarks/evaluation.py --data DIR [--benchmark simpletom] [--items 24] [--model smollm2-135m]
 
 Three ways, greedy, the same prompts, the same limit of new tokens, the same weights and dtype:
 
-    batched       what `evaluate` does: left-padded batches of prompts of like length
-    one by one    a `transformers` generate loop, one prompt at a time
-    lm-eval       lm-evaluation-harness's `hf` model, if it is installed (pip install lm-eval), same batch size
+    one by one    a `transformers` generate loop over the stock model, one prompt at a time
+    batched       what `evaluate` does: left-padded batches of prompts of like length, and the policy's own sampling
+    lm-eval hf    lm-evaluation-harness's `hf` over the stock model, same batch size (pip install lm-eval)
 
-Each is warmed up on two prompts that do not count. Prints a table, and how many replies agree with the loop's
-(bfloat16 sums in another order may flip a near tie, so a few may differ).
+Each is warmed up on two prompts that do not count. Prints a table: items a second by the clock, and processor seconds,
+which tell the same story on a busy machine; and how many replies agree with the loop's (bfloat16 sums in another order
+may flip a near tie, so a few may differ).
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import argparse
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from socialr1_lite.benchmarks import BENCHMARKS
 from socialr1_lite.evaluation import asking
@@ -47,7 +48,15 @@ def batched(policy: Policy, size: int) -> Replies:
     return answer
 
 
-def one_by_one(policy: Policy) -> Replies:
+def stock_model(policy: Policy) -> Any:
+    """The policy's weights once more, as `transformers` loads them: without what the policy changed for speed."""
+    from transformers import AutoModelForCausalLM
+
+    told = policy.model.config
+    return AutoModelForCausalLM.from_pretrained(told._name_or_path, dtype=told.dtype).to(policy.device).eval()
+
+
+def one_by_one(policy: Policy, model: Any) -> Replies:
     """What one would write without thinking of speed."""
     import torch
 
@@ -55,9 +64,9 @@ def one_by_one(policy: Policy) -> Replies:
         out = []
         for prompt in asked:
             text = policy.prompt_text(prompt)
-            encoded = policy.tokenizer(text, return_tensors="pt", add_special_tokens=False).to(policy.model.device)
+            encoded = policy.tokenizer(text, return_tensors="pt", add_special_tokens=False).to(model.device)
             with torch.inference_mode():
-                ids = policy.model.generate(
+                ids = model.generate(
                     **encoded, max_new_tokens=tokens, do_sample=False, pad_token_id=policy.tokenizer.pad_token_id
                 )
             out.append(policy.tokenizer.decode(ids[0, encoded["input_ids"].shape[1] :], skip_special_tokens=True))
@@ -66,14 +75,14 @@ def one_by_one(policy: Policy) -> Replies:
     return answer
 
 
-def harness(policy: Policy, size: int) -> Replies | None:
+def harness(policy: Policy, stock: Any, size: int) -> Replies | None:
     """lm-evaluation-harness's `hf` model over the same weights; None where it is not installed."""
     try:
         from lm_eval.api.instance import Instance
         from lm_eval.models.huggingface import HFLM
     except ImportError:
         return None
-    model = HFLM(pretrained=policy.model, tokenizer=policy.tokenizer, batch_size=size, add_bos_token=False)
+    model = HFLM(pretrained=stock, tokenizer=policy.tokenizer, batch_size=size, add_bos_token=False)
 
     def answer(asked: list[Prompt], tokens: int) -> list[str]:
         how: dict[str, Any] = {"until": [], "max_gen_toks": tokens, "do_sample": False}
@@ -84,50 +93,64 @@ def harness(policy: Policy, size: int) -> Replies | None:
     return answer
 
 
-def timed(answer: Replies, asked: list[Prompt], tokens: int) -> tuple[float, list[str]]:
-    """Seconds for all prompts, after a warm-up, and the replies."""
+class Timed(NamedTuple):
+    """What a way took for all prompts, and its replies. processor: seconds over all cores."""
+
+    clock: float
+    processor: float
+    replies: list[str]
+
+
+def timed(answer: Replies, asked: list[Prompt], tokens: int) -> Timed:
+    """Measured after a warm-up."""
     answer(asked[:2], 4)
-    started = time.perf_counter()
+    clock, processor = time.perf_counter(), time.process_time()
     told = answer(asked, tokens)
-    return time.perf_counter() - started, told
+    return Timed(time.perf_counter() - clock, time.process_time() - processor, told)
+
+
+def row(name: str, told: Timed, loop: Timed) -> str:
+    """One line of the table."""
+    n = len(told.replies)
+    same = sum(a.strip() == b.strip() for a, b in zip(told.replies, loop.replies, strict=True))
+    return (
+        f"{name:12} {n / told.clock:8.2f} {told.clock:9.1f} {loop.clock / told.clock:7.2f} {told.processor:13.1f} "
+        f"{loop.processor / told.processor:7.2f}   {same} of {n}"
+    )
 
 
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--benchmark", default="hi-tom", choices=BENCHMARKS)
+    parser.add_argument("--benchmark", default="simpletom", choices=BENCHMARKS)
     parser.add_argument("--model", default="smollm2-135m")
-    parser.add_argument("--items", type=int, default=16)
-    parser.add_argument("--tokens", type=int, default=48)
+    parser.add_argument("--items", type=int, default=24)
+    parser.add_argument("--tokens", type=int, default=32)
     parser.add_argument("--batch-size", type=int, default=16)
     parser.add_argument("--prompt", default="sip", choices=asking.STYLES)
     told = parser.parse_args()
+    import torch
+
     policy = find(told.model, backend="transformers").load()
     asked = prompts(told.benchmark, told.data, told.items, told.prompt)
     texts = [policy.prompt_text(prompt) for prompt in asked]
     lengths = [len(ids) for ids in policy.tokenizer(texts, add_special_tokens=False)["input_ids"]]
     print(
         f"{len(texts)} prompts of {told.benchmark} ({min(lengths)} to {max(lengths)} tokens), up to {told.tokens} new "
-        f"tokens, {told.model} on {policy.device}, batches of {told.batch_size}"
+        f"tokens, {told.model} on {policy.device} ({torch.get_num_threads()} threads), batches of {told.batch_size}"
     )
-    ways = {
-        "one by one": one_by_one(policy),
-        "batched": batched(policy, told.batch_size),
-        "lm-eval hf": harness(policy, told.batch_size),
-    }
-    loop: tuple[float, list[str]] | None = None
-    for name, answer in ways.items():
-        if answer is None:
-            print(f"{name:12} not installed")
-            continue
-        seconds, replies = timed(answer, asked, told.tokens)
-        loop = loop or (seconds, replies)
-        same = sum(a.strip() == b.strip() for a, b in zip(replies, loop[1], strict=True))
-        print(
-            f"{name:12} {len(texts) / seconds:6.2f} items/s  {seconds:7.1f} s  x{loop[0] / seconds:.2f}  "
-            f"{same} of {len(texts)} replies as in the loop"
-        )
+    print(
+        f"{'':12} {'items/s':>8} {'seconds':>9} {'x loop':>7} {'processor s':>13} {'x loop':>7}   replies as the loop's"
+    )
+    stock = stock_model(policy)
+    loop = timed(one_by_one(policy, stock), asked, told.tokens)
+    print(row("one by one", loop, loop), flush=True)
+    print(row("batched", timed(batched(policy, told.batch_size), asked, told.tokens), loop), flush=True)
+    if other := harness(policy, stock, told.batch_size):
+        print(row("lm-eval hf", timed(other, asked, told.tokens), loop))
+    else:
+        print("lm-eval hf   not installed: pip install lm-eval")
 
 
 if __name__ == "__main__":
