@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
+import math
 import os
 import re
 import sys
@@ -23,6 +24,7 @@ from typing import Any
 
 from socialr1_lite.benchmarks import BENCHMARKS, Benchmark
 from socialr1_lite.benchmarks.base import Ask, Loaded, Scores
+from socialr1_lite.benchmarks.files import NothingThere
 from socialr1_lite.benchmarks.sotopia_episode import RANGES
 from socialr1_lite.endpoint import Endpoint, EndpointSettings, Request
 from socialr1_lite.errors import DataError, PolicyError, RecipeError, command
@@ -54,12 +56,12 @@ NAMES = {"hitom": "hi-tom", "tombenchhard": "tombench-hard"}  # other spellings 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Evaluate; returns 0. Raises SocialR1Error for what stops it."""
     told = _parser().parse_args(arguments)
+    if told.samples > 1 and told.temperature == 0:
+        raise RecipeError("--samples above 1 needs --temperature above 0: greedy replies are all the same")
     benchmarks = _benchmarks(told.benchmarks)
-    for benchmark in benchmarks:
-        if benchmark.name != "sotopia":
-            asking.check_style(benchmark, told.prompt or "sip")
     against = [reports.read(folder) for folder in told.against]
-    loaded = {benchmark.name: load(benchmark, told.data) for benchmark in benchmarks}
+    loaded = load_all(benchmarks, told)
+    benchmarks = [benchmark for benchmark in benchmarks if benchmark.name in loaded]
     for name, one in loaded.items():
         for note in one.notes:
             print(f"{name}: {note}", file=sys.stderr)
@@ -77,12 +79,44 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
+def load_all(benchmarks: Sequence[Benchmark], told: argparse.Namespace) -> dict[str, Loaded]:
+    """Every benchmark's rows. Of `--benchmarks all`, those that cannot be asked as wished are told and left out.
+
+    Raises DataError for a file that is wrong, and when --data holds nothing of any benchmark.
+    """
+    loaded, absent = {}, []
+    for benchmark in benchmarks:
+        try:
+            if benchmark.name != "sotopia":
+                asking.check_style(benchmark, told.prompt or "sip")
+            loaded[benchmark.name] = load(benchmark, told.data)
+            asking.check_items(benchmark, loaded[benchmark.name], _languages(told))
+        except NothingThere as wrong:
+            if told.benchmarks != "all":
+                raise
+            loaded.pop(benchmark.name, None)
+            absent.append(str(wrong))
+    for line in absent:
+        print(f"left out: {line}", file=sys.stderr)
+    if (
+        absent
+        and told.data is not None
+        and all(benchmark.generated for benchmark in benchmarks if benchmark.name in loaded)
+    ):
+        raise DataError(f"{told.data}: nothing of any benchmark there; name one to see where its files are")
+    return loaded
+
+
+def _languages(told: argparse.Namespace) -> tuple[str, ...]:
+    return ("en", "zh") if told.language == "all" else (told.language,)
+
+
 def load(benchmark: Benchmark, data: Path | None) -> Loaded:
     """The benchmark's rows from --data, or from its hub repository where it has one and --data was not given."""
     if data is not None or benchmark.generated:
         return benchmark.load(data or Path())
     if not benchmark.hub:
-        raise DataError(f"{benchmark.name}: name the folder of its official files with --data; {benchmark.source}")
+        raise NothingThere(f"{benchmark.name}: name the folder of its official files with --data; {benchmark.source}")
     return benchmark.load(_from_hub(benchmark))
 
 
@@ -94,7 +128,7 @@ def _from_hub(benchmark: Benchmark) -> Path:
         return Path(snapshot_download(benchmark.hub, repo_type="dataset"))
     except (HfHubHTTPError, LocalEntryNotFoundError, OSError, ValueError) as wrong:
         reason = (str(wrong).strip() or type(wrong).__name__).splitlines()[0]
-        raise DataError(
+        raise NothingThere(
             f"{benchmark.name}: {benchmark.hub} cannot be had from the hub ({reason}); "
             f"name the folder of its official files with --data; {benchmark.source}"
         ) from None
@@ -146,15 +180,13 @@ class Session:
             temperature = 0.0 if told.samples == 1 else SAMPLED_TEMPERATURE
             if benchmark.name == "sotopia":
                 temperature = EPISODE_TEMPERATURE
-        if told.samples > 1 and temperature == 0:
-            raise RecipeError("--samples above 1 needs --temperature above 0: greedy replies are all the same")
         return asking.Plan(
             style=style,
             sampling=Sampling(told.max_new_tokens or usual, temperature, told.top_p, told.top_k, told.seed),
             samples=told.samples,
             seed=told.seed,
             limit=told.limit,
-            languages=("en", "zh") if told.language == "all" else (told.language,),
+            languages=_languages(told),
             answer=recipe.prompt.answer,
             system=recipe.prompt.system if style == recipe.prompt.style else None,
             shortcuts=told.diagnose,
@@ -428,6 +460,17 @@ def _at_least(low: int) -> Any:
     return number
 
 
+def _number(low: float, high: float = math.inf) -> Any:
+    def number(text: str) -> float:
+        if not low <= (value := float(text)) <= high:  # not a number is in no range either
+            raise argparse.ArgumentTypeError(
+                f"must be from {low:g} to {high:g}" if high < math.inf else f"must be {low:g} or more"
+            )
+        return value
+
+    return number
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m socialr1_lite.evaluate",
@@ -456,8 +499,8 @@ def _parser() -> argparse.ArgumentParser:
     add("--language", choices=("en", "zh", "all"), default="en", help="of the bilingual benchmarks")
     add("--samples", type=_at_least(1), default=1, metavar="K", help="replies to each prompt")
     add("--seed", type=_at_least(0), default=0)
-    add("--temperature", type=float, help=f"default 0 (greedy), with --samples {SAMPLED_TEMPERATURE}")
-    add("--top-p", type=float, default=1.0)
+    add("--temperature", type=_number(0, 10), help=f"default 0 (greedy), with --samples {SAMPLED_TEMPERATURE}")
+    add("--top-p", type=_number(0.001, 1), default=1.0)
     add("--top-k", type=_at_least(0), default=0)
     add("--max-new-tokens", type=_at_least(1), metavar="N", help="of one reply; default by prompt, or the run's own")
     add("--batch-size", type=_at_least(1), default=16)
@@ -470,10 +513,10 @@ def _parser() -> argparse.ArgumentParser:
     served("--base-url", metavar="URL")
     served("--key-env", default="OPENAI_API_KEY", metavar="NAME", help="environment variable that holds the key")
     served("--concurrency", type=_at_least(1), default=8)
-    served("--timeout", type=float, default=120.0, metavar="S")
+    served("--timeout", type=_number(0.1), default=120.0, metavar="S")
     served("--retries", type=_at_least(0), default=5)
-    served("--price-in", type=float, default=0.0, metavar="P", help="for a million tokens")
-    served("--price-out", type=float, default=0.0, metavar="P")
+    served("--price-in", type=_number(0), default=0.0, metavar="P", help="for a million tokens")
+    served("--price-out", type=_number(0), default=0.0, metavar="P")
     served("--extra-body", default="{}", metavar="JSON", help="further fields of the request")
     served("--prefilled", action="store_true", help="its chat template opens the think block itself")
     served("--no-cache", action="store_true", help="do not keep replies in the user's cache folder")

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -157,12 +158,17 @@ def test_wrong_unreadable_and_cut_off_replies_are_counted_apart(
 def test_a_reply_that_never_came_is_wrong_even_where_the_authors_would_read_one(
     tmp_path: Path, speaker: Callable[[Speaker], Speaker]
 ) -> None:
-    speaker(Speaker(lambda _: "HTTP 500", finish="failed"))
+    class Failing(Speaker):
+        def generate(self, prompts: Sequence[Any], **sampling: Any) -> list[Generation]:
+            told = super().generate(prompts, **sampling)
+            return [replace(one, finish="stop" if at == 0 else "failed") for at, one in enumerate(told)]
+
+    speaker(Failing(lambda _: "HTTP 500"))
     told = run(tmp_path, "--benchmarks", "tombench", "--prompt", "official")["tombench"]
-    assert (told["failed"], told["unreadable"], told["truncated"]) == (15, 0, 0)
-    assert told["metrics"]["single_order_accuracy"]["value"] == 0.0
-    rows = list(read_traces(RunFolder.open(tmp_path)))
-    assert {row["outcome"] for row in rows} == {"unreadable"}
+    assert (told["failed"], told["unreadable"], told["truncated"]) == (14, 0, 0)
+    assert told["metrics"]["single_order_accuracy"]["value"] <= 1 / 15
+    rows = [row for row in read_traces(RunFolder.open(tmp_path)) if row["notes"]]
+    assert len(rows) == 14 and {row["outcome"] for row in rows} == {"unreadable"}
     assert rows[0]["notes"] == ["the endpoint gave no reply: HTTP 500"]
 
 
@@ -252,7 +258,7 @@ def test_languages_are_picked(tmp_path: Path, speaker: Callable[[Speaker], Speak
     speaker(Speaker(lambda _: ""))
     told = run(tmp_path, "--benchmarks", "tombench", "--language", "zh")["tombench"]
     assert list(told["groups"]["language"]) == ["zh"]
-    with pytest.raises(DataError, match="no items in zh"):
+    with pytest.raises(DataError, match="socialiqa: no rows in zh; --language names another"):
         run(tmp_path, "--benchmarks", "socialiqa", "--language", "zh")
 
 
@@ -424,6 +430,67 @@ def test_what_is_wrong_is_told_before_anything_is_loaded(arguments: list[str], w
 def test_data_without_a_folder_says_where_it_is(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="motivebench: name the folder of its official files with --data; http"):
         run(tmp_path, "--benchmarks", "motivebench", data=None)
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "why"),
+    [
+        ("--temperature", "-1", "from 0 to 10"),
+        ("--temperature", "nan", "from 0 to 10"),
+        ("--top-p", "3", "from 0.001 to 1"),
+        ("--timeout", "0", "0.1 or more"),
+        ("--price-in", "-2", "0 or more"),
+        ("--limit", "0", "1 or more"),
+    ],
+)
+def test_a_number_out_of_range_is_refused(
+    option: str, value: str, why: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as left:
+        evaluate.main(["some/model", "--benchmarks", "hi-tom", option, value])
+    assert left.value.code == 2
+    assert f"argument {option}: must be {why}" in capsys.readouterr().err
+
+
+def test_an_endpoint_that_never_answers_is_no_result(tmp_path: Path) -> None:
+    arguments = ["m", "--backend", "openai", "--base-url", "http://127.0.0.1:9/v1", "--retries", "0", "--no-cache"]
+    arguments += ["--benchmarks", "hi-tom", "--data", str(FIXTURES), "-o", str(tmp_path)]
+    with pytest.raises(PolicyError, match=r"hi-tom: none of \d+ requests got a reply: no connection"):
+        evaluate.main(arguments)
+    assert not (tmp_path / "evaluation" / "hi-tom.json").exists()
+
+
+def test_all_goes_on_without_what_is_not_there(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], speaker: Callable[[Speaker], Speaker]
+) -> None:
+    data = tmp_path / "data"
+    shutil.copytree(FIXTURES / "Hi-ToM", data / "Hi-ToM")
+    shutil.copytree(FIXTURES / "SocialIQA", data / "SocialIQA")
+    speaker(Speaker(lambda _: "A"))
+    arguments = ["some/model", "--benchmarks", "all", "--data", str(data), "--limit", "1", "-o", str(tmp_path / "out")]
+    assert evaluate.main([*arguments, "--prompt", "official"]) == 0
+    assert set(reports.read(tmp_path / "out").reports) == {"hi-tom"}
+    told = capsys.readouterr().err
+    assert "left out: socialiqa: its authors publish no prompt" in told
+    assert f"left out: {data}: no official ToMBench file there" in told
+
+
+def test_all_still_stops_at_a_file_that_is_wrong(tmp_path: Path) -> None:
+    shutil.copytree(FIXTURES / "Hi-ToM", tmp_path / "data")
+    (tmp_path / "data" / "EA.jsonl").write_text("{")
+    with pytest.raises(DataError, match=r"EA\.jsonl line 1: is not JSON"):
+        evaluate.main(["some/model", "--benchmarks", "all", "--data", str(tmp_path / "data")])
+
+
+def test_all_of_nothing_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="nothing of any benchmark there"):
+        evaluate.main(["some/model", "--benchmarks", "all", "--data", str(tmp_path)])
+
+
+def test_a_file_without_rows_is_refused_before_a_model_is_loaded(tmp_path: Path) -> None:
+    (tmp_path / "EA.jsonl").write_text("")
+    with pytest.raises(DataError, match="emobench: its files hold no rows"):
+        evaluate.main(["some/model", "--benchmarks", "emobench", "--data", str(tmp_path)])
 
 
 def test_a_folder_that_is_no_model_and_no_run_is_refused(tmp_path: Path) -> None:

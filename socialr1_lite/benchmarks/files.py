@@ -20,6 +20,10 @@ OWN_LETTER = r"^\s*{letter}\s*[.．、:：]\s*"  # noqa: RUF001 (full-width mark
 csv.field_size_limit(2**27)  # whole conversations in one cell
 
 
+class NothingThere(DataError):
+    """Nothing of a benchmark can be asked as wished: no file, no row, no prompt. `--benchmarks all` goes on without."""
+
+
 @dataclass(frozen=True, slots=True)
 class Row:
     """One row and where it stands ("EA.jsonl line 3"), with readers that say so when something is wrong."""
@@ -126,7 +130,7 @@ def official_files(folder: Path, title: str, patterns: Sequence[str], source: st
     found = {path for pattern in patterns for path in root.rglob(pattern) if path.is_file()}
     if not found:
         looked = ", ".join(patterns[:4]) + (", …" if len(patterns) > 4 else "")
-        raise DataError(f"{root}: no official {title} file there (looked for {looked}); they are at {source}")
+        raise NothingThere(f"{root}: no official {title} file there (looked for {looked}); they are at {source}")
     return sorted(found)
 
 
@@ -158,13 +162,16 @@ def read_json_rows(path: Path) -> tuple[list[Row], str]:
     return [as_row(f"{path.name} entry {at}", one) for at, one in enumerate(value)], digest
 
 
-def read_jsonl(path: Path) -> tuple[list[Row], str]:
-    """One object a line (blank lines skipped) and the file's sha256. NaN literals are read as NaN."""
+def read_jsonl(path: Path, name: str = "") -> tuple[list[Row], str]:
+    """One object a line (blank lines skipped) and the file's sha256. NaN literals are read as NaN.
+
+    name: what messages call the file, where its own name is not the only one of its kind.
+    """
     text, digest = content(path)
     rows = []
     for number, line in enumerate(text.split("\n"), start=1):
         if line.strip():
-            where = f"{path.name} line {number}"
+            where = f"{name or path.name} line {number}"
             try:
                 rows.append(as_row(where, json.loads(line)))
             except ValueError as wrong:

@@ -46,8 +46,9 @@ def load(folder: Path) -> Loaded:
     items, files, found = [], [], dict.fromkeys(CONFIGS, 0)
     for path in official_files(folder, TITLE, [f"{config}/*.jsonl" for config in CONFIGS], SOURCE):
         config = path.parent.name
-        rows, digest = read_jsonl(path)
-        files.append(SourceFile(f"{config}/{path.name}", digest, len(rows)))
+        name = f"{config}/{path.name}"  # the three files are all called test.jsonl
+        rows, digest = read_jsonl(path, name)
+        files.append(SourceFile(name, digest, len(rows)))
         items += [_item(row, CONFIGS[config]) for row in rows]
         found[config] += len(rows)
     return Loaded(

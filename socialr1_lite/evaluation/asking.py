@@ -11,7 +11,8 @@ from typing import Any
 
 from socialr1_lite import sip
 from socialr1_lite.benchmarks.base import Answer, Ask, Benchmark, Item, Loaded, Reading, Scores, Tally, Unit, answers_to
-from socialr1_lite.errors import DataError
+from socialr1_lite.benchmarks.files import NothingThere
+from socialr1_lite.errors import PolicyError
 from socialr1_lite.evaluation import shortcuts
 from socialr1_lite.evaluation.answering import Answerer, ReplyStore, Sampling, Told, ask_all
 from socialr1_lite.progress import clock
@@ -69,24 +70,31 @@ class Asked:
 
 
 def check_style(benchmark: Benchmark, style: str) -> None:
-    """Refuse the authors' prompt where they published none. Raises DataError saying what to use."""
+    """Refuse the authors' prompt where they published none. Raises NothingThere saying what to use."""
     if style in OFFICIAL and benchmark.prompt is None:
-        raise DataError(f"{benchmark.name}: its authors publish no prompt; use --prompt {', '.join(sip.STYLES)} for it")
+        raise NothingThere(
+            f"{benchmark.name}: its authors publish no prompt; use --prompt {', '.join(sip.STYLES)} for it"
+        )
     if style == "official-cot" and not benchmark.official_cot:
-        raise DataError(
+        raise NothingThere(
             f"{benchmark.name}: its authors' step-by-step form takes two calls; use --prompt official or cot"
         )
+
+
+def check_items(benchmark: Benchmark, loaded: Loaded, languages: Sequence[str]) -> None:
+    """Refuse files that hold nothing in these languages. Raises NothingThere."""
+    if not loaded.items:
+        raise NothingThere(f"{benchmark.name}: its files hold no rows")
+    if not any(item.label("language") in ("", *languages) for item in loaded.items):
+        raise NothingThere(f"{benchmark.name}: no rows in {' or '.join(languages)}; --language names another")
 
 
 def pick(loaded: Loaded, plan: Plan) -> tuple[Item, ...]:
     """The items of the wanted languages; of a limit, a sample drawn by seed that keeps together what scores together.
 
     Whole joint groups are taken until the limit is reached, so that a few more items than asked may come.
-    Raises DataError when nothing is left.
     """
     items = [item for item in loaded.items if item.label("language") in ("", *plan.languages)]
-    if not items:
-        raise DataError(f"no items in {' or '.join(plan.languages)}; --language names another")
     if plan.limit is None or plan.limit >= len(items):
         return tuple(items)
     groups: dict[str, list[Item]] = {}
@@ -145,6 +153,8 @@ def _round(
     sampling = replace(plan.sampling, seed=plan.sampling.seed + sample)
     total = len(asks) * plan.samples
     replies = ask_all(answerer, prompts, sampling, store, lambda done: say(sample * len(asks) + done, total))
+    if replies and all(told.finish == "failed" for told in replies):
+        raise PolicyError(f"{benchmark.name}: none of {len(replies)} requests got a reply: {replies[0].text}")
     for ask, prompt, told in zip(asks, prompts, replies, strict=True):
         yield ask, sample, prompt, told, _answers(benchmark, ask, plan, sample, told)
 
@@ -210,7 +220,7 @@ def reasoning_tallies(asked: Asked, plan: Plan) -> dict[str, Tally]:
             if (contrary := shortcuts.contradicts(reply, ask.scenario)) is not None:
                 contradictions.append((answers[0], float(contrary)))
     return {
-        "first option mentioned at (0 start, 1 never)": _tally(mentions),
+        "first option mentioned at (0 start, 1 never)": replace(_tally(mentions), proportion=False),
         "answer contradicts its last stage": _tally(contradictions),
     }
 
