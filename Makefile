@@ -3,6 +3,7 @@
 # make setup   only the set-up: .venv with everything in it; does nothing when nothing changed
 # make viewer  set up, then look at the runs in a browser
 # make lint    ruff and mypy
+# make gpu-check   set up, then train a few steps here and compare with the plan; writes gpu-check.json
 # make doctor  what this machine can do, and the line to type for each missing thing
 
 PYTHON ?= python3
@@ -19,7 +20,7 @@ REQUIREMENTS := requirements.txt requirements-nodeps.txt pyproject.toml
 # Without an NVIDIA GPU this release installs as a CPU build; an open range would fetch several gigabytes of CUDA.
 CPU_TORCH := torch==2.13.0
 
-.PHONY: setup train test test-all lint viewer doctor clean
+.PHONY: setup train test test-all lint viewer doctor gpu-check clean
 
 setup: $(STAMP)
 
@@ -53,6 +54,9 @@ viewer: setup
 
 doctor: setup
 	$(BIN)/python -m socialr1_lite.doctor
+
+gpu-check: setup
+	$(BIN)/python -m socialr1_lite.doctor --gpu-check
 
 clean:
 	rm -rf $(VENV) artifacts build dist ./*.egg-info .pytest_cache .mypy_cache .ruff_cache unsloth_compiled_cache

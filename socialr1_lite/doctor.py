@@ -1,6 +1,7 @@
 """What this machine can do, what is missing, and the line to type for it.
 
     python -m socialr1_lite.doctor [--json] [--quick]
+    python -m socialr1_lite.doctor --gpu-check [--out gpu-check.json]     a few real steps, see socialr1_lite.gpu_check
 
 Exit status 0 when training can work here, 2 when something must be mended first. It runs on a bare Python too:
 the heavy libraries are tried in processes of their own, so that one that crashes on import is a finding;
@@ -420,7 +421,16 @@ def main() -> int:
     parser = argparse.ArgumentParser("python -m socialr1_lite.doctor", description=DESCRIPTION)
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of lines")
     parser.add_argument("--quick", action="store_true", help="do not try the backend and 4-bit (under a second)")
-    given = parser.parse_args()
+    parser.add_argument(
+        "--gpu-check", action="store_true", help="train a few steps and compare with the plan (under ten minutes)"
+    )
+    given, others = parser.parse_known_args()
+    if given.gpu_check:
+        from socialr1_lite.gpu_check.__main__ import main as gpu_check
+
+        return gpu_check(others)
+    if others:
+        parser.error(f"unrecognized arguments: {' '.join(others)}")
     findings, backend = examine(quick=given.quick)
     ready = all(finding.state != "mend" for finding in findings)
     if given.json:

@@ -45,13 +45,15 @@ ROWS = (
     # 5: the acts, with the parts that several of them share
     {"progress", "rollout"},
     {"preflight", "heldout", "train_sft", "train_grpo", "evaluation", "plan"},
-    {"train", "train_judge", "evaluate", "score", "export", "doctor", "viewer", "judges.__main__"},
+    {"train", "train_judge", "evaluate", "score", "export", "viewer", "judges.__main__"},
+    {"gpu_check"},
+    {"doctor"},
 )
 ROW = {room: number for number, row in enumerate(ROWS) for room in row}
 
 HEAVY = {
     *("unsloth", "unsloth_zoo", "trl", "transformers", "peft", "torch", "bitsandbytes", "accelerate"),
-    *("vllm", "datasets", "gradio", "llama_cpp", "tensorboard", "trackio", "matplotlib", "pandas"),
+    *("vllm", "datasets", "gradio", "llama_cpp", "xllamacpp", "tensorboard", "trackio", "matplotlib", "pandas"),
 }
 # Rooms whose code never touches a heavy library, not even inside a function.
 WITHOUT_HEAVY = {

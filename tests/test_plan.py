@@ -400,6 +400,15 @@ def test_the_command_marks_the_largest_part_and_tells_by_its_status_whether_it_f
     assert "DOES NOT FIT" in shown and "to make it fit:" in shown and "GPU hours at 2 each" in shown
 
 
+def test_on_a_cpu_the_moments_add_up_and_no_time_is_promised(capsys, monkeypatch):
+    monkeypatch.setattr("socialr1_lite.plan.hardware.memory_to_give", lambda: 64 * GIB)
+    assert main([str(FOLDER / "cpu_smollm2.yaml"), "--gpu", "cpu"]) == 0
+    shown = capsys.readouterr().out
+    assert "nothing is predicted for a CPU" in shown and " h at least" not in shown
+    told = memory(Recipe(), ARCHITECTURES["smollm2-135m"], a_cpu(GIB, bfloat16=True))
+    assert told.peak == pytest.approx(sum(part.bytes for part in told.parts) * 1.05)
+
+
 def test_without_a_card_there_is_a_line_for_each(capsys):
     assert main([str(FOLDER / "4b_a100.yaml")]) == 0
     lines = capsys.readouterr().out.splitlines()
@@ -410,3 +419,19 @@ def test_without_a_card_there_is_a_line_for_each(capsys):
 def test_an_unknown_card_is_refused():
     with pytest.raises(RecipeError, match="--gpu b300: not known here; known: t4"):
         main([str(FOLDER / "4b_a100.yaml"), "--gpu", "b300"])
+
+
+# --- what is written down
+
+
+@pytest.mark.parametrize("path", [p for p in RECIPES if p.stem != "cpu_smollm2"], ids=lambda path: path.stem)
+def test_headers_and_the_table_of_the_docs_tell_what_is_predicted_now(path):
+    plan = make_plan(load_recipe(path), meant(path))
+    needed = f"{plan.memory.peak / GIB:.1f} of {plan.gpu.usable / GIB:.1f}"
+    hours = f"{plan.recipe.grpo.max_steps * plan.step_s / 3600:.1f}"
+    header = path.read_text(encoding="utf-8").split("\n\n")[0]
+    assert f"# Expected memory: {needed} usable GiB" in header
+    assert f"# Expected hours: at least {hours} of GRPO" in header
+    assert "# Run on a GPU: no." in header
+    row = next(one for one in (FOLDER.parent / "docs" / "scale.md").read_text().splitlines() if f"`{path.stem}`" in one)
+    assert f"| {needed} |" in row and f"| {hours} |" in row

@@ -19,25 +19,36 @@ def table(plan: Plan) -> Iterator[str]:
     """The plan in lines: memory by parts, the largest marked; time by parts; tokens."""
     told, gpu = plan.memory, plan.gpu
     model, count = plan.architecture, plan.recipe.processes
-    yield f"{model.name} ({model.parameters:,} parameters) on {count} x {gpu.name}" + ("; each:" if count > 1 else "")
+    yield f"{model.name} ({model.parameters:,} parameters) on " + (
+        f"{count} x {gpu.name}; each:" if count > 1 else gpu.name
+    )
     yield ""
     yield f"  {'memory':<22}{'GiB':>7}  when"
     for part in told.parts:
         mark = "  <- the largest" if part is told.largest else ""
         yield f"  {part.name:<22}{part.bytes / GIB:>7.2f}  {part.when:<9} {part.why}{mark}"
     verdict = "fits" if plan.fits else "DOES NOT FIT"
-    yield f"  {'peak, while ' + told.moment:<22}{told.peak / GIB:>7.2f}  of {gpu.usable / GIB:.2f} usable: {verdict}"
+    peak = "peak" if told.kept else f"peak, while {told.moment}"
+    yield f"  {peak:<22}{told.peak / GIB:>7.2f}  of {gpu.usable / GIB:.2f} usable: {verdict}"
     yield ""
-    yield f"  {'time of a step':<22}{'s':>7}  at least (roofline)"
-    for phase in plan.phases:
-        yield f"  {phase.name:<22}{phase.seconds:>7.2f}  by {phase.bound}: {phase.why}"
-    yield f"  {'all':<22}{plan.step_s:>7.2f}  and the reward, which is not predicted (time/reward_s in metrics.jsonl)"
+    yield from times(plan)
     yield ""
     steps = plan.recipe.grpo.max_steps
     yield (
         f"  {step_tokens(plan.recipe):,} sampled tokens a step at most; {run_tokens(plan.recipe):,} trained tokens in "
-        f"{steps} steps; {steps * plan.step_s / 3600:.2f} h at least"
+        f"{steps} steps" + (f"; {steps * plan.step_s / 3600:.2f} h at least" if plan.phases else "")
     )
+
+
+def times(plan: Plan) -> Iterator[str]:
+    """A step by parts; of a CPU nothing is known that could bound it."""
+    if not plan.phases:
+        yield "  time: nothing is predicted for a CPU"
+        return
+    yield f"  {'time of a step':<22}{'s':>7}  at least (roofline)"
+    for phase in plan.phases:
+        yield f"  {phase.name:<22}{phase.seconds:>7.2f}  by {phase.bound}: {phase.why}"
+    yield f"  {'all':<22}{plan.step_s:>7.2f}  and the reward, which is not predicted (time/reward_s in metrics.jsonl)"
 
 
 def survey(plans: Sequence[Plan]) -> Iterator[str]:
@@ -72,7 +83,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m socialr1_lite.plan", description="Will it fit, and how long.")
     parser.add_argument("recipe", help="a YAML file, such as recipes/colab_t4_qwen3_4b.yaml")
     parser.add_argument("overrides", nargs="*", metavar="key=value", help="settings that come after the recipe's own")
-    parser.add_argument("--gpu", metavar="NAME", help=f"one of {', '.join(GPUS)} (default: a line for each)")
+    parser.add_argument(
+        "--gpu",
+        metavar="NAME",
+        help=f"one of {', '.join(GPUS)}, or cpu: this computer without one (default: a line for each)",
+    )
     parser.add_argument("--fit", action="store_true", help="propose the cheapest changes that fit, as overrides")
     parser.add_argument("--config", type=Path, metavar="FILE", help="the model's config.json, for one not known here")
     parser.add_argument("--price", type=float, metavar="N", help="your price of one GPU hour, for the least cost")

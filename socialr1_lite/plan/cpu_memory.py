@@ -1,8 +1,8 @@
 """Memory of one training process on a CPU by parts, compared with measurements by benchmarks/plan.py.
 
-Nothing pages the model in and out here: what counts is the peak of the resident memory that the operating system
-reports. Sampling holds a second set of the adapted weights (`cpu_sampling.folded_adapter`), training holds the
-activations, and each is given back before the other begins.
+What counts is the peak of the resident memory that the operating system reports. Sampling holds a second set of the
+adapted weights (`cpu_sampling.folded_adapter`), training holds the activations; they take turns, but the C library
+keeps what was freed in blocks that the next turn's tensors do not fit into, so the turns add up.
 """
 
 from __future__ import annotations
@@ -25,8 +25,9 @@ from socialr1_lite.plan.parts import (
 from socialr1_lite.recipe import Recipe
 
 MIB = 2**20
-# Resident after importing torch, transformers, TRL, PEFT and (unless backend: transformers) Unsloth: measured.
-LIBRARIES = {"unsloth": 618 * MIB, "transformers": 560 * MIB}
+# Resident before the first training step of a model of no size: measured, 616 MiB after importing torch, transformers,
+# TRL, PEFT and Unsloth (612 without Unsloth), 687 with what generating and the trainer load on first use.
+LIBRARIES = 687 * MIB
 # unsloth_zoo/cpu/ops.py, cpu_chunked_log_probs: so many logits at a time.
 UNSLOTH_LOGITS = 16 * MIB
 # policy.PlainLogProbs.ROWS
@@ -45,15 +46,15 @@ def cpu_memory(recipe: Recipe, architecture: Architecture, device: Device) -> Me
             *_sampling(recipe, architecture, size),
         ),
         SLACK,
+        kept=True,
     )
 
 
 def _always(recipe: Recipe, a: Architecture, size: int) -> list[Part]:
     lora = recipe.model.lora
     adapter = a.lora_parameters(lora.r, lora.targets)
-    backend = "transformers" if recipe.model.backend == "transformers" else "unsloth"
     return [
-        Part("libraries", LIBRARIES[backend], "always", f"Python, torch, TRL ({backend} backend)"),
+        Part("libraries", LIBRARIES, "always", "Python, torch, transformers, TRL"),
         Part("weights", weight_bytes(recipe, a, size), "always", f"{a.parameters / 1e9:.2f} x 10^9 parameters"),
         Part("adapter", adapter * FULL, "always", f"LoRA r {lora.r}, 32 bits"),
         Part("gradients", adapter * FULL, "always", "of the adapter"),
@@ -69,13 +70,18 @@ def _loading(recipe: Recipe, a: Architecture, size: int) -> list[Part]:
 
 def _training(recipe: Recipe, a: Architecture, size: int) -> list[Part]:
     tokens, lora = trained_at_once(recipe) * longest(recipe), recipe.model.lora
-    layer = tokens * activation_bytes_per_token(a, lora.r, size)
+    layer = tokens * activation_bytes_per_token(a, lora.r, size, padded=longest(recipe))
     if size == HALF:  # autocast keeps a 16-bit copy of the adapter with each layer
         layer += a.lora_parameters(lora.r, lora.targets) / a.layers * HALF
     kept, why = layer * a.layers, "every layer, no gradient checkpointing"
     if recipe.model.gradient_checkpointing:
         kept, why = tokens * a.layers * a.hidden * size + layer, "each layer's input, and one layer recomputed"
-    return [Part("activations", kept, "training", why), _logits(recipe, a, size)]
+    mask = 2 * tokens * longest(recipe)  # of booleans, and a copy while it is made
+    return [
+        Part("activations", kept, "training", why),
+        _logits(recipe, a, size),
+        Part("attention mask", mask, "training", "who sees whom, for padded prompts"),
+    ]
 
 
 def _logits(recipe: Recipe, a: Architecture, size: int) -> Part:

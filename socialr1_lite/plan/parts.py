@@ -38,10 +38,14 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """All parts of one process. slack: of all of them, for what the allocator cannot reuse."""
+    """All parts of one process. slack: of all of them, for what the allocator cannot reuse.
+
+    kept: what one moment took is not there for the next; then all moments add up.
+    """
 
     parts: tuple[Part, ...]
     slack: float = SLACK
+    kept: bool = False
 
     def total(self, *when: When) -> float:
         """Bytes of the parts that these moments need."""
@@ -53,14 +57,15 @@ class Memory:
         return max(MOMENTS, key=lambda when: self.total(when))
 
     @property
-    def peak(self) -> float:
-        """Bytes at the worst moment, slack included."""
-        return (self.total("always", self.moment)) * (1 + self.slack)
-
-    @property
     def at_peak(self) -> tuple[Part, ...]:
         """The parts that are there at the worst moment."""
-        return tuple(part for part in self.parts if part.when in ("always", self.moment))
+        turns = MOMENTS if self.kept else (self.moment,)
+        return tuple(part for part in self.parts if part.when in ("always", *turns))
+
+    @property
+    def peak(self) -> float:
+        """Bytes at the worst moment, slack included."""
+        return sum(part.bytes for part in self.at_peak) * (1 + self.slack)
 
     @property
     def largest(self) -> Part:
@@ -109,17 +114,22 @@ def most_sampled_at_once(recipe: Recipe) -> int:
     return max(own, first_look, min(batch, recipe.evaluation.items))
 
 
-def activation_bytes_per_token(architecture: Architecture, r: int, size: int = HALF) -> int:
+def activation_bytes_per_token(architecture: Architecture, r: int, size: int = HALF, padded: int = 0) -> int:
     """What one decoder layer keeps for its backward pass, a token; tests/test_plan.py counts what autograd keeps.
 
-    size: of a number in matrix products. In that type: both norms' inner values and outputs (4 hidden); queries, keys
-    and values as attention takes them; the attention's output, twice (as it came and as the next layer takes it); what
-    o_proj's LoRA takes; gate, up, the activated gate and their product; a row of r for each LoRA. In 32 bits: both
-    norms' inputs, as RMSNorm computes in that type, and the attention's sums. No score matrix is kept (SDPA, flash).
+    size: of a number in matrix products. padded: tokens of a sequence, where attention is given a mask for padding;
+    SDPA then keeps that mask with each layer, and keys and values repeated for every head.
+
+    In the type of matrix products: both norms' inner values and outputs (4 hidden); queries, keys and values as
+    attention takes them; the attention's output, twice (as it came and as the next layer takes it); what o_proj's LoRA
+    takes; gate, up, the activated gate and their product; a row of r for each LoRA. In 32 bits: both norms' inputs, as
+    RMSNorm computes in that type, and the attention's sums. No score matrix is kept (SDPA, flash).
     """
     a = architecture
     inner = 5 * a.hidden + 3 * a.queries + 2 * a.keys + 4 * a.mlp + len(PROJECTIONS) * r
     own = 2 * a.hidden  # of the norms, in 32 bits
+    if padded:
+        inner += padded + 2 * (a.queries - a.keys)
     if a.head_norms:  # each head's input in 32 bits, and its inner values
         inner += a.queries + a.keys
         own += a.queries + a.keys

@@ -1,0 +1,74 @@
+"""A model of a published size with random weights and a tokenizer that fits it, made without a network."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from socialr1_lite.errors import command
+from socialr1_lite.plan.architectures import Architecture, find_architecture
+
+
+def make_random_model(folder: Path, architecture: Architecture, *, seed: int = 0) -> Path:
+    """Write config, weights in bfloat16 and a tokenizer into the folder, and return it.
+
+    The tokenizer is the embedded model's, its vocabulary filled up with words that no text contains, so that whatever
+    a random model samples can be decoded. Made on the GPU where there is one: a large model takes minutes on a CPU.
+    """
+    import torch
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    end = _write_tokenizer(folder, architecture.vocabulary)
+    config = AutoConfig.for_model(
+        "qwen3" if architecture.head_norms else "llama",
+        vocab_size=architecture.vocabulary,
+        hidden_size=architecture.hidden,
+        num_hidden_layers=architecture.layers,
+        num_attention_heads=architecture.heads,
+        num_key_value_heads=architecture.kv_heads,
+        head_dim=architecture.head_width,
+        intermediate_size=architecture.mlp,
+        tie_word_embeddings=architecture.tied,
+        max_position_embeddings=40960,
+        eos_token_id=end,
+        pad_token_id=end,
+        bos_token_id=None,
+    )
+    torch.manual_seed(seed)
+    with torch.device("cuda" if torch.cuda.is_available() else "cpu"):
+        model = AutoModelForCausalLM.from_config(config, dtype=torch.bfloat16)
+    model.generation_config.eos_token_id = end
+    model.save_pretrained(folder)
+    return folder
+
+
+def _write_tokenizer(folder: Path, words: int) -> int:
+    """The embedded model's tokenizer with that many words; returns the id of its end token."""
+    from transformers import AutoTokenizer
+
+    from socialr1_lite.embedded import embedded_model
+
+    tokenizer = AutoTokenizer.from_pretrained(embedded_model())
+    tokenizer.save_pretrained(folder)
+    file = folder / "tokenizer.json"
+    told = json.loads(file.read_text(encoding="utf-8"))
+    known = told["model"]["vocab"]
+    first = max([*known.values(), *(one["id"] for one in told["added_tokens"])]) + 1
+    if first > words:
+        raise ValueError(f"the tokenizer has {first:,} words and the model only {words:,}")
+    known |= {f"<|unused_{place}|>": place for place in range(first, words)}
+    file.write_text(json.dumps(told, ensure_ascii=False), encoding="utf-8")
+    return int(tokenizer.eos_token_id)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The command line: an architecture's name and a folder."""
+    name, folder = sys.argv[1:] if argv is None else argv
+    make_random_model(Path(folder), find_architecture(name))
+    return 0
+
+
+if __name__ == "__main__":
+    command(main)

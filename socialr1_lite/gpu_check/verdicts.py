@@ -1,0 +1,116 @@
+"""What a trial's run folder says, row by row: pass, fail or skipped, and the figures."""
+
+from __future__ import annotations
+
+import itertools
+import statistics
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+
+from socialr1_lite.gpu_check.trials import Trial, architecture_of
+from socialr1_lite.plan import memory, phases
+from socialr1_lite.plan.hardware import GIB, Device
+from socialr1_lite.recipe import Recipe
+from socialr1_lite.runlog import RunFolder, read_metrics, read_traces
+
+Verdict = Literal["pass", "fail", "skipped"]
+
+CLOSE = 0.2  # a peak within this share of the prediction confirms it
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line of the table. figures: for the file that is sent back."""
+
+    trial: str
+    what: str
+    verdict: Verdict
+    told: str
+    figures: dict[str, float]
+
+
+def verdicts(trial: Trial, recipe: Recipe, run: RunFolder, told: dict[str, Any], device: Device) -> Iterator[Row]:
+    """All rows of a trial that ran to its end. recipe: with the longest prompt that was really asked."""
+    for what, (verdict, words, figures) in {
+        "trained": trained(recipe, run),
+        "memory": memory_as_planned(recipe, trial, told, device),
+        "step time": time_as_planned(recipe, trial, run, device),
+        "effective settings": settings_as_written(run),
+        "traces": traces_agree(recipe, run),
+    }.items():
+        yield Row(trial.name, what, verdict, words, figures)
+
+
+Judgement = tuple[Verdict, str, dict[str, float]]
+
+
+def trained(recipe: Recipe, run: RunFolder) -> Judgement:
+    """All steps were made, the gradients were not all zero, the adapter is there."""
+    rows = list(read_metrics(run))
+    moved = sum(row.get("grad_norm", 0) > 0 for row in rows)
+    whole = run.completed and (run.adapter / "adapter_model.safetensors").is_file()
+    verdict: Verdict = "pass" if whole and len(rows) == recipe.grpo.max_steps and moved else "fail"
+    return verdict, f"{len(rows)} of {recipe.grpo.max_steps} steps, {moved} with a gradient", {"steps": len(rows)}
+
+
+def memory_as_planned(recipe: Recipe, trial: Trial, told: dict[str, Any], device: Device) -> Judgement:
+    """The measured peak against the predicted one."""
+    predicted, measured = memory(recipe, architecture_of(trial), device).peak, float(told["peak_bytes"])
+    ratio = predicted / measured
+    verdict: Verdict = "pass" if abs(ratio - 1) <= CLOSE else "fail"
+    words = f"{measured / GIB:.2f} GiB measured, {predicted / GIB:.2f} predicted (ratio {ratio:.2f})"
+    return verdict, words, {"measured_bytes": measured, "predicted_bytes": predicted}
+
+
+def time_as_planned(recipe: Recipe, trial: Trial, run: RunFolder, device: Device) -> Judgement:
+    """The measured step against the bound that cannot be beaten; a launch's first step warms up and does not count."""
+    measured = step_seconds([row["elapsed_s"] for row in read_metrics(run)])
+    figures = {"measured_s": measured}
+    if device.cpu:
+        return "skipped", f"{measured:.1f} s a step; nothing is predicted for a CPU", figures
+    bound = sum(phase.seconds for phase in phases(recipe, architecture_of(trial), device))
+    verdict: Verdict = "pass" if measured >= bound else "fail"
+    words = f"{measured:.1f} s a step, at least {bound:.2f} predicted ({measured / bound:.1f} times that)"
+    return verdict, words, figures | {"bound_s": bound}
+
+
+def step_seconds(elapsed: Sequence[float]) -> float:
+    """The median step, from the seconds since each launch at which a step was over; a resume starts them again."""
+    steps = [later - sooner for sooner, later in itertools.pairwise(elapsed) if later > sooner]
+    return statistics.median(steps) if steps else 0.0
+
+
+def settings_as_written(run: RunFolder) -> Judgement:
+    """What TRL and Unsloth made of the recipe, as effective.yaml has it."""
+    differences = yaml.safe_load(run.effective.read_text(encoding="utf-8"))["differences"]
+    if not differences:
+        return "pass", "as the recipe says", {}
+    told = "; ".join(f"{name}: {one['effective']!r} instead of {one['recipe']!r}" for name, one in differences.items())
+    return "fail", told, {}
+
+
+def traces_agree(recipe: Recipe, run: RunFolder) -> Judgement:
+    """Every completion is there once, and `score` computes the totals that were logged."""
+    seen = Counter((row["group"], row["index"]) for row in read_traces(run) if row["phase"] == "train")
+    expected = recipe.grpo.max_steps * recipe.completions_per_step
+    command = [sys.executable, "-m", "socialr1_lite.score", str(run.path), "-o", str(run.path / "scored.jsonl")]
+    scored = subprocess.run(command, capture_output=True, text=True, check=False)
+    once = len(seen) == expected == sum(seen.values())
+    verdict: Verdict = "pass" if once and scored.returncode == 0 else "fail"
+    words = f"{sum(seen.values())} of {expected} completions; scored again: "
+    words += "equal" if scored.returncode == 0 else (scored.stderr.strip().splitlines() or ["differs"])[-1]
+    return verdict, words, {"completions": sum(seen.values())}
+
+
+def scratch(folder: Path, name: str) -> Path:
+    """A folder for the trial of that name."""
+    plain = "".join(letter if letter.isalnum() else "-" for letter in name)
+    (folder / plain).mkdir(parents=True, exist_ok=True)
+    return folder / plain

@@ -1,0 +1,211 @@
+"""The check for the first person with a GPU, as far as a CPU and a tiny model can tell."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+
+from socialr1_lite import doctor
+from socialr1_lite.gpu_check import trials as made
+from socialr1_lite.gpu_check.__main__ import check, line, main, table
+from socialr1_lite.gpu_check.trials import Trial, no_room, random_weights, small, trials
+from socialr1_lite.gpu_check.verdicts import (
+    CLOSE,
+    Row,
+    memory_as_planned,
+    settings_as_written,
+    step_seconds,
+    time_as_planned,
+    traces_agree,
+    trained,
+)
+from socialr1_lite.plan import phases
+from socialr1_lite.plan.architectures import ARCHITECTURES
+from socialr1_lite.plan.hardware import GIB, a_cpu, find_gpu
+from socialr1_lite.plan.memory import memory
+from socialr1_lite.runlog import MetricsWriter, RunFolder
+
+CPU = a_cpu(64 * GIB, bfloat16=True)
+T4, A100 = find_gpu("t4"), find_gpu("a100-80")
+
+
+def named(monkeypatch: pytest.MonkeyPatch, *packages: str) -> None:
+    monkeypatch.setattr(made.importlib.util, "find_spec", lambda name: name if name in packages else None)
+
+
+def test_without_a_gpu_only_the_first_trial_is_done_and_the_others_say_why(tmp_path: Path) -> None:
+    told = list(trials(CPU, tmp_path))
+    assert [trial.skipped for trial in told] == ["", *["no GPU"] * 4]
+    assert told[0].interrupted and told[0].recipe.model.load_in_4bit
+
+
+def test_with_a_gpu_all_are_done_where_vllm_is_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    named(monkeypatch, "unsloth", "vllm")
+    monkeypatch.setattr(made, "no_room", lambda *_: "")
+    told = list(trials(A100, tmp_path))
+    assert len(told) == 5 and not any(trial.skipped for trial in told)
+    assert [trial.recipe.model.fast_inference for trial in told] == [False, False, True, False, True]
+    named(monkeypatch, "unsloth")
+    assert [trial.skipped for trial in trials(A100, tmp_path)].count("vllm is not installed") == 2
+
+
+def test_the_large_model_is_quantised_where_it_would_not_fit_otherwise(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    named(monkeypatch, "unsloth")
+    monkeypatch.setattr(made, "no_room", lambda *_: "")
+    large = ARCHITECTURES["qwen3-4b"]
+    wide, _ = random_weights(A100, large, tmp_path, vllm=False)
+    narrow, skipped = random_weights(find_gpu("8gb"), large, tmp_path, vllm=False)
+    assert not wide.model.load_in_4bit and narrow.model.load_in_4bit and not skipped
+    _, skipped = random_weights(find_gpu("8gb"), ARCHITECTURES["qwen3-8b"], tmp_path, vllm=False)
+    assert "not even in 4 bits" in skipped
+
+
+def test_weights_are_not_written_to_a_full_disk(tmp_path: Path) -> None:
+    small_model = ARCHITECTURES["smollm2-135m"]
+    assert "are free in" in no_room(tmp_path, small_model, lambda _: 1_000)
+    assert no_room(tmp_path, small_model, lambda _: 10**12) == ""
+
+
+# --- verdicts
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> RunFolder:
+    folder = RunFolder.create(tmp_path / "run")
+    metrics = MetricsWriter(folder, segment=0)
+    for step, seconds in enumerate((30.0, 40.0, 52.0, 61.0), 1):
+        metrics.write(step, {"elapsed_s": seconds, "grad_norm": 0.1})
+    return folder
+
+
+def finish(run: RunFolder) -> None:
+    run.adapter.mkdir()
+    (run.adapter / "adapter_model.safetensors").write_bytes(b"")
+    run.set_state("completed", step=4)
+
+
+def test_a_run_counts_as_trained_only_when_it_is_whole(run: RunFolder) -> None:
+    recipe = small(CPU)
+    assert trained(recipe, run)[0] == "fail"
+    finish(run)
+    assert trained(recipe, run)[0] == "pass"
+    longer = recipe.model_copy(update={"grpo": recipe.grpo.model_copy(update={"max_steps": 5})})
+    assert trained(longer, run)[0] == "fail"
+
+
+@pytest.mark.parametrize(("factor", "verdict"), [(1.0, "pass"), (1 + CLOSE, "pass"), (1.3, "fail"), (0.7, "fail")])
+def test_memory_passes_within_the_stated_share(factor: float, verdict: str) -> None:
+    recipe = small(T4)
+    predicted = memory(recipe, ARCHITECTURES["smollm2-135m"], T4).peak
+    found, words, figures = memory_as_planned(recipe, Trial("", recipe), {"peak_bytes": predicted / factor}, T4)
+    assert found == verdict and f"ratio {factor:.2f}" in words
+    assert figures["predicted_bytes"] == predicted
+
+
+def test_a_step_cannot_be_quicker_than_its_bound(run: RunFolder) -> None:
+    recipe = small(T4)
+    trial = Trial("", recipe)
+    assert time_as_planned(recipe, trial, run, CPU)[0] == "skipped"
+    assert time_as_planned(recipe, trial, run, T4)[::2] == (
+        "pass",
+        {
+            "measured_s": 10.0,
+            "bound_s": sum(phase.seconds for phase in phases(recipe, ARCHITECTURES["smollm2-135m"], T4)),
+        },
+    )
+    run.metrics.unlink()
+    assert time_as_planned(recipe, trial, run, T4)[0] == "fail"
+
+
+def test_a_resume_does_not_count_as_a_step() -> None:
+    assert step_seconds([10.0, 14.0, 3.0, 9.0]) == 5.0  # 4 and 6; 14 to 3 is another launch
+    assert step_seconds([]) == 0.0
+
+
+def test_a_setting_that_came_out_otherwise_is_named(run: RunFolder) -> None:
+    run.effective.write_text(yaml.safe_dump({"differences": {}}))
+    assert settings_as_written(run)[0] == "pass"
+    run.effective.write_text(yaml.safe_dump({"differences": {"beta": {"recipe": 0.0, "effective": 0.001}}}))
+    assert settings_as_written(run)[:2] == ("fail", "beta: 0.001 instead of 0.0")
+
+
+@pytest.mark.slow
+def test_traces_that_are_missing_fail(run: RunFolder) -> None:
+    (run.path / "recipe.yaml").write_text(small(CPU).to_yaml())
+    verdict, words, _ = traces_agree(small(CPU), run)
+    assert verdict == "fail" and words.startswith("0 of 16 completions")
+
+
+def test_the_table_counts() -> None:
+    rows = [Row("a", "trained", "pass", "4 of 4 steps", {}), Row("b", "trained", "skipped", "no GPU", {})]
+    assert table(rows).splitlines()[-1] == "  1 pass, 0 fail, 1 skipped"
+    assert line(rows[1], 4) == "  skipped b   trained             no GPU"
+
+
+def test_the_doctor_hands_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    given = []
+    monkeypatch.setattr("socialr1_lite.gpu_check.__main__.main", lambda argv: given.append(argv) or 1)
+    monkeypatch.setattr("sys.argv", ["doctor", "--gpu-check", "--out", "x.json"])
+    assert doctor.main() == 1 and given == [["--out", "x.json"]]
+
+
+# --- for real
+
+
+@pytest.mark.slow
+def test_a_random_model_decodes_every_word_it_can_say(tmp_path: Path) -> None:
+    from transformers import AutoConfig, AutoTokenizer
+
+    from socialr1_lite.gpu_check.random_model import make_random_model
+    from socialr1_lite.plan.architectures import Architecture, read_config
+
+    wanted = Architecture("wanted", 50_000, 16, 1, 2, 1, 8, 32, tied=True, head_norms=True)
+    make_random_model(tmp_path / "wanted", wanted)
+    assert read_config(tmp_path / "wanted" / "config.json") == wanted
+    tokenizer = AutoTokenizer.from_pretrained(tmp_path / "wanted")
+    assert len(tokenizer) == 50_000 and tokenizer.decode([49_999]) == "<|unused_49999|>"
+    assert tokenizer.apply_chat_template([{"role": "user", "content": "Hi"}], tokenize=False).endswith("<|im_end|>\n")
+    assert AutoConfig.from_pretrained(tmp_path / "wanted").eos_token_id == tokenizer.eos_token_id
+
+
+@pytest.mark.slow
+def test_the_whole_check_runs_on_a_tiny_model(
+    tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
+) -> None:
+    """Killed, resumed, compared: every row but the memory's must pass (a tiny model is all libraries)."""
+    monkeypatch.setattr(made, "PROMPT_TOKENS", 3900)  # it reads bytes
+    out = tmp_path / "gpu-check.json"
+    main(["--out", str(out), "--folder", str(tmp_path / "runs"), "--model", str(tiny_model)])
+    told = json.loads(out.read_text())
+    rows = {row["what"]: row for row in told["rows"] if row["trial"].startswith("smollm2")}
+    assert list(rows) == [
+        "killed",
+        "trained",
+        "memory",
+        "step time",
+        "effective settings",
+        "traces",
+        "resumed",
+    ]
+    assert {what: row["verdict"] for what, row in rows.items() if what != "memory"} == {
+        "killed": "pass",
+        "trained": "pass",
+        "step time": "skipped",
+        "effective settings": "pass",
+        "traces": "pass",
+        "resumed": "pass",
+    }, rows
+    assert told["machine"]["versions"]["trl"] and told["version"]
+    assert capsys.readouterr().out.count("no GPU") == 4
+
+
+@pytest.mark.slow
+def test_a_trial_that_breaks_is_a_row(tmp_path: Path) -> None:
+    rows, _ = check(tmp_path, model=str(tmp_path / "nowhere"))
+    assert rows[0].verdict == "fail" and "nowhere" in rows[0].told
+    assert [row.verdict for row in rows[1:]] == ["skipped"] * 4
