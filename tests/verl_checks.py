@@ -2,8 +2,9 @@
 
     VERL_PYTHON -m tests.verl_checks FOLDER
 
-FOLDER/ask.json: {"commands": {name: [override, …]}, "job": name, "cases": parquet, "completions": [[text, ended], …]}.
-Writes FOLDER/told.json, and dumps of those completions by verl's own writer into FOLDER/rollouts and FOLDER/heldout.
+FOLDER/ask.json: {"commands": {name: [override, …]}, "job": name, "completions": [[place, text, ended], …]}, with
+the completions those of the prompts in FOLDER/cases/train.parquet. Writes FOLDER/told.json, and dumps of the
+completions by verl's own writer into FOLDER/cases.
 No GPU, no vLLM and no Ray cluster: composing, checking, reading, rewarding and dumping are verl's, on a CPU.
 """
 
@@ -14,6 +15,7 @@ import json
 import os
 import sys
 import types
+import typing
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +44,7 @@ def stand_in_for_vllm() -> None:
     source = (ROOT / "workers" / "rollout" / "vllm_rollout" / "utils.py").read_text()
     function = next(n for n in ast.parse(source).body if isinstance(n, ast.FunctionDef) and n.name == wanted)
     module = types.ModuleType(name)
+    module.__dict__.update(Literal=typing.Literal, get_args=typing.get_args)
     exec(compile(ast.Module([function], []), name, "exec"), module.__dict__)
     package = types.ModuleType(name.rpartition(".")[0])
     package.__path__ = []
@@ -152,10 +155,10 @@ def main() -> None:
     configs = {name: composed(overrides) for name, overrides in ask["commands"].items()}
     config = configs[ask["job"]]
     tokenizer = hf_tokenizer(config.actor_rollout_ref.model.path)
-    data = trajectories(config, tokenizer, ask["cases"], ask["completions"])
+    data = trajectories(config, tokenizer, str(folder / "cases" / "train.parquet"), ask["completions"])
     worker = RewardLoopWorker(migrate_legacy_reward_impl(config))
     told = worker.loop.run_until_complete(worker.compute_score_batch(data))
-    dump(folder, tokenizer, data, told)
+    dump(folder / "cases", tokenizer, data, told)
     result = {
         "verl": verl.__version__,
         "manager": [kind.__name__ for kind in type(worker.reward_manager).__mro__],

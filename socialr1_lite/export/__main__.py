@@ -8,7 +8,8 @@ from pathlib import Path
 
 from socialr1_lite.errors import command
 from socialr1_lite.evaluation.target import NEWEST, find
-from socialr1_lite.export.artefacts import export_adapter, export_gguf, export_hub, export_merged
+from socialr1_lite.export.artefacts import export_adapter, export_hub, export_merged
+from socialr1_lite.export.gguf import export_gguf
 from socialr1_lite.export.verl import differences, export_verl
 from socialr1_lite.recipe import load_recipe
 

