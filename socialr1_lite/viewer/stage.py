@@ -24,7 +24,7 @@ NOTES_OF = {  # how the notes of each component begin (rewards/*)
     ),
     "outcome": ("outcome", "answer"),
     "structure": ("structure", "coverage", "order", "independence"),
-    "content": ("content", "judge", *STAGES, *TITLES.values(), *(f"{name}:" for name in JUDGES)),
+    "content": ("content", "judge", *STAGES, *TITLES.values(), *(name + end for name in JUDGES for end in ":_")),
     "length": ("length", "window", "repetition", "truncated"),
 }
 CARD_NOTES = {

@@ -8,8 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from socialr1_lite.judges import Verdict
+from socialr1_lite.rewards.content import Opinion, content
 from socialr1_lite.runlog import total_reward
-from socialr1_lite.sip import STAGES, parse, reply_text
+from socialr1_lite.sip import STAGES, TITLES, parse, reply_text
 from socialr1_lite.viewer.marks import MAX_MARKED, Mark, best_match, content_words, loops, pieces, stage_marks
 from socialr1_lite.viewer.stage import contribution, formula, gate_product, sort_notes, stage_view, story_pieces
 from tests.conftest import SCENARIO
@@ -48,6 +50,24 @@ def row(text: str, **more: Any) -> dict[str, Any]:
         "superseded": False,
     }
     return facts | more
+
+
+def test_the_ledger_shows_each_judge_and_how_far_they_are_apart() -> None:
+    kind, strict = (
+        Verdict(dict.fromkeys(STAGES, 0.9) | {STAGES[2]: goal}, (f"{TITLES[STAGES[2]]} {goal}",)) for goal in (0.9, 0.1)
+    )
+    reply = parse(reply_text(GOOD, "B"), SCENARIO.options)
+    (judged,) = content([reply], [Opinion("llm_1", 1.0, [kind]), Opinion("llm_2", 1.0, [strict])])
+    told = row(reply.text, parts=judged.parts, notes=list(judged.notes))
+    terms = {term["name"]: term for term in stage_view(told, SCENARIO, [])["ledger"]["rows"]}
+    parts = {part["name"]: part["value"] for part in terms["content"]["parts"]}
+    assert (parts["llm 1"], parts["llm 2"]) == (pytest.approx(0.9), pytest.approx(0.7))
+    assert parts["disagreement"] == pytest.approx(0.2)
+    assert terms["content"]["why"] == [
+        "llm_1: Goal Clarification 0.9",
+        "llm_2: Goal Clarification 0.1",
+        "content: judges disagree on Goal Clarification: llm_1 0.90, llm_2 0.10",
+    ]
 
 
 def test_cues_are_linked_to_the_sentence_that_they_quote() -> None:
