@@ -209,15 +209,21 @@ def _from_trl(row: Row, place: int, name: str) -> Row:
 
 
 def _from_verl(row: Row, place: int, name: str) -> Row:
+    """A row of verl's dumps: the total is `score`; what a validation dumps of the reward besides is told beside it."""
     rewards = {"score": row["score"]} if _is_number(row.get("score")) else {}
-    outcome = {1: "right", 0: "wrong"}.get(row["acc"]) if _is_number(row.get("acc")) else None
+    right = row.get("right", row.get("acc"))
+    beside = {
+        key: value for key, value in row.items() if key not in ("score", "step", "acc", "right") and _is_number(value)
+    }
     return {
         "step": _step(row.get("step", 0), place, name),
         "prompt": row["input"],
         "completion": row["output"],
         "rewards": rewards,
+        "beside": beside,
         "advantage": None,
-        "outcome": outcome,
+        "outcome": {1: "right", 0: "wrong"}.get(right) if _is_number(right) else None,
+        "prompted": str(row.get("uid", "")).rsplit("_", 2)[0],  # PROMPT_ROLLOUT_OUTPUT
     }
 
 
@@ -228,11 +234,21 @@ def _step(value: Any, place: int, name: str) -> int:
 
 
 def _foreign(rows: Sequence[Row]) -> Converted:
-    """Rows with a prompt, a completion and rewards of their own; neighbours with one prompt at one step are a group."""
+    """Rows with a prompt, a completion and rewards of their own; neighbours with one prompt at one step are a group.
+
+    One prompt may be asked twice at a step; `prompted` tells the two askings apart, where the file does.
+    """
     scenarios: dict[str, Scenario] = {}
     traces: list[Row] = []
     for group, (_, told) in enumerate(
-        groupby(rows, key=lambda row: (row["step"], json.dumps(row["prompt"], sort_keys=True, default=str)))
+        groupby(
+            rows,
+            key=lambda row: (
+                row["step"],
+                row.get("prompted"),
+                json.dumps(row["prompt"], sort_keys=True, default=str),
+            ),
+        )
     ):
         for index, row in enumerate(told):
             scenario = _prompt_scenario(row["prompt"])
@@ -250,7 +266,7 @@ def _foreign_row(row: Row, scenario: Scenario, group: int, index: int) -> Row:
         "prompt": _messages(row["prompt"]),
         "finish": "stop",
         "components": {"outcome": sum(rewards.values()) if rewards else None},
-        "parts": {f"imported.{name}": value for name, value in rewards.items()},
+        "parts": {f"imported.{name}": float(value) for name, value in (rewards | row.get("beside", {})).items()},
         "weights": {"outcome": 1.0},
         "mode": "additive",
         "tau": 1.0,

@@ -103,6 +103,25 @@ def test_verl_s_rollouts_come_in(tmp_path: Path) -> None:
     ]
 
 
+def test_verl_s_validations_come_in_with_what_the_reward_told(tmp_path: Path) -> None:
+    """One prompt that is asked twice makes two groups: verl's uid is PROMPT_ROLLOUT_OUTPUT."""
+    lines = [
+        {"input": "q", "output": "a", "gts": "B", "score": 0.5, "step": 2, "right": 1.0, "format": 1.0, "uid": "u_0_0"},
+        {"input": "q", "output": "b", "gts": "B", "score": 0.0, "step": 2, "right": 0.0, "format": 0.0, "uid": "u_1_0"},
+        {"input": "q", "output": "c", "gts": "B", "score": 0.0, "step": 2, "right": 0.0, "format": 0.0, "uid": "v_0_0"},
+    ]
+    told = "\n".join(map(json.dumps, lines)).encode()
+    rows = list(read_traces(importing.make_run(importing.read_content("2.jsonl", told), tmp_path / "run", "2.jsonl")))
+    assert [(row["group"], row["index"], row["outcome"]) for row in rows] == [
+        (0, 0, "right"),
+        (0, 1, "wrong"),
+        (1, 0, "wrong"),
+    ]
+    assert rows[0]["parts"] == {"imported.score": 0.5, "imported.format": 1.0} and rows[0]["components"] == {
+        "outcome": 0.5
+    }
+
+
 def test_what_score_reads_is_scored_on_the_way_in(tmp_path: Path) -> None:
     row = {
         "id": "x",
