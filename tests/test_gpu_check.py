@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 
@@ -22,10 +23,10 @@ from socialr1_lite.gpu_check.verdicts import (
     traces_agree,
     trained,
 )
-from socialr1_lite.plan import phases
 from socialr1_lite.plan.architectures import ARCHITECTURES
 from socialr1_lite.plan.hardware import GIB, a_cpu, find_gpu
 from socialr1_lite.plan.memory import memory
+from socialr1_lite.plan.timing import phases
 from socialr1_lite.runlog import MetricsWriter, RunFolder
 
 CPU = a_cpu(64 * GIB, bfloat16=True)
@@ -83,15 +84,21 @@ def run(tmp_path: Path) -> RunFolder:
     return folder
 
 
-def finish(run: RunFolder) -> None:
-    run.adapter.mkdir()
-    (run.adapter / "adapter_model.safetensors").write_bytes(b"")
+def finish(run: RunFolder, *, moved: bool = True) -> None:
+    from safetensors.numpy import save_file
+
+    run.adapter.mkdir(exist_ok=True)
+    layer = "base_model.model.q_proj"
+    weights = {f"{layer}.lora_A.weight": np.ones((2, 3)), f"{layer}.lora_B.weight": np.full((3, 2), float(moved))}
+    save_file(weights, run.adapter / "adapter_model.safetensors")
     run.set_state("completed", step=4)
 
 
 def test_a_run_counts_as_trained_only_when_it_is_whole(run: RunFolder) -> None:
     recipe = small(CPU)
     assert trained(recipe, run)[0] == "fail"
+    finish(run, moved=False)
+    assert trained(recipe, run)[:2] == ("fail", "4 of 4 steps, 4 of GRPO with a gradient; the adapter did not move")
     finish(run)
     assert trained(recipe, run)[0] == "pass"
     longer = recipe.model_copy(update={"grpo": recipe.grpo.model_copy(update={"max_steps": 5})})

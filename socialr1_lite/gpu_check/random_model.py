@@ -10,6 +10,8 @@ from pathlib import Path
 from socialr1_lite.errors import command
 from socialr1_lite.plan.architectures import Architecture, find_architecture
 
+WORDS_TO_AN_END = 200
+
 
 def make_random_model(folder: Path, architecture: Architecture, *, seed: int = 0) -> Path:
     """Write config, weights in bfloat16 and a tokenizer into the folder, and return it.
@@ -39,7 +41,9 @@ def make_random_model(folder: Path, architecture: Architecture, *, seed: int = 0
     torch.manual_seed(seed)
     with torch.device("cuda" if torch.cuda.is_available() else "cpu"):
         model = AutoModelForCausalLM.from_config(config, dtype=torch.bfloat16)
-    model.generation_config.eos_token_id = end
+    # So many words end a text that completions differ in length, and with it in reward, and some reach the limit.
+    ends = range(architecture.vocabulary - architecture.vocabulary // WORDS_TO_AN_END, architecture.vocabulary)
+    model.generation_config.eos_token_id = [end, *ends]
     model.save_pretrained(folder)
     return folder
 

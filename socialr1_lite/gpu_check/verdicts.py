@@ -15,8 +15,9 @@ from typing import Any, Literal
 import yaml
 
 from socialr1_lite.gpu_check.trials import Trial, architecture_of
-from socialr1_lite.plan import memory, phases
 from socialr1_lite.plan.hardware import GIB, Device
+from socialr1_lite.plan.memory import memory
+from socialr1_lite.plan.timing import phases
 from socialr1_lite.recipe import Recipe
 from socialr1_lite.runlog import RunFolder, read_metrics, read_traces
 
@@ -52,12 +53,22 @@ Judgement = tuple[Verdict, str, dict[str, float]]
 
 
 def trained(recipe: Recipe, run: RunFolder) -> Judgement:
-    """All steps were made, the gradients were not all zero, the adapter is there."""
+    """All steps were made, and the adapter that was saved is no longer the one that changes nothing."""
     rows = list(read_metrics(run))
-    moved = sum(row.get("grad_norm", 0) > 0 for row in rows)
-    whole = run.completed and (run.adapter / "adapter_model.safetensors").is_file()
-    verdict: Verdict = "pass" if whole and len(rows) == recipe.grpo.max_steps and moved else "fail"
-    return verdict, f"{len(rows)} of {recipe.grpo.max_steps} steps, {moved} with a gradient", {"steps": len(rows)}
+    learning = sum(row.get("grad_norm", 0) > 0 for row in rows)
+    moved = run.completed and adapter_moved(run.adapter / "adapter_model.safetensors")
+    verdict: Verdict = "pass" if moved and len(rows) == recipe.grpo.max_steps else "fail"
+    words = f"{len(rows)} of {recipe.grpo.max_steps} steps, {learning} of GRPO with a gradient; the adapter "
+    return verdict, words + ("moved" if moved else "did not move"), {"steps": len(rows), "learning": learning}
+
+
+def adapter_moved(weights: Path) -> bool:
+    """Whether any B matrix of the adapter is other than zero, as it is at first."""
+    from safetensors.torch import load_file
+
+    if not weights.is_file():
+        return False
+    return any(bool(one.any()) for name, one in load_file(weights).items() if ".lora_B." in name)
 
 
 def memory_as_planned(recipe: Recipe, trial: Trial, told: dict[str, Any], device: Device) -> Judgement:

@@ -14,7 +14,8 @@ from socialr1_lite.errors import PreflightError, RecipeError
 from socialr1_lite.plan.architectures import Architecture, find_architecture, loadable_architecture
 from socialr1_lite.plan.fit import fits, knobs
 from socialr1_lite.plan.hardware import GIB, Device, find_gpu, this_cpu, this_gpu
-from socialr1_lite.plan.memory import Memory, memory
+from socialr1_lite.plan.memory import memory
+from socialr1_lite.plan.parts import Memory
 from socialr1_lite.plan.timing import Phase, phases
 from socialr1_lite.recipe import Recipe
 

@@ -70,7 +70,7 @@ def _loading(recipe: Recipe, a: Architecture, size: int) -> list[Part]:
 
 def _training(recipe: Recipe, a: Architecture, size: int) -> list[Part]:
     tokens, lora = trained_at_once(recipe) * longest(recipe), recipe.model.lora
-    layer = tokens * activation_bytes_per_token(a, lora.r, size, padded=longest(recipe))
+    layer = float(tokens * activation_bytes_per_token(a, lora.r, size, padded=longest(recipe)))
     if size == HALF:  # autocast keeps a 16-bit copy of the adapter with each layer
         layer += a.lora_parameters(lora.r, lora.targets) / a.layers * HALF
     kept, why = layer * a.layers, "every layer, no gradient checkpointing"
