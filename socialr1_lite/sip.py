@@ -429,8 +429,8 @@ def render(
     or "text"; where texts could be misread the letter is asked for all the same (`option_answer`). shots:
     worked examples, 0 to 2. system: replaces the instruction. The system message is never left out, because
     some chat templates would put one of their own in its place. Story, question and options go in as they
-    are, control tokens aside (`without_control_tokens`), and are never evaluated. Raises RecipeError for a style, an answer or a number of shots that does
-    not exist.
+    are, control tokens aside (`without_control_tokens`), and are never evaluated. Raises RecipeError for a
+    style, an answer or a number of shots that does not exist.
     """
     _refuse_unknown(style, answer, shots)
     wanted = "open" if not scenario.options else answer if texts_are_clear(scenario.options) else "letter"
