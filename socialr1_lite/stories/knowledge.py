@@ -186,16 +186,19 @@ SILENT = (
 
 
 def could_pretend(request: Request) -> Family | None:
-    """Order 2: both know; could one pretend not to, or would the other, who has seen that one knows, see through it?"""
+    """Order 2: both know; could one pretend not to, or would the other, having noticed that one knows, see through it?
+
+    What goes unnoticed speaks for Yes here and for No in `realises`: no single word gives either answer away.
+    """
     plot, dice = story_of(request, MANY_ONLOOKERS), request.dice
     wanted = int(request.slot * 2) == 0
 
-    def seen_through(world: World, one: str, two: str) -> bool | None:
+    def fooled(world: World, one: str, two: str) -> bool | None:
         if not knows(world, plot.thing, two) or not knows(world, plot.thing, one):
             return None
-        return knows(world, plot.thing, two, one)
+        return not knows(world, plot.thing, two, one)
 
-    found = _people(dice, plot, 2, lambda one, two: seen_through(plot.world, one, two) == wanted)
+    found = _people(dice, plot, 2, lambda one, two: fooled(plot.world, one, two) == wanted)
     if found is None:
         return None
     one, two = found
@@ -203,11 +206,11 @@ def could_pretend(request: Request) -> Family | None:
     plot = plot.edited([*plot.steps, silent])
 
     def answer(world: World) -> str | None:
-        return {True: "Yes", False: "No", None: None}[seen_through(world, one, two)]
+        return {True: "Yes", False: "No", None: None}[fooled(world, one, two)]
 
-    names = {"No": "what the other noticed", "Yes": "one order too low"}
+    names = {"Yes": "what the other noticed", "No": "one order too low"}
     asked = f"{one} and {two} both know where the {plot.thing} really is."
-    question = f"{asked} Would {two} see through {one} if {one} pretended not to know it?"
+    question = f"{asked} Could {one} fool {two} by pretending not to know it?"
     goal = Claim((), one, "wants", f"to keep from {two} where the {plot.thing} is", (f"to tell {two} where it is",))
     return _yes_or_no(request, plot, answer, names, question, (two, one), goal)
 
