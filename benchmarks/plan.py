@@ -46,10 +46,10 @@ class Setting:
 SETTINGS = {
     "tiny": Setting({"name": "tiny"}, rows=8),
     "bf16": Setting(),
-    "bf16, 6 at once": Setting(rows=6),
+    "4 at once": Setting(rows=4),
     "4-bit": Setting({"load_in_4bit": True}),
     "float32": Setting({"dtype": "float32"}),
-    "checkpointing": Setting({"gradient_checkpointing": True}, rows=4),
+    "checkpointing": Setting({"gradient_checkpointing": True}),
     "plain backend": Setting({"backend": "transformers"}),
     "LoRA r 64": Setting({"lora": {"r": 64}}, new=True),
     "96 tokens": Setting(tokens=96, new=True),
