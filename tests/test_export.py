@@ -235,9 +235,9 @@ def test_a_gguf_file_answers_in_llama_cpp_as_the_run_does(tmp_path, capsys):
     assert re.search(r"export check: \d/8 identical", told.splitlines()[1]) and "not made" not in told
     assert {path.name for path in tmp_path.iterdir()} == {"run", "small.gguf"}
     gguf.convert(converter, embedded_model(), tmp_path / "base.gguf")
-    artefacts.export_merged(find(str(made)), tmp_path / "merged", print)
+    expected = artefacts.merge(find(str(made)), tmp_path / "merged", print)
     with pytest.raises(PolicyError, match="the GGUF file does not answer as the run's policy does"):
-        gguf.compare(find(str(made)), tmp_path / "merged", tmp_path / "base.gguf")
+        gguf.compare(find(str(made)), tmp_path / "merged", tmp_path / "base.gguf", expected)
 
 
 # --- verl

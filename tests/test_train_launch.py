@@ -33,3 +33,17 @@ def started(tmp_path: Path) -> Path:
 def test_a_launch_that_does_not_fit_the_folder_is_refused(started: Path, change: dict, told: str) -> None:
     with pytest.raises(RecipeError, match=told):
         run_recipe(Recipe.model_validate(change), run_dir=started)
+
+
+@pytest.mark.parametrize("name, value", [("ACCELERATE_USE_FSDP", "true"), ("ACCELERATE_DEEPSPEED_ZERO_STAGE", "3")])
+def test_weights_shared_out_over_processes_are_refused(started: Path, monkeypatch, name: str, value: str) -> None:
+    """The first process would wait for the others at its held-out check, for ever."""
+    monkeypatch.setenv(name, value)
+    with pytest.raises(RecipeError, match="share the weights out"):
+        run_recipe(Recipe(), run_dir=started)
+
+
+def test_deepspeed_that_keeps_weights_whole_is_not_refused(started: Path, monkeypatch) -> None:
+    monkeypatch.setenv("ACCELERATE_DEEPSPEED_ZERO_STAGE", "2")
+    with pytest.raises(RecipeError, match=r"differs in: run\.seed"):
+        run_recipe(Recipe.model_validate({"run": {"seed": 1}}), run_dir=started)

@@ -39,8 +39,14 @@ def export_adapter(target: Target, out: Path, say: Say) -> Path:
     return out
 
 
-def export_merged(target: Target, out: Path, say: Say, *, copies: int = 1) -> Path:
-    """A plain 16-bit model. A run in 4 bits is compared, and merged, on its base in 16 bits: never into 4 bits.
+def export_merged(target: Target, out: Path, say: Say) -> Path:
+    """A plain 16-bit model. A run in 4 bits is compared, and merged, on its base in 16 bits: never into 4 bits."""
+    merge(target, out, say)
+    return out
+
+
+def merge(target: Target, out: Path, say: Say, *, copies: int = 1) -> list[str]:
+    """Write and check the merged model; the greedy answers that it and the run's policy give.
 
     copies: how often the disk must hold the model, where something as large is to be made of it.
     """
@@ -55,7 +61,7 @@ def export_merged(target: Target, out: Path, say: Say, *, copies: int = 1) -> Pa
         del policy
         merged = load_policy(plain(whole, scratch))
         say(agree(expected, asked(merged, target.recipe, some), "the merged model"))
-    return out
+    return expected
 
 
 def export_hub(target: Target, repo: str, say: Say, *, public: bool = False) -> str:

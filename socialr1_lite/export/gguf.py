@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -15,8 +15,8 @@ from typing import Any
 
 from socialr1_lite.errors import PolicyError
 from socialr1_lite.evaluation.target import Target
-from socialr1_lite.export.agreement import TOKENS, agree_nearly, asked, prompts
-from socialr1_lite.export.artefacts import Say, export_merged, in_16_bits, parent, plain
+from socialr1_lite.export.agreement import TOKENS, agree_nearly, prompts
+from socialr1_lite.export.artefacts import Say, in_16_bits, merge, parent, plain
 from socialr1_lite.policy import load_policy
 from socialr1_lite.rollout import template_settings
 
@@ -37,10 +37,10 @@ def export_gguf(target: Target, out: Path, say: Say) -> Path:
     if out.exists():
         raise PolicyError(f"{out} exists already; name another file")
     with TemporaryDirectory(dir=parent(out)) as folder:
-        merged = export_merged(target, Path(folder) / "merged", say, copies=2)
-        part = Path(folder) / "model.gguf"
+        merged, part = Path(folder) / "merged", Path(folder) / "model.gguf"
+        expected = merge(target, merged, say, copies=2)
         convert(converter, merged, part)
-        say(compare(target, merged, part))
+        say(compare(target, merged, part, expected))
         part.rename(out)
     return out
 
@@ -54,15 +54,14 @@ def convert(converter: str, model: Path, out: Path) -> None:
         raise PolicyError(f"{CONVERTER} failed: {last}")
 
 
-def compare(target: Target, merged: Path, file: Path) -> str:
-    """Ask the file what the merged model is asked. Raises PolicyError for another tokenization or another answer."""
+def compare(target: Target, merged: Path, file: Path, expected: Sequence[str]) -> str:
+    """Ask the file what the merged model was asked. Raises PolicyError for another tokenization or another answer."""
     engine = load(file, target.recipe.model.max_seq_length)
     if engine is None:
         return UNCHECKED
     policy = load_policy(plain(in_16_bits(target), merged))
-    some = prompts(target.recipe)
-    expected = asked(policy, target.recipe, some)
-    texts = [policy.prompt_text(prompt, **template_settings(target.recipe)) for prompt in some]
+    template = template_settings(target.recipe)
+    texts = [policy.prompt_text(prompt, **template) for prompt in prompts(target.recipe)]
     found = []
     for place, text in enumerate(texts, start=1):
         answer, counted = engine(text)
