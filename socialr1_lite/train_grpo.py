@@ -378,9 +378,10 @@ def watcher(
 
     class Watcher(TrainerCallback):  # type: ignore[misc]
         def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **_: Any) -> None:
-            # The summary at the end is no step, and a held-out check writes its own line.
+            # The summary at the end is no step, and a held-out check writes its own line. A figure is None where a
+            # whole step had none, such as the content when the judge was away.
             if logs and "train_runtime" not in logs and not all(name.startswith("eval_") for name in logs):
-                log(state.global_step, {name: float(value) for name, value in logs.items()})
+                log(state.global_step, {name: float(value) for name, value in logs.items() if value is not None})
 
         def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
             saved(state.global_step)
