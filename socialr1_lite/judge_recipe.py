@@ -38,10 +38,10 @@ class JudgePairs(Section):
 
 
 class JudgeTraining(Section):
-    """The optimisation, in TRL's words."""
+    """The optimisation, in TRL's words; a batch is counted in scenarios, each with all its pairs (about ten)."""
 
-    max_steps: Count = 250
-    per_device_train_batch_size: Count = 8
+    max_steps: Count = 100
+    per_device_train_batch_size: Count = 2
     gradient_accumulation_steps: Count = 2
     learning_rate: Positive = 2e-4
     lr_scheduler_type: Schedule = "linear"
