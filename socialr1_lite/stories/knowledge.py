@@ -21,7 +21,9 @@ from socialr1_lite.stories.belief import (
 from socialr1_lite.stories.plots import Plot, Step, decisive
 from socialr1_lite.stories.world import Event, World, where
 
-MANY_ONLOOKERS = 0.6  # who knows that somebody knows is decided by who noticed whom
+MANY_ONLOOKERS = (
+    1.0  # who knows that somebody knows is decided by who noticed whom; what is always there gives nothing away
+)
 ORDER_2 = ("thinks known", "realises", "could pretend")
 TRIED = 8  # pairs of people tried in one story
 Answer = Callable[[World], str | None]
@@ -125,7 +127,7 @@ def does_know(request: Request) -> Family | None:
 
     names = {"Yes": "everybody knows", "No": "nobody knows"}
     question = f"Does {one} know at the end where the {plot.thing} really is?"
-    return _yes_or_no(request, plot, answer, names, question, (one,))
+    return _of_two(request, plot, answer, names, question, (one,))
 
 
 def thinks_known(request: Request) -> Family | None:
@@ -150,7 +152,7 @@ def thinks_known(request: Request) -> Family | None:
 
     names = dict.fromkeys(("Yes", "No"), "one order too low")
     question = f"Does {one} think that {two} knows where the {plot.thing} really is?"
-    return _yes_or_no(request, plot, answer, names, question, (one, two))
+    return _of_two(request, plot, answer, names, question, (one, two))
 
 
 def realises(request: Request) -> Family | None:
@@ -174,7 +176,7 @@ def realises(request: Request) -> Family | None:
 
     names = dict.fromkeys(("Yes", "No"), "one order too low")
     question = f"{two} knows where the {plot.thing} really is. Does {one} think that {two} knows it?"
-    return _yes_or_no(request, plot, answer, names, question, (one, two))
+    return _of_two(request, plot, answer, names, question, (one, two))
 
 
 SILENT = (
@@ -186,10 +188,7 @@ SILENT = (
 
 
 def could_pretend(request: Request) -> Family | None:
-    """Order 2: both know; could one pretend not to, or would the other, having noticed that one knows, see through it?
-
-    What goes unnoticed speaks for Yes here and for No in `realises`: no single word gives either answer away.
-    """
+    """Order 2: both know; could one pretend not to, or would the other, having noticed that one knows, see through it?"""
     plot, dice = story_of(request, MANY_ONLOOKERS), request.dice
     wanted = int(request.slot * 2) == 0
 
@@ -205,14 +204,16 @@ def could_pretend(request: Request) -> Family | None:
     silent = Step(Event("note", actor=one), dice.pick(SILENT).format(a=one, b=two, o=plot.thing))
     plot = plot.edited([*plot.steps, silent])
 
-    def answer(world: World) -> str | None:
-        return {True: "Yes", False: "No", None: None}[fooled(world, one, two)]
+    seen, taken_in = f"{two} would see through it", f"{two} would believe it"
+    names = {taken_in: "what the other noticed", seen: "one order too low"}
 
-    names = {"Yes": "what the other noticed", "No": "one order too low"}
+    def answer(world: World) -> str | None:
+        return {True: taken_in, False: seen, None: None}[fooled(world, one, two)]
+
     asked = f"{one} and {two} both know where the {plot.thing} really is."
-    question = f"{asked} Could {one} fool {two} by pretending not to know it?"
+    question = f"{asked} What if {one} pretended not to know it?"
     goal = Claim((), one, "wants", f"to keep from {two} where the {plot.thing} is", (f"to tell {two} where it is",))
-    return _yes_or_no(request, plot, answer, names, question, (two, one), goal)
+    return _of_two(request, plot, answer, names, question, (two, one), goal)
 
 
 def _people(dice: Dice, plot: Plot, n: int, fit: Callable[..., bool]) -> tuple[str, ...] | None:
@@ -222,7 +223,7 @@ def _people(dice: Dice, plot: Plot, n: int, fit: Callable[..., bool]) -> tuple[s
     return next((people for people in choices[:TRIED] if fit(*people)), None)
 
 
-def _yes_or_no(
+def _of_two(
     request: Request,
     plot: Plot,
     answer: Answer,
@@ -231,13 +232,14 @@ def _yes_or_no(
     held: tuple[str, ...],
     goal: Claim | None = None,
 ) -> Family | None:
-    """A yes-or-no question; `held`: the chain whose knowledge decides it; goal: to find the thing if not given."""
-    found = twin(request.dice, plot, answer, request.split, ("Yes", "No"))
+    """A question with two answers; `held`: the chain whose knowledge decides; goal: to find the thing if not given."""
+    options = ("Yes", "No") if "Yes" in names else tuple(names)
+    found = twin(request.dice, plot, answer, request.split, options)
     if found is None:
         return None
     wish = goal or finding(plot)
     drafts = tuple(_two_draft(story, answer, names, question, held, wish) for story in (plot, found[1]))
-    return Family(drafts, ("Yes", "No"), tuple(plot.cast), _things(plot), found[0])
+    return Family(drafts, options, tuple(plot.cast), _things(plot), found[0])
 
 
 def _two_draft(

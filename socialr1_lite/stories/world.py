@@ -206,7 +206,7 @@ class _Effect:
         if self.believed_by is not None:
             if chain and chain[0] in self.believed_by:
                 values[1] = self.value
-                if chain[1:2] == [self.speaker]:
+                if len(chain) > 1 and chain[1] == self.speaker:
                     values[2] = self.value
             elif len(chain) > 1 and chain[0] == self.speaker:
                 values[2] = self.value

@@ -122,6 +122,8 @@ def _borne_out(scenario: Scenario, option: str) -> bool:
         return any(c.holders == (option,) and (c.relation, c.value) == ("is in", place) for c in facts.claims)
     if template in BY_SUBJECT:
         return option == decisive.subject
+    if template == "could pretend":
+        return (decisive.relation == "knows") == option.endswith(" would see through it")
     if option in ("Yes", "No"):
         return (decisive.relation == "knows") == (option == "Yes")
     fitting = [value for value in (decisive.value, *decisive.rivals) if _says(option, value)]
