@@ -13,7 +13,7 @@ from socialr1_lite.rollout import messages, template_settings
 PROMPTS = 8
 TOKENS = 64  # greedy tokens compared for each prompt
 # Another engine rounds otherwise. In bf16 (8 significant bits) neighbouring logits of 16 to 32 lie 0.125 apart, so two
-# tokens this close may change places, and the rest of the answer with them. Measured: docs/scale.md.
+# tokens this close may change places, and the rest of the answer with them [ours].
 TIE = 0.25  # nats
 
 Ask = Callable[[Sequence[list[Message]]], list[str]]
