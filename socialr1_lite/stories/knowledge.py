@@ -21,9 +21,8 @@ from socialr1_lite.stories.belief import (
 from socialr1_lite.stories.plots import Plot, Step, decisive
 from socialr1_lite.stories.world import Event, World, where
 
-MANY_ONLOOKERS = (
-    1.0  # who knows that somebody knows is decided by who noticed whom; what is always there gives nothing away
-)
+# Who knows that somebody knows is decided by who noticed whom. An onlooker who is always there gives nothing away.
+MANY_ONLOOKERS = 1.0
 ORDER_2 = ("thinks known", "realises", "could pretend")
 TRIED = 8  # pairs of people tried in one story
 Answer = Callable[[World], str | None]
@@ -188,7 +187,7 @@ SILENT = (
 
 
 def could_pretend(request: Request) -> Family | None:
-    """Order 2: both know; could one pretend not to, or would the other, having noticed that one knows, see through it?"""
+    """Order 2: both know; could one pretend not to, or would the other, who has seen that one knows, see through?"""
     plot, dice = story_of(request, MANY_ONLOOKERS), request.dice
     wanted = int(request.slot * 2) == 0
 
