@@ -97,12 +97,13 @@ def _logits(recipe: Recipe, a: Architecture, size: int) -> Part:
 
 def _sampling(recipe: Recipe, a: Architecture, size: int) -> list[Part]:
     rows = most_sampled_at_once(recipe)
-    cache = rows * longest(recipe) * kv_bytes_per_token(a, size)
+    # With every token the cache is written anew, one token longer, beside the block that has become too short.
+    cache = 2 * rows * longest(recipe) * kv_bytes_per_token(a, size)
     # Without a backward pass a layer's largest moment is its MLP: input, residual, gate, up, their product.
     prefill = rows * recipe.data.max_prompt_tokens * size * (2 * a.hidden + 3 * a.mlp)
     folded = 0 if recipe.model.load_in_4bit else a.adapted_parameters(recipe.model.lora.targets) * size
     return [
         Part("folded weights", folded, "sampling", "the adapted layers with their adapter, beside the plain ones"),
-        Part("KV cache", cache, "sampling", f"{rows} completions of up to {longest(recipe):,} tokens"),
+        Part("KV cache", cache, "sampling", f"{rows} completions of up to {longest(recipe):,} tokens, twice"),
         Part("prefill", prefill, "sampling", f"{rows} prompts at once through one layer"),
     ]
