@@ -216,7 +216,7 @@ def _trainer_class() -> Any:
     import torch
     import trl
 
-    class ScenarioRewardTrainer(trl.RewardTrainer):
+    class ScenarioRewardTrainer(trl.RewardTrainer):  # type: ignore[misc]
         def compute_loss(
             self, model: Any, inputs: Any, return_outputs: bool = False, num_items_in_batch: Any = None
         ) -> Any:
