@@ -282,7 +282,7 @@ def plants(request: Request) -> Family | None:
 SAYS = (
     '{n} says to {y}: "Look in the {p} for the {o}."',
     "{n} tells {y} that the {o} is in the {p}.",
-    '"If you need the {o}, it is in the {p}," says {n} to {y}.',
+    '"The {o} is in the {p}," says {n} to {y}.',
     "{n} sends {y} to the {p} for the {o}.",
 )
 

@@ -203,7 +203,7 @@ def could_pretend(request: Request) -> Family | None:
     silent = Step(Event("note", actor=one), dice.pick(SILENT).format(a=one, b=two, o=plot.thing))
     plot = plot.edited([*plot.steps, silent])
 
-    seen, taken_in = f"{two} would see through it", f"{two} would believe it"
+    seen, taken_in = "the pretence would fail", "the pretence would succeed"
     names = {taken_in: "what the other noticed", seen: "one order too low"}
 
     def answer(world: World) -> str | None:
