@@ -100,6 +100,7 @@ def cold_start(
             report_to=[],
             disable_tqdm=True,
             gradient_checkpointing=recipe.model.gradient_checkpointing,
+            use_cpu=policy.device == "cpu",  # or bf16 is refused where no GPU is
             **settings,
         )
         with contextlib.redirect_stdout(sys.stderr):
