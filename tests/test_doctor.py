@@ -143,8 +143,8 @@ def test_a_processor_without_native_bfloat16_is_told() -> None:
 
 
 def test_small_machines_are_told() -> None:
-    assert doctor.check_memory(3.9).state == "note"
-    assert doctor.check_memory(4.1).state == "ok"
+    assert doctor.check_memory(7.9).state == "note"
+    assert doctor.check_memory(8.1).state == "ok"
     assert doctor.check_memory(None).state == "note"
     assert doctor.check_disk(1.9).state == "mend"
     assert doctor.check_disk(2.1).state == "ok"
