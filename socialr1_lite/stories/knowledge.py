@@ -203,14 +203,14 @@ def could_pretend(request: Request) -> Family | None:
     silent = Step(Event("note", actor=one), dice.pick(SILENT).format(a=one, b=two, o=plot.thing))
     plot = plot.edited([*plot.steps, silent])
 
-    seen, taken_in = "the pretence would fail", "the pretence would succeed"
+    seen, taken_in = "failure", "success"
     names = {taken_in: "what the other noticed", seen: "one order too low"}
 
     def answer(world: World) -> str | None:
         return {True: taken_in, False: seen, None: None}[fooled(world, one, two)]
 
     asked = f"{one} and {two} both know where the {plot.thing} really is."
-    question = f"{asked} What if {one} pretended not to know it?"
+    question = f"{asked} What would come of it if {one} pretended not to know it?"
     goal = Claim((), one, "wants", f"to keep from {two} where the {plot.thing} is", (f"to tell {two} where it is",))
     return _of_two(request, plot, answer, names, question, (two, one), goal)
 

@@ -123,7 +123,7 @@ def _borne_out(scenario: Scenario, option: str) -> bool:
     if template in BY_SUBJECT:
         return option == decisive.subject
     if template == "could pretend":
-        return (decisive.relation == "knows") == (option == "the pretence would fail")
+        return (decisive.relation == "knows") == (option == "failure")
     if option in ("Yes", "No"):
         return (decisive.relation == "knows") == (option == "Yes")
     fitting = [value for value in (decisive.value, *decisive.rivals) if _says(option, value)]
