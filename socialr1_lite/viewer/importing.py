@@ -211,7 +211,7 @@ def _from_trl(row: Row, place: int, name: str) -> Row:
 def _from_verl(row: Row, place: int, name: str) -> Row:
     """A row of verl's dumps: the total is `score`; what a validation dumps of the reward besides is told beside it."""
     rewards = {"score": row["score"]} if _is_number(row.get("score")) else {}
-    right = row.get("right", row.get("acc"))
+    right: Any = row.get("right", row.get("acc"))
     beside = {
         key: value for key, value in row.items() if key not in ("score", "step", "acc", "right") and _is_number(value)
     }
