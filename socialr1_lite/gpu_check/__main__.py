@@ -67,8 +67,8 @@ def carry_out(trial: Trial, folder: Path, device: Device, machine: dict[str, Any
         if trial.interrupted:
             yield interrupt(trial, place)
         told = train(place)
-    except PolicyError as wrong:
-        yield Row(trial.name, "trained", "fail", str(wrong), {})
+    except (PolicyError, OSError, ValueError, subprocess.SubprocessError) as wrong:
+        yield Row(trial.name, "trained", "fail", str(wrong).partition("\n")[0], {})
         return
     machine |= told["machine"]
     yield from verdicts(trial, recipe, RunFolder.open(place / "run"), told, device)
