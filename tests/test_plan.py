@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from socialr1_lite.errors import PreflightError, RecipeError
+from socialr1_lite.gpu_check.random_model import config_of
 from socialr1_lite.plan import before_training, make_plan, refuse_what_cannot_fit
 from socialr1_lite.plan.__main__ import main
 from socialr1_lite.plan.architectures import ARCHITECTURES, Architecture, find_architecture, read_config
@@ -62,21 +63,10 @@ def test_parameter_counts_are_the_published_ones(name, count):
 @pytest.mark.parametrize("name", ARCHITECTURES)
 def test_parameter_counts_are_those_of_the_model_that_transformers_builds(name):
     import torch
-    from transformers import AutoConfig, AutoModelForCausalLM
+    from transformers import AutoModelForCausalLM
 
     a = ARCHITECTURES[name]
-    kind = "qwen3" if a.head_norms else "llama"
-    config = AutoConfig.for_model(
-        kind,
-        vocab_size=a.vocabulary,
-        hidden_size=a.hidden,
-        num_hidden_layers=a.layers,
-        num_attention_heads=a.heads,
-        num_key_value_heads=a.kv_heads,
-        head_dim=a.head_width,
-        intermediate_size=a.mlp,
-        tie_word_embeddings=a.tied,
-    )
+    config = config_of(a)
     with torch.device("meta"):
         model = AutoModelForCausalLM.from_config(config)
     assert sum(weight.numel() for weight in model.parameters()) == a.parameters
@@ -248,19 +238,10 @@ def test_activations_are_what_autograd_keeps(kind):
     """A micro-batch through a small model with an adapter, under autocast; rotation tables and masks are not counted."""
     import torch
     from peft import LoraConfig, get_peft_model
-    from transformers import AutoConfig, AutoModel
+    from transformers import AutoModel
 
     a = Architecture("small", 64, 96, 2, 6, 2, 16, 192, tied=True, head_norms=kind == "qwen3")
-    config = AutoConfig.for_model(
-        kind,
-        vocab_size=a.vocabulary,
-        hidden_size=a.hidden,
-        num_hidden_layers=a.layers,
-        num_attention_heads=a.heads,
-        num_key_value_heads=a.kv_heads,
-        head_dim=a.head_width,
-        intermediate_size=a.mlp,
-    )
+    config = config_of(a)
     base = AutoModel.from_config(config, attn_implementation="sdpa").to(torch.bfloat16)
     model = get_peft_model(base, LoraConfig(r=4, target_modules="all-linear"))
     for weight in model.parameters():

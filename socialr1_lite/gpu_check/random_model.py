@@ -6,6 +6,7 @@ import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from socialr1_lite.errors import command
 from socialr1_lite.plan.architectures import Architecture, find_architecture
@@ -20,23 +21,11 @@ def make_random_model(folder: Path, architecture: Architecture, *, seed: int = 0
     a random model samples can be decoded. Made on the GPU where there is one: a large model takes minutes on a CPU.
     """
     import torch
-    from transformers import AutoConfig, AutoModelForCausalLM
+    from transformers import AutoModelForCausalLM
 
     end = _write_tokenizer(folder, architecture.vocabulary)
-    config = AutoConfig.for_model(
-        "qwen3" if architecture.head_norms else "llama",
-        vocab_size=architecture.vocabulary,
-        hidden_size=architecture.hidden,
-        num_hidden_layers=architecture.layers,
-        num_attention_heads=architecture.heads,
-        num_key_value_heads=architecture.kv_heads,
-        head_dim=architecture.head_width,
-        intermediate_size=architecture.mlp,
-        tie_word_embeddings=architecture.tied,
-        max_position_embeddings=40960,
-        eos_token_id=end,
-        pad_token_id=end,
-        bos_token_id=None,
+    config = config_of(
+        architecture, max_position_embeddings=40960, eos_token_id=end, pad_token_id=end, bos_token_id=None
     )
     torch.manual_seed(seed)
     with torch.device("cuda" if torch.cuda.is_available() else "cpu"):
@@ -76,3 +65,21 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 if __name__ == "__main__":
     command(main)
+
+
+def config_of(architecture: Architecture, **more: Any) -> Any:
+    """The architecture as transformers' own config; more: what it does not say, such as token ids."""
+    from transformers import AutoConfig
+
+    return AutoConfig.for_model(
+        "qwen3" if architecture.head_norms else "llama",
+        vocab_size=architecture.vocabulary,
+        hidden_size=architecture.hidden,
+        num_hidden_layers=architecture.layers,
+        num_attention_heads=architecture.heads,
+        num_key_value_heads=architecture.kv_heads,
+        head_dim=architecture.head_width,
+        intermediate_size=architecture.mlp,
+        tie_word_embeddings=architecture.tied,
+        **more,
+    )
