@@ -51,11 +51,12 @@ class JudgeTraining(Section):
 
 
 class JudgeRun(Section):
-    """Where the judge is written."""
+    """Where the judge is written, and how much of its training a crash can cost."""
 
     name: Annotated[str, Field(pattern=r"^\w[\w.-]*$")] | None = None  # null: the file's stem
     root: str = "judges"
     seed: Natural = 42
+    save_steps: Count = 25  # between checkpoints, from which the same command goes on after a crash
 
 
 class JudgeRecipe(Section):

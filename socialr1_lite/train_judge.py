@@ -3,7 +3,7 @@
     python -m socialr1_lite.train_judge recipes/judges/judge_smollm2.yaml [key=value ...]
 
 Writes a folder that the `reward_model` judge loads, with pairwise accuracy on held-out pairs (whole, by stage, by kind,
-with 95 % intervals) and calibration in its judge.json.
+with 95 % intervals) and calibration in its judge.json. The same command goes on with a training that was cut short.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ import argparse
 import contextlib
 import json
 import os
+import shutil
 import sys
 from collections.abc import Sequence
 from math import log
 from pathlib import Path
 from statistics import fmean
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from socialr1_lite.benchmarks.intervals import wilson
@@ -35,8 +35,10 @@ from socialr1_lite.judges.reward_model import (
 )
 from socialr1_lite.judges.token_tree import grow, tree_scores
 from socialr1_lite.pairs import Pair, make_pairs, read_pairs
+from socialr1_lite.runlog import RunFolder, mark_complete, newest_complete, write_atomic
 
 PROBES = 4  # pairs whose texts are kept with their scores
+BEGUN = ".begun"  # after the judge's name: the folder of a training that is not finished
 BINS = 5  # of the calibration table
 SCORE_HEADS = ["score"]  # without it PEFT keeps the adapter and loses the head
 
@@ -60,24 +62,41 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def train_judge(recipe: JudgeRecipe, folder: Path) -> dict[str, Any]:
-    """Train and write the folder, whole or not at all. Returns the figures on held-out pairs."""
+    """Train and write the folder, whole or not at all. Returns the figures on held-out pairs.
+
+    Checkpoints lie in a folder beside it until then, and the same call goes on from the newest whole one.
+    """
     if folder.exists():
         raise RecipeError(f"{folder} exists already; give another run.name or remove it")
     train, heldout = _pairs(recipe)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(dir=folder.parent) as scratch:
-        made = Path(scratch) / "judge"
-        made.mkdir()
-        _fit(recipe, train, heldout[:PROBES], made)
+    begun = _begin(recipe, folder)
+    with begun.lock():
+        made = begun.path / "judge"
+        if not (made / RECORD).exists():  # written last
+            _fit(recipe, train, heldout[:PROBES], begun, made)
         model, tokenizer = load_judge(made)  # the very thing that judges later, its probes checked
         scores = _scores(recipe, model, tokenizer, heldout)
         report = measure(heldout, scores)
         record = json.loads((made / RECORD).read_text(encoding="utf-8"))
         record |= {"center": report["center"], "report": report}
-        (made / RECORD).write_text(json.dumps(record, indent=2, ensure_ascii=False), encoding="utf-8")
-        (made / "recipe.yaml").write_text(recipe.to_yaml(), encoding="utf-8")
+        write_atomic(made / RECORD, json.dumps(record, indent=2, ensure_ascii=False).encode())
+        write_atomic(made / "recipe.yaml", recipe.to_yaml().encode())
         os.replace(made, folder)
+    shutil.rmtree(begun.path)
     return report
+
+
+def _begin(recipe: JudgeRecipe, folder: Path) -> RunFolder:
+    """The folder beside the judge's that holds a training until it is finished."""
+    begun, told = RunFolder(folder.with_name(f"{folder.name}{BEGUN}")), recipe.to_yaml()
+    if begun.recipe.exists() and begun.recipe.read_text(encoding="utf-8") != told:
+        raise RecipeError(
+            f"{begun.path} holds a training that was begun with other settings (its recipe.yaml); "
+            "remove it to begin anew, or give another run.name"
+        )
+    begun.checkpoints.mkdir(parents=True, exist_ok=True)
+    write_atomic(begun.recipe, told.encode())
+    return begun
 
 
 def measure(pairs: Sequence[Pair], scores: Sequence[tuple[float, float]]) -> dict[str, Any]:
@@ -140,8 +159,8 @@ def _scores(recipe: JudgeRecipe, model: Any, tokenizer: Any, pairs: Sequence[Pai
     return list(zip(told[::2], told[1::2], strict=True))
 
 
-def _fit(recipe: JudgeRecipe, pairs: Sequence[Pair], probes: Sequence[Pair], folder: Path) -> None:
-    """Train and save adapter (with its score head), tokenizer and record."""
+def _fit(recipe: JudgeRecipe, pairs: Sequence[Pair], probes: Sequence[Pair], begun: RunFolder, folder: Path) -> None:
+    """Train from the newest whole checkpoint, if any; save adapter (with its score head), tokenizer and record."""
     import datasets
     import torch
     import trl
@@ -152,18 +171,25 @@ def _fit(recipe: JudgeRecipe, pairs: Sequence[Pair], probes: Sequence[Pair], fol
     model, tokenizer = _base(recipe)
     length, lora, told = recipe.model.max_length, recipe.model.lora, recipe.training
     rows = _rows(tokenizer, pairs, length)
-    with TemporaryDirectory() as scratch, contextlib.redirect_stdout(sys.stderr):
+    newest = newest_complete(begun)
+    for notice in newest.notices:
+        print(notice, file=sys.stderr)
+    if newest.path:
+        print(f"going on from {newest.path.name} of {told.max_steps}", file=sys.stderr)
+    with contextlib.redirect_stdout(sys.stderr):
         trainer = _trainer_class()(
             model=model,
             args=trl.RewardConfig(
-                output_dir=scratch,
+                output_dir=str(begun.checkpoints),
                 **told.model_dump(),
                 max_length=None,  # cut already, from the front: TRL would drop the pair
                 gradient_checkpointing=recipe.model.gradient_checkpointing,
                 bf16=torch.cuda.is_available() and recipe.model.dtype == "bfloat16",
                 seed=recipe.run.seed,
                 data_seed=recipe.run.seed,
-                save_strategy="no",
+                save_strategy="steps",
+                save_steps=recipe.run.save_steps,
+                save_total_limit=2,
                 eval_strategy="no",
                 report_to=[],
                 logging_steps=10,
@@ -181,7 +207,8 @@ def _fit(recipe: JudgeRecipe, pairs: Sequence[Pair], probes: Sequence[Pair], fol
                 modules_to_save=SCORE_HEADS,
             ),
         )
-        trainer.train()
+        trainer.add_callback(_marker(begun))
+        trainer.train(resume_from_checkpoint=str(newest.path) if newest.path else None)
     trained = trainer.model.eval()
     texts = [text for pair in probes for text in _texts(pair)]
     trained.save_pretrained(folder / "adapter")
@@ -198,7 +225,22 @@ def _fit(recipe: JudgeRecipe, pairs: Sequence[Pair], probes: Sequence[Pair], fol
             for text, logit in zip(texts, logits(trained, tokenizer, texts, max_length=length), strict=True)
         ],
     }
-    (folder / RECORD).write_text(json.dumps(record), encoding="utf-8")
+    write_atomic(folder / RECORD, json.dumps(record).encode())
+
+
+def _marker(begun: RunFolder) -> Any:
+    """A callback that marks each checkpoint as whole. After the last step the judge itself is saved instead."""
+    from transformers import TrainerCallback
+
+    class Marker(TrainerCallback):  # type: ignore[misc]
+        def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+            if state.global_step >= state.max_steps:
+                control.should_save = False
+
+        def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+            mark_complete(begun, begun.checkpoints / f"checkpoint-{state.global_step}")
+
+    return Marker()
 
 
 def _rows(tokenizer: Any, pairs: Sequence[Pair], length: int) -> list[dict[str, list[list[int]]]]:

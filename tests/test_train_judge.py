@@ -14,7 +14,7 @@ from socialr1_lite.errors import JudgeError, RecipeError
 from socialr1_lite.judge_recipe import JudgeRecipe, load_judge_recipe
 from socialr1_lite.judges import build_judge
 from socialr1_lite.judges.reward_model import load_judge, logits, sigmoid
-from socialr1_lite.judges.token_tree import grouped, grow
+from socialr1_lite.judges.token_tree import grouped, grow, tree_scores
 from socialr1_lite.pairs import make_pairs
 from socialr1_lite.sip import STAGES, parse, reply_text
 from socialr1_lite.train_judge import measure, train_judge
@@ -147,6 +147,67 @@ def test_a_damaged_record_is_told(tmp_path: Path) -> None:
     (tmp_path / "judge.json").write_text('{"version": 1}')
     with pytest.raises(JudgeError, match="cannot be read"):
         build_judge("reward_model", {"path": str(tmp_path)})
+
+
+class Cut(BaseException):
+    """The process ends here."""
+
+
+def small(model: Path, **run: Any) -> JudgeRecipe:
+    return JudgeRecipe.model_validate(
+        {
+            "model": {"name": str(model), "max_length": 128, "lora": {"dropout": 0.1}},
+            "pairs": {"size": 54, "heldout": 28},
+            "training": {"max_steps": 5, "per_device_train_batch_size": 1, "gradient_accumulation_steps": 1,
+                         "learning_rate": 0.01},
+            "run": {"save_steps": 2} | run,
+        }
+    )  # fmt: skip
+
+
+@trained
+def test_a_training_cut_short_twice_gives_the_judge_that_nobody_cut(
+    tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    whole, cut, recipe = tmp_path / "whole", tmp_path / "cut", small(tiny_model)
+    train_judge(recipe, whole)
+
+    calls = 0
+
+    def dying(*given: Any) -> Any:
+        nonlocal calls
+        calls += 1
+        if calls == 4:  # in the fourth step; the newest checkpoint is of the second
+            raise Cut
+        return tree_scores(*given)
+
+    with monkeypatch.context() as patched, pytest.raises(Cut):
+        patched.setattr("socialr1_lite.train_judge.tree_scores", dying)
+        train_judge(recipe, cut)
+    assert not cut.exists()
+    (tmp_path / "cut.begun" / "checkpoints" / "checkpoint-4").mkdir()  # what a crash in the middle of saving leaves
+
+    with monkeypatch.context() as patched, pytest.raises(Cut):
+        patched.setattr("socialr1_lite.train_judge.measure", lambda *_: (_ for _ in ()).throw(Cut()))
+        train_judge(recipe, cut)
+    told = capsys.readouterr().err
+    assert "checkpoint-4 set aside" in told and "going on from checkpoint-2 of 5" in told and not cut.exists()
+
+    with monkeypatch.context() as patched:
+        patched.setattr("socialr1_lite.train_judge._fit", None)  # trained already: only the figures were missing
+        train_judge(recipe, cut)
+    assert [one["logit"] for one in record(cut)["probes"]] == [one["logit"] for one in record(whole)["probes"]]
+    assert record(cut)["report"] == record(whole)["report"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["cut", "whole"]
+
+
+def test_a_training_begun_with_other_settings_is_left_alone(tmp_path: Path) -> None:
+    begun = tmp_path / "mine.begun"
+    begun.mkdir()
+    (begun / "recipe.yaml").write_text("run: {seed: 1}\n")
+    with pytest.raises(RecipeError, match=r"mine\.begun holds a training that was begun with other settings"):
+        train_judge(JudgeRecipe(), tmp_path / "mine")
+    assert [path.name for path in begun.iterdir()] == ["recipe.yaml"]
 
 
 @trained
