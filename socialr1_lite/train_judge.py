@@ -23,16 +23,17 @@ from typing import Any
 from socialr1_lite.benchmarks.intervals import wilson
 from socialr1_lite.errors import PolicyError, RecipeError, command
 from socialr1_lite.judge_recipe import JudgeRecipe, load_judge_recipe
-from socialr1_lite.judges.reward_model import (
+from socialr1_lite.judges.classifier import (
     RECORD,
     RECORD_VERSION,
     base_folder,
-    judged_text,
+    load_base,
     load_judge,
     logits,
     sigmoid,
     token_ids,
 )
+from socialr1_lite.judges.reward_model import judged_text
 from socialr1_lite.judges.token_tree import grow, tree_scores
 from socialr1_lite.pairs import Pair, make_pairs, read_pairs
 from socialr1_lite.runlog import RunFolder, mark_complete, newest_complete, write_atomic
@@ -281,7 +282,7 @@ def _trainer_class() -> Any:
 def _base(recipe: JudgeRecipe) -> tuple[Any, Any]:
     """The base model with one label, and its tokenizer with a padding token."""
     import torch
-    from transformers import AutoModelForSequenceClassification, AutoTokenizer, BitsAndBytesConfig
+    from transformers import AutoTokenizer, BitsAndBytesConfig
 
     told, how = recipe.model, {}
     if told.load_in_4bit:
@@ -293,19 +294,13 @@ def _base(recipe: JudgeRecipe) -> tuple[Any, Any]:
             bnb_4bit_compute_dtype=getattr(torch, told.dtype),
         )
     try:
-        source = base_folder(told.name)
-        tokenizer = AutoTokenizer.from_pretrained(source, revision=told.revision)
-        model = AutoModelForSequenceClassification.from_pretrained(
-            source, revision=told.revision, num_labels=1, dtype=getattr(torch, told.dtype), **how
-        )
+        tokenizer = AutoTokenizer.from_pretrained(base_folder(told.name), revision=told.revision)
+        if tokenizer.pad_token_id is None:
+            tokenizer.pad_token = tokenizer.eos_token
+        return load_base(told.name, tokenizer, revision=told.revision, dtype=told.dtype, **how), tokenizer
     except (OSError, ValueError) as wrong:
         first = next(iter(str(wrong).splitlines()), type(wrong).__name__)
         raise PolicyError(f"model.name: cannot load {told.name!r}: {first}") from None
-    if tokenizer.pad_token_id is None:
-        tokenizer.pad_token = tokenizer.eos_token
-    model.config.pad_token_id = tokenizer.pad_token_id
-    model.score.float()  # small, and what a score is rounded by
-    return model, tokenizer
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from socialr1_lite.errors import PreflightError, RecipeError
+from socialr1_lite.errors import JudgeError, PreflightError, RecipeError
 from socialr1_lite.gpu_check.random_model import config_of
 from socialr1_lite.plan import before_training, make_plan, refuse_what_cannot_fit
 from socialr1_lite.plan.__main__ import main
@@ -230,6 +230,32 @@ def test_the_cold_start_counts_where_its_batch_is_the_larger_one():
     copies = 30 * 16 * (576 + 576) * 2  # autocast's copies of the adapter do not grow with the batch
     grown = (on_a_cpu(cold)["activations"] - copies) / (on_a_cpu(plain)["activations"] - copies)
     assert grown == pytest.approx(4)
+
+
+def judged_by(folder, base="Qwen/Qwen3-0.6B", dtype="bfloat16", **settings):
+    (folder / "adapter").mkdir(parents=True, exist_ok=True)
+    record = {"version": 1, "base": base, "revision": None, "dtype": dtype, "max_length": 768, "center": 0, "probes": []}
+    (folder / "judge.json").write_text(json.dumps(record))
+    judge = {"name": "reward_model", "settings": {"path": str(folder), **settings}}
+    return {"content": {"judges": [judge, {"name": "facts"}]}}
+
+
+def test_a_reward_model_counts_with_its_weights_and_its_process_where_it_shares_the_device(tmp_path):
+    def more(gpu, **told):
+        recipe = Recipe.model_validate({"model": {"name": "Qwen/Qwen3-4B"}, "rewards": judged_by(tmp_path, **told)})
+        without = recipe.model_copy(update={"rewards": Recipe().rewards})
+        a = ARCHITECTURES["qwen3-4b"]
+        return memory(recipe, a, gpu).total("always") - memory(without, a, gpu).total("always")
+
+    qwen = ARCHITECTURES["qwen3-0.6b"].parameters
+    assert more(GPUS["t4"]) == qwen * 2 + 1.0 * GIB
+    assert more(GPUS["t4"], dtype="float32") == qwen * 4 + 1.0 * GIB
+    assert more(GPUS["t4"], device="cpu") == 0
+    computer = a_cpu(24 * GIB, bfloat16=True)
+    assert more(computer) == more(computer, device="cpu") == qwen * 2 + 529 * 2**20
+    assert more(GPUS["t4"], base="nobody/knows") == 0
+    with pytest.raises(JudgeError, match=r"holds no judge\.json"):
+        more(GPUS["t4"], path=str(tmp_path / "nowhere"))
 
 
 @pytest.mark.slow

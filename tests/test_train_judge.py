@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,8 @@ from hypothesis import strategies as st
 from socialr1_lite.errors import JudgeError, RecipeError
 from socialr1_lite.judge_recipe import JudgeRecipe, load_judge_recipe
 from socialr1_lite.judges import build_judge
-from socialr1_lite.judges.reward_model import load_judge, logits, sigmoid
+from socialr1_lite.judges.classifier import load_judge, logits, sigmoid
+from socialr1_lite.judges.reward_process import RewardProcess
 from socialr1_lite.judges.token_tree import grouped, grow, tree_scores
 from socialr1_lite.pairs import make_pairs
 from socialr1_lite.sip import STAGES, parse, reply_text
@@ -125,9 +128,62 @@ def test_the_judge_scores_stages_between_0_and_1_and_remembers(judge_folder: Pat
     first = judge.judge([REPLY, parse("", SCENARIO.options)], SCENARIO)
     assert all(0 < (first[0].scores[stage] or 0) < 1 for stage in STAGES)
     assert first[1].scores == dict.fromkeys(STAGES, 0.0) and not first[0].failed
-    judge._loaded = None  # type: ignore[attr-defined]
+    judge._read = None  # type: ignore[attr-defined]
     assert judge.judge([REPLY], SCENARIO)[0] == first[0]
-    assert judge._loaded is None  # type: ignore[attr-defined]
+    assert judge._read is None  # type: ignore[attr-defined]
+
+
+@trained
+def test_beside_the_layers_that_unsloth_puts_in_on_a_gpu_the_judge_still_gives_its_scores(judge_folder: Path) -> None:
+    """What a training on CUDA does to transformers' Llama, of which policy and judge both are."""
+    code = """
+import sys
+from unsloth.models.llama import FastLlamaModel
+FastLlamaModel.pre_patch()
+from pathlib import Path
+from transformers.models.llama.modeling_llama import LlamaModel
+from socialr1_lite.judges import build_judge
+from socialr1_lite.judges.classifier import load_judge
+from tests.conftest import SCENARIO
+from tests.test_train_judge import REPLY
+assert LlamaModel.forward.__module__.startswith("unsloth")
+try:
+    load_judge(Path(sys.argv[1]))
+    print("in the same process: as it was saved")
+except Exception as wrong:
+    print("in the same process:", type(wrong).__name__)
+print(*build_judge("reward_model", {"path": sys.argv[1]}).judge([REPLY], SCENARIO)[0].scores.values())
+"""
+    root = Path(__file__).resolve().parent.parent
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(judge_folder)], cwd=root, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    *_, beside, scores = done.stdout.splitlines()
+    alone = build_judge("reward_model", {"path": str(judge_folder)}).judge([REPLY], SCENARIO)[0].scores.values()
+    assert list(map(float, scores.split())) == pytest.approx(list(alone), abs=1e-5)
+    assert beside != "in the same process: as it was saved", "then a process of its own is no longer needed"
+
+
+@trained
+def test_a_judge_whose_process_ends_is_told_in_one_line(judge_folder: Path, tmp_path: Path) -> None:
+    process = RewardProcess(judge_folder, device="cpu", batch_tokens=300)
+    assert process.logits(["Mara left."]) == pytest.approx(process.logits(["Mara left."]))
+    process._process.kill()
+    with pytest.raises(JudgeError, match=r"its process ended \(status -9.*\); start the same command again"):
+        process.logits(["Mara left."])
+    process.close()
+
+    for path, device, told in (
+        (tmp_path, "cpu", "holds no judge.json"),
+        (judge_folder, "cuda:7", "cannot be loaded: "),
+    ):
+        process = RewardProcess(path, device=device, batch_tokens=300)
+        with pytest.raises(JudgeError, match=told) as caught:
+            process.logits(["Mara left."])
+        assert len(str(caught.value).splitlines()) == 1
+        process.close()
+        assert process._process.returncode == 0
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from socialr1_lite.plan.architectures import Architecture
 from socialr1_lite.plan.hardware import Device
+from socialr1_lite.plan.judge_memory import judge_parts
 from socialr1_lite.plan.parts import (
     FULL,
     HALF,
@@ -28,6 +29,7 @@ MIB = 2**20
 # Resident before the first training step of a model of no size: measured, 616 MiB after importing torch, transformers,
 # TRL, PEFT and Unsloth (612 without Unsloth), 687 with what generating and the trainer load on first use.
 LIBRARIES = 687 * MIB
+JUDGE_PROCESS = 529 * MIB  # measured: a reward model of no size; SmolLM2-135M in bfloat16 came to 815, 786 predicted
 # unsloth_zoo/cpu/ops.py, cpu_chunked_log_probs: so many logits at a time.
 UNSLOTH_LOGITS = 16 * MIB
 # policy.PlainLogProbs.ROWS
@@ -41,6 +43,7 @@ def cpu_memory(recipe: Recipe, architecture: Architecture, device: Device) -> Me
     return Memory(
         (
             *_always(recipe, architecture, size),
+            *judge_parts(recipe, device, overhead=JUDGE_PROCESS),
             *_loading(recipe, architecture, size),
             *_training(recipe, architecture, size),
             *_sampling(recipe, architecture, size),

@@ -8,6 +8,7 @@ from __future__ import annotations
 from socialr1_lite.plan.architectures import Architecture
 from socialr1_lite.plan.cpu_memory import cpu_memory
 from socialr1_lite.plan.hardware import GIB, Device
+from socialr1_lite.plan.judge_memory import judge_parts
 from socialr1_lite.plan.parts import (
     ADAM_8BIT,
     FULL,
@@ -37,7 +38,12 @@ def memory(recipe: Recipe, architecture: Architecture, device: Device) -> Memory
     if device.cpu:
         return cpu_memory(recipe, architecture, device)
     return Memory(
-        (*_always(recipe, architecture, device), *_training(recipe, architecture), *_sampling(recipe, architecture))
+        (
+            *_always(recipe, architecture, device),
+            *judge_parts(recipe, device, overhead=CONTEXT),
+            *_training(recipe, architecture),
+            *_sampling(recipe, architecture),
+        )
     )
 
 

@@ -1,0 +1,127 @@
+"""A trained reward model on disk and in memory: how it is loaded, and how it reads texts.
+
+It is loaded the one way that is right: base with one label, adapter with its saved score head, merged, in evaluation
+mode, without gradients. An adapter folder handed to `from_pretrained` loads too, with a random score head and no error;
+so the folder keeps a few texts with the scores they had, and a judge that does not give them again is refused.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from math import exp
+from pathlib import Path
+from typing import Any
+
+from socialr1_lite.embedded import EMBEDDED, embedded_model
+from socialr1_lite.errors import JudgeError, PolicyError
+from socialr1_lite.judges.token_tree import TREE_TOKENS, grouped, grow, tree_scores
+
+RECORD = "judge.json"
+RECORD_VERSION = 1
+PROBE_TOLERANCE = {"float32": 0.05}  # logits: merging rounds a little; a fresh score head is off by whole units
+COARSE_TOLERANCE = 0.3  # of 16-bit judges, whose merged weights are rounded
+
+
+def here(device: str) -> str:
+    """The device that is meant: auto is this process's own GPU, one of several with several processes, else the CPU."""
+    import torch
+
+    if device != "auto":
+        return device
+    return f"cuda:{torch.cuda.current_device()}" if torch.cuda.is_available() else "cpu"
+
+
+def token_ids(tokenizer: Any, text: str, max_length: int) -> list[int]:
+    """The text's tokens; of a long one the end is kept, where the judged stage stands."""
+    found: list[int] = tokenizer(text, add_special_tokens=False)["input_ids"]
+    return found[-max_length:]
+
+
+def logits(
+    model: Any, tokenizer: Any, texts: Sequence[str], *, max_length: int, batch_tokens: int = TREE_TOKENS
+) -> list[float]:
+    """The model's score of each text, unbounded. What texts have in common at their beginning is read once."""
+    import torch
+
+    ids, told = [token_ids(tokenizer, text, max_length) for text in texts], [0.0] * len(texts)
+    for group in grouped(ids, batch_tokens):
+        with torch.no_grad():
+            scores = tree_scores(model, grow([ids[i] for i in group])).tolist()
+        for i, score in zip(group, scores, strict=True):
+            told[i] = score
+    return told
+
+
+def sigmoid(x: float) -> float:
+    """1 / (1 + e^-x) without overflow."""
+    return 1.0 / (1.0 + exp(-x)) if x >= 0 else exp(x) / (1.0 + exp(x))
+
+
+def load_judge(folder: Path, *, device: str = "auto") -> tuple[Any, Any]:
+    """Model (merged, evaluation mode, no gradients) and tokenizer. Raises JudgeError when it is not the one saved."""
+    record = read_record(folder)
+    from peft import PeftModel
+    from transformers import AutoTokenizer
+
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(folder / "tokenizer")
+        base = load_base(record["base"], tokenizer, revision=record["revision"], dtype=record["dtype"])
+        model = PeftModel.from_pretrained(base, folder / "adapter").merge_and_unload().to(here(device))
+    except (OSError, ValueError, RuntimeError, AssertionError, PolicyError) as wrong:  # AssertionError: no CUDA
+        first = next(iter(str(wrong).splitlines()), type(wrong).__name__)
+        raise JudgeError(f"reward_model: {folder} cannot be loaded: {first}") from None
+    model.eval().requires_grad_(False)
+    probes = record["probes"]
+    told = logits(model, tokenizer, [probe["text"] for probe in probes], max_length=record["max_length"])
+    worst = max((abs(one - probe["logit"]) for one, probe in zip(told, probes, strict=True)), default=0.0)
+    if not worst <= PROBE_TOLERANCE.get(record["dtype"], COARSE_TOLERANCE):
+        raise JudgeError(
+            f"reward_model: {folder}: its own texts score otherwise than when it was saved (by {worst:.2f}); "
+            "base or adapter is not the one it was trained with"
+        )
+    return model, tokenizer
+
+
+def load_base(name: str, tokenizer: Any, *, revision: str | None, dtype: str, **how: Any) -> Any:
+    """A model with one label and a fresh score head in 32 bits. how: for `from_pretrained`, whose errors it raises."""
+    import torch
+    from transformers import AutoModelForSequenceClassification
+    from transformers.utils import logging
+
+    told = logging.get_verbosity()
+    logging.set_verbosity_error()  # else a report that the score head is new: it is, and it is trained or comes later
+    try:
+        model = AutoModelForSequenceClassification.from_pretrained(
+            base_folder(name), revision=revision, num_labels=1, dtype=getattr(torch, dtype), **how
+        )
+    finally:
+        logging.set_verbosity(told)
+    model.config.pad_token_id = tokenizer.pad_token_id
+    model.score.float()  # small, and what a score is rounded by
+    return model
+
+
+def base_folder(name: str) -> str:
+    """Where the base model is: the embedded one's folder, else the name as it is."""
+    return str(embedded_model()) if name == EMBEDDED else name
+
+
+def read_record(folder: Path) -> dict[str, Any]:
+    """What `train_judge` wrote down of a judge. Raises JudgeError when the folder holds none."""
+    path = folder / RECORD
+    try:
+        told = json.loads(path.read_text(encoding="utf-8"))
+        known = {key: told[key] for key in ("version", "base", "revision", "dtype", "max_length", "center", "probes")}
+    except FileNotFoundError:
+        raise JudgeError(
+            f"reward_model: path: {folder} holds no {RECORD}; "
+            "give a folder written by python -m socialr1_lite.train_judge"
+        ) from None
+    except (OSError, ValueError, KeyError, TypeError) as wrong:
+        raise JudgeError(f"reward_model: {path} cannot be read ({type(wrong).__name__}: {wrong})") from None
+    if known["version"] != RECORD_VERSION:
+        raise JudgeError(f"reward_model: {path} is of version {known['version']}; this code reads {RECORD_VERSION}")
+    if not (folder / "adapter").is_dir():
+        raise JudgeError(f"reward_model: {folder} has no adapter folder; train it again")
+    return {**told, **known}
