@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import pytest
@@ -19,6 +20,7 @@ from socialr1_lite.judges.classifier import load_judge, logits, sigmoid
 from socialr1_lite.judges.reward_process import RewardProcess
 from socialr1_lite.judges.token_tree import grouped, grow, tree_scores
 from socialr1_lite.pairs import make_pairs
+from socialr1_lite.runlog import RunFolder, read_traces
 from socialr1_lite.sip import STAGES, parse, reply_text
 from socialr1_lite.train_judge import measure, train_judge
 from tests.conftest import SCENARIO
@@ -163,6 +165,54 @@ print(*build_judge("reward_model", {"path": sys.argv[1]}).judge([REPLY], SCENARI
     alone = build_judge("reward_model", {"path": str(judge_folder)}).judge([REPLY], SCENARIO)[0].scores.values()
     assert list(map(float, scores.split())) == pytest.approx(list(alone), abs=1e-5)
     assert beside != "in the same process: as it was saved", "then a process of its own is no longer needed"
+
+
+@trained
+def test_a_mix_of_judges_scores_a_training_as_each_scores_alone(judge_folder: Path, tiny_model: Path) -> None:
+    """GRPO through Unsloth. A random model writes no stages, so each completion is read as a well-formed reply."""
+    code = """
+import sys
+from pathlib import Path
+from socialr1_lite import rollout
+from socialr1_lite.policy import choose_backend
+from socialr1_lite.recipe import Recipe
+from socialr1_lite.sip import parse, reply_text
+from socialr1_lite.train import run_recipe
+from tests import launches
+from tests.scripted import STAGES
+choose_backend("auto")
+rollout.parse = lambda _, options, **how: parse(reply_text(STAGES, "A"), options)
+model, judge, run = sys.argv[1:]
+told = launches.recipe(model).model_dump(mode="json")
+told["rewards"]["content"] = {
+    "judges": [{"name": "facts", "weight": 3.0}, {"name": "reward_model", "settings": {"path": judge}}]
+}
+told["grpo"] |= {"max_steps": 1}
+run_recipe(Recipe.model_validate(told), run_dir=Path(run), strict=False)
+assert "unsloth" in sys.modules
+"""
+    run = judge_folder.parent / "run"
+    root = Path(__file__).resolve().parent.parent
+    told = [sys.executable, "-c", code, str(tiny_model), str(judge_folder), str(run)]
+    done = subprocess.run(told, cwd=root, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+
+    scenarios = {one.id: one for one in RunFolder.open(run).read_scenarios()}
+    judges = {"facts": build_judge("facts"), "reward_model": build_judge("reward_model", {"path": str(judge_folder)})}
+    rows = [row for row in read_traces(RunFolder.open(run)) if row["phase"] == "train"]
+    assert len(rows) == 4
+    for row in rows:
+        scenario = scenarios[row["scenario"]]
+        reply = parse(reply_text(GOOD, "A"), scenario.options)
+        alone = {}
+        for name, judge in judges.items():
+            scores = [score or 0.0 for score in judge.judge([reply], scenario)[0].scores.values()]
+            alone[name] = scores
+            assert row["components"][f"content.{name}"] == pytest.approx(fmean(scores), abs=1e-5), name
+        mixed = (3 * fmean(alone["facts"]) + fmean(alone["reward_model"])) / 4
+        apart = fmean(abs(one - other) for one, other in zip(*alone.values(), strict=True))
+        assert row["components"]["content"] == pytest.approx(mixed, abs=1e-5)
+        assert row["components"]["content.disagreement"] == pytest.approx(apart, abs=1e-5) and apart > 0
 
 
 @trained

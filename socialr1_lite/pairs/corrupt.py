@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
+from socialr1_lite.judges.hacks import exchange
+from socialr1_lite.judges.honest import denied
 from socialr1_lite.scenario import Claim, Facts, Scenario
 from socialr1_lite.sip import STAGES, TITLES, sentences
 from socialr1_lite.stories.base import Dice
@@ -149,6 +151,16 @@ def wrong_person(case: Case) -> tuple[str, str] | None:
     return _worded(case, claim, replace(claim, holders=(*claim.holders[:-1], case.dice.pick(others))))
 
 
+def persons_exchanged(case: Case) -> tuple[str, str] | None:
+    """Somebody whom the question asks about and somebody else, each in the other's place."""
+    told = case.gold[STAGES[1]]
+    asked = [name for name in case.facts.people if name in told and name in case.scenario.question]
+    if not asked:
+        return None
+    person = case.dice.pick(asked)
+    return told, exchange(told, person, case.dice.pick([name for name in case.facts.people if name != person]))
+
+
 def opposite_belief(case: Case) -> tuple[str, str] | None:
     """What the twin's story would make them think."""
     mine, other = case.facts.claims[0], case.other.claims[0]
@@ -233,7 +245,11 @@ def stranger(case: Case) -> tuple[str, str] | None:
 
 
 def denied_belief(case: Case) -> tuple[str, str] | None:
-    """The deciding belief denied."""
+    """The deciding belief denied, where gold replies state it, or by itself."""
+    told = case.gold[STAGES[1]]
+    turned = _turned_round(told)
+    if turned != told and case.dice.chance(0.5):
+        return told, turned
     clause = claim_clause(case.facts.claims[0], case.dice.pick(("thinks", "believes", "supposes")))
     if " thinks " in clause and case.dice.chance(0.5):
         return capital(f"{clause}."), capital(f"{clause.replace(' thinks ', ' never thinks ', 1)}.")
@@ -245,7 +261,12 @@ def wrong_denied(case: Case) -> tuple[str, str] | None:
     claim = case.facts.claims[0]
     if not claim.rivals:
         return None
-    clause = claim_clause(replace(claim, value=case.dice.pick(claim.rivals)), case.dice.pick(("thinks", "believes")))
+    wrong = replace(claim, value=case.dice.pick(claim.rivals))
+    held = interpretation(case.dice, replace(case.facts, claims=(wrong, *case.facts.claims[1:])))
+    turned = _turned_round(held)
+    if turned != held and case.dice.chance(0.5):
+        return turned, held
+    clause = claim_clause(wrong, case.dice.pick(("thinks", "believes")))
     return capital(case.dice.pick(DENIALS).format(c=clause)), capital(f"{clause}.")
 
 
@@ -315,6 +336,12 @@ def _people_in(sentence: str, facts: Facts) -> list[str]:
 def _without_claims(facts: Facts) -> Facts:
     """The facts with a claim that nobody holds, so that a response states the answer and no belief."""
     return replace(facts, claims=(replace(facts.claims[0], holders=()),))
+
+
+def _turned_round(text: str) -> str:
+    """The text with its first sentence denied; the same text where that cannot be done by a word."""
+    start, end = sentences(text)[0]
+    return text[:start] + denied(text[start:end]) + text[end:]
 
 
 def _worded(case: Case, right: Claim, wrong: Claim) -> tuple[str, str]:

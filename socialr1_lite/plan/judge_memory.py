@@ -1,4 +1,4 @@
-"""Memory of the reward models that judge: each has a process of its own beside the training (judges/reward_process.py)."""
+"""Memory of the reward models that judge: each has a process of its own (judges/reward_process.py)."""
 
 from __future__ import annotations
 
