@@ -130,6 +130,8 @@ def test_the_judge_scores_stages_between_0_and_1_and_remembers(judge_folder: Pat
     first = judge.judge([REPLY, parse("", SCENARIO.options)], SCENARIO)
     assert all(0 < (first[0].scores[stage] or 0) < 1 for stage in STAGES)
     assert first[1].scores == dict.fromkeys(STAGES, 0.0) and not first[0].failed
+    fresh = build_judge("reward_model", {"path": str(judge_folder), "batch_tokens": 300})
+    assert fresh.judge([parse("", SCENARIO.options), REPLY], SCENARIO) == first[::-1]
     judge._read = None  # type: ignore[attr-defined]
     assert judge.judge([REPLY], SCENARIO)[0] == first[0]
     assert judge._read is None  # type: ignore[attr-defined]
@@ -208,11 +210,11 @@ assert "unsloth" in sys.modules
         for name, judge in judges.items():
             scores = [score or 0.0 for score in judge.judge([reply], scenario)[0].scores.values()]
             alone[name] = scores
-            assert row["components"][f"content.{name}"] == pytest.approx(fmean(scores), abs=1e-5), name
+            assert row["parts"][f"content.{name}"] == pytest.approx(fmean(scores), abs=1e-5), name
         mixed = (3 * fmean(alone["facts"]) + fmean(alone["reward_model"])) / 4
         apart = fmean(abs(one - other) for one, other in zip(*alone.values(), strict=True))
         assert row["components"]["content"] == pytest.approx(mixed, abs=1e-5)
-        assert row["components"]["content.disagreement"] == pytest.approx(apart, abs=1e-5) and apart > 0
+        assert row["parts"]["content.disagreement"] == pytest.approx(apart, abs=1e-5) and apart > 0
 
 
 @trained
