@@ -245,11 +245,7 @@ def stranger(case: Case) -> tuple[str, str] | None:
 
 
 def denied_belief(case: Case) -> tuple[str, str] | None:
-    """The deciding belief denied, where gold replies state it, or by itself."""
-    told = case.gold[STAGES[1]]
-    turned = _turned_round(told)
-    if turned != told and case.dice.chance(0.5):
-        return told, turned
+    """The deciding belief denied, by itself and in marked words."""
     clause = claim_clause(case.facts.claims[0], case.dice.pick(("thinks", "believes", "supposes")))
     if " thinks " in clause and case.dice.chance(0.5):
         return capital(f"{clause}."), capital(f"{clause.replace(' thinks ', ' never thinks ', 1)}.")
@@ -261,13 +257,23 @@ def wrong_denied(case: Case) -> tuple[str, str] | None:
     claim = case.facts.claims[0]
     if not claim.rivals:
         return None
+    clause = claim_clause(replace(claim, value=case.dice.pick(claim.rivals)), case.dice.pick(("thinks", "believes")))
+    return capital(case.dice.pick(DENIALS).format(c=clause)), capital(f"{clause}.")
+
+
+def turned_round(case: Case) -> tuple[str, str] | None:
+    """The gold interpretation with its belief denied by the one word: does not think, does not know."""
+    return case.gold[STAGES[1]], _turned_round(case.gold[STAGES[1]])
+
+
+def wrong_turned_round(case: Case) -> tuple[str, str] | None:
+    """The counterweight: a wrong belief denied in that way, against the same one held."""
+    claim = case.facts.claims[0]
+    if not claim.rivals:
+        return None
     wrong = replace(claim, value=case.dice.pick(claim.rivals))
     held = interpretation(case.dice, replace(case.facts, claims=(wrong, *case.facts.claims[1:])))
-    turned = _turned_round(held)
-    if turned != held and case.dice.chance(0.5):
-        return turned, held
-    clause = claim_clause(wrong, case.dice.pick(("thinks", "believes")))
-    return capital(case.dice.pick(DENIALS).format(c=clause)), capital(f"{clause}.")
+    return _turned_round(held), held
 
 
 def other_letter(case: Case) -> tuple[str, str] | None:

@@ -37,9 +37,11 @@ from socialr1_lite.pairs.corrupt import (
     swapped_goal,
     too_high,
     too_low,
+    turned_round,
     wrong_denied,
     wrong_person,
     wrong_person_cue,
+    wrong_turned_round,
 )
 from socialr1_lite.pairs.record import Pair
 from socialr1_lite.scenario import Facts, Scenario
@@ -70,6 +72,8 @@ KINDS: dict[str, tuple[str, Corruption]] = {  # kind: the stage it spoils, and h
     "somebody unknown": (STAGES[1], stranger),
     "denied belief": (STAGES[1], denied_belief),
     "wrong belief denied": (STAGES[1], wrong_denied),
+    "belief turned round": (STAGES[1], turned_round),
+    "wrong belief turned round": (STAGES[1], wrong_turned_round),
     "wrong belief, filler chosen": (STAGES[1], filler_and_belief),
     "other option by its letter": (STAGES[3], other_letter),
     "other option": (STAGES[3], other_option),
@@ -84,6 +88,7 @@ BALANCED = (  # kinds that only make up for each other in equal numbers
     ("verbose filler", "invented cue, filler chosen"),
     ("one order too low", "one order too high"),
     ("denied belief", "wrong belief denied"),
+    ("belief turned round", "wrong belief turned round"),
     ("filler added", "wrong belief, filler chosen"),
     ("filler instead", "wrong option, filler chosen"),
 )
