@@ -262,8 +262,9 @@ def wrong_denied(case: Case) -> tuple[str, str] | None:
 
 
 def turned_round(case: Case) -> tuple[str, str] | None:
-    """The gold interpretation with its belief denied by the one word: does not think, does not know."""
-    return case.gold[STAGES[1]], _turned_round(case.gold[STAGES[1]])
+    """The right interpretation with its belief denied by the one word: does not think, does not know."""
+    told = interpretation(case.dice, case.facts)
+    return told, _turned_round(told)
 
 
 def wrong_turned_round(case: Case) -> tuple[str, str] | None:

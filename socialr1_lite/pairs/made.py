@@ -83,6 +83,7 @@ KINDS: dict[str, tuple[str, Corruption]] = {  # kind: the stage it spoils, and h
     "another stage's text": (ANY, other_stage),
     "loop": (ANY, loop),
 }
+OFTEN = {"belief turned round": 3, "wrong belief turned round": 3}  # pairs a scenario; a small model learns them last
 BALANCED = (  # kinds that only make up for each other in equal numbers
     ("missed decisive cue", "wholesale copy"),
     ("verbose filler", "invented cue, filler chosen"),
@@ -102,11 +103,12 @@ def make_pairs(
     dimensions: Sequence[str] = ("belief", "knowledge"),
     orders: Sequence[int] = (1, 2),
 ) -> list[Pair]:
-    """At most n pairs from fresh stories, every kind about as often, balanced kinds equally often.
+    """At most n pairs from fresh stories, every kind about as often (but for OFTEN), balanced kinds equally often.
 
     The same arguments give the same pairs. split: whose names and things ("test": never in "train").
     """
-    quota = max(1, n // len(KINDS))
+    share = max(1, n // sum(OFTEN.get(kind, 1) for kind in KINDS))
+    quota = {kind: share * OFTEN.get(kind, 1) for kind in KINDS}
     made: dict[str, list[Pair]] = {kind: [] for kind in KINDS}
     told = iter(generate(4 * n + 8, seed=seed, dimensions=dimensions, orders=orders, split=split))
     foreign = next(told).facts  # the family before, whose people and things are others
@@ -114,9 +116,9 @@ def make_pairs(
     for first, second in zip(told, told, strict=True):
         for scenario, twin in ((first, second), (second, first)):
             for pair in _of(scenario, twin, foreign, seed):
-                if len(made[pair.kind]) < quota:
+                if len(made[pair.kind]) < quota[pair.kind]:
                     made[pair.kind].append(pair)
-        if all(len(pairs) >= quota for pairs in made.values()):
+        if all(len(made[kind]) >= wanted for kind, wanted in quota.items()):
             break
         foreign = first.facts
     for one, other in BALANCED:
@@ -133,13 +135,15 @@ def _of(scenario: Scenario, twin: Scenario, foreign: Facts | None, seed: int) ->
         return
     gold = _gold_stages(scenario.facts, scenario.gold_text, Dice(f"{scenario.id} gold {seed}"))
     for kind, (fixed, corrupt) in KINDS.items():
-        dice = Dice(f"{scenario.id} {kind} {seed}")
-        stage = fixed or dice.pick(STAGES)
-        made = corrupt(Case(scenario, twin, scenario.facts, twin.facts, foreign, gold, stage, dice))
-        if made is None or made[0] == made[1]:
-            continue
-        context = {name: text for name, text in gold.items() if name != stage}
-        yield Pair(scenario, stage, *made, kind=kind, source="gold", context=context, answer=scenario.gold_text)
+        dice, told = Dice(f"{scenario.id} {kind} {seed}"), set[tuple[str, str]]()
+        for _ in range(OFTEN.get(kind, 1)):
+            stage = fixed or dice.pick(STAGES)
+            made = corrupt(Case(scenario, twin, scenario.facts, twin.facts, foreign, gold, stage, dice))
+            if made is None or made[0] == made[1] or made in told:
+                continue
+            told.add(made)
+            context = {name: text for name, text in gold.items() if name != stage}
+            yield Pair(scenario, stage, *made, kind=kind, source="gold", context=context, answer=scenario.gold_text)
 
 
 def _gold_stages(facts: Facts, answer: str, dice: Dice) -> Mapping[str, str]:
