@@ -16,7 +16,15 @@ from socialr1_lite.plan.architectures import ARCHITECTURES, Architecture, find_a
 from socialr1_lite.plan.fit import fit, fits
 from socialr1_lite.plan.hardware import CGROUPS, GIB, GPUS, a_cpu, find_gpu, memory_to_give
 from socialr1_lite.plan.memory import memory
-from socialr1_lite.plan.parts import FULL, NF4, activation_bytes_per_token, kv_bytes_per_token, weight_bytes
+from socialr1_lite.plan.parts import (
+    FULL,
+    GOLD_REPLY,
+    NF4,
+    activation_bytes_per_token,
+    kv_bytes_per_token,
+    trained_at_once,
+    weight_bytes,
+)
 from socialr1_lite.plan.timing import phases, run_tokens, step_tokens
 from socialr1_lite.recipe import Recipe, load_recipe
 from socialr1_lite.train import run_recipe
@@ -220,7 +228,7 @@ def test_sampling_on_a_cpu_holds_the_adapted_layers_twice_unless_they_are_in_fou
 
 
 def test_the_cold_start_counts_where_its_batch_is_the_larger_one():
-    few = {"per_device_train_batch_size": 2, "num_generations": 2}
+    few = {"per_device_train_batch_size": 2, "num_generations": 2, "max_completion_length": GOLD_REPLY}
     plain = recipe(model={"name": "smollm2-135m", "lora": {"targets": ["q_proj"]}}, grpo=few)
     cold = recipe(
         model={"name": "smollm2-135m", "lora": {"targets": ["q_proj"]}},
@@ -230,6 +238,27 @@ def test_the_cold_start_counts_where_its_batch_is_the_larger_one():
     copies = 30 * 16 * (576 + 576) * 2  # autocast's copies of the adapter do not grow with the batch
     grown = (on_a_cpu(cold)["activations"] - copies) / (on_a_cpu(plain)["activations"] - copies)
     assert grown == pytest.approx(4)
+
+
+@pytest.mark.parametrize(
+    ("cold", "limit", "batch"),
+    [
+        ({}, 1024, (6, 280)),
+        ({"steps": 1, "batch_size": 2}, 1024, (6, 280)),
+        ({"steps": 1, "batch_size": 4}, 1024, (4, 486)),  # 256 + 230
+        ({"steps": 1, "batch_size": 4}, 300, (6, 280)),  # cut at max_seq_length
+        ({"steps": 0, "batch_size": 4}, 1024, (6, 280)),
+    ],
+)
+def test_a_cold_start_reads_gold_replies_which_may_be_longer_than_a_completion(cold, limit, batch):
+    told = recipe(
+        model={"name": "smollm2-135m", "max_seq_length": limit},
+        data={"max_prompt_tokens": 256},
+        grpo={"per_device_train_batch_size": 6, "num_generations": 6, "max_completion_length": 24},
+        rewards={"length": {"min_tokens": 4, "max_tokens": 24}},
+        warmup=cold,
+    )
+    assert trained_at_once(told) == batch
 
 
 def judged_by(folder, base="Qwen/Qwen3-0.6B", dtype="bfloat16", **settings):

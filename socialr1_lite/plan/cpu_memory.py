@@ -72,14 +72,15 @@ def _loading(recipe: Recipe, a: Architecture, size: int) -> list[Part]:
 
 
 def _training(recipe: Recipe, a: Architecture, size: int) -> list[Part]:
-    tokens, lora = trained_at_once(recipe) * longest(recipe), recipe.model.lora
-    layer = float(tokens * activation_bytes_per_token(a, lora.r, size, padded=longest(recipe)))
+    (rows, length), lora = trained_at_once(recipe), recipe.model.lora
+    tokens = rows * length
+    layer = float(tokens * activation_bytes_per_token(a, lora.r, size, padded=length))
     if size == HALF:  # autocast keeps a 16-bit copy of the adapter with each layer
         layer += a.lora_parameters(lora.r, lora.targets) / a.layers * HALF
     kept, why = layer * a.layers, "every layer, no gradient checkpointing"
     if recipe.model.gradient_checkpointing:
         kept, why = tokens * a.layers * a.hidden * size + layer, "each layer's input, and one layer recomputed"
-    mask = 2 * tokens * longest(recipe)  # of booleans, and a copy while it is made
+    mask = 2 * tokens * length  # of booleans, and a copy while it is made
     return [
         Part("activations", kept, "training", why),
         _logits(recipe, a, size),
@@ -88,7 +89,7 @@ def _training(recipe: Recipe, a: Architecture, size: int) -> list[Part]:
 
 
 def _logits(recipe: Recipe, a: Architecture, size: int) -> Part:
-    rows = trained_at_once(recipe) * recipe.grpo.max_completion_length
+    rows = recipe.grpo.per_device_train_batch_size * recipe.grpo.max_completion_length
     if recipe.model.backend == "transformers":
         # Logits, their scaled and tempered copies, log-probabilities, probabilities and their product.
         rows = min(rows, PLAIN_ROWS)

@@ -72,7 +72,8 @@ def _always(recipe: Recipe, a: Architecture, gpu: Device) -> list[Part]:
 
 
 def _training(recipe: Recipe, a: Architecture) -> list[Part]:
-    tokens = trained_at_once(recipe) * longest(recipe)
+    rows, length = trained_at_once(recipe)
+    tokens = rows * length
     layer = tokens * activation_bytes_per_token(a, recipe.model.lora.r)
     if recipe.model.gradient_checkpointing:
         kept = tokens * a.layers * a.hidden * HALF

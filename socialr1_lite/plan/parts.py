@@ -23,6 +23,7 @@ HALF, FULL = 2, 4  # bytes of a 16-bit and of a 32-bit number
 NF4 = (4 + 8 / 64 + 32 / (64 * 256)) / 8
 # Eight-bit AdamW: two states of a byte, each block of 256 with a 32-bit constant (Dettmers et al. 2022).
 ADAM_8BIT = 2 * (1 + FULL / 256)
+GOLD_REPLY = 230  # tokens: the longest of 4,500 gold replies of all dimensions, orders 0 to 4, in SmolLM2's tokens
 SLACK = 0.05  # of all other parts, for what the allocator cannot reuse: an allowance [ours], not measured
 
 
@@ -101,9 +102,13 @@ def sampled_at_once(recipe: Recipe) -> int:
     return recipe.grpo.per_device_train_batch_size * recipe.grpo.generation_steps
 
 
-def trained_at_once(recipe: Recipe) -> int:
-    """Sequences of the largest micro-batch: of GRPO, or of the cold start."""
-    return max(recipe.grpo.per_device_train_batch_size, recipe.warmup.batch_size if recipe.warmup.steps else 0)
+def trained_at_once(recipe: Recipe) -> tuple[int, int]:
+    """Sequences of the largest micro-batch and the length of one: of GRPO, or of the cold start with gold replies."""
+    grpo = (recipe.grpo.per_device_train_batch_size, longest(recipe))
+    if not recipe.warmup.steps:
+        return grpo
+    length = min(recipe.data.max_prompt_tokens + GOLD_REPLY, recipe.model.max_seq_length)
+    return max(grpo, (recipe.warmup.batch_size, length), key=lambda batch: batch[0] * batch[1])
 
 
 def most_sampled_at_once(recipe: Recipe) -> int:
