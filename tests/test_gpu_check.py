@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ import yaml
 
 from socialr1_lite import doctor
 from socialr1_lite.gpu_check import trials as made
-from socialr1_lite.gpu_check.__main__ import check, line, main, table
+from socialr1_lite.gpu_check.__main__ import check, in_a_process, line, main, table
 from socialr1_lite.gpu_check.trials import Trial, no_room, random_weights, small, trials
 from socialr1_lite.gpu_check.verdicts import (
     CLOSE,
@@ -178,6 +179,8 @@ def test_a_random_model_decodes_every_word_it_can_say(tmp_path: Path) -> None:
     assert len(tokenizer) == 50_000 and tokenizer.decode([49_999]) == "<|unused_49999|>"
     assert tokenizer.apply_chat_template([{"role": "user", "content": "Hi"}], tokenize=False).endswith("<|im_end|>\n")
     assert AutoConfig.from_pretrained(tmp_path / "wanted").eos_token_id == tokenizer.eos_token_id
+    in_a_process("random_model", str(tmp_path / "wanted"), str(tmp_path / "again"))  # as the check makes it on a GPU
+    assert read_config(tmp_path / "again" / "config.json") == replace(wanted, name="again")
 
 
 @pytest.mark.slow

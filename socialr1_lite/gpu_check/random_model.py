@@ -56,17 +56,6 @@ def _write_tokenizer(folder: Path, words: int) -> int:
     return int(tokenizer.eos_token_id)
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """The command line: an architecture's name and a folder."""
-    name, folder = sys.argv[1:] if argv is None else argv
-    make_random_model(Path(folder), find_architecture(name))
-    return 0
-
-
-if __name__ == "__main__":
-    command(main)
-
-
 def config_of(architecture: Architecture, **more: Any) -> Any:
     """The architecture as transformers' own config; more: what it does not say, such as token ids."""
     from transformers import AutoConfig
@@ -83,3 +72,14 @@ def config_of(architecture: Architecture, **more: Any) -> Any:
         tie_word_embeddings=architecture.tied,
         **more,
     )
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The command line: an architecture's name and a folder."""
+    name, folder = sys.argv[1:] if argv is None else argv
+    make_random_model(Path(folder), find_architecture(name))
+    return 0
+
+
+if __name__ == "__main__":
+    command(main)
