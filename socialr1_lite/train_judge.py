@@ -70,11 +70,12 @@ def train_judge(recipe: JudgeRecipe, folder: Path) -> dict[str, Any]:
     if folder.exists():
         raise RecipeError(f"{folder} exists already; give another run.name or remove it")
     train, heldout = _pairs(recipe)
+    base = _base(recipe)  # a wrong name must leave nothing behind
     begun = _begin(recipe, folder)
     with begun.lock():
         made = begun.path / "judge"
         if not (made / RECORD).exists():  # written last
-            _fit(recipe, train, heldout[:PROBES], begun, made)
+            _fit(recipe, base, train, heldout[:PROBES], begun, made)
         model, tokenizer = load_judge(made)  # the very thing that judges later, its probes checked
         scores = _scores(recipe, model, tokenizer, heldout)
         report = measure(heldout, scores)
@@ -160,16 +161,21 @@ def _scores(recipe: JudgeRecipe, model: Any, tokenizer: Any, pairs: Sequence[Pai
     return list(zip(told[::2], told[1::2], strict=True))
 
 
-def _fit(recipe: JudgeRecipe, pairs: Sequence[Pair], probes: Sequence[Pair], begun: RunFolder, folder: Path) -> None:
+def _fit(
+    recipe: JudgeRecipe,
+    base: tuple[Any, Any],
+    pairs: Sequence[Pair],
+    probes: Sequence[Pair],
+    begun: RunFolder,
+    folder: Path,
+) -> None:
     """Train from the newest whole checkpoint, if any; save adapter (with its score head), tokenizer and record."""
     import datasets
     import torch
     import trl
     from peft import LoraConfig
-    from transformers import set_seed
 
-    set_seed(recipe.run.seed)  # the score head's first weights, too
-    model, tokenizer = _base(recipe)
+    model, tokenizer = base
     length, lora, told = recipe.model.max_length, recipe.model.lora, recipe.training
     rows = _rows(tokenizer, pairs, length)
     newest = newest_complete(begun)
@@ -280,10 +286,11 @@ def _trainer_class() -> Any:
 
 
 def _base(recipe: JudgeRecipe) -> tuple[Any, Any]:
-    """The base model with one label, and its tokenizer with a padding token."""
+    """The base model with one label, its score head drawn by run.seed, and its tokenizer with a padding token."""
     import torch
-    from transformers import AutoTokenizer, BitsAndBytesConfig
+    from transformers import AutoTokenizer, BitsAndBytesConfig, set_seed
 
+    set_seed(recipe.run.seed)
     told, how = recipe.model, {}
     if told.load_in_4bit:
         how["quantization_config"] = BitsAndBytesConfig(

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from socialr1_lite.errors import JudgeError, RecipeError
+from socialr1_lite.errors import JudgeError, PolicyError, RecipeError
 from socialr1_lite.judge_recipe import JudgeRecipe, load_judge_recipe
 from socialr1_lite.judges import build_judge
 from socialr1_lite.judges.classifier import load_judge, logits, sigmoid
@@ -316,6 +316,13 @@ def test_a_training_begun_with_other_settings_is_left_alone(tmp_path: Path) -> N
     with pytest.raises(RecipeError, match=r"mine\.begun holds a training that was begun with other settings"):
         train_judge(JudgeRecipe(), tmp_path / "mine")
     assert [path.name for path in begun.iterdir()] == ["recipe.yaml"]
+
+
+def test_a_base_that_cannot_be_loaded_leaves_nothing_behind(tmp_path: Path) -> None:
+    recipe = JudgeRecipe.model_validate({"model": {"name": str(tmp_path / "nowhere")}, "pairs": {"size": 28}})
+    with pytest.raises(PolicyError, match=r"model\.name: cannot load") as caught:
+        train_judge(recipe, tmp_path / "mine")
+    assert len(str(caught.value).splitlines()) == 1 and not list(tmp_path.iterdir())
 
 
 @trained
