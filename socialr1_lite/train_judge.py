@@ -288,6 +288,8 @@ def _trainer_class() -> Any:
 def _base(recipe: JudgeRecipe) -> tuple[Any, Any]:
     """The base model with one label, its score head drawn by run.seed, and its tokenizer with a padding token."""
     import torch
+    from peft import LoraConfig
+    from peft.tuners.tuners_utils import check_target_module_exists
     from transformers import AutoTokenizer, BitsAndBytesConfig, set_seed
 
     set_seed(recipe.run.seed)
@@ -304,10 +306,19 @@ def _base(recipe: JudgeRecipe) -> tuple[Any, Any]:
         tokenizer = AutoTokenizer.from_pretrained(base_folder(told.name), revision=told.revision)
         if tokenizer.pad_token_id is None:
             tokenizer.pad_token = tokenizer.eos_token
-        return load_base(told.name, tokenizer, revision=told.revision, dtype=told.dtype, **how), tokenizer
+        model = load_base(told.name, tokenizer, revision=told.revision, dtype=told.dtype, **how)
     except (OSError, ValueError) as wrong:
         first = next(iter(str(wrong).splitlines()), type(wrong).__name__)
         raise PolicyError(f"model.name: cannot load {told.name!r}: {first}") from None
+    targets = told.lora.targets
+    if targets != "all-linear":
+        wanted = LoraConfig(target_modules=targets if isinstance(targets, str) else list(targets))
+        if not any(check_target_module_exists(wanted, name) for name, _ in model.named_modules()):
+            raise PolicyError(
+                f"model.lora.targets: {targets!r} names no layer of {told.name}; "
+                "give all-linear, a list of layers such as [q_proj, v_proj], or a pattern over whole names"
+            )
+    return model, tokenizer
 
 
 if __name__ == "__main__":

@@ -325,6 +325,13 @@ def test_a_base_that_cannot_be_loaded_leaves_nothing_behind(tmp_path: Path) -> N
     assert len(str(caught.value).splitlines()) == 1 and not list(tmp_path.iterdir())
 
 
+def test_layers_that_the_base_has_not_are_told_before_anything_is_begun(tiny_model: Path, tmp_path: Path) -> None:
+    told = {"model": {"name": str(tiny_model), "lora": {"targets": ["query"]}}, "pairs": {"size": 34, "heldout": 34}}
+    with pytest.raises(PolicyError, match=r"model\.lora\.targets: .*query.* names no layer of"):
+        train_judge(JudgeRecipe.model_validate(told), tmp_path / "mine")
+    assert not list(tmp_path.iterdir())
+
+
 @trained
 def test_a_judge_is_not_overwritten(judge_folder: Path) -> None:
     with pytest.raises(RecipeError, match="exists already"):
