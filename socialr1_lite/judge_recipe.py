@@ -31,14 +31,14 @@ class JudgePairs(Section):
 
     source: Annotated[str, Field(min_length=1)] = "gold"  # or a .jsonl of pairs
     heldout_source: Annotated[str, Field(min_length=1)] = "gold"
-    size: Count = 4000
-    heldout: Count = 600
+    size: Count = 6800
+    heldout: Count = 1000
     dimensions: Annotated[tuple[str, ...], Field(min_length=1)] = ("belief", "knowledge")
     seed: Natural = 11
 
 
 class JudgeTraining(Section):
-    """The optimisation, in TRL's words; a batch is counted in scenarios, each with all its pairs (about ten)."""
+    """The optimisation, in TRL's words; a batch is counted in scenarios, each with all its pairs (about sixteen)."""
 
     max_steps: Count = 100
     per_device_train_batch_size: Count = 2

@@ -18,7 +18,7 @@ from socialr1_lite.judges.facts import FactsJudge
 from socialr1_lite.pairs import KINDS, Pair, make_pairs, read_pairs, write_pairs
 from socialr1_lite.pairs.__main__ import main
 from socialr1_lite.pairs.audit import audit
-from socialr1_lite.pairs.made import ANY, BALANCED
+from socialr1_lite.pairs.made import ANY, BALANCED, _of
 from socialr1_lite.pairs.ranking import ranked, standings
 from socialr1_lite.pairs.record import read_pair
 from socialr1_lite.pairs.traces import run_pairs
@@ -39,7 +39,7 @@ ROW: dict[str, Any] = {
 
 @cache
 def pairs() -> tuple[Pair, ...]:
-    return tuple(make_pairs(540))
+    return tuple(make_pairs(2700))
 
 
 def by_kind(kind: str) -> list[Pair]:
@@ -50,8 +50,44 @@ def test_every_kind_is_made_and_balanced_kinds_equally_often() -> None:
     made = Counter(pair.kind for pair in pairs())
     assert set(made) == set(KINDS) and min(made.values()) >= 10
     assert all(made[one] == made[other] for one, other in BALANCED)
-    assert all(KINDS[pair.kind][0] in (pair.stage, ANY) and pair.stage not in pair.context for pair in pairs())
+    assert all(KINDS[pair.kind].stage in (pair.stage, ANY) and pair.stage not in pair.context for pair in pairs())
     assert {pair.stage for pair in by_kind("filler added")} == set(STAGES)
+
+
+def test_a_kind_is_made_in_its_share_of_the_stories() -> None:
+    made = Counter(pair.kind for pair in pairs())
+    stories = len({pair.scenario.id for pair in pairs()})
+    assert 14 < len(pairs()) / stories < 20
+    for kind in ("wholesale copy", "loop", "filler instead", "other option by its letter", "wrong person in a cue"):
+        assert made[kind] / stories == pytest.approx(KINDS[kind].often, abs=0.12), kind
+
+
+@pytest.mark.parametrize("n", [1, 28, 60, 333])
+def test_there_are_no_more_pairs_than_asked_for(n: int) -> None:
+    assert max(1, n - 80) <= len(make_pairs(n)) <= n
+
+
+def test_a_belief_and_another_each_held_and_denied_share_their_words() -> None:
+    """So that neither the denial nor the value tells the sides apart, only the two together."""
+    stories, seen = list(generate(40, seed=5, dimensions=("belief",))), 0
+    for scenario, twin in zip(stories[2::2], stories[3::2], strict=True):
+        told: dict[str, set[tuple[str, str]]] = {}
+        for pair in _of(scenario, twin, stories[0].facts, 5):
+            told.setdefault(pair.kind, set()).add((pair.chosen, pair.rejected))
+        for wrong_denied, right_denied in told.get("right belief denied, or a wrong one", ()):
+            assert right_denied in {one for _, one in told["belief turned round"]}
+            assert wrong_denied in {one for one, _ in told["wrong belief turned round"]}
+            held = {one for one, _ in told["belief turned round"]} | {one for _, one in told["wrong belief turned round"]}
+            assert not held & {wrong_denied, right_denied}
+            assert wrong_denied.split()[:4] == right_denied.split()[:4] and wrong_denied != right_denied
+            seen += 1
+    assert seen > 20
+
+
+def test_knowing_is_turned_round_both_ways() -> None:
+    chosen = [pair.chosen for pair in by_kind("knowledge turned round")]
+    not_knowing = sum("does not know" in one for one in chosen)
+    assert len(chosen) / 3 < not_knowing < 2 * len(chosen) / 3
 
 
 def test_the_same_seed_makes_the_same_pairs_and_another_one_others() -> None:
@@ -89,7 +125,7 @@ def test_back_filling_has_the_same_words_in_another_order() -> None:
 
 
 def test_length_and_words_alone_tell_little() -> None:
-    length, words = audit(make_pairs(810))
+    length, words = audit(pairs())
     assert abs(length.right.value - 0.5) < 0.06 and words.right.value < 0.6
     assert not length.works and not words.works
 
@@ -149,7 +185,7 @@ def test_a_file_that_is_none_is_told(text: str, told: str, tmp_path: Path) -> No
 
 def test_the_commands(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "pairs.jsonl"
-    assert main(["--n", "540", "-o", str(path)]) == 0
+    assert main(["--n", "1600", "-o", str(path)]) == 0
     assert main(["audit", str(path)]) == 0
     assert "bag of words: " in capsys.readouterr().out
     rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
@@ -205,8 +241,6 @@ def test_a_judge_that_cannot_tell_ranks_nothing(tmp_path: Path) -> None:
 
 
 def test_scenarios_without_facts_make_no_pairs() -> None:
-    from socialr1_lite.pairs.made import _of
-
     bare = replace(SCENARIO, facts=None)
     other = next(iter(generate(1)))
     assert not list(_of(bare, other, other.facts, 1))

@@ -17,8 +17,9 @@ from socialr1_lite.errors import JudgeError, PolicyError, RecipeError
 from socialr1_lite.judge_recipe import JudgeRecipe, load_judge_recipe
 from socialr1_lite.judges import build_judge
 from socialr1_lite.judges.classifier import load_judge, logits, sigmoid
+from socialr1_lite.judges.reward_model import judged_text
 from socialr1_lite.judges.reward_process import RewardProcess
-from socialr1_lite.judges.token_tree import grouped, grow, tree_scores
+from socialr1_lite.judges.token_tree import ATTENTION, grouped, grow, tree_attention, tree_scores
 from socialr1_lite.pairs import make_pairs
 from socialr1_lite.runlog import RunFolder, read_traces
 from socialr1_lite.sip import STAGES, parse, reply_text
@@ -64,6 +65,7 @@ def test_the_loaded_judge_gives_the_very_logits_it_had(judge_folder: Path) -> No
     told = logits(model, tokenizer, [one["text"] for one in probes], max_length=256, batch_tokens=300)
     assert told == pytest.approx([one["logit"] for one in probes], abs=1e-4)
     assert len({round(one, 3) for one in told}) > 1
+    assert model.config._attn_implementation == ATTENTION
     assert not model.training and not any(weight.requires_grad for weight in model.parameters())
 
 
@@ -98,6 +100,27 @@ def test_a_tree_holds_every_text_and_shares_every_beginning(texts: list[list[int
     groups = list(grouped(texts, limit))
     assert sorted(i for group in groups for i in group) == list(range(len(texts)))
     assert all(len(group) == 1 or len(grow([texts[i] for i in group]).tokens) <= limit for group in groups)
+
+
+@pytest.mark.parametrize("heads", [2, 6])
+def test_attention_in_a_tree_is_what_the_fused_kernel_gives(heads: int) -> None:
+    import torch
+    from transformers.integrations.sdpa_attention import sdpa_attention_forward
+
+    torch.manual_seed(heads)
+    query, key, value = (torch.randn(1, one, 7, 8, requires_grad=True) for one in (heads, 2, 2))
+    seen = torch.eye(7, dtype=torch.bool)
+    for node, parent in enumerate((-1, 0, 1, 1, 0, 4, 4)):
+        seen[node] |= seen[parent] if parent >= 0 else seen[node]
+    mask = torch.zeros(1, 1, 7, 7).masked_fill_(~seen, torch.finfo(torch.float32).min)
+    module = torch.nn.Module()
+    module.num_key_value_groups = heads // 2  # type: ignore[assignment]
+    told = []
+    for attend in (tree_attention, sdpa_attention_forward):
+        out = attend(module, query, key, value, mask, scaling=0.3)[0]
+        told.append((out, *torch.autograd.grad(out.square().sum(), (query, key, value))))
+    for mine, fused in zip(*told, strict=True):
+        torch.testing.assert_close(mine, fused)
 
 
 def test_a_text_without_tokens_has_no_score() -> None:
@@ -255,6 +278,23 @@ def test_a_damaged_record_is_told(tmp_path: Path) -> None:
     (tmp_path / "judge.json").write_text('{"version": 1}')
     with pytest.raises(JudgeError, match="cannot be read"):
         build_judge("reward_model", {"path": str(tmp_path)})
+
+
+def test_a_judge_of_an_older_kind_is_told_what_to_do(tmp_path: Path) -> None:
+    """Version 1 was trained on texts without letters: it would load, and judge what it never learned to read."""
+    known = {"base": "smollm2-135m", "revision": None, "dtype": "float32", "max_length": 8, "center": 0, "probes": []}
+    (tmp_path / "judge.json").write_text(json.dumps(known | {"version": 1}), encoding="utf-8")
+    with pytest.raises(JudgeError, match="of version 1, this code reads 2; train it again"):
+        build_judge("reward_model", {"path": str(tmp_path)})
+
+
+def test_what_is_read_names_the_right_answer_with_its_letter() -> None:
+    right = SCENARIO.options[SCENARIO.gold[0]]
+    letter = SCENARIO.letters[SCENARIO.gold[0]]
+    read = judged_text(SCENARIO, STAGES[3], "So it is.", {}, right)
+    assert f"\nRight answer: {letter}. {right}\nAnswer given: {letter}. {right}\n" in read
+    assert "\nAnswer given: something else\n" in judged_text(SCENARIO, STAGES[3], "So it is.", {}, "something else")
+    assert "Answer given" not in judged_text(SCENARIO, STAGES[0], "So it is.", {}, right)
 
 
 class Cut(BaseException):

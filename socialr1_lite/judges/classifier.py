@@ -15,10 +15,10 @@ from typing import Any
 
 from socialr1_lite.embedded import EMBEDDED, embedded_model
 from socialr1_lite.errors import JudgeError, PolicyError
-from socialr1_lite.judges.token_tree import TREE_TOKENS, grouped, grow, tree_scores
+from socialr1_lite.judges.token_tree import TREE_TOKENS, grouped, grow, read_as_trees, tree_scores
 
 RECORD = "judge.json"
-RECORD_VERSION = 1
+RECORD_VERSION = 2  # 1 read the right answer without its letter
 PROBE_TOLERANCE = {"float32": 0.05}  # logits: merging rounds a little; a fresh score head is off by whole units
 COARSE_TOLERANCE = 0.3  # of 16-bit judges, whose merged weights are rounded
 
@@ -98,6 +98,7 @@ def load_base(name: str, tokenizer: Any, *, revision: str | None, dtype: str, **
     finally:
         logging.set_verbosity(told)
     model.config.pad_token_id = tokenizer.pad_token_id
+    read_as_trees(model)
     model.score.float()  # small, and what a score is rounded by
     return model
 
@@ -121,7 +122,9 @@ def read_record(folder: Path) -> dict[str, Any]:
     except (OSError, ValueError, KeyError, TypeError) as wrong:
         raise JudgeError(f"reward_model: {path} cannot be read ({type(wrong).__name__}: {wrong})") from None
     if known["version"] != RECORD_VERSION:
-        raise JudgeError(f"reward_model: {path} is of version {known['version']}; this code reads {RECORD_VERSION}")
+        raise JudgeError(
+            f"reward_model: {path} is of version {known['version']}, this code reads {RECORD_VERSION}; train it again"
+        )
     if not (folder / "adapter").is_dir():
         raise JudgeError(f"reward_model: {folder} has no adapter folder; train it again")
     return {**told, **known}

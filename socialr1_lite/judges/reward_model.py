@@ -103,9 +103,16 @@ def judged_text(scenario: Scenario, stage: str, text: str, context: Mapping[str,
     if options:
         parts.append(f"Options:\n{options}")
     if scenario.gold:
-        parts.append(f"Right answer: {scenario.gold_text}")
+        parts.append(f"Right answer: {_lettered(scenario, scenario.gold_text)}")
     before = STAGES[: STAGES.index(stage)]
     parts += [f"{TITLES[one]}: {context[one]}" for one in before if context.get(one)]
     if stage == STAGES[-1]:
-        parts.append(f"Answer given: {answer}")
+        parts.append(f"Answer given: {_lettered(scenario, answer)}")
     return "\n".join((*parts, f"{TITLES[stage]}: {text}"))
+
+
+def _lettered(scenario: Scenario, answer: str) -> str:
+    """An option with its letter, so that a stage may name either; other text as it is."""
+    if answer not in scenario.options:
+        return answer
+    return f"{scenario.letters[scenario.options.index(answer)]}. {answer}"

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+ATTENTION = "socialr1_lite_tree"  # what transformers knows `tree_attention` by
 TREE_TOKENS = 1024  # nodes of one forward pass: attention grows with their square, and sharing is had by then
 
 
@@ -70,6 +71,39 @@ def _shared(one: Sequence[int], other: Sequence[int]) -> int:
         if a != b:
             return n
     return min(len(one), len(other))
+
+
+def read_as_trees(model: Any) -> None:
+    """Let the model attend by `tree_attention`, if it attends by PyTorch's fused kernel now."""
+    from transformers import AttentionInterface, AttentionMaskInterface
+    from transformers.masking_utils import sdpa_mask
+
+    if model.config._attn_implementation == "sdpa":
+        AttentionInterface.register(ATTENTION, tree_attention)
+        AttentionMaskInterface.register(ATTENTION, sdpa_mask)
+        model.set_attn_implementation(ATTENTION)
+
+
+def tree_attention(module: Any, query: Any, key: Any, value: Any, attention_mask: Any, **how: Any) -> tuple[Any, None]:
+    """Attention under a tree's mask: on a CPU two products and a softmax, elsewhere PyTorch's fused kernel.
+
+    On a CPU the fused kernel takes longer: `benchmarks/judges.py` compares the two.
+    query: (batch, heads, n, width); key and value may have fewer heads.
+    """
+    import torch
+    from transformers.integrations.sdpa_attention import sdpa_attention_forward
+
+    tree = attention_mask is not None and attention_mask.is_floating_point()
+    if query.device.type != "cpu" or not tree or how.get("dropout"):
+        out, _ = sdpa_attention_forward(module, query, key, value, attention_mask, **how)
+        return out, None
+    batch, heads, n, width = query.shape
+    groups = key.shape[1]
+    scale = how.get("scaling") or width**-0.5
+    asked = (query * scale).reshape(batch, groups, heads // groups * n, width)  # heads that share a key stand together
+    weights = (asked @ key.transpose(2, 3)).view(batch, heads, n, n) + attention_mask
+    out = torch.softmax(weights, dim=-1).view(batch, groups, heads // groups * n, n) @ value
+    return out.view(batch, heads, n, width).transpose(1, 2).contiguous(), None
 
 
 def tree_scores(classifier: Any, tree: TokenTree) -> Any:

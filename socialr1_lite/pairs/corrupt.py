@@ -30,6 +30,32 @@ FILLER = (  # none of it is among the filler that judges are audited with (judge
     "Much more could be said, but this will do for the moment.",
     "In short, all points have been weighed against each other.",
     "We can be quite confident about this, since nothing was left out.",
+    "Let us take our time and see what can be made of it.",
+    "A careful reader will want to stop at this place for a while.",
+    "Nothing is more useful than a clear head when one has to decide.",
+    "So far so good, and there is no reason to hurry now.",
+    "This calls for some thought, and thought it shall have.",
+    "One could go on about this for quite some time.",
+    "To be thorough, each thing has to be looked at in its turn.",
+    "After some reflection it all falls into place.",
+    "It goes without saying that accuracy is what matters most.",
+    "Before going any further, it helps to collect oneself.",
+    "People often overlook how much there is in such a small matter.",
+    "Keeping all of that in mind, the work can continue.",
+    "There may be other views, and they too would deserve respect.",
+    "A good answer is never given without good reasons.",
+    "The more closely one looks, the more there is to be seen.",
+    "Step by step the whole picture comes together.",
+    "Only a fool would decide such a thing without thinking twice.",
+    "This has been examined with all the attention that it is due.",
+    "Considering what has been said, nothing stands in the way.",
+    "At this point it is best to be precise and to leave nothing open.",
+    "It would be a mistake to rely on a first impression.",
+    "Every detail might turn out to be of some importance in the end.",
+    "That being done, attention can be given to what remains.",
+    "Questions like these show how interesting daily life can be.",
+    "Care is better than speed, as everybody will agree.",
+    "No effort is spared here to arrive at a sound result.",
 )
 BACK_FILLED = (  # the same words in two orders: from the belief to the answer, and back from the answer
     ("{c}, so the answer is {v}.", "The answer is {v}, so {c}."),
@@ -48,9 +74,16 @@ BY_LETTER = (  # the same words for both sides; only the letter differs
     "For {s} it has to be option {l}.",
     "This makes {l} the answer.",
     "The one to choose is {l}.",
+    "So {l} is what follows.",
+    "Of these I take option {l}.",
+    "With {s} in mind, option {l} is right.",
+    "What the story speaks for is option {l}.",
+    "That leaves {l}.",
+    "Hence option {l}, as far as {s} goes.",
 )
 BY_TEXT = ("What fits is this: {v}.", "It comes down to {v}.", "Of the options, {v} is the one.", "It must be {v}.")
 LOOPS = 4  # times that a looping stage says its last sentence again
+MOST_FILLER = 3  # sentences of it at a time
 WORDINGS = 8  # drawn for each side, to find two of like length
 
 
@@ -133,7 +166,7 @@ def honest_filler_cue(case: Case) -> tuple[str, str] | None:
     if not foreign or len(idle) < len(told):
         return None
     rest = case.dice.sample(idle, len(told))
-    return f"{' '.join(told)} {case.dice.pick(FILLER)}", " ".join((foreign[0], *rest))
+    return f"{' '.join(told)} {_filler(case)}", " ".join((foreign[0], *rest))
 
 
 def wrong_person(case: Case) -> tuple[str, str] | None:
@@ -262,19 +295,27 @@ def wrong_denied(case: Case) -> tuple[str, str] | None:
 
 
 def turned_round(case: Case) -> tuple[str, str] | None:
-    """The right interpretation with its belief denied by the one word: does not think, does not know."""
-    told = interpretation(case.dice, case.facts)
-    return told, _turned_round(told)
+    """The right belief denied by the one word: does not think."""
+    told = _turned(case)
+    return (told.right, told.right_denied) if told else None
 
 
 def wrong_turned_round(case: Case) -> tuple[str, str] | None:
     """The counterweight: a wrong belief denied in that way, against the same one held."""
-    claim = case.facts.claims[0]
-    if not claim.rivals:
-        return None
-    wrong = replace(claim, value=case.dice.pick(claim.rivals))
-    held = interpretation(case.dice, replace(case.facts, claims=(wrong, *case.facts.claims[1:])))
-    return _turned_round(held), held
+    told = _turned(case)
+    return (told.wrong_denied, told.wrong) if told else None
+
+
+def right_or_wrong_denied(case: Case) -> tuple[str, str] | None:
+    """Both deny, in the same words: only what is denied tells them apart."""
+    told = _turned(case)
+    return (told.wrong_denied, told.right_denied) if told else None
+
+
+def knowledge_turned_round(case: Case) -> tuple[str, str] | None:
+    """Knowing for not knowing, or the other way round: the twin's story has it the other way."""
+    told = interpretation(case.dice, case.facts)
+    return None if case.facts.claims[0].rivals else (told, _turned_round(told))
 
 
 def other_letter(case: Case) -> tuple[str, str] | None:
@@ -296,7 +337,7 @@ def other_option(case: Case) -> tuple[str, str] | None:
 
 def filler_added(case: Case) -> tuple[str, str] | None:
     """Filler after or before what is right."""
-    gold, filler = case.gold[case.stage], case.dice.pick(FILLER)
+    gold, filler = case.gold[case.stage], _filler(case)
     return gold, f"{gold} {filler}" if case.dice.chance(0.7) else f"{filler} {gold}"
 
 
@@ -323,13 +364,17 @@ def loop(case: Case) -> tuple[str, str] | None:
 def filler_and_belief(case: Case) -> tuple[str, str] | None:
     """The counterweight: what is right with filler, against the wrong belief without."""
     wrong = opposite_belief(case)
-    return wrong and (f"{case.gold[STAGES[1]]} {case.dice.pick(FILLER)}", wrong[1])
+    return wrong and (f"{case.gold[STAGES[1]]} {_filler(case)}", wrong[1])
 
 
 def filler_and_answer(case: Case) -> tuple[str, str] | None:
     """The counterweight: what is right with filler, against the wrong response without."""
     wrong = contradiction(case)
-    return wrong and (f"{case.gold[STAGES[3]]} {case.dice.pick(FILLER)}", wrong[1])
+    return wrong and (f"{case.gold[STAGES[3]]} {_filler(case)}", wrong[1])
+
+
+def _filler(case: Case) -> str:
+    return " ".join(case.dice.sample(FILLER, 1 + case.dice.below(MOST_FILLER)))
 
 
 def _sentences(facts: Facts) -> list[str]:
@@ -343,6 +388,27 @@ def _people_in(sentence: str, facts: Facts) -> list[str]:
 def _without_claims(facts: Facts) -> Facts:
     """The facts with a claim that nobody holds, so that a response states the answer and no belief."""
     return replace(facts, claims=(replace(facts.claims[0], holders=()),))
+
+
+@dataclass(frozen=True, slots=True)
+class _Turned:
+    """The right interpretation and one with another value in the same words, each held and denied."""
+
+    right: str
+    right_denied: str
+    wrong: str
+    wrong_denied: str
+
+
+def _turned(case: Case) -> _Turned | None:
+    """None where nothing else could be thought, or where no word turns it round."""
+    claim, words = case.facts.claims[0], f"{case.scenario.id} {case.dice.below(10**9)}"
+    if not claim.rivals:
+        return None
+    other = replace(case.facts, claims=(replace(claim, value=case.dice.pick(claim.rivals)), *case.facts.claims[1:]))
+    right, wrong = (interpretation(Dice(words), facts) for facts in (case.facts, other))
+    told = _Turned(right, _turned_round(right), wrong, _turned_round(wrong))
+    return None if right in (told.right_denied, wrong) else told
 
 
 def _turned_round(text: str) -> str:

@@ -7,7 +7,10 @@ that have the like on the *chosen* side: then only what the story says decides.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from math import ceil
+from typing import NamedTuple
 
 from socialr1_lite.pairs.corrupt import (
     Case,
@@ -26,6 +29,7 @@ from socialr1_lite.pairs.corrupt import (
     foreign_cues,
     honest_filler_cue,
     invented_cue,
+    knowledge_turned_round,
     loop,
     missed_cue,
     opposite_belief,
@@ -33,6 +37,7 @@ from socialr1_lite.pairs.corrupt import (
     other_option,
     other_stage,
     persons_exchanged,
+    right_or_wrong_denied,
     stranger,
     swapped_goal,
     too_high,
@@ -51,41 +56,59 @@ from socialr1_lite.stories.base import Dice
 from socialr1_lite.stories.gold import cues, goal, interpretation, response
 
 ANY = ""  # a corruption that may befall any stage; which one is drawn
-KINDS: dict[str, tuple[str, Corruption]] = {  # kind: the stage it spoils, and how
-    "wrong person in a cue": (STAGES[0], wrong_person_cue),
-    "invented cue": (STAGES[0], invented_cue),
-    "missed decisive cue": (STAGES[0], missed_cue),
-    "wholesale copy": (STAGES[0], copied_story),
-    "verbose filler": (STAGES[0], filler_cue),
-    "invented cue, filler chosen": (STAGES[0], honest_filler_cue),
-    "wrong person": (STAGES[1], wrong_person),
-    "persons exchanged": (STAGES[1], persons_exchanged),
-    "opposite belief": (STAGES[1], opposite_belief),
-    "one order too low": (STAGES[1], too_low),
-    "one order too high": (STAGES[1], too_high),
-    "option-driven back-filling": (STAGES[1], back_filled),
-    "goal swapped": (STAGES[2], swapped_goal),
-    "contradiction with the response": (STAGES[3], contradiction),
-    "a cue of another story": (STAGES[0], foreign_cue),
-    "cues of another story": (STAGES[0], foreign_cues),
-    "cues and the whole story": (STAGES[0], cues_and_story),
-    "somebody unknown": (STAGES[1], stranger),
-    "denied belief": (STAGES[1], denied_belief),
-    "wrong belief denied": (STAGES[1], wrong_denied),
-    "belief turned round": (STAGES[1], turned_round),
-    "wrong belief turned round": (STAGES[1], wrong_turned_round),
-    "wrong belief, filler chosen": (STAGES[1], filler_and_belief),
-    "other option by its letter": (STAGES[3], other_letter),
-    "other option": (STAGES[3], other_option),
-    "wrong option, filler chosen": (STAGES[3], filler_and_answer),
-    "filler added": (ANY, filler_added),
-    "filler instead": (ANY, filler_instead),
-    "another stage's text": (ANY, other_stage),
-    "loop": (ANY, loop),
+TURNED = "turned round"  # the four sides of these pairs are worded alike, so that nothing else differs
+
+
+class Kind(NamedTuple):
+    """How a kind of pair is made, and how often.
+
+    stage: the one it spoils. often: times that a scenario is tried; below 1 the share of scenarios that are. What a
+    small model learns last is made most, what it learns at once or what is long to read least [measured].
+    dice: kinds with one name here draw alike.
+    """
+
+    stage: str
+    corrupt: Corruption
+    often: float
+    dice: str = ""
+
+
+KINDS: dict[str, Kind] = {
+    "wrong person in a cue": Kind(STAGES[0], wrong_person_cue, 1),
+    "invented cue": Kind(STAGES[0], invented_cue, 1),
+    "missed decisive cue": Kind(STAGES[0], missed_cue, 0.6),
+    "wholesale copy": Kind(STAGES[0], copied_story, 0.12),
+    "verbose filler": Kind(STAGES[0], filler_cue, 0.4),
+    "invented cue, filler chosen": Kind(STAGES[0], honest_filler_cue, 0.5),
+    "wrong person": Kind(STAGES[1], wrong_person, 0.8),
+    "persons exchanged": Kind(STAGES[1], persons_exchanged, 1),
+    "opposite belief": Kind(STAGES[1], opposite_belief, 1),
+    "one order too low": Kind(STAGES[1], too_low, 1),
+    "one order too high": Kind(STAGES[1], too_high, 0.33),
+    "option-driven back-filling": Kind(STAGES[1], back_filled, 0.5),
+    "goal swapped": Kind(STAGES[2], swapped_goal, 0.6),
+    "contradiction with the response": Kind(STAGES[3], contradiction, 0.6),
+    "a cue of another story": Kind(STAGES[0], foreign_cue, 0.47),
+    "cues of another story": Kind(STAGES[0], foreign_cues, 0.25),
+    "cues and the whole story": Kind(STAGES[0], cues_and_story, 0.12),
+    "somebody unknown": Kind(STAGES[1], stranger, 0.4),
+    "denied belief": Kind(STAGES[1], denied_belief, 0.5),
+    "wrong belief denied": Kind(STAGES[1], wrong_denied, 1),
+    "belief turned round": Kind(STAGES[1], turned_round, 2, TURNED),
+    "wrong belief turned round": Kind(STAGES[1], wrong_turned_round, 2, TURNED),
+    "right belief denied, or a wrong one": Kind(STAGES[1], right_or_wrong_denied, 2, TURNED),
+    "knowledge turned round": Kind(STAGES[1], knowledge_turned_round, 1),
+    "wrong belief, filler chosen": Kind(STAGES[1], filler_and_belief, 1),
+    "other option by its letter": Kind(STAGES[3], other_letter, 0.8),
+    "other option": Kind(STAGES[3], other_option, 0.4),
+    "wrong option, filler chosen": Kind(STAGES[3], filler_and_answer, 0.35),
+    "filler added": Kind(ANY, filler_added, 0.5),
+    "filler instead": Kind(ANY, filler_instead, 0.35),
+    "another stage's text": Kind(ANY, other_stage, 0.35),
+    "loop": Kind(ANY, loop, 0.2),
 }
-OFTEN = {"belief turned round": 3, "wrong belief turned round": 3}  # pairs a scenario; a small model learns them last
 BALANCED = (  # kinds that only make up for each other in equal numbers
-    ("missed decisive cue", "wholesale copy"),
+    ("missed decisive cue", "a cue of another story"),
     ("verbose filler", "invented cue, filler chosen"),
     ("one order too low", "one order too high"),
     ("denied belief", "wrong belief denied"),
@@ -103,30 +126,37 @@ def make_pairs(
     dimensions: Sequence[str] = ("belief", "knowledge"),
     orders: Sequence[int] = (1, 2),
 ) -> list[Pair]:
-    """At most n pairs from fresh stories, every kind about as often (but for OFTEN), balanced kinds equally often.
+    """At most n pairs from fresh stories, about sixteen a story, balanced kinds equally often.
 
     The same arguments give the same pairs. split: whose names and things ("test": never in "train").
     """
-    share = max(1, n // sum(OFTEN.get(kind, 1) for kind in KINDS))
-    quota = {kind: share * OFTEN.get(kind, 1) for kind in KINDS}
-    made: dict[str, list[Pair]] = {kind: [] for kind in KINDS}
     told = iter(generate(4 * n + 8, seed=seed, dimensions=dimensions, orders=orders, split=split))
     foreign = next(told).facts  # the family before, whose people and things are others
     next(told)
+    pairs: list[Pair] = []
+    counts = Counter[str]()
     for first, second in zip(told, told, strict=True):
-        for scenario, twin in ((first, second), (second, first)):
-            for pair in _of(scenario, twin, foreign, seed):
-                if len(made[pair.kind]) < quota[pair.kind]:
-                    made[pair.kind].append(pair)
-        if all(len(made[kind]) >= wanted for kind, wanted in quota.items()):
+        more = [*_of(first, second, foreign, seed), *_of(second, first, foreign, seed)]
+        counts.update(pair.kind for pair in more)
+        if pairs and _balanced(counts).total() > n:
             break
+        pairs += more
         foreign = first.facts
+    left, kept = _balanced(Counter(pair.kind for pair in pairs)), []
+    for pair in pairs:
+        left[pair.kind] -= 1
+        if left[pair.kind] >= 0:
+            kept.append(pair)
+    Dice(f"pairs {seed}").shuffle(kept)
+    return kept[:n]
+
+
+def _balanced(counts: Counter[str]) -> Counter[str]:
+    """How many of each kind may stay, so that none outnumbers its counterweight."""
+    stay = Counter(counts)
     for one, other in BALANCED:
-        fewest = min(len(made[one]), len(made[other]))
-        made[one], made[other] = made[one][:fewest], made[other][:fewest]
-    pairs = [pair for kind in KINDS for pair in made[kind]]
-    Dice(f"pairs {seed}").shuffle(pairs)
-    return pairs
+        stay[one] = stay[other] = min(counts[one], counts[other])
+    return stay
 
 
 def _of(scenario: Scenario, twin: Scenario, foreign: Facts | None, seed: int) -> Iterator[Pair]:
@@ -134,9 +164,11 @@ def _of(scenario: Scenario, twin: Scenario, foreign: Facts | None, seed: int) ->
     if scenario.facts is None or twin.facts is None or foreign is None:
         return
     gold = _gold_stages(scenario.facts, scenario.gold_text, Dice(f"{scenario.id} gold {seed}"))
-    for kind, (fixed, corrupt) in KINDS.items():
-        dice, told = Dice(f"{scenario.id} {kind} {seed}"), set[tuple[str, str]]()
-        for _ in range(OFTEN.get(kind, 1)):
+    for kind, (fixed, corrupt, often, alike) in KINDS.items():
+        dice, told = Dice(f"{scenario.id} {alike or kind} {seed}"), set[tuple[str, str]]()
+        for _ in range(ceil(often)):
+            if not dice.chance(often):
+                continue
             stage = fixed or dice.pick(STAGES)
             made = corrupt(Case(scenario, twin, scenario.facts, twin.facts, foreign, gold, stage, dice))
             if made is None or made[0] == made[1] or made in told:

@@ -1,0 +1,114 @@
+"""How fast does a reward model learn and judge? Seconds a story, and the ratio to two plain alternatives.
+
+    python benchmarks/judges.py [--stories 8] [--rounds 2] [--dtype bfloat16]
+
+A classifier on the embedded model with the LoRA layers of recipes/judges/judge_smollm2.yaml; the pairs of some stories,
+their loss and its gradients (training), and their scores alone (judging). In the same run, on the same pairs, in turn:
+
+* as we do it: all texts of a story as one tree of tokens, attention by two products and a softmax;
+* fused attention: the same tree with PyTorch's fused kernel;
+* texts one by one: each of the texts by itself, as a stock RewardTrainer reads them, four pairs a batch, padded.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from peft import LoraConfig, get_peft_model
+
+from socialr1_lite.judge_recipe import load_judge_recipe
+from socialr1_lite.judges.token_tree import ATTENTION, grow, tree_scores
+from socialr1_lite.pairs import make_pairs
+from socialr1_lite.train_judge import SCORE_HEADS, _base, _rows
+
+RECIPE = Path(__file__).resolve().parent.parent / "recipes" / "judges" / "judge_smollm2.yaml"
+TOGETHER = 4  # pairs of a padded batch
+
+Row = dict[str, list[list[int]]]
+
+
+def as_tree(model: Any, row: Row) -> Any:
+    """Scores of a story's texts, chosen ones first."""
+    return tree_scores(model, grow([*row["chosen_ids"], *row["rejected_ids"]]))
+
+
+def one_by_one(model: Any, row: Row) -> Any:
+    """The same scores, each text with its own copy of the story."""
+    texts, told = [*row["chosen_ids"], *row["rejected_ids"]], []
+    for start in range(0, len(texts), 2 * TOGETHER):
+        batch = texts[start : start + 2 * TOGETHER]
+        longest = max(len(ids) for ids in batch)
+        padded = torch.tensor([ids + [0] * (longest - len(ids)) for ids in batch])
+        real = torch.tensor([[1] * len(ids) + [0] * (longest - len(ids)) for ids in batch])
+        inner = model.get_base_model()
+        hidden = inner.base_model(input_ids=padded, attention_mask=real, use_cache=False).last_hidden_state
+        last = hidden[torch.arange(len(batch)), real.sum(1) - 1]
+        told.append(inner.score(last.float())[:, 0])
+    return torch.cat(told)
+
+
+def measured(model: Any, rows: Sequence[Row], scores: Callable[[Any, Row], Any]) -> tuple[float, float]:
+    """Seconds a story of training and of judging."""
+    start = time.perf_counter()
+    for row in rows:
+        chosen, rejected = scores(model, row).chunk(2)
+        (-torch.nn.functional.logsigmoid(chosen - rejected).mean()).backward()
+    trained = time.perf_counter()
+    with torch.no_grad():
+        for row in rows:
+            scores(model, row)
+    return (trained - start) / len(rows), (time.perf_counter() - trained) / len(rows)
+
+
+def main() -> None:
+    asked = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    asked.add_argument("--stories", type=int, default=8)
+    asked.add_argument("--rounds", type=int, default=2)
+    asked.add_argument("--dtype", default="bfloat16", choices=("bfloat16", "float32"))
+    chosen = asked.parse_args()
+    recipe = load_judge_recipe(RECIPE, [f"model.dtype={chosen.dtype}"])
+    base, tokenizer = _base(recipe)
+    lora = recipe.model.lora
+    model = get_peft_model(
+        base,
+        LoraConfig(
+            r=lora.r,
+            lora_alpha=lora.alpha,
+            target_modules=lora.targets,
+            task_type="SEQ_CLS",
+            modules_to_save=SCORE_HEADS,
+        ),
+    )
+    rows = _rows(tokenizer, make_pairs(40 * chosen.stories), recipe.model.max_length)[: chosen.stories]
+    pairs = sum(len(row["chosen_ids"]) for row in rows)
+    flat = sum(len(ids) for row in rows for side in row.values() for ids in side)
+    trees = sum(len(grow([*row["chosen_ids"], *row["rejected_ids"]]).tokens) for row in rows)
+    print(f"{len(rows)} stories, {pairs} pairs, {chosen.dtype}, {torch.get_num_threads()} threads")
+    print(f"tokens a pair: {trees / pairs:.0f} in trees, {flat / pairs:.0f} one by one")
+    ways: dict[str, tuple[str, Callable[[Any, Row], Any]]] = {
+        "a tree, products and softmax": (ATTENTION, as_tree),
+        "a tree, fused attention": ("sdpa", as_tree),
+        "texts one by one": ("sdpa", one_by_one),
+    }
+    told: dict[str, list[tuple[float, float]]] = {name: [] for name in ways}
+    for _ in range(chosen.rounds):
+        for name, (attention, scores) in ways.items():
+            base.set_attn_implementation(attention)
+            told[name].append(measured(model, rows, scores))
+    ours = [statistics.median(one) for one in zip(*next(iter(told.values())), strict=True)]
+    for name, times in told.items():
+        train, judge = (statistics.median(one) for one in zip(*times, strict=True))
+        print(
+            f"{name:30s} training {train:6.2f} s a story ({train / ours[0]:5.2f} x)"
+            f"   judging {judge:6.2f} s ({judge / ours[1]:5.2f} x)"
+        )
+
+
+if __name__ == "__main__":
+    main()
