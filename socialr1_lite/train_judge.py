@@ -71,9 +71,11 @@ def train_judge(recipe: JudgeRecipe, folder: Path) -> dict[str, Any]:
         raise RecipeError(f"{folder} exists already; give another run.name or remove it")
     train, heldout = _pairs(recipe)
     base = _base(recipe)  # a wrong name must leave nothing behind
-    begun = _begin(recipe, folder)
+    begun = RunFolder(folder.with_name(f"{folder.name}{BEGUN}"))
+    begun.checkpoints.mkdir(parents=True, exist_ok=True)
     with begun.lock():
         made = begun.path / "judge"
+        _settle(recipe, begun, made)
         if not (made / RECORD).exists():  # written last
             _fit(recipe, base, train, heldout[:PROBES], begun, made)
         model, tokenizer = load_judge(made)  # the very thing that judges later, its probes checked
@@ -88,17 +90,15 @@ def train_judge(recipe: JudgeRecipe, folder: Path) -> dict[str, Any]:
     return report
 
 
-def _begin(recipe: JudgeRecipe, folder: Path) -> RunFolder:
-    """The folder beside the judge's that holds a training until it is finished."""
-    begun, told = RunFolder(folder.with_name(f"{folder.name}{BEGUN}")), recipe.to_yaml()
-    if begun.recipe.exists() and begun.recipe.read_text(encoding="utf-8") != told:
+def _settle(recipe: JudgeRecipe, begun: RunFolder, made: Path) -> None:
+    """Write down what this training is. Raises RecipeError when other settings have done work in the folder."""
+    told, known = recipe.to_yaml(), begun.recipe.read_text(encoding="utf-8") if begun.recipe.exists() else None
+    if known not in (None, told) and ((made / RECORD).exists() or newest_complete(begun, set_aside=False).path):
         raise RecipeError(
             f"{begun.path} holds a training that was begun with other settings (its recipe.yaml); "
             "remove it to begin anew, or give another run.name"
         )
-    begun.checkpoints.mkdir(parents=True, exist_ok=True)
     write_atomic(begun.recipe, told.encode())
-    return begun
 
 
 def measure(pairs: Sequence[Pair], scores: Sequence[tuple[float, float]]) -> dict[str, Any]:

@@ -349,13 +349,21 @@ def test_a_training_cut_short_twice_gives_the_judge_that_nobody_cut(
     assert sorted(path.name for path in tmp_path.iterdir()) == ["cut", "whole"]
 
 
-def test_a_training_begun_with_other_settings_is_left_alone(tmp_path: Path) -> None:
+@pytest.mark.parametrize("done", [True, False])
+def test_a_training_begun_with_other_settings_is_left_alone_once_there_is_work_to_lose(
+    done: bool, tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     begun = tmp_path / "mine.begun"
-    begun.mkdir()
+    (begun / "judge").mkdir(parents=True)
     (begun / "recipe.yaml").write_text("run: {seed: 1}\n")
-    with pytest.raises(RecipeError, match=r"mine\.begun holds a training that was begun with other settings"):
-        train_judge(JudgeRecipe(), tmp_path / "mine")
-    assert [path.name for path in begun.iterdir()] == ["recipe.yaml"]
+    if done:
+        (begun / "judge" / "judge.json").write_text("{}")
+    recipe, began = small(tiny_model), []
+    monkeypatch.setattr("socialr1_lite.train_judge._fit", lambda *_: began.append(1) or (_ for _ in ()).throw(Cut()))
+    with pytest.raises(RecipeError if done else Cut, match="begun with other settings" if done else None):
+        train_judge(recipe, tmp_path / "mine")
+    kept = (begun / "recipe.yaml").read_text(encoding="utf-8")
+    assert (kept, began) == (("run: {seed: 1}\n", []) if done else (recipe.to_yaml(), [1]))
 
 
 def test_a_base_that_cannot_be_loaded_leaves_nothing_behind(tmp_path: Path) -> None:
