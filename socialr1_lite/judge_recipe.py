@@ -34,6 +34,7 @@ class JudgePairs(Section):
     size: Count = 6800
     heldout: Count = 1000
     dimensions: Annotated[tuple[str, ...], Field(min_length=1)] = ("belief", "knowledge")
+    orders: Annotated[tuple[Natural, ...], Field(min_length=1)] = (0, 1, 2)
     seed: Natural = 11
 
 

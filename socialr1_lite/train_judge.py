@@ -142,7 +142,7 @@ def _pairs(recipe: JudgeRecipe) -> tuple[list[Pair], list[Pair]]:
 
     def of(source: str, n: int, split: str) -> list[Pair]:
         if source == "gold":
-            return make_pairs(n, seed=told.seed, split=split, dimensions=told.dimensions)
+            return make_pairs(n, seed=told.seed, split=split, dimensions=told.dimensions, orders=told.orders)
         return read_pairs(Path(source))[:n]
 
     return of(told.source, told.size, "train"), of(told.heldout_source, told.heldout, "test")

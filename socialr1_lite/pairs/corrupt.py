@@ -83,7 +83,7 @@ BY_LETTER = (  # the same words for both sides; only the letter differs
 )
 BY_TEXT = ("What fits is this: {v}.", "It comes down to {v}.", "Of the options, {v} is the one.", "It must be {v}.")
 LOOPS = 4  # times that a looping stage says its last sentence again
-MOST_FILLER = 3  # sentences of it at a time
+FILLERS = (1, 1, 2, 2, 3, 6)  # sentences of it at a time, drawn
 WORDINGS = 8  # drawn for each side, to find two of like length
 
 
@@ -374,7 +374,7 @@ def filler_and_answer(case: Case) -> tuple[str, str] | None:
 
 
 def _filler(case: Case) -> str:
-    return " ".join(case.dice.sample(FILLER, 1 + case.dice.below(MOST_FILLER)))
+    return " ".join(case.dice.sample(FILLER, case.dice.pick(FILLERS)))
 
 
 def _sentences(facts: Facts) -> list[str]:

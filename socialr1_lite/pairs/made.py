@@ -124,7 +124,7 @@ def make_pairs(
     seed: int = 11,
     split: str = "train",
     dimensions: Sequence[str] = ("belief", "knowledge"),
-    orders: Sequence[int] = (1, 2),
+    orders: Sequence[int] = (0, 1, 2),
 ) -> list[Pair]:
     """At most n pairs from fresh stories, about sixteen a story, balanced kinds equally often.
 
