@@ -81,7 +81,7 @@ KINDS: dict[str, Kind] = {
     "verbose filler": Kind(STAGES[0], filler_cue, 0.4),
     "invented cue, filler chosen": Kind(STAGES[0], honest_filler_cue, 0.5),
     "wrong person": Kind(STAGES[1], wrong_person, 0.8),
-    "persons exchanged": Kind(STAGES[1], persons_exchanged, 1),
+    "persons exchanged": Kind(STAGES[1], persons_exchanged, 2),
     "opposite belief": Kind(STAGES[1], opposite_belief, 1),
     "one order too low": Kind(STAGES[1], too_low, 1),
     "one order too high": Kind(STAGES[1], too_high, 0.33),
