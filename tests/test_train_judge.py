@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from socialr1_lite.errors import JudgeError, PolicyError, RecipeError
 from socialr1_lite.judge_recipe import JudgeRecipe, load_judge_recipe
 from socialr1_lite.judges import build_judge
-from socialr1_lite.judges.classifier import load_judge, logits, sigmoid
+from socialr1_lite.judges.classifier import load_judge, logits, probe_tolerance, sigmoid
 from socialr1_lite.judges.reward_model import judged_text
 from socialr1_lite.judges.reward_process import RewardProcess
 from socialr1_lite.judges.token_tree import ATTENTION, grouped, grow, tree_attention, tree_scores
@@ -145,6 +145,19 @@ def test_a_judge_without_its_score_head_is_refused(judge_folder: Path, tmp_path:
     )
     with pytest.raises(JudgeError, match="score otherwise than when it was saved"):
         load_judge(spoilt)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "saved", "allowed"),
+    [
+        ("float32", [4.0, -4.0], 0.05),  # nothing is rounded, however sure the judge is
+        ("bfloat16", [0.5, -0.5], 0.3),
+        ("bfloat16", [2.63, -2.96], 0.559),  # a sure judge is rounded more, and a wrong one is units away
+        ("float16", [], 0.05),
+    ],
+)
+def test_a_judge_may_differ_from_itself_by_what_rounding_does(dtype: str, saved: list[float], allowed: float) -> None:
+    assert probe_tolerance(dtype, saved) == pytest.approx(allowed)
 
 
 @trained
