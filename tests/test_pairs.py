@@ -100,7 +100,9 @@ def test_train_and_test_share_no_name() -> None:
     assert train and test and not train & test
 
 
-BEYOND_FACTS = ("order", "back-filling", "letter", "denied")  # depth, direction, labels, roundabout denials
+BEYOND_FACTS = (  # depth, direction, labels, roundabout denials, and how much filler outweighs an invention
+    "order", "back-filling", "letter", "denied", "invented cue, filler chosen",
+)  # fmt: skip
 
 
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if not any(word in kind for word in BEYOND_FACTS)])
@@ -115,6 +117,16 @@ def test_the_facts_judge_finds_the_chosen_text_no_worse(kind: str) -> None:
             told.append(judge.judge([reply], pair.scenario)[0].scores[pair.stage] or 0.0)
         scored.append(told[0] - told[1])
     assert sum(one > 0 for one in scored) >= 0.8 * len(scored), scored
+
+
+def test_all_that_is_decisive_with_filler_beats_an_invention_and_what_decides_nothing() -> None:
+    told = by_kind("invented cue, filler chosen")
+    assert len(told) > 20
+    for pair in told:
+        facts = pair.scenario.facts
+        assert facts is not None
+        decisive = [facts.sentences[i] for i in facts.cues]
+        assert all(one in pair.chosen for one in decisive) and not any(one in pair.rejected for one in decisive)
 
 
 def test_back_filling_has_the_same_words_in_another_order() -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from socialr1_lite.errors import JudgeError, PreflightError, RecipeError
 from socialr1_lite.gpu_check.random_model import config_of
+from socialr1_lite.judges.classifier import RECORD_VERSION
 from socialr1_lite.plan import before_training, make_plan, refuse_what_cannot_fit
 from socialr1_lite.plan.__main__ import main
 from socialr1_lite.plan.architectures import ARCHITECTURES, Architecture, find_architecture, read_config
@@ -263,7 +264,8 @@ def test_a_cold_start_reads_gold_replies_which_may_be_longer_than_a_completion(c
 
 def judged_by(folder, base="Qwen/Qwen3-0.6B", dtype="bfloat16", **settings):
     (folder / "adapter").mkdir(parents=True, exist_ok=True)
-    record = {"version": 1, "base": base, "revision": None, "dtype": dtype, "max_length": 768, "center": 0, "probes": []}
+    told = {"base": base, "revision": None, "dtype": dtype, "max_length": 768, "center": 0, "probes": []}
+    record = {"version": RECORD_VERSION} | told
     (folder / "judge.json").write_text(json.dumps(record))
     judge = {"name": "reward_model", "settings": {"path": str(folder), **settings}}
     return {"content": {"judges": [judge, {"name": "facts"}]}}
