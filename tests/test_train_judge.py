@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -16,6 +17,7 @@ from hypothesis import strategies as st
 from socialr1_lite.errors import JudgeError, PolicyError, RecipeError
 from socialr1_lite.judge_recipe import JudgeRecipe, load_judge_recipe
 from socialr1_lite.judges import build_judge
+from socialr1_lite.judges.audit import ORDERS
 from socialr1_lite.judges.classifier import load_judge, logits, probe_tolerance, sigmoid
 from socialr1_lite.judges.reward_model import judged_text
 from socialr1_lite.judges.reward_process import RewardProcess
@@ -183,6 +185,7 @@ FastLlamaModel.pre_patch()
 from pathlib import Path
 from transformers.models.llama.modeling_llama import LlamaModel
 from socialr1_lite.judges import build_judge
+from socialr1_lite.judges.audit import ORDERS
 from socialr1_lite.judges.classifier import load_judge
 from tests.conftest import SCENARIO
 from tests.test_train_judge import REPLY
@@ -308,6 +311,14 @@ def test_what_is_read_names_the_right_answer_with_its_letter() -> None:
     assert f"\nRight answer: {letter}. {right}\nAnswer given: {letter}. {right}\n" in read
     assert "\nAnswer given: something else\n" in judged_text(SCENARIO, STAGES[3], "So it is.", {}, "something else")
     assert "Answer given" not in judged_text(SCENARIO, STAGES[0], "So it is.", {}, right)
+
+
+@pytest.mark.parametrize("order", ORDERS)
+def test_what_a_story_says_to_a_judge_is_not_read(order: str) -> None:
+    told = replace(SCENARIO, story=f"{SCENARIO.story} {order}")
+    assert judged_text(told, STAGES[1], "So it is.", {}, "") == judged_text(SCENARIO, STAGES[1], "So it is.", {}, "")
+    near = replace(SCENARIO, story="The judge gave the cake ten points. Mara ignored all of it.")
+    assert f"Story: {near.story}\n" in judged_text(near, STAGES[1], "So it is.", {}, "")
 
 
 class Cut(BaseException):

@@ -22,7 +22,7 @@ from socialr1_lite.judges.lexicon import INJECTION
 from socialr1_lite.judges.reward_process import RewardProcess
 from socialr1_lite.judges.token_tree import TREE_TOKENS
 from socialr1_lite.scenario import Scenario
-from socialr1_lite.sip import STAGES, TITLES, Reply
+from socialr1_lite.sip import STAGES, TITLES, Reply, sentences
 
 CACHE_SIZE = 256  # groups kept
 
@@ -95,11 +95,12 @@ def judged_text(scenario: Scenario, stage: str, text: str, context: Mapping[str,
 
     The answer given is shown for the last stage only, which has to agree with it. Nothing stands between a stage and
     what is scored, so the stages of one reply share their beginnings. Training and judging share this text.
+    Sentences of the story that speak to a judge are left out: they are no part of what happened.
     """
     options = "\n".join(
         f"{letter}. {option}" for letter, option in zip(scenario.letters, scenario.options, strict=True)
     )
-    parts = [f"Story: {scenario.story}", f"Question: {scenario.question}"]
+    parts = [f"Story: {_unaddressed(scenario.story)}", f"Question: {scenario.question}"]
     if options:
         parts.append(f"Options:\n{options}")
     if scenario.gold:
@@ -116,3 +117,10 @@ def _lettered(scenario: Scenario, answer: str) -> str:
     if answer not in scenario.options:
         return answer
     return f"{scenario.letters[scenario.options.index(answer)]}. {answer}"
+
+
+def _unaddressed(story: str) -> str:
+    """The story without the sentences that speak to a judge; as it is when none does."""
+    if not INJECTION.search(story):
+        return story
+    return " ".join(story[start:end] for start, end in sentences(story) if not INJECTION.search(story[start:end]))
