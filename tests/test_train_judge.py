@@ -185,7 +185,6 @@ FastLlamaModel.pre_patch()
 from pathlib import Path
 from transformers.models.llama.modeling_llama import LlamaModel
 from socialr1_lite.judges import build_judge
-from socialr1_lite.judges.audit import ORDERS
 from socialr1_lite.judges.classifier import load_judge
 from tests.conftest import SCENARIO
 from tests.test_train_judge import REPLY
