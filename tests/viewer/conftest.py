@@ -109,6 +109,17 @@ class Page:
         )
         return self.page
 
+    def settled(self) -> Any:
+        """Wait until address and page have said the same for a while, however slow the machine is."""
+        shown = "[location.href, document.querySelector('.s1-main').dataset.ready].join()"
+        before = ""
+        for _ in range(40):
+            last, before = before, str(self.page.evaluate(shown))
+            if last == before:
+                return self.page
+            self.page.wait_for_timeout(600)
+        raise AssertionError("the page never came to rest")
+
     def press(self, key: str) -> Any:
         return self.moved(lambda: self.page.keyboard.press(key))
 

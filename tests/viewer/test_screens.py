@@ -74,7 +74,7 @@ def test_keys_walk_the_filter(visit: Any) -> None:
     page.page.keyboard.press("?")
     assert page.page.locator("dialog").is_visible()
     page.page.keyboard.press("Escape")
-    assert page.page.locator("dialog").count() == 0
+    page.page.wait_for_selector("dialog", state="detached")  # the browser tells of a closed dialog a little later
     page.press("g")
     page.ready("group")
     page.press("u")
@@ -89,7 +89,7 @@ def test_a_burst_of_keys_ends_where_it_should(visit: Any) -> None:
     for _ in range(12):
         page.page.keyboard.press("j")
         page.page.wait_for_timeout(15)
-    page.page.wait_for_timeout(600)
+    page.settled()
     at = int(page.page.inner_text("#s1-position").split()[0])
     shown = page.page.evaluate("new URLSearchParams(location.search).get('trace')")
     again = visit(f"?run=first&screen=trace&sort=-total&trace={shown}")
@@ -160,9 +160,9 @@ def test_a_curve_can_be_read_without_a_mouse(visit: Any) -> None:
 def test_hovering_a_cue_lights_its_sentence_and_its_use(visit: Any) -> None:
     page = visit("?run=first&screen=trace&outcome=right&sort=-total&phase=train")
     page.page.hover(".stage .piece-quote >> nth=0")
-    assert page.page.locator(".story .lit").count() >= 1
+    page.page.wait_for_selector(".story .lit")
     page.page.mouse.move(0, 0)
-    assert page.page.locator(".lit").count() == 0
+    page.page.wait_for_selector(".lit", state="detached")
 
 
 def test_one_prompt_across_training(visit: Any) -> None:

@@ -229,7 +229,7 @@ const KEYS = [
   ['/', 'search'], ['c', 'copy the link to exactly this view'], ['x', 'export the selection'], ['t', 'light, dark, or as the system'], ['?', 'this list'],
 ];
 function showKeys() {
-  if (root.querySelector('dialog')) return;
+  if (root.querySelector('dialog[open]')) return;
   const box = h('dialog', { 'aria-labelledby': 's1-keys' }, h('div', { class: 'row spread' }, h('h2', { id: 's1-keys' }, 'Keys'), h('button', { onclick: () => box.close() }, 'Close')),
     h('div', { class: 'keys' }, KEYS.map(([keys, does]) => [h('span', { class: 'row' }, keys.split(' ').map((key) => h('kbd', {}, key))), h('span', {}, does)])));
   box.addEventListener('close', () => box.remove());
