@@ -20,12 +20,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from peft import LoraConfig, get_peft_model
+from peft import get_peft_model
 
 from socialr1_lite.judge_recipe import load_judge_recipe
 from socialr1_lite.judges.token_tree import ATTENTION, grow, tree_scores
 from socialr1_lite.pairs import make_pairs
-from socialr1_lite.train_judge import SCORE_HEADS, _base, _rows
+from socialr1_lite.train_judge import lora_config, token_rows, untrained
 
 RECIPE = Path(__file__).resolve().parent.parent / "recipes" / "judges" / "judge_smollm2.yaml"
 TOGETHER = 4  # pairs of a padded batch
@@ -72,20 +72,12 @@ def main() -> None:
     asked.add_argument("--rounds", type=int, default=2)
     asked.add_argument("--dtype", default="bfloat16", choices=("bfloat16", "float32"))
     chosen = asked.parse_args()
+    if min(chosen.stories, chosen.rounds) < 1:
+        asked.error(f"--stories {chosen.stories}, --rounds {chosen.rounds}: give 1 or more")
     recipe = load_judge_recipe(RECIPE, [f"model.dtype={chosen.dtype}"])
-    base, tokenizer = _base(recipe)
-    lora = recipe.model.lora
-    model = get_peft_model(
-        base,
-        LoraConfig(
-            r=lora.r,
-            lora_alpha=lora.alpha,
-            target_modules=lora.targets,
-            task_type="SEQ_CLS",
-            modules_to_save=SCORE_HEADS,
-        ),
-    )
-    rows = _rows(tokenizer, make_pairs(40 * chosen.stories), recipe.model.max_length)[: chosen.stories]
+    base, tokenizer = untrained(recipe)
+    model = get_peft_model(base, lora_config(recipe))
+    rows = token_rows(tokenizer, make_pairs(40 * chosen.stories), recipe.model.max_length)[: chosen.stories]
     pairs = sum(len(row["chosen_ids"]) for row in rows)
     flat = sum(len(ids) for row in rows for side in row.values() for ids in side)
     trees = sum(len(grow([*row["chosen_ids"], *row["rejected_ids"]]).tokens) for row in rows)

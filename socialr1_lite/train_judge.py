@@ -70,7 +70,7 @@ def train_judge(recipe: JudgeRecipe, folder: Path) -> dict[str, Any]:
     if folder.exists():
         raise RecipeError(f"{folder} exists already; give another run.name or remove it")
     train, heldout = _pairs(recipe)
-    base = _base(recipe)  # a wrong name must leave nothing behind
+    base = untrained(recipe)  # a wrong name must leave nothing behind
     begun = RunFolder(folder.with_name(f"{folder.name}{BEGUN}"))
     begun.checkpoints.mkdir(parents=True, exist_ok=True)
     with begun.lock():
@@ -173,11 +173,10 @@ def _fit(
     import datasets
     import torch
     import trl
-    from peft import LoraConfig
 
     model, tokenizer = base
-    length, lora, told = recipe.model.max_length, recipe.model.lora, recipe.training
-    rows = _rows(tokenizer, pairs, length)
+    length, told = recipe.model.max_length, recipe.training
+    rows = token_rows(tokenizer, pairs, length)
     newest = newest_complete(begun)
     for notice in newest.notices:
         print(notice, file=sys.stderr)
@@ -204,15 +203,7 @@ def _fit(
             data_collator=list,
             train_dataset=datasets.Dataset.from_list(rows),
             processing_class=tokenizer,
-            peft_config=LoraConfig(
-                r=lora.r,
-                lora_alpha=lora.alpha,
-                lora_dropout=lora.dropout,
-                target_modules=lora.targets if isinstance(lora.targets, str) else list(lora.targets),
-                use_rslora=lora.rslora,
-                task_type="SEQ_CLS",
-                modules_to_save=SCORE_HEADS,
-            ),
+            peft_config=lora_config(recipe),
         )
         trainer.add_callback(_marker(begun))
         trainer.train(resume_from_checkpoint=str(newest.path) if newest.path else None)
@@ -250,8 +241,8 @@ def _marker(begun: RunFolder) -> Any:
     return Marker()
 
 
-def _rows(tokenizer: Any, pairs: Sequence[Pair], length: int) -> list[dict[str, list[list[int]]]]:
-    """The pairs of one scenario in one row: they begin alike, and are read together."""
+def token_rows(tokenizer: Any, pairs: Sequence[Pair], length: int) -> list[dict[str, list[list[int]]]]:
+    """Token ids of the pairs, those of one scenario in one row: they begin alike, and are read together."""
     rows: dict[str, dict[str, list[list[int]]]] = {}
     for pair in pairs:
         row = rows.setdefault(pair.scenario.id, {"chosen_ids": [], "rejected_ids": []})
@@ -285,10 +276,28 @@ def _trainer_class() -> Any:
     return ScenarioRewardTrainer
 
 
-def _base(recipe: JudgeRecipe) -> tuple[Any, Any]:
-    """The base model with one label, its score head drawn by run.seed, and its tokenizer with a padding token."""
-    import torch
+def lora_config(recipe: JudgeRecipe) -> Any:
+    """The recipe's adapter around a sequence classifier, whose score head is saved with it."""
     from peft import LoraConfig
+
+    lora = recipe.model.lora
+    return LoraConfig(
+        r=lora.r,
+        lora_alpha=lora.alpha,
+        lora_dropout=lora.dropout,
+        target_modules=lora.targets if isinstance(lora.targets, str) else list(lora.targets),
+        use_rslora=lora.rslora,
+        task_type="SEQ_CLS",
+        modules_to_save=SCORE_HEADS,
+    )
+
+
+def untrained(recipe: JudgeRecipe) -> tuple[Any, Any]:
+    """The base model with one label, its score head drawn by run.seed, and its tokenizer with a padding token.
+
+    Raises PolicyError when the base cannot be loaded or has none of the layers that the recipe names.
+    """
+    import torch
     from peft.tuners.tuners_utils import check_target_module_exists
     from transformers import AutoTokenizer, BitsAndBytesConfig, set_seed
 
@@ -312,7 +321,7 @@ def _base(recipe: JudgeRecipe) -> tuple[Any, Any]:
         raise PolicyError(f"model.name: cannot load {told.name!r}: {first}") from None
     targets = told.lora.targets
     if targets != "all-linear":
-        wanted = LoraConfig(target_modules=targets if isinstance(targets, str) else list(targets))
+        wanted = lora_config(recipe)
         if not any(check_target_module_exists(wanted, name) for name, _ in model.named_modules()):
             raise PolicyError(
                 f"model.lora.targets: {targets!r} names no layer of {told.name}; "

@@ -77,7 +77,9 @@ def test_a_belief_and_another_each_held_and_denied_share_their_words() -> None:
         for wrong_denied, right_denied in told.get("right belief denied, or a wrong one", ()):
             assert right_denied in {one for _, one in told["belief turned round"]}
             assert wrong_denied in {one for one, _ in told["wrong belief turned round"]}
-            held = {one for one, _ in told["belief turned round"]} | {one for _, one in told["wrong belief turned round"]}
+            held = {one for one, _ in told["belief turned round"]} | {
+                one for _, one in told["wrong belief turned round"]
+            }
             assert not held & {wrong_denied, right_denied}
             assert wrong_denied.split()[:4] == right_denied.split()[:4] and wrong_denied != right_denied
             seen += 1
@@ -88,6 +90,40 @@ def test_knowing_is_turned_round_both_ways() -> None:
     chosen = [pair.chosen for pair in by_kind("knowledge turned round")]
     not_knowing = sum("does not know" in one for one in chosen)
     assert len(chosen) / 3 < not_knowing < 2 * len(chosen) / 3
+
+
+@pytest.mark.parametrize(
+    "kind", ["wrong person", "persons exchanged", "opposite belief", "wrong belief, filler chosen"]
+)
+def test_who_knows_is_asked_of_every_corruption_that_gives_it_to_another(kind: str) -> None:
+    """The question names nobody then: only another of the people to choose from is surely wrong."""
+    seen = 0
+    for pair in by_kind(kind):
+        gold, facts = pair.scenario.gold_text, pair.scenario.facts
+        if pair.scenario.dimension != "knowledge" or facts is None or gold not in facts.people:
+            continue
+        right, wrong = (one.split(" know")[0].removesuffix(" does not") for one in (pair.chosen, pair.rejected))
+        assert right.endswith(gold) and wrong.split()[-1] in {*pair.scenario.options} - {gold}
+        assert ("does not know" in pair.chosen.split(".")[0]) == ("does not know" in pair.rejected.split(".")[0])
+        seen += 1
+    assert seen > 5
+
+
+def test_an_opposite_belief_of_who_knows_what_is_the_twins() -> None:
+    told = [pair for pair in by_kind("opposite belief") if {*pair.scenario.options} == {"Yes", "No"}]
+    assert len(told) > 5
+    for pair in told:
+        assert ("does not know" in pair.chosen) != ("does not know" in pair.rejected)
+
+
+def test_a_pretence_is_turned_round_both_ways_and_nothing_else_is() -> None:
+    told = by_kind("pretence turned round")
+    for pair in told:
+        assert "pretended not to know" in pair.scenario.question
+        seen_through = pair.scenario.gold_text == "failure"
+        assert ("does not know" in pair.chosen) != seen_through and ("does not know" in pair.rejected) == seen_through
+    successes = sum(pair.scenario.gold_text == "success" for pair in told)
+    assert len(told) / 3 < successes < 2 * len(told) / 3
 
 
 def test_the_same_seed_makes_the_same_pairs_and_another_one_others() -> None:

@@ -296,11 +296,12 @@ def test_a_damaged_record_is_told(tmp_path: Path) -> None:
 
 
 def test_a_judge_of_an_older_kind_is_told_what_to_do(tmp_path: Path) -> None:
-    """Version 1 was trained on texts without letters: it would load, and judge what it never learned to read."""
+    """Version 1 was trained on texts without letters, 2 on stages with others before them: either would load."""
     known = {"base": "smollm2-135m", "revision": None, "dtype": "float32", "max_length": 8, "center": 0, "probes": []}
-    (tmp_path / "judge.json").write_text(json.dumps(known | {"version": 1}), encoding="utf-8")
-    with pytest.raises(JudgeError, match="of version 1, this code reads 2; train it again"):
-        build_judge("reward_model", {"path": str(tmp_path)})
+    for version in (1, 2):
+        (tmp_path / "judge.json").write_text(json.dumps(known | {"version": version}), encoding="utf-8")
+        with pytest.raises(JudgeError, match=f"of version {version}, this code reads 3; train it again"):
+            build_judge("reward_model", {"path": str(tmp_path)})
 
 
 def test_what_is_read_names_the_right_answer_with_its_letter() -> None:
@@ -310,6 +311,16 @@ def test_what_is_read_names_the_right_answer_with_its_letter() -> None:
     assert f"\nRight answer: {letter}. {right}\nAnswer given: {letter}. {right}\n" in read
     assert "\nAnswer given: something else\n" in judged_text(SCENARIO, STAGES[3], "So it is.", {}, "something else")
     assert "Answer given" not in judged_text(SCENARIO, STAGES[0], "So it is.", {}, right)
+
+
+def test_what_is_wrong_elsewhere_in_a_reply_leaves_a_stage_its_score() -> None:
+    others = {stage: f"What {stage} says." for stage in STAGES}
+    for stage in STAGES[:3]:
+        assert judged_text(SCENARIO, stage, "So it is.", others, "") == judged_text(
+            SCENARIO, stage, "So it is.", {}, ""
+        )
+    read = judged_text(SCENARIO, STAGES[3], "So it is.", others, "")  # it must agree with the interpretation
+    assert [stage for stage in STAGES if others[stage] in read] == [STAGES[1]]
 
 
 @pytest.mark.parametrize("order", ORDERS)

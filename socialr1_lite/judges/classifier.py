@@ -18,7 +18,7 @@ from socialr1_lite.errors import JudgeError, PolicyError
 from socialr1_lite.judges.token_tree import TREE_TOKENS, grouped, grow, read_as_trees, tree_scores
 
 RECORD = "judge.json"
-RECORD_VERSION = 2  # 1 read the right answer without its letter
+RECORD_VERSION = 3  # 1 read the right answer without its letter, 2 the stages before each stage
 PROBE_TOLERANCE = 0.05  # logits: merging rounds a little; a fresh score head is off by whole units
 COARSE_TOLERANCE = 0.3  # of 16-bit judges, whose merged weights are rounded ...
 COARSE_SHARE = 0.1  # ... the more, the further apart a judge sets its texts: 0.36 of 5.6 was seen in bfloat16

@@ -91,10 +91,11 @@ class RewardModelJudge:
 
 
 def judged_text(scenario: Scenario, stage: str, text: str, context: Mapping[str, str], answer: str) -> str:
-    """What the model reads of one stage: the question and its right answer, the stages before it, then the stage, last.
+    """What the model reads of one stage: the question and its right answer, then the stage, last.
 
-    The answer given is shown for the last stage only, which has to agree with it. Nothing stands between a stage and
-    what is scored, so the stages of one reply share their beginnings. Training and judging share this text.
+    Interpretation and answer given are shown for the last stage only, which has to agree with them: whatever is wrong
+    elsewhere in a reply, a stage's score stays what it is. The stages share their beginnings. Training and judging
+    share this text.
     Sentences of the story that speak to a judge are left out: they are no part of what happened.
     """
     options = "\n".join(
@@ -105,9 +106,8 @@ def judged_text(scenario: Scenario, stage: str, text: str, context: Mapping[str,
         parts.append(f"Options:\n{options}")
     if scenario.gold:
         parts.append(f"Right answer: {_lettered(scenario, scenario.gold_text)}")
-    before = STAGES[: STAGES.index(stage)]
-    parts += [f"{TITLES[one]}: {context[one]}" for one in before if context.get(one)]
     if stage == STAGES[-1]:
+        parts += [f"{TITLES[one]}: {context[one]}" for one in (STAGES[1],) if context.get(one)]
         parts.append(f"Answer given: {_lettered(scenario, answer)}")
     return "\n".join((*parts, f"{TITLES[stage]}: {text}"))
 

@@ -1,8 +1,8 @@
 """Texts that begin alike, read once: a tree of tokens for a causal model [ours].
 
-All stages of all replies to a scenario begin with the same story, and stages of one reply with the same stages before
-them. In the tree a token that several texts share at the same place is one node, and a node sees its ancestors only.
-So each text gets the very score that it gets alone, at a fraction of the work.
+All stages of all replies to a scenario begin with the same story, question and options. In the tree a token that
+several texts share at the same place is one node, and a node sees its ancestors only. So each text gets the
+very score that it gets alone, at a fraction of the work.
 """
 
 from __future__ import annotations

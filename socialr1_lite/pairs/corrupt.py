@@ -83,7 +83,7 @@ BY_LETTER = (  # the same words for both sides; only the letter differs
 )
 BY_TEXT = ("What fits is this: {v}.", "It comes down to {v}.", "Of the options, {v} is the one.", "It must be {v}.")
 LOOPS = 4  # times that a looping stage says its last sentence again
-FILLERS = (1, 1, 2, 2, 3, 6)  # sentences of it at a time, drawn
+FILLERS = (1, 1, 2, 3, 5, 8)  # sentences of it at a time, drawn
 WORDINGS = 8  # drawn for each side, to find two of like length
 
 
@@ -171,13 +171,16 @@ def honest_filler_cue(case: Case) -> tuple[str, str] | None:
 
 def wrong_person(case: Case) -> tuple[str, str] | None:
     """The deciding belief is given to somebody else, who is not asked about or holds something else."""
-    claim = case.facts.claims[0]
+    claim, options = case.facts.claims[0], [one for one in case.scenario.options if one in case.facts.people]
+    if not claim.holders and claim.subject in options:  # who knows? none of the other people to choose from
+        others = [name for name in options if name != claim.subject]
+        return _worded(case, claim, replace(claim, subject=case.dice.pick(others)))
     held = {(one.holders, one.value) for one in case.facts.claims}
     asked = bool(claim.holders) and claim.holders[-1] in case.scenario.question  # then nobody else's will do
     others = [
         n
         for n in case.facts.people
-        if n not in claim.holders and (asked or ((*claim.holders[:-1], n), claim.value) not in held)
+        if n not in (*claim.holders, claim.subject) and (asked or ((*claim.holders[:-1], n), claim.value) not in held)
     ]
     if not claim.holders or not others:
         return None
@@ -185,13 +188,17 @@ def wrong_person(case: Case) -> tuple[str, str] | None:
 
 
 def persons_exchanged(case: Case) -> tuple[str, str] | None:
-    """Somebody whom the question asks about and somebody else, each in the other's place."""
-    told = case.gold[STAGES[1]]
-    asked = [name for name in case.facts.people if name in told and name in case.scenario.question]
+    """Somebody whom the question asks about or for and somebody else, each in the other's place."""
+    told, gold, options = case.gold[STAGES[1]], case.scenario.gold_text, case.scenario.options
+    if gold in case.facts.people:  # nobody else is right; whom the options leave out may be
+        asked, others = [gold] if gold in told else [], [name for name in options if name in case.facts.people]
+    else:
+        asked = [name for name in case.facts.people if name in told and name in case.scenario.question]
+        others = list(case.facts.people)
     if not asked:
         return None
     person = case.dice.pick(asked)
-    return told, exchange(told, person, case.dice.pick([name for name in case.facts.people if name != person]))
+    return told, exchange(told, person, case.dice.pick([name for name in others if name != person]))
 
 
 def opposite_belief(case: Case) -> tuple[str, str] | None:
@@ -199,6 +206,8 @@ def opposite_belief(case: Case) -> tuple[str, str] | None:
     mine, other = case.facts.claims[0], case.other.claims[0]
     same = (mine.holders, mine.subject, mine.relation) == (other.holders, other.subject, other.relation)
     if same and mine.value != other.value:
+        return _worded(case, mine, other)
+    if not mine.rivals and other not in case.facts.claims:  # who knows: it is the relation or the person that differs
         return _worded(case, mine, other)
     return _worded(case, mine, replace(mine, value=case.dice.pick(mine.rivals))) if mine.rivals else None
 
@@ -316,6 +325,13 @@ def knowledge_turned_round(case: Case) -> tuple[str, str] | None:
     """Knowing for not knowing, or the other way round: the twin's story has it the other way."""
     told = interpretation(case.dice, case.facts)
     return None if case.facts.claims[0].rivals else (told, _turned_round(told))
+
+
+def pretence_turned_round(case: Case) -> tuple[str, str] | None:
+    """The same where the answer does not say it: a pretence that succeeds is one that nobody sees through."""
+    people = case.facts.people
+    said = {"Yes", "No"} == {*case.scenario.options} or any(one in people for one in case.scenario.options)
+    return None if said or not case.facts.claims[0].holders else knowledge_turned_round(case)
 
 
 def other_letter(case: Case) -> tuple[str, str] | None:

@@ -37,6 +37,7 @@ from socialr1_lite.pairs.corrupt import (
     other_option,
     other_stage,
     persons_exchanged,
+    pretence_turned_round,
     right_or_wrong_denied,
     stranger,
     swapped_goal,
@@ -97,12 +98,13 @@ KINDS: dict[str, Kind] = {
     "belief turned round": Kind(STAGES[1], turned_round, 2, TURNED),
     "wrong belief turned round": Kind(STAGES[1], wrong_turned_round, 2, TURNED),
     "right belief denied, or a wrong one": Kind(STAGES[1], right_or_wrong_denied, 2, TURNED),
-    "knowledge turned round": Kind(STAGES[1], knowledge_turned_round, 1),
+    "knowledge turned round": Kind(STAGES[1], knowledge_turned_round, 2),
+    "pretence turned round": Kind(STAGES[1], pretence_turned_round, 5),
     "wrong belief, filler chosen": Kind(STAGES[1], filler_and_belief, 1),
     "other option by its letter": Kind(STAGES[3], other_letter, 0.8),
     "other option": Kind(STAGES[3], other_option, 0.4),
     "wrong option, filler chosen": Kind(STAGES[3], filler_and_answer, 0.35),
-    "filler added": Kind(ANY, filler_added, 0.5),
+    "filler added": Kind(ANY, filler_added, 0.7),
     "filler instead": Kind(ANY, filler_instead, 0.35),
     "another stage's text": Kind(ANY, other_stage, 0.35),
     "loop": Kind(ANY, loop, 0.2),
@@ -126,7 +128,7 @@ def make_pairs(
     dimensions: Sequence[str] = ("belief", "knowledge"),
     orders: Sequence[int] = (0, 1, 2),
 ) -> list[Pair]:
-    """At most n pairs from fresh stories, about sixteen a story, balanced kinds equally often.
+    """At most n pairs from fresh stories, about seventeen a story, balanced kinds equally often.
 
     The same arguments give the same pairs. split: whose names and things ("test": never in "train").
     """

@@ -97,7 +97,7 @@ class Page:
 
     def ready(self, screen: str = "") -> Any:
         wanted = f".s1-main[data-ready]{f'[data-screen={screen}]' if screen else ''}"
-        self.page.wait_for_selector(wanted, timeout=20_000)
+        self.page.wait_for_selector(wanted, timeout=60_000)
         return self.page
 
     def moved(self, act: Any) -> Any:
@@ -105,7 +105,7 @@ class Page:
         before = self.page.get_attribute(".s1-main", "data-ready")
         act()
         self.page.wait_for_function(
-            "was => document.querySelector('.s1-main').dataset.ready !== was", arg=before, timeout=15_000
+            "was => document.querySelector('.s1-main').dataset.ready !== was", arg=before, timeout=60_000
         )
         return self.page
 

@@ -261,14 +261,14 @@ def test_a_live_run_grows_without_moving_the_reader(serve: Any, visit: Any, tmp_
     number = len(rows)
     with TraceWriter(run, 0, segment=0) as traces:
         traces.write([{**row, "step": row["step"] + 4, "group": row["group"] + 8} for row in rows])
-    table.page.wait_for_function("!document.querySelector('#s1-fresh').classList.contains('hidden')", timeout=15_000)
+    table.page.wait_for_function("!document.querySelector('#s1-fresh').classList.contains('hidden')", timeout=60_000)
     assert f"{number} new completions" in table.page.inner_text("#s1-fresh")
     assert first.is_visible() and table.page.inner_text("#s1-count").endswith(f"of {number}")
     table.moved(lambda: table.page.click("#s1-fresh"))
     assert table.page.inner_text("#s1-count").endswith(f"of {2 * number}")
     curves.page.wait_for_function(
         "document.querySelector('[data-chart=reward] svg.plot').getAttribute('aria-label').includes('step 7')",
-        timeout=15_000,
+        timeout=60_000,
     )
     assert curves.page.evaluate("scrollY") == 300
     assert curves.page.locator("[data-chart=reward] details[open]").count() == 1
