@@ -119,6 +119,9 @@ BALANCED = (  # kinds that only make up for each other in equal numbers
     ("filler instead", "wrong option, filler chosen"),
 )
 
+LAST_LEARNED = "could pretend"  # the template whose answers say in other words than the belief what somebody knows
+OF_OTHERS = 0.4  # so many of the other stories are taken; without it some seeds never learned that one [measured]
+
 
 def make_pairs(
     n: int,
@@ -132,12 +135,14 @@ def make_pairs(
 
     The same arguments give the same pairs. split: whose names and things ("test": never in "train").
     """
-    told = iter(generate(4 * n + 8, seed=seed, dimensions=dimensions, orders=orders, split=split))
+    told = iter(generate(8 * n + 200, seed=seed, dimensions=dimensions, orders=orders, split=split))
     foreign = next(told).facts  # the family before, whose people and things are others
     next(told)
     pairs: list[Pair] = []
     counts = Counter[str]()
     for first, second in zip(told, told, strict=True):
+        if first.meta["template"] != LAST_LEARNED and not Dice(f"{first.id} taken {seed}").chance(OF_OTHERS):
+            continue
         more = [*_of(first, second, foreign, seed), *_of(second, first, foreign, seed)]
         counts.update(pair.kind for pair in more)
         if pairs and _balanced(counts).total() > n:
