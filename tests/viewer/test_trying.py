@@ -6,16 +6,20 @@ import threading
 import time
 from collections.abc import Iterator
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from socialr1_lite.errors import DataError, PolicyError
+from socialr1_lite.recipe import Recipe
+from socialr1_lite.runlog import BestAdapter, RunFolder, Scored
 from socialr1_lite.sip import STAGES, reply_text
 from socialr1_lite.viewer import trying
 from socialr1_lite.viewer.library import Library
 from socialr1_lite.viewer.serving import Asked, BadRequest
 from tests.conftest import SCENARIO
+from tests.viewer.make_run import make_run
 
 FORM = {"story": SCENARIO.story, "question": SCENARIO.question, "options": list(SCENARIO.options), "gold": 1}
 MODEL = f"{trying.NAMED}mine"
@@ -134,6 +138,60 @@ def test_a_completion_of_a_run_can_be_taken_along(offer: Library, ask: Any) -> N
     key = ask(pages.traces)["rows"][0]["id"]
     chosen = trying.examples(offer, Asked({"run": "first", "trace": key}))["chosen"]
     assert chosen["reply"] == ask(pages.trace, trace=key)["completion"]
+
+
+def trained(folder: Path, *, merge: bool = False, step: int = 4, best: int = 2) -> RunFolder:
+    """A finished run whose best held-out check was after an earlier step."""
+    run = make_run(folder, steps=2, groups=1, size=2, scenarios=2, evaluate=False)
+    run.set_state("completed", step=step)
+    told = Recipe().model_dump(mode="json") | {"warmup": {"steps": 1, "merge": merge}}
+    run.recipe.write_text(Recipe.model_validate(told).to_yaml(), encoding="utf-8")
+    kept = BestAdapter(run)
+    adapters = [run.adapter, kept.path(best), run.path / "cold_start"]
+    for number, adapter in enumerate(adapters):
+        adapter.mkdir(parents=True, exist_ok=True)
+        (adapter / "adapter_config.json").write_text("{}")
+        (adapter / "adapter_model.safetensors").write_bytes(bytes([number]))
+    kept.settle([Scored(best, "heldout", 0.7, 0.5, 0.8, 30), Scored(step, "heldout", 0.6, 0.4, 0.7, 30)])
+    return run
+
+
+@pytest.mark.parametrize("merge", [False, True])
+def test_a_run_offers_its_last_adapter_and_its_best(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, merge: bool
+) -> None:
+    """With the merged cold start, which neither adapter holds: without it the page showed another model's words."""
+    run, library, loaded = trained(tmp_path / "mine", merge=merge), Library([tmp_path]), []
+
+    class Loaded(Scripted):
+        def merge_adapter(self) -> None:
+            loaded.append("merged")
+
+        def add_adapter(self, adapter: Path) -> None:
+            loaded.append(adapter)
+
+    def load_policy(_: Any, adapter: Path | None = None) -> Loaded:
+        loaded.append(adapter)
+        return Loaded()
+
+    monkeypatch.setattr("socialr1_lite.evaluation.target.load_policy", load_policy)
+    monkeypatch.setattr(trying, "WORKSHOP", trying.Workshop())
+    before = [run.path / "cold_start", "merged"] if merge else []
+    offered = {one["label"]: one["key"] for one in trying.models(library) if "mine" in one["label"]}
+    assert [label.split(" (")[1] for label in offered] == ["adapter)", "best in training, step 2)"]
+    for key, adapter in zip(offered.values(), (run.adapter, BestAdapter(run).path(2)), strict=True):
+        for _ in range(2):  # the second time it is loaded already
+            assert finished(library, start(library, model=key))["failed"] == ""
+        assert loaded == [*before, adapter]
+        loaded.clear()
+
+
+def test_a_best_adapter_that_is_the_last_one_is_offered_once(tmp_path: Path) -> None:
+    run = trained(tmp_path / "mine", step=2)
+    offered = [one["key"] for one in trying.models(Library([tmp_path])) if "mine" in one["label"]]
+    assert len(offered) == 1 and offered[0].startswith(trying.RUN)
+    (run.path / "best" / "best.json").write_text("{")
+    assert len(trying.models(Library([tmp_path]))) == len(trying.models(Library([]))) + 1
 
 
 @pytest.mark.slow
