@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from statistics import fmean
@@ -21,6 +22,7 @@ from socialr1_lite.judges.audit import ORDERS
 from socialr1_lite.judges.classifier import load_judge, logits, probe_tolerance, sigmoid
 from socialr1_lite.judges.reward_model import judged_text
 from socialr1_lite.judges.reward_process import RewardProcess
+from socialr1_lite.judges.rules import share_about
 from socialr1_lite.judges.token_tree import ATTENTION, grouped, grow, tree_attention, tree_scores
 from socialr1_lite.pairs import make_pairs
 from socialr1_lite.runlog import RunFolder, read_traces
@@ -207,6 +209,11 @@ print(*build_judge("reward_model", {"path": sys.argv[1]}).judge([REPLY], SCENARI
     assert beside != "in the same process: as it was saved", "then a process of its own is no longer needed"
 
 
+def about(options: Sequence[str]) -> str:
+    """A well-formed reply that says something of each scenario, though little."""
+    return reply_text([f"{text} It has to do with {options[0]}." for text in GOOD], "A")
+
+
 @trained
 def test_a_mix_of_judges_scores_a_training_as_each_scores_alone(judge_folder: Path, tiny_model: Path) -> None:
     """GRPO through Unsloth. A random model writes no stages, so each completion is read as a well-formed reply."""
@@ -216,12 +223,12 @@ from pathlib import Path
 from socialr1_lite import rollout
 from socialr1_lite.policy import choose_backend
 from socialr1_lite.recipe import Recipe
-from socialr1_lite.sip import parse, reply_text
+from socialr1_lite.sip import parse
 from socialr1_lite.train import run_recipe
 from tests import launches
-from tests.scripted import STAGES
+from tests.test_train_judge import about
 choose_backend("auto")
-rollout.parse = lambda _, options, **how: parse(reply_text(STAGES, "A"), options)
+rollout.parse = lambda _, options, **how: parse(about(options), options)
 model, judge, run = sys.argv[1:]
 told = launches.recipe(model).model_dump(mode="json")
 told["rewards"]["content"] = {
@@ -243,7 +250,7 @@ assert "unsloth" in sys.modules
     assert len(rows) == 4
     for row in rows:
         scenario = scenarios[row["scenario"]]
-        reply = parse(reply_text(GOOD, "A"), scenario.options)
+        reply = parse(about(scenario.options), scenario.options)
         alone = {}
         for name, judge in judges.items():
             scores = [score or 0.0 for score in judge.judge([reply], scenario)[0].scores.values()]
@@ -321,6 +328,29 @@ def test_what_is_wrong_elsewhere_in_a_reply_leaves_a_stage_its_score() -> None:
         )
     read = judged_text(SCENARIO, STAGES[3], "So it is.", others, "")  # it must agree with the interpretation
     assert [stage for stage in STAGES if others[stage] in read] == [STAGES[1]]
+
+
+@trained
+def test_what_is_not_about_the_story_earns_nothing(judge_folder: Path) -> None:
+    """Whatever the model makes of it: the score counts for the share of the words that are about the story."""
+    cue = SCENARIO.story.split(". ")[0] + "."
+    padding = " It is worth pausing here for a long while." * 7
+    texts = {name: reply_text({STAGES[0]: text}, "A") for name, text in
+             (("honest", cue), ("padded", cue + padding), ("idle", padding), ("twice", f"{cue} {cue}"))}  # fmt: skip
+    judge = build_judge("reward_model", {"path": str(judge_folder)})
+    told = {}
+    for name, text in texts.items():
+        reply = parse(text, SCENARIO.options)
+        raw = judge._logits([judged_text(SCENARIO, STAGES[0], reply.stage_text(STAGES[0]), {}, "")])
+        share = share_about(STAGES[0], reply.stage_text(STAGES[0]), SCENARIO)
+        told[name] = share
+        (score,) = raw.values()
+        given = judge.judge([reply], SCENARIO)[0].scores[STAGES[0]]
+        assert given == pytest.approx(sigmoid(score - judge._record["center"]) * share, abs=1e-3), name
+    assert told["honest"] > 0.9 and told["idle"] == 0 and told["padded"] < 0.3
+    assert told["twice"] == pytest.approx(told["honest"] / 2)
+    foreign = replace(SCENARIO, story="小明把球放进盒子里。然后离开了房间。", question="小明会在哪里找球")
+    assert share_about(STAGES[0], "小明离开了。", foreign) == 1.0
 
 
 @pytest.mark.parametrize("order", ORDERS)

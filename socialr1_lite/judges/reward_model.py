@@ -20,6 +20,7 @@ from socialr1_lite.judges.base import Verdict
 from socialr1_lite.judges.classifier import here, load_judge, logits, read_record, sigmoid
 from socialr1_lite.judges.lexicon import INJECTION
 from socialr1_lite.judges.reward_process import RewardProcess
+from socialr1_lite.judges.rules import share_about
 from socialr1_lite.judges.token_tree import TREE_TOKENS
 from socialr1_lite.scenario import Scenario
 from socialr1_lite.sip import STAGES, TITLES, Reply, sentences
@@ -48,7 +49,11 @@ class RewardModelJudge:
         self._kept: OrderedDict[tuple[str, ...], dict[str, float]] = OrderedDict()
 
     def judge(self, replies: Sequence[Reply], scenario: Scenario) -> list[Verdict]:
-        """One verdict a reply; a stage without text is 0, and so is one that talks to a judge, unread."""
+        """One verdict a reply; a stage without text is 0, and so is one that talks to a judge, unread.
+
+        What the model says of a stage counts for the share of its words that are about the scenario, as `rules` has it:
+        of much filler behind little, a small model knows only that it is seldom the worst [measured].
+        """
         texts: dict[tuple[int, str], str] = {}
         for i, reply in enumerate(replies):
             answer = scenario.options[reply.answer] if reply.answer is not None else reply.answer_text
@@ -61,7 +66,8 @@ class RewardModelJudge:
             if INJECTION.search(replies[i].stage_text(stage)):
                 notes[i].append(f"{TITLES[stage]} 0.0: speaks to a judge instead of about the story")
             else:
-                scores[i][stage] = sigmoid(logits[text] - self._record["center"])
+                about = share_about(stage, replies[i].stage_text(stage), scenario)
+                scores[i][stage] = sigmoid(logits[text] - self._record["center"]) * about
         return [Verdict(one, tuple(told)) for one, told in zip(scores, notes, strict=True)]
 
     def _logits(self, texts: Sequence[str]) -> dict[str, float]:

@@ -66,8 +66,7 @@ def _judge(reply: Reply, world: World) -> Verdict:
     notes: list[str] = []
     for stage in STAGES:
         text = reply.stage_text(stage)
-        # Cues are often given as a list with semicolons: each is a cue of its own.
-        stages[stage] = read(text.replace(";", ".") if stage == STAGES[0] else text, world) if text else []
+        stages[stage] = read(_cut(stage, text), world) if text else []
         worth[stage] = _worth(stage, text, stages[stage], world, told, notes)
     cues, interpretation, goal, response = (stages[stage] for stage in STAGES)
     chosen = reply.answer
@@ -92,16 +91,8 @@ def _worth(stage: str, text: str, said: Sequence[Sentence], world: World, told: 
     if any(sentence.alarm for sentence in said) and INJECTION.search(text):
         notes.append(f"{TITLES[stage]} 0.00: speaks to a judge instead of about the story")
         return 0.0
-    size = about = 0.0
-    strangers: list[str] = []
-    for sentence in said:
-        size += sentence.size
-        if sentence.key not in told:
-            answers = stage == STAGES[-1] and sentence.size <= ANSWER_WORDS and _answers(sentence, world)
-            about += sentence.size * (1.0 if answers else sentence.about)
-        told.add(sentence.key)
-        strangers.extend(sentence.strangers)
-    value = about / size if size else 0.0
+    value = _share(stage, said, world, told)
+    strangers = [name for sentence in said for name in sentence.strangers]
     if value < 0.75:
         notes.append(f"{TITLES[stage]}: {1 - value:.0%} of its words are not about this story, or were said before")
     if strangers:
@@ -109,6 +100,28 @@ def _worth(stage: str, text: str, said: Sequence[Sentence], world: World, told: 
         notes.append(f"{TITLES[stage]}: names what neither story nor question has: {named}")
         value *= STRANGER_WORTH
     return value
+
+
+def _share(stage: str, said: Sequence[Sentence], world: World, told: set[str]) -> float:
+    size = about = 0.0
+    for sentence in said:
+        size += sentence.size
+        if sentence.key not in told:
+            answers = stage == STAGES[-1] and sentence.size <= ANSWER_WORDS and _answers(sentence, world)
+            about += sentence.size * (1.0 if answers else sentence.about)
+        told.add(sentence.key)
+    return about / size if size else 0.0
+
+
+def share_about(stage: str, text: str, scenario: Scenario) -> float:
+    """Share of a stage's words that are about the scenario and said once, in [0, 1]; 1 for what is not English."""
+    world = world_of(scenario)
+    return _share(stage, read(_cut(stage, text), world), world, set()) if world.english else 1.0
+
+
+def _cut(stage: str, text: str) -> str:
+    """Cues are often given as a list with semicolons: each is a cue of its own."""
+    return text.replace(";", ".") if stage == STAGES[0] else text
 
 
 def _answers(sentence: Sentence, world: World) -> bool:

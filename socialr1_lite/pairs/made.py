@@ -131,7 +131,7 @@ def make_pairs(
     dimensions: Sequence[str] = ("belief", "knowledge"),
     orders: Sequence[int] = (0, 1, 2),
 ) -> list[Pair]:
-    """At most n pairs from fresh stories, about seventeen a story, balanced kinds equally often.
+    """At most n pairs from fresh stories, about eighteen a story, balanced kinds equally often.
 
     The same arguments give the same pairs. split: whose names and things ("test": never in "train").
     """
