@@ -164,7 +164,8 @@ def test_the_facts_judge_finds_the_chosen_text_no_worse(kind: str) -> None:
             reply = parse(reply_text({stage: stages[stage] for stage in STAGES}, pair.answer), pair.scenario.options)
             told.append(judge.judge([reply], pair.scenario)[0].scores[pair.stage] or 0.0)
         scored.append(told[0] - told[1])
-    assert sum(one > 0 for one in scored) >= 0.75 * len(scored), scored  # a cue with one place wrong passes as a paraphrase
+    least = 0.75 if kind == "invented cue" else 0.8  # a cue with one place wrong passes as a paraphrase
+    assert sum(one > 0 for one in scored) >= least * len(scored), scored
 
 
 def test_all_that_is_decisive_with_filler_beats_an_invention_and_what_decides_nothing() -> None:

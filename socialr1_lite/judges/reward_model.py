@@ -63,10 +63,11 @@ class RewardModelJudge:
         scores = [dict[str, float | None](dict.fromkeys(STAGES, 0.0)) for _ in replies]
         notes: list[list[str]] = [[] for _ in replies]
         for (i, stage), text in texts.items():
-            if INJECTION.search(replies[i].stage_text(stage)):
+            said = replies[i].stage_text(stage)
+            if INJECTION.search(said):
                 notes[i].append(f"{TITLES[stage]} 0.0: speaks to a judge instead of about the story")
             else:
-                about = share_about(stage, replies[i].stage_text(stage), scenario)
+                about = share_about(stage, said, scenario)
                 scores[i][stage] = sigmoid(logits[text] - self._record["center"]) * about
         return [Verdict(one, tuple(told)) for one, told in zip(scores, notes, strict=True)]
 
@@ -113,7 +114,8 @@ def judged_text(scenario: Scenario, stage: str, text: str, context: Mapping[str,
     if scenario.gold:
         parts.append(f"Right answer: {_lettered(scenario, scenario.gold_text)}")
     if stage == STAGES[-1]:
-        parts += [f"{TITLES[one]}: {context[one]}" for one in (STAGES[1],) if context.get(one)]
+        if interpretation := context.get(STAGES[1]):
+            parts.append(f"{TITLES[STAGES[1]]}: {interpretation}")
         parts.append(f"Answer given: {_lettered(scenario, answer)}")
     return "\n".join((*parts, f"{TITLES[stage]}: {text}"))
 

@@ -128,9 +128,11 @@ def _adapters(run: OpenRun) -> Iterator[Json]:
     finished, best = (run.folder.adapter / "adapter_config.json").exists(), None
     with suppress(SocialR1Error):  # a broken record: the run's own pages tell of it
         best = BestAdapter(run.folder).read()
+        if finished and best is not None and best[0].step == run.folder.state().get("step"):
+            best = None
     if finished:
         yield {"key": f"{RUN}{run.key}", "label": f"{run.label} (adapter)"}
-    if best is not None and not (finished and best[0].step == run.folder.state().get("step")):
+    if best is not None:
         yield {"key": f"{RUN_BEST}{run.key}", "label": f"{run.label} (best in training, step {best[0].step})"}
 
 
