@@ -190,7 +190,7 @@ def test_a_best_adapter_that_is_the_last_one_is_offered_once(tmp_path: Path) -> 
     run = trained(tmp_path / "mine", step=2)
     offered = [one["key"] for one in trying.models(Library([tmp_path])) if "mine" in one["label"]]
     assert len(offered) == 1 and offered[0].startswith(trying.RUN)
-    run.state_file.write_text("{")
+    run.state_file.write_text('{"version": 99}')
     assert f"{trying.RUN}mine" in {one["key"] for one in trying.models(Library([tmp_path]))}  # not a page of errors
     (run.path / "best" / "best.json").write_text("{")
     assert len(trying.models(Library([tmp_path]))) == len(trying.models(Library([]))) + 1
