@@ -148,7 +148,7 @@ def test_a_broken_record_is_one_clear_error(run: RunFolder) -> None:
     st.lists(st.integers(0, 4), min_size=1, max_size=12),
     st.lists(st.tuples(st.integers(0, 11), st.integers(0, 1)), max_size=4),
 )
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 def test_whatever_is_killed_the_best_is_that_of_the_surviving_history(
     tmp_path_factory: pytest.TempPathFactory, accuracies: list[int], kills: list[tuple[int, int]]
 ) -> None:

@@ -396,7 +396,7 @@ class TestSchedule:
         shares=st.dictionaries(st.sampled_from(["belief", "desire", "emotion"]), st.integers(1, 5), min_size=1),
         count=st.integers(1, 40),
     )
-    @settings(max_examples=60, deadline=None)
+    @settings(max_examples=60)
     def test_the_mix_holds_on_every_beginning(self, shares: dict[str, int], count: int) -> None:
         told = schedule(scenarios(12, ("belief", "desire", "emotion")), groups(2 * count, mix=shares))
         seen: Counter[str] = Counter()

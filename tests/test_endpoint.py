@@ -66,7 +66,7 @@ class Server:
 
         self._http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self._http.server_port}/v1"
-        threading.Thread(target=self._http.serve_forever, daemon=True).start()
+        threading.Thread(target=self._http.serve_forever, args=(0.01,), daemon=True).start()
 
     def close(self) -> None:
         self._http.shutdown()
@@ -179,10 +179,10 @@ def test_no_reply_in_time_is_tried_again(server: Server) -> None:
         return 200, {}, completion("late")
 
     server.script = script
-    with client(server, timeout_s=0.3) as endpoint:
+    with client(server, timeout_s=0.3, retries=50) as endpoint:
         (told,) = endpoint.ask([request()])
     assert isinstance(told, Answered)
-    assert endpoint.usage.retries == 1
+    assert endpoint.usage.retries >= 1  # on a busy machine the second reply may be late too
 
 
 def test_nobody_there_is_a_failure_that_says_so() -> None:

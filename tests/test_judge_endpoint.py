@@ -44,7 +44,7 @@ class Mortal(Server):
     def revive(self) -> None:
         self.last = 0
         self._http = ThreadingHTTPServer(self._http.server_address, self._http.RequestHandlerClass)
-        threading.Thread(target=self._http.serve_forever, daemon=True).start()
+        threading.Thread(target=self._http.serve_forever, args=(0.01,), daemon=True).start()
 
 
 @pytest.fixture

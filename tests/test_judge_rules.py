@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -14,6 +12,7 @@ from socialr1_lite.judges.reading import World, forget, read, world_of
 from socialr1_lite.scenario import Scenario
 from socialr1_lite.sip import STAGES, parse, reply_text
 from tests.conftest import SCENARIO
+from tests.growth import in_keeping
 
 CUES = "Mara puts the violin in the green trunk and leaves the attic. Tomas moves the violin to the wicker basket."
 THOUGHT = "Mara did not see the move, so Mara still believes that the violin is in the green trunk."
@@ -263,7 +262,7 @@ def test_a_chinese_story_gets_no_score_and_no_zero() -> None:
 
 
 @given(st.text(), st.text(), st.sampled_from(["A", "B", "C", "nothing"]))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_any_text_is_judged(one: str, two: str, answer: str) -> None:
     judged(one, two, f"{one} Mara {two}", f"{two} not {one}", answer=answer)
 
@@ -285,14 +284,10 @@ def test_any_text_is_judged(one: str, two: str, answer: str) -> None:
     ],
 )
 def test_long_hostile_text_is_judged_in_linear_time(unit: str) -> None:
-    def seconds(size: int) -> float:
-        reply = parse(reply_text([unit * (size // len(unit))] * 4, "B"), SCENARIO.options)
-        start = time.process_time()
-        build_judge("rules").judge([reply], SCENARIO)
-        return time.process_time() - start
+    def judged(text: str) -> object:
+        return build_judge("rules").judge([parse(reply_text([text] * 4, "B"), SCENARIO.options)], SCENARIO)
 
-    seconds(2_000)
-    assert seconds(40_000) < 0.05 + 8 * 4 * max(seconds(10_000), 1e-3)  # quadratic would be 16 times, linear is 4
+    assert in_keeping(judged, lambda size: unit * (size // len(unit)), 5_000)
 
 
 def test_remembering_changes_no_score() -> None:

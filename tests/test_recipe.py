@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 from pathlib import Path
 from typing import Any
 
@@ -344,7 +343,7 @@ def test_the_written_recipe_reads_back_the_same_and_in_every_yaml(write) -> None
 texts = st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=12)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     st.dictionaries(
         texts,
@@ -357,7 +356,7 @@ def test_any_settings_survive_the_round_trip(values: dict[str, Any]) -> None:
     assert placed_yaml.parse(text, "here").values == {"top": values}
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.text(max_size=60) | st.text(alphabet="{}[]:,-*&!|>'\"# \nabc1e", max_size=60))
 def test_no_text_breaks_the_reader(text: str) -> None:
     try:
@@ -457,10 +456,3 @@ def sections(kind: type[Section]) -> list[type[Section]]:
 @pytest.mark.parametrize("kind", sections(Recipe), ids=lambda kind: kind.__name__)
 def test_every_section_is_closed_and_frozen(kind: type[Section]) -> None:
     assert kind.model_config["extra"] == "forbid" and kind.model_config["frozen"]
-
-
-def test_checking_is_quick(write) -> None:
-    path = write("grpo: {beta: 0.04}\n")
-    start = time.perf_counter()
-    load_recipe(path)
-    assert time.perf_counter() - start < 0.5

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import replace
 from itertools import pairwise
 
@@ -14,6 +13,7 @@ from socialr1_lite import sip
 from socialr1_lite.errors import DataError, RecipeError
 from socialr1_lite.scenario import Scenario
 from socialr1_lite.sip import CHECKS, STAGES, TITLES, Reply, Span, parse, reply_text
+from tests.growth import in_keeping
 
 OPTIONS = ("garden", "kitchen", "the old barn")
 TEXTS = (
@@ -876,24 +876,10 @@ ADVERSARIAL = [
 
 @pytest.mark.parametrize("unit", ADVERSARIAL, ids=repr)
 def test_time_grows_with_the_length_alone(unit):
-    """Eight times the text may take at most 24 times as long (a quadratic walk takes 64 times)."""
-
-    def seconds(size: int) -> float:
-        text = "<think>" + unit * (size // len(unit)) + "x"
-        best = float("inf")
-        for _ in range(3):
-            start = time.process_time()
-            parse(text, OPTIONS)
-            best = min(best, time.process_time() - start)
-        return best
-
-    assert seconds(80_000) < 24 * max(seconds(10_000), 0.0005)
+    assert in_keeping(lambda text: parse(text, OPTIONS), lambda size: f"<think>{unit * (size // len(unit))}x")
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("unit", ADVERSARIAL, ids=repr)
-def test_a_megabyte_is_read_in_seconds(unit):
-    text = (unit * (1_000_000 // len(unit) + 1))[:1_000_000] + "x"
-    start = time.process_time()
-    parse(text, OPTIONS)
-    assert time.process_time() - start < 5
+def test_a_megabyte_is_read_like_an_eighth_of_it(unit):
+    assert in_keeping(lambda text: parse(text, OPTIONS), lambda size: f"{unit * (size // len(unit))}x", 125_000)

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from socialr1_lite import runlog
@@ -132,7 +132,7 @@ sorts = st.sampled_from(
 
 
 @given(rows=st.lists(traces(), min_size=1, max_size=25), where=conditions, sort=sorts, seed=st.integers(0, 99))
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=30)
 def test_filters_sorts_and_neighbours_agree_with_plain_python(
     rows: list[Row], where: Row, sort: str, seed: int
 ) -> None:
@@ -187,7 +187,7 @@ def walk_through(index: TraceIndex, page: list[Row], where: Row, sort: str, rng:
 
 
 @given(rows=st.lists(traces(), min_size=1, max_size=25), where=conditions)
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=15)
 def test_series_and_facets_agree_with_plain_python(rows: list[Row], where: Row) -> None:
     folder = Path(tempfile.mkdtemp())
     run = runlog.RunFolder.create(folder / "run")

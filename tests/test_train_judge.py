@@ -90,7 +90,7 @@ def test_a_text_scores_in_a_tree_what_the_model_gives_it_alone(judge_folder: Pat
 
 
 @given(st.lists(st.lists(st.integers(0, 2), min_size=1, max_size=6), min_size=1, max_size=12), st.integers(1, 20))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_a_tree_holds_every_text_and_shares_every_beginning(texts: list[list[int]], limit: int) -> None:
     tree = grow(texts)
     for text, leaf in zip(texts, tree.leaves, strict=True):

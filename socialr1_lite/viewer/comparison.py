@@ -111,7 +111,7 @@ def _where(moment: str) -> Json:
 
 
 def _sides(run: OpenRun, moment: str) -> dict[str, Side]:
-    return run.remembered(f"sides {moment}", lambda: _read_sides(run.index(), moment))  # type: ignore[no-any-return]
+    return run.remembered(f"sides {moment}", lambda index: _read_sides(index, moment))
 
 
 def _read_sides(index: TraceIndex, moment: str) -> dict[str, Side]:

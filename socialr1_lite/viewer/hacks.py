@@ -30,8 +30,7 @@ def hacks(library: Library, asked: Asked) -> Json:
     """What a model that works for the reward would do, and whether this one does."""
     run = library.run(asked.text("run"))
     asked.done()
-    index = run.index()
-    return run.remembered("hacks", lambda: _hacks(run, index))  # type: ignore[no-any-return]
+    return run.remembered("hacks", lambda index: _hacks(run, index))
 
 
 def _hacks(run: OpenRun, index: TraceIndex) -> Json:

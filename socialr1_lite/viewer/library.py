@@ -9,10 +9,10 @@ import hashlib
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
 
@@ -25,6 +25,7 @@ PATIENCE_S = 0.35  # how long a page waits for an index before it is shown its p
 REFRESH_S = 0.8  # an index looks for new rows at most this often
 LIVE_S = 120.0  # a running run that wrote nothing for so long is shown as silent
 REMEMBERED = 40  # answers a run; an order of 200,000 completions takes 1.6 MB
+T = TypeVar("T")
 IMPORTS = "imports"  # under the cache folder: runs made from foreign files
 
 
@@ -49,6 +50,7 @@ class OpenRun:
         self._wrong: Exception | None = None
         self._progress = (0, 1)
         self._refreshed = 0.0
+        self._stamp = ""
         self._lock = threading.Lock()
 
     def index(self) -> TraceIndex:
@@ -75,20 +77,27 @@ class OpenRun:
         assert self._index is not None
         with self._lock:
             if time.monotonic() - self._refreshed > REFRESH_S:
-                self._index.refresh()
-                self._refreshed = time.monotonic()
+                self._refresh(self._index)
         return self._index
 
     def _build(self) -> None:
         try:
             index = TraceIndex(self.folder)
-            index.refresh(lambda done, size: setattr(self, "_progress", (done, size)))
-            self._index, self._refreshed = index, time.monotonic()
+            self._refresh(index, lambda done, size: setattr(self, "_progress", (done, size)))
+            self._index = index
         except Exception as wrong:  # told to whoever asked, in index()
             self._wrong = wrong
 
+    def _refresh(self, index: TraceIndex, told: Callable[[int, int], object] | None = None) -> None:
+        stamp = self._written()  # before reading: what is written meanwhile is read twice rather than never
+        index.refresh(told)
+        self._stamp, self._refreshed = stamp, time.monotonic()
+
     def stamp(self) -> str:
-        """Changes when anything the pages show was written."""
+        """Changes when the index has looked again and anything that the pages show was written since."""
+        return self._stamp
+
+    def _written(self) -> str:
         shards = (
             [path.stat() for path in sorted(self.folder.traces.glob("*.jsonl"))] if self.folder.traces.is_dir() else []
         )
@@ -101,14 +110,14 @@ class OpenRun:
         times = [path.stat().st_mtime for path in paths if path.exists()]
         return max(0.0, time.time() - max(times)) if times else None
 
-    def remembered(self, name: str, make: Any) -> Any:
-        """`make()`, kept until the run writes more."""
-        stamp = self.stamp()
+    def remembered(self, name: str, make: Callable[[TraceIndex], T]) -> T:
+        """`make(index)`, kept until the index has taken in more. Raises what `index` raises."""
+        index, stamp = self.index(), self._stamp
         known = self.memory.get(name)
         if known is None or known[0] != stamp:
             while len(self.memory) >= REMEMBERED:
                 self.memory.pop(next(iter(self.memory)), None)
-            known = self.memory[name] = (stamp, make())
+            known = self.memory[name] = (stamp, make(index))
         return known[1]
 
     def recipe(self) -> dict[str, Any]:

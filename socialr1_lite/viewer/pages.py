@@ -130,7 +130,7 @@ def traces(library: Library, asked: Asked) -> Json:
     told, sort, page = where(asked), sorting(asked), asked.whole("page", 1, 1, 10**7)
     asked.done()
     index = run.index()
-    total = run.remembered(f"count {_key(told)}", lambda: index.count(told))
+    total = run.remembered(f"count {_key(told)}", lambda index: index.count(told))
     page = min(page, max(1, -(-total // PAGE)))
     rows = [listed(*whole(index, row)) for row in index.page(told, sort, (page - 1) * PAGE, PAGE)]
     return {
@@ -149,8 +149,7 @@ def facets(library: Library, asked: Asked) -> Json:
     run = library.run(asked.text("run"))
     told = where(asked)
     asked.done()
-    index = run.index()
-    return {"facets": run.remembered(f"facets {_key(told)}", lambda: _facets(index, told))}
+    return {"facets": run.remembered(f"facets {_key(told)}", lambda index: _facets(index, told))}
 
 
 def _key(told: Json) -> str:
@@ -209,7 +208,7 @@ def trace(library: Library, asked: Asked) -> Json:
 
 def _place(run: OpenRun, index: TraceIndex, identity: int, told: Json, sort: str) -> Json:
     """Where a completion stands in the filter, and what comes before and after it."""
-    order = run.remembered(f"order {sort} {_key(told)}", lambda: index.ids(told, sort))
+    order = run.remembered(f"order {sort} {_key(told)}", lambda index: index.ids(told, sort))
     try:
         at = order.index(identity)
     except ValueError:  # outside the filter: its neighbours are those it would have

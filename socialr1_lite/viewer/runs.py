@@ -59,8 +59,7 @@ def pulse(library: Library, asked: Asked) -> Json:
     """Whether a run is being written, and whether it grew; asked every few seconds."""
     run = library.run(asked.text("run"))
     asked.done()
-    index = run.index()
-    bounds = run.remembered("bounds", index.bounds)
+    bounds = run.remembered("bounds", TraceIndex.bounds)
     line = _line(run)
     return {
         "stamp": run.stamp(),
@@ -75,8 +74,7 @@ def overview(library: Library, asked: Asked) -> Json:
     """The figures, the warnings, where to look first, and the curves."""
     run = library.run(asked.text("run"))
     asked.done()
-    index = run.index()
-    return run.remembered("overview", lambda: _overview(run, index))  # type: ignore[no-any-return]
+    return run.remembered("overview", lambda index: _overview(run, index))
 
 
 def _overview(run: OpenRun, index: TraceIndex) -> Json:
@@ -86,6 +84,7 @@ def _overview(run: OpenRun, index: TraceIndex) -> Json:
     bounds = index.bounds()
     count = index.count()
     return {
+        "stamp": run.stamp(),
         "label": run.label,
         "subtitle": _subtitle(line, count),
         "facts": list(_facts(run)),

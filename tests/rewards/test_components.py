@@ -56,7 +56,7 @@ def in_order(*stages: int) -> Reply:
 
 @pytest.mark.parametrize("name", REWARDS)
 @given(text=ARBITRARY)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_every_component_and_part_lies_between_0_and_1(name: str, text: str) -> None:
     told = REWARDS[name](parse(text, SCENARIO.options), SCENARIO, **({"tokens": len(text)} if name == "length" else {}))
     assert all(value is None or 0.0 <= value <= 1.0 for value in (told.value, *told.parts.values()))
@@ -134,7 +134,6 @@ def test_order_counts_inversions_among_pairs_of_different_stages(stages: tuple[i
 
 
 @given(st.lists(st.integers(0, 3), max_size=9))
-@settings(deadline=None)
 def test_order_agrees_with_counting_pairs(stages: list[int]) -> None:
     merged = [stage for place, stage in enumerate(stages) if place == 0 or stages[place - 1] != stage]
     pairs = [(a, b) for i, a in enumerate(merged) for b in merged[i + 1 :] if a != b]

@@ -69,7 +69,7 @@ def test_a_closed_format_gate_takes_everything_in_gated_mode_only() -> None:
     mode=st.sampled_from(["gated", "additive"]),
     truncated=st.booleans(),
 )
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 def test_the_total_comes_back_from_the_stored_row(
     text: str, tokens: int, tau: float, mode: str, truncated: bool
 ) -> None:

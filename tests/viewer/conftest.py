@@ -27,6 +27,7 @@ FLAGS = [
 ]
 ARTIFACTS = Path(__file__).resolve().parents[2] / "artifacts" / "viewer"
 DESKTOP, PHONE = {"width": 1440, "height": 900}, {"width": 390, "height": 844}
+PATIENCE_MS = 60_000  # a busy machine is slow, not wrong
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -76,7 +77,11 @@ def ask(library: Library) -> Any:
 
 
 class Page:
-    """A browser page that counts what it must not do."""
+    """A browser page that counts what it must not do, and waits for what it is to show.
+
+    What an act brings about comes a little later, be it as small as a closed dialog: a test says what there is to be
+    (`has`, `says`, `waits_for`) and reads a value at once (`inner_text`, `count`) only where nothing is under way.
+    """
 
     def __init__(self, page: Any, base: str) -> None:
         self.page, self.base = page, base
@@ -96,17 +101,30 @@ class Page:
         return self.page
 
     def ready(self, screen: str = "") -> Any:
-        wanted = f".s1-main[data-ready]{f'[data-screen={screen}]' if screen else ''}"
-        self.page.wait_for_selector(wanted, timeout=60_000)
+        self.page.wait_for_selector(f".s1-main[data-ready]{f'[data-screen={screen}]' if screen else ''}")
         return self.page
+
+    def has(self, selector: str, number: int) -> None:
+        """Wait until so many elements match."""
+        self.waits_for("([what, n]) => document.querySelectorAll(what).length === n", [selector, number])
+
+    def says(self, *texts: str, at: str = ".s1") -> None:
+        """Wait until the element shows every one of the texts."""
+        for text in texts:
+            self.waits_for("([where, text]) => document.querySelector(where)?.innerText.includes(text)", [at, text])
+
+    def waits_for(self, truth: str, about: Any = None) -> None:
+        """Wait until the script says so."""
+        try:
+            self.page.wait_for_function(truth, arg=about)
+        except Exception as never:
+            raise AssertionError(f"never: {truth} of {about}; the page says: {self.text()[:2000]}") from never
 
     def moved(self, act: Any) -> Any:
         """Do something and wait until the page has drawn anew."""
         before = self.page.get_attribute(".s1-main", "data-ready")
         act()
-        self.page.wait_for_function(
-            "was => document.querySelector('.s1-main').dataset.ready !== was", arg=before, timeout=60_000
-        )
+        self.waits_for("was => document.querySelector('.s1-main').dataset.ready !== was", before)
         return self.page
 
     def settled(self) -> Any:
@@ -180,6 +198,7 @@ def visit(browser: Any, address: str) -> Iterator[Any]:
         context = browser.new_context(
             viewport=PHONE if phone else DESKTOP, color_scheme="dark" if dark else "light", accept_downloads=True
         )
+        context.set_default_timeout(PATIENCE_MS)
         contexts.append(context)
         page = Page(context.new_page(), base)
         page.open(query)

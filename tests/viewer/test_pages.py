@@ -243,6 +243,26 @@ def test_a_run_that_grows_is_taken_in(tmp_path: Path) -> None:
     assert opened.index().count() == 2 * before
 
 
+def test_what_is_written_between_two_looks_is_shown_after_the_second(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A figure that was counted before the last completions came must not stay for good."""
+    run = make_run(tmp_path / "growing", steps=2, groups=2, size=4, scenarios=6, evaluate=False)
+    library = Library([tmp_path])
+    rows = [{key: value for key, value in row.items() if key != "superseded"} for row in read_traces(run)]
+    settled(library.run("growing"))
+    monkeypatch.setattr("socialr1_lite.viewer.library.REFRESH_S", float("inf"))
+    with TraceWriter(run, 0, segment=0) as traces:
+        traces.write([{**row, "step": row["step"] + 2, "group": row["group"] + 4} for row in rows])
+    before = {page: page(library, Asked({"run": "growing"})) for page in (runs.pulse, runs.overview, pages.traces)}
+    assert before[runs.pulse]["rows"] == before[pages.traces]["total"] == len(rows)
+    monkeypatch.setattr("socialr1_lite.viewer.library.REFRESH_S", -1.0)
+    pulse, overview, table = (page(library, Asked({"run": "growing"})) for page in before)
+    assert pulse["rows"] == table["total"] == table["seen"] == 2 * len(rows)
+    assert pulse["stamp"] == overview["stamp"] != before[runs.pulse]["stamp"] == before[runs.overview]["stamp"]
+    assert overview["charts"] != before[runs.overview]["charts"]
+
+
 def settled(opened: Any) -> Any:
     for _ in range(100):
         try:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from socialr1_lite.runlog import RunFolder, TraceWriter, read_traces
+from tests.viewer.conftest import PHONE
 from tests.viewer.make_run import make_run
 
 pytestmark = pytest.mark.slow
@@ -29,7 +30,7 @@ def test_every_screen_at_every_size(visit: Any, screen: str, phone: bool, dark: 
     page.shot(f"{screen}-{'phone' if phone else 'desktop'}-{'dark' if dark else 'light'}", full=phone)
     wider = page.page.evaluate("document.documentElement.scrollWidth - innerWidth")
     assert wider <= 0, f"{wider} px wider than the window"
-    assert page.page.locator("h1").count() == 1
+    page.has("h1", 1)
     assert "went wrong" not in page.text()
     page.clean()
 
@@ -38,7 +39,7 @@ def test_every_screen_at_every_size(visit: Any, screen: str, phone: bool, dark: 
 def test_from_the_runs_to_one_stage_and_back(visit: Any) -> None:
     page = visit()
     page.moved(lambda: page.page.click("[data-run=first]"))
-    assert "Where to look first" in page.text()
+    page.says("Where to look first")
     page.moved(lambda: page.page.click(".pick >> nth=0"))
     page.ready("trace")
     cards = page.page.locator(".stage h3").all_inner_texts()
@@ -62,19 +63,20 @@ def test_keys_walk_the_filter(visit: Any) -> None:
     assert where().startswith("3 of")
     page.press("k")
     assert where().startswith("2 of")
-    assert "wrong" in page.page.inner_text(".crumbs")
+    page.says("wrong", at=".crumbs")
     here = page.page.url
     page.press("l")
     assert page.page.url != here
     page.press("r")
-    assert page.page.locator("#s1-raw").is_visible() and "raw=1" in page.page.url
+    page.page.wait_for_selector("#s1-raw")
+    assert "raw=1" in page.page.url
     page.press("r")
     page.page.keyboard.press("3")
-    assert page.page.evaluate("document.activeElement.id") == "stage-goal_clarification"
+    page.waits_for("document.activeElement.id === 'stage-goal_clarification'")
     page.page.keyboard.press("?")
-    assert page.page.locator("dialog").is_visible()
+    page.page.wait_for_selector("dialog")
     page.page.keyboard.press("Escape")
-    page.page.wait_for_selector("dialog", state="detached")  # the browser tells of a closed dialog a little later
+    page.has("dialog", 0)
     page.press("g")
     page.ready("group")
     page.press("u")
@@ -99,21 +101,24 @@ def test_a_burst_of_keys_ends_where_it_should(visit: Any) -> None:
 def test_keys_typed_into_a_field_stay_there(visit: Any) -> None:
     page = visit("?run=first&screen=traces")
     page.page.keyboard.press("/")
+    page.waits_for("document.activeElement.id === 's1-search'")
     page.page.keyboard.type("jump?")
-    assert page.page.input_value("#s1-search") == "jump?"
-    assert page.page.locator("dialog").count() == 0
+    page.waits_for("document.querySelector('#s1-search').value === 'jump?'")
+    page.settled()
+    page.has("dialog", 0)
 
 
 @pytest.mark.essential
 def test_a_pasted_link_shows_the_same_thing(visit: Any) -> None:
     page = visit("?run=first&screen=traces")
-    page.page.wait_for_selector('[data-facet="outcome:wrong"]')
     page.moved(lambda: page.page.click('[data-facet="outcome:wrong"]'))
     page.moved(lambda: page.page.click('th button:has-text("Reward")'))
     page.moved(lambda: page.page.click("tbody tr >> nth=2"))
     page.press("j")
+    page.says("written", at=".live")
     first = page.text().replace("\n", " ")
     other = visit(page.page.url.removeprefix(page.base))
+    other.says("written", at=".live")
     strip = lambda text: text.split("written")[0] + text.split("ago")[-1]  # noqa: E731
     assert strip(other.text().replace("\n", " ")) == strip(first)
     assert "outcome=wrong" in other.page.url and "sort=-total" in other.page.url
@@ -125,7 +130,8 @@ def test_filters_search_and_pages(visit: Any) -> None:
     everything = shown()
     page.page.fill("#s1-search", "submarine")
     page.moved(lambda: page.page.keyboard.press("Enter"))
-    assert shown() != everything and "text: submarine" in page.text()
+    page.says("text: submarine")
+    assert shown() != everything
     page.moved(lambda: page.page.click("button.chip:has-text('Clear all')"))
     assert shown() == everything
     page.moved(lambda: page.page.click("[aria-label='Next page'] >> nth=0"))
@@ -140,8 +146,7 @@ def test_filters_search_and_pages(visit: Any) -> None:
 def test_a_point_of_a_curve_leads_to_its_completions(visit: Any) -> None:
     page = visit("?run=first")
     plot = page.page.locator("[data-chart=reward] svg.plot")
-    box = plot.bounding_box()
-    page.moved(lambda: page.page.mouse.click(box["x"] + box["width"] * 0.6, box["y"] + 90))
+    page.moved(lambda: plot.click(position={"x": plot.bounding_box()["width"] * 0.6, "y": 90}))
     page.ready("traces")
     assert "from=" in page.page.url
     assert len(set(page.page.locator("tbody td:first-child").all_inner_texts())) == 1
@@ -152,9 +157,25 @@ def test_a_curve_can_be_read_without_a_mouse(visit: Any) -> None:
     page.page.focus("[data-chart=reward] svg.plot")
     page.page.keyboard.press("ArrowRight")
     page.page.keyboard.press("ArrowRight")
-    assert "step 1" in page.page.inner_text("[data-chart=reward] .tip")
+    page.says("step 1", at="[data-chart=reward] .tip")
     page.page.click("[data-chart=reward] summary")
-    assert page.page.locator("[data-chart=reward] table tbody tr").count() == 16
+    page.has("[data-chart=reward] table tbody tr", 16)
+
+
+def test_a_curve_drawn_anew_keeps_what_the_reader_opened(visit: Any) -> None:
+    page = visit("?run=first")
+    page.page.click("[data-chart=reward] summary")
+    page.has("[data-chart=reward] table tbody tr", 16)
+    page.page.focus("[data-chart=reward] svg.plot")
+    page.page.keyboard.press("ArrowRight")
+    page.says("step 0", at="[data-chart=reward] .tip")
+    drawn = "document.querySelector('[data-chart=reward] svg.plot').getAttribute('viewBox')"
+    before = page.page.evaluate(drawn)
+    page.page.set_viewport_size(PHONE)
+    page.waits_for(f"was => {drawn} !== was", before)
+    page.has("[data-chart=reward] details[open] table tbody tr", 16)
+    page.says("step 0", at="[data-chart=reward] .tip")
+    page.waits_for("document.activeElement.matches('[data-chart=reward] svg.plot')")
 
 
 def test_hovering_a_cue_lights_its_sentence_and_its_use(visit: Any) -> None:
@@ -178,14 +199,14 @@ def test_comparing_two_runs(visit: Any) -> None:
     page = visit("?run=first&screen=compare&with=second")
     page.moved(lambda: page.page.click("button:has-text('any flip')"))
     page.moved(lambda: page.page.click("tr[data-pair] >> nth=0"))
-    assert page.page.locator("#s1-pair .panes .card").count() == 2
+    page.has("#s1-pair .panes .card", 2)
     page.shot("compare-pair", full=True)
     page.clean()
 
 
 def test_the_benchmarks_page_with_and_without_reports(visit: Any, places: Path) -> None:
     page = visit("?run=second&screen=benchmarks")
-    assert "No evaluation yet" in page.text() and "socialr1_lite.evaluate" in page.text()
+    page.says("No evaluation yet", "socialr1_lite.evaluate")
     report = {
         "version": 1, "benchmark": "heldout", "n": 24, "adapter_step": 16, "prompt_style": "sip", "unreadable": 2,
         "metrics": {"accuracy": {"value": 0.62, "low": 0.43, "high": 0.79, "n": 24, "official": True}},
@@ -196,10 +217,10 @@ def test_the_benchmarks_page_with_and_without_reports(visit: Any, places: Path) 
     (places / "first" / "evaluation" / "heldout.json").write_text(json.dumps(report))
     (places / "first" / "evaluation" / "broken.json").write_text("{")
     page = visit("?run=first&screen=benchmarks")
-    assert "62.0 %" in page.text() and "broken.json: no JSON" in page.text() and "chance" in page.text()
+    page.says("62.0 %", "broken.json: no JSON", "chance")
     page.shot("benchmarks-report", full=True)
     page.moved(lambda: page.page.click("text=its replies"))
-    assert "Benchmark: heldout" in page.text()
+    page.says("Benchmark: heldout")
 
 
 @pytest.mark.essential
@@ -210,7 +231,8 @@ def test_scoring_a_pasted_reply(visit: Any) -> None:
     )
     page.page.click("#s1-score")
     page.page.wait_for_selector("#s1-result .ledger")
-    assert "missing" in page.page.inner_text("#s1-result") and "adds" in page.page.inner_text("#s1-result .ledger")
+    page.says("missing", at="#s1-result")
+    page.says("adds", at="#s1-result .ledger")
     page.shot("try-scored", full=True)
     page.clean()
 
@@ -224,7 +246,7 @@ def test_exporting_and_importing_in_the_browser(visit: Any, tmp_path: Path) -> N
         assert (tmp_path / f"x.{kind}").stat().st_size > 1000, kind
     offline = visit()
     offline.page.goto((tmp_path / "x.html").as_uri())
-    assert offline.page.locator("article").count() > 10
+    offline.waits_for("document.querySelectorAll('article').length > 10")
     offline.shot("sheet")
     page.page.set_input_files("input[type=file]", tmp_path / "x.jsonl")
     page.ready("overview")
@@ -233,7 +255,7 @@ def test_exporting_and_importing_in_the_browser(visit: Any, tmp_path: Path) -> N
     page.ready("exchange")
     (tmp_path / "bad.jsonl").write_text("nonsense")
     page.page.set_input_files("input[type=file]", tmp_path / "bad.jsonl")
-    page.page.wait_for_function("document.querySelector('#s1-read').textContent.includes('not JSON')")
+    page.says("not JSON", at="#s1-read")
     page.clean()
 
 
@@ -241,10 +263,10 @@ def test_the_theme_can_be_chosen_and_stays(visit: Any) -> None:
     page = visit("?run=first")
     for _ in range(2):
         page.page.keyboard.press("t")
-    assert page.page.evaluate("document.documentElement.dataset.s1Theme") == "dark"
+    page.waits_for("document.documentElement.dataset.s1Theme === 'dark'")
     page.page.reload()
     page.ready()
-    assert page.page.evaluate("document.documentElement.dataset.s1Theme") == "dark"
+    page.waits_for("document.documentElement.dataset.s1Theme === 'dark'")
 
 
 @pytest.mark.essential
@@ -257,21 +279,22 @@ def test_a_live_run_grows_without_moving_the_reader(serve: Any, visit: Any, tmp_
     table.page.wait_for_selector(".live.on")
     curves.page.evaluate("scrollTo(0, 300)")
     curves.page.click("[data-chart=reward] summary")
+    curves.has("[data-chart=reward] table tbody tr", 4)
+    curves.page.evaluate("document.querySelector('[data-chart=reward] svg.plot').focus({preventScroll: true})")
     first = table.page.query_selector("tbody tr")
     number = len(rows)
     with TraceWriter(run, 0, segment=0) as traces:
         traces.write([{**row, "step": row["step"] + 4, "group": row["group"] + 8} for row in rows])
-    table.page.wait_for_function("!document.querySelector('#s1-fresh').classList.contains('hidden')", timeout=60_000)
-    assert f"{number} new completions" in table.page.inner_text("#s1-fresh")
+    table.says(f"{number} new completions", at="#s1-fresh")
     assert first.is_visible() and table.page.inner_text("#s1-count").endswith(f"of {number}")
     table.moved(lambda: table.page.click("#s1-fresh"))
     assert table.page.inner_text("#s1-count").endswith(f"of {2 * number}")
-    curves.page.wait_for_function(
-        "document.querySelector('[data-chart=reward] svg.plot').getAttribute('aria-label').includes('step 7')",
-        timeout=60_000,
+    curves.waits_for(
+        "document.querySelector('[data-chart=reward] svg.plot').getAttribute('aria-label').includes('step 7')"
     )
+    curves.has("[data-chart=reward] details[open] table tbody tr", 8)
     assert curves.page.evaluate("scrollY") == 300
-    assert curves.page.locator("[data-chart=reward] details[open]").count() == 1
+    assert curves.page.evaluate("document.activeElement.matches('[data-chart=reward] svg.plot')")
     table.clean()
     curves.clean()
 
@@ -283,12 +306,12 @@ def test_what_cannot_be_shown_is_said_in_a_sentence(serve: Any, visit: Any, tmp_
     newer.state_file.write_text('{"version": 99}')
     base = serve(tmp_path)
     page = visit("", base=base)
-    assert "version 99" in page.text()
-    assert "no completions" in visit("?run=empty", base=base).text()
-    assert "no run 'nowhere'" in visit("?run=nowhere", base=base).text()
-    assert "not the name of a completion" in visit("?run=doomed&screen=trace&trace=../etc", base=base).text()
+    page.says("version 99")
+    visit("?run=empty", base=base).says("no completions")
+    visit("?run=nowhere", base=base).says("no run 'nowhere'")
+    visit("?run=doomed&screen=trace&trace=../etc", base=base).says("not the name of a completion")
     page = visit("?run=doomed", base=base)
     (tmp_path / "doomed").rename(tmp_path / "doomed-away")
     page.moved(lambda: page.page.click("nav >> text=Traces"))
-    assert "moved or deleted" in page.text()
+    page.says("moved or deleted")
     assert "Traceback" not in page.text()

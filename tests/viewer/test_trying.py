@@ -27,10 +27,10 @@ GOOD = reply_text(dict.fromkeys(STAGES, "Mara puts the violin in the green trunk
 
 
 class Scripted:
-    """A policy that writes GOOD, a few letters at a time, and obeys `stop`."""
+    """A policy that writes GOOD, a few letters at a time, obeys `stop`, and ends no sooner than it `may_end`."""
 
     def __init__(self, *, fails: bool = False) -> None:
-        self.fails, self.begun = fails, threading.Event()
+        self.fails, self.begun, self.may_end = fails, threading.Event(), threading.Event()
 
     def tokenizer(self, text: str, **_: Any) -> dict[str, list[int]]:
         return {"input_ids": [0] * len(text.split())}
@@ -42,11 +42,12 @@ class Scripted:
         self.begun.set()
         if self.fails:
             raise RuntimeError("out of memory\nwith a second line")
-        for end in range(0, len(GOOD) + 40, 40):
+        for end in range(0, len(GOOD), 40):
+            yield GOOD[:end]
+        while not self.may_end.wait(0.01):
             if stop.is_set():
                 return
-            time.sleep(0.02)
-            yield GOOD[:end]
+        yield GOOD
 
 
 @pytest.fixture
@@ -57,6 +58,7 @@ def offer(places: Any) -> Library:
 @pytest.fixture
 def policy(monkeypatch: pytest.MonkeyPatch) -> Scripted:
     policy = Scripted()
+    policy.may_end.set()
     monkeypatch.setattr(trying, "WORKSHOP", trying.Workshop())
     monkeypatch.setattr(trying.Workshop, "_loaded", lambda *_: policy)
     return policy
@@ -70,7 +72,7 @@ def poll(offer: Library, job: int) -> dict[str, Any]:
     return dict(trying.poll(offer, Asked({"job": job})))
 
 
-def finished(offer: Library, job: int, within_s: float = 20) -> dict[str, Any]:
+def finished(offer: Library, job: int, within_s: float = 60) -> dict[str, Any]:
     until = time.monotonic() + within_s
     while time.monotonic() < until:
         told = poll(offer, job)
@@ -81,22 +83,26 @@ def finished(offer: Library, job: int, within_s: float = 20) -> dict[str, Any]:
 
 
 def test_a_reply_is_streamed_then_parsed_and_scored(offer: Library, policy: Scripted) -> None:
+    policy.may_end.clear()
     job = start(offer)
-    policy.begun.wait(5)
+    assert policy.begun.wait(60)
     assert not poll(offer, job)["done"]
+    policy.may_end.set()
     told = finished(offer, job)
     assert told["text"] == GOOD and told["failed"] == ""
     assert told["view"]["outcome"] == "right" and [card["state"] for card in told["view"]["cards"]] == ["present"] * 4
 
 
 def test_a_reply_can_be_cancelled_and_only_one_runs_at_a_time(offer: Library, policy: Scripted) -> None:
+    policy.may_end.clear()
     job = start(offer)
-    policy.begun.wait(5)
+    assert policy.begun.wait(60)
     with pytest.raises(BadRequest, match="another reply"):
         start(offer)
     trying.cancel(offer, Asked({"job": job}))
     told = finished(offer, job)
     assert len(told["text"]) < len(GOOD) and told["view"]["cards"]
+    policy.may_end.set()
     assert start(offer) != job
 
 
@@ -164,6 +170,10 @@ def test_a_run_offers_its_last_adapter_and_its_best(
     run, library, loaded = trained(tmp_path / "mine", merge=merge), Library([tmp_path]), []
 
     class Loaded(Scripted):
+        def __init__(self) -> None:
+            super().__init__()
+            self.may_end.set()
+
         def merge_adapter(self) -> None:
             loaded.append("merged")
 

@@ -58,12 +58,14 @@ const lastOf = (points) => { for (let i = points.length - 1; i >= 0; i--) if (po
 // spec: {title, unit, note, percent, range, series: [{name, points, band, faint, dots, stage | tone}], marks, limit}; pick(x) on a click.
 function chart(spec, pick) {
   const plot = s('svg', { class: 'plot', role: 'img', tabindex: pick ? '0' : null });
-  const tip = h('div', { class: 'tip hidden' }); const figure = h('figure', { class: 'card chart', 'data-chart': spec.key || spec.title });
+  const tip = h('div', { class: 'tip hidden' }); let caption = h('figcaption'); const table = numbers(spec);
+  const figure = h('figure', { class: 'card chart', 'data-chart': spec.key || spec.title }, caption, plot, tip, table);
   let scale = null; let at = null;
+  // The plot and the table stay where they are: put in anew they would lose the reader's focus, and what was opened.
   const redraw = () => {
     const width = Math.max(220, plot.clientWidth || 380); const height = 210; const box = extent(spec);
-    const caption = h('figcaption', {}, h('div', { class: 'row spread' }, h('h3', {}, spec.title), spec.unit && h('span', { class: 'small muted' }, spec.unit)), legendOf(spec), spec.note && h('p', { class: 'small muted' }, spec.note));
-    figure.replaceChildren(caption, plot, tip, numbers(spec));
+    const fresh = h('figcaption', {}, h('div', { class: 'row spread' }, h('h3', {}, spec.title), spec.unit && h('span', { class: 'small muted' }, spec.unit)), legendOf(spec), spec.note && h('p', { class: 'small muted' }, spec.note));
+    caption.replaceWith(fresh); caption = fresh;
     plot.setAttribute('viewBox', `0 0 ${width} ${height}`); plot.setAttribute('aria-label', summary(spec));
     if (!box) { plot.replaceChildren(s('text', { x: width / 2, y: height / 2, 'text-anchor': 'middle', class: 'tick' }, spec.absent || 'Nothing recorded yet')); scale = null; return; }
     const ticks = niceTicks(box.y0, box.y1); const left = 12 + Math.max(...ticks.map((y) => tickText(y, ticks, spec).length)) * 6.6; const right = width - 8; const top = 16; const bottom = height - 22;
@@ -115,20 +117,21 @@ function chart(spec, pick) {
   }
   new ResizeObserver(() => { if (plot.isConnected && Math.abs((plot.viewBox.baseVal ? plot.viewBox.baseVal.width : 0) - plot.clientWidth) > 2) redraw(); }).observe(plot);
   redraw();
-  figure.update = (fresh) => { const open = figure.querySelector('details[open]'); Object.assign(spec, fresh); redraw(); if (open) figure.querySelector('details').open = true; };
+  figure.update = (fresh) => { Object.assign(spec, fresh); redraw(); table.update(); };
   return figure;
 }
 function summary(spec) {
   return `${spec.title}. ${spec.series.map((one) => { const told = one.points.filter(([, y]) => y !== null); return told.length ? `${one.name}: from ${short(told[0][1], spec)} at step ${told[0][0]} to ${short(told[told.length - 1][1], spec)} at step ${told[told.length - 1][0]}` : `${one.name}: nothing yet`; }).join('; ')}`;
 }
-// The same numbers as a table, for those who cannot see the lines.
+// The same numbers as a table, for those who cannot see the lines. Filled when it is opened, and then kept up to date.
 function numbers(spec) {
-  const details = h('details', {}, h('summary', {}, 'Numbers'));
-  details.addEventListener('toggle', () => {
-    if (!details.open || details.querySelector('table')) return;
+  const body = h('div', { class: 'scroll', tabindex: '0', role: 'region', 'aria-label': `${spec.title}: numbers`, style: { 'max-height': '240px', overflow: 'auto' } });
+  const details = h('details', { ontoggle: () => details.update() }, h('summary', {}, 'Numbers'), body);
+  details.update = () => {
+    if (!details.open) return;
     const xs = [...new Set(spec.series.flatMap((one) => one.points.map(([x]) => x)))].sort((x, y) => x - y).slice(-200);
     const known = spec.series.map((one) => new Map(one.points));
-    details.append(h('div', { class: 'scroll', tabindex: '0', role: 'region', 'aria-label': `${spec.title}: numbers`, style: { 'max-height': '240px', overflow: 'auto' } }, h('table', { class: 'grid still' }, h('thead', {}, h('tr', {}, h('th', {}, 'step'), spec.series.map((one) => h('th', { class: 'n' }, one.name)))), h('tbody', {}, xs.map((x) => h('tr', {}, h('td', {}, x), known.map((map) => h('td', { class: 'n' }, map.has(x) ? short(map.get(x), spec) : '–'))))))));
-  });
+    body.replaceChildren(h('table', { class: 'grid still' }, h('thead', {}, h('tr', {}, h('th', {}, 'step'), spec.series.map((one) => h('th', { class: 'n' }, one.name)))), h('tbody', {}, xs.map((x) => h('tr', {}, h('td', {}, x), known.map((map) => h('td', { class: 'n' }, map.has(x) ? short(map.get(x), spec) : '–')))))));
+  };
   return details;
 }

@@ -129,7 +129,7 @@ function askOnce(name, args) {
 
 // -- screens ---------------------------------------------------------------------------------
 const screens = Object.create(null); // names come from the address bar: nothing inherited may answer to them
-const here = { screen: null, state: {}, data: null, ticket: 0, pulse: null };
+const here = { screen: null, state: {}, data: null, ticket: 0 };
 const root = element.querySelector('.s1') || element;
 const bar = h('div', { class: 's1-bar' });
 const top_ = h('header', { class: 's1-top' });
@@ -255,9 +255,7 @@ async function pulse() {
     live.classList.toggle('on', now.writing);
     live.querySelector('.words').textContent = now.writing ? `live · step ${now.step}` : now.age === null ? '' : `written ${ago(now.age)}`;
     live.title = now.writing ? 'This run is being written now' : '';
-    const grew = here.pulse && here.pulse.run === here.state.run && here.pulse.stamp !== now.stamp;
-    const before = here.pulse; here.pulse = { ...now, run: here.state.run };
-    if (grew && screens[here.screen].live) await screens[here.screen].live(now, before);
+    if (here.data && screens[here.screen].live) await screens[here.screen].live(now);
   } catch (wrong) { live.classList.remove('on'); live.querySelector('.words').textContent = wrong.told ? 'run not readable' : 'no answer'; }
 }
 
@@ -266,6 +264,5 @@ async function start() {
   try { catalogue = await ask('runs', {}); } catch (wrong) { main.replaceChildren(trouble(wrong)); return; }
   window.addEventListener('popstate', () => show());
   await show();
-  await pulse();
-  setInterval(pulse, POLL_MS);
+  for (;;) { await pulse(); await new Promise((wake) => setTimeout(wake, POLL_MS)); } // one at a time, however slow the server
 }

@@ -17,9 +17,11 @@ screens.overview = {
         h('section', { class: 'stack', 'aria-label': 'Curves' }, h('div', { class: 'row spread' }, h('h2', {}, 'Curves'), h('p', { class: 'small muted' }, 'Click a point for the completions of that step.')), h('div', { class: 'charts' }, [...this.figures.values()]))],
     ];
   },
-  async live() {
-    const state = here.state; const data = await ask('overview', { run: state.run });
-    if (here.screen !== 'overview' || here.state.run !== state.run) return;
+  async live(now) {
+    const drawn = here.data; if (now.stamp === drawn.stamp) return;
+    const data = await ask('overview', { run: here.state.run });
+    if (here.data !== drawn) return;
+    here.data = data;
     const tiles = root.querySelector('#s1-tiles');
     if (!tiles || data.charts.some((spec) => !this.figures.has(spec.key))) { show({ quiet: true }); return; }
     tiles.replaceChildren(...data.tiles.map(tile)); root.querySelector('#s1-alerts').replaceChildren(...data.alerts.map(alert_));

@@ -82,7 +82,7 @@ screens.traces = {
     if (focused) { const again = [...main.querySelectorAll('[data-facet]')].find((node) => node.dataset.facet === focused); if (again) again.focus({ preventScroll: true }); }
     main.dataset.facets = main.dataset.ready;
   },
-  live(now, before) {
+  live(now) {
     const fresh = root.querySelector('#s1-fresh'); if (!fresh) return;
     const more = now.rows - here.data.seen; if (more <= 0) return;
     fresh.textContent = `${plural(more, 'new completion')}: show`; fresh.classList.remove('hidden');

@@ -1,0 +1,24 @@
+"""Whether reading a text takes time in keeping with its length: what a quadratic walk over hostile text would fail."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+
+def in_keeping(work: Callable[[str], object], texts: Callable[[int], str], small: int = 10_000, tries: int = 8) -> bool:
+    """Whether work on a text eight times as long took at most 24 times the processor time (quadratic takes 64).
+
+    One of several measurements is enough: a busy machine makes a good one look bad, never a bad one good.
+    """
+
+    def seconds(text: str) -> float:
+        start = time.process_time()
+        work(text)
+        return time.process_time() - start
+
+    def once(number: int) -> bool:  # every time another text: one that was read before may be remembered
+        short, long = (f"{texts(size)} {number}" for size in (small, 8 * small))
+        return seconds(long) < 24 * max(seconds(short), 0.0005)
+
+    return any(map(once, range(tries)))
