@@ -81,12 +81,54 @@ def test_without_facts_there_is_no_score():
         ("Ben left the kitchen. The ball was in the box.", 0.0, 0.5),  # wrong person
         ("Anna did not leave the kitchen. The ball was in the box.", 0.0, 0.5),  # denied
         (f"{GOOD[0]} Cleo broke a vase in the garden.", 0.1, 0.5),  # invented
+        ("The ball was in the tin. Anna left the kitchen.", 0.29, 0.31),  # one place wrong: recall 1/2, precision 3/5
+        ("The basket was in the box. Anna left the kitchen.", 0.29, 0.31),  # one thing wrong
         (SALLY.story, 0.1, 0.5),  # no selection
         ("Let us go over this with care before moving on.", 0.0, 0.0),
     ],
 )
 def test_cues_are_scored_by_recall_precision_and_selection(text: str, least: float, most: float):
     assert least <= stage_score(0, text) <= most
+
+
+MOVES = replace(
+    SALLY,
+    facts=replace(
+        SALLY.facts,
+        sentences=(
+            "The ball was in the box.", "Anna left the kitchen.", "Ben moved the ball to the basket.",
+            "Cleo took the ball out of the basket and put it in the red tin.",
+        ),
+        things=("ball", "box", "basket", "red tin", "blue tin"),
+        cues=(3,),
+    ),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("Cleo took the ball out of the basket and put it in the red tin.", 1.0),
+        ("Cleo moved the ball from the basket into the red tin.", 1.0),
+        ("Cleo put the ball in the red tin.", 1.0),
+        ("Cleo put the ball in the blue tin.", 0.0),
+        ("Cleo put the ball in the box.", 0.0),
+        ("Cleo put the ball in the basket.", 0.0),  # that is where she took it from
+        ("Cleo moved the ball from the red tin into the basket.", 0.0),  # the other way round
+        ("Cleo moved the ball from the box into the red tin.", 0.0),  # it was no longer there
+    ],
+)
+def test_a_cue_has_the_things_and_places_of_the_sentence_it_tells(text: str, value: float):
+    assert score(text, *GOOD[1:], scenario=MOVES)[STAGES[0]] == pytest.approx(value, abs=0.15 if value else 0)
+
+
+def test_a_cue_may_say_where_a_thing_was_taken_from():
+    """The sentence says only where it went; that it came from the box was told before."""
+    scene = replace(MOVES, facts=replace(MOVES.facts, cues=(2,)))
+    cue = lambda text: score(text, *GOOD[1:], scenario=scene)[STAGES[0]]  # noqa: E731
+    assert cue("Ben moved the ball from the box to the basket.") == 1.0
+    assert cue("Ben moved the ball from the blue tin to the basket.") == 0.0
+    assert cue("Ben moved the ball from the basket.") == 0.0
 
 
 @pytest.mark.parametrize(
@@ -100,6 +142,11 @@ def test_cues_are_scored_by_recall_precision_and_selection(text: str, least: flo
         ("Ben thinks that Anna thinks that the ball is in the basket.", 0.0),  # the opposite
         ("Ben does not think that Anna thinks that the ball is in the box.", 0.0),
         ("Ben thinks that Anna does not think that the ball is in the basket.", 1.0),
+        ("It would be wrong to say that Ben thinks that Anna thinks that the ball is in the box.", 0.0),
+        ("It is not so that Ben thinks that Anna thinks that the ball is in the box.", 0.0),
+        ("So it's not true that Ben thinks that Anna thinks that the ball is in the basket.", 1.0),
+        ("It is a mistake to think that Ben thinks that Anna thinks that the ball is in the basket.", 1.0),
+        ("Ben thinks that Anna is wrong to think that the ball is in the box.", 1.0),  # what she thinks all the same
         ("Ben thinks Anna thinks it is in the box. Ben thinks Anna thinks it is in the tin.", 0.2),  # both
         ("Ben thinks Anna thinks it is in the box. Anna thinks the ball is in the tin.", 0.5),  # a second one untrue
         ("Anna left and Ben moved it.", 0.0),

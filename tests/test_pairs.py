@@ -148,14 +148,13 @@ def test_train_and_test_share_no_name() -> None:
     assert train and test and not train & test
 
 
-BEYOND_FACTS = (  # depth, direction, labels, roundabout denials, and how much filler outweighs an invention
-    "order", "back-filling", "letter", "denied", "invented cue, filler chosen",
-)  # fmt: skip
+# What argues from what, a bare letter, and how much filler outweighs an invention.
+BEYOND_FACTS = ("back-filling", "letter", "invented cue, filler chosen")
 
 
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if not any(word in kind for word in BEYOND_FACTS)])
 def test_the_facts_judge_finds_the_chosen_text_no_worse(kind: str) -> None:
-    """The world knows which side is right; kinds that are about depth and direction it cannot all tell."""
+    """The world knows which side is right."""
     judge, scored = FactsJudge(), []
     for pair in by_kind(kind):
         told = []
@@ -164,8 +163,7 @@ def test_the_facts_judge_finds_the_chosen_text_no_worse(kind: str) -> None:
             reply = parse(reply_text({stage: stages[stage] for stage in STAGES}, pair.answer), pair.scenario.options)
             told.append(judge.judge([reply], pair.scenario)[0].scores[pair.stage] or 0.0)
         scored.append(told[0] - told[1])
-    least = 0.75 if kind == "invented cue" else 0.8  # a cue with one place wrong passes as a paraphrase
-    assert sum(one > 0 for one in scored) >= least * len(scored), scored
+    assert sum(one > 0 for one in scored) >= 0.8 * len(scored), scored
 
 
 def test_all_that_is_decisive_with_filler_beats_an_invention_and_what_decides_nothing() -> None:

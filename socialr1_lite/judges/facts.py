@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from socialr1_lite.judges.base import Verdict
@@ -41,16 +41,24 @@ GOALS = stems(
 FRAME = stems("story say tell matter key detail important question decisive fact worth notice cue count keep")
 WORD = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*")
 LABEL = re.compile(r"\b(?i:option|choice|answer)(?i:\s{1,3}is)?\s{0,3}:?\s{0,3}\(?([A-Z])(?![\w'’])|\(([A-Z])\)")
+ARRIVING = frozenset(["to", "into", "in", "onto", "on", "and", "at", "by", "while", "because", "then"])  # ends "from"
 PARTS = re.compile(r",|\b(?:and|after|before|while|when|because|but|then|so)\b")
 
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """A story or cue sentence: stems of its weighty words, the people in it in order, whether it is negated."""
+    """A story or cue sentence: stems of its weighty words, the people in it in order, whether it is negated.
+
+    Of those words, things: the world's things and places; left: where something is said to come from. before: the
+    things and places that the story has told of until then.
+    """
 
     words: frozenset[str]
     people: tuple[str, ...]
     negated: bool
+    things: frozenset[str]
+    left: frozenset[str]
+    before: frozenset[str] = frozenset()
 
 
 class FactsJudge:
@@ -146,9 +154,9 @@ def _cues_in(text: str, facts: Facts, story: Sequence[Told]) -> tuple[list[Told]
     supports: list[int | None] = []
     for start, end in sentences(text):
         for clause in text[start:end].split(";"):
-            whole = _told(clause, facts.people)
+            whole = _told(clause, facts)
             found = _supported(whole, story)
-            parts = [whole] if found is not None else [_told(part, facts.people) for part in PARTS.split(clause)]
+            parts = [whole] if found is not None else [_told(part, facts) for part in PARTS.split(clause)]
             for part in parts:
                 if part.words or part.people:
                     told.append(part)
@@ -158,35 +166,64 @@ def _cues_in(text: str, facts: Facts, story: Sequence[Told]) -> tuple[list[Told]
 
 @lru_cache(maxsize=512)
 def _story(facts: Facts) -> tuple[Told, ...]:
-    return tuple(_told(sentence, facts.people) for sentence in facts.sentences)
+    told: list[Told] = []
+    before: frozenset[str] = frozenset()
+    for sentence in facts.sentences:
+        told.append(replace(_told(sentence, facts), before=before))
+        before |= told[-1].things
+    return tuple(told)
 
 
-def _told(text: str, people: tuple[str, ...]) -> Told:
-    words, named, negated = set(), [], False
+@lru_cache(maxsize=512)
+def _thing_words(facts: Facts) -> frozenset[str]:
+    return frozenset().union(*(_weighty(thing) for thing in facts.things))
+
+
+def _told(text: str, facts: Facts) -> Told:
+    words, named, negated, left, last, leaving = set(), [], False, set(), "", False
+    things = _thing_words(facts)
     for word in WORD.findall(text):
         plain = word.removesuffix("'s").removesuffix("’s")
         lower = word.lower()
-        if plain in people:
+        leaving = lower == "from" or (last, lower) == ("out", "of") or (leaving and lower not in ARRIVING)
+        last = lower
+        if plain in facts.people:
             named.append(plain)
         elif lower in NEGATIONS or lower.endswith(("n't", "n’t")):
             negated = not negated
         elif lower not in STOP and (root := stem(lower)) not in FRAME:
             words.add(root)
-    return Told(frozenset(words), tuple(named), negated)
+            if leaving and root in things:
+                left.add(root)
+    return Told(frozenset(words), tuple(named), negated, things & words, frozenset(left))
 
 
 def _supported(cue: Told, story: Sequence[Told]) -> int | None:
-    """The story sentence that says what the cue says, if one does: its words, its people in order, its polarity."""
+    """The story sentence that says what the cue says, if one does: words, people in order, things, polarity."""
     fits = [_fit(cue, sentence) for sentence in story]
     best = max(range(len(story)), key=fits.__getitem__, default=0)
     return best if fits and fits[best] >= SUPPORTED else None
 
 
 def _fit(cue: Told, sentence: Told) -> float:
-    """Share of the cue's words that the sentence has; 0 where people or polarity do not fit."""
+    """Share of the cue's words that the sentence has; 0 where people, things, places or polarity do not fit."""
     if cue.negated != sentence.negated or not cue.words or not _in_order(cue.people, sentence.people):
         return 0.0
+    if not _same_things(cue, sentence):
+        return 0.0
     return len(cue.words & sentence.words) / len(cue.words)
+
+
+def _same_things(cue: Told, sentence: Told) -> bool:
+    """The cue names no thing or place that the sentence has not, and takes none that was reached for one that was left.
+
+    Where a thing was taken from may be added to a sentence that does not say it, if the story has told of the place.
+    """
+    added = cue.things - sentence.things
+    if added and (sentence.left or not added <= cue.left & sentence.before):
+        return False
+    reached, left = sentence.things - sentence.left, sentence.left
+    return not (cue.left & reached or (cue.things - cue.left) & left)
 
 
 def _in_order(few: Sequence[str], many: Sequence[str]) -> bool:
@@ -297,7 +334,7 @@ def _goal(text: str, _reply: Reply, _scenario: Scenario, facts: Facts, notes: li
         words = {stem(word.lower()) for word in WORD.findall(sentence)}
         if not words & GOALS and stem(goal.relation.split()[0]) not in words:
             continue
-        told = _told(sentence, facts.people)
+        told = _told(sentence, facts)
         overlap = _share(wanted, words)
         opposed = any(_share(rival - wanted, words) > 0 for rival in rivals) or told.negated
         same_person = told.people[: len(person)] == person or (not told.people and len(facts.people) == 1)

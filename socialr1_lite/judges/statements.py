@@ -29,6 +29,12 @@ MIND = stems("mind view eye opinion belief perspective head thought knowledge fe
 SOMEBODY = "?"  # in a chain: a person that the text does not name
 TOKEN = r"[^\W_]+(?:['’][^\W_]+)?|[,;.!?]"
 ARTICLES = re.compile(r"^(?:the|a|an|to) ", re.IGNORECASE)
+# "It is not so that Anna ...", "it would be wrong to say that Anna ..." deny; "Anna is wrong to think that" does not.
+CALLED_WRONG = re.compile(
+    r"\W*(?:\w+,?\s)?it(?:['’]s|(?:\s(?:is|was|would|be)){1,2})\s(?:simply\s|just\s)?"
+    r"(?:not\s(?:so|true|right|correct|the\scase)|(?:wrong|false|untrue|incorrect|a\smistake)(?:\sto\s\w+)?)\sthat\b",
+    re.IGNORECASE,
+)
 NEAR_VALUE = frozenset(["the", "a", "an", "now", "really", "still", "actually", "to", "just"])
 
 
@@ -102,7 +108,9 @@ class _Reader:
 
     def sentence(self, text: str, words: Vocabulary) -> Iterator[Statement]:
         """The statements of one sentence."""
-        for match in words.pattern.finditer(text):
+        called_wrong = CALLED_WRONG.match(text)
+        self.denied = called_wrong is not None
+        for match in words.pattern.finditer(text, called_wrong.end() if called_wrong else 0):
             phrase = match["phrase"]
             token = match.group().lower()
             if phrase is None:
