@@ -198,6 +198,7 @@ def trace(library: Library, asked: Asked) -> Json:
     siblings = index.group(row["gid"])
     told_flat = index.group_facts(row["gid"])["cause"]
     return {
+        "stamp": run.stamp(),
         "id": key_of(row),
         **stage_view(row, scenario, siblings, told_flat),
         "siblings": [_sibling(sibling) for sibling in siblings],

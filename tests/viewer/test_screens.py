@@ -276,6 +276,9 @@ def test_a_live_run_grows_without_moving_the_reader(serve: Any, visit: Any, tmp_
     rows = [{key: value for key, value in row.items() if key != "superseded"} for row in read_traces(run)]
     base = serve(tmp_path)
     table, curves = visit("?run=live&screen=traces", base=base), visit("?run=live", base=base)
+    last = visit("?run=live&screen=trace&trace=t0.3.7.3", base=base)
+    assert last.page.inner_text("#s1-position") == f"{len(rows)} of {len(rows)}"
+    last.page.focus("[aria-label='Previous in the filter']")
     table.page.wait_for_selector(".live.on")
     curves.page.evaluate("scrollTo(0, 300)")
     curves.page.click("[data-chart=reward] summary")
@@ -295,8 +298,12 @@ def test_a_live_run_grows_without_moving_the_reader(serve: Any, visit: Any, tmp_
     curves.has("[data-chart=reward] details[open] table tbody tr", 8)
     assert curves.page.evaluate("scrollY") == 300
     assert curves.page.evaluate("document.activeElement.matches('[data-chart=reward] svg.plot')")
-    table.clean()
-    curves.clean()
+    last.says(f"{number} of {2 * number}", at="#s1-position")
+    assert last.page.evaluate("document.activeElement.ariaLabel") == "Previous in the filter"
+    last.press("j")
+    last.says(f"{number + 1} of {2 * number}", at="#s1-position")
+    for page in (table, curves, last):
+        page.clean()
 
 
 def test_what_cannot_be_shown_is_said_in_a_sentence(serve: Any, visit: Any, tmp_path: Path) -> None:

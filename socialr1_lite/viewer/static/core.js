@@ -115,7 +115,7 @@ async function ask(name, args = {}) {
   if (data.error) { const wrong = new Error(data.error); wrong.told = true; throw wrong; }
   return data;
 }
-// Facts of a finished completion do not change, so a neighbour can be fetched before it is asked for.
+// Facts of a finished completion do not change until its run grows, so a neighbour can be fetched before it is asked for.
 function askOnce(name, args) {
   const key = name + JSON.stringify(args);
   if (!remembered.has(key)) {
@@ -129,7 +129,7 @@ function askOnce(name, args) {
 
 // -- screens ---------------------------------------------------------------------------------
 const screens = Object.create(null); // names come from the address bar: nothing inherited may answer to them
-const here = { screen: null, state: {}, data: null, ticket: 0 };
+const here = { screen: null, state: {}, data: null, ticket: 0, stamp: null };
 const root = element.querySelector('.s1') || element;
 const bar = h('div', { class: 's1-bar' });
 const top_ = h('header', { class: 's1-top' });
@@ -255,6 +255,7 @@ async function pulse() {
     live.classList.toggle('on', now.writing);
     live.querySelector('.words').textContent = now.writing ? `live · step ${now.step}` : now.age === null ? '' : `written ${ago(now.age)}`;
     live.title = now.writing ? 'This run is being written now' : '';
+    const stamp = `${here.state.run} ${now.stamp}`; if (here.stamp !== stamp) { remembered.clear(); here.stamp = stamp; }
     if (here.data && screens[here.screen].live) await screens[here.screen].live(now);
   } catch (wrong) { live.classList.remove('on'); live.querySelector('.words').textContent = wrong.told ? 'run not readable' : 'no answer'; }
 }

@@ -122,6 +122,14 @@ screens.trace = {
     ];
   },
   after(data, state) { if (data.next !== null) askOnce('trace', { run: state.run, trace: data.next, sort: state.sort || '', ...filterOf(state) }).catch(() => {}); },
+  async live(now) { // the completion stays as it is; what comes before and after it may be new
+    const drawn = here.data; const { sort } = here.state; if (now.stamp === drawn.stamp) return;
+    const { stamp, previous, next, position, of, earlier, later } = await askOnce('trace', { run: here.state.run, trace: drawn.id, sort: sort || '', ...filterOf(here.state) });
+    if (here.data !== drawn) return;
+    Object.assign(drawn, { stamp, previous, next, position, of, earlier, later });
+    const old = main.querySelector('.pager'); const focused = old.contains(document.activeElement) && document.activeElement.getAttribute('aria-label');
+    const fresh = pagerOf(drawn); old.replaceWith(fresh); if (focused) fresh.querySelector(`[aria-label="${focused}"]`).focus({ preventScroll: true });
+  },
   keys: {
     j: () => toTrace(here.data && here.data.next), k: () => toTrace(here.data && here.data.previous),
     h: () => sibling(-1), l: () => sibling(1), '[': () => toTrace(here.data && here.data.earlier), ']': () => toTrace(here.data && here.data.later),
