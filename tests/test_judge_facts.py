@@ -7,7 +7,9 @@ from functools import cache
 
 import pytest
 
+from socialr1_lite.judges import Judge, build_judge
 from socialr1_lite.judges.facts import FactsJudge
+from socialr1_lite.judges.lexicon import letters_in
 from socialr1_lite.judges.statements import Statement, chain_of, statements
 from socialr1_lite.recipe import Rewards
 from socialr1_lite.rewards.stack import RewardStack
@@ -67,6 +69,42 @@ def stage_score(index: int, text: str) -> float:
 
 def test_a_good_reply_gets_everything():
     assert score(*GOOD) == dict.fromkeys(STAGES, 1.0)
+
+
+LETTERED = (
+    "This makes {} the answer.", "The one to choose is {}.", "I choose {}.", "So {} is right.", "So it must be {}.",
+    "My choice is {}.", "We get {}.", "Hence ({}).", "So the answer must be {}.", "Only {} fits.", "That leaves {}.",
+    "I answer with {}.", "So {} is what follows.", "{}.",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("judge", [JUDGE, build_judge("rules")], ids=["facts", "rules"])
+@pytest.mark.parametrize("said", LETTERED)
+def test_the_response_may_name_its_option_by_the_letter_and_no_other(said: str, judge: Judge):
+    told = [
+        judge.judge(
+            [parse(reply_text((*GOOD[:3], f"Anna looks for the ball. {said.format(letter)}"), "A"), SALLY.options)],
+            SALLY,
+        )
+        for letter in "ABC"
+    ]
+    right, *wrong = (verdict.scores[STAGES[3]] for (verdict,) in told)
+    assert all(right > one for one in wrong), (right, wrong)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "A box stood there.",
+        "I know.",
+        "Anna has a plan B.",
+        "So A box it is.",
+        "It is I who ask.",
+        "Vitamin C is good.",
+    ],
+)
+def test_a_capital_alone_is_no_option_where_no_answer_is_named(text: str):
+    assert letters_in(text) == []
 
 
 def test_without_facts_there_is_no_score():

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from socialr1_lite.judges.base import Verdict
-from socialr1_lite.judges.lexicon import INJECTION, NEGATIONS, REASONING, STOP, stem, stems
+from socialr1_lite.judges.lexicon import INJECTION, NEGATIONS, REASONING, STOP, letters_in, stem, stems
 from socialr1_lite.judges.reading import World, read, world_of
 from socialr1_lite.judges.statements import NEAR_VALUE, SOMEBODY, Statement, bare, chain_of, statements
 from socialr1_lite.scenario import Claim, Facts, Scenario
@@ -40,7 +40,6 @@ GOALS = stems(
 )
 FRAME = stems("story say tell matter key detail important question decisive fact worth notice cue count keep")
 WORD = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*")
-LABEL = re.compile(r"\b(?i:option|choice|answer)(?i:\s{1,3}is)?\s{0,3}:?\s{0,3}\(?([A-Z])(?![\w'’])|\(([A-Z])\)")
 ARRIVING = frozenset(["to", "into", "in", "onto", "on", "and", "at", "by", "while", "because", "then"])  # ends "from"
 PARTS = re.compile(r",|\b(?:and|after|before|while|when|because|but|then|so)\b")
 
@@ -378,7 +377,7 @@ def _response(text: str, reply: Reply, scenario: Scenario, facts: Facts, notes: 
 
 def _favoured(text: str, scenario: Scenario) -> set[int]:
     """The options that the text speaks for: by label, by their words, or for statements by the closest wording."""
-    labels = {scenario.letters.find(match[1] or match[2]) for match in LABEL.finditer(text)} - {-1}
+    labels = set(map(scenario.letters.find, letters_in(text))) - {-1}
     plain = " ".join(WORD.findall(text.lower()))
     named = set()
     for i, option in enumerate(scenario.options):

@@ -203,6 +203,21 @@ OBJECTS = stems(
 )
 
 NAMINGS = plain("yes no")  # with a lone capital letter: what may name an option
+# "option B", "the answer is B", "(B)", and a letter alone where an answer is named: "so B is right", "I choose B.".
+# "A box" has an article, "I" is the writer, "plan B" names no option.
+_BEFORE = "is be it makes? choose pick take get with to leaves? so only thus hence therefore then"
+LETTER = re.compile(
+    r"\b(?i:option|choice|answer)(?i:\s{1,3}is)?\s{0,3}:?\s{0,3}\(?([A-Z])(?![\w'\u2019])|\(([A-Z])\)"
+    rf"|(?:^|[.;:,]\s{{1,3}}|\b(?i:{'|'.join(_BEFORE.split())})\s{{1,3}})([A-HJ-Z])"
+    r"(?=\s{0,3}(?:[.,;:!?)]|$)|\s{1,3}(?:is|fits|follows|must|has\s{1,3}to|the\s{1,3}answer)\b)"
+)
+
+
+def letters_in(text: str) -> list[str]:
+    """The letters by which a text names options, in its order."""
+    return [next(filter(None, match.groups())) for match in LETTER.finditer(text)]
+
+
 # Without one of these words nothing matches `INJECTION`, so only sentences with one are searched.
 ALARMS = plain(
     "instruction instructions prompt prompts rule rules rubric rubrics criteria guideline guidelines score scores mark "

@@ -367,14 +367,12 @@ def _is_predicate(told: Word, known: frozenset[str]) -> bool:
     return told.stem in known and told.base.endswith(("s", "ed")) and not told.kind & (OBJECT | ROLE)
 
 
-_LABEL = re.compile(r"\b(?i:option|choice|answer)(?i:\s{1,3}is)?\s{0,3}:?\s{0,3}\(?([A-Z])(?![\w'\u2019])|\(([A-Z])\)")
 _YES_OR_NO = re.compile(r"\b(yes|no)\b(?=\s{0,3}(?:[.,;:!?\"')]|$|fits\b|is\b|follows\b))", re.IGNORECASE)
 
 
 def _labels(text: str) -> tuple[str, ...]:
     """The options that a sentence names by letter ("option B", "(B)"), and yes and no where they stand alone."""
-    letters = [match[1] or match[2] for match in _LABEL.finditer(text)]
-    return (*letters, *(match[1].lower() for match in _YES_OR_NO.finditer(text)))
+    return (*lexicon.letters_in(text), *(match[1].lower() for match in _YES_OR_NO.finditer(text)))
 
 
 def _about(content: set[str], ground: Ground) -> float:
