@@ -115,3 +115,11 @@ def test_mistakes_are_one_line(arguments: list[str], error: type[Exception], tol
     with pytest.raises(error, match=told) as caught:
         main(["audit", *arguments])
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.slow
+@pytest.mark.essential
+@pytest.mark.parametrize("judge", ["rules", "facts"])
+def test_no_hack_pays_on_the_stories_as_they_are_now(judge: str) -> None:
+    """The documented command. A new kind of question, which a judge cannot yet read, shows here."""
+    assert main(["audit", "--judge", judge, "--n", "100"]) == 0

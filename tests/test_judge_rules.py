@@ -52,12 +52,62 @@ def test_an_honest_reply_earns_everything() -> None:
         ("A dog barks at the postman in the rain.", 0.0, 0.0),  # in no line of the story
         ("Bartholomew puts the violin in the green trunk.", 0.0, 0.0),
         ("Mara puts the violin in the green trunk. A dog barks at the postman in the rain.", 0.05, 0.5),
-        (SCENARIO.story, 0.1, 0.3),  # everything is no selection
+        (SCENARIO.story, 0.0, 0.0),  # everything is no selection
         ("", 0.0, 0.0),
     ],
 )
 def test_cues_must_be_in_the_story_and_chosen_from_it(text: str, low: float, high: float) -> None:
     assert low <= with_stage(0, text) <= high
+
+
+@pytest.mark.parametrize(
+    ("cue", "score"),
+    [
+        ("Kira said to Gustav, when nobody else could hear it, that the urn held a magnet.", 1.0),
+        ("Note: Kira said to Gustav, when nobody else could hear it, that the urn held a magnet.", 1.0),
+        ("Kira said to Gustav that the urn held a magnet.", 1.0),
+        ("Kira said to Gustav, when all could hear it, that the urn never held a magnet.", 0.0),
+    ],
+)
+def test_a_negation_reaches_to_its_comma(cue: str, score: float) -> None:
+    """A word-for-word quote was no cue, because "nobody" was taken to deny all that came after it."""
+    story = (
+        "Kira said to Gustav, when nobody else could hear it, that the urn held a magnet. Ada left. Ben sang a song."
+    )
+    scenario = Scenario("x/8", story, "What does Gustav think is in the urn?", ("a key", "a magnet"), (1,))
+    rest = ("Gustav thinks the urn holds a magnet.", "Gustav wants to say what is in the urn.", "So it is a magnet.")
+    assert judged(cue, *rest, scenario=scenario)["cue_encoding"] == score
+
+
+def test_a_pretence_is_decided_by_what_the_other_one_thinks() -> None:
+    story = "Ben moved the ring to the jar. Ada saw it through the window, and Ben noticed her. Cleo sang a song."
+    question = "Ada and Ben both know where the ring is. What would come of it if Ada pretended not to know it?"
+    scenario = Scenario("x/9", story, question, ("failure", "success"), (0,))
+    known, unknown = (
+        "Ben believes that Ada knows where the ring is.",
+        "Ben believes that Ada does not know where it is.",
+    )
+
+    def thought(text: str, answer: str) -> float:
+        rest = ("Ada wants to hide it from Ben.", f"That makes {dict(A='failure', B='success')[answer]} the answer.")
+        return judged("Ben moved the ring to the jar.", text, *rest, answer=answer, scenario=scenario)[STAGES[1]]
+
+    assert thought(known, "A") == thought(unknown, "B") == 1.0
+    assert thought(known, "B") == thought(unknown, "A") == 0.0
+    assert all(thought(text, "A") < 0.6 for text in ("Ada believes that Ben knows where the ring is.", "Ada knows it."))
+
+
+def test_what_somebody_else_wants_is_not_what_the_asked_person_does() -> None:
+    story = "Ada put the key in the jar. Ben left. Ada will hide the ring from Ben in the jar or in the box. Cleo sang."
+    options = ("Ada will put the ring in the jar.", "Ada will put the ring in the box.")
+    scenario = Scenario("x/10", story, "What will Ada do with the ring?", options, (1,))
+    rest = ("Ada wants Ben to miss the ring.", "So it is this: Ada will put the ring in the box.")
+
+    def thought(text: str) -> float:
+        return judged("Ada put the key in the jar.", text, *rest, scenario=scenario)[STAGES[1]]
+
+    assert thought("Ada wants to put the ring in the box. Ben wants to fetch the key.") == 1.0
+    assert thought("Ben wants to put the ring in the box. Ada wants to fetch the key.") < 0.6
 
 
 def test_somebody_added_to_a_cue_makes_it_another_cue() -> None:

@@ -14,6 +14,7 @@ YES = frozenset(("yes", "true"))
 NO = frozenset(("no", "false"))
 _QUANTITIES = lexicon.stems("only both each")
 _STATES = lexicon.stems("know think believe expect want feel aware mistaken wrong see hear remember")
+_SUCCESS, _FAILURE = lexicon.stems("success succeed successful work"), lexicon.stems("failure fail unsuccessful")
 _FILLERS = lexicon.stems("too either also so")
 
 
@@ -78,6 +79,29 @@ def claims_of_options(options: Sequence[Option], question: Sequence[Sentence]) -
         told = [claims_of(option) for option in options]
         told = [said - frozenset.intersection(*told) for said in told]
     return tuple(told) if told and all(told) and len(set(told)) == len(told) else ()
+
+
+def pretence(
+    options: Sequence[Option], question: Sequence[Sentence]
+) -> tuple[tuple[str, str], tuple[frozenset[str], ...]] | None:
+    """What would come of it if Anna pretended (not) to know: it is Ben's mind that decides, and what he thinks of hers.
+
+    Gives both of them, he first, and each option's claim: success if he believes what she pretends, failure if not.
+    None for every other question.
+    """
+    content = [frozenset().union(*(sentence.content for sentence in option)) for option in options]
+    works = [bool(said & _SUCCESS) for said in content]
+    if sorted(works) != [False, True] or not content[works.index(False)] & _FAILURE:
+        return None
+    for pretended in (one for sentence in question for one in sentence.attributions if one.claim.endswith(">pretend")):
+        actor = pretended.chain[-1]
+        others = frozenset().union(*(sentence.people for sentence in question)) - {actor}
+        minds = [one for one in pretended.said if plain(one) in _STATES]
+        if len(others) == len(minds) == 1:
+            (other,) = others
+            believed = _of_person(f"{other}>{actor}", minds[0])
+            return (other, actor), tuple(frozenset((believed if good else flip(believed),)) for good in works)
+    return None
 
 
 def is_person(option: Option) -> bool:

@@ -24,7 +24,6 @@ from socialr1_lite.sip import STAGES, TITLES, Reply, sentences
 SUPPORTED = 0.5  # share of a told cue's words that one story sentence must have
 RECALLED = 0.7  # share of a decisive sentence's words that must be told for full recall
 FREE_EXTRAS = 0.3  # share of the story's other sentences that may be repeated at no cost
-COPY_WORTH = 0.2  # what is left when the whole story is repeated
 OTHER_ONLY = 0.35  # interpretation: only other mental states than the decisive one, and those right
 KNOWS_ONLY = 0.8  # interpretation: "knows" or "does not know" without saying what is held
 CONTRADICTED = 0.2  # interpretation: both the decisive claim and its contrary
@@ -134,7 +133,7 @@ def _cues(text: str, _reply: Reply, _scenario: Scenario, facts: Facts, notes: li
     others = [i for i in range(len(story)) if i not in facts.cues]
     repeated = sum(1 for i in others if i in supports)
     share = repeated / len(others) if others else 0.0
-    selective = 1.0 - (1.0 - COPY_WORTH) * max(0.0, share - FREE_EXTRAS) / (1.0 - FREE_EXTRAS)
+    selective = 1.0 - max(0.0, share - FREE_EXTRAS) / (1.0 - FREE_EXTRAS)  # the whole story is no choice: nothing
     if recall < 1.0:
         missed = facts.cues[min(range(len(recalls)), key=recalls.__getitem__)]
         notes.append(

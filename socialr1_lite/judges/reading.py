@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 
 from socialr1_lite.judges import lexicon
-from socialr1_lite.judges.choices import claims_of_options, is_person, marks_of, phrase, telling, yes_no
+from socialr1_lite.judges.choices import claims_of_options, is_person, marks_of, phrase, pretence, telling, yes_no
 from socialr1_lite.judges.names import names_in
 from socialr1_lite.judges.sentence import Ground, Sentence, Subject, mention_at, read, read_sentence
 from socialr1_lite.judges.surface import MENTAL, OWNING, PRONOUN, ROLE, TOKEN, WRITER, words_of
@@ -81,6 +81,9 @@ def _world(story: str, question: str, options: tuple[str, ...]) -> World:
     known = frozenset().union(*(sentence.content for sentence in everything))
     in_question = frozenset().union(*(sentence.content for sentence in wanted))
     clauses = _clauses(story, bare)
+    claims = claims_of_options(shown, wanted)
+    if fooled := pretence(shown, wanted):
+        asked, claims = fooled
     return World(
         names=names,
         aliases=aliases,
@@ -94,7 +97,7 @@ def _world(story: str, question: str, options: tuple[str, ...]) -> World:
         options=frozenset().union(*(sentence.content for sentence in in_options)),
         marks=marks_of(shown, frozenset(one for one in in_question if one[0] != "@")),
         shown=tuple(frozenset().union(*(sentence.signed for sentence in option)) for option in shown),
-        claims=claims_of_options(shown, wanted),
+        claims=claims,
         phrases=tuple(phrase(option) if len(option.split()) >= PHRASE_WORDS else "" for option in options),
         yes_no=yes_no(options),
         english=_is_english(f"{story} {question}"),
@@ -120,7 +123,7 @@ def _clauses(story: str, ground: Ground) -> tuple[Clause, ...]:
     found: list[Clause] = []
     carried: frozenset[str] = frozenset()
     for start, end in sentences(story):
-        for piece in _pieces(story[start:end], ground):
+        for piece in pieces(story[start:end], ground):
             if not piece.content:
                 continue
             people = piece.people or carried
@@ -131,19 +134,19 @@ def _clauses(story: str, ground: Ground) -> tuple[Clause, ...]:
     return tuple(found)
 
 
-def _pieces(text: str, ground: Ground) -> list[Sentence]:
+def pieces(text: str, ground: Ground) -> list[Sentence]:
     """A sentence cut at its commas and semicolons; a piece too short to stand alone joins its neighbour."""
-    pieces: list[str] = []
+    found: list[str] = []
     sizes: list[int] = []
     for part in re.split(r"(?<=[,;])\s", text):
         size = sum(one[0] != "@" for one in read_sentence(part, ground, Subject()).content)  # names do not count
-        if pieces and (size < CLAUSE_WORDS or sizes[-1] < CLAUSE_WORDS):
-            pieces[-1] = f"{pieces[-1]} {part}"
+        if found and (size < CLAUSE_WORDS or sizes[-1] < CLAUSE_WORDS):
+            found[-1] = f"{found[-1]} {part}"
             sizes[-1] += size
         else:
-            pieces.append(part)
+            found.append(part)
             sizes.append(size)
-    return [read_sentence(piece, ground, Subject()) for piece in pieces]
+    return [read_sentence(piece, ground, Subject()) for piece in found]
 
 
 def _has_pronoun(text: str) -> bool:

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from socialr1_lite.judges.base import Verdict
 from socialr1_lite.judges.choices import claims_of, flip, phrase
 from socialr1_lite.judges.lexicon import INJECTION, REASONING
-from socialr1_lite.judges.reading import SUPPORTS_KEPT, Clause, World, read, world_of
+from socialr1_lite.judges.reading import SUPPORTS_KEPT, Clause, World, pieces, read, world_of
 from socialr1_lite.judges.sentence import Attribution, Sentence
 from socialr1_lite.scenario import Scenario
 from socialr1_lite.sip import STAGES, TITLES, Reply
@@ -25,7 +25,6 @@ UNSUPPORTED = 0.3  # at or below: invented
 CONFLICT = 0.3  # share of the common words under an opposite sign: the cue denies what the story says
 QUOTED = 0.8  # share of a clause's content that makes it repeated
 FREE_SHARE = 0.7  # share of the story's clauses that may be repeated before it stops being a selection
-COPY_WORTH = 0.2  # what is left when every clause is repeated
 ANSWER_WORDS = 12  # a sentence that names an option is about the question, up to this length
 STRANGER_WORTH = 0.5  # factor for each stage with an invented name or thing
 NEUTRAL = 0.5  # an interpretation that says nothing of any option
@@ -177,9 +176,16 @@ def _support(cue: Sentence, world: World) -> float:
     if not clauses or (cue.people and clauses[0].named and cue.people.isdisjoint(clauses[0].named)):
         return 0.0  # what the story says of somebody else
     told = _union(clause.people for clause in clauses)
-    if not cue.people <= told or _denied(cue.signed, _union(clause.signed for clause in clauses)) > CONFLICT:
+    if not cue.people <= told or _denies(cue, _union(clause.signed for clause in clauses), world):
         return 0.0
     return _ramp(len(found) / len(wanted), UNSUPPORTED, SUPPORTED)
+
+
+def _denies(cue: Sentence, story: frozenset[str], world: World) -> bool:
+    """Whether a cue says the contrary. A negation reaches no further than its comma: the story was read so too."""
+    if _denied(cue.signed, story) <= CONFLICT:
+        return False
+    return "," not in cue.text or _denied(_union(part.signed for part in pieces(cue.text, world)), story) > CONFLICT
 
 
 def _best(wanted: frozenset[str], world: World) -> Clause | None:
@@ -201,13 +207,12 @@ def _denied(one: frozenset[str], other: frozenset[str]) -> float:
 
 
 def _selectivity(said: Sequence[Sentence], world: World) -> float:
-    """1 up to `FREE_SHARE` of the story's clauses repeated, then falling; of one clause nothing can be selected."""
+    """1 up to `FREE_SHARE` of the story's clauses repeated, 0 for all of them; of one nothing can be selected."""
     if len(world.clauses) < 2:
         return 1.0
     repeated = frozenset().union(*(sentence.content for sentence in said))
     quoted = sum(len(clause.content & repeated) >= QUOTED * len(clause.content) for clause in world.clauses)
-    excess = _ramp(quoted / len(world.clauses), FREE_SHARE, 1.0)
-    return 1.0 - (1.0 - COPY_WORTH) * excess
+    return 1.0 - _ramp(quoted / len(world.clauses), FREE_SHARE, 1.0)
 
 
 # ------------------------------------------------------------------------------------- 2: interpretation
@@ -283,7 +288,13 @@ def _interpreted(said: Sequence[Sentence], world: World, chosen: int | None) -> 
         agreement = _agreement(signs, world, chosen)
         if agreement != SILENT:
             return agreement
-    return _agreement(_union(sentence.signed for sentence in said), world, chosen)
+    others = asked is not None and bool(held)  # then what only others think is not what the asked person does
+    return _agreement(_union(s.signed for s in said if not (others and _of_others(s, asked))), world, chosen)
+
+
+def _of_others(sentence: Sentence, asked: str | None) -> bool:
+    """Whether a sentence tells of states of mind, and of none of the asked person."""
+    return bool(sentence.attributions) and all(one.chain[0] != asked for one in sentence.attributions)
 
 
 def _agreement(signs: frozenset[str], world: World, chosen: int | None) -> Agreement:
