@@ -94,6 +94,9 @@ def test_a_pretence_is_decided_by_what_the_other_one_thinks() -> None:
 
     assert thought(known, "A") == thought(unknown, "B") == 1.0
     assert thought(known, "B") == thought(unknown, "A") == 0.0
+    goals = ("Ada wants Cleo not to know it.", "Ben wants Cleo not to know it.")
+    told = [judged("Ben moved the ring.", known, goal, "So failure.", answer="A", scenario=scenario) for goal in goals]
+    assert told[0][STAGES[2]] == 1.0 > told[1][STAGES[2]]
     assert all(thought(text, "A") < 0.6 for text in ("Ada believes that Ben knows where the ring is.", "Ada knows it."))
 
 

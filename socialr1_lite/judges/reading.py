@@ -37,6 +37,7 @@ class Clause:
 class World(Ground):
     """A scenario, read once for all replies to it.
 
+    wanting: whose goal the question is about, where that is known (of a pretence: not his whose mind decides, `asked`).
     mentions: content -> numbers of the clauses that have it. question, options: their content. For each option: marks,
     the signed content that tells it from the others; shown, all its signed content; claims, who is said to have which
     state of mind (none where words tell the options apart); phrases, its whole text as `phrase` has it ("" for one of
@@ -45,6 +46,7 @@ class World(Ground):
     """
 
     people: frozenset[str] = frozenset()
+    wanting: tuple[str, ...] = ()
     clauses: tuple[Clause, ...] = ()
     mentions: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     question: frozenset[str] = frozenset()
@@ -81,13 +83,15 @@ def _world(story: str, question: str, options: tuple[str, ...]) -> World:
     known = frozenset().union(*(sentence.content for sentence in everything))
     in_question = frozenset().union(*(sentence.content for sentence in wanted))
     clauses = _clauses(story, bare)
+    asked = wanting = () if shown and all(map(is_person, shown)) else asked
     claims = claims_of_options(shown, wanted)
     if fooled := pretence(shown, wanted):
         asked, claims = fooled
     return World(
         names=names,
         aliases=aliases,
-        asked=() if shown and all(map(is_person, shown)) else asked,
+        asked=asked,
+        wanting=wanting,
         known=known,
         specific=(known - lexicon.REASONING) | telling(shown),
         people=frozenset().union(*(sentence.people for sentence in everything)),

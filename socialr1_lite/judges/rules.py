@@ -338,7 +338,7 @@ def _goal(said: Sequence[Sentence], world: World, notes: list[str]) -> float:
     if not said:
         return 0.0
     people = _union(sentence.people for sentence in said)
-    whose = bool(people & world.people) if not world.asked else world.asked[0] in people
+    whose = bool(people & world.people) if not world.wanting else world.wanting[0] in people
     wants = any(sentence.goal for sentence in said)
     content = _union(sentence.content for sentence in said)
     about = frozenset(one for one in world.question | world.options if one[0] != "@")
