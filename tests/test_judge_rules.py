@@ -113,6 +113,21 @@ def test_what_somebody_else_wants_is_not_what_the_asked_person_does() -> None:
     assert thought("Ben wants to put the ring in the box. Ada wants to fetch the key.") < 0.6
 
 
+def test_to_be_spoken_of_is_not_to_be_the_one_asked_for() -> None:
+    story = (
+        "Ada moved the key to the jar, and Ben and Cleo left. Ada told Cleo to look in the box. Ben told her of the jar."
+    )
+    scenario = Scenario("x/11", story, "Who is trying to mislead Cleo about the key?", ("Ben", "Ada"), (1,))
+
+    def thought(text: str) -> float:
+        return judged("Ada told Cleo to look in the box.", text, "Ada wants Cleo to miss the key.", "So it is Ada.",
+                      scenario=scenario)[STAGES[1]]  # fmt: skip
+
+    assert thought("Ada wants to mislead Cleo.") == 1.0
+    assert thought("Cleo wants to mislead Ada.") < 0.6
+    assert thought("Ben wants to mislead Cleo.") == 0.0
+
+
 def test_somebody_added_to_a_cue_makes_it_another_cue() -> None:
     story = "Ada leaves the house. Ben hides the ring in the jar. Cleo sings a song upstairs."
     scenario = Scenario("x/7", story, "Does Ada know where the ring is?", ("Yes", "No"), (1,))

@@ -73,6 +73,8 @@ def claims_of_options(options: Sequence[Option], question: Sequence[Sentence]) -
         minds = [one for sentence in question for one in sentence.signed if plain(one) in _STATES]
         if not minds and any("tell" in sentence.content for sentence in question):
             minds = ["know"]  # "who could tell Anna where ..."
+        if not minds and any("try" in sentence.content for sentence in question):
+            minds = ["want"]  # "who is trying to ..."
         people = frozenset().union(*content, *(sentence.people for sentence in question))
         told = [frozenset(_share(said, words, people, minds)) for said, words in zip(content, first, strict=True)]
     elif len({said - _FILLERS for said in content}) == 1:

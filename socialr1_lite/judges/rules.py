@@ -276,6 +276,8 @@ def _interpreted(said: Sequence[Sentence], world: World, chosen: int | None) -> 
         agreement = _compare(claims_of(said), world.claims, chosen)
         if agreement != SILENT:
             return agreement
+        if not {_mind(claim) for claim in claims_of(said)}.isdisjoint(_mind(one) for one in _union(world.claims)):
+            return SILENT  # somebody who is no option has what is asked for
     asked = world.asked[0] if world.asked else None
     held = [
         attribution
@@ -290,6 +292,11 @@ def _interpreted(said: Sequence[Sentence], world: World, chosen: int | None) -> 
             return agreement
     others = asked is not None and bool(held)  # then what only others think is not what the asked person does
     return _agreement(_union(s.signed for s in said if not (others and _of_others(s, asked))), world, chosen)
+
+
+def _mind(claim: str) -> str:
+    """The state of mind that a claim is about: "know" of "!@anna>@ben>know"."""
+    return claim.rpartition(">")[2]
 
 
 def _of_others(sentence: Sentence, asked: str | None) -> bool:
