@@ -146,6 +146,12 @@ def _cues(text: str, _reply: Reply, _scenario: Scenario, facts: Facts, notes: li
     return recall * precision * selective
 
 
+def sentence_told(cue: str, facts: Facts) -> str | None:
+    """The sentence of the story that a cue, or its first part that fits, tells of the right people and things."""
+    found = (one for one in _cues_in(cue, facts, _story(facts))[1] if one is not None)
+    return next((facts.sentences[one] for one in found), None)
+
+
 def _cues_in(text: str, facts: Facts, story: Sequence[Told]) -> tuple[list[Told], list[int | None]]:
     """What is told, each with the story sentence that supports it; a sentence that none supports is read in parts."""
     told: list[Told] = []

@@ -12,8 +12,9 @@ from functools import lru_cache
 from itertools import pairwise
 from typing import Any, NamedTuple
 
+from socialr1_lite.judges.facts import sentence_told
 from socialr1_lite.rewards.references import references
-from socialr1_lite.scenario import Scenario
+from socialr1_lite.scenario import Facts, Scenario
 from socialr1_lite.sip import STAGES, Reply, Span, sentences
 
 SUPPORTED = 0.6  # [ours] share of a cue sentence's content words that one sentence of the story must hold
@@ -80,18 +81,27 @@ def stage_marks(reply: Reply, scenario: Scenario | None) -> list[Mark]:
     marks = loops(reply)
     if scenario is not None:
         story = [content_words(scenario.story[start:end]) for start, end in sentences(scenario.story)]
-        marks += cue_marks(reply, story) + early_answers(reply, scenario)
+        marks += cue_marks(reply, story, scenario.facts) + early_answers(reply, scenario)
     return marks
 
 
-def cue_marks(reply: Reply, story: Sequence[frozenset[str]]) -> list[Mark]:
-    """What Cue Encoding quotes (or invents), and where Cue Interpretation uses a cue that was quoted."""
+def cue_marks(reply: Reply, story: Sequence[frozenset[str]], facts: Facts | None) -> list[Mark]:
+    """What Cue Encoding quotes (or invents), and where Cue Interpretation uses a cue that was quoted.
+
+    Words alone tell that a sentence is meant; with the story's `facts` it also has to be told of the right ones.
+    """
     marks: list[Mark] = []
     quoted: set[int] = set()
     for start, end in _stage_sentences(reply, STAGES[0]):
         said = reply.text[start:end]
-        found = best_match(said, story, SUPPORTED)
-        if found is not None:
+        found = like = best_match(said, story, SUPPORTED)
+        if like is not None and facts is not None:
+            told = sentence_told(said, facts)
+            found = best_match(told, story, SUPPORTED) if told else None
+        if found is None and like is not None:
+            why = f"sentence {like + 1} of the story is like it, but of somebody or something else, or not denied"
+            marks.append(Mark(start, end, "invented", why))
+        elif found is not None:
             quoted.add(found)
             marks.append(Mark(start, end, "quote", f"sentence {found + 1} of the story", (found,)))
         elif len(content_words(said)) >= CLAIM_WORDS:

@@ -81,6 +81,21 @@ def test_cues_are_linked_to_the_sentence_that_they_quote() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("cue", "kind"),
+    [
+        ("Mara puts the violin in the green trunk.", "quote"),
+        ("Mara put her violin into the trunk.", "quote"),
+        ("Tomas puts the violin in the green trunk.", "invented"),
+        ("Mara puts the violin in the wicker basket.", "invented"),
+        ("Mara does not put the violin in the green trunk.", "invented"),
+    ],
+)
+def test_a_cue_told_of_the_wrong_one_is_no_quote(cue: str, kind: str) -> None:
+    marks = stage_marks(parse(reply_text(GOOD | {STAGES[0]: cue}, "B"), SCENARIO.options), SCENARIO)
+    assert [mark.kind for mark in marks if mark.kind in ("quote", "invented")] == [kind]
+
+
 def test_an_interpretation_names_the_cue_that_it_uses_only_when_that_was_encoded() -> None:
     def uses(stages: dict[str, str]) -> list[Any]:
         marks = stage_marks(parse(reply_text(stages, "B"), SCENARIO.options), SCENARIO)
