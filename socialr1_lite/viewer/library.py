@@ -94,7 +94,10 @@ class OpenRun:
         self._stamp, self._refreshed = stamp, time.monotonic()
 
     def stamp(self) -> str:
-        """Changes when the index has looked again and anything that the pages show was written since."""
+        """Changes when the index has looked again and anything that the pages show was written since.
+
+        Asked for before the figures that it stands for: then they may be newer than it says, never older.
+        """
         return self._stamp
 
     def _written(self) -> str:

@@ -192,13 +192,13 @@ def trace(library: Library, asked: Asked) -> Json:
     run = library.run(asked.text("run"))
     key, told, sort = asked.text("trace"), where(asked), sorting(asked)
     asked.done()
-    index = run.index()
+    index, stamp = run.index(), run.stamp()
     identity = find(index, key) if key else _first(index, told, sort)
     row, scenario = whole(index, {"id": identity})
     siblings = index.group(row["gid"])
     told_flat = index.group_facts(row["gid"])["cause"]
     return {
-        "stamp": run.stamp(),
+        "stamp": stamp,
         "id": key_of(row),
         **stage_view(row, scenario, siblings, told_flat),
         "siblings": [_sibling(sibling) for sibling in siblings],

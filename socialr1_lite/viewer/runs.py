@@ -59,10 +59,11 @@ def pulse(library: Library, asked: Asked) -> Json:
     """Whether a run is being written, and whether it grew; asked every few seconds."""
     run = library.run(asked.text("run"))
     asked.done()
-    bounds = run.remembered("bounds", TraceIndex.bounds)
+    run.index()
+    stamp, bounds = run.stamp(), run.remembered("bounds", TraceIndex.bounds)
     line = _line(run)
     return {
-        "stamp": run.stamp(),
+        "stamp": stamp,
         "rows": bounds["rows"],
         "step": max(bounds["last"], line.get("step", 0)),
         "age": line.get("age"),
@@ -78,13 +79,13 @@ def overview(library: Library, asked: Asked) -> Json:
 
 
 def _overview(run: OpenRun, index: TraceIndex) -> Json:
-    line = _line(run)
+    line, stamp = _line(run), run.stamp()
     if line["problem"]:
         raise RunLogError(line["problem"])
     bounds = index.bounds()
     count = index.count()
     return {
-        "stamp": run.stamp(),
+        "stamp": stamp,
         "label": run.label,
         "subtitle": _subtitle(line, count),
         "facts": list(_facts(run)),
