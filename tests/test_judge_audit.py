@@ -121,5 +121,5 @@ def test_mistakes_are_one_line(arguments: list[str], error: type[Exception], tol
 @pytest.mark.essential
 @pytest.mark.parametrize("judge", ["rules", "facts"])
 def test_no_hack_pays_on_the_stories_as_they_are_now(judge: str) -> None:
-    """The documented command. A new kind of question, which a judge cannot yet read, shows here."""
+    """The documented command, on a third of its stories. A new kind of question, which a judge cannot yet read, shows here."""
     assert main(["audit", "--judge", judge, "--n", "100"]) == 0

@@ -102,9 +102,11 @@ function pagerOf(data) {
 }
 const toTrace = (id) => { if (id !== null && id !== undefined) visit(link({ screen: 'trace', trace: id }, keep(FILTERS, 'sort', 'raw'))); };
 
+const askTrace = (state, trace) => askOnce('trace', { run: state.run, trace, sort: state.sort || '', ...filterOf(state) });
+
 screens.trace = {
   title: (state, data) => (data ? `${data.heading}, stage by stage` : 'Stage view'),
-  load: (state) => askOnce('trace', { run: state.run, trace: state.trace || '', sort: state.sort || '', ...filterOf(state) }),
+  load: (state) => askTrace(state, state.trace || ''),
   draw(data, state) {
     const links = [];
     const middle = data.cards.map((card) => stageCard(card, links));
@@ -121,10 +123,10 @@ screens.trace = {
         h('div', { class: 'side ledger-side', tabindex: '0', role: 'region', 'aria-label': 'What it earned' }, ledger(data), advantageCard(data), samplingCard(data))),
     ];
   },
-  after(data, state) { if (data.next !== null) askOnce('trace', { run: state.run, trace: data.next, sort: state.sort || '', ...filterOf(state) }).catch(() => {}); },
+  after(data, state) { if (data.next !== null) askTrace(state, data.next).catch(() => {}); },
   async live(now) { // the completion stays as it is; what comes before and after it may be new
-    const drawn = here.data; const { sort } = here.state; if (now.stamp === drawn.stamp) return;
-    const { stamp, previous, next, position, of, earlier, later } = await askOnce('trace', { run: here.state.run, trace: drawn.id, sort: sort || '', ...filterOf(here.state) });
+    const drawn = here.data; if (now.stamp === drawn.stamp) return;
+    const { stamp, previous, next, position, of, earlier, later } = await askTrace(here.state, drawn.id);
     if (here.data !== drawn) return;
     Object.assign(drawn, { stamp, previous, next, position, of, earlier, later });
     const old = main.querySelector('.pager'); const focused = old.contains(document.activeElement) && document.activeElement.getAttribute('aria-label');
