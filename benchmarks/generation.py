@@ -12,8 +12,8 @@ import contextlib
 import statistics
 import time
 
-from socialr1_lite import cpu_sampling
-from socialr1_lite import policy as room
+from socialr1_lite.policy import cpu_sampling
+from socialr1_lite.policy import model as room
 from socialr1_lite.recipe import Model
 
 

@@ -22,9 +22,9 @@ from typing import Any
 import torch
 from peft import get_peft_model
 
-from socialr1_lite.judge_recipe import load_judge_recipe
 from socialr1_lite.judges.token_tree import ATTENTION, grow, tree_scores
 from socialr1_lite.pairs import make_pairs
+from socialr1_lite.recipe.judge import load_judge_recipe
 from socialr1_lite.train_judge import lora_config, token_rows, untrained
 
 RECIPE = Path(__file__).resolve().parent.parent / "recipes" / "judges" / "judge_smollm2.yaml"

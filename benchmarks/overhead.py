@@ -20,12 +20,12 @@ import tempfile
 import time
 from pathlib import Path
 
-from socialr1_lite import train_grpo
 from socialr1_lite.data import schedule, training_scenarios
 from socialr1_lite.policy import load_policy
 from socialr1_lite.recipe import Recipe
 from socialr1_lite.rewards.stack import RewardStack
 from socialr1_lite.runlog import MetricsWriter, RunFolder, TraceWriter, mark_complete
+from socialr1_lite.training import grpo as train_grpo
 
 KINDS = ("ours", "bare", "bare, stock sampling")
 

@@ -21,7 +21,7 @@ import statistics
 import time
 from collections.abc import Callable
 
-from socialr1_lite.judges.reading import forget
+from socialr1_lite.judges.language.reading import forget
 from socialr1_lite.recipe import Rewards
 from socialr1_lite.rewards import RewardStack
 from socialr1_lite.scenario import Scenario

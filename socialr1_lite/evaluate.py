@@ -40,7 +40,7 @@ from socialr1_lite.evaluation.answering import (
 from socialr1_lite.evaluation.target import NEWEST, Target, find
 from socialr1_lite.recipe import Recipe
 from socialr1_lite.rewards.stack import RewardStack
-from socialr1_lite.rollout import template_settings
+from socialr1_lite.rollouts.prompting import template_settings
 from socialr1_lite.runlog import RunFolder, TraceWriter, cache_folder
 
 BACKENDS = ("auto", "unsloth", "transformers", "vllm", "openai")

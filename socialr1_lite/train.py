@@ -24,18 +24,15 @@ from typing import Any
 import orjson
 import yaml
 
-from socialr1_lite import heldout, train_grpo, train_sft
-from socialr1_lite.cpu_sampling import speed_up_cpu_sampling
 from socialr1_lite.data import heldout_scenarios, schedule, training_scenarios
 from socialr1_lite.errors import PolicyError, RecipeError, SocialR1Error, command
-from socialr1_lite.heldout import Check
 from socialr1_lite.plan import before_training
 from socialr1_lite.policy import Policy, add_lora, describe_machine, load_policy
-from socialr1_lite.preflight import preflight
+from socialr1_lite.policy.cpu_sampling import speed_up_cpu_sampling
 from socialr1_lite.progress import Progress, clock
 from socialr1_lite.recipe import Recipe, load_recipe, smoke
 from socialr1_lite.rewards.stack import RewardStack
-from socialr1_lite.rollout import is_prefilled, messages, template_settings
+from socialr1_lite.rollouts.prompting import is_prefilled, messages, template_settings
 from socialr1_lite.runlog import (
     BestAdapter,
     MetricsWriter,
@@ -48,6 +45,11 @@ from socialr1_lite.runlog import (
     write_json,
 )
 from socialr1_lite.scenario import Scenario
+from socialr1_lite.training import grpo as train_grpo
+from socialr1_lite.training import heldout
+from socialr1_lite.training import sft as train_sft
+from socialr1_lite.training.heldout import Check
+from socialr1_lite.training.preflight import preflight
 
 UNTRAINED, COLD_START = "untrained", "after the cold start"
 

@@ -20,9 +20,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from socialr1_lite.benchmarks.intervals import wilson
 from socialr1_lite.errors import PolicyError, RecipeError, command
-from socialr1_lite.judge_recipe import JudgeRecipe, load_judge_recipe
 from socialr1_lite.judges.classifier import (
     RECORD,
     RECORD_VERSION,
@@ -36,7 +34,9 @@ from socialr1_lite.judges.classifier import (
 from socialr1_lite.judges.reward_model import judged_text
 from socialr1_lite.judges.token_tree import grow, tree_scores
 from socialr1_lite.pairs import Pair, make_pairs, read_pairs
+from socialr1_lite.recipe.judge import JudgeRecipe, load_judge_recipe
 from socialr1_lite.runlog import RunFolder, mark_complete, newest_complete, write_atomic
+from socialr1_lite.statistics import wilson
 
 PROBES = 4  # pairs whose texts are kept with their scores
 BEGUN = ".begun"  # after the judge's name: the folder of a training that is not finished

@@ -14,10 +14,12 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from socialr1_lite import cpu_sampling, policy, train, train_sft
+from socialr1_lite import policy, train
+from socialr1_lite.policy import cpu_sampling
 from socialr1_lite.progress import Progress
 from socialr1_lite.recipe import Recipe
 from socialr1_lite.runlog import TraceWriter
+from socialr1_lite.training import sft as train_sft
 
 STEPS = 6
 

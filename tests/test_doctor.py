@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from socialr1_lite import doctor
 from socialr1_lite.doctor import Finding, Gpu
+from socialr1_lite.doctor import examination as doctor
 
 ROOT = Path(__file__).resolve().parent.parent
 T4 = Gpu("Tesla T4", 15.0, (7, 5))
@@ -216,7 +216,7 @@ def test_the_exit_status_is_2_only_when_training_cannot_work(monkeypatch, capsys
 
 def test_a_quick_look_loads_no_heavy_library() -> None:
     code = (
-        "import sys; from socialr1_lite import doctor; doctor.examine(quick=True); "
+        "import sys; from socialr1_lite.doctor import examination as doctor; doctor.examine(quick=True); "
         "print([name for name in ('torch', 'transformers', 'unsloth', 'gradio') if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)

@@ -28,7 +28,7 @@ rl._patch_trl_rl_trainers_impl("grpo_trainer")
 import trl
 generated = sys.modules[trl.GRPOTrainer.__module__]
 trl.GRPOConfig = generated.UnslothGRPOConfig  # as `import unsloth` does where there is a GPU
-from socialr1_lite import train_grpo
+from socialr1_lite.training import grpo as train_grpo
 from socialr1_lite.recipe import load_recipe
 
 def policy(recipe):

@@ -16,9 +16,9 @@ from pathlib import Path
 import pytest
 
 from socialr1_lite import evaluate
-from socialr1_lite.embedded import embedded_model
 from socialr1_lite.endpoint import Answered, Endpoint, EndpointSettings, Request
 from socialr1_lite.evaluation import reports
+from socialr1_lite.policy.embedded import embedded_model
 from socialr1_lite.runlog import RunFolder, read_traces
 
 FIXTURES = Path(__file__).parent / "fixtures" / "benchmarks"

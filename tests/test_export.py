@@ -14,7 +14,6 @@ from pathlib import Path
 import orjson
 import pytest
 
-from socialr1_lite.embedded import embedded_model
 from socialr1_lite.errors import DataError, PolicyError, RecipeError
 from socialr1_lite.evaluation.target import find
 from socialr1_lite.export import agreement, artefacts, gguf, verl_rollouts
@@ -32,9 +31,10 @@ from socialr1_lite.export.verl import (
     write,
 )
 from socialr1_lite.export.verl_reward import compute_score
+from socialr1_lite.policy.embedded import embedded_model
 from socialr1_lite.recipe import Recipe, load_recipe
 from socialr1_lite.rewards.stack import COMPONENTS, RewardStack
-from socialr1_lite.rollout import messages
+from socialr1_lite.rollouts.prompting import messages
 from socialr1_lite.runlog import RunFolder, read_traces, row_total
 from socialr1_lite.scenario import Scenario
 from socialr1_lite.sip import parse, reply_text

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import yaml
 
-from socialr1_lite import doctor
+from socialr1_lite.doctor import examination as doctor
 from socialr1_lite.gpu_check import trials as made
 from socialr1_lite.gpu_check.__main__ import check, in_a_process, line, main, table
 from socialr1_lite.gpu_check.trials import Trial, no_room, random_weights, small, trials

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from socialr1_lite import heldout
-from socialr1_lite.heldout import Check, check_heldout
 from socialr1_lite.recipe import Recipe
 from socialr1_lite.rewards.stack import RewardStack
 from socialr1_lite.runlog import RunFolder, TraceWriter, read_traces, row_total
+from socialr1_lite.training import heldout
+from socialr1_lite.training.heldout import Check, check_heldout
 from tests.scripted import BROKEN, RIGHT, WRONG, ScriptedPolicy, copies
 
 RECIPE = Recipe.model_validate({"rewards": {"length": {"min_tokens": 5}}})

@@ -22,32 +22,27 @@ ROOT = Path(socialr1_lite.__file__).resolve().parent
 PACKAGE = "socialr1_lite"
 
 ROWS = (
-    # 0: what everything may use
-    {"errors"},
-    {"endpoint"},
-    # 1: scenario and recipe, with what they are made of
-    {"placed_yaml", "evidence"},
-    {"recipe_checks", "recipe_mistakes", "markers"},
-    {"scenario", "recipe"},
-    {"options"},
-    # 2: how it is asked and answered, what is kept, what is made up
-    {"sip", "runlog"},
-    {"stories"},
+    # the ground: few, small
+    {"errors", "statistics"},
+    {"endpoint", "scenario", "progress"},
+    # what a run is; how a scenario is asked and a completion read
+    {"recipe", "sip"},
+    # a completion and what it earned; where it is kept
+    {"rollouts"},
+    {"runlog"},
     # the model (it knows nothing of rewards and judges; the reward model finds its base through it)
-    {"embedded", "cpu_sampling"},
     {"policy"},
-    # 3: who judges
+    {"stories"},
     {"benchmarks"},
     {"judges"},
-    {"rewards"},
-    # 4: what goes in
-    {"data", "pairs", "judge_recipe"},
-    # 5: the acts, with the parts that several of them share
-    {"progress", "rollout"},
-    {"preflight", "heldout", "train_sft", "train_grpo", "evaluation", "plan"},
-    {"train", "train_judge", "evaluate", "score", "export", "viewer", "judges.__main__"},
+    {"rewards", "data"},
+    {"pairs", "plan"},
+    {"training", "evaluation"},
+    {"export", "viewer"},
     {"gpu_check"},
     {"doctor"},
+    # the commands
+    {"train", "train_judge", "evaluate", "score"},
 )
 ROW = {room: number for number, row in enumerate(ROWS) for room in row}
 
@@ -57,8 +52,7 @@ HEAVY = {
 }
 # Rooms whose code never touches a heavy library, not even inside a function.
 WITHOUT_HEAVY = {
-    *("errors", "placed_yaml", "evidence", "recipe_checks", "recipe_mistakes", "markers", "scenario", "recipe"),
-    *("options", "sip", "runlog", "stories", "rewards", "progress"),
+    *("errors", "statistics", "scenario", "progress", "recipe", "sip", "rollouts", "runlog", "stories", "rewards"),
 }
 UNSLOTH_PATCHES = {"trl", "transformers", "peft"}
 PLUG_IN_FOLDERS = {"benchmarks": "BENCHMARK"}  # folder: the name that makes a file one of its table's entries

@@ -10,9 +10,9 @@ import pytest
 
 from socialr1_lite.errors import DataError, JudgeError
 from socialr1_lite.judges.__main__ import main
-from socialr1_lite.judges.audit import ATTACKS, ORDERS, audit
-from socialr1_lite.judges.hacks import HACKS, Honest
-from socialr1_lite.judges.honest import honest_gold
+from socialr1_lite.judges.audit.hacks import HACKS, Honest
+from socialr1_lite.judges.audit.measure import ATTACKS, ORDERS, audit
+from socialr1_lite.judges.audit.references import honest_gold
 from socialr1_lite.stories import generate, gold_reply
 
 HONEST = [honest_gold(one, gold_reply(one)) for one in generate(2, seed=3, dimensions=("belief",), orders=(1,))]

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from socialr1_lite import rollout
 from socialr1_lite.errors import JudgeError
 from socialr1_lite.judges.llm import LlmJudge
 from socialr1_lite.recipe import Recipe
+from socialr1_lite.rollouts import prompting as rollout
 from socialr1_lite.runlog import RunFolder, read_traces
 from socialr1_lite.sip import STAGES, parse, reply_text
 from socialr1_lite.train import run_recipe

@@ -9,8 +9,8 @@ import pytest
 
 from socialr1_lite.judges import Judge, build_judge
 from socialr1_lite.judges.facts import FactsJudge
-from socialr1_lite.judges.lexicon import letters_in
-from socialr1_lite.judges.statements import Statement, chain_of, statements
+from socialr1_lite.judges.language.lexicon import letters_in
+from socialr1_lite.judges.language.statements import Statement, chain_of, statements
 from socialr1_lite.recipe import Rewards
 from socialr1_lite.rewards.stack import RewardStack
 from socialr1_lite.scenario import Claim, Facts, Scenario

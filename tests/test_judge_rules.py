@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from socialr1_lite.judges import build_judge
-from socialr1_lite.judges.lexicon import INJECTION, stem
-from socialr1_lite.judges.reading import World, forget, read, world_of
+from socialr1_lite.judges.language.lexicon import INJECTION, stem
+from socialr1_lite.judges.language.reading import World, forget, read, world_of
 from socialr1_lite.scenario import Scenario
 from socialr1_lite.sip import STAGES, parse, reply_text
 from tests.conftest import SCENARIO
@@ -114,9 +114,7 @@ def test_what_somebody_else_wants_is_not_what_the_asked_person_does() -> None:
 
 
 def test_to_be_spoken_of_is_not_to_be_the_one_asked_for() -> None:
-    story = (
-        "Ada moved the key to the jar, and Ben and Cleo left. Ada told Cleo to look in the box. Ben told her of the jar."
-    )
+    story = "Ada moved the key to the jar, and Ben and Cleo left. Ada told Cleo to look in the box. Ben told her of the jar."
     scenario = Scenario("x/11", story, "Who is trying to mislead Cleo about the key?", ("Ben", "Ada"), (1,))
 
     def thought(text: str) -> float:

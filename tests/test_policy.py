@@ -7,9 +7,9 @@ from itertools import pairwise
 
 import pytest
 
-from socialr1_lite import cpu_sampling, embedded
-from socialr1_lite import policy as room
 from socialr1_lite.errors import PolicyError
+from socialr1_lite.policy import cpu_sampling, embedded
+from socialr1_lite.policy import model as room
 from socialr1_lite.recipe import Model
 from socialr1_lite.runlog.checkpoints import sha256
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from socialr1_lite.errors import PreflightError
-from socialr1_lite.preflight import PROMPTS, preflight
 from socialr1_lite.recipe import Recipe
 from socialr1_lite.rewards.stack import RewardStack
 from socialr1_lite.scenario import Scenario
+from socialr1_lite.training.preflight import PROMPTS, preflight
 from tests.scripted import BROKEN, RIGHT, WRONG, ScriptedPolicy, copies
 
 RECIPE = Recipe.model_validate(

@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from socialr1_lite import placed_yaml
 from socialr1_lite.errors import RecipeError
 from socialr1_lite.recipe import Grpo, Recipe, Section, load_recipe, smoke
+from socialr1_lite.recipe import located_yaml as placed_yaml
 
 
 @pytest.fixture

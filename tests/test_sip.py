@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from socialr1_lite import sip
 from socialr1_lite.errors import DataError, RecipeError
 from socialr1_lite.scenario import Scenario
-from socialr1_lite.sip import CHECKS, STAGES, TITLES, Reply, Span, parse, reply_text
+from socialr1_lite.sip import CHECKS, STAGES, TITLES, Reply, Span, parse, prompts, reply_text
 from tests.growth import in_keeping
 
 OPTIONS = ("garden", "kitchen", "the old barn")
@@ -757,7 +757,7 @@ def test_what_is_no_control_token_stays(text):
 def test_worked_examples_are_read_as_right(style, answer):
     system = sip.render(SCENARIO, style=style, answer=answer, shots=2)[0]["content"]
     assert system.count("Example:") == 2
-    for (scenario, _), shown in zip(sip._EXAMPLES, system.split("Example:\n")[1:], strict=True):
+    for (scenario, _), shown in zip(prompts._EXAMPLES, system.split("Example:\n")[1:], strict=True):
         reply = parse(shown.split("\n\n")[1], scenario.options)
         assert reply.outcome(scenario) == "right"
         assert reply.well_formed or style == "direct"

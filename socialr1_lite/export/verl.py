@@ -16,13 +16,13 @@ from typing import Any
 import orjson
 
 from socialr1_lite.data import heldout_scenarios, schedule, training_scenarios
-from socialr1_lite.embedded import EMBEDDED, embedded_model
 from socialr1_lite.errors import PolicyError, RecipeError
 from socialr1_lite.export.artefacts import WholeFolder
 from socialr1_lite.export.verl_manager import NAME as MANAGER
+from socialr1_lite.policy.embedded import EMBEDDED, embedded_model
 from socialr1_lite.recipe import OFFLINE_JUDGES, Recipe
 from socialr1_lite.rewards.curriculum import tau
-from socialr1_lite.rollout import messages, template_settings
+from socialr1_lite.rollouts.prompting import messages, template_settings
 from socialr1_lite.scenario import Scenario
 from socialr1_lite.sip import prefills_think
 

@@ -24,7 +24,7 @@ from socialr1_lite.errors import DataError, command
 from socialr1_lite.export.verl import model_source, rounds, tokenizer_of
 from socialr1_lite.recipe import Recipe, load_recipe
 from socialr1_lite.rewards.stack import RewardStack
-from socialr1_lite.rollout import score_fields, score_texts
+from socialr1_lite.rollouts.prompting import score_fields, score_texts
 from socialr1_lite.runlog import RunFolder, TraceWriter, row_total
 from socialr1_lite.scenario import Scenario
 

@@ -81,8 +81,8 @@ def with_real_prompts(recipe: Recipe) -> Recipe:
     from transformers import AutoTokenizer
 
     from socialr1_lite.data import training_scenarios
-    from socialr1_lite.embedded import embedded_model
-    from socialr1_lite.rollout import messages
+    from socialr1_lite.policy.embedded import embedded_model
+    from socialr1_lite.rollouts.prompting import messages
 
     name = str(embedded_model()) if recipe.model.name == EMBEDDED_MODEL else recipe.model.name
     tokenizer = AutoTokenizer.from_pretrained(name)

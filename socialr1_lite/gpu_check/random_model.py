@@ -41,7 +41,7 @@ def _write_tokenizer(folder: Path, words: int) -> int:
     """The embedded model's tokenizer with that many words; returns the id of its end token."""
     from transformers import AutoTokenizer
 
-    from socialr1_lite.embedded import embedded_model
+    from socialr1_lite.policy.embedded import embedded_model
 
     tokenizer = AutoTokenizer.from_pretrained(embedded_model())
     tokenizer.save_pretrained(folder)

@@ -19,11 +19,11 @@ from pathlib import Path
 
 from socialr1_lite.errors import DataError, JudgeError, command
 from socialr1_lite.judges import JUDGES
-from socialr1_lite.judges.audit import as_json, as_text, audit
-from socialr1_lite.judges.hacks import Honest
-from socialr1_lite.judges.honest import honest_gold, honest_reply, tombench_files, tombench_rows
-from socialr1_lite.placed_yaml import parse as read_yaml
+from socialr1_lite.judges.audit.hacks import Honest
+from socialr1_lite.judges.audit.measure import as_json, as_text, audit
+from socialr1_lite.judges.audit.references import honest_gold, honest_reply, tombench_files, tombench_rows
 from socialr1_lite.recipe import ContentReward, JudgeEntry, Rewards
+from socialr1_lite.recipe.located_yaml import parse as read_yaml
 from socialr1_lite.rewards.stack import RewardStack, Score
 from socialr1_lite.sip import parse
 from socialr1_lite.stories import DIMENSIONS, generate, gold_reply

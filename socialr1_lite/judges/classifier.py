@@ -13,9 +13,9 @@ from math import exp
 from pathlib import Path
 from typing import Any
 
-from socialr1_lite.embedded import EMBEDDED, embedded_model
 from socialr1_lite.errors import JudgeError, PolicyError
 from socialr1_lite.judges.token_tree import TREE_TOKENS, grouped, grow, read_as_trees, tree_scores
+from socialr1_lite.policy.embedded import EMBEDDED, embedded_model
 
 RECORD = "judge.json"
 RECORD_VERSION = 3  # 1 read the right answer without its letter, 2 the stages before each stage

@@ -14,9 +14,9 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from socialr1_lite.judges.base import Verdict
-from socialr1_lite.judges.lexicon import INJECTION, NEGATIONS, REASONING, STOP, letters_in, stem, stems
-from socialr1_lite.judges.reading import World, read, world_of
-from socialr1_lite.judges.statements import NEAR_VALUE, SOMEBODY, Statement, bare, chain_of, statements
+from socialr1_lite.judges.language.lexicon import INJECTION, NEGATIONS, REASONING, STOP, letters_in, stem, stems
+from socialr1_lite.judges.language.reading import World, read, world_of
+from socialr1_lite.judges.language.statements import NEAR_VALUE, SOMEBODY, Statement, bare, chain_of, statements
 from socialr1_lite.scenario import Claim, Facts, Scenario
 from socialr1_lite.sip import STAGES, TITLES, Reply, sentences
 

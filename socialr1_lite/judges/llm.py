@@ -26,9 +26,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from socialr1_lite.endpoint import Answered, Endpoint, EndpointSettings, Request
 from socialr1_lite.errors import JudgeError, PolicyError
 from socialr1_lite.judges.base import Verdict
-from socialr1_lite.judges.lexicon import INJECTION
-from socialr1_lite.placed_yaml import dotted
-from socialr1_lite.recipe_mistakes import in_our_words
+from socialr1_lite.judges.language.lexicon import INJECTION
+from socialr1_lite.recipe.located_yaml import dotted
+from socialr1_lite.recipe.messages import in_our_words
 from socialr1_lite.scenario import Scenario
 from socialr1_lite.sip import STAGES, TITLES, Reply
 

@@ -18,7 +18,7 @@ from pathlib import Path
 from socialr1_lite.errors import JudgeError
 from socialr1_lite.judges.base import Verdict
 from socialr1_lite.judges.classifier import here, load_judge, logits, read_record, sigmoid
-from socialr1_lite.judges.lexicon import INJECTION
+from socialr1_lite.judges.language.lexicon import INJECTION
 from socialr1_lite.judges.reward_process import RewardProcess
 from socialr1_lite.judges.rules import share_about
 from socialr1_lite.judges.token_tree import TREE_TOKENS

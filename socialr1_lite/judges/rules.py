@@ -11,10 +11,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from socialr1_lite.judges.base import Verdict
-from socialr1_lite.judges.choices import claims_of, flip, phrase
-from socialr1_lite.judges.lexicon import INJECTION, REASONING
-from socialr1_lite.judges.reading import SUPPORTS_KEPT, Clause, World, pieces, read, world_of
-from socialr1_lite.judges.sentence import Attribution, Sentence
+from socialr1_lite.judges.language.choices import claims_of, flip, phrase
+from socialr1_lite.judges.language.lexicon import INJECTION, REASONING
+from socialr1_lite.judges.language.reading import SUPPORTS_KEPT, Clause, World, pieces, read, world_of
+from socialr1_lite.judges.language.sentence import Attribution, Sentence
 from socialr1_lite.scenario import Scenario
 from socialr1_lite.sip import STAGES, TITLES, Reply
 

@@ -23,7 +23,7 @@ from socialr1_lite.pairs.audit import as_text, audit
 from socialr1_lite.pairs.ranking import as_text as standings_as_text
 from socialr1_lite.pairs.ranking import ranked, standings
 from socialr1_lite.pairs.traces import MARGIN, run_pairs
-from socialr1_lite.placed_yaml import parse as read_yaml
+from socialr1_lite.recipe.located_yaml import parse as read_yaml
 from socialr1_lite.runlog import RunFolder
 
 

@@ -13,8 +13,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import exp
 
-from socialr1_lite.benchmarks.intervals import Interval, wilson
 from socialr1_lite.pairs.record import Pair
+from socialr1_lite.statistics import Interval, wilson
 
 CEILING = 0.6  # a shortcut that wins more pairs than this works: the pairs would teach it [ours]
 EPOCHS, RATE, DECAY = 30, 0.1, 1e-3  # of the regression: it has long settled by then

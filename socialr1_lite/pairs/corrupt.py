@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
-from socialr1_lite.judges.hacks import exchange
-from socialr1_lite.judges.honest import denied
+from socialr1_lite.judges.audit.hacks import exchange
+from socialr1_lite.judges.audit.references import denied
 from socialr1_lite.scenario import Claim, Facts, Scenario
 from socialr1_lite.sip import STAGES, TITLES, sentences
 from socialr1_lite.stories.base import Dice

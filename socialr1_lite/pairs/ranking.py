@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from socialr1_lite.benchmarks.intervals import Interval, wilson
 from socialr1_lite.judges import Judge
 from socialr1_lite.pairs.record import Pair
 from socialr1_lite.sip import STAGES, parse, reply_text
+from socialr1_lite.statistics import Interval, wilson
 
 
 @dataclass(frozen=True, slots=True)

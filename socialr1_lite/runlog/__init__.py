@@ -20,13 +20,13 @@ A second process (an evaluation) writes its own shards: `TraceWriter(run, writer
 with `run.begin_segment(step, sys.argv, kind="evaluate")`, under `run.lock("evaluate")`.
 """
 
+from socialr1_lite.rollouts.reward import total_reward
 from socialr1_lite.runlog.best import BestAdapter, Scored
 from socialr1_lite.runlog.checkpoints import Newest, check, mark_complete, newest_complete
 from socialr1_lite.runlog.folder import RUN_VERSION, RunFolder, Segment, find_runs
 from socialr1_lite.runlog.index import TraceIndex, cache_folder
 from socialr1_lite.runlog.lines import replace_atomic, write_atomic, write_json
 from socialr1_lite.runlog.lock import FolderLock
-from socialr1_lite.runlog.total import total_reward
 from socialr1_lite.runlog.traces import (
     TRACE_VERSION,
     MetricsWriter,

@@ -11,10 +11,10 @@ from typing import Any, NamedTuple
 import orjson
 
 from socialr1_lite.errors import RunLogError
+from socialr1_lite.rollouts.reward import total_reward
 from socialr1_lite.runlog import lines
 from socialr1_lite.runlog.folder import RunFolder
 from socialr1_lite.runlog.query import COMPONENTS, FACET_COLUMNS, PARTS, STAGES
-from socialr1_lite.runlog.total import total_reward
 from socialr1_lite.runlog.traces import History, checked_row, complete_lines_of, shard_paths
 
 SCHEMA_VERSION = "3"

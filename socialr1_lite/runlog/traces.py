@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from socialr1_lite.errors import RunLogError
+from socialr1_lite.rollouts.reward import total_reward
 from socialr1_lite.runlog import lines
 from socialr1_lite.runlog.folder import RunFolder, Segment, check_version
-from socialr1_lite.runlog.total import total_reward
 
 TRACE_VERSION = 1
 SHARD_BYTES = 64 << 20  # a shard of this size is closed: it never changes again and syncs to a drive once

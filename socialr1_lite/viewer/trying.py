@@ -21,7 +21,7 @@ from socialr1_lite.evaluation.target import BEST, NEWEST, Target
 from socialr1_lite.evaluation.target import find as find_target
 from socialr1_lite.recipe import EMBEDDED_MODEL, Recipe, Rewards
 from socialr1_lite.rewards import RewardStack
-from socialr1_lite.rollout import is_prefilled, messages, template_settings
+from socialr1_lite.rollouts.prompting import is_prefilled, messages, template_settings
 from socialr1_lite.runlog import BestAdapter
 from socialr1_lite.scenario import Scenario
 from socialr1_lite.sip import STYLES, Reply, parse

@@ -115,7 +115,9 @@ def test_a_csv_row_with_too_many_cells_is_named(folder: Path) -> None:
 
 def test_an_empty_option_is_named(folder: Path) -> None:
     edit(folder / "SimpleToM/behavior-qa/test.jsonl", 0, choices={"text": ["", "throw it away"], "label": ["A", "B"]})
-    assert complaint("simpletom", folder).startswith("behavior-qa/test.jsonl line 1 choices: 'text' must be a list of texts")
+    assert complaint("simpletom", folder).startswith(
+        "behavior-qa/test.jsonl line 1 choices: 'text' must be a list of texts"
+    )
 
 
 def test_a_question_in_the_wrong_simpletom_config_is_refused(folder: Path) -> None:

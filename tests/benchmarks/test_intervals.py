@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from socialr1_lite.benchmarks.base import Tally, Unit
-from socialr1_lite.benchmarks.intervals import cluster_bootstrap, interval, mcnemar, wilson
+from socialr1_lite.statistics import cluster_bootstrap, interval, mcnemar, wilson
 
 
 def units(values: list[float], per_cluster: int = 1) -> tuple[Unit, ...]:

@@ -9,9 +9,9 @@ import pytest
 
 from socialr1_lite.benchmarks import BENCHMARKS
 from socialr1_lite.benchmarks.base import Item, Loaded
-from socialr1_lite.benchmarks.intervals import interval
 from socialr1_lite.benchmarks.tombench import FILE_ROWS
 from socialr1_lite.errors import DataError
+from socialr1_lite.statistics import interval
 from tests.benchmarks.harness import chance, guesser, oracle, play
 
 COUNTS = {  # what lies in the shared folder: items, and rows by file

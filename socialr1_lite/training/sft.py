@@ -17,7 +17,7 @@ from typing import Any
 from socialr1_lite.errors import RecipeError
 from socialr1_lite.policy import Policy
 from socialr1_lite.recipe import Recipe
-from socialr1_lite.rollout import messages
+from socialr1_lite.rollouts.prompting import messages
 from socialr1_lite.scenario import Scenario
 from socialr1_lite.stories import generate, gold_reply
 

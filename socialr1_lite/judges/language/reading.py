@@ -7,11 +7,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-from socialr1_lite.judges import lexicon
-from socialr1_lite.judges.choices import claims_of_options, is_person, marks_of, phrase, pretence, telling, yes_no
-from socialr1_lite.judges.names import names_in
-from socialr1_lite.judges.sentence import Ground, Sentence, Subject, mention_at, read, read_sentence
-from socialr1_lite.judges.surface import MENTAL, OWNING, PRONOUN, ROLE, TOKEN, WRITER, words_of
+from socialr1_lite.judges.language import lexicon
+from socialr1_lite.judges.language.choices import (
+    claims_of_options,
+    is_person,
+    marks_of,
+    phrase,
+    pretence,
+    telling,
+    yes_no,
+)
+from socialr1_lite.judges.language.names import names_in
+from socialr1_lite.judges.language.sentence import Ground, Sentence, Subject, mention_at, read, read_sentence
+from socialr1_lite.judges.language.surface import MENTAL, OWNING, PRONOUN, ROLE, TOKEN, WRITER, words_of
 from socialr1_lite.scenario import Scenario
 from socialr1_lite.sip import sentences
 

@@ -20,7 +20,7 @@ from socialr1_lite.policy import Policy, bfloat16_is_native
 from socialr1_lite.recipe import Recipe
 from socialr1_lite.rewards.curriculum import tau
 from socialr1_lite.rewards.stack import COMPONENTS, RewardStack, Score
-from socialr1_lite.rollout import (
+from socialr1_lite.rollouts.prompting import (
     CAUSES,
     Scored,
     cause_of_flatness,

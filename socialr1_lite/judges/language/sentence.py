@@ -11,8 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from socialr1_lite.judges import lexicon
-from socialr1_lite.judges.surface import (
+from socialr1_lite.judges.language import lexicon
+from socialr1_lite.judges.language.surface import (
     ALARM,
     BELIEVING,
     BREAKS,

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from socialr1_lite.evidence import Span
+from socialr1_lite.sip.unmarked import Span
 
 STAGES = ("cue_encoding", "cue_interpretation", "goal_clarification", "response_generation")
 TITLES = {stage: stage.replace("_", " ").title() for stage in STAGES}

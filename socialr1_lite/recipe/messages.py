@@ -9,7 +9,7 @@ from typing import Any, get_args
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from socialr1_lite.placed_yaml import Keys, dotted
+from socialr1_lite.recipe.located_yaml import Keys, dotted
 
 # Names that people bring along from other trainers, papers and older versions of TRL.
 FOREIGN_NAMES = {
@@ -47,9 +47,7 @@ PHRASES = {  # pydantic's error types that read badly in its own words
 Kind = type[BaseModel]
 
 
-def in_our_words(
-    wrong: ValidationError, at: Keys, values: Any, kind: Kind, root: Kind
-) -> Iterator[tuple[Keys, str]]:
+def in_our_words(wrong: ValidationError, at: Keys, values: Any, kind: Kind, root: Kind) -> Iterator[tuple[Keys, str]]:
     """The way to each wrong value and what is wrong with it, once for each value.
 
     `values` is what was given for the section `kind`, which lies at `at` in the recipe; `root` is the whole

@@ -11,7 +11,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from socialr1_lite.placed_yaml import Keys
+from socialr1_lite.recipe.located_yaml import Keys
 
 if TYPE_CHECKING:
     from socialr1_lite.recipe import Data, Evaluation, Grpo, Model, Rewards, Run, Section, Warmup

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from socialr1_lite.judges import lexicon
-from socialr1_lite.judges.surface import (
+from socialr1_lite.judges.language import lexicon
+from socialr1_lite.judges.language.surface import (
     BREAKS,
     CAPITAL,
     CONTENT,

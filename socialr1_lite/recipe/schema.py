@@ -16,11 +16,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
-from socialr1_lite import placed_yaml
 from socialr1_lite.errors import RecipeError
-from socialr1_lite.placed_yaml import Placed, dotted
-from socialr1_lite.recipe_checks import cross_checks, generation_batch, processes
-from socialr1_lite.recipe_mistakes import in_our_words, unknown_key
+from socialr1_lite.recipe import located_yaml as placed_yaml
+from socialr1_lite.recipe.checks import cross_checks, generation_batch, processes
+from socialr1_lite.recipe.located_yaml import Placed, dotted
+from socialr1_lite.recipe.messages import in_our_words, unknown_key
 
 EMBEDDED_MODEL = "smollm2-135m"
 OFFLINE_JUDGES = frozenset({"facts", "rules"})  # the judges that need neither a model nor an endpoint

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
-from socialr1_lite.judges.lexicon import MENTAL, NEGATIONS, stem, stems
+from socialr1_lite.judges.language.lexicon import MENTAL, NEGATIONS, stem, stems
 from socialr1_lite.scenario import Claim, Facts
 from socialr1_lite.sip import sentences
 

@@ -8,10 +8,10 @@ from typing import Annotated, Literal
 
 from pydantic import Field, ValidationError
 
-from socialr1_lite import placed_yaml
 from socialr1_lite.errors import RecipeError
 from socialr1_lite.recipe import EMBEDDED_MODEL, Count, Lora, Natural, NotNegative, Positive, Schedule, Section
-from socialr1_lite.recipe_mistakes import in_our_words
+from socialr1_lite.recipe import located_yaml as placed_yaml
+from socialr1_lite.recipe.messages import in_our_words
 
 
 class JudgeModel(Section):

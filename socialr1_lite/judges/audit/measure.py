@@ -13,9 +13,9 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any, Protocol
 
-from socialr1_lite.benchmarks.intervals import Interval, wilson
-from socialr1_lite.judges.hacks import HACKS, Honest
+from socialr1_lite.judges.audit.hacks import HACKS, Honest
 from socialr1_lite.sip import STAGES
+from socialr1_lite.statistics import Interval, wilson
 
 MARGIN = 1e-12  # a win is larger than rounding
 ORDERS = (

@@ -26,7 +26,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from socialr1_lite import __version__
-from socialr1_lite.errors import command
 
 if TYPE_CHECKING:  # a doctor must not need what it looks for
     from packaging.requirements import Requirement
@@ -444,7 +443,3 @@ def main() -> int:
     else:
         print(report(findings, backend))
     return 0 if ready else 2
-
-
-if __name__ == "__main__":
-    command(main)

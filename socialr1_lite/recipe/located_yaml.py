@@ -78,9 +78,7 @@ class Placed:
     def tell(self, path: Path) -> str:
         """All mistakes, a line each."""
         count = f"{len(self.mistakes)} mistake{'s' if len(self.mistakes) > 1 else ''}"
-        return "\n  ".join(
-            [f"{path} has {count}", *(f"{wrong.where}: {wrong.what}" for wrong in self.mistakes)]
-        )
+        return "\n  ".join([f"{path} has {count}", *(f"{wrong.where}: {wrong.what}" for wrong in self.mistakes)])
 
     def overlay(self, other: Placed) -> None:
         """Put `other` on top: mappings are merged key by key, anything else is replaced."""
@@ -242,9 +240,7 @@ def _place(file: str, node: yaml.Node) -> Place:
     return Place(file, node.start_mark.line + 1 if node.start_mark else 0)
 
 
-def _walk_mapping(
-    loader: _Loader, node: yaml.MappingNode, at: Keys, tree: Placed, file: str
-) -> dict[str, Any]:
+def _walk_mapping(loader: _Loader, node: yaml.MappingNode, at: Keys, tree: Placed, file: str) -> dict[str, Any]:
     values: dict[str, Any] = {}
     for key_node, value_node in node.value:
         place = _place(file, key_node)

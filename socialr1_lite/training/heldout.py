@@ -10,10 +10,9 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from socialr1_lite.benchmarks.intervals import mcnemar, wilson
 from socialr1_lite.recipe import Recipe
 from socialr1_lite.rewards.stack import RewardStack
-from socialr1_lite.rollout import (
+from socialr1_lite.rollouts.prompting import (
     Sampler,
     Scored,
     is_prefilled,
@@ -25,6 +24,7 @@ from socialr1_lite.rollout import (
 from socialr1_lite.runlog import Scored as Evaluated
 from socialr1_lite.runlog import TraceWriter
 from socialr1_lite.scenario import Scenario
+from socialr1_lite.statistics import mcnemar, wilson
 
 BENCHMARK = "heldout"
 

@@ -14,7 +14,7 @@ from socialr1_lite.errors import PreflightError
 from socialr1_lite.recipe import Recipe
 from socialr1_lite.rewards.curriculum import tau
 from socialr1_lite.rewards.stack import RewardStack
-from socialr1_lite.rollout import (
+from socialr1_lite.rollouts.prompting import (
     Sampler,
     Scored,
     cause_of_flatness,

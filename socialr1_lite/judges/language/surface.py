@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from socialr1_lite.judges import lexicon
-from socialr1_lite.judges.lexicon import stem
+from socialr1_lite.judges.language import lexicon
+from socialr1_lite.judges.language.lexicon import stem
 
 WORDS_KEPT = 1 << 16  # distinct surface words whose properties are remembered
 

@@ -21,9 +21,9 @@ from pathlib import Path
 from threading import Event, Thread
 from typing import TYPE_CHECKING, Any, Literal
 
-from socialr1_lite.cpu_sampling import speed_up_cpu_sampling
-from socialr1_lite.embedded import EMBEDDED, embedded_model
 from socialr1_lite.errors import PolicyError
+from socialr1_lite.policy.cpu_sampling import speed_up_cpu_sampling
+from socialr1_lite.policy.embedded import EMBEDDED, embedded_model
 
 if TYPE_CHECKING:
     from socialr1_lite.recipe import Model

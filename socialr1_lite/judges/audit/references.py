@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
 
-from socialr1_lite.judges.hacks import Honest
+from socialr1_lite.judges.audit.hacks import Honest
 from socialr1_lite.scenario import Scenario
 from socialr1_lite.sip import STAGES, parse, sentences
 

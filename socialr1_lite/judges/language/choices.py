@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from socialr1_lite.judges import lexicon
-from socialr1_lite.judges.sentence import Sentence
-from socialr1_lite.judges.surface import TOKEN
+from socialr1_lite.judges.language import lexicon
+from socialr1_lite.judges.language.sentence import Sentence
+from socialr1_lite.judges.language.surface import TOKEN
 
 Option = Sequence[Sentence]  # an option's text, read
 

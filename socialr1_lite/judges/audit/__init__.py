@@ -1,0 +1,1 @@
+"""Does a judge pay for any hack?"""

@@ -1,0 +1,1 @@
+"""Reading English as the `facts` and `rules` judges need it."""
