@@ -9,8 +9,8 @@ from socialr1_lite.sip import Reply
 MODES = ("strict", "graded")
 
 
-def format_gate(reply: Reply, scenario: Scenario, *, mode: str = "strict") -> Component:
-    """R_fmt [card, paper]: 1 when every format check of `sip.parse` holds, else 0.
+def format(reply: Reply, scenario: Scenario, *, mode: str = "strict") -> Component:
+    """Return R_fmt [card, paper]: 1 when every format check of `sip.parse` holds, else 0.
 
     mode "graded" [ours] gives the share of the checks that hold: a model that never meets the strict gate has groups
     without variance and learns nothing. Range: {0, 1} strict, [0, 1] graded. Raises ValueError for another mode.

@@ -1,51 +1,27 @@
-"""The weighing: five components, one Score; the total is derived, never stored."""
+"""The weighing of a recipe: completions in, what each was and what it earned out."""
 
 from __future__ import annotations
 
+import inspect
 from collections import deque
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from functools import partial
+from typing import TYPE_CHECKING, overload
 
 from socialr1_lite.errors import JudgeError
 from socialr1_lite.judges import Judge, Verdict, build_judge
 from socialr1_lite.rewards.component import Component
 from socialr1_lite.rewards.content import Opinion, content
-from socialr1_lite.rewards.efficiency import length
-from socialr1_lite.rewards.format import format_gate
-from socialr1_lite.rewards.outcome import outcome
-from socialr1_lite.rewards.structure import structure
-from socialr1_lite.runlog import total_reward
+from socialr1_lite.rewards.table import CONTENT, REWARDS, rule_version
+from socialr1_lite.rollouts.completion import Completion
+from socialr1_lite.rollouts.reward import COMPONENTS, Score, ScoredCompletion
 from socialr1_lite.scenario import Scenario
-from socialr1_lite.sip import Reply
+from socialr1_lite.sip import Reply, parse
 
 if TYPE_CHECKING:
     from socialr1_lite.recipe import Rewards
 
-COMPONENTS = ("format", "outcome", "structure", "content", "length")
-WATCHED_CALLS = 200  # REWARDS.md: a judge may fail for `max_judge_failures` of its last so many calls
-
-
-@dataclass(frozen=True, slots=True)
-class Score:
-    """What each component said of one reply; None where there was nothing to score it by.
-
-    components: the five of COMPONENTS, each in [0, 1] or None. parts: what they were made of, by "component.part".
-    weights, mode, tau: what the total needs besides. notes: why, in words. outcome: right | wrong | unreadable.
-    """
-
-    components: Mapping[str, float | None]
-    parts: Mapping[str, float | None]
-    weights: Mapping[str, float]
-    mode: str
-    tau: float
-    notes: tuple[str, ...]
-    outcome: str
-
-    @property
-    def total(self) -> float:
-        """The reward, recomputed from the parts by the run log's one formula."""
-        return total_reward(self.components, self.weights, self.mode, self.tau)
+WATCHED_CALLS = 200  # a judge may fail for `max_judge_failures` of its last so many calls (docs/rewards.md)
 
 
 class RewardStack:
@@ -59,17 +35,58 @@ class RewardStack:
         self._rewards = rewards
         self._weights = {name: float(getattr(rewards.weights, name)) for name in COMPONENTS}
         if judge is not None:
-            told = [(judge, 1.0)]
+            entries = [(judge, 1.0)]
         else:
-            told = [(build_judge(e.name, e.settings), float(e.weight)) for e in rewards.content.judges]
-        self._judges = dict(zip(_told_apart([judge.name for judge, _ in told]), told, strict=True))
+            entries = [(build_judge(e.name, e.settings), float(e.weight)) for e in rewards.content.judges]
+        self._judges = dict(zip(_distinct([judge.name for judge, _ in entries]), entries, strict=True))
+        self._rules = {name: partial(reward, **self._settings(name)) for name, reward in REWARDS.items()}
+        self._by_tokens = {name for name, reward in REWARDS.items() if "tokens" in inspect.signature(reward).parameters}
+        self._versions = {name: rule_version(name) for name in COMPONENTS} | {
+            f"judge.{name}": getattr(judge, "version", 1) for name, (judge, _) in self._judges.items()
+        }
         self._failures = {name: deque[bool](maxlen=WATCHED_CALLS) for name in self._judges}
 
+    @overload
     def score(
-        self, reply: Reply, scenario: Scenario, *, tokens: int, tau: float = 1.0, truncated: bool = False
-    ) -> Score:
-        """The score of one reply on its own: a group of one."""
-        return self.score_group([reply], scenario, tokens=[tokens], tau=tau, truncated=[truncated])[0]
+        self, completions: Reply, scenario: Scenario, *, tokens: int, tau: float = 1.0, truncated: bool = False
+    ) -> Score: ...
+
+    @overload
+    def score(
+        self, completions: Sequence[Completion], scenario: Scenario, *, tau: float = 1.0
+    ) -> list[ScoredCompletion]: ...
+
+    def score(
+        self,
+        completions: Reply | Sequence[Completion],
+        scenario: Scenario,
+        *,
+        tokens: int = 0,
+        tau: float = 1.0,
+        truncated: bool = False,
+    ) -> Score | list[ScoredCompletion]:
+        """Parse and score completions of one scenario, judged together; or score one parsed reply on its own.
+
+        A failed completion has no components and the outcome "failed", and takes no part in the judging. A reply is
+        a group of one: tokens is its length in completion tokens, truncated whether the token limit cut it off.
+        Raises JudgeError as `score_group` does.
+        """
+        if isinstance(completions, Reply):
+            return self.score_group([completions], scenario, tokens=[tokens], tau=tau, truncated=[truncated])[0]
+        replies = [parse(one.text, scenario.options, prefilled=one.prefilled) for one in completions]
+        read = [place for place, one in enumerate(completions) if not one.failed]
+        scores = self.score_group(
+            [replies[place] for place in read],
+            scenario,
+            tokens=[completions[place].tokens for place in read],
+            tau=tau,
+            truncated=[completions[place].truncated for place in read],
+        )
+        found = dict(zip(read, scores, strict=True))
+        return [
+            ScoredCompletion(one, reply, found.get(place) or Score.unscored("failed", [f"failed: {one.error}"]))
+            for place, (one, reply) in enumerate(zip(completions, replies, strict=True))
+        ]
 
     def score_group(
         self,
@@ -98,33 +115,26 @@ class RewardStack:
         self, reply: Reply, scenario: Scenario, judged: Component, tokens: int, tau: float, truncated: bool
     ) -> Score:
         """Weigh one reply, its content already judged."""
-        chosen, window = self._rewards.structure, self._rewards.length
-        told = {
-            "format": format_gate(reply, scenario, mode=self._rewards.format.mode),
-            "outcome": outcome(reply, scenario),
-            "structure": structure(reply, scenario, min_words=chosen.min_words, option_penalty=chosen.option_penalty),
-            "content": judged,
-            "length": length(
-                reply,
-                scenario,
-                tokens=tokens,
-                min_tokens=window.min_tokens,
-                max_tokens=window.max_tokens,
-                k=window.k,
-                ngram=window.ngram,
-                tolerance=window.tolerance,
-            ),
-        }
+        found = {
+            name: reward(reply, scenario, tokens=tokens) if name in self._by_tokens else reward(reply, scenario)
+            for name, reward in self._rules.items()
+        } | {CONTENT: judged}
         cut = (f"truncated: cut off at the token limit after {tokens} tokens",) if truncated else ()
         return Score(
-            components={name: told[name].value for name in COMPONENTS},
-            parts={part: value for name in COMPONENTS for part, value in told[name].parts.items()},
+            components={name: found[name].value for name in COMPONENTS},
+            parts={part: value for name in COMPONENTS for part, value in found[name].parts.items()},
             weights=self._weights,
             mode=self._rewards.mode,
             tau=tau,
-            notes=(*cut, *(note for name in COMPONENTS for note in told[name].notes)),
+            notes=(*cut, *(note for name in COMPONENTS for note in found[name].notes)),
             outcome=reply.outcome(scenario),
+            versions=self._versions,
         )
+
+    def _settings(self, name: str) -> dict[str, float | str | bool]:
+        """Return what the recipe sets of a component: exactly what its function takes by keyword."""
+        section = getattr(self._rewards, name, None)
+        return dict(section) if section is not None else {}
 
     def _ask(self, name: str, judge: Judge, weight: float, replies: Sequence[Reply], scenario: Scenario) -> Opinion:
         """The judge's verdicts on a group; a break-down is counted, and ends the run when there are too many."""
@@ -151,6 +161,6 @@ class RewardStack:
             )
 
 
-def _told_apart(names: Sequence[str]) -> list[str]:
-    """The names, with a number where two judges are of one kind."""
+def _distinct(names: Sequence[str]) -> list[str]:
+    """Return the names, with a number where two judges are of one kind."""
     return [f"{name}_{names[: i + 1].count(name)}" if names.count(name) > 1 else name for i, name in enumerate(names)]

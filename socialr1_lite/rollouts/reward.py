@@ -1,36 +1,156 @@
-"""The one formula that turns components into a reward; stored rows keep the components, never the total."""
+"""What a completion earned: the table of components, and the one formula that makes a reward of them.
+
+Trainer, run folder, `score` and viewer all weigh by this module; stored rows keep the components, never the total.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Literal
 
-GATES = ("format", "length")  # gated mode: factors without a weight; additive mode: weighted terms
+from socialr1_lite.rollouts.completion import Completion
+from socialr1_lite.sip import Reply
+
+Role = Literal["gate", "term", "process"]
+Outcome = Literal["right", "wrong", "unreadable", "failed", "unknown"]  # unknown: a foreign file does not say
 MODES = ("gated", "additive")
+RULES_OF_2026_11_22 = 1  # the version of every component and judge in rows that were written before versions were kept
+
+
+@dataclass(frozen=True, slots=True)
+class ComponentInfo:
+    """What the formula and a reader have to know of one component.
+
+    role: "gate" multiplies the rest in gated mode and is a weighted term in additive mode; "term" is weighted;
+    "process" is weighted and grows in with tau. title: its name on a page.
+    """
+
+    role: Role
+    title: str
+
+
+# Every component of the reward. A new one is a line here, its file in rewards/, its settings and its weight in
+# recipe/schema.py, and its test.
+COMPONENTS: Mapping[str, ComponentInfo] = MappingProxyType(
+    {
+        "format": ComponentInfo("gate", "Format"),
+        "outcome": ComponentInfo("term", "Outcome"),
+        "structure": ComponentInfo("process", "Structure"),
+        "content": ComponentInfo("process", "Content"),
+        "length": ComponentInfo("gate", "Length"),
+    }
+)
+
+
+def with_role(role: Role) -> tuple[str, ...]:
+    """Return the names of the components of that role, in the table's order."""
+    return tuple(name for name, info in COMPONENTS.items() if info.role == role)
+
+
+GATES, TERMS, PROCESS = with_role("gate"), with_role("term"), with_role("process")
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """What each component said of one completion; None where there was nothing to score it by.
+
+    components: those of COMPONENTS, each in [0, 1] or None. parts: what they were made of, by "component.part".
+    weights, mode, tau: what the total needs besides. notes: why, in words. versions: of the rules that scored it,
+    by component, and by "judge.NAME" for each judge.
+    """
+
+    components: Mapping[str, float | None]
+    parts: Mapping[str, float | None]
+    weights: Mapping[str, float]
+    mode: str
+    tau: float
+    notes: tuple[str, ...]
+    outcome: Outcome
+    versions: Mapping[str, int] = field(default_factory=dict)
+
+    @classmethod
+    def unscored(cls, outcome: Outcome, notes: Sequence[str] = ()) -> Score:
+        """Return the score of a completion that no reward was computed for."""
+        return cls(dict.fromkeys(COMPONENTS), {}, {}, "gated", 1.0, tuple(notes), outcome)
+
+    @property
+    def is_scored(self) -> bool:
+        """Whether any component has a value."""
+        return any(value is not None for value in self.components.values())
+
+    @property
+    def total(self) -> float:
+        """The reward, from the components by the one formula."""
+        return total_reward(self.components, self.weights, self.mode, self.tau)
+
+    @property
+    def gate(self) -> float:
+        """The product of the gates, in [0, 1]; 1 in additive mode."""
+        return _gate_product(self.components) if self.mode == "gated" else 1.0
+
+    def contribution(self, name: str) -> float | None:
+        """Return what a component adds to the total; None for a gate and for what was not scored.
+
+        Over all components this sums to the total.
+        """
+        value = self.components.get(name)
+        if value is None or (self.mode == "gated" and name in GATES):
+            return None
+        factor = self.tau if name in PROCESS else 1.0
+        return self.weights.get(name, 0.0) * factor * value * self.gate
+
+    def version(self, name: str) -> int:
+        """Return the version of the rules behind a component or "judge.NAME"."""
+        return self.versions.get(name, RULES_OF_2026_11_22)
+
+
+@dataclass(frozen=True, slots=True)
+class ScoredCompletion:
+    """A completion, what was read in it, and what it earned."""
+
+    completion: Completion
+    reply: Reply
+    score: Score
 
 
 def total_reward(components: Mapping[str, float | None], weights: Mapping[str, float], mode: str, tau: float) -> float:
-    """The reward of one completion from its logged parts (REWARDS.md "Total").
+    """Return the reward of one completion (docs/rewards.md, "Total").
 
-    gated [2nd]:  R = R_fmt * (w_out*R_out + tau*(w_struct*R_struct + w_cont*R_cont)) * R_len
-    additive:     R = w_fmt*R_fmt + w_out*R_out + tau*(w_struct*R_struct + w_cont*R_cont) + w_len*R_len
+    gated [2nd]:  R = product of gates * (sum of w*term + tau * sum of w*process)
+    additive:     R = sum of w*term + tau * sum of w*process + sum of w*gate
 
     components: name -> value in [0, 1]; None (nobody could judge it) or absent is left out, as if its weight
     were not there: a term falls away, a gate stays open. weights: name -> weight; a missing weight is 0. tau
     in [0, 1]. Raises ValueError for another mode.
     """
-    earned = _term("outcome", components, weights)
-    earned += tau * (_term("structure", components, weights) + _term("content", components, weights))
-    if mode == "additive":
-        return earned + _term("format", components, weights) + _term("length", components, weights)
-    if mode != "gated":
+    if mode not in MODES:
         raise ValueError(f"reward mode {mode!r} is none of {', '.join(MODES)}")
-    for name in GATES:
-        gate = components.get(name)
-        if gate is not None:
+    earned = _weighted(TERMS, components, weights) + tau * _weighted(PROCESS, components, weights)
+    if mode == "gated":
+        for gate in _gates(components):
             earned *= gate
+        return earned
+    for name in GATES:
+        earned += _weighted((name,), components, weights)
     return earned
 
 
-def _term(name: str, components: Mapping[str, float | None], weights: Mapping[str, float]) -> float:
-    value = components.get(name)
-    return 0.0 if value is None else weights.get(name, 0.0) * value
+def _weighted(names: Sequence[str], components: Mapping[str, float | None], weights: Mapping[str, float]) -> float:
+    total = 0.0
+    for name in names:
+        value = components.get(name)
+        total += 0.0 if value is None else weights.get(name, 0.0) * value
+    return total
+
+
+def _gates(components: Mapping[str, float | None]) -> list[float]:
+    return [value for name in GATES if (value := components.get(name)) is not None]
+
+
+def _gate_product(components: Mapping[str, float | None]) -> float:
+    product = 1.0
+    for gate in _gates(components):
+        product *= gate
+    return product

@@ -6,21 +6,19 @@
         segment = run.begin_segment(newest.step, sys.argv)
         run.add_scenarios(scenarios)               each stored once, in scenarios.jsonl
         with TraceWriter(run, rank, segment=segment) as traces:
-            traces.write(rows)                     one write, one flush a batch; .notices: what was torn
+            traces.write(traces)                   one write, one flush a batch; .notices: what was torn
         MetricsWriter(run, segment=segment).write(step, {"loss": 0.1})
         mark_complete(run, run.checkpoints / "checkpoint-10")
         run.set_state("completed", step=20)
 
-    read_traces(run), read_metrics(run)            rows that count; superseded=True for all of them
+    read_traces(run), read_metrics(run)            traces and rows that count; superseded=True for all of them
     TraceIndex(run)                                pages, neighbours, curves, search: index.py, query.py
-    total_reward(components, weights, mode, tau)   the one formula; row_total(row) for a stored row
     BestAdapter(run)                               best/: the adapter of the best held-out check
 
 A second process (an evaluation) writes its own shards: `TraceWriter(run, writer="evaluate", segment=...)`
 with `run.begin_segment(step, sys.argv, kind="evaluate")`, under `run.lock("evaluate")`.
 """
 
-from socialr1_lite.rollouts.reward import total_reward
 from socialr1_lite.runlog.best import BestAdapter, Scored
 from socialr1_lite.runlog.checkpoints import Newest, check, mark_complete, newest_complete
 from socialr1_lite.runlog.folder import RUN_VERSION, RunFolder, Segment, find_runs
@@ -28,18 +26,15 @@ from socialr1_lite.runlog.index import TraceIndex, cache_folder
 from socialr1_lite.runlog.lines import replace_atomic, write_atomic, write_json
 from socialr1_lite.runlog.lock import FolderLock
 from socialr1_lite.runlog.traces import (
-    TRACE_VERSION,
     MetricsWriter,
     TraceWriter,
     read_metrics,
     read_traces,
-    row_total,
     shard_paths,
 )
 
 __all__ = [
     "RUN_VERSION",
-    "TRACE_VERSION",
     "BestAdapter",
     "FolderLock",
     "MetricsWriter",
@@ -57,9 +52,7 @@ __all__ = [
     "read_metrics",
     "read_traces",
     "replace_atomic",
-    "row_total",
     "shard_paths",
-    "total_reward",
     "write_atomic",
     "write_json",
 ]

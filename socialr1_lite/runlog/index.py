@@ -6,7 +6,8 @@
     index.ids(where, sort)                        the ids of the whole filtered and sorted table, compactly
     index.neighbour(id, where, sort, +1 or -1)    the next or previous row within filter and sorting, or None
     index.position(id, where, sort)               how many rows come before it; None if filtered out
-    index.get(id)                                 the full stored row, plus the scalars, plus "total"
+    index.get(id)                                 the whole stored Trace
+    index.scalars(id)                             the scalar row of that id
     index.find(step=, group=, index=, phase=)     the id behind a URL, or None
     index.group(gid)                              the completions of one prompt, by index
     index.group_facts(gid)                        n, worst, best, mean, sd, flat, cause (why flat, in words)
@@ -43,16 +44,18 @@ from array import array
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from socialr1_lite.errors import RunLogError
+from socialr1_lite.rollouts.trace import Trace
 from socialr1_lite.runlog import lines, search
 from socialr1_lite.runlog.folder import RunFolder
 from socialr1_lite.runlog.query import FACET_COLUMNS, FACETS, FIELDS, TEXT, TIE, Bound, Filter, Order, field, where
 from socialr1_lite.runlog.tailing import PAGE_BYTES, Progress, Tail
-from socialr1_lite.runlog.traces import read_row
+from socialr1_lite.runlog.traces import read_trace
 from socialr1_lite.scenario import Scenario
 
 PAGE_ROWS = 50
@@ -142,20 +145,22 @@ class TraceIndex:
             return None
         return int(self._all(f"SELECT count(*) FROM traces WHERE {text} AND {before}", [*values, *place])[0][0])
 
-    def get(self, id: int) -> Row:
-        """The whole stored row (prompt, completion, notes, ...) and the scalars. Raises RunLogError."""
-        scalars = self.scalars(id)
-        name, offset, length = self._all(
-            "SELECT name, offset, length FROM traces JOIN shards ON shards.id = shard WHERE traces.id = ?",
+    def get(self, id: int) -> Trace:
+        """Return the whole stored trace (prompt, completion, notes, ...). Raises RunLogError."""
+        found = self._all(
+            "SELECT name, offset, length, superseded FROM traces JOIN shards ON shards.id = shard WHERE traces.id = ?",
             [id],
-        )[0]
+        )
+        if not found:
+            raise RunLogError(f"{self.run.path}: there is no trace number {id}")
+        name, offset, length, superseded = found[0]
         try:
             with (self.run.traces / name).open("rb") as file:
                 file.seek(offset)
-                row = read_row(file.read(length), Path(name), offset)
+                trace = read_trace(file.read(length), Path(name), offset)
         except FileNotFoundError:
             raise RunLogError(f"{self.run.path}: {name} is gone; was the run deleted?") from None
-        return scalars | row
+        return replace(trace, superseded=bool(superseded))
 
     def scalars(self, id: int) -> Row:
         """The scalar row of that id. Raises RunLogError for no such row."""

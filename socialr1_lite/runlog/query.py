@@ -19,24 +19,20 @@ from collections.abc import Collection, Mapping
 from typing import Any, NamedTuple
 
 from socialr1_lite.errors import RunLogError
+from socialr1_lite.rollouts.reward import COMPONENTS
+from socialr1_lite.sip import STAGES
 
 Filter = Mapping[str, Any]
 Bound = tuple[str, list[Any]]  # SQL text and the values for its question marks
 
-COMPONENTS = ("format", "outcome", "structure", "content", "length")
 PARTS = (
     "structure.coverage",
     "structure.order",
     "structure.independence",
-    "content.cue_encoding",
-    "content.cue_interpretation",
-    "content.goal_clarification",
-    "content.response_generation",
+    *(f"content.{stage}" for stage in STAGES),
     "length.window",
     "length.repetition",
 )
-
-STAGES = tuple(part.removeprefix("content.") for part in PARTS if part.startswith("content."))
 
 
 class Field(NamedTuple):

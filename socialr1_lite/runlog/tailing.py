@@ -11,17 +11,19 @@ from typing import Any, NamedTuple
 import orjson
 
 from socialr1_lite.errors import RunLogError
-from socialr1_lite.rollouts.reward import total_reward
+from socialr1_lite.rollouts.groups import ZeroVarianceReason
+from socialr1_lite.rollouts.reward import COMPONENTS
+from socialr1_lite.rollouts.trace import Trace
 from socialr1_lite.runlog import lines
 from socialr1_lite.runlog.folder import RunFolder
-from socialr1_lite.runlog.query import COMPONENTS, FACET_COLUMNS, PARTS, STAGES
-from socialr1_lite.runlog.traces import History, checked_row, complete_lines_of, shard_paths
+from socialr1_lite.runlog.query import FACET_COLUMNS, PARTS
+from socialr1_lite.runlog.traces import History, complete_lines_of, read_trace, shard_paths
+from socialr1_lite.sip import STAGES
 
-SCHEMA_VERSION = "3"
+SCHEMA_VERSION = f"4 {' '.join(COMPONENTS)}"  # another table of components makes other columns
 PAGE_BYTES = 16384  # measured: at a million rows a third of the writing time of 4096
 FINGERPRINT_BYTES = 4096
 BATCH_ROWS = 2000
-FLAT = 1e-6  # rewards of a group that lie no further apart teach nothing
 
 Progress = Callable[[int, int], object]  # (bytes done, bytes in all)
 
@@ -52,21 +54,16 @@ CREATE INDEX IF NOT EXISTS traces_gid ON traces (gid);
 CREATE INDEX IF NOT EXISTS traces_scenario ON traces (scenario, step);
 CREATE INDEX IF NOT EXISTS traces_facets ON traces ({FACET_COLUMNS});
 """
-# Why a group of at least two has no variance, most telling cause first. Outcomes compare as texts:
-# right < unreadable < wrong, so a greatest "right" means that all are.
-GROUPS = f"""
+GROUPS = """
 INSERT OR REPLACE INTO groups
-SELECT gid, phase, benchmark, segment, step, grp, scenario, count(*), min(total), max(total), avg(total),
-    CASE WHEN count(*) > 1
-        THEN sqrt(max(0, sum(total * total) - count(*) * avg(total) * avg(total)) / (count(*) - 1)) END,
-    count(*) > 1 AND max(total) - min(total) <= {FLAT},
-    CASE WHEN count(*) < 2 OR max(total) - min(total) > {FLAT} THEN ''
-        WHEN min(truncated) THEN 'all cut off'
-        WHEN max(r_format) = 0 THEN 'all badly formed'
-        WHEN max(outcome) = 'right' THEN 'all right'
-        WHEN min(outcome) = 'wrong' THEN 'all wrong'
-        ELSE 'terms cancel' END
-FROM traces WHERE gid >= ? GROUP BY gid
+SELECT gid, phase, benchmark, segment, step, grp, scenario, n, worst, best, mean, sd, cause != '', cause FROM (
+    SELECT gid, phase, benchmark, segment, step, grp, scenario, count(*) AS n, min(total) AS worst,
+        max(total) AS best, avg(total) AS mean,
+        CASE WHEN count(*) > 1
+            THEN sqrt(max(0, sum(total * total) - count(*) * avg(total) * avg(total)) / (count(*) - 1)) END AS sd,
+        zero_variance_reason(total, truncated, r_format, outcome) AS cause
+    FROM traces WHERE gid >= ? GROUP BY gid
+)
 """
 
 
@@ -88,6 +85,7 @@ class Tail:
         self._database = database
         self._run = run
         database.create_function("sqrt", 1, lambda x: x**0.5, deterministic=True)  # not every SQLite has its own
+        database.create_aggregate("zero_variance_reason", 4, ZeroVarianceReason)
         self._gids: dict[GroupKey, int] = {}
         self._dimensions: dict[str, str] = {}
         self._seen = -1
@@ -182,8 +180,8 @@ class Tail:
         batch = []
         for offset, line in complete_lines_of(path, done):
             done = offset + len(line)
-            if (row := self._read(line, path, offset)) is not None:
-                batch.append(self._values(row, history, shard, offset, len(line)))
+            if (trace := self._read(line, path, offset)) is not None:
+                batch.append(self._values(trace, history, shard, offset, len(line)))
             if len(batch) == BATCH_ROWS:
                 self._insert(batch)
                 batch = []
@@ -195,53 +193,31 @@ class Tail:
         )
         yield done
 
-    def _read(self, line: bytes, path: Path, offset: int) -> dict[str, Any] | None:
-        """The row, or None and a notice for a damaged line inside a shard. A newer version is refused."""
-        if (row := lines.parse(line)) is None:
+    def _read(self, line: bytes, path: Path, offset: int) -> Trace | None:
+        """Return the trace, or None and a notice for a damaged line inside a shard. A newer version is refused."""
+        if lines.parse(line) is None:
             self._database.execute(
                 "INSERT INTO notices VALUES (?)", [f"{path.name}: the line at byte {offset} is damaged"]
             )
             return None
-        return checked_row(row, path, offset)
+        return read_trace(line, path, offset)
 
-    def _values(self, row: dict[str, Any], history: History, shard: int, offset: int, length: int) -> tuple[Any, ...]:
-        """One row of the table, in the order of COLUMNS."""
-        components, parts = row["components"], row["parts"]
-        key = GroupKey(row["phase"], row["benchmark"], row["segment"], row["step"], row["group"])
+    def _values(self, trace: Trace, history: History, shard: int, offset: int, length: int) -> tuple[Any, ...]:
+        """Return one row of the table, in the order of COLUMNS."""
+        score, completion = trace.score, trace.completion
+        components, parts = score.components, score.parts
+        key = GroupKey(trace.phase, trace.benchmark, trace.launch, trace.step, trace.group)
         gid = self._gids.setdefault(key, len(self._gids) + 1)
         independence = parts.get("structure.independence")
-        outcome, truncated = row["outcome"], row["finish"] == "length"
         return (
-            *(
-                None,
-                row["step"],
-                gid,
-                row["index"],
-                row["group"],
-                row["phase"],
-                history.is_superseded(row),
-                outcome,
-            ),
-            *(
-                outcome == "right",
-                total_reward(components, row["weights"], row["mode"], row["tau"]),
-                row["advantage"],
-            ),
-            *(0, independence is not None and independence < 1, truncated, row["tokens"], row["tau"]),
-            *(self._dimensions.get(row["scenario"], ""), row["benchmark"]),
+            *(None, trace.step, gid, trace.index, trace.group, trace.phase, history.is_superseded(trace)),
+            *(score.outcome, score.outcome == "right", trace.total, trace.advantage),
+            *(0, independence is not None and independence < 1, completion.truncated, completion.tokens, score.tau),
+            *(self._dimensions.get(trace.scenario, ""), trace.benchmark),
             *map(components.get, COMPONENTS),
             *map(parts.get, PARTS),
-            *map(row["stages"].get, STAGES),
-            *(
-                row["scenario"],
-                row["segment"],
-                row["rank"],
-                row["answer"],
-                row["finish"],
-                shard,
-                offset,
-                length,
-            ),
+            *map(trace.stages.get, STAGES),
+            *(trace.scenario, trace.launch, trace.rank, trace.answer, completion.finish, shard, offset, length),
         )
 
     def _insert(self, batch: list[tuple[Any, ...]]) -> None:

@@ -13,36 +13,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from socialr1_lite.errors import RunLogError
-from socialr1_lite.rollouts.reward import total_reward
+from socialr1_lite.rollouts.trace import Trace
 from socialr1_lite.runlog import lines
-from socialr1_lite.runlog.folder import RunFolder, Segment, check_version
+from socialr1_lite.runlog.folder import RunFolder, Segment
 
-TRACE_VERSION = 1
 SHARD_BYTES = 64 << 20  # a shard of this size is closed: it never changes again and syncs to a drive once
-REQUIRED = frozenset(
-    [
-        *("phase", "step", "scenario", "group", "index", "prompt", "completion", "tokens", "finish"),
-        *("components", "parts", "weights", "mode", "tau", "outcome"),
-    ]
-)
-# What a row may leave out. stages: what became of each stage (sip.stage_states), where the writer told.
-DEFAULTS: dict[str, Any] = {
-    "segment": 0,
-    "rank": 0,
-    "benchmark": "",
-    "advantage": None,
-    "prefilled": False,
-    "answer": None,
-    "notes": list,
-    "stages": dict,
-}
 NEVER = 1 << 62  # a step that no run reaches
-
-Row = dict[str, Any]
 
 
 def shard_paths(run: RunFolder) -> list[Path]:
@@ -90,16 +71,13 @@ class TraceWriter:
         """The shard being written."""
         return self._folder / f"{self._stem}-{self._number:04d}.jsonl"
 
-    def write(self, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Append rows; version, rank and segment are added. Raises ValueError for a row that lacks fields."""
-        for row in rows:
-            if missing := REQUIRED - row.keys():
-                raise ValueError(f"trace row without {', '.join(sorted(missing))}")
-        if not rows:
+    def write(self, traces: Sequence[Trace]) -> None:
+        """Append traces; the writer's rank and launch are stamped on them."""
+        if not traces:
             return
         if self._file.tell() >= self._shard_bytes:
             self._rotate()
-        self._file.write(lines.encode({"version": TRACE_VERSION, **row, **self._stamp} for row in rows))
+        self._file.write(lines.encode(trace.to_row() | self._stamp for trace in traces))
         self._file.flush()
 
     def close(self) -> None:
@@ -121,8 +99,8 @@ class TraceWriter:
         self._file = self.path.open("ab")
 
 
-def read_traces(run: RunFolder, *, superseded: bool = False) -> Iterator[Row]:
-    """Every trace row, as stored, plus "superseded": bool; superseded rows only when asked for.
+def read_traces(run: RunFolder, *, superseded: bool = False) -> Iterator[Trace]:
+    """Yield every trace as stored, superseded ones only when asked for.
 
     A line still being written is left for the next reading. Raises RunLogError naming the file and byte for a
     row that is unreadable or newer than this code.
@@ -130,10 +108,11 @@ def read_traces(run: RunFolder, *, superseded: bool = False) -> Iterator[Row]:
     history = History.of(run)
     for path in shard_paths(run):
         for offset, line in complete_lines_of(path):
-            row = read_row(line, path, offset)
-            row["superseded"] = history.is_superseded(row)
-            if superseded or not row["superseded"]:
-                yield row
+            trace = read_trace(line, path, offset)
+            if not history.is_superseded(trace):
+                yield trace
+            elif superseded:
+                yield replace(trace, superseded=True)
 
 
 def complete_lines_of(path: Path, start: int = 0) -> Iterator[tuple[int, bytes]]:
@@ -147,32 +126,16 @@ def complete_lines_of(path: Path, start: int = 0) -> Iterator[tuple[int, bytes]]
         yield held
 
 
-def read_row(line: bytes, path: Path, offset: int) -> Row:
-    """One trace row with every field that later code relies on; offset: where the line starts. Raises RunLogError."""
+def read_trace(line: bytes, path: Path, offset: int) -> Trace:
+    """Read one line of a shard, which starts at that byte. Raises RunLogError naming the place."""
     row = lines.parse(line)
     if row is None:
         raise RunLogError(f"{path}, byte {offset}: this line is damaged; delete it to go on")
-    return checked_row(row, path, offset)
-
-
-def checked_row(row: Row, path: Path, offset: int) -> Row:
-    """The row, completed with defaults for what older writers left out. Raises RunLogError for a newer one."""
-    if row.get("version", TRACE_VERSION) != TRACE_VERSION:
-        check_version(row["version"], TRACE_VERSION, f"{path}, byte {offset}")
-    if not row.keys() >= REQUIRED:
-        missing = REQUIRED - row.keys()
-        raise RunLogError(
-            f"{path}, byte {offset}: no trace row, {', '.join(sorted(missing))} missing; delete that line to go on"
-        )
-    for name in DEFAULTS.keys() - row.keys():
-        value = DEFAULTS[name]
-        row[name] = value() if callable(value) else value
-    return row
-
-
-def row_total(row: Mapping[str, Any]) -> float:
-    """A row's total reward, worked out from its logged parts."""
-    return total_reward(row["components"], row["weights"], row["mode"], row["tau"])
+    try:
+        return Trace.from_row(row)
+    except ValueError as error:
+        remedy = "update socialr1_lite" if "newer than this code" in str(error) else "delete that line to go on"
+        raise RunLogError(f"{path}, byte {offset}: {error}; {remedy}") from None
 
 
 class History:
@@ -200,12 +163,12 @@ class History:
         """The first step at which a later launch went on from this one; NEVER when none did."""
         return self.cuts.get(segment, NEVER)
 
-    def is_superseded(self, row: Mapping[str, Any]) -> bool:
-        """Whether a trace row was made again by a later launch."""
-        step, segment = row["step"], row["segment"]
-        if row["phase"] == "train":
-            return bool(step >= self.cut(segment))
-        return bool(step > self.cut(segment) or segment < self.latest.get((row["benchmark"], step), segment))
+    def is_superseded(self, trace: Trace) -> bool:
+        """Whether a trace was made again by a later launch."""
+        step, launch = trace.step, trace.launch
+        if trace.phase == "train":
+            return step >= self.cut(launch)
+        return step > self.cut(launch) or launch < self.latest.get((trace.benchmark, step), launch)
 
 
 def evaluations_of(run: RunFolder) -> set[tuple[int, str, int]]:
@@ -232,7 +195,7 @@ class MetricsWriter:
         lines.append(self._path, [{"step": step, "segment": self._segment, **values}])
 
 
-def read_metrics(run: RunFolder, *, superseded: bool = False) -> list[Row]:
+def read_metrics(run: RunFolder, *, superseded: bool = False) -> list[dict[str, Any]]:
     """The lines of metrics.jsonl in order, plus "superseded"; superseded ones only when asked for."""
     history = History(run.segments())
     rows = []

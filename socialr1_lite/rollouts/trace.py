@@ -1,0 +1,267 @@
+"""The trace: the stored record of one completion. This module alone writes a row and reads one.
+
+Versions of a row, which an older run may mix:
+
+1: until 22 November 2026. Without versions of the rules (all of them 1); judges under "judge": {"names": [...]} or not
+   at all; a failed request as a text that tells its error.
+2: "versions", "judges", "error" and "reasoning"; finish and outcome "failed".
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, cast, get_args
+
+from socialr1_lite.rollouts.completion import FINISHES, Completion, Finish
+from socialr1_lite.rollouts.reward import MODES, Outcome, Score, ScoredCompletion
+from socialr1_lite.sip import Message, stage_states
+
+TRACE_VERSION = 2
+PHASES = ("train", "eval")
+OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
+REQUIRED = (
+    *("phase", "step", "scenario", "group", "index", "prompt", "completion", "tokens", "finish"),
+    *("components", "parts", "weights", "mode", "tau", "outcome"),
+)
+_FAILED_V1 = "the endpoint gave no reply: "
+
+Row = dict[str, Any]  # a row as JSON holds it; `Trace.from_row` checks every type in it
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """One completion of one prompt, where it belongs, and what it earned.
+
+    phase: "train" or "eval". step: finished optimizer steps when it was generated. scenario: the scenario's id. group:
+    the prompt's number, the same for all siblings. index: its place among the siblings. answer: the displayed option
+    that it chose, from 0. stages: what became of each stage (`sip.stage_states`). judges: who scored its content.
+    advantage: what GRPO made of its reward; None where nothing was learned from it. benchmark: what was evaluated, in
+    phase eval. launch, rank: the process that wrote it ("segment" and "rank" on disk; the writer stamps both).
+    superseded: made again by a later launch; found out on reading, never stored.
+    """
+
+    phase: str
+    step: int
+    scenario: str
+    group: int
+    index: int
+    prompt: Sequence[Message]
+    completion: Completion
+    score: Score
+    answer: int | None = None
+    stages: Mapping[str, str] = field(default_factory=dict)
+    judges: tuple[str, ...] = ()
+    advantage: float | None = None
+    benchmark: str = ""
+    sampling: Mapping[str, float | None] = field(default_factory=dict)
+    launch: int = 0
+    rank: int = 0
+    superseded: bool = False
+
+    @classmethod
+    def of(
+        cls,
+        scored: ScoredCompletion,
+        *,
+        phase: str,
+        step: int,
+        scenario: str,
+        group: int,
+        index: int,
+        prompt: Sequence[Message],
+        advantage: float | None = None,
+        benchmark: str = "",
+        sampling: Mapping[str, float | None] | None = None,
+    ) -> Trace:
+        """Return the record of a scored completion; an advantage that is not finite is kept as None."""
+        completion, reply = scored.completion, scored.reply
+        return cls(
+            phase=phase,
+            step=step,
+            scenario=scenario,
+            group=group,
+            index=index,
+            prompt=prompt,
+            completion=completion,
+            score=scored.score,
+            answer=reply.answer,
+            stages={} if completion.failed else stage_states(reply, truncated=completion.truncated),
+            judges=tuple(name.removeprefix("judge.") for name in scored.score.versions if name.startswith("judge.")),
+            advantage=advantage if advantage is not None and math.isfinite(advantage) else None,
+            benchmark=benchmark,
+            sampling=sampling or {},
+        )
+
+    @property
+    def total(self) -> float:
+        """The reward."""
+        return self.score.total
+
+    def to_row(self) -> Row:
+        """Return the row as it is stored."""
+        completion, score = self.completion, self.score
+        row: Row = {
+            "version": TRACE_VERSION,
+            "phase": self.phase,
+            "benchmark": self.benchmark,
+            "step": self.step,
+            "scenario": self.scenario,
+            "group": self.group,
+            "index": self.index,
+            "prompt": list(self.prompt),
+            "prefilled": completion.prefilled,
+            "completion": completion.text,
+            "tokens": completion.tokens,
+            "finish": completion.finish,
+            "components": dict(score.components),
+            "parts": dict(score.parts),
+            "weights": dict(score.weights),
+            "mode": score.mode,
+            "tau": score.tau,
+            "versions": dict(score.versions),
+            "judges": list(self.judges),
+            "advantage": self.advantage,
+            "outcome": score.outcome,
+            "answer": self.answer,
+            "stages": dict(self.stages),
+            "notes": list(score.notes),
+            "sampling": dict(self.sampling),
+            "rank": self.rank,
+            "segment": self.launch,
+        }
+        if completion.error:
+            row["error"] = completion.error
+        if completion.reasoning:
+            row["reasoning"] = completion.reasoning
+        return row
+
+    @classmethod
+    def from_row(cls, row: Row) -> Trace:
+        """Read a row of any version up to this one. Raises ValueError saying what is missing, newer or mistyped."""
+        read = _Reader(row)
+        version = read.whole("version", 1)
+        if version > TRACE_VERSION:
+            raise ValueError(f"version {version} is newer than this code, which knows {TRACE_VERSION}")
+        if missing := [name for name in REQUIRED if name not in row]:
+            raise ValueError(f"no trace row, {', '.join(missing)} missing")
+        completion = Completion(
+            text=read.text("completion"),
+            tokens=read.whole("tokens"),
+            finish=cast(Finish, read.one_of("finish", FINISHES)),
+            prefilled=read.flag("prefilled"),
+            error=read.text("error", ""),
+            reasoning=read.text("reasoning", ""),
+        )
+        notes = read.texts("notes")
+        outcome = cast(Outcome, read.one_of("outcome", OUTCOMES))
+        if version == 1 and notes and notes[0].startswith(_FAILED_V1):
+            completion, outcome = Completion.failure(notes[0].removeprefix(_FAILED_V1)), "failed"
+        return cls(
+            phase=read.one_of("phase", PHASES),
+            step=read.whole("step"),
+            scenario=read.text("scenario"),
+            group=read.whole("group"),
+            index=read.whole("index"),
+            prompt=read.messages("prompt"),
+            completion=completion,
+            score=Score(
+                components=read.numbers("components"),
+                parts=read.numbers("parts"),
+                weights={name: weight or 0.0 for name, weight in read.numbers("weights").items()},
+                mode=read.one_of("mode", MODES),
+                tau=read.number("tau") or 0.0,
+                notes=notes,
+                outcome=outcome,
+                versions={name: int(one or 0) for name, one in read.numbers("versions").items()},
+            ),
+            answer=read.whole("answer") if row.get("answer") is not None else None,
+            stages={name: str(state) for name, state in read.mapping("stages").items()},
+            judges=read.judges(),
+            advantage=read.number("advantage"),
+            benchmark=read.text("benchmark", ""),
+            sampling={n: v for n, v in read.mapping("sampling").items() if v is None or isinstance(v, (int, float))},
+            launch=read.whole("segment", 0),
+            rank=read.whole("rank", 0),
+        )
+
+
+class _Reader:
+    """Reads the fields of a row by their types. Every method raises ValueError naming the field."""
+
+    def __init__(self, row: Row) -> None:
+        self._row = row
+
+    def _refuse(self, name: str, wanted: str) -> ValueError:
+        return ValueError(f"{name} must be {wanted}, not {str(self._row.get(name))[:60]!r}")
+
+    def text(self, name: str, default: str | None = None) -> str:
+        value = self._row.get(name, default)
+        if not isinstance(value, str):
+            raise self._refuse(name, "a text")
+        return value
+
+    def one_of(self, name: str, allowed: Sequence[str]) -> str:
+        value = self._row.get(name)
+        if value not in allowed:
+            raise self._refuse(name, "one of " + ", ".join(allowed))
+        return cast(str, value)
+
+    def whole(self, name: str, default: int | None = None) -> int:
+        value = self._row.get(name, default)
+        if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < 1 << 62:
+            raise self._refuse(name, "a whole number of at least 0")
+        return value
+
+    def flag(self, name: str) -> bool:
+        value = self._row.get(name, False)
+        if not isinstance(value, bool):
+            raise self._refuse(name, "true or false")
+        return value
+
+    def number(self, name: str) -> float | None:
+        value = self._row.get(name)
+        if value is None:
+            return None
+        if not isinstance(value, (int, float)) or isinstance(value, bool):
+            raise self._refuse(name, "a number")
+        return float(value)
+
+    def mapping(self, name: str) -> Mapping[str, Any]:
+        value = self._row.get(name)
+        if value is None:
+            return {}
+        if not isinstance(value, dict):
+            raise self._refuse(name, "a mapping")
+        return value
+
+    def numbers(self, name: str) -> Mapping[str, float | None]:
+        values = self.mapping(name)
+        for value in values.values():
+            if value is not None and (not isinstance(value, (int, float)) or isinstance(value, bool)):
+                raise self._refuse(name, "a mapping to numbers")
+        return values
+
+    def texts(self, name: str) -> tuple[str, ...]:
+        values = self._row.get(name, ())
+        if not isinstance(values, (list, tuple)) or not all(isinstance(value, str) for value in values):
+            raise self._refuse(name, "a list of texts")
+        return tuple(values)
+
+    def messages(self, name: str) -> Sequence[Message]:
+        value = self._row[name]
+        if isinstance(value, str):
+            return [{"role": "prompt", "content": value}]
+        if not isinstance(value, list) or not all(isinstance(one, dict) for one in value):
+            raise self._refuse(name, "a list of messages")
+        return [{str(key): str(content) for key, content in one.items()} for one in value]
+
+    def judges(self) -> tuple[str, ...]:
+        if "judges" in self._row:
+            return self.texts("judges")
+        judge = self.mapping("judge")  # version 1
+        names = judge.get("names", [judge["name"]] if "name" in judge else [])
+        if not isinstance(names, list):
+            raise self._refuse("judge", "a mapping with names")
+        return tuple(map(str, names))
