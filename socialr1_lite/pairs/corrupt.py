@@ -12,7 +12,7 @@ from socialr1_lite.judges.audit.hacks import exchange
 from socialr1_lite.judges.audit.references import denied
 from socialr1_lite.scenario import Claim, Facts, Scenario
 from socialr1_lite.sip import STAGES, TITLES, sentences
-from socialr1_lite.stories.base import Dice
+from socialr1_lite.stories.base import Rng
 from socialr1_lite.stories.gold import capital, claim_clause, goal, interpretation, response
 
 FILLER = (  # none of it is among the filler that judges are audited with (judges/hacks.py)
@@ -89,7 +89,7 @@ WORDINGS = 8  # drawn for each side, to find two of like length
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A scenario and its twin with their facts, the facts of a story that has nothing to do with it, and the dice.
+    """A scenario and its twin with their facts, the facts of a story that has nothing to do with it, and the choices.
 
     gold: the gold reply's stages, the same for every pair of the scenario. stage: the one to spoil.
     """
@@ -101,7 +101,7 @@ class Case:
     foreign: Facts
     gold: Mapping[str, str]
     stage: str
-    dice: Dice
+    rng: Rng
 
 
 Corruption = Callable[[Case], tuple[str, str] | None]  # chosen and rejected; None where it does not apply
@@ -118,7 +118,7 @@ def wrong_person_cue(case: Case) -> tuple[str, str] | None:
     if not others:
         return None
     wrong = list(told)
-    wrong[place] = wrong[place].replace(person, case.dice.pick(others))
+    wrong[place] = wrong[place].replace(person, case.rng.pick(others))
     return " ".join(told), " ".join(wrong)
 
 
@@ -139,7 +139,7 @@ def missed_cue(case: Case) -> tuple[str, str] | None:
     told = _sentences(case.facts)
     if len(told) < 2:
         return None
-    left_out = case.dice.below(len(told))
+    left_out = case.rng.below(len(told))
     return " ".join(told), " ".join(one for i, one in enumerate(told) if i != left_out)
 
 
@@ -154,7 +154,7 @@ def filler_cue(case: Case) -> tuple[str, str] | None:
     told = _sentences(case.facts)
     if len(told) < 2:
         return None
-    place, filler = case.dice.below(len(told)), case.dice.pick(FILLER)
+    place, filler = case.rng.below(len(told)), case.rng.pick(FILLER)
     return " ".join(told), " ".join(filler if i == place else one for i, one in enumerate(told))
 
 
@@ -165,7 +165,7 @@ def honest_filler_cue(case: Case) -> tuple[str, str] | None:
     idle = [one for i, one in enumerate(case.facts.sentences) if i not in case.facts.cues and one not in told]
     if not foreign or len(idle) < len(told):
         return None
-    rest = case.dice.sample(idle, len(told))
+    rest = case.rng.sample(idle, len(told))
     return f"{' '.join(told)} {_filler(case)}", " ".join((foreign[0], *rest))
 
 
@@ -174,7 +174,7 @@ def wrong_person(case: Case) -> tuple[str, str] | None:
     claim, options = case.facts.claims[0], [one for one in case.scenario.options if one in case.facts.people]
     if not claim.holders and claim.subject in options:  # who knows? none of the other people to choose from
         others = [name for name in options if name != claim.subject]
-        return _worded(case, claim, replace(claim, subject=case.dice.pick(others)))
+        return _worded(case, claim, replace(claim, subject=case.rng.pick(others)))
     held = {(one.holders, one.value) for one in case.facts.claims}
     asked = bool(claim.holders) and claim.holders[-1] in case.scenario.question  # then nobody else's will do
     others = [
@@ -184,7 +184,7 @@ def wrong_person(case: Case) -> tuple[str, str] | None:
     ]
     if not claim.holders or not others:
         return None
-    return _worded(case, claim, replace(claim, holders=(*claim.holders[:-1], case.dice.pick(others))))
+    return _worded(case, claim, replace(claim, holders=(*claim.holders[:-1], case.rng.pick(others))))
 
 
 def persons_exchanged(case: Case) -> tuple[str, str] | None:
@@ -197,8 +197,8 @@ def persons_exchanged(case: Case) -> tuple[str, str] | None:
         others = list(case.facts.people)
     if not asked:
         return None
-    person = case.dice.pick(asked)
-    return told, exchange(told, person, case.dice.pick([name for name in others if name != person]))
+    person = case.rng.pick(asked)
+    return told, exchange(told, person, case.rng.pick([name for name in others if name != person]))
 
 
 def opposite_belief(case: Case) -> tuple[str, str] | None:
@@ -209,14 +209,14 @@ def opposite_belief(case: Case) -> tuple[str, str] | None:
         return _worded(case, mine, other)
     if not mine.rivals and other not in case.facts.claims:  # who knows: it is the relation or the person that differs
         return _worded(case, mine, other)
-    return _worded(case, mine, replace(mine, value=case.dice.pick(mine.rivals))) if mine.rivals else None
+    return _worded(case, mine, replace(mine, value=case.rng.pick(mine.rivals))) if mine.rivals else None
 
 
 def too_low(case: Case) -> tuple[str, str] | None:
     """A true belief of one depth less than the question asks for, which decides nothing."""
     claim = case.facts.claims[0]
     lower = [one for one in case.facts.claims[1:] if one.holders and len(one.holders) == len(claim.holders) - 1]
-    return _worded(case, claim, case.dice.pick(lower)) if lower else None
+    return _worded(case, claim, case.rng.pick(lower)) if lower else None
 
 
 def too_high(case: Case) -> tuple[str, str] | None:
@@ -225,12 +225,12 @@ def too_high(case: Case) -> tuple[str, str] | None:
     others = [name for name in case.facts.people if name not in claim.holders]
     if not claim.holders or not others:
         return None
-    return _worded(case, claim, replace(claim, holders=(case.dice.pick(others), *claim.holders)))
+    return _worded(case, claim, replace(claim, holders=(case.rng.pick(others), *claim.holders)))
 
 
 def back_filled(case: Case) -> tuple[str, str] | None:
     """Settled on an option first: the belief drawn from the answer, in the words that draw the answer from it."""
-    right, wrong = case.dice.pick(BACK_FILLED)
+    right, wrong = case.rng.pick(BACK_FILLED)
     told = {"c": claim_clause(case.facts.claims[0]), "v": case.scenario.gold_text}
     return capital(right.format(**told)), capital(wrong.format(**told))
 
@@ -240,20 +240,20 @@ def swapped_goal(case: Case) -> tuple[str, str] | None:
     claim = case.facts.goal
     others = [name for name in case.facts.people if name != claim.subject and name not in claim.value]
     if others:
-        wrong = replace(claim, subject=case.dice.pick(others))
+        wrong = replace(claim, subject=case.rng.pick(others))
     elif case.other.goal != claim:
         wrong = case.other.goal
     else:
         return None
-    return _alike(case, lambda dice: goal(dice, claim), lambda dice: goal(dice, wrong))
+    return _alike(case, lambda rng: goal(rng, claim), lambda rng: goal(rng, wrong))
 
 
 def contradiction(case: Case) -> tuple[str, str] | None:
     """A response for another option than the one that interpretation and answer speak for."""
     others = [one for i, one in enumerate(case.scenario.options) if i not in case.scenario.gold]
-    other, bare = case.dice.pick(others), _without_claims(case.facts)
+    other, bare = case.rng.pick(others), _without_claims(case.facts)
     return _alike(
-        case, lambda dice: response(dice, bare, case.scenario.gold_text), lambda dice: response(dice, bare, other)
+        case, lambda rng: response(rng, bare, case.scenario.gold_text), lambda rng: response(rng, bare, other)
     )
 
 
@@ -261,14 +261,14 @@ def foreign_cue(case: Case) -> tuple[str, str] | None:
     """An event of quite another story among the decisive ones."""
     told = _sentences(case.facts)
     made = list(told)
-    made.insert(case.dice.below(len(told) + 1), case.dice.pick(case.foreign.sentences))
+    made.insert(case.rng.below(len(told) + 1), case.rng.pick(case.foreign.sentences))
     return " ".join(told), " ".join(made)
 
 
 def foreign_cues(case: Case) -> tuple[str, str] | None:
     """Events of quite another story, and nothing else."""
     told = _sentences(case.facts)
-    return " ".join(told), " ".join(case.dice.sample(case.foreign.sentences, 1 + case.dice.below(len(told))))
+    return " ".join(told), " ".join(case.rng.sample(case.foreign.sentences, 1 + case.rng.below(len(told))))
 
 
 def cues_and_story(case: Case) -> tuple[str, str] | None:
@@ -283,15 +283,15 @@ def stranger(case: Case) -> tuple[str, str] | None:
     strangers = [name for name in case.foreign.people if name not in case.facts.people]
     if not names or not strangers:
         return None
-    return told, told.replace(case.dice.pick(names), case.dice.pick(strangers))
+    return told, told.replace(case.rng.pick(names), case.rng.pick(strangers))
 
 
 def denied_belief(case: Case) -> tuple[str, str] | None:
     """The deciding belief denied, by itself and in marked words."""
-    clause = claim_clause(case.facts.claims[0], case.dice.pick(("thinks", "believes", "supposes")))
-    if " thinks " in clause and case.dice.chance(0.5):
+    clause = claim_clause(case.facts.claims[0], case.rng.pick(("thinks", "believes", "supposes")))
+    if " thinks " in clause and case.rng.chance(0.5):
         return capital(f"{clause}."), capital(f"{clause.replace(' thinks ', ' never thinks ', 1)}.")
-    return capital(f"{clause}."), capital(case.dice.pick(DENIALS).format(c=clause))
+    return capital(f"{clause}."), capital(case.rng.pick(DENIALS).format(c=clause))
 
 
 def wrong_denied(case: Case) -> tuple[str, str] | None:
@@ -299,8 +299,8 @@ def wrong_denied(case: Case) -> tuple[str, str] | None:
     claim = case.facts.claims[0]
     if not claim.rivals:
         return None
-    clause = claim_clause(replace(claim, value=case.dice.pick(claim.rivals)), case.dice.pick(("thinks", "believes")))
-    return capital(case.dice.pick(DENIALS).format(c=clause)), capital(f"{clause}.")
+    clause = claim_clause(replace(claim, value=case.rng.pick(claim.rivals)), case.rng.pick(("thinks", "believes")))
+    return capital(case.rng.pick(DENIALS).format(c=clause)), capital(f"{clause}.")
 
 
 def turned_round(case: Case) -> tuple[str, str] | None:
@@ -323,7 +323,7 @@ def right_or_wrong_denied(case: Case) -> tuple[str, str] | None:
 
 def knowledge_turned_round(case: Case) -> tuple[str, str] | None:
     """Knowing for not knowing, or the other way round: the twin's story has it the other way."""
-    told = interpretation(case.dice, case.facts)
+    told = interpretation(case.rng, case.facts)
     return None if case.facts.claims[0].rivals else (told, _turned_round(told))
 
 
@@ -336,17 +336,17 @@ def pretence_turned_round(case: Case) -> tuple[str, str] | None:
 
 def other_letter(case: Case) -> tuple[str, str] | None:
     """The response for another option, named by its letter."""
-    letters, wording = case.scenario.letters, case.dice.pick(BY_LETTER)
+    letters, wording = case.scenario.letters, case.rng.pick(BY_LETTER)
     right = letters[case.scenario.gold[0]]
-    wrong = case.dice.pick([one for one in letters if one != right])
+    wrong = case.rng.pick([one for one in letters if one != right])
     told = case.facts.goal.subject
     return wording.format(l=right, s=told), wording.format(l=wrong, s=told)
 
 
 def other_option(case: Case) -> tuple[str, str] | None:
     """The response for another option, bare."""
-    right, wording = case.scenario.gold[0], case.dice.pick(BY_TEXT)
-    wrong = case.dice.pick([i for i in range(len(case.scenario.options)) if i not in case.scenario.gold])
+    right, wording = case.scenario.gold[0], case.rng.pick(BY_TEXT)
+    wrong = case.rng.pick([i for i in range(len(case.scenario.options)) if i not in case.scenario.gold])
     one, other = (wording.format(v=case.scenario.options[i].rstrip(".")) for i in (right, wrong))
     return one, other
 
@@ -354,20 +354,20 @@ def other_option(case: Case) -> tuple[str, str] | None:
 def filler_added(case: Case) -> tuple[str, str] | None:
     """Filler after or before what is right."""
     gold, filler = case.gold[case.stage], _filler(case)
-    return gold, f"{gold} {filler}" if case.dice.chance(0.7) else f"{filler} {gold}"
+    return gold, f"{gold} {filler}" if case.rng.chance(0.7) else f"{filler} {gold}"
 
 
 def filler_instead(case: Case) -> tuple[str, str] | None:
     """Filler, a heading, or words about the stage instead of the stage."""
     stage = case.stage
     words = (*FILLER, *(one.format(TITLES[stage].lower()) for one in PLACEHOLDERS))
-    return case.gold[stage], capital(" ".join(case.dice.sample(words, 1 + case.dice.below(2))))
+    return case.gold[stage], capital(" ".join(case.rng.sample(words, 1 + case.rng.below(2))))
 
 
 def other_stage(case: Case) -> tuple[str, str] | None:
     """What another stage says."""
     stage = case.stage
-    return case.gold[stage], case.gold[case.dice.pick([one for one in STAGES if one != stage])]
+    return case.gold[stage], case.gold[case.rng.pick([one for one in STAGES if one != stage])]
 
 
 def loop(case: Case) -> tuple[str, str] | None:
@@ -390,7 +390,7 @@ def filler_and_answer(case: Case) -> tuple[str, str] | None:
 
 
 def _filler(case: Case) -> str:
-    return " ".join(case.dice.sample(FILLER, case.dice.pick(FILLERS)))
+    return " ".join(case.rng.sample(FILLER, case.rng.pick(FILLERS)))
 
 
 def _sentences(facts: Facts) -> list[str]:
@@ -418,11 +418,11 @@ class _Turned:
 
 def _turned(case: Case) -> _Turned | None:
     """None where nothing else could be thought, or where no word turns it round."""
-    claim, words = case.facts.claims[0], f"{case.scenario.id} {case.dice.below(10**9)}"
+    claim, words = case.facts.claims[0], f"{case.scenario.id} {case.rng.below(10**9)}"
     if not claim.rivals:
         return None
-    other = replace(case.facts, claims=(replace(claim, value=case.dice.pick(claim.rivals)), *case.facts.claims[1:]))
-    right, wrong = (interpretation(Dice(words), facts) for facts in (case.facts, other))
+    other = replace(case.facts, claims=(replace(claim, value=case.rng.pick(claim.rivals)), *case.facts.claims[1:]))
+    right, wrong = (interpretation(Rng(words), facts) for facts in (case.facts, other))
     told = _Turned(right, _turned_round(right), wrong, _turned_round(wrong))
     return None if right in (told.right_denied, wrong) else told
 
@@ -437,13 +437,13 @@ def _worded(case: Case, right: Claim, wrong: Claim) -> tuple[str, str]:
     """Two claims as interpretations of like length."""
     return _alike(
         case,
-        lambda dice: interpretation(dice, replace(case.facts, claims=(right,))),
-        lambda dice: interpretation(dice, replace(case.facts, claims=(wrong,))),
+        lambda rng: interpretation(rng, replace(case.facts, claims=(right,))),
+        lambda rng: interpretation(rng, replace(case.facts, claims=(wrong,))),
     )
 
 
-def _alike(case: Case, right: Callable[[Dice], str], wrong: Callable[[Dice], str]) -> tuple[str, str]:
+def _alike(case: Case, right: Callable[[Rng], str], wrong: Callable[[Rng], str]) -> tuple[str, str]:
     """Of several wordings of each side the two nearest in length; of equals, any."""
-    told = [(right(case.dice), wrong(case.dice)) for _ in range(WORDINGS)]
-    chosen = case.dice.pick(told)[0]
+    told = [(right(case.rng), wrong(case.rng)) for _ in range(WORDINGS)]
+    chosen = case.rng.pick(told)[0]
     return chosen, min((other for _, other in told), key=lambda other: abs(len(other.split()) - len(chosen.split())))

@@ -53,7 +53,7 @@ from socialr1_lite.pairs.record import Pair
 from socialr1_lite.scenario import Facts, Scenario
 from socialr1_lite.sip import STAGES
 from socialr1_lite.stories import generate
-from socialr1_lite.stories.base import Dice
+from socialr1_lite.stories.base import Rng
 from socialr1_lite.stories.gold import cues, goal, interpretation, response
 
 ANY = ""  # a corruption that may befall any stage; which one is drawn
@@ -65,13 +65,13 @@ class Kind(NamedTuple):
 
     stage: the one it spoils. often: times that a scenario is tried; below 1 the share of scenarios that are. What a
     small model learns last is made most, what it learns at once or what is long to read least [measured].
-    dice: kinds with one name here draw alike.
+    stream: kinds with one name here draw alike.
     """
 
     stage: str
     corrupt: Corruption
     often: float
-    dice: str = ""
+    stream: str = ""
 
 
 KINDS: dict[str, Kind] = {
@@ -141,7 +141,7 @@ def make_pairs(
     pairs: list[Pair] = []
     counts = Counter[str]()
     for first, second in zip(told, told, strict=True):
-        if first.meta["template"] != LAST_LEARNED and not Dice(f"{first.id} taken {seed}").chance(OF_OTHERS):
+        if first.meta["template"] != LAST_LEARNED and not Rng(f"{first.id} taken {seed}").chance(OF_OTHERS):
             continue
         more = [*_of(first, second, foreign, seed), *_of(second, first, foreign, seed)]
         counts.update(pair.kind for pair in more)
@@ -154,7 +154,7 @@ def make_pairs(
         left[pair.kind] -= 1
         if left[pair.kind] >= 0:
             kept.append(pair)
-    Dice(f"pairs {seed}").shuffle(kept)
+    Rng(f"pairs {seed}").shuffle(kept)
     return kept[:n]
 
 
@@ -170,14 +170,14 @@ def _of(scenario: Scenario, twin: Scenario, foreign: Facts | None, seed: int) ->
     """A pair of every kind that applies."""
     if scenario.facts is None or twin.facts is None or foreign is None:
         return
-    gold = _gold_stages(scenario.facts, scenario.gold_text, Dice(f"{scenario.id} gold {seed}"))
+    gold = _gold_stages(scenario.facts, scenario.gold_text, Rng(f"{scenario.id} gold {seed}"))
     for kind, (fixed, corrupt, often, alike) in KINDS.items():
-        dice, told = Dice(f"{scenario.id} {alike or kind} {seed}"), set[tuple[str, str]]()
+        rng, told = Rng(f"{scenario.id} {alike or kind} {seed}"), set[tuple[str, str]]()
         for _ in range(ceil(often)):
-            if not dice.chance(often):
+            if not rng.chance(often):
                 continue
-            stage = fixed or dice.pick(STAGES)
-            made = corrupt(Case(scenario, twin, scenario.facts, twin.facts, foreign, gold, stage, dice))
+            stage = fixed or rng.pick(STAGES)
+            made = corrupt(Case(scenario, twin, scenario.facts, twin.facts, foreign, gold, stage, rng))
             if made is None or made[0] == made[1] or made in told:
                 continue
             told.add(made)
@@ -185,6 +185,6 @@ def _of(scenario: Scenario, twin: Scenario, foreign: Facts | None, seed: int) ->
             yield Pair(scenario, stage, *made, kind=kind, source="gold", context=context, answer=scenario.gold_text)
 
 
-def _gold_stages(facts: Facts, answer: str, dice: Dice) -> Mapping[str, str]:
-    texts = (cues(dice, facts), interpretation(dice, facts), goal(dice, facts.goal), response(dice, facts, answer))
+def _gold_stages(facts: Facts, answer: str, rng: Rng) -> Mapping[str, str]:
+    texts = (cues(rng, facts), interpretation(rng, facts), goal(rng, facts.goal), response(rng, facts, answer))
     return dict(zip(STAGES, texts, strict=True))

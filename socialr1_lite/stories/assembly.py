@@ -7,7 +7,7 @@ from hashlib import sha256
 
 from socialr1_lite.errors import DataError
 from socialr1_lite.scenario import Facts, Scenario
-from socialr1_lite.stories.base import Dice, Dimension, Draft, Family, Request
+from socialr1_lite.stories.base import Dimension, Draft, Family, Request, Rng
 
 SLOTS = 12  # gold slots are dealt in decks of this many, each equally often
 DRAWS = 2000  # stories drawn for one slot before we call it a bug of the template
@@ -17,9 +17,9 @@ TAGS = "abcdefgh"  # a family's members
 class Dealer:
     """Deals cards of shuffled decks, one deck a kind, so that each card of a kind comes equally often."""
 
-    def __init__(self, dice: Dice) -> None:
-        """Shuffle with these dice."""
-        self._dice = dice
+    def __init__(self, rng: Rng) -> None:
+        """Shuffle with this generator."""
+        self._dice = rng
         self._decks: dict[object, list[int]] = {}
 
     def deal(self, kind: object, size: int) -> int:
@@ -46,7 +46,7 @@ def scenarios(
     """The first `n` scenarios of the endless sequence that the other arguments name; twins follow each other."""
     settings = repr((seed, list(dimensions), list(orders), split, sorted(mix.items()), list(chapters), options))
     digest = sha256(settings.encode()).hexdigest()[:8]
-    dealer = Dealer(Dice(f"{settings} dealer"))
+    dealer = Dealer(Rng(f"{settings} dealer"))
     turns = _turns(dimensions, mix)
     told, index = 0, 0
     while told < n:
@@ -90,11 +90,11 @@ def _family(
     length = chapters[dealer.deal((dimension.name, "chapters"), len(chapters))]
     card = dealer.deal((dimension.name, template, order, "slot"), SLOTS)
     for draw in range(DRAWS):
-        dice = Dice(f"{settings} {index} {draw}")
-        slot = (card + dice.below(1000) / 1000) / SLOTS
-        family = dimension.templates[template](Request(dice, split, order, length, options, slot))
+        rng = Rng(f"{settings} {index} {draw}")
+        slot = (card + rng.below(1000) / 1000) / SLOTS
+        family = dimension.templates[template](Request(rng, split, order, length, options, slot))
         if family is not None:
-            return _Drawn(family, template, order, length, dice)
+            return _Drawn(family, template, order, length, rng)
     raise DataError(
         f"stories: {dimension.name}/{template} of order {order}: no story in {DRAWS} draws carries the answer"
     )
@@ -103,16 +103,16 @@ def _family(
 class _Drawn:
     """A family with what was dealt for it."""
 
-    __slots__ = ("chapters", "dice", "family", "order", "template")
+    __slots__ = ("chapters", "family", "order", "rng", "template")
 
-    def __init__(self, family: Family, template: str, order: int, chapters: int, dice: Dice) -> None:
-        self.family, self.template, self.order, self.chapters, self.dice = family, template, order, chapters, dice
+    def __init__(self, family: Family, template: str, order: int, chapters: int, rng: Rng) -> None:
+        self.family, self.template, self.order, self.chapters, self.rng = family, template, order, chapters, rng
 
 
 def _members(name: str, dimension: Dimension, drawn: _Drawn, dealer: Dealer) -> Iterator[Scenario]:
     """The family's scenarios. All share the order of options, so that a twin changes the story alone."""
     family = drawn.family
-    options = _placed(family, dealer, drawn.dice)
+    options = _placed(family, dealer, drawn.rng)
     ids = [f"{name}{TAGS[i]}" for i in range(len(family.drafts))]
     for i, draft in enumerate(family.drafts):
         marks = {f"mark {mark}": options.index(text) for mark, text in draft.marks.items() if text in options}
@@ -141,11 +141,11 @@ def _members(name: str, dimension: Dimension, drawn: _Drawn, dealer: Dealer) -> 
         )
 
 
-def _placed(family: Family, dealer: Dealer, dice: Dice) -> list[str]:
+def _placed(family: Family, dealer: Dealer, rng: Rng) -> list[str]:
     """The options in random order, but the base's gold at a position that is dealt evenly."""
     gold = family.drafts[0].gold
     rest = [option for option in family.options if option != gold]
-    dice.shuffle(rest)
+    rng.shuffle(rest)
     position = dealer.deal("position", len(rest) + 1)
     return [*rest[:position], gold, *rest[position:]]
 

@@ -3,7 +3,7 @@
 A dimension is one file with one `Dimension` record and a line in the table of `stories/__init__.py`. Its `templates`
 are functions `(Request) -> Family | None`: a family is a question about a story and its twins, the same question
 about minimally edited stories with another answer. A template draws freely and gives None when what it drew does not
-carry the answer that the request asks for; it is then called again with fresh dice. Letters, option order, ids,
+carry the answer that the request asks for; it is then called again with a fresh generator. Letters, option order, ids,
 balance and gold replies are not its business (assembly.py, gold.py).
 """
 
@@ -19,7 +19,7 @@ from socialr1_lite.scenario import Claim, Scalar
 T = TypeVar("T")
 
 
-class Dice:
+class Rng:
     """Random choices, the same on every Python version: of `Random` only `random()` with a text seed promises that."""
 
     __slots__ = ("_random",)
@@ -59,13 +59,13 @@ class Dice:
 class Request:
     """What is wanted of a template: one draw.
 
-    dice: for every free choice. split: whose words. order: depth of belief that decides the answer. chapters: 1 to 3.
+    rng: source of every free choice. split: whose words. order: depth of belief that decides the answer. chapters: 1 to 3.
     options: how many are wanted (a template gives what it can, at least 2). slot in [0, 1): which of the possible
     answers must be gold: a template with k candidate answers makes number int(slot * k) gold or gives None. Since
     slots are dealt evenly and *before* the story is drawn, no place, person or role is gold more often than another.
     """
 
-    dice: Dice
+    rng: Rng
     split: str
     order: int
     chapters: int

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from socialr1_lite.scenario import Claim
-from socialr1_lite.stories.base import Dice, Dimension, Draft, Family, Request
+from socialr1_lite.stories.base import Dimension, Draft, Family, Request, Rng
 from socialr1_lite.stories.contents import contents
 from socialr1_lite.stories.plots import ONLOOKERS, Plot, Step, decisive, edits, exchanged, hidden_object, recast
 from socialr1_lite.stories.wording import LEXICON, say
@@ -64,17 +64,17 @@ def surprised(chain: Sequence[str], thing: str) -> str:
 
 def story_of(request: Request, onlookers: float = ONLOOKERS, *, last: bool = False) -> Plot:
     """A hidden-object story big enough for the request; last: the thing asked about is that of the last chapter."""
-    dice = request.dice
-    places = 2 + dice.below(3) if request.options == 0 else max(2, min(request.options, 5))
-    people = max(3, request.order + 1) + dice.below(2)
+    rng = request.rng
+    places = 2 + rng.below(3) if request.options == 0 else max(2, min(request.options, 5))
+    people = max(3, request.order + 1) + rng.below(2)
     return hidden_object(
-        dice, request.split, people=people, places=places, chapters=request.chapters, onlookers=onlookers, last=last
+        rng, request.split, people=people, places=places, chapters=request.chapters, onlookers=onlookers, last=last
     )
 
 
-def needed_by(dice: Dice, plot: Plot, who: str) -> Plot:
+def needed_by(rng: Rng, plot: Plot, who: str) -> Plot:
     """The story with a last sentence that says who needs the thing: what the question's goal is about."""
-    return plot.edited([*plot.steps, Step(Event("note", actor=who), *say(dice, "need", a=who, o=plot.thing))])
+    return plot.edited([*plot.steps, Step(Event("note", actor=who), *say(rng, "need", a=who, o=plot.thing))])
 
 
 def finding(plot: Plot) -> Claim:
@@ -89,29 +89,29 @@ def where_template(wording: Wording) -> Callable[[Request], Family | None]:
     def template(request: Request) -> Family | None:
         plot = story_of(request)
         target = plot.places[int(request.slot * len(plot.places))]
-        chain = _chain_believing(request.dice, plot, target, request.order)
+        chain = _chain_believing(request.rng, plot, target, request.order)
         if chain is None:
             return None
-        plot = needed_by(request.dice, plot, chain[0])
+        plot = needed_by(request.rng, plot, chain[0])
 
         def answer(world: World) -> str | None:
             return world.believes(chain, where(plot.thing))
 
-        found = twin(request.dice, plot, answer, request.split)
+        found = twin(request.rng, plot, answer, request.split)
         if found is None:
             return None
         name, other = found
-        drafts = tuple(_where_draft(p, chain, answer, wording, request.dice) for p in (plot, other))
+        drafts = tuple(_where_draft(p, chain, answer, wording, request.rng) for p in (plot, other))
         return places_family(request, plot, drafts, name)
 
     return template
 
 
-def _chain_believing(dice: Dice, plot: Plot, place: str, order: int) -> tuple[str, ...] | None:
+def _chain_believing(rng: Rng, plot: Plot, place: str, order: int) -> tuple[str, ...] | None:
     """Different people of whom the first thinks that … the last thinks the thing is in the place; hard ones first."""
     easy = None
     for _ in range(ATTEMPTS_A_STORY):
-        chain = tuple(dice.sample(plot.cast, order))
+        chain = tuple(rng.sample(plot.cast, order))
         if plot.world.believes(chain, where(plot.thing)) == place:
             lower = plot.world.believes(chain[1:], where(plot.thing))
             if lower != place:
@@ -121,11 +121,11 @@ def _chain_believing(dice: Dice, plot: Plot, place: str, order: int) -> tuple[st
 
 
 def twin(
-    dice: Dice, plot: Plot, answer: Callable[[World], str | None], split: str, options: Sequence[str] = ()
+    rng: Rng, plot: Plot, answer: Callable[[World], str | None], split: str, options: Sequence[str] = ()
 ) -> tuple[str, Plot] | None:
     """The name of a small edit that changes the answer to another option (the story's places), and the edited story."""
     truth = answer(plot.world)
-    for name, steps in edits(dice, plot, LEXICON[split]):
+    for name, steps in edits(rng, plot, LEXICON[split]):
         other = plot.edited(steps)
         changed = answer(other.world)
         if changed != truth and changed in (options or plot.places):
@@ -134,11 +134,11 @@ def twin(
 
 
 def other_person(
-    dice: Dice, plot: Plot, answer: Callable[[World], str | None], split: str, options: Sequence[str]
+    rng: Rng, plot: Plot, answer: Callable[[World], str | None], split: str, options: Sequence[str]
 ) -> tuple[str, Plot] | None:
     """A twin for a question whose options are people: the right one and another change parts."""
     truth = answer(plot.world)
-    for name in dice.sample([name for name in options if name != truth], len(options)):
+    for name in rng.sample([name for name in options if name != truth], len(options)):
         other = recast(plot, LEXICON[split], str(truth), name)
         if other is not None and answer(other.world) not in (truth, None):
             return "people exchanged", other
@@ -146,7 +146,7 @@ def other_person(
 
 
 def _where_draft(
-    plot: Plot, chain: tuple[str, ...], answer: Callable[[World], str | None], wording: Wording, dice: Dice
+    plot: Plot, chain: tuple[str, ...], answer: Callable[[World], str | None], wording: Wording, rng: Rng
 ) -> Draft:
     gold = answer(plot.world)
     assert gold is not None  # the caller chose the chain by its belief
@@ -208,7 +208,7 @@ def places_family(request: Request, plot: Plot, drafts: tuple[Draft, ...], pertu
     if request.options > len(places):
         spare = [place for place in plot.rooms if place not in places]
         rest = [place for place in LEXICON[request.split].containers if place not in plot.rooms]
-        places += [*spare, *request.dice.sample(rest, len(rest))][: request.options - len(places)]
+        places += [*spare, *request.rng.sample(rest, len(rest))][: request.options - len(places)]
     things = (plot.thing, *plot.others, *plot.rooms)
     return Family(drafts, tuple(f"the {place}" for place in places), tuple(plot.cast), things, perturbation)
 
@@ -220,16 +220,16 @@ def in_part_of(plot: Plot, split: str, one: str, other: str) -> Plot | None:
 
 def memory(request: Request) -> Family | None:
     """Order 0: where the thing is, was first, or was just before it came to its last place."""
-    dice = request.dice
+    rng = request.rng
     plot = story_of(request)
-    plot, thing = needed_by(dice, plot, dice.pick(plot.cast)), plot.thing
+    plot, thing = needed_by(rng, plot, rng.pick(plot.cast)), plot.thing
     target = plot.places[int(request.slot * len(plot.places))]
     fitting = [ask for ask in MEMORIES if _stay(plot.world, thing, ask) == target]
     if not fitting:
         return None
-    ask = dice.pick(fitting)
+    ask = rng.pick(fitting)
     pair = [place for place in dict.fromkeys(plot.world.history(where(thing))) if place != target]
-    other = exchanged(plot, target, dice.pick(pair))
+    other = exchanged(plot, target, rng.pick(pair))
     drafts = tuple(_memory_draft(p, ask) for p in (plot, other))
     return places_family(request, plot, drafts, "places exchanged")
 
@@ -284,15 +284,15 @@ def last_told(plot: Plot, place: str) -> tuple[int, ...]:
 
 def who_thinks(request: Request) -> Family | None:
     """Which one of the people thinks that the thing is in this place? Exactly one does."""
-    dice = request.dice
+    rng = request.rng
     plot = story_of(request)
-    plot = needed_by(dice, plot, dice.pick(plot.cast))
+    plot = needed_by(rng, plot, rng.pick(plot.cast))
     target = plot.cast[int(request.slot * len(plot.cast))]
     held = [plot.world.believes((name,), where(plot.thing)) for name in plot.cast]
     alone = [(name, place) for name, place in zip(plot.cast, held, strict=True) if held.count(place) == 1 and place]
     if not alone:
         return None
-    name, place = dice.pick(alone)
+    name, place = rng.pick(alone)
     cast_right = in_part_of(plot, request.split, name, target)
     if cast_right is None:
         return None
@@ -304,7 +304,7 @@ def who_thinks(request: Request) -> Family | None:
 
     if answer(plot.world) != target:
         return None
-    found = other_person(dice, plot, answer, request.split, plot.cast)
+    found = other_person(rng, plot, answer, request.split, plot.cast)
     if found is None:
         return None
     drafts = tuple(_who_draft(p, place, answer) for p in (plot, found[1]))

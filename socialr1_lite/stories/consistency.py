@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from socialr1_lite.scenario import Scenario
-from socialr1_lite.stories.base import Dice
+from socialr1_lite.stories.base import Rng
 
 Answers = Mapping[str, int | None]
 
@@ -69,11 +69,11 @@ def failures(scenarios: Iterable[Scenario], answers: Answers) -> dict[str, int]:
 
 def permuted(scenario: Scenario, times: int, *, seed: int = 0) -> list[Scenario]:
     """The scenario with its options in `times` other orders, ids ending in "~1", "~2", …; gold moves along."""
-    dice = Dice(f"{scenario.id} permuted {seed}")
+    rng = Rng(f"{scenario.id} permuted {seed}")
     orders: list[Scenario] = []
     for number in range(1, times + 1):
         order = list(range(len(scenario.options)))
-        dice.shuffle(order)
+        rng.shuffle(order)
         orders.append(
             replace(
                 scenario,

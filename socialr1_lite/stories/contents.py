@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from socialr1_lite.scenario import Claim
-from socialr1_lite.stories.base import Dice, Draft, Family, Request
+from socialr1_lite.stories.base import Draft, Family, Request, Rng
 from socialr1_lite.stories.plots import Plot, Step, decisive
 from socialr1_lite.stories.wording import LEXICON, a, say
 from socialr1_lite.stories.world import Event, World, inside
@@ -18,61 +18,61 @@ EDITS = ("relabelled before or after", "looked inside", "transparent container",
 
 def contents(request: Request) -> Family | None:
     """What does X think (that Y thinks) is in the container?"""
-    dice = request.dice
-    things = 2 + dice.below(3) if request.options == 0 else min(request.options, 4)
-    plot, container = labelled(dice, request.split, people=max(3, request.order + 1), things=things)
+    rng = request.rng
+    things = 2 + rng.below(3) if request.options == 0 else min(request.options, 4)
+    plot, container = labelled(rng, request.split, people=max(3, request.order + 1), things=things)
     named = plot.places
     target = named[int(request.slot * len(named))]
-    chains = [tuple(dice.sample(plot.cast, request.order)) for _ in range(6)]
+    chains = [tuple(rng.sample(plot.cast, request.order)) for _ in range(6)]
     chain = next((c for c in chains if plot.world.believes(c, inside(container)) == target), None)
     if chain is None:
         return None
-    note, _ = say(dice, "asked", a=chain[0], c=container)
+    note, _ = say(rng, "asked", a=chain[0], c=container)
     plot = plot.edited([*plot.steps, Step(Event("note", actor=chain[0]), note)])
-    for name, other in _edits(dice, plot, container):
+    for name, other in _edits(rng, plot, container):
         changed = other.world.believes(chain, inside(container))
         if changed != target and changed in named:
-            ask = question(chain, container, dice)
+            ask = question(chain, container, rng)
             drafts = tuple(_draft(p, chain, container, ask) for p in (plot, other))
             rest = [thing for thing in LEXICON[request.split].things if thing not in named]
-            more = dice.sample(rest, max(0, request.options - len(named)))
+            more = rng.sample(rest, max(0, request.options - len(named)))
             shown = tuple(a(thing) for thing in (*named, *more))
             return Family(drafts, shown, tuple(plot.cast), (*named, container), name)
     return None
 
 
-def question(chain: Chain, container: str, dice: Dice) -> str:
+def question(chain: Chain, container: str, rng: Rng) -> str:
     """What the chain thinks is in the container, in one of several ways."""
     outer = "".join(f" that {name} thinks" for name in chain[1:])
     if len(chain) > 1:
         last = chain[-1]
         before = f"What does {chain[0]} think" + "".join(f" that {name} thinks" for name in chain[1:-1])
-        return dice.pick((f"What does {chain[0]} think{outer} is in the {container}?",
+        return rng.pick((f"What does {chain[0]} think{outer} is in the {container}?",
                           f"{before} that {last} expects to find in the {container}?"))  # fmt: skip
-    return dice.pick((f"What does {chain[0]} think is in the {container}?",
+    return rng.pick((f"What does {chain[0]} think is in the {container}?",
                       f"What does {chain[0]} expect to find in the {container}?",
                       f"What will {chain[0]} honestly say is in the {container}?"))  # fmt: skip
 
 
-def labelled(dice: Dice, split: str, *, people: int, things: int) -> tuple[Plot, str]:
+def labelled(rng: Rng, split: str, *, people: int, things: int) -> tuple[Plot, str]:
     """A story about a labelled container, and that container; the plot's `places` are the things said to be in it.
 
     things[0] is really inside, things[1] on the label; a third is on a new label; a fourth is only spoken of.
     """
     words = LEXICON[split]
     cast, named = (
-        dice.sample(tuple(words.people), people),
-        dice.sample([thing for thing in words.things if " " not in thing], things),
+        rng.sample(tuple(words.people), people),
+        rng.sample([thing for thing in words.things if " " not in thing], things),
     )
     # things of one word: "an ice pack" in the reasoning would be an option's full text, settled on too early
-    container = dice.pick([c for c in words.containers if c.split()[0] not in OPAQUE])
-    room = dice.pick(words.rooms)
+    container = rng.pick([c for c in words.containers if c.split()[0] not in OPAQUE])
+    room = rng.pick(words.rooms)
     host, guests = cast[0], cast[1:]
-    glass = dice.chance(0.2)
+    glass = rng.chance(0.2)
     used: set[str] = set()
 
     def step(event: Event, phrase: str, **said: str) -> Step:
-        text, phrase = say(dice, phrase, used, c=container, room=room, **said)
+        text, phrase = say(rng, phrase, used, c=container, room=room, **said)
         used.add(phrase)
         return Step(event, text, phrase)
 
@@ -82,28 +82,28 @@ def labelled(dice: Dice, split: str, *, people: int, things: int) -> tuple[Plot,
         step(Event("note"), "glass" if glass else "closed"),
         step(Event("put", actor=host, thing=named[0], place=container), "fill", a=host, an_x=a(named[0])),
     ]
-    relabelled = dice.below(len(guests)) if things > 2 else -1  # before which guest comes
+    relabelled = rng.below(len(guests)) if things > 2 else -1  # before which guest comes
     for i, guest in enumerate(guests):
         if i == relabelled:
             new = step(Event("label", host, named[2], container), "relabel", a=host, x=named[2])
             steps.append(new)
         steps.append(step(Event("enter", people=(guest,), place=room), "come", a=guest))
-        if dice.chance(0.3):
+        if rng.chance(0.3):
             steps.append(step(Event("look", guest, place=container), "look", a=guest))
-        if dice.chance(0.5):
+        if rng.chance(0.5):
             steps.append(step(Event("leave", people=(guest,), place=room), "leave", a=guest))
     gone = [s.event.people[0] for s in steps if s.event.kind == "leave"]
-    if things > 3 or dice.chance(0.2):
-        speaker, hearer = dice.pick([name for name in cast if name not in gone[:1]]), dice.pick(gone or guests)
+    if things > 3 or rng.chance(0.2):
+        speaker, hearer = rng.pick([name for name in cast if name not in gone[:1]]), rng.pick(gone or guests)
         if speaker != hearer:
-            told = named[3] if things > 3 else dice.pick(named)
+            told = named[3] if things > 3 else rng.pick(named)
             event = Event("tell", speaker, told, container, (hearer,))
             steps.append(step(event, "tell inside", a=speaker, b=hearer, an_x=a(told)))
     transparent = frozenset({container}) if glass else frozenset()
     return Plot(steps, {container: room}, cast, container, named, (0,), transparent=transparent), container
 
 
-def _edits(dice: Dice, plot: Plot, container: str) -> list[tuple[str, Plot]]:
+def _edits(rng: Rng, plot: Plot, container: str) -> list[tuple[str, Plot]]:
     """Small edits of a story about contents, in random order."""
     steps, found = plot.steps, []
     used = {step.phrase for step in steps}
@@ -115,17 +115,17 @@ def _edits(dice: Dice, plot: Plot, container: str) -> list[tuple[str, Plot]]:
         if event.kind == "look":
             found.append((EDITS[1], plot.edited([*steps[:i], *steps[i + 1 :]])))
         elif event.kind == "enter" and i > 3 and following.event.kind != "look":
-            text, phrase = say(dice, "look", used, a=event.people[0], c=container)
+            text, phrase = say(rng, "look", used, a=event.people[0], c=container)
             look = Step(Event("look", event.people[0], place=container), text, phrase)
             found.append((EDITS[1], plot.edited([*steps[: i + 1], look, *steps[i + 1 :]])))
         elif event.kind == "tell":
             found += [(EDITS[3], _said(plot, i, thing)) for thing in plot.places if thing != event.thing]
     glass = not plot.transparent
-    text, phrase = say(dice, "glass" if glass else "closed", c=container)
+    text, phrase = say(rng, "glass" if glass else "closed", c=container)
     other = plot.edited([*steps[:2], Step(steps[2].event, text, phrase), *steps[3:]])
     other.transparent = frozenset({container}) if glass else frozenset()
     found.append((EDITS[2], other))
-    dice.shuffle(found)
+    rng.shuffle(found)
     return found
 
 

@@ -84,15 +84,15 @@ def _ranking(
     request: Request, target: str, foods: Sequence[str], left: Sequence[str], *, favourite: bool
 ) -> list[str] | None:
     """An order of the dishes whose first one left is the target: the favourite, or behind those that are gone."""
-    dice = request.dice
+    rng = request.rng
     gone = [food for food in foods if food not in left]
     if target in gone:
         return None
     if not favourite and not gone:
         return None
-    above = [] if favourite else dice.sample(gone, len(gone))
+    above = [] if favourite else rng.sample(gone, len(gone))
     rest = [food for food in foods if food != target and food not in above]
-    return [*above, target, *dice.sample(rest, len(rest))]
+    return [*above, target, *rng.sample(rest, len(rest))]
 
 
 def _left_claims(world: World, chain: Sequence[str], ranking: Sequence[str], gold: str) -> list[Claim]:
@@ -109,26 +109,24 @@ def _left_claims(world: World, chain: Sequence[str], ranking: Sequence[str], gol
 
 def chooses(request: Request) -> Family | None:
     """The favourite dish may be gone, or be thought to be gone: what will A ask for?"""
-    dice = request.dice
-    plot = menu(
-        dice, request.split, people=max(3, request.order + 1) + dice.below(2), count=3, chapters=request.chapters
-    )
+    rng = request.rng
+    plot = menu(rng, request.split, people=max(3, request.order + 1) + rng.below(2), count=3, chapters=request.chapters)
     foods = plot.others[-3:]
     target, card = foods[int(request.slot * 3)], request.slot * 3 % 1
     favourite = card < FAVOURITE_LEFT  # dealt with the slot: a draw that fails must not change it
-    false = dice.chance(FALSE_OF_THREE if favourite else FALSE_AND_GONE)
+    false = rng.chance(FALSE_OF_THREE if favourite else FALSE_AND_GONE)
     real = _left(plot.world, foods, ())
 
     def fits(chain: tuple[str, ...]) -> bool:
         left = _left(plot.world, foods, chain)
         return target in left and (not false or left != real)
 
-    chain = chain_for(dice, plot, request.order, plot.cast, fits)
+    chain = chain_for(rng, plot, request.order, plot.cast, fits)
     left = _left(plot.world, foods, chain) if chain else []
     ranking = _ranking(request, target, foods, left, favourite=favourite) if chain else None
     if chain is None or ranking is None or (_first_of(ranking, real) != target) != false:
         return None
-    who, other = chain[-1], dice.pick([name for name in plot.cast if name != chain[-1]])
+    who, other = chain[-1], rng.pick([name for name in plot.cast if name != chain[-1]])
     sense = {**persons(request.split, a=who, b=other), **{f"r{i}": food for i, food in enumerate(ranking)}}
     options = tuple(f"ask for the {food}" for food in foods)
 
@@ -161,7 +159,7 @@ def chooses(request: Request) -> Family | None:
     return family(
         request,
         Asked(
-            Tale(plot, sense, (dice.pick(RANKED),), (dice.pick(ORDERS), *ponder)),
+            Tale(plot, sense, (rng.pick(RANKED),), (rng.pick(ORDERS), *ponder)),
             will(chain, "do to get the best dish"),
             options,
             answer,
@@ -202,11 +200,11 @@ def _about_other(plot: Plot, foods: Sequence[str]) -> list[tuple[str, Plot]]:
 
 def who_asks(request: Request) -> Family | None:
     """All have the same taste, but not the same view of what is left: who will ask for this dish?"""
-    dice = request.dice
-    plot = menu(dice, request.split, people=3 + dice.below(2), count=3, chapters=request.chapters)
+    rng = request.rng
+    plot = menu(rng, request.split, people=3 + rng.below(2), count=3, chapters=request.chapters)
     foods, target = plot.others[-3:], plot.cast[int(request.slot * len(plot.cast))]
     left = _left(plot.world, foods, (target,))
-    ranking = _ranking(request, dice.pick(left), foods, left, favourite=dice.chance(1 / 3)) if left else None
+    ranking = _ranking(request, rng.pick(left), foods, left, favourite=rng.chance(1 / 3)) if left else None
     if ranking is None:
         return None
     asked = str(_first_of(ranking, left))
@@ -217,7 +215,7 @@ def who_asks(request: Request) -> Family | None:
         return found[0] if len(found) == 1 else None
 
     mover = next(step.event.actor for step in reversed(plot.steps) if step.event.kind == "move")
-    if answer(plot.world, sense) != target or (target == mover) != dice.chance(1 / len(plot.cast)):
+    if answer(plot.world, sense) != target or (target == mover) != rng.chance(1 / len(plot.cast)):
         return None
     all_asks = [f"ask for the {food}" for food in foods]
 
@@ -240,7 +238,7 @@ def who_asks(request: Request) -> Family | None:
     return family(
         request,
         Asked(
-            Tale(plot, sense, (dice.pick(RANKED_BY_ALL),), (dice.pick(ALL_ORDER), f"{dice.pick(plot.cast)} yawns.")),
+            Tale(plot, sense, (rng.pick(RANKED_BY_ALL),), (rng.pick(ALL_ORDER), f"{rng.pick(plot.cast)} yawns.")),
             f"Who will ask for the {asked} as the best dish that is left?",
             tuple(plot.cast),
             answer,
@@ -290,22 +288,22 @@ def _taste_readings(
 
 def brings(request: Request) -> Family | None:
     """A wants to please Y, whose taste has changed, perhaps unnoticed; A's own taste is another matter."""
-    dice = request.dice
+    rng = request.rng
     plot = tastes(
-        dice,
+        rng,
         request.split,
-        people=max(3, request.order + 1) + dice.below(2),
-        count=2 + dice.below(2),
+        people=max(3, request.order + 1) + rng.below(2),
+        count=2 + rng.below(2),
         chapters=request.chapters,
     )
     target = plot.places[int(request.slot * len(plot.places))]
     chain = contested(
-        dice, plot, request.order, plot.cast[1:], FALSE_OF_TWO if len(plot.places) == 2 else FALSE_OF_THREE
+        rng, plot, request.order, plot.cast[1:], FALSE_OF_TWO if len(plot.places) == 2 else FALSE_OF_THREE
     )
     if chain is None or place_of(plot.world, plot.thing, *chain) != target:
         return None
     who, guest = chain[-1], plot.cast[0]
-    sense = {**persons(request.split, a=who, y=guest), "own": dice.pick(plot.places)}
+    sense = {**persons(request.split, a=who, y=guest), "own": rng.pick(plot.places)}
     options = tuple(f"serve the {food}" for food in plot.places)
 
     def serves(food: str | None) -> str | None:
@@ -330,7 +328,7 @@ def brings(request: Request) -> Family | None:
     return family(
         request,
         Asked(
-            Tale(plot, sense, (dice.pick(OWN),), (dice.pick(SERVES), *ponder)),
+            Tale(plot, sense, (rng.pick(OWN),), (rng.pick(SERVES), *ponder)),
             will(chain, f"do to please {guest}"),
             options,
             answer,
@@ -364,15 +362,15 @@ TAKES = (
 
 def shares(request: Request) -> Family | None:
     """Two wishes in conflict: one's own taste, and to eat what Y likes best (or to leave it to Y)."""
-    dice = request.dice
+    rng = request.rng
     plot = tastes(
-        dice, request.split, people=max(3, request.order + 1) + dice.below(2), count=2, chapters=request.chapters
+        rng, request.split, people=max(3, request.order + 1) + rng.below(2), count=2, chapters=request.chapters
     )
-    chain = contested(dice, plot, request.order, plot.cast[1:], FALSE_OF_TWO)
+    chain = contested(rng, plot, request.order, plot.cast[1:], FALSE_OF_TWO)
     others = [name for name in plot.cast[1:] if chain and name != chain[-1]]
     if chain is None or not others:
         return None
-    who, guest, other = chain[-1], plot.cast[0], dice.pick(others)
+    who, guest, other = chain[-1], plot.cast[0], rng.pick(others)
     held = place_of(plot.world, plot.thing, *chain)
     same = plot.places[int(request.slot * 2)] == held
     she = LEXICON[request.split].people[who] == "she"
@@ -380,7 +378,7 @@ def shares(request: Request) -> Family | None:
         **persons(request.split, a=who, y=guest),
         "s": who if same else other,
         "t": other if same else who,
-        "own": dice.pick(plot.places),
+        "own": rng.pick(plot.places),
         "self_a": "herself" if she else "himself",
     }
     options = tuple(f"take the {food}" for food in plot.places)
@@ -422,7 +420,7 @@ def shares(request: Request) -> Family | None:
     return family(
         request,
         Asked(
-            Tale(plot, sense, (dice.pick(MATES),), (dice.pick(TAKES), *ponder)),
+            Tale(plot, sense, (rng.pick(MATES),), (rng.pick(TAKES), *ponder)),
             question,
             options,
             answer,
@@ -453,21 +451,21 @@ MAY_OPEN = (
 
 def opens(request: Request) -> Family | None:
     """A may open one container to get what A likes more: where is that, as A has it?"""
-    dice = request.dice
+    rng = request.rng
     plot, things = exchanges(request)
     target = plot.places[int(request.slot * 3)]
-    false = dice.chance(FALSE_OF_THREE)
+    false = rng.chance(FALSE_OF_THREE)
 
     def fits(chain: tuple[str, ...]) -> bool:
         found = [thing for thing in things if place_of(plot.world, thing, *chain) == target]
         return len(found) == 1 and (place_of(plot.world, found[0]) != target) == false
 
-    chain = chain_for(dice, plot, request.order, plot.cast, fits)
+    chain = chain_for(rng, plot, request.order, plot.cast, fits)
     if chain is None:
         return None
     liked = next(thing for thing in things if place_of(plot.world, thing, *chain) == target)
-    less = dice.pick([thing for thing in things if thing != liked])
-    who, other = chain[-1], dice.pick([name for name in plot.cast if name != chain[-1]])
+    less = rng.pick([thing for thing in things if thing != liked])
+    who, other = chain[-1], rng.pick([name for name in plot.cast if name != chain[-1]])
     plot = replace(plot, thing=liked)
     sense = {**persons(request.split, a=who, b=other), "p": liked, "n": less}
     options = tuple(f"open the {place}" for place in plot.places)
@@ -499,7 +497,7 @@ def opens(request: Request) -> Family | None:
     return family(
         request,
         Asked(
-            Tale(plot, sense, (dice.pick(RATHER),), (dice.pick(MAY_OPEN), *ponder)),
+            Tale(plot, sense, (rng.pick(RATHER),), (rng.pick(MAY_OPEN), *ponder)),
             will(chain, f"do to have the {liked} or the {less}, whichever {who} likes more"),
             options,
             answer,
@@ -548,14 +546,14 @@ def wanted_thing(
     phrases: the act, with {a} and {c}. deed: what is wanted with the thing. spoken: an option, with the name of A.
     purpose: A's goal.
     """
-    dice = request.dice
+    rng = request.rng
     plot, things = exchanges(request)
     plot = replace(plot, thing=things[int(request.slot * 3)])
-    chain = contested(dice, plot, request.order, plot.cast, FALSE_OF_THREE)
+    chain = contested(rng, plot, request.order, plot.cast, FALSE_OF_THREE)
     if chain is None:
         return None
     who = chain[-1]
-    other = dice.pick([name for name in plot.cast if name != who])
+    other = rng.pick([name for name in plot.cast if name != who])
     sense = {**persons(request.split, a=who, b=other), "c": str(place_of(plot.world, plot.thing, *chain))}
     options = tuple(deed.format(thing) for thing in things)
 
@@ -594,7 +592,7 @@ def wanted_thing(
     return family(
         request,
         Asked(
-            Tale(plot, sense, (), (dice.pick(phrases), *ponder)),
+            Tale(plot, sense, (), (rng.pick(phrases), *ponder)),
             asks(chain),
             options,
             answer,

@@ -71,7 +71,7 @@ def _by_place(plot: Plot, chosen: Sequence[str]) -> tuple[Sense, Callable[[Sense
 
 def _clauses(request: Request, count: int) -> str:
     order = list(range(count))
-    request.dice.shuffle(order)
+    request.rng.shuffle(order)
     return listed([f"{{f{i}}} if it was in the {{c{i}}}" for i in order])
 
 
@@ -79,7 +79,7 @@ def _dealt(request: Request, plot: Plot, held: str | None, options: Sequence[str
     """The feelings in the order of the plot's places, such that the dealt option belongs to the place that is held."""
     target = options[int(request.slot * len(options))]
     rest = [option for option in options if option != target]
-    request.dice.shuffle(rest)
+    request.rng.shuffle(rest)
     at = plot.places.index(str(held))
     return [*rest[:at], target, *rest[at:]]
 
@@ -87,23 +87,23 @@ def _dealt(request: Request, plot: Plot, held: str | None, options: Sequence[str
 def _asks(request: Request, chain: Sequence[str], plot: Plot) -> tuple[str, Claim]:
     """The closing sentence that says what the first of the chain is after, and that goal."""
     if len(chain) == 1:
-        return request.dice.pick(PHRASES["need"]), wants(
+        return request.rng.pick(PHRASES["need"]), wants(
             chain[0], f"to find the {plot.thing}", f"to hide the {plot.thing}"
         )
-    return request.dice.pick(WONDERS), wants(chain[0], f"to know what {chain[-1]} feels about the {plot.thing}")
+    return request.rng.pick(WONDERS), wants(chain[0], f"to know what {chain[-1]} feels about the {plot.thing}")
 
 
 def feels(request: Request) -> Family | None:
     """A feeling for each place: which one does A have, or does Y think that A has."""
-    dice, plot = request.dice, story_of(request, last=True)
-    chain = contested(dice, plot, request.order, bystanders(plot), 0.45)
+    rng, plot = request.rng, story_of(request, last=True)
+    chain = contested(rng, plot, request.order, bystanders(plot), 0.45)
     if chain is None:
         return None
-    options = dice.sample(tuple(FACES), len(plot.places))
+    options = rng.sample(tuple(FACES), len(plot.places))
     sense, feeling = _by_place(plot, _dealt(request, plot, place_of(plot.world, plot.thing, *chain), options))
     closing, goal = _asks(request, chain, plot)
     sense = {**sense, **persons(request.split, a=chain[-1], y=chain[0]), "o": plot.thing}
-    phrase = dice.pick(BY_PLACE).replace("{list}", _clauses(request, len(options)))
+    phrase = rng.pick(BY_PLACE).replace("{list}", _clauses(request, len(options)))
 
     def answer(world: World, sense: Sense) -> str | None:
         return feeling(sense, place_of(world, plot.thing, *chain))
@@ -158,7 +158,7 @@ OPENS = (
 
 def on_opening(request: Request) -> Family | None:
     """A opens a container: is the thing there, and does A expect it there, as Y has it at order 2?"""
-    dice, plot = request.dice, story_of(request, last=True)
+    rng, plot = request.rng, story_of(request, last=True)
     target = OPENED[int(request.slot * 3)]
     false = target != "unsurprised joy"
     chain = _expecting(request, plot, false)
@@ -197,9 +197,7 @@ def on_opening(request: Request) -> Family | None:
     return family(
         request,
         Asked(
-            Tale(
-                plot, sense, (), (dice.pick(OPENS), *(("{y} wonders what {a} will feel.",) if len(chain) > 1 else ()))
-            ),
+            Tale(plot, sense, (), (rng.pick(OPENS), *(("{y} wonders what {a} will feel.",) if len(chain) > 1 else ()))),
             f"What {asked} feel about the {plot.thing} on looking inside?",
             OPENED,
             answer,
@@ -217,7 +215,7 @@ def on_opening(request: Request) -> Family | None:
 def _expecting(request: Request, plot: Plot, false: bool) -> tuple[str, ...] | None:
     """A chain whose last is wrong (or right) in the eyes of those before."""
     for _ in range(8):
-        chain = tuple(request.dice.sample(plot.cast, request.order))
+        chain = tuple(request.rng.sample(plot.cast, request.order))
         held, there = (place_of(plot.world, plot.thing, *people) for people in (chain, chain[:-1]))
         if held is not None and there is not None and (held != there) == false:
             return chain
@@ -234,18 +232,18 @@ MASKS = (
 
 def shows(request: Request) -> Family | None:
     """Two opposite feelings; one person masks, the other does not: what is felt, or what is shown?"""
-    dice = request.dice
-    plot = story_of(Request(dice, request.split, request.order, request.chapters, 2, request.slot), last=True)
-    chain = contested(dice, plot, request.order, bystanders(plot), FALSE_BELIEFS)
+    rng = request.rng
+    plot = story_of(Request(rng, request.split, request.order, request.chapters, 2, request.slot), last=True)
+    chain = contested(rng, plot, request.order, bystanders(plot), FALSE_BELIEFS)
     if chain is None:
         return None
-    shown, masks = dice.chance(0.6), dice.chance(0.5)
-    feelings = dice.sample(tuple(FACES), 2)
+    shown, masks = rng.chance(0.6), rng.chance(0.5)
+    feelings = rng.sample(tuple(FACES), 2)
     options = tuple(FACES[f] for f in feelings) if shown else tuple(feelings)
     dealt = _dealt(request, plot, place_of(plot.world, plot.thing, *chain), feelings)
     words, feeling = _by_place(plot, dealt[::-1] if shown and masks else dealt)
     who = chain[-1]
-    other = dice.pick([name for name in plot.cast if name != who])
+    other = rng.pick([name for name in plot.cast if name != who])
     closing, goal = _asks(request, chain, plot)
     sense = {
         **words,
@@ -287,7 +285,7 @@ def shows(request: Request) -> Family | None:
         request,
         Asked(
             Tale(
-                plot, sense, (dice.pick(BY_PLACE).replace("{list}", _clauses(request, 2)), dice.pick(MASKS)), (closing,)
+                plot, sense, (rng.pick(BY_PLACE).replace("{list}", _clauses(request, 2)), rng.pick(MASKS)), (closing,)
             ),
             question,
             options,
@@ -309,13 +307,13 @@ def _unmasked(sense: Sense, shown: bool) -> list[tuple[str, Sense]]:
 
 def who_feels(request: Request) -> Family | None:
     """All feel the same about each place: exactly one of them has this feeling."""
-    dice, plot = request.dice, story_of(request, last=True)
+    rng, plot = request.rng, story_of(request, last=True)
     target = plot.cast[int(request.slot * len(plot.cast))]
     held = place_of(plot.world, plot.thing, target)
-    chosen = dice.sample(tuple(FACES), len(plot.places))
+    chosen = rng.sample(tuple(FACES), len(plot.places))
     words, feeling = _by_place(plot, chosen)
     felt = feeling(words, held)
-    asker = dice.pick(plot.cast)
+    asker = rng.pick(plot.cast)
     sense = {**words, **persons(request.split, a=asker), "o": plot.thing}
 
     def answer(world: World, sense: Sense) -> str | None:
@@ -347,8 +345,8 @@ def who_feels(request: Request) -> Family | None:
             Tale(
                 plot,
                 sense,
-                (dice.pick(OF_ALL).replace("{list}", _clauses(request, len(chosen))),),
-                (dice.pick(PHRASES["need"]),),
+                (rng.pick(OF_ALL).replace("{list}", _clauses(request, len(chosen))),),
+                (rng.pick(PHRASES["need"]),),
             ),
             f"Who feels {felt} about the {plot.thing} at the end?",
             tuple(plot.cast),
@@ -374,13 +372,13 @@ MOODS = ("contentment", "worry")
 
 def secret(request: Request) -> Family | None:
     """Order 2 and up: X feels this or that about what X thinks that Y knows."""
-    dice, plot = request.dice, story_of(request, last=True)
-    known = dice.chance(0.5)
-    chain = _taken_to_know(request, plot, known, dice.chance(0.75))
+    rng, plot = request.rng, story_of(request, last=True)
+    known = rng.chance(0.5)
+    chain = _taken_to_know(request, plot, known, rng.chance(0.75))
     if chain is None:
         return None
     outer, who = chain[:-1], chain[-1]
-    other = dice.pick([name for name in plot.cast if name not in (outer[-1], who)])
+    other = rng.pick([name for name in plot.cast if name not in (outer[-1], who)])
     wanted = (MOODS[int(request.slot * 2)] == MOODS[0]) == known
     sense = {
         "o": plot.thing,
@@ -416,7 +414,7 @@ def secret(request: Request) -> Family | None:
     goal = wants(outer[-1], f"{who} to know where the {plot.thing} is")
     if len(outer) > 1:
         question = f"What {thinking(outer[:-1])}{outer[-1]} feels about what {who} knows of the {plot.thing}?"
-    closing = (dice.pick(WONDERS),) if len(outer) > 1 else ()
+    closing = (rng.pick(WONDERS),) if len(outer) > 1 else ()
 
     def aim(world: World, sense: Sense) -> Claim:
         if len(outer) > 1:
@@ -426,7 +424,7 @@ def secret(request: Request) -> Family | None:
     return family(
         request,
         Asked(
-            Tale(plot, sense, (dice.pick(SECRETS),), closing),
+            Tale(plot, sense, (rng.pick(SECRETS),), closing),
             question,
             MOODS,
             answer,
@@ -443,7 +441,7 @@ def _taken_to_know(request: Request, plot: Plot, known: bool, hard: bool) -> tup
     """A chain whose last is taken to know (or not); hard: wrongly so."""
     thing, world = plot.thing, plot.world
     for _ in range(12):
-        chain = tuple(request.dice.sample(plot.cast, request.order))
+        chain = tuple(request.rng.sample(plot.cast, request.order))
         base, held = (place_of(world, thing, *people) for people in (chain[:-1], chain))
         really = place_of(world, thing, chain[-1]) == plot.reality
         if base is not None and held is not None and (held == base) == known and (known != really) == hard:
@@ -472,17 +470,17 @@ SEARCHES = (
 
 def watching(request: Request) -> Family | None:
     """X watches Z look for the thing in one of the places: four feelings, by whether X wants Z to find it there."""
-    dice, plot = request.dice, story_of(request, last=True)
+    rng, plot = request.rng, story_of(request, last=True)
     options = tuple(WATCHING.values())
     favoured, near = list(WATCHING)[int(request.slot * 4)]
-    chain = contested(dice, plot, request.order, plot.cast, 0.9)
+    chain = contested(rng, plot, request.order, plot.cast, 0.9)
     others = [name for name in plot.cast if name not in (chain or ())]
     if chain is None or len(others) < 2:
         return None
-    who, searcher, other = chain[-1], *dice.sample(others, 2)
+    who, searcher, other = chain[-1], *rng.sample(others, 2)
     held = place_of(plot.world, plot.thing, *chain)
     away = [p for p in plot.places if p != held]
-    place = held if near else plot.reality if plot.reality in away and dice.chance(0.8) else dice.pick(away)
+    place = held if near else plot.reality if plot.reality in away and rng.chance(0.8) else rng.pick(away)
     p, q = (searcher, other) if favoured else (other, searcher)
     sense = {
         "o": plot.thing,
@@ -516,12 +514,12 @@ def watching(request: Request) -> Family | None:
             return wants(chain[0], f"to know what {who} feels about the {plot.thing}")
         return wants(who, f"{sense['p']} to get the {plot.thing}", f"{sense['q']} to get the {plot.thing}")
 
-    closing = (dice.pick(SEARCHES), *((dice.pick(WONDERS),) if len(chain) > 1 else ()))
+    closing = (rng.pick(SEARCHES), *((rng.pick(WONDERS),) if len(chain) > 1 else ()))
     asked = f"does {chain[0]} think that {who} feels" if len(chain) > 1 else f"does {who} feel"
     return family(
         request,
         Asked(
-            Tale(plot, sense, (dice.pick(SHALL_HAVE),), closing),
+            Tale(plot, sense, (rng.pick(SHALL_HAVE),), closing),
             f"What {asked} about the {plot.thing} at this moment?",
             options,
             answer,

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from socialr1_lite.scenario import Claim
-from socialr1_lite.stories.base import Dice, Draft, Family, Request
+from socialr1_lite.stories.base import Draft, Family, Request, Rng
 from socialr1_lite.stories.plots import Plot, Step, decisive, edits, recast
 from socialr1_lite.stories.scenes import swaps
 from socialr1_lite.stories.wording import LEXICON, THEIR, THEM, say
@@ -84,7 +84,7 @@ def family(request: Request, asked: Asked) -> Family | None:
 
     With `asked.every`, one story for each option, each a small change of one before it; None if they are not found.
     """
-    tale = replace(asked.tale, plot=_padded(request.dice, asked.tale.plot))
+    tale = replace(asked.tale, plot=_padded(request.rng, asked.tale.plot))
     truth = asked.answer(tale.plot.world, tale.sense)
     if truth is None or truth not in asked.options:
         return None
@@ -110,11 +110,11 @@ def _leading_on(
             yield name, changed, other
 
 
-def _padded(dice: Dice, plot: Plot) -> Plot:
+def _padded(rng: Rng, plot: Plot) -> Plot:
     """A very short story with a few sentences that decide nothing, or there would be nothing to choose cues from."""
     steps, used = list(plot.steps), {step.phrase for step in plot.steps}
     while len(steps) < SHORTEST:
-        text, phrase = say(dice, "note", used, a=dice.pick(plot.cast))
+        text, phrase = say(rng, "note", used, a=rng.pick(plot.cast))
         used.add(phrase)
         steps.append(Step(Event("note"), text, phrase))
     return plot.edited(steps)
@@ -127,18 +127,18 @@ def _things(asked: Asked) -> tuple[str, ...]:
 
 def _changes(request: Request, asked: Asked, tale: Tale) -> list[tuple[str, Tale]]:
     """Small changes of the tale in random order, those of the sense first in a share of the families."""
-    dice = request.dice
+    rng = request.rng
     told = tale.plot.sentences
     events = [
         (name, replace(tale, plot=tale.plot.edited(steps)))
-        for name, steps in edits(dice, tale.plot, LEXICON[request.split])
+        for name, steps in edits(rng, tale.plot, LEXICON[request.split])
     ]
     events = [(name, other) for name, other in events if other.plot.sentences != told]
     events += [*unsaid(tale), *((name, replace(tale, plot=plot)) for name, plot in asked.retold(tale.plot))]
-    dice.shuffle(events)
+    rng.shuffle(events)
     senses = [(name, replace(tale, sense=sense)) for name, sense in asked.turns if sense != tale.sense]
-    dice.shuffle(senses)
-    return senses + events if dice.chance(SENSE_FIRST) else events + senses
+    rng.shuffle(senses)
+    return senses + events if rng.chance(SENSE_FIRST) else events + senses
 
 
 def recasts(request: Request, plot: Plot, one: str) -> list[tuple[str, Plot]]:
@@ -241,12 +241,12 @@ def bystanders(plot: Plot) -> list[str]:
 
 
 def chain_for(
-    dice: Dice, plot: Plot, order: int, heads: Sequence[str], fits: Callable[[tuple[str, ...]], bool]
+    rng: Rng, plot: Plot, order: int, heads: Sequence[str], fits: Callable[[tuple[str, ...]], bool]
 ) -> tuple[str, ...] | None:
     """Different people, the last of them (whose state is asked about) of the heads, who fit; None if none is found."""
     for _ in range(ATTEMPTS if heads else 0):
-        last = dice.pick(heads)
-        before = dice.sample([name for name in plot.cast if name != last], order - 1)
+        last = rng.pick(heads)
+        before = rng.sample([name for name in plot.cast if name != last], order - 1)
         if fits((*before, last)):
             return (*before, last)
     return None
@@ -258,16 +258,16 @@ def thinking(chain: Sequence[str], verb: str = "think") -> str:
     return f"does {chain[0]} {verb}{inner} that " if chain else ""
 
 
-def contested(dice: Dice, plot: Plot, order: int, heads: Sequence[str], share: float) -> tuple[str, ...] | None:
+def contested(rng: Rng, plot: Plot, order: int, heads: Sequence[str], share: float) -> tuple[str, ...] | None:
     """A chain with a view, which in this share of calls is neither what is so nor what is held one order below."""
-    hard = dice.chance(share)
+    hard = rng.chance(share)
 
     def fits(chain: tuple[str, ...]) -> bool:
         held = place_of(plot.world, plot.thing, *chain)
         below = {plot.reality, place_of(plot.world, plot.thing, *chain[1:])}
         return held in plot.places and (held not in below) == hard
 
-    return chain_for(dice, plot, order, heads, fits)
+    return chain_for(rng, plot, order, heads, fits)
 
 
 def one_lower(chain: Sequence[str], read: Callable[[Sequence[str]], str | None]) -> list[Reading]:
@@ -290,9 +290,9 @@ def either(who: str, goals: tuple[str, str], first: bool) -> Claim:
 
 def exchanges(request: Request) -> tuple[Plot, list[str]]:
     """A story of three things that change places, big enough for the request, and the three."""
-    dice = request.dice
-    people = max(3, request.order + 1) + dice.below(2)
-    plot = swaps(dice, request.split, people=people, count=3, chapters=request.chapters)
+    rng = request.rng
+    people = max(3, request.order + 1) + rng.below(2)
+    plot = swaps(rng, request.split, people=people, count=3, chapters=request.chapters)
     return plot, [*plot.others[-2:], plot.thing]
 
 
@@ -309,7 +309,7 @@ def pondering(request: Request, chain: Sequence[str], what: str) -> tuple[tuple[
     if len(chain) == 1:
         return (), None
     self = "herself" if LEXICON[request.split].people[chain[0]] == "she" else "himself"
-    phrase = request.dice.pick(PONDERS).replace("{y}", chain[0]).replace("{what}", what).replace("{self}", self)
+    phrase = request.rng.pick(PONDERS).replace("{y}", chain[0]).replace("{what}", what).replace("{self}", self)
     return (phrase,), wants(chain[0], f"to know {what}")
 
 

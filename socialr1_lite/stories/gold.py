@@ -12,7 +12,7 @@ from dataclasses import replace
 from socialr1_lite.errors import DataError
 from socialr1_lite.scenario import Claim, Facts, Scenario
 from socialr1_lite.sip import reply_text
-from socialr1_lite.stories.base import Dice
+from socialr1_lite.stories.base import Rng
 
 SMALL = frozenset(["Yes", "No", "Only", "Both", "Neither"])  # lower case within a sentence
 WORDINGS = 16  # tried for one that does not repeat itself
@@ -112,8 +112,8 @@ def gold_reply(scenario: Scenario, *, seed: int = 0, answer: str = "letter") -> 
     named = letter if answer == "letter" else scenario.gold_text
     best, least = "", 1.0
     for wording in range(WORDINGS):
-        dice = Dice(f"{scenario.id} gold {seed} {wording}")
-        reply = reply_text(_stages(dice, scenario, scenario.facts, letter, plain=wording >= PLAIN), named)
+        rng = Rng(f"{scenario.id} gold {seed} {wording}")
+        reply = reply_text(_stages(rng, scenario, scenario.facts, letter, plain=wording >= PLAIN), named)
         repeated = repetition(reply)
         if repeated < least:
             best, least = reply, repeated
@@ -122,14 +122,14 @@ def gold_reply(scenario: Scenario, *, seed: int = 0, answer: str = "letter") -> 
     return best
 
 
-def _stages(dice: Dice, scenario: Scenario, facts: Facts, letter: str, *, plain: bool) -> tuple[str, str, str, str]:
+def _stages(rng: Rng, scenario: Scenario, facts: Facts, letter: str, *, plain: bool) -> tuple[str, str, str, str]:
     """The four stages; plain: for a reply that repeats itself, with nothing said that is not needed."""
     stated, chosen = int(scenario.meta.get("stated") or 1), scenario.gold_text
     return (
-        cues(dice, facts),
-        interpretation(dice, facts, stated, extra=not plain),
-        goal(dice, facts.goal),
-        response(dice, facts, chosen, letter if plain else ""),
+        cues(rng, facts),
+        interpretation(rng, facts, stated, extra=not plain),
+        goal(rng, facts.goal),
+        response(rng, facts, chosen, letter if plain else ""),
     )
 
 
@@ -140,31 +140,31 @@ def repetition(text: str) -> float:
     return 1 - len(set(grams)) / len(grams) if grams else 0.0
 
 
-def cues(dice: Dice, facts: Facts) -> str:
+def cues(rng: Rng, facts: Facts) -> str:
     """The decisive sentences and no others, each as a sentence or all in one."""
     told = list(dict.fromkeys(facts.sentences[i] for i in facts.cues))
-    if len(told) > 1 and dice.chance(0.2):
+    if len(told) > 1 and rng.chance(0.2):
         rest = (lowered(sentence, facts.people).rstrip(".") for sentence in told[1:])
         return "; ".join([told[0].rstrip("."), *rest]) + "."
-    return dice.pick(CUES).format(" ".join(told))
+    return rng.pick(CUES).format(" ".join(told))
 
 
-def interpretation(dice: Dice, facts: Facts, stated: int = 1, *, extra: bool = True) -> str:
+def interpretation(rng: Rng, facts: Facts, stated: int = 1, *, extra: bool = True) -> str:
     """The claims from which the answer follows, at times with one more."""
     chosen = list(facts.claims[:stated])
     short = sum(len(facts.sentences[i].split()) for i in facts.cues) < SHORT
-    if len(facts.claims) > stated and (short or (extra and dice.chance(EXTRA))):
+    if len(facts.claims) > stated and (short or (extra and rng.chance(EXTRA))):
         chosen.append(facts.claims[stated])
-    return " ".join(_claim_sentence(dice, claim, first=i == 0) for i, claim in enumerate(chosen))
+    return " ".join(_claim_sentence(rng, claim, first=i == 0) for i, claim in enumerate(chosen))
 
 
-def _claim_sentence(dice: Dice, claim: Claim, *, first: bool) -> str:
+def _claim_sentence(rng: Rng, claim: Claim, *, first: bool) -> str:
     if claim.relation.startswith("wants to"):  # such a claim may be an option, and reasoning must not quote options
-        claim = replace(claim, relation=f"{dice.pick(ADVERBS)} {claim.relation}")
-    clause = claim_clause(claim, dice.pick(VERBS))
+        claim = replace(claim, relation=f"{rng.pick(ADVERBS)} {claim.relation}")
+    clause = claim_clause(claim, rng.pick(VERBS))
     if not first:
-        return capital(dice.pick(REALITY).format(clause) if not claim.holders and dice.chance(0.5) else f"{clause}.")
-    return capital(dice.pick(OPENERS).format(clause))
+        return capital(rng.pick(REALITY).format(clause) if not claim.holders and rng.chance(0.5) else f"{clause}.")
+    return capital(rng.pick(OPENERS).format(clause))
 
 
 def claim_clause(claim: Claim, verb: str = "thinks") -> str:
@@ -173,24 +173,24 @@ def claim_clause(claim: Claim, verb: str = "thinks") -> str:
     return f"{holders}{claim.subject} {claim.relation} {claim.value}"
 
 
-def goal(dice: Dice, claim: Claim) -> str:
+def goal(rng: Rng, claim: Claim) -> str:
     """Who wants what."""
     if claim.relation != "wants" or not claim.value.startswith("to ") or claim.holders:
         return capital(claim_clause(claim)) + "."
-    return capital(dice.pick(GOALS).format(s=claim.subject, v=claim.value))
+    return capital(rng.pick(GOALS).format(s=claim.subject, v=claim.value))
 
 
-def response(dice: Dice, facts: Facts, chosen: str, letter: str = "") -> str:
+def response(rng: Rng, facts: Facts, chosen: str, letter: str = "") -> str:
     """The answer that follows, at times with the belief it follows from; plain with its letter, if that is given."""
     if chosen.endswith((".", "!", "?")):
         if letter:
-            return dice.pick(LABELLED).format(letter, s=facts.claims[0].subject)
-        return dice.pick(STATEMENTS).format(chosen)
+            return rng.pick(LABELLED).format(letter, s=facts.claims[0].subject)
+        return rng.pick(STATEMENTS).format(chosen)
     plain = chosen[0].lower() + chosen[1:] if chosen.split()[0] in SMALL else chosen
     if chosen in ("Yes", "No"):
-        return dice.pick(YES_NO).format(plain, s=facts.goal.subject)
-    sentence = dice.pick(ANSWERS).format(plain)
-    if not letter and len(facts.claims[0].holders) == 1 and dice.chance(0.4):
+        return rng.pick(YES_NO).format(plain, s=facts.goal.subject)
+    sentence = rng.pick(ANSWERS).format(plain)
+    if not letter and len(facts.claims[0].holders) == 1 and rng.chance(0.4):
         first = sentence[0] if sentence.startswith("I ") else sentence[0].lower()
         return f"Since {claim_clause(facts.claims[0])}, {first}{sentence[1:]}"
     return capital(sentence)

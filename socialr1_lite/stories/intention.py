@@ -65,7 +65,7 @@ PUTS = (
 
 def moves_it(request: Request) -> Family | None:
     """Order 2: X moves the thing to where X thinks that Y will look (to help), or away from there (to hinder)."""
-    dice, plot = request.dice, story_of(request, last=True)
+    rng, plot = request.rng, story_of(request, last=True)
     helps = int(request.slot * 2) == 0
 
     def fits(chain: tuple[str, ...]) -> bool:
@@ -73,7 +73,7 @@ def moves_it(request: Request) -> Family | None:
         known = place_of(plot.world, plot.thing, chain[0]) == plot.reality
         return known and expected in plot.places and (not helps or expected != plot.reality)
 
-    chain = chain_for(dice, plot, 2, plot.cast, fits)
+    chain = chain_for(rng, plot, 2, plot.cast, fits)
     if chain is None:
         return None
     x, y = chain
@@ -81,7 +81,7 @@ def moves_it(request: Request) -> Family | None:
     targets = [p for p in plot.places if p != real and (p == expected) == helps]
     if not targets:
         return None
-    sense = {"x": x, "y": y, "o": plot.thing, "r": real, "c": dice.pick(targets)}
+    sense = {"x": x, "y": y, "o": plot.thing, "r": real, "c": rng.pick(targets)}
     options = (f"help {y} find the {plot.thing}", f"keep {y} from finding the {plot.thing}")
 
     def aims(place: str | None, sense: Sense) -> str | None:
@@ -109,7 +109,7 @@ def moves_it(request: Request) -> Family | None:
     return family(
         request,
         Asked(
-            Tale(plot, sense, (), (dice.pick(PUTS),)),
+            Tale(plot, sense, (), (rng.pick(PUTS),)),
             f"Why does {x} move the {plot.thing}?",
             options,
             answer,
@@ -133,16 +133,16 @@ TELLS = (
 
 def advises(request: Request) -> Family | None:
     """X tells Y where to look: meant to help exactly if it is where X thinks that the thing is."""
-    dice, plot = request.dice, story_of(request, last=True)
-    chain = contested(dice, plot, request.order, plot.cast, FALSE_BELIEFS)
+    rng, plot = request.rng, story_of(request, last=True)
+    chain = contested(rng, plot, request.order, plot.cast, FALSE_BELIEFS)
     others = [name for name in plot.cast if chain and name not in chain]
     if chain is None or not others:
         return None
-    x, y = chain[-1], dice.pick(others)
+    x, y = chain[-1], rng.pick(others)
     helps = int(request.slot * 2) == 0
     held, real = place_of(plot.world, plot.thing, *chain), plot.reality
     wrong = [p for p in plot.places if p != held]
-    said = held if helps else real if real in wrong and dice.chance(0.5) else dice.pick(wrong)
+    said = held if helps else real if real in wrong and rng.chance(0.5) else rng.pick(wrong)
     sense = {"x": x, "y": y, "o": plot.thing, "p": str(said)}
     options = (f"help {y} find the {plot.thing}", f"mislead {y}")
 
@@ -175,7 +175,7 @@ def advises(request: Request) -> Family | None:
     return family(
         request,
         Asked(
-            Tale(plot, sense, (), (dice.pick(TELLS), *ponder)),
+            Tale(plot, sense, (), (rng.pick(TELLS), *ponder)),
             question,
             options,
             answer,
@@ -206,10 +206,10 @@ FETCHES = (
 
 def plants(request: Request) -> Family | None:
     """Next action: X wants Y to come across one thing and not the other; where does X think that Y will look?"""
-    dice = request.dice
-    people = max(3, request.order + 1) + dice.below(2)
-    plot = hidden_object(dice, request.split, people=people, places=2, chapters=request.chapters, last=True)
-    chain = contested(dice, plot, request.order, plot.cast, FALSE_BELIEFS)
+    rng = request.rng
+    people = max(3, request.order + 1) + rng.below(2)
+    plot = hidden_object(rng, request.split, people=people, places=2, chapters=request.chapters, last=True)
+    chain = contested(rng, plot, request.order, plot.cast, FALSE_BELIEFS)
     told = " ".join(plot.sentences)
     spare = [thing for thing in LEXICON[request.split].things if thing not in told and thing[0] not in "aeiou"]
     if chain is None:
@@ -218,14 +218,14 @@ def plants(request: Request) -> Family | None:
     expected = place_of(plot.world, plot.thing, *chain)
     target = plot.places[int(request.slot * 2)]
     shown = target == expected
-    one, two = dice.sample(spare, 2)
+    one, two = rng.sample(spare, 2)
     sense = {
         "x": x,
         "y": y,
         "o": plot.thing,
         "f": one if shown else two,
         "h": two if shown else one,
-        **dict(zip(("c0", "c1"), dice.sample(plot.places, 2), strict=True)),
+        **dict(zip(("c0", "c1"), rng.sample(plot.places, 2), strict=True)),
     }
     options = tuple(f"put the {one} in the {place}" for place in plot.places)
 
@@ -264,7 +264,7 @@ def plants(request: Request) -> Family | None:
     return family(
         request,
         Asked(
-            Tale(plot, sense, (), (dice.pick(FETCHES), dice.pick(PLANS), *ponder)),
+            Tale(plot, sense, (), (rng.pick(FETCHES), rng.pick(PLANS), *ponder)),
             will(chain[:-1], f"do with the {one}"),
             options,
             answer,
@@ -289,17 +289,17 @@ SAYS = (
 
 def who_misleads(request: Request) -> Family | None:
     """Three people say where the thing is; one of them does not think so."""
-    dice = request.dice
-    plot = hidden_object(dice, request.split, people=4, places=2 + dice.below(2), chapters=request.chapters, last=True)
-    *speakers, hearer = dice.sample(plot.cast, 4)
+    rng = request.rng
+    plot = hidden_object(rng, request.split, people=4, places=2 + rng.below(2), chapters=request.chapters, last=True)
+    *speakers, hearer = rng.sample(plot.cast, 4)
     held = {name: place_of(plot.world, plot.thing, name) for name in speakers}
     target = speakers[int(request.slot * 3)]
     if None in held.values() or len(set(held.values())) == 1:
         return None
     wrong = [p for p in plot.places if p != held[target]]
-    said = {**held, target: dice.pick(wrong)}
-    phrase = dice.pick(SAYS)
-    order = dice.sample(range(3), 3)
+    said = {**held, target: rng.pick(wrong)}
+    phrase = rng.pick(SAYS)
+    order = rng.sample(range(3), 3)
     sense = {
         "y": hearer,
         "o": plot.thing,
@@ -374,9 +374,9 @@ LOCKS = (
 
 def locks(request: Request) -> Family | None:
     """A shuts a container away: on purpose, in vain, or by accident as far as this thing goes?"""
-    dice = request.dice
+    rng = request.rng
     plot, things = exchanges(request)
-    plot.thing = dice.pick(things)
+    plot.thing = rng.pick(things)
     thing = plot.thing
     options = (
         f"shut away the {thing} successfully",
@@ -389,7 +389,7 @@ def locks(request: Request) -> Family | None:
         there, held = (place_of(plot.world, thing, *people) for people in (chain[:-1], chain))
         return there is not None and held is not None and (there == held) == (case == 0)
 
-    chain = chain_for(dice, plot, request.order, plot.cast, fits)
+    chain = chain_for(rng, plot, request.order, plot.cast, fits)
     if chain is None:
         return None
     who = chain[-1]
@@ -428,7 +428,7 @@ def locks(request: Request) -> Family | None:
     return family(
         request,
         Asked(
-            Tale(plot, sense, (), (dice.pick(LOCKS), *ponder)),
+            Tale(plot, sense, (), (rng.pick(LOCKS), *ponder)),
             asked,
             options,
             answer,

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from itertools import permutations
 
 from socialr1_lite.scenario import Claim
-from socialr1_lite.stories.base import Dice, Dimension, Draft, Family, Request
+from socialr1_lite.stories.base import Dimension, Draft, Family, Request, Rng
 from socialr1_lite.stories.belief import (
     finding,
     further_claims,
@@ -41,7 +41,7 @@ def one_of(people_wanted: str) -> Callable[[Request], Family | None]:
     """A question for the one person, the last mover left aside, who knows ("knows") or who does not ("mistaken")."""
 
     def template(request: Request) -> Family | None:
-        plot, dice = story_of(request), request.dice
+        plot, rng = story_of(request), request.rng
         mover = last_mover(plot)
         people = [name for name in plot.cast if name != mover]
         right = people_wanted != "mistaken"
@@ -49,19 +49,19 @@ def one_of(people_wanted: str) -> Callable[[Request], Family | None]:
         if len(people) < 2 or len(knowing) != 1:
             return None
         lost = [name for name in people if name not in knowing] if people_wanted == "could tell" else []
-        seeker = dice.pick(lost) if lost else ""
+        seeker = rng.pick(lost) if lost else ""
         options = [name for name in people if name != seeker]
         cast_right = in_part_of(plot, request.split, knowing[0], options[int(request.slot * len(options))])
         if len(options) < 2 or cast_right is None:
             return None
-        plot = needed_by(dice, cast_right, seeker or dice.pick(plot.cast))
+        plot = needed_by(rng, cast_right, seeker or rng.pick(plot.cast))
 
         def answer(world: World) -> str | None:
             found = [name for name in options if knows(world, plot.thing, name) == right]
             fits = not seeker or not knows(world, plot.thing, seeker)
             return found[0] if len(found) == 1 and fits else None
 
-        found = other_person(dice, plot, answer, request.split, options)
+        found = other_person(rng, plot, answer, request.split, options)
         if found is None or answer(plot.world) is None:
             return None
         question = {
@@ -116,10 +116,10 @@ def does_know(request: Request) -> Family | None:
     """Order 1: does this person know?"""
     plot = story_of(request)
     wanted = int(request.slot * 2) == 0
-    found = _people(request.dice, plot, 1, lambda one: knows(plot.world, plot.thing, one) == wanted)
+    found = _people(request.rng, plot, 1, lambda one: knows(plot.world, plot.thing, one) == wanted)
     if found is None:
         return None
-    plot, one = needed_by(request.dice, plot, found[0]), found[0]
+    plot, one = needed_by(request.rng, plot, found[0]), found[0]
 
     def answer(world: World) -> str:
         return "Yes" if knows(world, plot.thing, one) else "No"
@@ -139,11 +139,11 @@ def thinks_known(request: Request) -> Family | None:
             return None
         return knows(world, plot.thing, one, two), knows(world, plot.thing, two)
 
-    found = _people(request.dice, plot, 2, lambda one, two: state(plot.world, one, two) == (thought, known))
+    found = _people(request.rng, plot, 2, lambda one, two: state(plot.world, one, two) == (thought, known))
     if found is None:
         return None
     one, two = found
-    plot = needed_by(request.dice, plot, one)
+    plot = needed_by(request.rng, plot, one)
 
     def answer(world: World) -> str | None:
         now = state(world, one, two)
@@ -164,11 +164,11 @@ def realises(request: Request) -> Family | None:
             return None
         return knows(world, plot.thing, one, two)
 
-    found = _people(request.dice, plot, 2, lambda one, two: aware(plot.world, one, two) == wanted)
+    found = _people(request.rng, plot, 2, lambda one, two: aware(plot.world, one, two) == wanted)
     if found is None:
         return None
     one, two = found
-    plot = needed_by(request.dice, plot, one)
+    plot = needed_by(request.rng, plot, one)
 
     def answer(world: World) -> str | None:
         return {True: "Yes", False: "No", None: None}[aware(world, one, two)]
@@ -188,7 +188,7 @@ SILENT = (
 
 def could_pretend(request: Request) -> Family | None:
     """Order 2: both know; could one pretend not to, or would the other, who has seen that one knows, see through?"""
-    plot, dice = story_of(request, MANY_ONLOOKERS), request.dice
+    plot, rng = story_of(request, MANY_ONLOOKERS), request.rng
     wanted = int(request.slot * 2) == 0
 
     def fooled(world: World, one: str, two: str) -> bool | None:
@@ -196,11 +196,11 @@ def could_pretend(request: Request) -> Family | None:
             return None
         return not knows(world, plot.thing, two, one)
 
-    found = _people(dice, plot, 2, lambda one, two: fooled(plot.world, one, two) == wanted)
+    found = _people(rng, plot, 2, lambda one, two: fooled(plot.world, one, two) == wanted)
     if found is None:
         return None
     one, two = found
-    silent = Step(Event("note", actor=one), dice.pick(SILENT).format(a=one, b=two, o=plot.thing))
+    silent = Step(Event("note", actor=one), rng.pick(SILENT).format(a=one, b=two, o=plot.thing))
     plot = plot.edited([*plot.steps, silent])
 
     seen, taken_in = "failure", "success"
@@ -215,10 +215,10 @@ def could_pretend(request: Request) -> Family | None:
     return _of_two(request, plot, answer, names, question, (two, one), goal)
 
 
-def _people(dice: Dice, plot: Plot, n: int, fit: Callable[..., bool]) -> tuple[str, ...] | None:
+def _people(rng: Rng, plot: Plot, n: int, fit: Callable[..., bool]) -> tuple[str, ...] | None:
     """Different people of the story that fit together, in random order of trying."""
     choices = list(permutations(plot.cast, n))
-    dice.shuffle(choices)
+    rng.shuffle(choices)
     return next((people for people in choices[:TRIED] if fit(*people)), None)
 
 
@@ -233,7 +233,7 @@ def _of_two(
 ) -> Family | None:
     """A question with two answers; `held`: the chain whose knowledge decides; goal: to find the thing if not given."""
     options = ("Yes", "No") if "Yes" in names else tuple(names)
-    found = twin(request.dice, plot, answer, request.split, options)
+    found = twin(request.rng, plot, answer, request.split, options)
     if found is None:
         return None
     wish = goal or finding(plot)

@@ -55,7 +55,7 @@ def _asking(chain: Sequence[str], plainly: str, hearer: str, thing: str) -> str:
 
 def states(request: Request) -> Family | None:
     """X says where the thing is: a truth, a mistake or a lie, by what X thinks."""
-    dice, plot = request.dice, story_of(request, last=True)
+    rng, plot = request.rng, story_of(request, last=True)
     case = int(request.slot * 3)
 
     def fits(chain: tuple[str, ...]) -> bool:
@@ -63,14 +63,14 @@ def states(request: Request) -> Family | None:
         wrong = held != there
         return held in plot.places and there in plot.places and (case == 2 or wrong == (case == 1))
 
-    chain = chain_for(dice, plot, request.order, plot.cast, fits)
+    chain = chain_for(rng, plot, request.order, plot.cast, fits)
     others = [name for name in plot.cast if chain and name not in chain]
     if chain is None or not others:
         return None
-    x, y = chain[-1], dice.pick(others)
+    x, y = chain[-1], rng.pick(others)
     held, there = (place_of(plot.world, plot.thing, *people) for people in (chain, chain[:-1]))
     wrong = [p for p in plot.places if p != held]
-    said = held if case < 2 else there if there in wrong and dice.chance(0.95) else dice.pick(wrong)
+    said = held if case < 2 else there if there in wrong and rng.chance(0.95) else rng.pick(wrong)
     sense = {"x": x, "y": y, "o": plot.thing, "p": str(said)}
     options = (f"share true knowledge with {y}", f"share a mistaken belief with {y}", f"deceive {y} with a lie")
 
@@ -104,7 +104,7 @@ def states(request: Request) -> Family | None:
     return family(
         request,
         Asked(
-            Tale(plot, sense, (), (dice.pick(SAYS), *ponder)),
+            Tale(plot, sense, (), (rng.pick(SAYS), *ponder)),
             _asking(chain, f"What does {x} want by saying this to {y} about the {plot.thing}?", y, plot.thing),
             options,
             answer,
@@ -138,8 +138,8 @@ WORDS = {GOOD: "delicious", SPOILT: "spoilt"}
 
 def _joke_or_lie(request: Request, plot: Plot, subject: str, phrases: Sequence[str]) -> Family | None:
     """Order 2: X means it, or thinks that Y knows better (a joke), or that Y may believe it (a lie)."""
-    dice, case = request.dice, int(request.slot * 3)
-    hard, misled = dice.chance(FALSE_OF_MORE), dice.chance(FALSE_OF_MORE)
+    rng, case = request.rng, int(request.slot * 3)
+    hard, misled = rng.chance(FALSE_OF_MORE), rng.chance(FALSE_OF_MORE)
 
     def fits(chain: tuple[str, ...]) -> bool:
         own, his = place_of(plot.world, plot.thing, *chain[:-1]), place_of(plot.world, plot.thing, *chain)
@@ -150,12 +150,12 @@ def _joke_or_lie(request: Request, plot: Plot, subject: str, phrases: Sequence[s
             return (own != plot.reality) == misled
         return (his == own) == (case == 1) and (not hard or really != (his == own))
 
-    chain = chain_for(dice, plot, request.order, plot.cast, fits)
+    chain = chain_for(rng, plot, request.order, plot.cast, fits)
     if chain is None:
         return None
     x, y = chain[-2:]
     own = place_of(plot.world, plot.thing, *chain[:-1])
-    said = own if case == 0 else dice.pick([p for p in plot.places if p != own])
+    said = own if case == 0 else rng.pick([p for p in plot.places if p != own])
     sense = {"x": x, "y": y, "o": subject, "p": str(said), "word": WORDS.get(str(said), ""), "z": chain[0]}
     options = tuple(way.format(x=x, y=y) for way in WAYS)
 
@@ -200,7 +200,7 @@ def _joke_or_lie(request: Request, plot: Plot, subject: str, phrases: Sequence[s
     return family(
         request,
         Asked(
-            Tale(plot, sense, (), (dice.pick(phrases), *ponder)),
+            Tale(plot, sense, (), (rng.pick(phrases), *ponder)),
             asked,
             options,
             answer,
@@ -234,8 +234,8 @@ def jokes(request: Request) -> Family | None:
 
 def ironic(request: Request) -> Family | None:
     """Praise or blame of a dish: meant, ironic, or to deceive?"""
-    people = request.order + 1 + request.dice.below(2)
-    plot, food = outcomes(request.dice, request.split, people=max(3, people), chapters=request.chapters)
+    people = request.order + 1 + request.rng.below(2)
+    plot, food = outcomes(request.rng, request.split, people=max(3, people), chapters=request.chapters)
     return _joke_or_lie(request, plot, food, DISHES)
 
 
@@ -249,19 +249,19 @@ MOTIVES = (
 
 def white_lies(request: Request) -> Family | None:
     """X says where the thing is: sincerely, to save a surprise (a white lie), or to keep the thing (a selfish lie)."""
-    dice, plot = request.dice, story_of(request, last=True)
-    chain = contested(dice, plot, request.order, plot.cast, FALSE_OF_MORE)
+    rng, plot = request.rng, story_of(request, last=True)
+    chain = contested(rng, plot, request.order, plot.cast, FALSE_OF_MORE)
     others = [name for name in plot.cast if chain and name not in chain]
     surprised = [name for name in bystanders(plot) if name in others]  # nobody is surprised by what they put away
     if chain is None or len(others) < 2 or not surprised:
         return None
-    x, y = chain[-1], dice.pick(surprised)
-    other = dice.pick([name for name in others if name != y])
+    x, y = chain[-1], rng.pick(surprised)
+    other = rng.pick([name for name in others if name != y])
     case = int(request.slot * 3)
-    kind_one = dice.chance(0.5) if case == 0 else case == 1
+    kind_one = rng.chance(0.5) if case == 0 else case == 1
     held = place_of(plot.world, plot.thing, *chain)
     wrong = [p for p in plot.places if p != held]
-    said = held if case == 0 else plot.reality if plot.reality in wrong and dice.chance(0.9) else dice.pick(wrong)
+    said = held if case == 0 else plot.reality if plot.reality in wrong and rng.chance(0.9) else rng.pick(wrong)
     k, g = (x, other) if kind_one else (other, x)
     words = persons(request.split, g=g, k=k)
     sense = {
@@ -309,7 +309,7 @@ def white_lies(request: Request) -> Family | None:
     return family(
         request,
         Asked(
-            Tale(plot, sense, (dice.pick(MOTIVES),), (dice.pick(SAYS), *ponder)),
+            Tale(plot, sense, (rng.pick(MOTIVES),), (rng.pick(SAYS), *ponder)),
             asked,
             options,
             answer,
@@ -341,8 +341,8 @@ BLUNT = (
 
 def faux_pas(request: Request) -> Family | None:
     """X runs down a dish before Y: a faux pas (Y cooked it, unknown to X), an insult, one that misses, or mere talk."""
-    dice = request.dice
-    plot, food = cooks(dice, request.split, people=3 + dice.below(2), chapters=request.chapters)
+    rng = request.rng
+    plot, food = cooks(rng, request.split, people=3 + rng.below(2), chapters=request.chapters)
     # (X takes Y for the cook, Y is the cook)
     kinds = {
         (True, True): "insult {y}, who did cook it",
@@ -354,7 +354,7 @@ def faux_pas(request: Request) -> Family | None:
     heads = [name for name in plot.cast if name not in plot.places]
     if not heads:
         return None
-    x = dice.pick(heads)
+    x = rng.pick(heads)
     held, real = place_of(plot.world, plot.thing, x), plot.reality
     fitting = [name for name in plot.places if (held == name) == thinks and (real == name) == is_so]
     if held is None or not fitting:
@@ -390,7 +390,7 @@ def faux_pas(request: Request) -> Family | None:
     return family(
         request,
         Asked(
-            Tale(plot, sense, (), (dice.pick(BLUNT),)),
+            Tale(plot, sense, (), (rng.pick(BLUNT),)),
             f"What does {x} want to do by these words to {y} about the {food}?",
             options,
             answer,
@@ -440,15 +440,15 @@ POINTS = (
 
 def double_bluff(request: Request) -> Family | None:
     """Y believes one person and does the opposite of what the other says, and they know it: what does X want?"""
-    dice = request.dice
+    rng = request.rng
     people = max(4, request.order + 3)
-    plot = hidden_object(dice, request.split, people=people, places=2, chapters=request.chapters, last=True)
-    chain = contested(dice, plot, request.order, plot.cast, FALSE_OF_TWO)
+    plot = hidden_object(rng, request.split, people=people, places=2, chapters=request.chapters, last=True)
+    chain = contested(rng, plot, request.order, plot.cast, FALSE_OF_TWO)
     others = [name for name in plot.cast if chain and name not in chain]
     if chain is None or len(others) < 2:
         return None
-    x, y, other = chain[-1], *dice.sample(others, 2)
-    helps, trusted = int(request.slot * 2) == 0, dice.chance(0.5)
+    x, y, other = chain[-1], *rng.sample(others, 2)
+    helps, trusted = int(request.slot * 2) == 0, rng.chance(0.5)
     held = place_of(plot.world, plot.thing, *chain)
     said = next(p for p in plot.places if (p == held) == (helps == trusted))
     t, d = (x, other) if trusted else (other, x)
@@ -459,7 +459,7 @@ def double_bluff(request: Request) -> Family | None:
         "d": d,
         "o": plot.thing,
         "p": said,
-        **dict(zip(("c0", "c1"), dice.sample(plot.places, 2), strict=True)),
+        **dict(zip(("c0", "c1"), rng.sample(plot.places, 2), strict=True)),
     }
     options = (f"help {y} find the {plot.thing}", f"keep {y} from finding the {plot.thing}")
 
@@ -493,7 +493,7 @@ def double_bluff(request: Request) -> Family | None:
     return family(
         request,
         Asked(
-            Tale(plot, sense, (dice.pick(TRUSTS),), (dice.pick(POINTS), *ponder)),
+            Tale(plot, sense, (rng.pick(TRUSTS),), (rng.pick(POINTS), *ponder)),
             asked,
             options,
             answer,

@@ -11,7 +11,7 @@ from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
-from socialr1_lite.stories.base import Dice
+from socialr1_lite.stories.base import Rng
 from socialr1_lite.stories.wording import LEXICON, THEIR, THEM, Lexicon, a, listed, say
 from socialr1_lite.stories.world import MODIFIERS, Event, World, where
 
@@ -95,9 +95,9 @@ def decisive(plot: Plot, answer: Callable[[World], object]) -> tuple[int, ...]:
 class Teller:
     """Tells a hidden-object story step by step, keeping track of who is where."""
 
-    def __init__(self, dice: Dice, words: Lexicon, people: Sequence[str], room: str) -> None:
+    def __init__(self, rng: Rng, words: Lexicon, people: Sequence[str], room: str) -> None:
         """Begin with everybody in the room."""
-        self.dice, self.words, self.people, self.room = dice, words, list(people), room
+        self.rng, self.words, self.people, self.room = rng, words, list(people), room
         self.present = list(people)
         self.saw_leave: dict[str, frozenset[str]] = {}
         self.steps: list[Step] = []
@@ -116,7 +116,7 @@ class Teller:
         **words: str,
     ) -> None:
         """One step; `phrase` is the key of its phrasings (the event's kind if not given)."""
-        text, phrase = say(self.dice, phrase or kind, self.used, **words)
+        text, phrase = say(self.rng, phrase or kind, self.used, **words)
         self.used.add(phrase)
         self.steps.append(Step(Event(kind, actor, thing, place, tuple(people), other), text, phrase))
 
@@ -128,12 +128,12 @@ class Teller:
 
     def put(self, thing: str, place: str) -> None:
         """The thing is there as the story begins."""
-        who = self.dice.pick(self.people)
+        who = self.rng.pick(self.people)
         self.add("put", thing=thing, place=place, a=who, o=thing, c=place)
 
     def move(self, thing: str, source: str, place: str) -> str:
         """Somebody who is there moves the thing; returns who."""
-        who = self.dice.pick(self.present)
+        who = self.rng.pick(self.present)
         self.add("move", actor=who, thing=thing, place=place, a=who, o=thing, c=place, src=source)
         return who
 
@@ -150,14 +150,14 @@ class Teller:
 
     def modifier(self, kind: str, who: str) -> None:
         """Somebody sees the event just told unseen, from afar, or misses it."""
-        step = modifier(self.dice, self.words, kind, who, self.room, self.used)
+        step = modifier(self.rng, self.words, kind, who, self.room, self.used)
         self.used.add(step.phrase)
         self.steps.append(step)
 
     def tell(self, speaker: str, hearer: str, thing: str, place: str) -> None:
         """Words in private: face to face if both are outside, else by message."""
         out = speaker not in self.present and hearer not in self.present
-        kind = "tell" if out and self.dice.chance(0.6) else "message"
+        kind = "tell" if out and self.rng.chance(0.6) else "message"
         self.add(
             "tell",
             kind,
@@ -178,17 +178,17 @@ class Teller:
 
     def filler(self, places: Sequence[str]) -> None:
         """A sentence that changes nothing; it may name a place."""
-        who = self.dice.pick(self.present)
-        if places and self.dice.chance(0.6):
-            self.add("note", "note place", a=who, c=self.dice.pick(places))
+        who = self.rng.pick(self.present)
+        if places and self.rng.chance(0.6):
+            self.add("note", "note place", a=who, c=self.rng.pick(places))
         else:
             self.add("note", a=who)
 
 
-def modifier(dice: Dice, words: Lexicon, kind: str, who: str, room: str, used: Container[str]) -> Step:
+def modifier(rng: Rng, words: Lexicon, kind: str, who: str, room: str, used: Container[str]) -> Step:
     """A modifier step for the event before it."""
     pronoun = words.people[who]
-    text, phrase = say(dice, kind, used, a=who, them=THEM[pronoun], their=THEIR[pronoun], room=room)
+    text, phrase = say(rng, kind, used, a=who, them=THEM[pronoun], their=THEIR[pronoun], room=room)
     return Step(Event(kind, people=(who,)), text, phrase)
 
 
@@ -196,7 +196,7 @@ ONLOOKERS = 0.25  # share of moves that somebody outside sees; the same for some
 
 
 def hidden_object(
-    dice: Dice,
+    rng: Rng,
     split: str,
     *,
     people: int,
@@ -210,11 +210,11 @@ def hidden_object(
     last: the thing is that of the last chapter, so that what is done with it afterwards is done in that room.
     """
     words = LEXICON[split]
-    cast = dice.sample(tuple(words.people), people)
-    rooms = dice.sample(words.rooms, chapters)
-    containers = dice.sample(words.containers, places + 3 * (chapters - 1))
-    things = dice.sample(words.things, chapters + 1)
-    asked = dice.below(chapters)
+    cast = rng.sample(tuple(words.people), people)
+    rooms = rng.sample(words.rooms, chapters)
+    containers = rng.sample(words.containers, places + 3 * (chapters - 1))
+    things = rng.sample(words.things, chapters + 1)
+    asked = rng.below(chapters)
     asked = chapters - 1 if last else asked
     steps: list[Step] = []
     openings, where_is, main = [], {}, (things[0], containers[:places])
@@ -228,10 +228,10 @@ def hidden_object(
             here, spare = spare[:3], spare[3:]
         openings.append(len(steps))
         where_is.update(dict.fromkeys(here, rooms[chapter]))
-        who = list(cast) if chapter == asked else dice.sample(cast, max(2, people - 1))
-        told = chapter_about(dice, words, who, rooms[chapter], thing, here, onlookers)
+        who = list(cast) if chapter == asked else rng.sample(cast, max(2, people - 1))
+        told = chapter_about(rng, words, who, rooms[chapter], thing, here, onlookers)
         if chapter:
-            told[0] = replace(told[0], text=f"{dice.pick(LATER)}, {told[0].text}")
+            told[0] = replace(told[0], text=f"{rng.pick(LATER)}, {told[0].text}")
         steps += told
         if chapter + 1 < chapters:
             steps.append(dispersal(who, rooms[chapter]))
@@ -245,7 +245,7 @@ def dispersal(people: Sequence[str], room: str) -> Step:
 
 
 def chapter_about(
-    dice: Dice,
+    rng: Rng,
     words: Lexicon,
     cast: Sequence[str],
     room: str,
@@ -254,73 +254,73 @@ def chapter_about(
     onlookers: float = ONLOOKERS,
 ) -> list[Step]:
     """One room, one thing: put somewhere, moved while people leave, perhaps talked about afterwards."""
-    teller = Teller(dice, words, cast, room)
-    said = len(places) >= 3 and dice.chance(0.4)  # the last place is only ever spoken of
+    teller = Teller(rng, words, cast, room)
+    said = len(places) >= 3 and rng.chance(0.4)  # the last place is only ever spoken of
     stops = list(places[:-1] if said else places)
-    if len(stops) >= 2 and dice.chance(0.15):
+    if len(stops) >= 2 and rng.chance(0.15):
         stops.append(stops[-2])  # there and back
     order = list(places)
-    dice.shuffle(order)
-    teller.set_out(order if dice.chance(0.85) else ())
+    rng.shuffle(order)
+    teller.set_out(order if rng.chance(0.85) else ())
     teller.put(thing, stops[0])
     for source, stop in pairwise(stops):
-        _departures(dice, teller, 0.35)
-        if dice.chance(0.25):
+        _departures(rng, teller, 0.35)
+        if rng.chance(0.25):
             teller.filler(places)
         mover = teller.move(thing, source, stop)
-        _onlookers(dice, teller, mover, onlookers)
-    _departures(dice, teller, 0.35)
-    _aftermath(dice, teller, thing, places, stops, places[-1] if said else "")
-    if dice.chance(0.5):
+        _onlookers(rng, teller, mover, onlookers)
+    _departures(rng, teller, 0.35)
+    _aftermath(rng, teller, thing, places, stops, places[-1] if said else "")
+    if rng.chance(0.5):
         teller.filler(places)
     return teller.steps
 
 
-def _departures(dice: Dice, teller: Teller, share: float) -> None:
+def _departures(rng: Rng, teller: Teller, share: float) -> None:
     for who in list(teller.present):
-        if len(teller.present) > 1 and dice.chance(share):
+        if len(teller.present) > 1 and rng.chance(share):
             teller.leave(who)
 
 
-def _onlookers(dice: Dice, teller: Teller, mover: str, share: float) -> None:
+def _onlookers(rng: Rng, teller: Teller, mover: str, share: float) -> None:
     """Perhaps somebody outside sees the move, or somebody inside misses it; with a large share perhaps several do."""
     outside = [who for who in teller.people if who not in teller.present]
     inside = [who for who in teller.present if who != mover]
     several = len(teller.people) if share > ONLOOKERS else 1
-    for who in dice.sample(outside, several):
-        if dice.chance(share):
-            teller.modifier(dice.pick(("peek", "peek", "camera", "monitor")), who)
-    for who in dice.sample(inside, several):
-        if dice.chance(share):
-            teller.modifier(dice.pick(("distract", "daydream")), who)
+    for who in rng.sample(outside, several):
+        if rng.chance(share):
+            teller.modifier(rng.pick(("peek", "peek", "camera", "monitor")), who)
+    for who in rng.sample(inside, several):
+        if rng.chance(share):
+            teller.modifier(rng.pick(("distract", "daydream")), who)
 
 
-def _aftermath(dice: Dice, teller: Teller, thing: str, places: Sequence[str], stops: Sequence[str], lie: str) -> None:
+def _aftermath(rng: Rng, teller: Teller, thing: str, places: Sequence[str], stops: Sequence[str], lie: str) -> None:
     """What is said, and who comes back to look. The speaker saw the hearer leave, so nobody wonders about it."""
     if lie and not teller.saw_leave:
-        teller.leave(dice.pick(teller.present))
+        teller.leave(rng.pick(teller.present))
     pairs = [(s, h) for h, seen in teller.saw_leave.items() if h not in teller.present for s in sorted(seen)]
     if lie:
-        speaker, hearer = dice.pick(pairs)
+        speaker, hearer = rng.pick(pairs)
         teller.tell(speaker, hearer, thing, lie)
-        if teller.steps[-1].event.other and dice.chance(0.3):
+        if teller.steps[-1].event.other and rng.chance(0.3):
             rest = [who for who in teller.people if who not in (speaker, hearer) and who not in teller.present]
             if rest:
-                teller.modifier("overhear", dice.pick(rest))
-    elif pairs and dice.chance(0.3):
-        speaker, hearer = dice.pick(pairs)
-        teller.tell(speaker, hearer, thing, dice.pick(stops))
+                teller.modifier("overhear", rng.pick(rest))
+    elif pairs and rng.chance(0.3):
+        speaker, hearer = rng.pick(pairs)
+        teller.tell(speaker, hearer, thing, rng.pick(stops))
     absent = [who for who in teller.people if who not in teller.present]
-    if absent and dice.chance(0.2):
-        who = dice.pick(absent)
+    if absent and rng.chance(0.2):
+        who = rng.pick(absent)
         teller.come_back(who)
-        teller.look(who, stops[-1] if dice.chance(0.7) else dice.pick(places))
+        teller.look(who, stops[-1] if rng.chance(0.7) else rng.pick(places))
 
 
 Edit = tuple[str, list[Step]]
 
 
-def edits(dice: Dice, plot: Plot, words: Lexicon) -> list[Edit]:
+def edits(rng: Rng, plot: Plot, words: Lexicon) -> list[Edit]:
     """Every small edit of the story we know, in random order: its name and the edited steps."""
     found: list[Edit] = []
     room = plot.rooms[plot.places[0]]
@@ -332,17 +332,17 @@ def edits(dice: Dice, plot: Plot, words: Lexicon) -> list[Edit]:
             found += _timing(plot, i)
         elif event.kind in CHANGES and plot.thing in (event.thing, event.other):
             scene = scenes[id(event)]
-            found += _attention(dice, plot, words, i, room, sorted(scene.present))
+            found += _attention(rng, plot, words, i, room, sorted(scene.present))
         elif event.kind in MODIFIERS:
             found.append((_UNDONE[event.kind], plot.steps[:i] + plot.steps[i + 1 :]))
             if event.kind in _COUNTERPARTS:
-                other = modifier(dice, words, _COUNTERPARTS[event.kind], event.people[0], room, used)
+                other = modifier(rng, words, _COUNTERPARTS[event.kind], event.people[0], room, used)
                 found.append(("noticed or unnoticed", [*plot.steps[:i], other, *plot.steps[i + 1 :]]))
         elif event.kind == "tell" and event.thing == plot.thing:
             found += _words(plot, i)
         elif event.kind == "look":
             found.append(("looked inside", plot.steps[:i] + plot.steps[i + 1 :]))
-    dice.shuffle(found)
+    rng.shuffle(found)
     return found
 
 
@@ -391,7 +391,7 @@ def _named_after(steps: Sequence[Step], i: int, who: str) -> bool:
     return any(who in step.event.people for step in steps[i + 1 : _block(steps, i)])
 
 
-def _attention(dice: Dice, plot: Plot, words: Lexicon, i: int, room: str, present: Sequence[str]) -> Iterator[Edit]:
+def _attention(rng: Rng, plot: Plot, words: Lexicon, i: int, room: str, present: Sequence[str]) -> Iterator[Edit]:
     """One more onlooker outside, or one who misses the move inside. At most one modifier a move."""
     steps, event = plot.steps, plot.steps[i].event
     if _block(steps, i) > i + 1:
@@ -400,8 +400,8 @@ def _attention(dice: Dice, plot: Plot, words: Lexicon, i: int, room: str, presen
     for who in plot.cast:
         if who == event.actor:
             continue
-        kind = dice.pick(("distract", "daydream") if who in present else ("peek", "camera", "monitor"))
-        yield _UNDONE[kind], [*steps[: i + 1], modifier(dice, words, kind, who, room, used), *steps[i + 1 :]]
+        kind = rng.pick(("distract", "daydream") if who in present else ("peek", "camera", "monitor"))
+        yield _UNDONE[kind], [*steps[: i + 1], modifier(rng, words, kind, who, room, used), *steps[i + 1 :]]
 
 
 def _words(plot: Plot, i: int) -> Iterator[Edit]:

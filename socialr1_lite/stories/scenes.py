@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from socialr1_lite.stories.base import Dice
+from socialr1_lite.stories.base import Rng
 from socialr1_lite.stories.plots import LATER, Plot, Step, Teller, chapter_about, dispersal
 from socialr1_lite.stories.wording import LEXICON, THEIR, Lexicon
 from socialr1_lite.stories.world import Event
@@ -80,32 +80,32 @@ Message = tuple[str, str, str]  # thing, value, and the clause that says so
 
 
 def _told(
-    dice: Dice, teller: Teller, first: Callable[[], None], changes: Sequence[Change], keep: Sequence[str] = ()
+    rng: Rng, teller: Teller, first: Callable[[], None], changes: Sequence[Change], keep: Sequence[str] = ()
 ) -> None:
     """The beginning, then each change after some people have left, at times with an onlooker."""
     first()
     for change in changes:
-        _departures(dice, teller, keep)
-        if dice.chance(0.4):
+        _departures(rng, teller, keep)
+        if rng.chance(0.4):
             teller.filler(())
         step = change(teller)
         teller.steps.append(step)
         outside = [who for who in teller.people if who not in teller.present]
         inside = [who for who in teller.present if who != step.event.actor]
-        if outside and dice.chance(ONLOOKER):
-            teller.modifier(dice.pick(("peek", "peek", "camera", "monitor")), dice.pick(outside))
-        elif inside and dice.chance(ONLOOKER):
-            teller.modifier(dice.pick(("distract", "daydream")), dice.pick(inside))
-    _departures(dice, teller, ())
+        if outside and rng.chance(ONLOOKER):
+            teller.modifier(rng.pick(("peek", "peek", "camera", "monitor")), rng.pick(outside))
+        elif inside and rng.chance(ONLOOKER):
+            teller.modifier(rng.pick(("distract", "daydream")), rng.pick(inside))
+    _departures(rng, teller, ())
 
 
-def _departures(dice: Dice, teller: Teller, keep: Sequence[str]) -> None:
+def _departures(rng: Rng, teller: Teller, keep: Sequence[str]) -> None:
     for who in list(teller.present):
-        if len(teller.present) > 1 and who not in keep and dice.chance(LEAVE):
+        if len(teller.present) > 1 and who not in keep and rng.chance(LEAVE):
             teller.leave(who)
 
 
-def _message(dice: Dice, teller: Teller, about: Callable[[], Message], unable: Sequence[str] = ()) -> None:
+def _message(rng: Rng, teller: Teller, about: Callable[[], Message], unable: Sequence[str] = ()) -> None:
     """Perhaps somebody writes to one whose leaving they saw."""
     pairs = [
         (s, h)
@@ -114,10 +114,10 @@ def _message(dice: Dice, teller: Teller, about: Callable[[], Message], unable: S
         for s in sorted(seen)
         if h not in unable
     ]
-    if pairs and dice.chance(PASSED_ON):
-        speaker, hearer = dice.pick(pairs)
+    if pairs and rng.chance(PASSED_ON):
+        speaker, hearer = rng.pick(pairs)
         thing, value, clause = about()
-        text = dice.pick(
+        text = rng.pick(
             (
                 f"{speaker} sent {hearer} a private message saying that {clause}.",
                 f"{speaker} texted {hearer}, and only {hearer}, that {clause}.",
@@ -126,28 +126,28 @@ def _message(dice: Dice, teller: Teller, about: Callable[[], Message], unable: S
         teller.steps.append(Step(Event("tell", speaker, thing, value, (hearer,)), text))
 
 
-def _plot(dice: Dice, teller: Teller, chapters: int, thing: str, places: Sequence[str]) -> Plot:
+def _plot(rng: Rng, teller: Teller, chapters: int, thing: str, places: Sequence[str]) -> Plot:
     """The scene as a plot, after chapters about other things in other rooms if wanted."""
-    if dice.chance(0.7):
+    if rng.chance(0.7):
         teller.filler(())
     plot = Plot(teller.steps, dict.fromkeys(places, teller.room), teller.people, thing, list(places))
     for _ in range(chapters - 1):
-        plot = _with_chapter(dice, teller.words, plot)
+        plot = _with_chapter(rng, teller.words, plot)
     return plot
 
 
-def _with_chapter(dice: Dice, words: Lexicon, plot: Plot) -> Plot:
+def _with_chapter(rng: Rng, words: Lexicon, plot: Plot) -> Plot:
     """The plot after a chapter that has nothing to do with it: what is done at the end is done in the last room."""
     told = " ".join(plot.sentences)
 
     def unused(nouns: Sequence[str]) -> list[str]:
         return [noun for noun in nouns if noun not in told]
 
-    room, thing = dice.pick(unused(words.rooms)), dice.pick(unused(words.things))
-    places = dice.sample(unused(words.containers), 3)
-    other = chapter_about(dice, words, dice.sample(plot.cast, max(2, len(plot.cast) - 1)), room, thing, places)
+    room, thing = rng.pick(unused(words.rooms)), rng.pick(unused(words.things))
+    places = rng.sample(unused(words.containers), 3)
+    other = chapter_about(rng, words, rng.sample(plot.cast, max(2, len(plot.cast) - 1)), room, thing, places)
     last = [step for step in other if step.event.kind == "enter" and len(step.event.people) > 1][-1].event
-    begin = replace(plot.steps[0], text=f"{dice.pick(LATER)}, {plot.steps[0].text}")
+    begin = replace(plot.steps[0], text=f"{rng.pick(LATER)}, {plot.steps[0].text}")
     gap = len(other) + 1
     return replace(
         plot,
@@ -159,69 +159,69 @@ def _with_chapter(dice: Dice, words: Lexicon, plot: Plot) -> Plot:
     )
 
 
-def swaps(dice: Dice, split: str, *, people: int, count: int, chapters: int = 1) -> Plot:
+def swaps(rng: Rng, split: str, *, people: int, count: int, chapters: int = 1) -> Plot:
     """`count` things in as many containers; some change places. Set `thing` to the one that is asked about."""
     words = LEXICON[split]
-    teller = Teller(dice, words, dice.sample(tuple(words.people), people), dice.pick(words.rooms))
-    things, places = dice.sample(words.things, count), dice.sample(words.containers, count)
+    teller = Teller(rng, words, rng.sample(tuple(words.people), people), rng.pick(words.rooms))
+    things, places = rng.sample(words.things, count), rng.sample(words.containers, count)
     at = dict(zip(things, places, strict=True))
 
     def first() -> None:
-        teller.set_out(dice.sample(places, count) if dice.chance(0.5) else ())
+        teller.set_out(rng.sample(places, count) if rng.chance(0.5) else ())
         for thing in things:
             teller.put(thing, at[thing])
 
     def swap(teller: Teller) -> Step:
-        one, two = dice.sample(things, 2)
-        who = dice.pick(teller.present)
+        one, two = rng.sample(things, 2)
+        who = rng.pick(teller.present)
         at[one], at[two] = at[two], at[one]
         teller.add("swap", actor=who, thing=one, other=two, a=who, o=one, o2=two)
         return teller.steps.pop()
 
     def about() -> Message:
-        thing = dice.pick(things)
-        place = at[thing] if dice.chance(0.6) else dice.pick(places)
+        thing = rng.pick(things)
+        place = at[thing] if rng.chance(0.6) else rng.pick(places)
         return thing, place, f"the {thing} was in the {place}"
 
-    _told(dice, teller, first, [swap] * (1 + dice.below(2)))
-    _message(dice, teller, about)
-    plot = _plot(dice, teller, chapters, things[0], places)
+    _told(rng, teller, first, [swap] * (1 + rng.below(2)))
+    _message(rng, teller, about)
+    plot = _plot(rng, teller, chapters, things[0], places)
     return replace(plot, others=[*plot.others, *things[1:]])
 
 
-def menu(dice: Dice, split: str, *, people: int, count: int, chapters: int = 1) -> Plot:
+def menu(rng: Rng, split: str, *, people: int, count: int, chapters: int = 1) -> Plot:
     """`count` dishes on a table, one or two of which run out. `others` are the dishes; `thing` is one that ran out."""
     words = LEXICON[split]
     teller = Teller(
-        dice,
+        rng,
         words,
-        dice.sample(tuple(words.people), people),
-        dice.pick(("kitchen", "dining room") if split == "train" else ("lounge", "conservatory")),
+        rng.sample(tuple(words.people), people),
+        rng.pick(("kitchen", "dining room") if split == "train" else ("lounge", "conservatory")),
     )
-    foods = dice.sample(FOODS[split], count)
-    finished = dice.sample(foods, 1 + dice.chance(0.5))
-    ways = dice.sample(EATEN, 2)
+    foods = rng.sample(FOODS[split], count)
+    finished = rng.sample(foods, 1 + rng.chance(0.5))
+    ways = rng.sample(EATEN, 2)
 
     def first() -> None:
         teller.set_out(())
-        for food, phrase in zip(foods, dice.sample(SERVED, count), strict=True):
-            text = phrase.format(f=food, a=dice.pick(teller.people))
+        for food, phrase in zip(foods, rng.sample(SERVED, count), strict=True):
+            text = phrase.format(f=food, a=rng.pick(teller.people))
             teller.steps.append(Step(Event("put", thing=food, place=TABLE), text))
 
     def finish(food: str, way: str) -> Change:
         def change(teller: Teller) -> Step:
-            who = dice.pick(teller.present)
+            who = rng.pick(teller.present)
             return Step(Event("move", who, food, GONE), way.format(a=who, f=food))
 
         return change
 
     def about() -> Message:
-        food = dice.pick(finished)
+        food = rng.pick(finished)
         return food, GONE, f"the {food} was all gone"
 
-    _told(dice, teller, first, [finish(food, way) for food, way in zip(finished, ways, strict=False)])
-    _message(dice, teller, about)
-    plot = _plot(dice, teller, chapters, dice.pick(finished), (TABLE, GONE))
+    _told(rng, teller, first, [finish(food, way) for food, way in zip(finished, ways, strict=False)])
+    _message(rng, teller, about)
+    plot = _plot(rng, teller, chapters, rng.pick(finished), (TABLE, GONE))
     return replace(plot, others=[*plot.others, *foods])
 
 
@@ -230,75 +230,75 @@ def favourite_of(name: str) -> str:
     return f"favourite of {name}"
 
 
-def tastes(dice: Dice, split: str, *, people: int, count: int, chapters: int = 1) -> Plot:
+def tastes(rng: Rng, split: str, *, people: int, count: int, chapters: int = 1) -> Plot:
     """Somebody (the first of the cast) likes one dish best, then another. `places` are the dishes."""
     words = LEXICON[split]
-    cast = dice.sample(tuple(words.people), people)
-    room = dice.pick(("kitchen", "dining room") if split == "train" else ("lounge", "conservatory"))
-    teller = Teller(dice, words, dice.sample(cast, people), room)
-    foods = dice.sample(FOODS[split], count)
+    cast = rng.sample(tuple(words.people), people)
+    room = rng.pick(("kitchen", "dining room") if split == "train" else ("lounge", "conservatory"))
+    teller = Teller(rng, words, rng.sample(cast, people), room)
+    foods = rng.sample(FOODS[split], count)
     who = cast[0]
     pronouns = {"y": who, "she": words.people[who], "hers": THEIR[words.people[who]]}
-    ways = dice.sample(LIKED_NOW, count - 1)
+    ways = rng.sample(LIKED_NOW, count - 1)
     fluent = favourite_of(who)
 
     def first() -> None:
         teller.set_out(())
-        text = dice.pick(LIKED).format(f=foods[0], **pronouns)
+        text = rng.pick(LIKED).format(f=foods[0], **pronouns)
         teller.steps.append(Step(Event("put", thing=fluent, place=foods[0]), text))
 
     def change(old: str, new: str, way: str) -> Change:
         return lambda teller: Step(Event("move", who, fluent, new), way.format(f=new, g=old, **pronouns))
 
     def about() -> Message:
-        food = foods[-1] if dice.chance(0.6) else dice.pick(foods)
+        food = foods[-1] if rng.chance(0.6) else rng.pick(foods)
         return fluent, food, f"{who} liked the {food} best"
 
     changes = [change(old, new, way) for old, new, way in zip(foods, foods[1:], ways, strict=False)]
-    _told(dice, teller, first, changes, keep=(who,))
-    _message(dice, teller, about, unable=(who,))
-    return replace(_plot(dice, teller, chapters, fluent, foods), cast=cast)
+    _told(rng, teller, first, changes, keep=(who,))
+    _message(rng, teller, about, unable=(who,))
+    return replace(_plot(rng, teller, chapters, fluent, foods), cast=cast)
 
 
-def cooks(dice: Dice, split: str, *, people: int, chapters: int = 1) -> tuple[Plot, str]:
+def cooks(rng: Rng, split: str, *, people: int, chapters: int = 1) -> tuple[Plot, str]:
     """One person cooks a dish, another one cooks it anew. The plot (`places`: the two) and the dish."""
     words = LEXICON[split]
     room = "kitchen" if split == "train" else "cabin"
-    teller = Teller(dice, words, dice.sample(tuple(words.people), people), room)
-    food = dice.pick(FOODS[split])
-    one, two = dice.sample(teller.people, 2)
+    teller = Teller(rng, words, rng.sample(tuple(words.people), people), room)
+    food = rng.pick(FOODS[split])
+    one, two = rng.sample(teller.people, 2)
     fluent = f"cook of the {food}"
 
     def first() -> None:
         teller.set_out(())
-        teller.steps.append(Step(Event("put", one, fluent, one), dice.pick(COOKED).format(a=one, f=food)))
+        teller.steps.append(Step(Event("put", one, fluent, one), rng.pick(COOKED).format(a=one, f=food)))
 
     def anew(teller: Teller) -> Step:
-        return Step(Event("move", two, fluent, two), dice.pick(COOKED_ANEW).format(a=two, b=one, f=food))
+        return Step(Event("move", two, fluent, two), rng.pick(COOKED_ANEW).format(a=two, b=one, f=food))
 
-    _told(dice, teller, first, [anew], keep=(two,))
-    _message(dice, teller, lambda: (fluent, two, f"{two} had cooked the {food}"))
-    return _plot(dice, teller, chapters, fluent, (one, two)), food
+    _told(rng, teller, first, [anew], keep=(two,))
+    _message(rng, teller, lambda: (fluent, two, f"{two} had cooked the {food}"))
+    return _plot(rng, teller, chapters, fluent, (one, two)), food
 
 
-def outcomes(dice: Dice, split: str, *, people: int, chapters: int = 1) -> tuple[Plot, str]:
+def outcomes(rng: Rng, split: str, *, people: int, chapters: int = 1) -> tuple[Plot, str]:
     """A dish turns out well or badly, and then the other way round. The plot (`places`: good, spoilt) and the dish."""
     words = LEXICON[split]
     room = "kitchen" if split == "train" else "cabin"
-    teller = Teller(dice, words, dice.sample(tuple(words.people), people), room)
-    food = dice.pick(FOODS[split])
-    before, after = dice.sample((GOOD, SPOILT), 2)
+    teller = Teller(rng, words, rng.sample(tuple(words.people), people), room)
+    food = rng.pick(FOODS[split])
+    before, after = rng.sample((GOOD, SPOILT), 2)
     fluent = f"state of the {food}"
 
     def first() -> None:
         teller.set_out(())
-        teller.steps.append(Step(Event("put", thing=fluent, place=before), dice.pick(STATES[before]).format(f=food)))
+        teller.steps.append(Step(Event("put", thing=fluent, place=before), rng.pick(STATES[before]).format(f=food)))
 
     def change(teller: Teller) -> Step:
-        who = dice.pick(teller.present)
-        return Step(Event("move", who, fluent, after), dice.pick(STATES_NOW[after]).format(a=who, f=food))
+        who = rng.pick(teller.present)
+        return Step(Event("move", who, fluent, after), rng.pick(STATES_NOW[after]).format(a=who, f=food))
 
-    _told(dice, teller, first, [change])
+    _told(rng, teller, first, [change])
     clause = f"the {food} was now {'delicious' if after == GOOD else 'spoilt'}"
-    _message(dice, teller, lambda: (fluent, after, clause))
-    return _plot(dice, teller, chapters, fluent, (GOOD, SPOILT)), food
+    _message(rng, teller, lambda: (fluent, after, clause))
+    return _plot(rng, teller, chapters, fluent, (GOOD, SPOILT)), food

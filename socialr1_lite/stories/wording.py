@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Container, Sequence
 from dataclasses import dataclass
 
-from socialr1_lite.stories.base import Dice
+from socialr1_lite.stories.base import Rng
 
 SPLITS = ("train", "test")
 
@@ -336,10 +336,10 @@ PHRASES: dict[str, tuple[str, ...]] = {
 }
 
 
-def say(dice: Dice, kind: str, used: Container[str] = (), **words: str) -> tuple[str, str]:
+def say(rng: Rng, kind: str, used: Container[str] = (), **words: str) -> tuple[str, str]:
     """One sentence for an event of this kind, and its phrasing: not one of the `used` if others are left."""
     fresh = [phrase for phrase in PHRASES[kind] if phrase not in used]
-    phrase = dice.pick(fresh or PHRASES[kind])
+    phrase = rng.pick(fresh or PHRASES[kind])
     sentence = phrase.format(**words)
     return sentence[0].upper() + sentence[1:], phrase
 

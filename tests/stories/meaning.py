@@ -10,7 +10,7 @@ from socialr1_lite.judges import build_judge
 from socialr1_lite.scenario import Scenario
 from socialr1_lite.sip import STAGES, parse
 from socialr1_lite.stories import assembly, gold_reply
-from socialr1_lite.stories.base import Dice, Dimension, Request
+from socialr1_lite.stories.base import Dimension, Request, Rng
 from socialr1_lite.stories.plots import Plot, Step
 from socialr1_lite.stories.world import Event
 
@@ -36,7 +36,7 @@ def plot(*middle: Step) -> Plot:
 
 def request(order: int = 1, slot: float = 0.0, seed: str = "test") -> Request:
     """A draw of the train split."""
-    return Request(Dice(seed), "train", order, 1, 0, slot)
+    return Request(Rng(seed), "train", order, 1, 0, slot)
 
 
 def drawn(

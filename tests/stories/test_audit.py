@@ -13,24 +13,24 @@ from socialr1_lite.scenario import Scenario
 from socialr1_lite.stories import __main__ as commands
 from socialr1_lite.stories import generate
 from socialr1_lite.stories.audit import Row, as_json, as_text, audit
-from socialr1_lite.stories.base import Dice
+from socialr1_lite.stories.base import Rng
 
 PLACES = ("box", "bag", "tin", "jar")
 
 
 def toy(n: int, bias: str = "", seed: str = "toy") -> list[Scenario]:
     """Scenarios whose story says nothing of the answer, but for the bias."""
-    dice, made = Dice(seed), []
+    rng, made = Rng(seed), []
     for i in range(n):
-        told = dice.sample(PLACES, 4)
-        gold = {"": dice.pick(told), "first": told[0], "last": told[3]}.get(bias, dice.pick(told))
+        told = rng.sample(PLACES, 4)
+        gold = {"": rng.pick(told), "first": told[0], "last": told[3]}.get(bias, rng.pick(told))
         secret = f" Somebody sneezed near the {gold}." if bias == "words" else ""
         story = " ".join(f"There was the {place}." for place in told)
-        options = dice.sample(PLACES, 4)
-        if bias == "letter" and dice.chance(0.5):
+        options = rng.sample(PLACES, 4)
+        if bias == "letter" and rng.chance(0.5):
             options.insert(0, options.pop(options.index(gold)))
         shown = tuple(f"the {place}" for place in options)
-        meta = {"mark reality": options.index(gold) if bias == "reality" else dice.below(4)}
+        meta = {"mark reality": options.index(gold) if bias == "reality" else rng.below(4)}
         made.append(
             Scenario(str(i), story + secret, "Where?", shown, (options.index(gold),), dimension="toy", meta=meta)
         )
