@@ -1,6 +1,6 @@
 """The four stages by name, and the headings under which a writer may put them.
 
-A marker stands where a line starts and is told from a sentence by what follows the title: `Cue Encoding:`,
+A heading stands where a line starts and is kept apart from a sentence by what follows the title: `Cue Encoding:`,
 `## Cue Encoding`, `**1. Cue Encoding**`, `Stage 1 - Cue Encoding`, `[Cue Encoding]`, `<cue_encoding>`, and
 their combinations, without case; "Cue encoding is the first stage" is none. Names of the stages: [card].
 """
@@ -16,7 +16,7 @@ STAGES = ("cue_encoding", "cue_interpretation", "goal_clarification", "response_
 TITLES = {stage: stage.replace("_", " ").title() for stage in STAGES}
 
 
-class Marker(NamedTuple):
+class Heading(NamedTuple):
     """One heading, `text[start:end]`. tag: an opening tag, which the stage's closing tag may end."""
 
     stage: str
@@ -31,7 +31,7 @@ _TITLE = "(?:" + "|".join(stage.replace("_", _GAP) for stage in STAGES) + ")"
 _LINE_END = "\\n\\r\\u2028\\u2029"
 _DECORATION = r"[-\#>*_+=~|`/(\[\u2022\u3010.:)\]\uff1a\u2013\u2014\d\ \t]"
 # Every repetition is bounded, so one line costs at most a constant.
-_MARKER = rf"""
+_HEADING = rf"""
     [ \t]{{0,32}}
     (?:
         <(?P<tag>{_TITLE})>
@@ -56,27 +56,27 @@ _MARKER = rf"""
     )
 """
 _FLAGS = re.IGNORECASE | re.ASCII | re.VERBOSE  # ASCII: a Kelvin sign is no k
-_FIRST = re.compile(_MARKER, _FLAGS)
+_FIRST = re.compile(_HEADING, _FLAGS)
 # Directly behind a stage's closing tag a line starts too: <cue_encoding>...</cue_encoding><goal_...>
-_LATER = re.compile(rf"(?:[{_LINE_END}]|</{_TITLE}>)(?P<here>){_MARKER}", _FLAGS)
+_LATER = re.compile(rf"(?:[{_LINE_END}]|</{_TITLE}>)(?P<here>){_HEADING}", _FLAGS)
 _CLOSING = {stage: re.compile(f"</{stage.replace('_', _GAP)}>", re.IGNORECASE | re.ASCII) for stage in STAGES}
 
 
-def find_markers(text: str, piece: Span) -> list[Marker]:
-    """The markers in one piece of text, in order; where the piece starts, a line starts. Linear."""
+def find_headings(text: str, piece: Span) -> list[Heading]:
+    """Find the headings in one piece of text, in order; where the piece starts, a line starts. Linear."""
     first = _FIRST.match(text, *piece)
     found = [_read(first, piece.start)] if first else []
     found += [_read(later, later.start("here")) for later in _LATER.finditer(text, *piece)]
     return found
 
 
-def find_closing(text: str, marker: Marker, end: int) -> Span | None:
-    """The closing tag that ends a tag marker's stage before `end`; None where there is none."""
-    closing = _CLOSING[marker.stage].search(text, marker.end, end) if marker.tag else None
+def find_closing(text: str, heading: Heading, end: int) -> Span | None:
+    """Find the closing tag that ends a tag heading's stage before `end`; None where there is none."""
+    closing = _CLOSING[heading.stage].search(text, heading.end, end) if heading.tag else None
     return Span(*closing.span()) if closing else None
 
 
-def _read(match: re.Match[str], start: int) -> Marker:
+def _read(match: re.Match[str], start: int) -> Heading:
     tag = match["tag"]
     stage = _STAGE_OF_ENDING[(tag or match["title"])[-8:].lower()]
-    return Marker(stage, start, match.end(), tag is not None)
+    return Heading(stage, start, match.end(), tag is not None)

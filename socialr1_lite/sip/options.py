@@ -19,14 +19,14 @@ AnswerStyle = Literal["letter", "text"]
 
 
 def letters(count: int) -> str:
-    """The capital letters for `count` options ("ABC" for 3). Raises DataError outside 2 to 26."""
+    """Return the capital letters for `count` options ("ABC" for 3). Raises DataError outside 2 to 26."""
     if not 2 <= count <= MAX_OPTIONS:
         raise DataError(f"{count} options; 2 to {MAX_OPTIONS} can be shown under letters")
     return string.ascii_uppercase[:count]
 
 
 def read_answer(text: str, options: Sequence[str]) -> int | None:
-    """The index of the one option that an answer names, else None.
+    """Return the index of the one option that an answer names, else None.
 
     Accepted: the letter alone (`B`, `(B)`, `B.`, `B)`, `B:`), the letter with that option's own text (`B.
     garden`), or an option's whole text where no other option has the same. Case, runs of white space and
@@ -50,14 +50,14 @@ def read_answer(text: str, options: Sequence[str]) -> int | None:
 
 
 def option_answer(options: Sequence[str], index: int, style: AnswerStyle = "letter") -> str:
-    """What to write in the answer block for option `index` so that `read_answer` gives `index` again."""
+    """Return what to write in the answer block for option `index` so that `read_answer` gives `index` again."""
     if style == "text" and texts_are_clear(options):
         return options[index]
     return letters(len(options))[index]
 
 
 def texts_are_clear(options: Sequence[str]) -> bool:
-    """Whether each option's text names that option alone, so that answers can be asked for as text.
+    """Tell whether each option's text names that option alone, so that answers can be asked for as text.
 
     Not so with two equal texts, a text that is another option's letter, or one that holds a tag.
     """
@@ -65,7 +65,7 @@ def texts_are_clear(options: Sequence[str]) -> bool:
 
 
 def fold(text: str) -> str:
-    """Without case, with single spaces, canonically composed (some tokenizers compose what they read)."""
+    """Fold case and spaces and compose letters canonically (some tokenizers compose what they read)."""
     return " ".join((text if text.isascii() else unicodedata.normalize("NFC", text)).casefold().split())
 
 

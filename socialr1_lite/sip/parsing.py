@@ -13,7 +13,7 @@ from itertools import combinations
 from typing import Literal, NamedTuple
 
 from socialr1_lite.scenario import Scenario
-from socialr1_lite.sip.headings import STAGES, Marker, find_closing, find_markers
+from socialr1_lite.sip.headings import STAGES, Heading, find_closing, find_headings
 from socialr1_lite.sip.options import fold, read_answer
 from socialr1_lite.sip.unmarked import Span, decode, has_words, strip_span
 
@@ -34,8 +34,8 @@ StageState = Literal["present", "missing", "empty", "out of order", "repeated", 
 class Segment(NamedTuple):
     """A stretch of reasoning that belongs to one stage.
 
-    stage: None for what stands before the first marker or behind a stage's closing tag, and for unmarked
-    reasoning without evidence for any stage. span: the whole stretch, with marker and white space. body: its
+    stage: None for what stands before the first heading or behind a stage's closing tag, and for unmarked
+    reasoning that speaks for no stage. span: the whole stretch, with heading and white space. body: its
     text without them.
     """
 
@@ -57,7 +57,7 @@ class Reply:
     answer_span: inside of the last answer block that is not in the think block; an unclosed one ends with
     the text. answers: the insides of the closed answer blocks outside the think block. outside: what is
     neither reasoning nor `answer_span`: text between the blocks, second blocks. marked: whether the stages
-    were found by markers (else by the words of each sentence). answer: index of the one displayed option
+    were found by headings (else by the words of each sentence). answer: index of the one displayed option
     that all closed answer blocks name; None when there is no such option. checks: the format checks, named
     and ordered as in `CHECKS`. A check holds only where there is something to hold it: text without any tag
     meets none.
@@ -77,30 +77,30 @@ class Reply:
 
     @property
     def answer_text(self) -> str:
-        """The stripped inside of the answer block, "" when there is none."""
+        """Return the stripped inside of the answer block, "" when there is none."""
         return self.text[slice(*self.answer_span)].strip() if self.answer_span else ""
 
     @property
     def well_formed(self) -> bool:
-        """Whether every format check holds."""
+        """Tell whether every format check holds."""
         return all(self.checks.values())
 
     @property
     def stages_present(self) -> tuple[str, ...]:
-        """The stages that say at least a word, in SIP order."""
-        said = {segment.stage for segment in self.segments if has_words(self.text, segment.body)}
-        return tuple(stage for stage in STAGES if stage in said)
+        """Return the stages that say at least a word, in SIP order."""
+        worded = {segment.stage for segment in self.segments if has_words(self.text, segment.body)}
+        return tuple(stage for stage in STAGES if stage in worded)
 
     def body(self, segment: Segment) -> str:
-        """The text of one segment, without its marker."""
+        """Return the text of one segment, without its heading."""
         return self.text[segment.body.start : segment.body.end]
 
     def stage_text(self, stage: str) -> str:
-        """The bodies of a stage's segments, joined by a newline; "" when it is missing."""
+        """Return the bodies of a stage's segments, joined by a newline; "" when it is missing."""
         return "\n".join(self.body(segment) for segment in self.segments if segment.stage == stage)
 
     def outcome(self, scenario: Scenario) -> Outcome:
-        """Whether the answer is right.
+        """Tell whether the answer is right.
 
         Multiple choice: unreadable unless the closed answer blocks name one option, and the same one.
         Open-ended: right when the answer equals an accepted one, case and spacing aside; unreadable when it
@@ -209,7 +209,7 @@ def _layout(text: str, prefilled: bool) -> _Layout:
 
 
 def _gaps(text: str, layout: _Layout) -> tuple[Span, ...]:
-    """The stretches between blocks and stray tags that are not blank."""
+    """Find the stretches between blocks and stray tags that are not blank."""
     taken = [(block.start, block.end) for block in layout.blocks]
     if layout.strays:
         taken = sorted(taken + [(stray.start, stray.end) for stray in layout.strays])
@@ -224,35 +224,35 @@ def _blank(text: str, span: Span) -> bool:
 
 
 def _segments(text: str, reasoning: tuple[Span, ...]) -> tuple[tuple[Segment, ...], bool]:
-    """Segments that tile the pieces of reasoning, and whether markers told them."""
-    found = [(piece, find_markers(text, piece)) for piece in reasoning]
-    marked = any(markers for _, markers in found)
+    """Cut the segments that tile the pieces of reasoning, and whether headings mark them."""
+    found = [(piece, find_headings(text, piece)) for piece in reasoning]
+    marked = any(headings for _, headings in found)
     segments: list[Segment] = []
-    for piece, markers in found:
+    for piece, headings in found:
         if marked:
-            _cut_at_markers(text, piece, markers, segments)
+            _cut_at_headings(text, piece, headings, segments)
         else:
             _cut_by_words(text, piece, segments)
     return tuple(segments), marked
 
 
-def _cut_at_markers(text: str, piece: Span, markers: list[Marker], segments: list[Segment]) -> None:
-    """Append the segments of one piece: what stands before the first marker, then one for each marker."""
-    first = markers[0].start if markers else piece.end
-    if not markers or not _blank(text, Span(piece.start, first)):
+def _cut_at_headings(text: str, piece: Span, headings: list[Heading], segments: list[Segment]) -> None:
+    """Append the segments of one piece: what stands before the first heading, then one for each heading."""
+    first = headings[0].start if headings else piece.end
+    if not headings or not _blank(text, Span(piece.start, first)):
         segments.append(Segment(None, Span(piece.start, first), strip_span(text, piece.start, first)))
     else:
         first = piece.start
-    starts = [first, *(marker.start for marker in markers[1:])]
+    starts = [first, *(heading.start for heading in headings[1:])]
     ends = [*starts[1:], piece.end]
-    for marker, start, end in zip(markers, starts, ends, strict=False):
-        closing = find_closing(text, marker, end)
-        body = strip_span(text, marker.end, closing.start if closing else end)
+    for heading, start, end in zip(headings, starts, ends, strict=False):
+        closing = find_closing(text, heading, end)
+        body = strip_span(text, heading.end, closing.start if closing else end)
         rest = strip_span(text, closing.end, end) if closing else None
         if closing is None or rest is None or rest.start == rest.end:
-            segments.append(Segment(marker.stage, Span(start, end), body))
+            segments.append(Segment(heading.stage, Span(start, end), body))
         else:
-            segments.append(Segment(marker.stage, Span(start, closing.end), body))
+            segments.append(Segment(heading.stage, Span(start, closing.end), body))
             segments.append(Segment(None, Span(closing.end, end), rest))
 
 
@@ -265,13 +265,13 @@ def _cut_by_words(text: str, piece: Span, segments: list[Segment]) -> None:
 
 
 def _agreed(text: str, answers: Sequence[Span], options: Sequence[str]) -> int | None:
-    """The option that every closed answer block names."""
+    """Return the option that every closed answer block names."""
     named = {read_answer(text[start:end], options) for start, end in answers}
     return named.pop() if len(named) == 1 else None
 
 
 def _one_text(text: str, answers: Sequence[Span]) -> str:
-    """What the closed answer blocks say, folded; "" when they differ or nothing of it can be seen."""
+    """Return what the closed answer blocks say, folded; "" when they differ or nothing of it can be seen."""
     said = {fold(text[start:end]) for start, end in answers}
     only = said.pop() if len(said) == 1 else ""
     return only if any(map(str.isprintable, only.replace(" ", ""))) else ""
@@ -281,7 +281,7 @@ def _one_text(text: str, answers: Sequence[Span]) -> str:
 
 
 def cut_stage(reply: Reply, *, truncated: bool | None = None) -> str | None:
-    """The stage in which the text broke off; None when it ended by itself, or outside every stage.
+    """Return the stage in which the text broke off; None when it ended by itself, or outside every stage.
 
     truncated: whether generation hit its limit. None when unknown: then a reply counts as cut when a think
     block was opened, by the text or by the prompt, and neither its closing tag nor an answer follows.
@@ -293,33 +293,33 @@ def cut_stage(reply: Reply, *, truncated: bool | None = None) -> str | None:
 
 
 def stage_states(reply: Reply, *, truncated: bool | None = None) -> dict[str, StageState]:
-    """What became of each stage: the first of these that applies.
+    """Say what became of each stage: the first of these that applies.
 
     missing: no segment. empty: segments without a single word. cut off: see `cut_stage`. out of order: not
     among the most stages whose first appearances stand in SIP order (of equal choices, the one that keeps
     what comes first in the text). repeated: more than one segment with words. present: none of these.
     """
     named = {segment.stage for segment in reply.segments}
-    told = [segment.stage for segment in reply.segments if has_words(reply.text, segment.body)]
-    in_order = _longest_in_order(list(dict.fromkeys(stage for stage in told if stage is not None)))
+    worded = [segment.stage for segment in reply.segments if has_words(reply.text, segment.body)]
+    in_order = _longest_in_order(list(dict.fromkeys(stage for stage in worded if stage is not None)))
     cut = cut_stage(reply, truncated=truncated)
 
     def state(stage: str) -> StageState:
         if stage not in named:
             return "missing"
-        if stage not in told:
+        if stage not in worded:
             return "empty"
         if stage == cut:
             return "cut off"
         if stage not in in_order:
             return "out of order"
-        return "repeated" if told.count(stage) > 1 else "present"
+        return "repeated" if worded.count(stage) > 1 else "present"
 
     return {stage: state(stage) for stage in STAGES}
 
 
 def _longest_in_order(stages: list[str]) -> set[str]:
-    """Of at most four stages in some order, the most that stand in SIP order."""
+    """Choose, of at most four stages in some order, the most that stand in SIP order."""
     sizes = range(len(stages), 0, -1)
     choices = (choice for size in sizes for choice in combinations(stages, size))
     return set(next((choice for choice in choices if list(choice) == sorted(choice, key=STAGES.index)), ()))

@@ -75,7 +75,7 @@ def render(
     shots: int = 0,
     system: str | None = None,
 ) -> list[Message]:
-    """The chat messages that ask a scenario: an explicit system message, then one user message.
+    """Write the chat messages that ask a scenario: an explicit system message, then one user message.
 
     style: "sip" asks for the four stages, "cot" for free thinking, "direct" for the answer alone;
     "socialr1" is the model card's own prompt, in the user message as it is there [card]. answer: "letter"
@@ -87,7 +87,7 @@ def render(
     """
     _refuse_unknown(style, answer, shots)
     wanted = "open" if not scenario.options else answer if texts_are_clear(scenario.options) else "letter"
-    told = _instruction(style, wanted) if system is None else system
+    instruction = _instruction(style, wanted) if system is None else system
     worked = [_worked(example, stages, style, answer) for example, stages in _EXAMPLES[:shots]]
     asked = _item(scenario)
     if style == "socialr1":
@@ -95,13 +95,13 @@ def render(
         if wanted == "text":
             asked += f"\nAnswer with {_BLANKS['text']}."
     return [
-        {"role": "system", "content": "\n\n".join([told, *worked])},
+        {"role": "system", "content": "\n\n".join([instruction, *worked])},
         {"role": "user", "content": asked},
     ]
 
 
 def reply_text(stages: Mapping[str, str] | Sequence[str], answer: str, *, prefilled: bool = False) -> str:
-    """The reply in the marked form, one line a stage.
+    """Write the reply in the marked form, one line a stage.
 
     stages: the four texts in SIP order; or a mapping from stage to text, written in the mapping's own
     order, so that a misordered or incomplete reply can be made too. prefilled leaves out the opening tag,
@@ -119,7 +119,7 @@ def reply_text(stages: Mapping[str, str] | Sequence[str], answer: str, *, prefil
 
 
 def prefills_think(prompt_tail: str) -> bool:
-    """Whether a rendered generation prompt ends with an opened think tag, white space aside.
+    """Tell whether a rendered generation prompt ends with an opened think tag, white space aside.
 
     Only the very end counts: a story may hold the tag, and a template with thinking switched off opens the
     block and closes it.
@@ -152,7 +152,7 @@ def _instruction(style: str, wanted: str) -> str:
 
 
 def _item(scenario: Scenario) -> str:
-    """Story, question and lettered options as one block of plain text."""
+    """Write story, question and lettered options as one block of plain text."""
     lines = [f"Story: {scenario.story}"] if scenario.story.strip() else []
     lines.append(f"Question: {scenario.question}")
     if scenario.options:
@@ -167,7 +167,7 @@ _CONTROL = re.compile(r"<(?=\|[^|<>\s]{1,64}\|>|/?s>|bos>|eos>|(?:start|end)_of_
 
 
 def without_control_tokens(text: str) -> str:
-    """The text with a space inside everything that a tokenizer would read as a control token of a chat [ours].
+    """Put a space inside everything that a tokenizer would read as a control token of a chat [ours].
 
     A chat template pastes a message in as it is, so a story that holds `<|im_end|>` could end the user's turn and
     write the model's own. Anything else stays as it is, mark-up included.
@@ -176,7 +176,7 @@ def without_control_tokens(text: str) -> str:
 
 
 def _worked(scenario: Scenario, stages: tuple[str, ...], style: str, answer: AnswerStyle) -> str:
-    """One example with its reply, in the form that the style asks for."""
+    """Write one example with its reply, in the form that the style asks for."""
     named = option_answer(scenario.options, scenario.gold[0], answer)
     if style == "sip":
         reply = reply_text(stages, named)

@@ -2,7 +2,7 @@
 
 Sentences, the words that speak for each stage, and the decoding of the most plausible sequence [ours].
 Nothing here looks at a sentence's place in the text: reasoning in the wrong order must stay visible as such.
-Stages are numbered 0 encoding, 1 interpretation, 2 goal, 3 response; their names live in `markers`.
+Stages are numbered 0 encoding, 1 interpretation, 2 goal, 3 response; `headings.STAGES` names them.
 """
 
 from __future__ import annotations
@@ -108,7 +108,7 @@ _SPOKEN = re.compile(r"[^\W_]")  # a letter or digit of any script
 
 
 def sentences(text: str) -> list[Span]:
-    """The sentences of a text in order, without the white space around them; never raises.
+    """Find the sentences of a text in order, without the white space around them; never raises.
 
     A sentence ends at `.`, `!`, `?` or `…` before white space, at a CJK full stop, and at every line's end.
     "Dr.", "e.g." and a lone number or letter ("1.", "B. garden") end none. What has neither letter nor digit
@@ -118,7 +118,7 @@ def sentences(text: str) -> list[Span]:
 
 
 def strip_span(text: str, start: int, end: int) -> Span:
-    """The same span without white space at its ends (an empty span at `start` when nothing is left)."""
+    """Return the same span without white space at its ends (an empty span at `start` when nothing is left)."""
     piece = text[start:end]
     kept = piece.strip()
     if not kept:
@@ -129,22 +129,22 @@ def strip_span(text: str, start: int, end: int) -> Span:
 
 
 def has_words(text: str, span: Span) -> bool:
-    """Whether a span holds a letter or a digit of any script; invisible characters are none."""
+    """Tell whether a span holds a letter or a digit of any script; invisible characters are none."""
     return _SPOKEN.search(text, *span) is not None
 
 
 def decode(text: str, start: int, end: int) -> list[tuple[int | None, int]]:
-    """The stages that text[start:end] goes through, as (stage, where it begins); the first begins at `start`.
+    """Find the stages that text[start:end] goes through, as (stage, where it begins); the first begins at `start`.
 
-    [(None, start)] when no word speaks for any stage. A sentence without evidence stays with the stage before
-    it (before the first evidence: with the one after it). Viterbi over the rest, in any order.
+    [(None, start)] when no word speaks for any stage. A sentence that speaks for none stays with the stage
+    before it (at the beginning: with the one after it). Viterbi over the rest, in any order.
     """
-    told = [(span.start, weights) for span in _sentences(text, start, end) if (weights := _evidence(text, span))]
-    if not told:
+    weighed = [(span.start, weights) for span in _sentences(text, start, end) if (weights := _weights(text, span))]
+    if not weighed:
         return [(None, start)]
-    path = _viterbi([weights for _, weights in told])
+    path = _viterbi([weights for _, weights in weighed])
     changes: list[tuple[int | None, int]] = [(path[0], start)]
-    for (begins, _), stage in zip(told[1:], path[1:], strict=True):
+    for (begins, _), stage in zip(weighed[1:], path[1:], strict=True):
         if stage != changes[-1][0]:
             changes.append((stage, begins))
     return changes
@@ -165,18 +165,18 @@ def _sentences(text: str, start: int, end: int) -> Iterator[Span]:
         yield span
 
 
-def _is_label(said: str) -> bool:
-    """Whether this is the "1" or "B" of "1. First ..." and "B. garden"."""
-    label = said.strip()
+def _is_label(text: str) -> bool:
+    """Tell whether this is the "1" or "B" of "1. First ..." and "B. garden"."""
+    label = text.strip()
     return 0 < len(label) <= 2 and label.isalnum()
 
 
-def _evidence(text: str, span: Span) -> list[float] | None:
-    """What a sentence says for each of the four stages, or None when it says nothing."""
+def _weights(text: str, span: Span) -> list[float] | None:
+    """Weigh what a sentence says for each of the four stages; None when it says nothing."""
     piece = text[span.start : span.end].lower().replace("\u2019", "'")
     words = _WORD.findall(piece)
     weights = [0.0] * STAGE_COUNT
-    told = False
+    speaks = False
     for place, word in enumerate(words):
         entry = LEXICON.get(word)
         if entry is None:
@@ -184,23 +184,23 @@ def _evidence(text: str, span: Span) -> list[float] | None:
         stage, weight, behind = entry
         if weight:
             weights[stage] += weight
-            told = True
+            speaks = True
         if behind and (pair := behind.get(words[place - 1] if place else "")):
             weights[pair[0]] += pair[1]
-            told = True
+            speaks = True
     if '"' in piece or "\u201c" in piece:
         weights[0] += QUOTE_WEIGHT
-        told = True
-    if not told:
+        speaks = True
+    if not speaks:
         return None
     return weights if max(weights) <= SENTENCE_CAP else [min(weight, SENTENCE_CAP) for weight in weights]
 
 
-def _viterbi(evidence: list[list[float]]) -> list[int]:
-    """The best sequence of stages: summed evidence less a penalty a change; ties stay as they are."""
-    a, b, c, d = evidence[0]
+def _viterbi(weights: list[list[float]]) -> list[int]:
+    """Find the best sequence of stages: summed weights less a penalty a change; ties stay as they are."""
+    a, b, c, d = weights[0]
     backs: list[tuple[int, int, int, int]] = []
-    for more_a, more_b, more_c, more_d in evidence[1:]:
+    for more_a, more_b, more_c, more_d in weights[1:]:
         top = max(a, b, c, d)
         leader = 0 if a == top else 1 if b == top else 2 if c == top else 3
         least = top - SWITCH_PENALTY  # what a change from the leader leaves

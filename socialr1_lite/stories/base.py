@@ -59,7 +59,7 @@ class Rng:
 class Request:
     """What is wanted of a template: one draw.
 
-    rng: source of every free choice. split: whose words. order: depth of belief that decides the answer. chapters: 1 to 3.
+    rng: for every free choice. split: whose words. order: depth of belief that decides the answer. chapters: 1 to 3.
     options: how many are wanted (a template gives what it can, at least 2). slot in [0, 1): which of the possible
     answers must be gold: a template with k candidate answers makes number int(slot * k) gold or gives None. Since
     slots are dealt evenly and *before* the story is drawn, no place, person or role is gold more often than another.
