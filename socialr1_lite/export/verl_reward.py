@@ -18,7 +18,8 @@ from typing import Any
 import orjson
 
 from socialr1_lite.recipe import load_recipe
-from socialr1_lite.rewards.stack import COMPONENTS, RewardStack
+from socialr1_lite.rewards.stack import RewardStack
+from socialr1_lite.rollouts.reward import COMPONENTS
 from socialr1_lite.scenario import Scenario
 from socialr1_lite.sip import parse
 

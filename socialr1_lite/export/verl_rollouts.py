@@ -13,7 +13,7 @@ import argparse
 import itertools
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +24,9 @@ from socialr1_lite.errors import DataError, command
 from socialr1_lite.export.verl import model_source, rounds, tokenizer_of
 from socialr1_lite.recipe import Recipe, load_recipe
 from socialr1_lite.rewards.stack import RewardStack
-from socialr1_lite.rollouts.prompting import score_fields, score_texts
-from socialr1_lite.runlog import RunFolder, TraceWriter, row_total
+from socialr1_lite.rollouts.completion import Completion, Finish
+from socialr1_lite.rollouts.trace import Trace
+from socialr1_lite.runlog import RunFolder, TraceWriter
 from socialr1_lite.scenario import Scenario
 
 Row = dict[str, Any]
@@ -69,26 +70,27 @@ def import_rollouts(job: Job, out: Path) -> RunFolder:
     traces = [*_traces(job, "rollouts"), *_traces(job, "heldout")]
     if not traces:
         raise DataError(f"{job.folder}: no rollouts/STEP.jsonl yet; verl writes one a step")
-    names = {row["scenario"] for row in traces}
+    names = {trace.scenario for trace in traces}
     run = RunFolder.create(out)
     run.recipe.write_text(job.recipe.to_yaml(), "utf-8")
     scenarios = {one.id: one for rows in job.asked.values() for one in map(_scenario, rows)}
     run.add_scenarios(scenario for name, scenario in scenarios.items() if name in names)
     with TraceWriter(run, segment=run.begin_segment(0, ["import", str(job.folder)])) as writer:
         writer.write(traces)
-    run.set_state("completed", step=max(row["step"] for row in traces))
+    run.set_state("completed", step=max(trace.step for trace in traces))
     return run
 
 
-def _traces(job: Job, kind: str) -> Iterator[Row]:
+def _traces(job: Job, kind: str) -> Iterator[Trace]:
     stack, count = RewardStack(job.recipe.rewards), _counter(job.recipe)
     group = 0
     for step, path in job.dumps(kind):
         prompts = {_squeezed(row["prompt"][-1]["content"]): row for row in job.prompts(kind, step)}
-        for _, told in itertools.groupby(_lines(path), key=_group):
-            for index, row in enumerate(told):
+        for _, rows in itertools.groupby(_lines(path), key=_group):
+            for index, row in enumerate(rows):
                 asked = _asked(row, prompts, path)
-                yield _trace(job, kind, step, row, asked, stack, count) | {"group": group, "index": index}
+                trace = _trace(job, kind, step, row, asked, stack, count)
+                yield replace(trace, group=group, index=index)
             group += 1
 
 
@@ -123,24 +125,27 @@ def _scenario(asked: Row) -> Scenario:
     return Scenario.from_row(orjson.loads(asked["extra_info"]["scenario"]))
 
 
-def _trace(job: Job, kind: str, step: int, row: Row, asked: Row, stack: RewardStack, count: Count) -> Row:
-    scenario, facts, limit = _scenario(asked), asked["extra_info"], job.recipe.grpo.max_completion_length
+def _trace(job: Job, kind: str, step: int, row: Row, asked: Row, stack: RewardStack, count: Count) -> Trace:
+    scenario, extra, limit = _scenario(asked), asked["extra_info"], job.recipe.grpo.max_completion_length
     length = count(row["output"]) + 1  # the end token, unless it was cut off
-    completion = (row["output"], min(length, limit), "length" if length > limit else "stop")
-    scored = score_texts(stack, scenario, [completion], prefilled=facts["prefilled"], tau=facts["tau"])[0]
-    told = score_fields(scored) | {
-        "phase": "train" if kind == "rollouts" else "eval",
-        "benchmark": "" if kind == "rollouts" else "heldout: verl",
-        "step": (step - 1 if kind == "rollouts" else step) * rounds(job.recipe).steps,
-        "scenario": scenario.id,
-        "prompt": asked["prompt"],
-        "prefilled": facts["prefilled"],
-        "advantage": None,
-    }
-    told["parts"] |= {"imported.score": row["score"]}
-    if not math.isclose(row_total(told), row["score"], rel_tol=SAME, abs_tol=SAME):
-        told["notes"].append(f"imported: verl's own total was {row['score']:.6g} (its tokens were counted anew here)")
-    return told
+    finish: Finish = "length" if length > limit else "stop"
+    completion = Completion(row["output"], min(length, limit), finish, extra["prefilled"])
+    scored = stack.score([completion], scenario, tau=extra["tau"])[0]
+    score = replace(scored.score, parts=dict(scored.score.parts) | {"imported.score": row["score"]})
+    if not math.isclose(score.total, row["score"], rel_tol=SAME, abs_tol=SAME):
+        note = f"imported: verl's own total was {row['score']:.6g} (its tokens were counted anew here)"
+        score = replace(score, notes=(*score.notes, note))
+    training = kind == "rollouts"
+    return Trace.of(
+        replace(scored, score=score),
+        phase="train" if training else "eval",
+        benchmark="" if training else "heldout: verl",
+        step=(step - 1 if training else step) * rounds(job.recipe).steps,
+        scenario=scenario.id,
+        group=0,
+        index=0,
+        prompt=asked["prompt"],
+    )
 
 
 def _counter(recipe: Recipe) -> Count:

@@ -85,7 +85,7 @@ class Tail:
         self._database = database
         self._run = run
         database.create_function("sqrt", 1, lambda x: x**0.5, deterministic=True)  # not every SQLite has its own
-        database.create_aggregate("zero_variance_reason", 4, ZeroVarianceReason)
+        database.create_aggregate("zero_variance_reason", 4, ZeroVarianceReason)  # type: ignore[arg-type]
         self._gids: dict[GroupKey, int] = {}
         self._dimensions: dict[str, str] = {}
         self._seen = -1
