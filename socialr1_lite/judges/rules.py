@@ -18,7 +18,7 @@ from socialr1_lite.judges.language.sentence import Attribution, Sentence
 from socialr1_lite.scenario import Scenario
 from socialr1_lite.sip import STAGES, TITLES, Reply
 
-# All constants are [ours]; tests/rewards/test_hacks.py shows that every hack of REWARDS.md loses under them.
+# All constants are [ours]; tests/rewards/test_hacks.py shows that every hack loses under them (docs/rewards.md).
 SUPPORTED = 0.6  # share of a cue's content found in a few clauses of the story: fully supported
 CLAUSES_A_CUE = 3  # clauses of the story that one cue may draw together
 UNSUPPORTED = 0.3  # at or below: invented

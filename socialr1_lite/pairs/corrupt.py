@@ -15,7 +15,7 @@ from socialr1_lite.sip import STAGES, TITLES, sentences
 from socialr1_lite.stories.base import Rng
 from socialr1_lite.stories.gold import capital, claim_clause, goal, interpretation, response
 
-FILLER = (  # none of it is among the filler that judges are audited with (judges/hacks.py)
+FILLER = (  # none of it is among the filler that judges are audited with (judges/audit/hacks.py)
     "All of this deserves a calm and careful look before anything is settled.",
     "It is worth going over each point slowly, since haste helps nobody.",
     "There is a good deal to consider here, and every part has its place.",

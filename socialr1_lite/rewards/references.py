@@ -9,7 +9,7 @@ from functools import lru_cache
 from socialr1_lite.rewards.words import phrase_text
 from socialr1_lite.sip import letters
 
-OPTION_WORDS = 3  # REWARDS.md: an option's full text counts as a reference from this many words on
+OPTION_WORDS = 3  # docs/rewards.md: an option's full text counts as a reference from this many words on
 KNOWN_SCENARIOS = 256  # what was worked out for a scenario is kept for the last so many
 
 # Every alternative is anchored on a literal and bounded, so that a search is linear in the text.

@@ -41,7 +41,7 @@ PROCESS = ("structure", "content")
 
 
 def grpo_settings(recipe: Recipe, policy: Policy, output: Path) -> dict[str, Any]:
-    """GRPOConfig's arguments, every one that TRL and Unsloth default differently written out (STACK.md 6.3).
+    """GRPOConfig's arguments, every one that TRL and Unsloth default differently written out.
 
     The schedule is expanded beforehand, so the data is one epoch in its final order (`shuffle_dataset=False`).
     """

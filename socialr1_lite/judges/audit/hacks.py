@@ -1,4 +1,4 @@
-"""What the stack must not pay for: every bullet of the reward definitions as a transformation of an honest reply.
+"""What the stack must not pay for: every item of docs/rewards.md's list as a transformation of an honest reply.
 
 `HACKS[name](honest)` gives the hacked completions, none where the hack does not apply to that scenario (a story with
 one person has no wrong person to give a belief to). Tests and `python -m socialr1_lite.judges audit` use one table.
