@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from socialr1_lite.errors import SocialR1Error as SocialR1Error
     from socialr1_lite.recipe import Recipe as Recipe
     from socialr1_lite.recipe import load_recipe as load_recipe
-    from socialr1_lite.recipe import smoke as smoke
+    from socialr1_lite.plan.smoke import smoke as smoke
     from socialr1_lite.rewards.stack import RewardStack as RewardStack
     from socialr1_lite.rewards.stack import Score as Score
     from socialr1_lite.scenario import Claim as Claim
@@ -47,7 +47,7 @@ PUBLIC = {  # a public name: where it lives, and what it is called there
     "render": ("sip", "render"),
     "reply_text": ("sip", "reply_text"),
     "run_recipe": ("train", "run_recipe"),
-    "smoke": ("recipe", "smoke"),
+    "smoke": ("plan.smoke", "smoke"),
 }
 
 __all__ = ["__version__", *PUBLIC]

@@ -27,10 +27,11 @@ import yaml
 from socialr1_lite.data import heldout_scenarios, schedule, training_scenarios
 from socialr1_lite.errors import PolicyError, RecipeError, SocialR1Error, command
 from socialr1_lite.plan import before_training
+from socialr1_lite.plan.smoke import smoke
 from socialr1_lite.policy import Policy, add_lora, describe_machine, load_policy
 from socialr1_lite.policy.cpu_sampling import speed_up_cpu_sampling
 from socialr1_lite.progress import Progress, clock
-from socialr1_lite.recipe import Recipe, load_recipe, smoke
+from socialr1_lite.recipe import Recipe, load_recipe
 from socialr1_lite.rewards.stack import RewardStack
 from socialr1_lite.rollouts.prompting import is_prefilled, messages, template_settings
 from socialr1_lite.runlog import (

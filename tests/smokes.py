@@ -16,8 +16,9 @@ from pathlib import Path
 from socialr1_lite import policy
 from socialr1_lite.gpu_check.random_model import make_random_model
 from socialr1_lite.plan.architectures import Architecture
+from socialr1_lite.plan.smoke import smoke
 from socialr1_lite.progress import Progress
-from socialr1_lite.recipe import load_recipe, smoke
+from socialr1_lite.recipe import load_recipe
 from socialr1_lite.train import run_recipe
 
 TINY = Architecture("tiny", 49152, 64, 2, 4, 2, 16, 128, tied=True)

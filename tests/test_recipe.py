@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from socialr1_lite.errors import RecipeError
-from socialr1_lite.recipe import Grpo, Recipe, Section, load_recipe, smoke
-from socialr1_lite.recipe import located_yaml as placed_yaml
+from socialr1_lite.plan.smoke import smoke
+from socialr1_lite.recipe import Grpo, Recipe, Section, load_recipe, located_yaml
 
 
 @pytest.fixture
@@ -352,15 +352,15 @@ texts = st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=12)
     )
 )
 def test_any_settings_survive_the_round_trip(values: dict[str, Any]) -> None:
-    text = placed_yaml.dump({"top": values})
-    assert placed_yaml.parse(text, "here").values == {"top": values}
+    text = located_yaml.dump({"top": values})
+    assert located_yaml.parse(text, "here").values == {"top": values}
 
 
 @settings(max_examples=200)
 @given(st.text(max_size=60) | st.text(alphabet="{}[]:,-*&!|>'\"# \nabc1e", max_size=60))
 def test_no_text_breaks_the_reader(text: str) -> None:
     try:
-        placed_yaml.parse(text, "here")
+        located_yaml.parse(text, "here")
     except RecipeError as wrong:
         assert str(wrong).startswith("here")
 

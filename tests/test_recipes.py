@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from socialr1_lite.recipe import load_recipe, smoke
+from socialr1_lite.plan.smoke import smoke
+from socialr1_lite.recipe import load_recipe
 
 FOLDER = Path(__file__).resolve().parent.parent / "recipes"
 RECIPES = sorted(path for path in FOLDER.rglob("*.y*ml") if path.parent.name != "judges")  # those train a judge

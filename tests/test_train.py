@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from socialr1_lite.errors import RecipeError
-from socialr1_lite.recipe import load_recipe, smoke
+from socialr1_lite.plan.smoke import smoke
+from socialr1_lite.recipe import load_recipe
 from socialr1_lite.runlog import BestAdapter, RunFolder, read_metrics, read_traces, row_total
 from tests import launches
 from tests.tiny import make_tiny_model

@@ -19,8 +19,9 @@ from socialr1_lite.data import heldout_scenarios, schedule, training_scenarios
 from socialr1_lite.errors import PolicyError, RecipeError
 from socialr1_lite.export.artefacts import WholeFolder
 from socialr1_lite.export.verl_manager import NAME as MANAGER
+from socialr1_lite.judges import is_offline
 from socialr1_lite.policy.embedded import EMBEDDED, embedded_model
-from socialr1_lite.recipe import OFFLINE_JUDGES, Recipe
+from socialr1_lite.recipe import Recipe
 from socialr1_lite.rewards.curriculum import tau
 from socialr1_lite.rollouts.prompting import messages, template_settings
 from socialr1_lite.scenario import Scenario
@@ -272,7 +273,7 @@ def differences(recipe: Recipe) -> list[str]:
     """What the job does otherwise than the recipe, in words."""
     grpo = recipe.grpo
     told = ["advantages are divided by the group's deviation + 1e-6 (here + 1e-4)"]
-    if {judge.name for judge in recipe.rewards.content.judges} - OFFLINE_JUDGES:
+    if not all(is_offline(judge.name) for judge in recipe.rewards.content.judges):
         told.append(
             "each completion is judged by itself: where a judge fails for one, it is not left out for its siblings"
         )

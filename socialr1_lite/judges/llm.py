@@ -28,7 +28,7 @@ from socialr1_lite.errors import JudgeError, PolicyError
 from socialr1_lite.judges.base import Verdict
 from socialr1_lite.judges.language.lexicon import INJECTION
 from socialr1_lite.recipe.located_yaml import dotted
-from socialr1_lite.recipe.messages import in_our_words
+from socialr1_lite.recipe.messages import explain_validation_error
 from socialr1_lite.scenario import Scenario
 from socialr1_lite.sip import STAGES, TITLES, Reply
 
@@ -292,7 +292,7 @@ def _settings(given: Mapping[str, Any]) -> Settings:
     try:
         return Settings.model_validate(given)
     except ValidationError as wrong:
-        told = in_our_words(wrong, (), dict(given), Settings, Settings)
+        told = explain_validation_error(wrong, (), dict(given), Settings, Settings)
         mistakes = "; ".join(f"{dotted(keys) or _missing(wrong)}: {what}" for keys, what in told)
         raise JudgeError(f"rewards.content.judges: llm: settings: {mistakes}") from None
 

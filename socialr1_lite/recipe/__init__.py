@@ -1,8 +1,14 @@
-"""What a run is: a YAML file becomes one frozen Recipe, and every mistake in it is told at once."""
+"""What a run is: a YAML file becomes one frozen Recipe, and every mistake in it is reported at once.
 
+`load_recipe` follows `extends:`, applies `key=value` overrides, refuses unknown keys with the nearest known name and
+checks what fields mean together. What the names in it stand for (judges, story dimensions, files) is checked by
+`plan.checking`.
+"""
+
+from socialr1_lite.recipe.loading import load_recipe
+from socialr1_lite.recipe.recipe import Recipe
 from socialr1_lite.recipe.schema import (
     EMBEDDED_MODEL,
-    OFFLINE_JUDGES,
     ContentReward,
     Count,
     Data,
@@ -15,20 +21,16 @@ from socialr1_lite.recipe.schema import (
     Natural,
     NotNegative,
     Positive,
-    Recipe,
     Rewards,
     Run,
     Schedule,
     Section,
     StructureReward,
     Warmup,
-    load_recipe,
-    smoke,
 )
 
 __all__ = [
     "EMBEDDED_MODEL",
-    "OFFLINE_JUDGES",
     "ContentReward",
     "Count",
     "Data",
@@ -49,5 +51,4 @@ __all__ = [
     "StructureReward",
     "Warmup",
     "load_recipe",
-    "smoke",
 ]

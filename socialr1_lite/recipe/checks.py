@@ -1,4 +1,4 @@
-"""What a recipe's fields must mean together, each check with its arithmetic and the way to mend it.
+"""What a recipe's fields must mean together, each check with its arithmetic and the way to fix it.
 
 A check names the sections that it looks at as its parameters and yields a (keys, message) pair for each
 mistake, so that it can run as soon as those sections are well-formed, whatever is wrong elsewhere.
@@ -9,12 +9,9 @@ from __future__ import annotations
 import inspect
 import os
 from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING
 
 from socialr1_lite.recipe.located_yaml import Keys
-
-if TYPE_CHECKING:
-    from socialr1_lite.recipe import Data, Evaluation, Grpo, Model, Rewards, Run, Section, Warmup
+from socialr1_lite.recipe.schema import Data, Evaluation, Grpo, Model, Rewards, Run, Section, Warmup
 
 Found = Iterator[tuple[Keys, str]]
 
@@ -28,13 +25,13 @@ def cross_checks(sections: Mapping[str, Section]) -> Found:
 
 
 def processes() -> int:
-    """Training processes: WORLD_SIZE as torchrun and accelerate set it, else 1."""
+    """Return how many training processes there are: WORLD_SIZE as torchrun and accelerate set it, else 1."""
     given = os.environ.get("WORLD_SIZE", "1")
     return int(given) if given.isdecimal() and int(given) > 0 else 1
 
 
 def generation_batch(grpo: Grpo, run: Run) -> int:
-    """Completions sampled at once, over all processes."""
+    """Return how many completions are sampled at once, over all processes."""
     return grpo.per_device_train_batch_size * (run.processes or processes()) * grpo.generation_steps
 
 

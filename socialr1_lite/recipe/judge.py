@@ -9,9 +9,9 @@ from typing import Annotated, Literal
 from pydantic import Field, ValidationError
 
 from socialr1_lite.errors import RecipeError
-from socialr1_lite.recipe import EMBEDDED_MODEL, Count, Lora, Natural, NotNegative, Positive, Schedule, Section
-from socialr1_lite.recipe import located_yaml as placed_yaml
-from socialr1_lite.recipe.messages import in_our_words
+from socialr1_lite.recipe import located_yaml
+from socialr1_lite.recipe.messages import explain_validation_error
+from socialr1_lite.recipe.schema import EMBEDDED_MODEL, Count, Lora, Natural, NotNegative, Positive, Schedule, Section
 
 
 class JudgeModel(Section):
@@ -70,21 +70,19 @@ class JudgeRecipe(Section):
 
     def to_yaml(self) -> str:
         """Every setting; loads back as the same recipe."""
-        return placed_yaml.dump(self.model_dump(mode="json"))
+        return located_yaml.dump(self.model_dump(mode="json"))
 
 
 def load_judge_recipe(path: str | Path, overrides: Sequence[str] = ()) -> JudgeRecipe:
     """Read and check. Raises RecipeError naming file and line of every mistake."""
     path = Path(path)
-    tree = placed_yaml.read_chain(path)
-    for text in overrides:
-        placed_yaml.override(tree, text)
+    tree = located_yaml.read_overridden(path, overrides)
     recipe: JudgeRecipe | None = None
     try:
         recipe = JudgeRecipe.model_validate(tree.values)
-    except ValidationError as wrong:
-        tree.blame(in_our_words(wrong, (), tree.values, JudgeRecipe, JudgeRecipe))
+    except ValidationError as error:
+        tree.add_mistakes(explain_validation_error(error, (), tree.values, JudgeRecipe, JudgeRecipe))
     if tree.mistakes or recipe is None:
-        raise RecipeError(tree.tell(path))
+        raise RecipeError(tree.report(path))
     named = recipe.run.model_copy(update={"name": recipe.run.name or path.stem})
     return recipe.model_copy(update={"run": named})

@@ -11,12 +11,12 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import yaml
 
 from socialr1_lite.errors import RecipeError
 
+Yaml = None | bool | int | float | str | list["Yaml"] | dict[str, "Yaml"]
 Keys = tuple[str | int, ...]  # the way to a value: ("rewards", "content", "judges", 0, "name")
 
 SCALARS = (
@@ -49,47 +49,47 @@ COMMAND_LINE = Place("on the command line")
 
 @dataclass(frozen=True, slots=True)
 class Mistake:
-    """One thing to mend: where it is and what is wrong with it."""
+    """One thing to fix: where it is and what is wrong with it."""
 
     where: str
     what: str
 
 
 @dataclass(slots=True)
-class Placed:
+class LocatedYaml:
     """Mappings, lists and scalars, where each of them was written, and what is wrong with them."""
 
-    values: dict[str, Any] = field(default_factory=dict)
+    values: dict[str, Yaml] = field(default_factory=dict)
     places: dict[Keys, Place] = field(default_factory=dict)
     mistakes: list[Mistake] = field(default_factory=list)
 
     def place(self, keys: Keys) -> Place | None:
-        """The place of the value at `keys`, or of the nearest thing around it that was written down."""
+        """Return the place of the value at `keys`, or of the nearest thing around it that was written down."""
         for length in range(len(keys), 0, -1):
             if keys[:length] in self.places:
                 return self.places[keys[:length]]
         return None
 
-    def blame(self, found: Iterable[tuple[Keys, str]]) -> None:
+    def add_mistakes(self, found: Iterable[tuple[Keys, str]]) -> None:
         """Note what is wrong with the values at these keys, with the place of each."""
         for keys, what in found:
             self.mistakes.append(Mistake(str(self.place(keys) or "by default"), f"{dotted(keys)}: {what}"))
 
-    def tell(self, path: Path) -> str:
-        """All mistakes, a line each."""
+    def report(self, path: Path) -> str:
+        """Return all mistakes, a line each."""
         count = f"{len(self.mistakes)} mistake{'s' if len(self.mistakes) > 1 else ''}"
-        return "\n  ".join([f"{path} has {count}", *(f"{wrong.where}: {wrong.what}" for wrong in self.mistakes)])
+        return "\n  ".join([f"{path} has {count}", *(f"{one.where}: {one.what}" for one in self.mistakes)])
 
-    def overlay(self, other: Placed) -> None:
+    def overlay(self, other: LocatedYaml) -> None:
         """Put `other` on top: mappings are merged key by key, anything else is replaced."""
         self._merge(self.values, other.values, (), other)
         self.mistakes += other.mistakes
 
-    def _merge(self, below: dict[str, Any], above: Mapping[str, Any], at: Keys, other: Placed) -> None:
+    def _merge(self, below: dict[str, Yaml], above: Mapping[str, Yaml], at: Keys, other: LocatedYaml) -> None:
         for key, value in above.items():
-            keys = (*at, key)
-            if isinstance(value, dict) and isinstance(below.get(key), dict):
-                self._merge(below[key], value, keys, other)
+            keys, inner = (*at, key), below.get(key)
+            if isinstance(value, dict) and isinstance(inner, dict):
+                self._merge(inner, value, keys, other)
                 continue
             below[key] = value
             for gone in [known for known in self.places if known[: len(keys)] == keys]:
@@ -105,7 +105,7 @@ class _Loader(yaml.SafeLoader):
 class _Dumper(yaml.SafeDumper):
     """Quotes whatever YAML 1.1 or 1.2 would read as something other than text."""
 
-    def ignore_aliases(self, data: Any) -> bool:
+    def ignore_aliases(self, data: object) -> bool:
         """Write shared values out in full: aliases are refused on reading."""
         return True
 
@@ -129,24 +129,24 @@ _Loader.add_constructor("tag:yaml.org,2002:int", _construct_number)
 _Loader.add_constructor("tag:yaml.org,2002:float", _construct_number)
 
 
-def dump(values: Mapping[str, Any]) -> str:
+def dump(values: Mapping[str, Yaml]) -> str:
     """YAML that this module and any YAML 1.1 reader read back as the same values, keys in the given order."""
     return yaml.dump(dict(values), Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=110)
 
 
-def read(path: Path) -> Placed:
+def read(path: Path) -> LocatedYaml:
     """Read one file. Raises RecipeError when it is missing, unreadable or not YAML at all."""
     try:
         text = path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
         raise RecipeError(f"{path}: no such file{_neighbours(path)}") from None
-    except (OSError, UnicodeDecodeError) as wrong:
-        raise RecipeError(f"{path}: cannot be read ({wrong})") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise RecipeError(f"{path}: cannot be read ({error})") from None
     return parse(text, str(path))
 
 
-def read_chain(path: Path) -> Placed:
-    """The file and all that it `extends:` (relative to itself), laid over each other.
+def read_chain(path: Path) -> LocatedYaml:
+    """Read the file and all that it `extends:` (relative to itself), laid over each other.
 
     Raises RecipeError when one of them cannot be read or the chain comes back to itself.
     """
@@ -162,20 +162,28 @@ def read_chain(path: Path) -> Placed:
             raise RecipeError(f"{place}: extends: runs in a circle: {circle}")
         seen.append(path.resolve())
         layers.append(_read_extended(path, place))
-    tree = Placed()
+    tree = LocatedYaml()
     for layer in reversed(layers):
         tree.overlay(layer)
     return tree
 
 
-def _read_extended(path: Path, place: Place | None) -> Placed:
+def read_overridden(path: Path, overrides: Iterable[str]) -> LocatedYaml:
+    """Read the file with what it extends, and lay each `section.key=value` over it. Raises as `read_chain`."""
+    tree = read_chain(path)
+    for text in overrides:
+        override(tree, text)
+    return tree
+
+
+def _read_extended(path: Path, place: Place | None) -> LocatedYaml:
     try:
         return read(path)
-    except RecipeError as wrong:
-        raise RecipeError(f"{place}: extends: {wrong}") from None
+    except RecipeError as error:
+        raise RecipeError(f"{place}: extends: {error}") from None
 
 
-def override(tree: Placed, text: str) -> None:
+def override(tree: LocatedYaml, text: str) -> None:
     """Lay `section.key=value` over the tree; what cannot be read is a mistake like any other."""
     name, equals, given = text.partition("=")
     keys = tuple(name.strip().split("."))
@@ -184,20 +192,20 @@ def override(tree: Placed, text: str) -> None:
         return
     try:
         value = parse(given, repr(text), keyed=False)
-    except RecipeError as wrong:
-        tree.mistakes.append(Mistake(str(COMMAND_LINE), str(wrong)))
+    except RecipeError as error:
+        tree.mistakes.append(Mistake(str(COMMAND_LINE), str(error)))
         return
     around = {keys[:length]: COMMAND_LINE for length in range(1, len(keys))}
     inside = {(*keys, *below): COMMAND_LINE for below in value.places}
-    nested = value.values["value"]
-    for key in reversed(keys):
+    nested: dict[str, Yaml] = {keys[-1]: value.values["value"]}
+    for key in reversed(keys[:-1]):
         nested = {key: nested}
-    tree.overlay(Placed(nested, around | inside, value.mistakes))
+    tree.overlay(LocatedYaml(nested, around | inside, value.mistakes))
 
 
-def parse(text: str, file: str, *, keyed: bool = True) -> Placed:
+def parse(text: str, file: str, *, keyed: bool = True) -> LocatedYaml:
     """Read `text`; with `keyed` its top must be a mapping, else it may be any value (kept under "value")."""
-    tree = Placed(places={(): Place(file, 1)})
+    tree = LocatedYaml(places={(): Place(file, 1)})
     try:
         _refuse_aliases(text)
         loader = _Loader(text)
@@ -205,14 +213,14 @@ def parse(text: str, file: str, *, keyed: bool = True) -> Placed:
             node = loader.get_single_node()
             if keyed and not isinstance(node, yaml.MappingNode):
                 raise RecipeError(f"{file}: expected `key: value` lines at the top, found {_describe(node)}")
-            value: Any = None if node is None else _walk(loader, node, (), tree, file)
+            value: Yaml = None if node is None else _walk(loader, node, (), tree, file)
         finally:
             loader.dispose()
-    except yaml.YAMLError as wrong:
-        raise RecipeError(_explain(wrong, file)) from None
+    except yaml.YAMLError as error:
+        raise RecipeError(_explain(error, file)) from None
     except RecursionError:
         raise RecipeError(f"{file}: nested too deeply") from None
-    tree.values = value if keyed else {"value": value}
+    tree.values = value if keyed and isinstance(value, dict) else {"value": value}
     return tree
 
 
@@ -224,7 +232,7 @@ def _refuse_aliases(text: str) -> None:
             raise yaml.composer.ComposerError(None, None, problem, event.start_mark)  # type: ignore[arg-type]
 
 
-def _walk(loader: _Loader, node: yaml.Node, at: Keys, tree: Placed, file: str) -> Any:
+def _walk(loader: _Loader, node: yaml.Node, at: Keys, tree: LocatedYaml, file: str) -> Yaml:
     tree.places.setdefault(at, _place(file, node))
     if not isinstance(node, yaml.ScalarNode) and node.tag not in PLAIN_TAGS:
         problem = f"tag {node.tag} is not supported"
@@ -233,15 +241,16 @@ def _walk(loader: _Loader, node: yaml.Node, at: Keys, tree: Placed, file: str) -
         return _walk_mapping(loader, node, at, tree, file)
     if isinstance(node, yaml.SequenceNode):
         return [_walk(loader, item, (*at, index), tree, file) for index, item in enumerate(node.value)]
-    return loader.construct_object(node)
+    value: Yaml = loader.construct_object(node)
+    return value
 
 
 def _place(file: str, node: yaml.Node) -> Place:
     return Place(file, node.start_mark.line + 1 if node.start_mark else 0)
 
 
-def _walk_mapping(loader: _Loader, node: yaml.MappingNode, at: Keys, tree: Placed, file: str) -> dict[str, Any]:
-    values: dict[str, Any] = {}
+def _walk_mapping(loader: _Loader, node: yaml.MappingNode, at: Keys, tree: LocatedYaml, file: str) -> dict[str, Yaml]:
+    values: dict[str, Yaml] = {}
     for key_node, value_node in node.value:
         place = _place(file, key_node)
         if not isinstance(key_node, yaml.ScalarNode):
@@ -269,9 +278,9 @@ def _describe(node: yaml.Node | None) -> str:
     return "a list" if isinstance(node, yaml.SequenceNode) else f"the text {str(node.value)[:40]!r}"
 
 
-def _explain(wrong: yaml.YAMLError, file: str) -> str:
-    mark = getattr(wrong, "problem_mark", None) or getattr(wrong, "context_mark", None)
-    problem = getattr(wrong, "problem", None) or getattr(wrong, "reason", None) or "cannot be read"
+def _explain(error: yaml.YAMLError, file: str) -> str:
+    mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
+    problem = getattr(error, "problem", None) or getattr(error, "reason", None) or "cannot be read"
     where = f"{file}:{mark.line + 1}: column {mark.column + 1}" if mark else file
     return f"{where}: not valid YAML: {problem}"
 

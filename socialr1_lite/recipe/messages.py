@@ -1,15 +1,15 @@
-"""Pydantic's findings in a recipe's own words: what was given, what is allowed, what was probably meant."""
+"""The wording of a recipe's mistakes: what was given, what is allowed, what was probably meant."""
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from socialr1_lite.recipe.located_yaml import Keys, dotted
+from socialr1_lite.recipe.located_yaml import Keys, Yaml, dotted
 
 # Names that people bring along from other trainers, papers and older versions of TRL.
 FOREIGN_NAMES = {
@@ -47,26 +47,36 @@ PHRASES = {  # pydantic's error types that read badly in its own words
 Kind = type[BaseModel]
 
 
-def in_our_words(wrong: ValidationError, at: Keys, values: Any, kind: Kind, root: Kind) -> Iterator[tuple[Keys, str]]:
-    """The way to each wrong value and what is wrong with it, once for each value.
+def explain_validation_error(
+    error: ValidationError, at: Keys, values: Yaml, kind: Kind, root: Kind
+) -> Iterator[tuple[Keys, str]]:
+    """Yield the way to each wrong value and what is wrong with it, once for each value.
 
     `values` is what was given for the section `kind`, which lies at `at` in the recipe; `root` is the whole
     recipe's kind, among whose fields an unknown key is looked for.
     """
-    told: set[Keys] = set()
-    for error in wrong.errors(include_url=False):
-        keys = (*at, *_written(error["loc"], values))
-        if keys in told or (error["type"] == "too_short" and error["input"]):
+    seen: set[Keys] = set()
+    for details in error.errors(include_url=False):
+        keys = (*at, *_written(details["loc"], values))
+        if keys in seen or (details["type"] == "too_short" and details["input"]):
             continue  # a union reports once for each of its members, a list again after its items
-        told.add(keys)
-        if error["type"] == "extra_forbidden":
-            yield keys, unknown_key(keys, _section_at(kind, error["loc"][:-1]), root)
+        seen.add(keys)
+        if details["type"] == "extra_forbidden":
+            yield keys, unknown_key(keys, _section_at(kind, details["loc"][:-1]), root)
         else:
-            yield keys, _allowed(error)
+            yield keys, _allowed(details)
 
 
-def _written(loc: Keys, values: Any) -> Keys:
-    """The part of pydantic's location that is in the file (it appends names of types and validators)."""
+def unknown_name(given: str, known: Iterable[str], what: str) -> str:
+    """Say that `given` is no `what` of those known, and which one was probably meant."""
+    names = sorted(known)
+    near = difflib.get_close_matches(given, names, n=1)
+    hint = f" (did you mean {near[0]}?)" if near else ""
+    return f"given {given!r}, which is no {what}; allowed: {', '.join(names)}{hint}"
+
+
+def _written(loc: Keys, values: Yaml) -> Keys:
+    """Return the part of pydantic's location that is in the file (it appends names of types and validators)."""
     keys: list[str | int] = []
     for key in loc:
         if isinstance(values, Mapping):
@@ -80,7 +90,7 @@ def _written(loc: Keys, values: Any) -> Keys:
 
 
 def _section_at(kind: Kind, loc: Keys) -> Kind:
-    """The section that holds the value at `loc`."""
+    """Return the section that holds the value at `loc`."""
     for key in loc:
         if field := kind.model_fields.get(str(key)):
             kind = next(_sections_in(field.annotation), kind)
@@ -95,7 +105,7 @@ def _sections_in(annotation: Any) -> Iterator[Kind]:
 
 
 def unknown_key(keys: Keys, kind: Kind, root: Kind) -> str:
-    """What an unknown key probably meant: a neighbour, another section's field, or another trainer's name."""
+    """Say what an unknown key probably meant: a neighbour, another section's field, or another trainer's name."""
     name = str(keys[-1])
     everywhere = dict(_all_fields(root))
     if name in FOREIGN_NAMES:
@@ -119,7 +129,7 @@ def _all_fields(kind: Kind, at: Keys = ()) -> Iterator[tuple[str, str]]:
 
 
 def _allowed(error: ErrorDetails) -> str:
-    """`given 1; allowed: greater than or equal to 2`."""
+    """Say what was given and what is allowed: `given 1; allowed: greater than or equal to 2`."""
     if error["type"] == "missing":
         return "is needed here"
     plain = error["msg"].removeprefix("Value error, ").removeprefix("Input should be ")

@@ -1,0 +1,82 @@
+"""What a run is: all sections of a recipe, checked together, and the figures that follow from them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any
+
+from pydantic import model_validator
+
+from socialr1_lite.recipe import located_yaml
+from socialr1_lite.recipe.checks import cross_checks, generation_batch, processes
+from socialr1_lite.recipe.located_yaml import dotted
+from socialr1_lite.recipe.schema import Data, Evaluation, Grpo, Logging, Model, Prompt, Rewards, Run, Section, Warmup
+
+
+class Recipe(Section):
+    """What a run is. Build it with `load_recipe`, or from a mapping with `Recipe.model_validate`."""
+
+    model: Model = Model()
+    data: Data = Data()
+    prompt: Prompt = Prompt()
+    warmup: Warmup = Warmup()
+    rewards: Rewards = Rewards()
+    grpo: Grpo = Grpo()
+    evaluation: Evaluation = Evaluation()
+    logging: Logging = Logging()
+    run: Run = Run()
+
+    @model_validator(mode="after")
+    def _hold_together(self) -> Recipe:
+        if mistakes := [f"{dotted(keys)}: {what}" for keys, what in cross_checks(dict(self))]:
+            raise ValueError("; ".join(mistakes))
+        return self
+
+    @property
+    def processes(self) -> int:
+        """Training processes that the batches are counted for."""
+        return self.run.processes or processes()
+
+    @property
+    def completions_per_step(self) -> int:
+        """Completions that one optimizer step trains on, over all processes."""
+        grpo = self.grpo
+        return grpo.per_device_train_batch_size * self.processes * grpo.gradient_accumulation_steps
+
+    @property
+    def prompts_per_step(self) -> float:
+        """Prompt groups that one optimizer step trains on; a fraction when a group is spread over steps."""
+        return self.completions_per_step / self.grpo.num_generations
+
+    @property
+    def groups_per_generation(self) -> int:
+        """Prompt groups that are sampled at once, over all processes."""
+        return generation_batch(self.grpo, self.run) // self.grpo.num_generations
+
+    @property
+    def generations(self) -> int:
+        """Times that the whole run samples a generation batch."""
+        micro_batches = self.grpo.max_steps * self.grpo.gradient_accumulation_steps
+        return -(-micro_batches // (self.grpo.generation_steps * self.grpo.num_iterations))
+
+    def to_yaml(self) -> str:
+        """Every setting, defaults included, in the order of the sections; loads back as the same recipe."""
+        return located_yaml.dump(self.model_dump(mode="json"))
+
+    @property
+    def decisive(self) -> dict[str, Any]:
+        """Everything that decides what is trained: not where the run folder lies or whether to resume."""
+        settings = self.model_dump(mode="json")
+        settings["run"] = {"seed": self.run.seed, "processes": self.processes, "save_steps": self.run.save_steps}
+        return settings
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of what is `decisive`: two recipes with one digest train the same."""
+        return hashlib.sha256(json.dumps(self.decisive, sort_keys=True).encode()).hexdigest()
+
+
+SECTIONS: dict[str, type[Section]] = {
+    name: field.annotation for name, field in Recipe.model_fields.items() if isinstance(field.annotation, type)
+}
