@@ -1,4 +1,4 @@
-"""Trace rows for tests: plausible ones by hand, and any that the store may hold by hypothesis."""
+"""Traces for tests: plausible ones, and any that the store may hold by hypothesis."""
 
 from __future__ import annotations
 
@@ -6,12 +6,14 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from socialr1_lite.rollouts.trace import Trace
+
 WEIGHTS = {"format": 0.2, "outcome": 1.0, "structure": 0.5, "content": 0.5, "length": 0.2}
 STAGES = ("cue_encoding", "cue_interpretation", "goal_clarification", "response_generation")
 
 
-def trace(step: int = 0, group: int = 0, index: int = 0, **changes: Any) -> dict[str, Any]:
-    """One row as training hands it to the writer: right, well formed, total 1.8 at tau 1 unless changed."""
+def trace(step: int = 0, group: int = 0, index: int = 0, **changes: Any) -> Trace:
+    """One trace as training hands it to the writer: right, well formed, total 1.8 at tau 1 unless changed."""
     row: dict[str, Any] = {
         "phase": "train",
         "step": step,
@@ -33,7 +35,7 @@ def trace(step: int = 0, group: int = 0, index: int = 0, **changes: Any) -> dict
         "answer": 0,
         "notes": [],
     }
-    return row | changes
+    return Trace.from_row(row | changes)
 
 
 share = st.floats(0, 1, allow_nan=False, width=32)
@@ -41,8 +43,8 @@ maybe = st.one_of(st.none(), share)
 
 
 @st.composite
-def traces(draw: st.DrawFn) -> dict[str, Any]:
-    """A row from few enough values that filters and groups hit."""
+def traces(draw: st.DrawFn) -> Trace:
+    """A trace from few enough values that filters and groups hit."""
     group = draw(st.integers(0, 3))
     return trace(
         step=draw(st.integers(0, 4)),
@@ -56,6 +58,6 @@ def traces(draw: st.DrawFn) -> dict[str, Any]:
         parts={"structure.independence": draw(st.sampled_from([None, 0.5, 1.0]))},
         tau=draw(st.sampled_from([0.2, 1.0])),
         advantage=draw(st.one_of(st.none(), st.sampled_from([-1.0, 0.0, 0.5]))),
-        outcome=draw(st.sampled_from(["right", "wrong", "unreadable"])),
+        outcome=draw(st.sampled_from(["right", "wrong", "unreadable", "failed", "unknown"])),
         completion=draw(st.sampled_from(["the red ball", "a Ball, red", "nothing", "红球在盒子里", 'say "red" twice'])),
     )

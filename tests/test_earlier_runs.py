@@ -37,7 +37,7 @@ def test_it_opens_with_every_completion_of_its_finished_steps(unfinished: Path, 
     with TraceIndex(RunFolder.open(unfinished), cache=tmp_path) as index:
         assert index.refresh() == 22
         assert index.count({"phase": "train"}) == 16
-        assert index.get(1)["completion"]
+        assert index.get(1).completion.text
         assert not index.notices()
 
 
@@ -67,8 +67,8 @@ def test_it_resumes_to_its_end_and_is_evaluated_and_exported(unfinished: Path) -
     run = RunFolder.open(unfinished)
     assert run.state()["status"] == "completed" and run.state()["step"] == 6
     assert (unfinished / "traces" / "rank00000-0000.jsonl").read_bytes().startswith(before)
-    trained = [row for row in read_traces(run) if row["phase"] == "train"]
-    assert len(trained) == 24 and {row["step"] for row in trained} == set(range(6))
+    trained = [row for row in read_traces(run) if row.phase == "train"]
+    assert len(trained) == 24 and {row.step for row in trained} == set(range(6))
     assert export([str(unfinished), "--to", "adapter", "-o", "exported"]) in (0, None)
     assert (Path("exported") / "adapter_model.safetensors").is_file()
     arguments = [str(unfinished), "--benchmarks", "stories", "--limit", "2", "--max-new-tokens", "8"]

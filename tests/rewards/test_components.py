@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from socialr1_lite.rewards import REWARDS, tau
-from socialr1_lite.rewards.length import length, repetition, window
 from socialr1_lite.rewards.format import format as format_gate
+from socialr1_lite.rewards.length import length, repetition, window
 from socialr1_lite.rewards.outcome import outcome
 from socialr1_lite.rewards.structure import coverage, independence, order, present_stages, structure
 from socialr1_lite.scenario import Scenario

@@ -16,7 +16,7 @@ import pytest
 from socialr1_lite.judges import JUDGES, build_judge
 from socialr1_lite.recipe import Rewards
 from socialr1_lite.rewards import RewardStack, Score
-from socialr1_lite.runlog import total_reward
+from socialr1_lite.rollouts.reward import total_reward
 from socialr1_lite.scenario import Scenario
 from socialr1_lite.sip import parse
 from socialr1_lite.stories import generate, gold_reply

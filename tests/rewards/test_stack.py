@@ -13,7 +13,7 @@ from socialr1_lite.errors import JudgeError
 from socialr1_lite.judges import JUDGES, Verdict, build_judge
 from socialr1_lite.recipe import ContentReward, FormatReward, JudgeEntry, Rewards, StructureReward
 from socialr1_lite.rewards import COMPONENTS, RewardStack
-from socialr1_lite.runlog import total_reward
+from socialr1_lite.rollouts.reward import total_reward
 from socialr1_lite.scenario import Scenario
 from socialr1_lite.sip import STAGES, Reply, parse, reply_text
 from tests.conftest import SCENARIO
@@ -89,7 +89,7 @@ def test_the_total_comes_back_from_the_stored_row(
     )
     again = total_reward(row["components"], row["weights"], row["mode"], row["tau"])
     assert abs(again - score.total) <= 1e-9
-    assert tuple(score.components) == COMPONENTS
+    assert tuple(score.components) == tuple(COMPONENTS)
     values = [*score.components.values(), *score.parts.values()]
     assert all(value is None or 0.0 <= value <= 1.0 for value in values)
     assert 0.0 <= score.total <= 2.4 + 1e-9

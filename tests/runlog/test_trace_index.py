@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 
 from socialr1_lite import runlog
 from socialr1_lite.errors import RunLogError
+from socialr1_lite.rollouts.trace import Trace
 from socialr1_lite.runlog import TraceIndex, TraceWriter, lines, search
 from socialr1_lite.runlog.query import FACETS, FIELDS
 from socialr1_lite.scenario import Scenario
@@ -43,12 +44,12 @@ def index(run: runlog.RunFolder, tmp_path: Path) -> Iterator[TraceIndex]:
         yield index
 
 
-def write(run: runlog.RunFolder, rows: list[Row], **where: Any) -> None:
+def write(run: runlog.RunFolder, rows: list[Trace], **where: Any) -> None:
     with TraceWriter(run, **where) as writer:
         writer.write(rows)
 
 
-def filled(index: TraceIndex, rows: list[Row], **where: Any) -> list[Row]:
+def filled(index: TraceIndex, rows: list[Trace], **where: Any) -> list[Row]:
     write(index.run, rows, **where)
     index.refresh()
     return index.page({"superseded": None}, limit=10_000)
@@ -57,35 +58,31 @@ def filled(index: TraceIndex, rows: list[Row], **where: Any) -> list[Row]:
 # --- against plain Python ---------------------------------------------------------------------------------------------
 
 
-def scalars(rows: list[Row]) -> list[Row]:
+def scalars(rows: list[Trace]) -> list[Row]:
     """What a scalar row must say, worked out one by one."""
-    told = []
+    expected = []
     for row in rows:
-        siblings = [
-            runlog.row_total(other)
-            for other in rows
-            if all(other.get(k, "") == row.get(k, "") for k in ("phase", "benchmark", "step", "group"))
-        ]
-        independence = row["parts"].get("structure.independence")
-        told.append(
+        place = (row.phase, row.benchmark, row.step, row.group)
+        siblings = [one.total for one in rows if (one.phase, one.benchmark, one.step, one.group) == place]
+        independence = row.score.parts.get("structure.independence")
+        expected.append(
             {
-                **{
-                    key: row[key]
-                    for key in ("phase", "step", "group", "index", "tokens", "finish", "outcome", "scenario")
-                },
-                "benchmark": row.get("benchmark", ""),
-                "dimension": ("belief", "desire")[row["group"] % 2],
-                "truncated": row["finish"] == "length",
-                "right": row["outcome"] == "right",
+                **{key: getattr(row, key) for key in ("phase", "step", "group", "index", "scenario", "benchmark")},
+                "tokens": row.completion.tokens,
+                "finish": row.completion.finish,
+                "outcome": row.score.outcome,
+                "dimension": ("belief", "desire")[row.group % 2],
+                "truncated": row.completion.finish == "length",
+                "right": row.score.outcome == "right",
                 "early": independence is not None and independence < 1,
                 "flat": len(siblings) > 1 and max(siblings) - min(siblings) <= 1e-6,
-                "total": runlog.row_total(row),
-                "advantage": row["advantage"],
-                "reward.content": row["components"].get("content"),
-                "text": row["completion"],
+                "total": row.total,
+                "advantage": row.advantage,
+                "reward.content": row.score.components.get("content"),
+                "text": row.completion.text,
             }
         )
-    return told
+    return expected
 
 
 def passes(row: Row, conditions: Row) -> bool:
@@ -217,9 +214,8 @@ def test_series_and_facets_agree_with_plain_python(rows: list[Row], where: Row) 
 def test_get_gives_the_stored_row_and_the_scalars(index: TraceIndex) -> None:
     stored = trace(3, 1, 2, completion="<think>…</think>\n<answer>A</answer>", notes=["why"])
     (row,) = filled(index, [stored])
-    full = index.get(row["id"])
-    assert {key: full[key] for key in stored} == stored
-    assert full["total"] == pytest.approx(1.8) and full["dimension"] == "desire" and full["superseded"] is False
+    assert index.get(row["id"]) == stored
+    assert row["total"] == pytest.approx(1.8) and row["dimension"] == "desire" and row["superseded"] is False
 
 
 def test_find_prefers_the_row_that_counts(index: TraceIndex) -> None:
@@ -227,9 +223,9 @@ def test_find_prefers_the_row_that_counts(index: TraceIndex) -> None:
     write(index.run, [trace(5, 2, 1)], segment=index.run.begin_segment(4, []))
     index.refresh()
     found = index.find(step=5, group=2, index=1)
-    assert found is not None and index.get(found)["segment"] == 1
+    assert found is not None and index.get(found).launch == 1
     old = index.find(step=5, group=2, index=1, segment=0)
-    assert old is not None and index.get(old)["superseded"] is True
+    assert old is not None and index.get(old).superseded is True
     assert index.find(step=5, group=2, index=7) is None
 
 
@@ -253,7 +249,7 @@ def test_the_index_and_the_reader_agree_on_what_counts(index: TraceIndex) -> Non
     write(index.run, again, segment=index.run.begin_segment(4, []))
     index.refresh()
     told = [(row["phase"], row["step"], row["segment"]) for row in index.page()]
-    assert sorted(told) == sorted((r["phase"], r["step"], r["segment"]) for r in runlog.read_traces(index.run))
+    assert sorted(told) == sorted((r.phase, r.step, r.launch) for r in runlog.read_traces(index.run))
     assert len(told) == 4 + 1 + 1 + 1 + 1
 
 
@@ -464,7 +460,7 @@ class TestFollowing:
     def test_half_a_line_is_taken_in_once_it_is_whole(self, index: TraceIndex) -> None:
         write(index.run, [trace(0)])
         shard = runlog.shard_paths(index.run)[0]
-        line = lines.encode([trace(1)])
+        line = lines.encode([trace(1).to_row()])
         for part, count in ((line[:80], 1), (line[80:], 2)):
             with shard.open("ab") as file:
                 file.write(part)
@@ -475,7 +471,7 @@ class TestFollowing:
         write(index.run, [trace(0)])
         shard = runlog.shard_paths(index.run)[0]
         with shard.open("ab") as file:
-            file.write(lines.encode([trace(1)])[:80])
+            file.write(lines.encode([trace(1).to_row()])[:80])
         index.refresh()
         write(index.run, [trace(7)])
         index.refresh()
@@ -496,12 +492,12 @@ class TestFollowing:
         index.refresh()
         shard = runlog.shard_paths(index.run)[0]
         if harm == "shorter":
-            shard.write_bytes(lines.encode([trace(8)]))
+            shard.write_bytes(lines.encode([trace(8).to_row()]))
         elif harm == "replaced":
-            shard.write_bytes(lines.encode([trace(step, completion="other " * 50) for step in range(10, 16)]))
+            shard.write_bytes(lines.encode([trace(step, completion="other " * 50).to_row() for step in range(10, 16)]))
         else:
             shard.unlink()
-            (index.run.traces / "rank00001-0000.jsonl").write_bytes(lines.encode([trace(9)]))
+            (index.run.traces / "rank00001-0000.jsonl").write_bytes(lines.encode([trace(9).to_row()]))
         index.refresh()
         assert {row["step"] for row in index.page()} == {
             "shorter": {8},
@@ -562,7 +558,9 @@ class TestFollowing:
     def test_a_newer_row_is_refused_and_changes_nothing(self, index: TraceIndex) -> None:
         write(index.run, [trace(0)])
         index.refresh()
-        (index.run.traces / "rank00001-0000.jsonl").write_bytes(lines.encode([trace(1), trace(2) | {"version": 9}]))
+        (index.run.traces / "rank00001-0000.jsonl").write_bytes(
+            lines.encode([trace(1).to_row(), trace(2).to_row() | {"version": 9}])
+        )
         with pytest.raises(RunLogError, match="version 9"):
             index.refresh()
         assert index.count() == 1

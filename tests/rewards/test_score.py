@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +18,16 @@ from socialr1_lite import runlog, score, sip
 from socialr1_lite.errors import DataError, JudgeError, RecipeError, RunLogError
 from socialr1_lite.judges import Verdict
 from socialr1_lite.recipe import Recipe, Rewards
+from socialr1_lite.rewards import scoring
 from socialr1_lite.rewards.stack import RewardStack
+from socialr1_lite.rollouts.completion import Completion
+from socialr1_lite.rollouts.reward import total_reward
+from socialr1_lite.rollouts.trace import Trace
 from socialr1_lite.scenario import Scenario
 from tests.conftest import SCENARIO
 from tests.runlogs import trace
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 STAGES = (
     "Mara puts the violin in the green trunk and leaves the attic.",
     "Mara did not see Tomas move the violin, so Mara believes that it is in the green trunk.",
@@ -65,7 +70,7 @@ class TestRows:
         assert row["gates"] == {"format": 1.0, "length": row["components"]["length"]}
         assert {"structure.coverage", "content.cue_encoding", "length.window"} <= row["parts"].keys()
         assert set(row["stages"].values()) == {"present"}
-        total = runlog.total_reward(row["components"], row["weights"], row["mode"], row["tau"])
+        total = total_reward(row["components"], row["weights"], row["mode"], row["tau"])
         assert row["total"] == pytest.approx(total, abs=1e-9) and row["total"] > 1.5
 
     def test_it_says_what_the_stack_says(self, tmp_path: Path) -> None:
@@ -167,8 +172,8 @@ class TestGroups:
     def content(self, rows: Sequence[dict[str, Any]]) -> list[float | None]:
         recipe = Recipe.model_validate({"rewards": {"content": {"max_judge_failures": 1.0}}})
         stack = RewardStack(recipe.rewards, judge=ScriptedJudge())
-        samples = score.file_samples(json.dumps(row).encode() for row in rows)
-        return [row["components"]["content"] for row in score.score_samples(stack, samples, len)]
+        samples = scoring.file_samples(json.dumps(row).encode() for row in rows)
+        return [row["components"]["content"] for row in scoring.score_samples(stack, samples)]
 
     def test_a_judges_failure_counts_for_the_whole_group_only(self) -> None:
         down = ROW | {"completion": HONEST.replace("She will", "DOWN She will")}
@@ -190,7 +195,7 @@ class TestGroups:
 
     def test_memory_does_not_grow_with_the_input(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Rows come out long before the input has been read, even where all of it is one group."""
-        monkeypatch.setattr(score, "GROUP_LIMIT", 16)
+        monkeypatch.setattr(scoring, "GROUP_LIMIT", 16)
         read = 0
 
         def endless() -> Any:
@@ -199,7 +204,7 @@ class TestGroups:
                 read += 1
                 yield json.dumps(ROW).encode()
 
-        rows = score.score_samples(RewardStack(Rewards()), score.file_samples(endless()), len)
+        rows = scoring.score_samples(RewardStack(Rewards()), scoring.file_samples(endless()))
         for _ in range(5):
             next(rows)
         assert read <= 17
@@ -220,7 +225,7 @@ class TestCommand:
 
     def test_a_failure_leaves_the_old_output(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         (tmp_path / "out.jsonl").write_text("old")
-        monkeypatch.setattr(score, "file_samples", lambda _: iter((_ for _ in ()).throw(KeyboardInterrupt)))  # type: ignore[misc]
+        monkeypatch.setattr(score, "file_samples", lambda *_: iter((_ for _ in ()).throw(KeyboardInterrupt)))  # type: ignore[misc]
         with pytest.raises(KeyboardInterrupt):
             run_score(tmp_path, [ROW])
         assert (tmp_path / "out.jsonl").read_text() == "old"
@@ -265,21 +270,15 @@ class TestRunFolder:
             for step, tau in ((0, 0.2), (1, 0.47)):
                 writer.write(self.rows(stack, texts, step, tau))
             for index, text in enumerate(texts):
-                writer.write([row | {"phase": "eval", "group": index} for row in self.rows(stack, [text], 2, 1.0)])
+                writer.write([replace(row, phase="eval", group=index) for row in self.rows(stack, [text], 2, 1.0)])
         return run
 
-    def rows(self, stack: RewardStack, texts: Sequence[str], step: int, tau: float) -> list[dict[str, Any]]:
-        replies = [sip.parse(text, SCENARIO.options) for text in texts]
-        cut = [text == HONEST[:60] for text in texts]
-        told = stack.score_group(replies, SCENARIO, tokens=[80 + len(texts)] * len(texts), tau=tau, truncated=cut)
+    def rows(self, stack: RewardStack, texts: Sequence[str], step: int, tau: float) -> list[Trace]:
+        completions = [Completion(text, 80 + len(texts), "length" if text == HONEST[:60] else "stop") for text in texts]
         return [
-            trace(
-                step, step, index, scenario=SCENARIO.id, completion=texts[index], tokens=80 + len(texts),
-                finish="length" if cut[index] else "stop", components=one.components, parts=one.parts,
-                weights=one.weights, tau=one.tau, outcome=one.outcome, notes=one.notes,
-            )
-            for index, one in enumerate(told)
-        ]  # fmt: skip
+            Trace.of(one, phase="train", step=step, scenario=SCENARIO.id, group=step, index=index, prompt=[])
+            for index, one in enumerate(stack.score(completions, SCENARIO, tau=tau))
+        ]
 
     def test_its_own_completions_give_the_logged_numbers(
         self, run: runlog.RunFolder, tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -290,9 +289,9 @@ class TestRunFolder:
         logged = list(runlog.read_traces(run))
         assert len(told) == len(logged) == 12
         for again, before in zip(told, logged, strict=True):
-            assert again["components"] == pytest.approx(before["components"], abs=1e-12)
-            assert again["total"] == pytest.approx(runlog.row_total(before), abs=1e-9)
-            assert (again["step"], again["index"], again["differs"]) == (before["step"], before["index"], False)
+            assert again["components"] == pytest.approx(before.score.components, abs=1e-12)
+            assert again["total"] == pytest.approx(before.total, abs=1e-9)
+            assert (again["step"], again["index"], again["differs"]) == (before.step, before.index, False)
         assert len({round(row["total"], 6) for row in told}) > 3
         assert "12 completions scored, 12 of 12 totals equal to the logged ones" in capsys.readouterr().err
 

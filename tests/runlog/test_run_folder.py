@@ -19,12 +19,14 @@ from hypothesis import strategies as st
 
 from socialr1_lite import runlog
 from socialr1_lite.errors import RunLogError
+from socialr1_lite.rollouts import reward
+from socialr1_lite.rollouts.trace import TRACE_VERSION
 from socialr1_lite.runlog import lines
 from socialr1_lite.runlog.lock import FolderLock
 from socialr1_lite.scenario import Scenario
 from tests.runlogs import WEIGHTS, trace
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture
@@ -33,19 +35,19 @@ def run(tmp_path: Path) -> runlog.RunFolder:
 
 
 def total(**components: float | None) -> float:
-    return runlog.total_reward(components, WEIGHTS, "gated", 1.0)
+    return reward.total_reward(components, WEIGHTS, "gated", 1.0)
 
 
 class TestTotal:
     def test_gated_by_hand(self) -> None:
         components = {"format": 1.0, "outcome": 1.0, "structure": 0.5, "content": 0.8, "length": 0.9}
         # 1 * (1*1 + 0.6*(0.5*0.5 + 0.5*0.8)) * 0.9 = (1 + 0.6*0.65) * 0.9
-        assert runlog.total_reward(components, WEIGHTS, "gated", 0.6) == pytest.approx(1.251, abs=1e-12)
+        assert reward.total_reward(components, WEIGHTS, "gated", 0.6) == pytest.approx(1.251, abs=1e-12)
 
     def test_additive_by_hand(self) -> None:
         components = {"format": 0.0, "outcome": 1.0, "structure": 0.5, "content": 0.8, "length": 0.9}
         # 0.2*0 + 1*1 + 0.6*0.65 + 0.2*0.9
-        assert runlog.total_reward(components, WEIGHTS, "additive", 0.6) == pytest.approx(1.57, abs=1e-12)
+        assert reward.total_reward(components, WEIGHTS, "additive", 0.6) == pytest.approx(1.57, abs=1e-12)
 
     def test_a_closed_gate_leaves_nothing(self) -> None:
         assert total(format=0.0, outcome=1.0, structure=1.0, content=1.0, length=1.0) == 0.0
@@ -56,7 +58,7 @@ class TestTotal:
 
     def test_another_mode_is_refused(self) -> None:
         with pytest.raises(ValueError, match="gated, additive"):
-            runlog.total_reward({}, {}, "sum", 1.0)
+            reward.total_reward({}, {}, "sum", 1.0)
 
 
 class TestFolder:
@@ -123,23 +125,9 @@ class TestWriter:
         with runlog.TraceWriter(run, 3, segment=2) as writer:
             writer.write([trace(), trace(index=1)])
         rows = list(runlog.read_traces(run))
-        assert [row["index"] for row in rows] == [0, 1]
-        assert {(row["version"], row["rank"], row["segment"]) for row in rows} == {(1, 3, 2)}
-        assert rows[0] == trace() | {
-            "version": 1,
-            "rank": 3,
-            "segment": 2,
-            "benchmark": "",
-            "stages": {},
-            "superseded": False,
-        }
-
-    def test_a_row_without_its_fields_is_refused_before_anything_is_written(self, run: runlog.RunFolder) -> None:
-        broken = trace()
-        del broken["tokens"], broken["outcome"]
-        with runlog.TraceWriter(run) as writer, pytest.raises(ValueError, match="without outcome, tokens"):
-            writer.write([trace(), broken])
-        assert list(runlog.read_traces(run)) == []
+        assert rows == [trace(segment=2, rank=3), trace(index=1, segment=2, rank=3)]
+        stored = lines.read_rows(writer.path)
+        assert [(row["version"], row["rank"], row["segment"]) for row in stored] == [(TRACE_VERSION, 3, 2)] * 2
 
     def test_a_full_shard_is_closed_and_never_changes(self, run: runlog.RunFolder) -> None:
         with runlog.TraceWriter(run, shard_bytes=2000) as writer:
@@ -152,12 +140,12 @@ class TestWriter:
         with runlog.TraceWriter(run, shard_bytes=2000) as writer:
             writer.write([trace(6)])
         assert [path.read_bytes() for path in shards[:-1]] == before[:-1]
-        assert [row["step"] for row in runlog.read_traces(run)] == [s for s in range(6) for _ in range(2)] + [6]
+        assert [row.step for row in runlog.read_traces(run)] == [s for s in range(6) for _ in range(2)] + [6]
 
     def test_the_tenth_thousandth_shard_stays_in_order(self, run: runlog.RunFolder) -> None:
         for number, step in ((9999, 0), (10000, 1)):
-            (run.traces / f"rank00000-{number}.jsonl").write_bytes(lines.encode([trace(step)]))
-        assert [row["step"] for row in runlog.read_traces(run)] == [0, 1]
+            (run.traces / f"rank00000-{number}.jsonl").write_bytes(lines.encode([trace(step).to_row()]))
+        assert [row.step for row in runlog.read_traces(run)] == [0, 1]
         with runlog.TraceWriter(run) as writer:
             assert writer.path.name == "rank00000-10000.jsonl"
 
@@ -176,7 +164,7 @@ class TestWriter:
     def test_numbers_json_cannot_hold_become_null(self, run: runlog.RunFolder) -> None:
         with runlog.TraceWriter(run) as writer:
             writer.write([trace(advantage=float("nan"))])
-        assert next(runlog.read_traces(run))["advantage"] is None
+        assert next(runlog.read_traces(run)).advantage is None
 
     @pytest.mark.parametrize("cut", [1, 2, 40, 500])
     def test_a_torn_line_is_cut_off_and_told(self, run: runlog.RunFolder, cut: int) -> None:
@@ -185,12 +173,12 @@ class TestWriter:
         shard = runlog.shard_paths(run)[0]
         whole = shard.read_bytes()
         shard.write_bytes(whole[:-cut])
-        assert [row["step"] for row in runlog.read_traces(run)] == [0, 1]
+        assert [row.step for row in runlog.read_traces(run)] == [0, 1]
         with runlog.TraceWriter(run) as writer:
             assert len(writer.notices) == 1 and "rank00000-0000.jsonl: cut off" in writer.notices[0]
             writer.write([trace(2)])
         assert shard.read_bytes().count(b"\n") == 3
-        assert [row["step"] for row in runlog.read_traces(run)] == [0, 1, 2]
+        assert [row.step for row in runlog.read_traces(run)] == [0, 1, 2]
 
     def test_zeros_after_a_power_cut_are_cut_off(self, run: runlog.RunFolder) -> None:
         with runlog.TraceWriter(run) as writer:
@@ -198,7 +186,7 @@ class TestWriter:
         shard = runlog.shard_paths(run)[0]
         good = shard.read_bytes()
         shard.write_bytes(good + b"\0" * 300 + b"\n" + b"\0" * 70_000)
-        assert [row["step"] for row in runlog.read_traces(run)] == [0]
+        assert [row.step for row in runlog.read_traces(run)] == [0]
         assert runlog.TraceWriter(run).notices
         assert shard.read_bytes() == good
 
@@ -257,7 +245,7 @@ def test_a_killed_writer_loses_nothing_it_had_finished(run: runlog.RunFolder) ->
         process.wait()
         reported = int(told[-1]) if told else reported + 1
         rows = list(runlog.read_traces(run))
-        steps = [row["step"] for row in rows if row["index"] == 7]
+        steps = [row.step for row in rows if row.index == 7]
         assert steps[: reported + 1] == list(range(reported + 1))
         assert len(steps) <= reported + 2  # at most one more batch was written and not yet reported
         with runlog.TraceWriter(run, shard_bytes=200_000):
@@ -284,32 +272,36 @@ class TestReading:
             list(runlog.read_traces(run))
 
     def test_a_newer_row_is_refused(self, run: runlog.RunFolder) -> None:
-        (run.traces / "rank00000-0000.jsonl").write_bytes(lines.encode([trace() | {"version": 2}]))
-        with pytest.raises(RunLogError, match="byte 0: format version 2"):
+        (run.traces / "rank00000-0000.jsonl").write_bytes(lines.encode([trace().to_row() | {"version": 9}]))
+        with pytest.raises(RunLogError, match="byte 0: version 9 is newer"):
             list(runlog.read_traces(run))
 
     def test_an_older_row_reads_with_defaults(self, run: runlog.RunFolder) -> None:
-        old = {key: value for key, value in trace().items() if key not in ("prefilled", "answer", "notes", "advantage")}
+        old = {
+            key: value
+            for key, value in trace().to_row().items()
+            if key not in ("prefilled", "answer", "notes", "advantage")
+        }
         (run.traces / "rank00000-0000.jsonl").write_bytes(lines.encode([old]))
         row = next(runlog.read_traces(run))
-        assert (row["segment"], row["prefilled"], row["answer"], row["notes"]) == (0, False, None, [])
+        assert (row.launch, row.completion.prefilled, row.answer, row.score.notes) == (0, False, None, ())
 
     def test_a_row_that_is_no_trace_is_refused(self, run: runlog.RunFolder) -> None:
         (run.traces / "rank00000-0000.jsonl").write_bytes(lines.encode([{"step": 1}]))
-        with pytest.raises(RunLogError, match="no trace row, completion, components"):
+        with pytest.raises(RunLogError, match="no trace row, phase, scenario"):
             list(runlog.read_traces(run))
 
     def test_reading_beside_a_live_writer_sees_whole_rows_only(self, run: runlog.RunFolder) -> None:
         writer = runlog.TraceWriter(run)
         writer.write([trace(0)])
         shard = runlog.shard_paths(run)[0]
-        half = lines.encode([trace(1)])
+        half = lines.encode([trace(1).to_row()])
         with shard.open("ab") as file:
             file.write(half[:50])
-        assert [row["step"] for row in runlog.read_traces(run)] == [0]
+        assert [row.step for row in runlog.read_traces(run)] == [0]
         with shard.open("ab") as file:
             file.write(half[50:])
-        assert [row["step"] for row in runlog.read_traces(run)] == [0, 1]
+        assert [row.step for row in runlog.read_traces(run)] == [0, 1]
 
 
 class TestResume:
@@ -329,21 +321,21 @@ class TestResume:
         return run
 
     def test_training_rows_from_the_checkpoint_on_are_superseded(self, resumed: runlog.RunFolder) -> None:
-        told = [(row["step"], row["completion"]) for row in runlog.read_traces(resumed) if row["phase"] == "train"]
+        told = [(row.step, row.completion.text) for row in runlog.read_traces(resumed) if row.phase == "train"]
         assert told == [(s, "first") for s in range(4)] + [(s, "second") for s in range(4, 9)]
 
     def test_nothing_is_lost(self, resumed: runlog.RunFolder) -> None:
         rows = list(runlog.read_traces(resumed, superseded=True))
         assert len(rows) == 7 + 3 + 5
-        assert {row["step"] for row in rows if row["superseded"] and row["phase"] == "train"} == {4, 5, 6}
+        assert {row.step for row in rows if row.superseded and row.phase == "train"} == {4, 5, 6}
 
     def test_the_evaluation_at_the_checkpoint_still_counts(self, resumed: runlog.RunFolder) -> None:
-        assert [row["step"] for row in runlog.read_traces(resumed) if row["phase"] == "eval"] == [2, 4]
+        assert [row.step for row in runlog.read_traces(resumed) if row.phase == "eval"] == [2, 4]
 
     def test_an_evaluation_done_again_counts_once(self, resumed: runlog.RunFolder) -> None:
         with runlog.TraceWriter(resumed, segment=1) as writer:
             writer.write([trace(4, phase="eval", completion="second")])
-        told = [(r["step"], r["completion"]) for r in runlog.read_traces(resumed) if r["phase"] == "eval"]
+        told = [(r.step, r.completion.text) for r in runlog.read_traces(resumed) if r.phase == "eval"]
         assert told == [(2, "first"), (4, "second")]
 
     def test_metrics_of_the_checkpoints_own_step_still_count(self, resumed: runlog.RunFolder) -> None:
@@ -366,7 +358,7 @@ class TestResume:
 
     def test_the_third_launch_reaches_back_behind_the_second(self, resumed: runlog.RunFolder) -> None:
         assert resumed.begin_segment(0, ["train"]) == 2
-        assert [row for row in runlog.read_traces(resumed) if row["phase"] == "train"] == []
+        assert [row for row in runlog.read_traces(resumed) if row.phase == "train"] == []
 
 
 class TestCheckpoints:
