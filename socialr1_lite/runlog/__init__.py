@@ -22,7 +22,8 @@ with `run.begin_segment(step, sys.argv, kind="evaluate")`, under `run.lock("eval
 from socialr1_lite.runlog.best import BestAdapter, Scored
 from socialr1_lite.runlog.checkpoints import Newest, check, mark_complete, newest_complete
 from socialr1_lite.runlog.folder import RUN_VERSION, RunFolder, Segment, find_runs
-from socialr1_lite.runlog.index import TraceIndex, cache_folder
+from socialr1_lite.runlog.index import TraceIndex
+from socialr1_lite.runlog.index_file import cache_folder
 from socialr1_lite.runlog.lines import replace_atomic, write_atomic, write_json
 from socialr1_lite.runlog.lock import FolderLock
 from socialr1_lite.runlog.traces import (

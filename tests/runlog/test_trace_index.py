@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from socialr1_lite import runlog
 from socialr1_lite.errors import RunLogError
 from socialr1_lite.rollouts.trace import Trace
-from socialr1_lite.runlog import TraceIndex, TraceWriter, lines, search
+from socialr1_lite.runlog import TraceIndex, TraceWriter, index_file, lines, search
 from socialr1_lite.runlog.query import FACETS, FIELDS
 from socialr1_lite.scenario import Scenario
 from tests.runlogs import trace, traces
@@ -191,15 +191,15 @@ def test_series_and_facets_agree_with_plain_python(rows: list[Row], where: Row) 
     with TraceIndex(run, cache=folder / "cache") as index:
         filled(index, rows)
         page = index.page(where, limit=1000)
-        for point in index.series("total", where, quantiles=(0.0, 0.5, 1.0)):
+        for point in index.figures.series("total", where, quantiles=(0.0, 0.5, 1.0)):
             values = sorted(row["total"] for row in page if row["step"] == point["step"])
             assert point["n"] == len(values)
             assert point["mean"] == pytest.approx(statistics.fmean(values))
             assert point["sd"] == pytest.approx(statistics.pstdev(values), abs=1e-6)
             assert (point["low"], point["high"]) == (values[0], values[-1])
             assert point["quantiles"] == [values[0], values[min(len(values) - 1, len(values) // 2)], values[-1]]
-        assert {p["step"] for p in index.series("total", where)} == {row["step"] for row in page}
-        told = index.facets(where)
+        assert {p["step"] for p in index.figures.series("total", where)} == {row["step"] for row in page}
+        told = index.figures.facets(where)
         for name in FACETS:
             others = {key: value for key, value in where.items() if key != name}
             seen = index.page(others | ({"superseded": None} if name == "superseded" else {}), limit=1000)
@@ -272,7 +272,7 @@ class TestGroups:
         facts = {index.group_facts(row["gid"])["cause"]: row["flat"] for row in index.page({"index": 0})}
         assert list(facts.values()) == [True] * 5 + [False]
         assert list(facts) == ["all cut off", "all badly formed", "all right", "all wrong", "terms cancel", ""]
-        (point,) = index.group_series()
+        (point,) = index.figures.group_series()
         assert point["groups"] == 7 and point["flat"] == pytest.approx(5 / 7)
         assert point["causes"]["all wrong"] == pytest.approx(1 / 7)
 
@@ -314,13 +314,13 @@ def test_stages_are_counted_where_the_writer_told_them(index: TraceIndex) -> Non
         [trace(0, stages={"cue_encoding": "present"}), trace(0, 1, stages={"cue_encoding": "missing"}), trace(0, 2)],
     )
     assert index.count({"stage.cue_encoding": "missing"}) == 1
-    assert index.counts("stage.cue_encoding") == [{"step": 0, "n": 3, "values": {"missing": 1, "present": 1}}]
+    assert index.figures.counts("stage.cue_encoding") == [{"step": 0, "n": 3, "values": {"missing": 1, "present": 1}}]
 
 
 def test_columns_thin_out_evenly(index: TraceIndex) -> None:
     filled(index, [trace(step, tokens=step) for step in range(100)])
-    assert index.columns(("step", "tokens"), {"step": {"max": 2}}) == [(0, 0), (1, 1), (2, 2)]
-    steps = [step for (step,) in index.columns(("step",), limit=10)]
+    assert index.figures.columns(("step", "tokens"), {"step": {"max": 2}}) == [(0, 0), (1, 1), (2, 2)]
+    steps = [step for (step,) in index.figures.columns(("step",), limit=10)]
     assert len(steps) == 10 and max(steps) - min(steps) == 90
 
 
@@ -384,7 +384,7 @@ class TestSearch:
         assert [said.count({"text": words}) for words in searches] == built == [2, 2, 1, 1, 1, 1, 1, 0, 0, 2, 1]
 
     def test_progress_counts_up_to_the_end(self, index: TraceIndex, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(runlog.index, "SEARCH_ROWS", 200)
+        monkeypatch.setattr(index_file, "SEARCH_ROWS", 200)
         filled(index, [trace(0, index=i) for i in range(450)])
         told: list[tuple[int, int]] = []
         assert index.prepare_search(lambda done, of: told.append((done, of)))
@@ -393,7 +393,7 @@ class TestSearch:
     def test_a_large_index_answers_at_once_and_catches_up_behind(
         self, index: TraceIndex, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(runlog.index, "SEARCH_ROWS", 50)
+        monkeypatch.setattr(index_file, "SEARCH_ROWS", 50)
         filled(index, [trace(0, index=i, completion=f"word{i % 7} red") for i in range(300)])
         for _ in range(20):  # from scans first, from the word index later
             assert index.count({"text": "word3 red"}) == 43
@@ -424,7 +424,7 @@ class TestRefusals:
         with pytest.raises(RunLogError):
             index.page(where)
         with pytest.raises(RunLogError):
-            index.facets(where)
+            index.figures.facets(where)
 
     @pytest.mark.parametrize("sort", ["nothing", "--total", "total; --", "", "id"])
     def test_a_wrong_sorting(self, index: TraceIndex, sort: str) -> None:
@@ -435,7 +435,7 @@ class TestRefusals:
     def test_text_has_no_mean(self, index: TraceIndex) -> None:
         filled(index, [trace()])
         with pytest.raises(RunLogError, match="outcome is text"):
-            index.series("outcome")
+            index.figures.series("outcome")
 
     def test_a_row_that_is_not_there(self, index: TraceIndex) -> None:
         filled(index, [trace()])
@@ -532,8 +532,8 @@ class TestFollowing:
         index.refresh()
         (path,) = (tmp_path / "cache").glob("*.sqlite")
         path.write_bytes(b"\x07" * path.stat().st_size)
-        index._database.execute("PRAGMA cache_size = 0")
-        index._database.execute("PRAGMA shrink_memory")
+        index._file._database.execute("PRAGMA cache_size = 0")
+        index._file._database.execute("PRAGMA shrink_memory")
         with pytest.raises(RunLogError, match="damaged"):
             index.page()
         assert index.refresh() == 200 and index.count() == 200
@@ -542,7 +542,7 @@ class TestFollowing:
         def refresh(*_: Any) -> int:
             raise sqlite3.OperationalError("database or disk is full")
 
-        monkeypatch.setattr(index._tail, "refresh", refresh)
+        monkeypatch.setattr(index._file._tail, "refresh", refresh)
         with pytest.raises(RunLogError, match="disk is full; SOCIALR1_CACHE names another folder"):
             index.refresh()
 
@@ -581,7 +581,7 @@ class TestFollowing:
 
     def test_an_empty_run(self, index: TraceIndex) -> None:
         assert index.refresh() == 0
-        assert index.page() == [] and index.series("total") == [] and index.facets()["outcome"] == {}
+        assert index.page() == [] and index.figures.series("total") == [] and index.figures.facets()["outcome"] == {}
         assert index.bounds() == {"rows": 0, "superseded": 0, "first": 0, "last": 0}
 
     def test_asking_before_the_first_refresh(self, index: TraceIndex) -> None:

@@ -1,0 +1,178 @@
+"""Figures over many traces: curves, shares, counts and columns, for plots and facets."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from socialr1_lite.errors import RunLogError
+from socialr1_lite.runlog.index_file import IndexFile
+from socialr1_lite.runlog.query import FACET_COLUMNS, FACETS, FIELDS, TIE, Filter, field, where
+
+Point = dict[str, Any]  # one point of a curve: the step (or what it is by), n, and figures by name
+
+
+class Figures:
+    """Answers questions about all traces that pass a filter."""
+
+    def __init__(self, file: IndexFile) -> None:
+        """Read from an index that its owner refreshes."""
+        self._file = file
+
+    def tally(self, names: Sequence[str], where: Filter | None = None) -> list[tuple[Any, ...]]:
+        """Every combination of these fields' values with its count, in one pass: [(value, ..., count)]."""
+        columns = ", ".join(field(name).column for name in names)
+        text, values = self._file.where(where)
+        return self._file.all(f"SELECT {columns}, count(*) FROM traces WHERE {text} GROUP BY {columns}", values)
+
+    def series(
+        self, name: str, where: Filter | None = None, *, by: str = "step", quantiles: Sequence[float] = ()
+    ) -> list[Point]:
+        """A numeric field per step (or per any other field): {by, n, mean, sd, low, high}, in order of `by`.
+
+        Points without a value are not counted. sd is over all completions of the step, without Bessel.
+        quantiles, each in [0, 1], add "quantiles": a list of values by nearest rank.
+        """
+        of, over = field(name), field(by)
+        if of.kind is str:
+            raise RunLogError(f"{name} is text and has no mean; facets() counts its values")
+        text, values = self._file.where(where)
+        x = of.column
+        rows = self._file.all(
+            f"SELECT {over.column}, count({x}), avg({x}), avg({x} * {x}), min({x}), max({x}) FROM traces"
+            f" WHERE {text} AND {x} IS NOT NULL GROUP BY {over.column} ORDER BY {over.column}",
+            values,
+        )
+        points = [
+            {
+                by: at,
+                "n": n,
+                "mean": mean,
+                "sd": max(0.0, square - mean * mean) ** 0.5,
+                "low": low,
+                "high": high,
+            }
+            for at, n, mean, square, low, high in rows
+        ]
+        return self._with_quantiles(points, name, by, where, quantiles) if quantiles else points
+
+    def group_series(self, where: Filter | None = None) -> list[Point]:
+        """Per step: {step, groups, flat (share), sd (mean within groups), causes: {cause: share}}.
+
+        Over whole groups: one counts when any of its completions passes the filter.
+        """
+        text, values = self._file.where(where)
+        rows = self._file.all(
+            "SELECT step, cause, count(*), sum(flat), total(sd), count(sd) FROM groups WHERE gid IN"
+            f" (SELECT gid FROM traces WHERE {text}) GROUP BY step, cause ORDER BY step",
+            values,
+        )
+        steps: dict[int, list[tuple[Any, ...]]] = defaultdict(list)
+        for row in rows:
+            steps[row[0]].append(row)
+        return [_group_point(step, parts) for step, parts in steps.items()]
+
+    def means(
+        self, wanted: Mapping[str, str | tuple[str, Any]], where: Filter | None = None, *, by: str = "step"
+    ) -> list[Point]:
+        """Per step (or any field), in one pass over the rows: {by, n, and a mean for every name wanted}.
+
+        wanted: name -> a numeric or yes/no field, or (field, value) for the share of rows that have this value. Points
+        in which the field holds nothing are left out of its mean, which is None when there are no others; n counts all.
+        """
+        over = field(by).column
+        columns, bound = [], []
+        for what in wanted.values():
+            if isinstance(what, tuple):
+                columns.append(f"avg({field(what[0]).column} = ?)")
+                bound.append(int(what[1]) if isinstance(what[1], bool) else what[1])
+            else:
+                columns.append(f"avg({field(what).column})")
+        text, values = self._file.where(where)
+        selected = ", ".join([over, "count(*)", *columns])
+        sql = f"SELECT {selected} FROM traces WHERE {text} GROUP BY {over} ORDER BY {over}"
+        rows = self._file.all(sql, [*bound, *values])
+        return [dict(zip((by, "n", *wanted), row, strict=True)) for row in rows]
+
+    def counts(self, name: str, where: Filter | None = None, *, by: str = "step") -> list[Point]:
+        """How often each value of a text or yes/no field occurs per step (or per any field): {by, n, values}.
+
+        n counts every row of the step, those without a value as well; `values` leaves those out.
+        """
+        of, over = field(name), field(by)
+        text, values = self._file.where(where)
+        rows = self._file.all(
+            f"SELECT {over.column}, {of.column}, count(*) FROM traces WHERE {text}"
+            f" GROUP BY {over.column}, {of.column} ORDER BY {over.column}",
+            values,
+        )
+        points: dict[Any, Point] = {}
+        for at, value, number in rows:
+            point = points.setdefault(at, {by: at, "n": 0, "values": {}})
+            point["n"] += number
+            if value is not None:
+                point["values"][bool(value) if of.kind is bool else value] = number
+        return list(points.values())
+
+    def facets(self, where: Filter | None = None) -> dict[str, dict[Any, int]]:
+        """For each facet the count of every value, under the filter without that facet's own condition.
+
+        So a chosen value does not hide its alternatives. Flags come as False and True.
+        """
+        told = {"superseded": False} | dict(where or {})
+        text, values = self._file.where({**told}, leave_out=FACETS)
+        sql = f"SELECT {FACET_COLUMNS}, count(*) FROM traces WHERE {text} GROUP BY {FACET_COLUMNS}"
+        combinations = self._file.all(sql, values)
+        passes = {name: self._allowed(name, told[name]) for name in FACETS if told.get(name) is not None}
+        counts: dict[str, Counter[Any]] = {name: Counter() for name in FACETS}
+        for *facts, number in combinations:
+            row = {n: bool(v) if FIELDS[n].kind is bool else v for n, v in zip(FACETS, facts, strict=True)}
+            failed = [name for name, allowed in passes.items() if row[name] not in allowed]
+            for name in FACETS:
+                if not failed or failed == [name]:
+                    counts[name][row[name]] += number
+        return {name: dict(sorted(counter.items(), key=lambda item: str(item[0]))) for name, counter in counts.items()}
+
+    def columns(self, names: Sequence[str], where: Filter | None = None, limit: int = 20_000) -> list[tuple[Any, ...]]:
+        """The named fields in order of time; an even sample of about `limit` rows where there are more."""
+        selected = ", ".join("id" if name == "id" else field(name).column for name in names)
+        text, values = self._file.where(where)
+        stride = max(1, -(-self._count(where) // max(1, limit)))
+        sql = f"SELECT {selected} FROM traces WHERE {text} AND id % ? = 0 ORDER BY {', '.join(TIE)}"
+        return self._file.all(sql, [*values, stride])
+
+    def _with_quantiles(
+        self, points: list[Point], name: str, by: str, where: Filter | None, quantiles: Sequence[float]
+    ) -> list[Point]:
+        text, values = self._file.where(where)
+        x, over = field(name).column, field(by).column
+        pairs = self._file.all(f"SELECT {over}, {x} FROM traces WHERE {text} AND {x} IS NOT NULL", values)
+        sorted_values: dict[Any, list[float]] = defaultdict(list)
+        for at, value in pairs:
+            sorted_values[at].append(value)
+        for point in points:
+            told = sorted(sorted_values[point[by]])
+            point["quantiles"] = [told[min(len(told) - 1, int(share * len(told)))] for share in quantiles]
+        return points
+
+    @staticmethod
+    def _allowed(name: str, condition: Any) -> set[Any]:
+        where({name: condition})  # refuses what the filter itself would refuse
+        return set(condition) if isinstance(condition, (list, tuple)) else {condition}
+
+    def _count(self, where: Filter | None) -> int:
+        text, values = self._file.where(where)
+        return int(self._file.all(f"SELECT count(*) FROM traces WHERE {text}", values)[0][0])
+
+
+def _group_point(step: int, parts: Sequence[tuple[Any, ...]]) -> Point:
+    groups = sum(part[2] for part in parts)
+    spreads = sum(part[5] for part in parts)
+    return {
+        "step": step,
+        "groups": groups,
+        "flat": sum(part[3] or 0 for part in parts) / groups,
+        "sd": sum(part[4] for part in parts) / spreads if spreads else None,
+        "causes": {part[1]: part[2] / groups for part in parts if part[1]},
+    }
