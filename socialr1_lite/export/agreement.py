@@ -21,22 +21,22 @@ Ask = Callable[[Sequence[list[Message]]], list[str]]
 
 def prompts(recipe: Recipe) -> list[list[Message]]:
     """Held-out questions as the run asks them; training questions where it keeps none."""
-    told = heldout_scenarios(recipe) or training_scenarios(recipe)
-    return [messages(scenario, recipe) for scenario in told[:PROMPTS]]
+    scenarios = heldout_scenarios(recipe) or training_scenarios(recipe)
+    return [messages(scenario, recipe) for scenario in scenarios[:PROMPTS]]
 
 
 def asked(policy: Policy, recipe: Recipe, some: Sequence[list[Message]]) -> list[str]:
     """Greedy completions, one a prompt."""
-    told = policy.generate(some, max_new_tokens=TOKENS, template=template_settings(recipe), batch_size=PROMPTS)
-    return [generation.text for generation in told]
+    completions = policy.generate(some, max_new_tokens=TOKENS, template=template_settings(recipe), batch_size=PROMPTS)
+    return [completion.text for completion in completions]
 
 
 def agree(expected: Sequence[str], found: Sequence[str], what: str) -> str:
     """One line when all are equal. Raises PolicyError naming the first prompt and the first character that differ."""
-    wrong = _different(expected, found, what)
-    if not wrong:
+    differing = _different(expected, found, what)
+    if not differing:
         return f"export check: {len(found)}/{len(expected)} identical"
-    raise PolicyError(_told(expected, found, wrong, what))
+    raise PolicyError(_difference(expected, found, differing, what))
 
 
 def agree_nearly(policy: Policy, texts: Sequence[str], expected: Sequence[str], found: Sequence[str], what: str) -> str:
@@ -44,18 +44,18 @@ def agree_nearly(policy: Policy, texts: Sequence[str], expected: Sequence[str], 
 
     texts: the rendered prompts.
     """
-    wrong = _different(expected, found, what)
-    gaps = {i: _gap(policy, texts[i], expected[i], found[i]) for i in wrong}
-    if far := [i for i in wrong if abs(gaps[i]) > TIE]:
+    differing = _different(expected, found, what)
+    gaps = {i: _gap(policy, texts[i], expected[i], found[i]) for i in differing}
+    if far := [i for i in differing if abs(gaps[i]) > TIE]:
         raise PolicyError(
-            f"{_told(expected, found, far, what)}; the policy prefers its own token by {gaps[far[0]]:.2f} nats, and "
+            f"{_difference(expected, found, far, what)}; the policy prefers its own token by {gaps[far[0]]:.2f} nats, and "
             f"{TIE} would pass as rounding"
         )
-    told = f"export check: {len(found) - len(wrong)}/{len(expected)} identical"
-    if not wrong:
-        return told
+    summary = f"export check: {len(found) - len(differing)}/{len(expected)} identical"
+    if not differing:
+        return summary
     largest = max(map(abs, gaps.values()))
-    return f"{told}, {len(wrong)} part between two tokens that the policy holds within {largest:.2f} nats (limit {TIE})"
+    return f"{summary}, {len(differing)} part between two tokens that the policy holds within {largest:.2f} nats (limit {TIE})"
 
 
 def _different(expected: Sequence[str], found: Sequence[str], what: str) -> list[int]:
@@ -64,12 +64,12 @@ def _different(expected: Sequence[str], found: Sequence[str], what: str) -> list
     return [i for i, (one, other) in enumerate(zip(expected, found, strict=True)) if one != other]
 
 
-def _told(expected: Sequence[str], found: Sequence[str], wrong: Sequence[int], what: str) -> str:
-    one, other = expected[wrong[0]], found[wrong[0]]
+def _difference(expected: Sequence[str], found: Sequence[str], differing: Sequence[int], what: str) -> str:
+    one, other = expected[differing[0]], found[differing[0]]
     at = next((i for i, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
     return (
-        f"{what} does not answer as the run's policy does: {len(wrong)} of {len(expected)} greedy answers differ, the "
-        f"first at prompt {wrong[0] + 1}, character {at + 1}: {one[at : at + 30]!r} became {other[at : at + 30]!r}"
+        f"{what} does not answer as the run's policy does: {len(differing)} of {len(expected)} greedy answers differ, the "
+        f"first at prompt {differing[0] + 1}, character {at + 1}: {one[at : at + 30]!r} became {other[at : at + 30]!r}"
     )
 
 
@@ -77,14 +77,14 @@ def _gap(policy: Policy, text: str, one: str, other: str) -> float:
     """How much likelier, in nats, the policy holds its own token where the two answers part."""
     import torch
 
-    def ids(told: str) -> list[int]:
-        found: list[int] = policy.tokenizer(told, add_special_tokens=False)["input_ids"]
+    def ids(text: str) -> list[int]:
+        found: list[int] = policy.tokenizer(text, add_special_tokens=False)["input_ids"]
         return found
 
     end = policy.tokenizer.eos_token_id
     ours, theirs = [*ids(one), end], [*ids(other), end]
     at = next((i for i, (a, b) in enumerate(zip(ours, theirs, strict=False)) if a != b), 0)
     with torch.inference_mode():
-        told = policy.model(input_ids=torch.tensor([ids(text) + ours[:at]], device=policy.device))
-    logits = told.logits[0, -1].float()
+        output = policy.model(input_ids=torch.tensor([ids(text) + ours[:at]], device=policy.device))
+    logits = output.logits[0, -1].float()
     return float(logits[ours[at]] - logits[theirs[at]])

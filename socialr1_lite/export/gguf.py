@@ -66,12 +66,12 @@ def _tell_byte_level(file: Path) -> None:
     """
     if not file.is_file():
         return
-    told = json.loads(file.read_text(encoding="utf-8"))
-    if (told.get("pre_tokenizer") or {}).get("type") == "ByteLevel" and told["model"].get("byte_fallback"):
-        told["model"]["byte_fallback"] = False
-        told["decoder"] = {"type": "ByteLevel", "add_prefix_space": True, "trim_offsets": True, "use_regex": True}
+    settings = json.loads(file.read_text(encoding="utf-8"))
+    if (settings.get("pre_tokenizer") or {}).get("type") == "ByteLevel" and settings["model"].get("byte_fallback"):
+        settings["model"]["byte_fallback"] = False
+        settings["decoder"] = {"type": "ByteLevel", "add_prefix_space": True, "trim_offsets": True, "use_regex": True}
         file.unlink()
-        file.write_text(json.dumps(told, ensure_ascii=False), encoding="utf-8")
+        file.write_text(json.dumps(settings, ensure_ascii=False), encoding="utf-8")
 
 
 def compare(target: Target, merged: Path, file: Path, expected: Sequence[str]) -> str:
@@ -106,8 +106,8 @@ def _llama_cpp_python(file: Path, context: int) -> Engine:
     model = Llama(str(file), n_ctx=context, verbose=False)
 
     def ask(text: str) -> tuple[str, int]:
-        told: Any = model.create_completion(text, max_tokens=TOKENS, temperature=0.0, repeat_penalty=1.0)
-        return told["choices"][0]["text"], told["usage"]["prompt_tokens"]
+        response: Any = model.create_completion(text, max_tokens=TOKENS, temperature=0.0, repeat_penalty=1.0)
+        return response["choices"][0]["text"], response["usage"]["prompt_tokens"]
 
     return ask
 
@@ -122,9 +122,9 @@ def _xllamacpp(file: Path, context: int) -> Engine:
     server = xllamacpp.Server(settings)
 
     def ask(text: str) -> tuple[str, int]:
-        told = server.handle_completions({"prompt": text, "max_tokens": TOKENS, "temperature": 0.0})
-        if "choices" not in told:
-            raise PolicyError(f"llama.cpp would not answer: {told.get('error', told)}")
-        return told["choices"][0]["text"], told["usage"]["prompt_tokens"]
+        response = server.handle_completions({"prompt": text, "max_tokens": TOKENS, "temperature": 0.0})
+        if "choices" not in response:
+            raise PolicyError(f"llama.cpp would not answer: {response.get('error', response)}")
+        return response["choices"][0]["text"], response["usage"]["prompt_tokens"]
 
     return ask

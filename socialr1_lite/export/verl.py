@@ -1,7 +1,7 @@
 """A verl job from a recipe: data, launch command and reward, for GRPO over many machines.
 
 Names of verl's settings are those of verl 0.9.1. What verl cannot do is refused; what it does otherwise is written
-into the launch script. The prompts are written in their final order and verl is told not to shuffle, so each row knows
+into the launch script. The prompts are written in their final order and verl is set not to shuffle, so each row knows
 the step at which it is asked, and carries the curriculum's tau of that step.
 """
 
@@ -142,15 +142,15 @@ def rows(recipe: Recipe, scenarios: Sequence[Scenario], split: str, prefilled: b
 
 def _tau(recipe: Recipe, place: int) -> float:
     """The curriculum's process weight when the prompt of this place in the schedule is asked."""
-    told, ramp = rounds(recipe), recipe.rewards.curriculum
-    step = place // told.prompts * told.steps
+    round_, ramp = rounds(recipe), recipe.rewards.curriculum
+    step = place // round_.prompts * round_.steps
     return tau(step, recipe.grpo.max_steps, tau0=ramp.tau0, p0=ramp.p0, p1=ramp.p1)
 
 
 def overrides(recipe: Recipe, source: str) -> dict[str, object]:
     """The recipe in verl's words; $DIR is the exported folder."""
-    told = _algorithm(recipe) | _data(recipe) | _policy(recipe, source) | _optimisation(recipe) | _rollout(recipe)
-    return told | _reward() | _trainer(recipe)
+    options = _algorithm(recipe) | _data(recipe) | _policy(recipe, source) | _optimisation(recipe) | _rollout(recipe)
+    return options | _reward() | _trainer(recipe)
 
 
 def _algorithm(recipe: Recipe) -> dict[str, object]:
@@ -249,18 +249,18 @@ def _reward() -> dict[str, object]:
 
 
 def _trainer(recipe: Recipe) -> dict[str, object]:
-    run, told = recipe.run, rounds(recipe)
+    run, round_ = recipe.run, rounds(recipe)
     return {
         "trainer.total_epochs": 1,
-        "trainer.total_training_steps": told.count,
+        "trainer.total_training_steps": round_.count,
         "trainer.nnodes": "$NODES",
         "trainer.n_gpus_per_node": "$GPUS",
         "trainer.logger": '["console"]',
-        "trainer.save_freq": told.of(run.save_steps),
+        "trainer.save_freq": round_.of(run.save_steps),
         "trainer.max_actor_ckpt_to_keep": "null" if run.save_total_limit is None else run.save_total_limit,
         "trainer.resume_mode": "auto" if run.resume == "auto" else "disable",
         # As here, the held-out questions are asked before and after in any case; verl always asks after its last step.
-        "trainer.test_freq": told.of(recipe.evaluation.every) or told.count,
+        "trainer.test_freq": round_.of(recipe.evaluation.every) or round_.count,
         "trainer.project_name": "socialr1_lite",
         "trainer.experiment_name": run.name or "run",
         "trainer.default_local_dir": "$DIR/checkpoints",
@@ -272,24 +272,24 @@ def _trainer(recipe: Recipe) -> dict[str, object]:
 def differences(recipe: Recipe) -> list[str]:
     """What the job does otherwise than the recipe, in words."""
     grpo = recipe.grpo
-    told = ["advantages are divided by the group's deviation + 1e-6 (here + 1e-4)"]
+    differences = ["advantages are divided by the group's deviation + 1e-6 (here + 1e-4)"]
     if not all(is_offline(judge.name) for judge in recipe.rewards.content.judges):
-        told.append(
+        differences.append(
             "each completion is judged by itself: where a judge fails for one, it is not left out for its siblings"
         )
     if recipe.model.load_in_4bit:
-        told.append("verl loads no 4-bit model: the base is in 16 bits")
+        differences.append("verl loads no 4-bit model: the base is in 16 bits")
     if recipe.model.revision:
-        told.append(f"verl names no revision: download {recipe.model.revision} and set the model's path to the folder")
+        differences.append(f"verl names no revision: download {recipe.model.revision} and set the model's path to the folder")
     if recipe.warmup.steps:
-        told.append("there is no cold start: train it here, export it merged, and set the model's path to that")
+        differences.append("there is no cold start: train it here, export it merged, and set the model's path to that")
     if grpo.mask_truncated_completions:
-        told.append("truncated completions are not masked")
+        differences.append("truncated completions are not masked")
     if grpo.beta:
-        told.append("the KL term is not weighted by the importance ratio (TRL's use_bias_correction_kl)")
+        differences.append("the KL term is not weighted by the importance ratio (TRL's use_bias_correction_kl)")
     if grpo.vllm and grpo.vllm_importance_sampling_correction:
-        told.append("vLLM's probabilities are not corrected for; see verl's algorithm.rollout_correction")
-    return told
+        differences.append("vLLM's probabilities are not corrected for; see verl's algorithm.rollout_correction")
+    return differences
 
 
 def launch_script(recipe: Recipe, source: str) -> str:
@@ -338,15 +338,15 @@ def tokenizer_of(recipe: Recipe, source: str) -> Any:
 
     try:
         return AutoTokenizer.from_pretrained(source, revision=recipe.model.revision)
-    except (OSError, ValueError) as wrong:
-        first = (str(wrong).strip() or type(wrong).__name__).splitlines()[0]
-        raise PolicyError(f"model.name: no tokenizer for {source!r}: {first}") from wrong
+    except (OSError, ValueError) as error:
+        first = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise PolicyError(f"model.name: no tokenizer for {source!r}: {first}") from error
 
 
 def _prompt_text(recipe: Recipe, tokenizer: Any, scenario: Scenario) -> str:
-    told = messages(scenario, recipe)
+    prompt = messages(scenario, recipe)
     return str(
-        tokenizer.apply_chat_template(told, tokenize=False, add_generation_prompt=True, **template_settings(recipe))
+        tokenizer.apply_chat_template(prompt, tokenize=False, add_generation_prompt=True, **template_settings(recipe))
     )
 
 
@@ -361,9 +361,9 @@ def _fitting(recipe: Recipe, tokenizer: Any, scenarios: Sequence[Scenario]) -> l
     return kept
 
 
-def write(path: Path, told: list[dict[str, Any]]) -> None:
+def write(path: Path, rows: list[dict[str, Any]]) -> None:
     """Rows as one parquet file."""
     import pyarrow
     import pyarrow.parquet
 
-    pyarrow.parquet.write_table(pyarrow.Table.from_pylist(told), path)
+    pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows), path)

@@ -33,11 +33,11 @@ def counting_reward_manager() -> type:
             """Score one completion. data: a DataProto of one trajectory."""
             single = data[-1:]
             length = single.batch["responses"].shape[-1]
-            told = dict(single.non_tensor_batch["extra_info"][0])
-            told["tokens"] = int(single.batch["attention_mask"][0, -length:].sum())
+            extra = dict(single.non_tensor_batch["extra_info"][0])
+            extra["tokens"] = int(single.batch["attention_mask"][0, -length:].sum())
             # A dict of its own: completions of one prompt may share theirs, and are scored side by side.
             own = np.empty(1, dtype=object)
-            own[0] = told
+            own[0] = extra
             single.non_tensor_batch["extra_info"] = own
             score: dict[str, Any] = await super().run_single(single)
             return score

@@ -47,6 +47,6 @@ def compute_score(
     tau = float(extra_info["tau"])
     reply = parse(solution_str, scenario.options, prefilled=bool(extra_info["prefilled"]))
     score = _stack(recipe).score(reply, scenario, tokens=int(extra_info["tokens"]), tau=tau)
-    told = {name: score.components[name] for name in COMPONENTS}
-    values = {name: math.nan if value is None else float(value) for name, value in told.items()}
+    components = {name: score.components[name] for name in COMPONENTS}
+    values = {name: math.nan if value is None else float(value) for name, value in components.items()}
     return {"score": score.total, "right": float(score.outcome == "right"), "tau": tau, **values}

@@ -109,8 +109,8 @@ def _group(row: Row) -> str:
 
 def _asked(row: Row, prompts: Mapping[str, Row], path: Path) -> Row:
     """The row of the parquet file whose question stands in what verl decoded."""
-    told = _squeezed(row["input"])
-    found = next((asked for question, asked in prompts.items() if question in told), None)
+    decoded = _squeezed(row["input"])
+    found = next((asked for question, asked in prompts.items() if question in decoded), None)
     if found is None:
         raise DataError(f"{path}: a prompt of it is none of the {len(prompts)} of its step; is it another job's?")
     return found
@@ -160,11 +160,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("job", type=Path, metavar="JOB", help="the folder that --to verl wrote")
     parser.add_argument("-o", "--output", type=Path, metavar="RUN", help="the new run folder (default: runs/JOB)")
-    told = parser.parse_args(argv)
-    out = told.output or Path("runs") / told.job.resolve().name
+    args = parser.parse_args(argv)
+    out = args.output or Path("runs") / args.job.resolve().name
     if out.exists():
         raise DataError(f"{out} exists already; name another folder with -o")
-    run = import_rollouts(Job.open(told.job), out)
+    run = import_rollouts(Job.open(args.job), out)
     print(f"{run.path}: open it with  python app.py {run.path}")
     return 0
 

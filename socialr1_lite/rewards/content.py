@@ -11,7 +11,7 @@ from socialr1_lite.rewards.structure import present_stages
 from socialr1_lite.rewards.words import words
 from socialr1_lite.sip import STAGES, TITLES, Reply
 
-DISAGREEMENT = 0.5  # a stage that judges score further apart than this is told in a note [ours]
+DISAGREEMENT = 0.5  # a stage that judges score further apart than this is named in a note [ours]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +42,8 @@ def content(replies: Sequence[Reply], opinions: Sequence[Opinion], *, min_words:
       stages that the reply has and two judges could score.
     * Words before the first stage were seen by no judge, so the mean is scaled by the share of words within stages.
     """
-    told = [present_stages(reply, min_words=min_words) for reply in replies]
-    present = [{stage for stage, why in reasons.items() if not why} for reasons in told]
+    absences = [present_stages(reply, min_words=min_words) for reply in replies]
+    present = [{stage for stage, why in reasons.items() if not why} for reasons in absences]
     heard = [opinion for opinion in opinions if not opinion.failed]
     lost = tuple(
         f"content: judge {opinion.judge} failed for {opinion.failed} of {len(replies)} replies of this group; "
@@ -102,7 +102,7 @@ def _of_one(
         if not opinion.failed
         for note in opinion.verdicts[index].notes
     ]
-    notes += [told for spread, told in apart.values() if spread > DISAGREEMENT]
+    notes += [note for spread, note in apart.values() if spread > DISAGREEMENT]
     if staged < 1.0:
         notes.append(
             f"content: {1.0 - staged:.0%} of the reasoning stands before the first stage, where no judge reads"
@@ -134,15 +134,15 @@ def _apart(index: int, able: Mapping[str, Sequence[Opinion]]) -> dict[str, tuple
     for stage, judges in able.items():
         if len(judges) > 1:
             scores = {opinion.judge: opinion.verdicts[index].scores[stage] or 0.0 for opinion in judges}
-            told = ", ".join(f"{name} {score:.2f}" for name, score in scores.items())
+            scored = ", ".join(f"{name} {score:.2f}" for name, score in scores.items())
             spread = max(scores.values()) - min(scores.values())
-            found[stage] = (spread, f"content: judges disagree on {TITLES[stage]}: {told}")
+            found[stage] = (spread, f"content: judges disagree on {TITLES[stage]}: {scored}")
     return found
 
 
 def _mean(scores: Iterable[float | None], staged: float) -> float | None:
-    told = [score for score in scores if score is not None]
-    return staged * sum(told) / len(told) if told else None
+    known = [score for score in scores if score is not None]
+    return staged * sum(known) / len(known) if known else None
 
 
 def _why(opinion: Opinion) -> str:

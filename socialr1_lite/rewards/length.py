@@ -55,11 +55,11 @@ def repetition(text: str, *, ngram: int = 4, tolerance: float = 0.1) -> float:
 
     Words are compared without case or punctuation. Fewer than `ngram` words: 0. tolerance in [0, 1).
     """
-    told = words(text)
-    total = len(told) - ngram + 1
+    said = words(text)
+    total = len(said) - ngram + 1
     if total <= 0:
         return 0.0
-    distinct = len(set(zip(*(told[shift:] for shift in range(ngram)), strict=False)))
+    distinct = len(set(zip(*(said[shift:] for shift in range(ngram)), strict=False)))
     return max(0.0, (total - distinct) / total - tolerance) / (1.0 - tolerance)
 
 

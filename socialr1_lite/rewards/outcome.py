@@ -15,11 +15,11 @@ def outcome(reply: Reply, scenario: Scenario) -> Component:
     """
     if not scenario.gold and not scenario.accepted:
         return Component(None, notes=("outcome: the scenario has no gold answer to compare with",))
-    told = reply.outcome(scenario)
-    if told == "right":
+    result = reply.outcome(scenario)
+    if result == "right":
         return Component(1.0)
     given = shorten(reply.answer_text)
-    if told == "unreadable":
+    if result == "unreadable":
         what = f"{given!r} names no single option" if given else "there is no answer block with an answer"
         return Component(0.0, notes=(f"outcome: unreadable, {what}",))
     return Component(0.0, notes=(f"outcome: answered {given!r}, accepted is {_accepted(scenario)}",))

@@ -70,7 +70,7 @@ def _tells(phrase: str) -> bool:
 
 
 def _may_refer(text: str) -> bool:
-    """Whether a search is worth its time; most sentences name no option."""
+    """Whether a search pays off; most sentences name no option."""
     lower = text.lower()
     return any(key in lower for key in _KEYS) or _LONE.search(text) is not None
 

@@ -157,7 +157,7 @@ class RewardStack:
             raise JudgeError(
                 f"judge {name} failed for {sum(recent)} of its last {len(recent)} calls; at most {allowed:g} of "
                 f"{WATCHED_CALLS} are allowed (rewards.content.max_judge_failures). Last reason: {why}. "
-                "Mend the judge, then start the same command again: the run goes on from its last checkpoint."
+                "Repair the judge, then start the same command again: the run goes on from its last checkpoint."
             )
 
 

@@ -39,7 +39,7 @@ def present_stages(reply: Reply, *, min_words: int = 4) -> dict[str, str]:
     """Stage -> why it does not count as present ("" when it does), in theory order.
 
     Present: at least `min_words` words, and not a near-copy of another stage's text. Of stages that copy each other
-    none counts: which of them is the copy cannot be told. Near-copy: the two sets of words overlap by `NEAR_COPY`.
+    none counts: which of them is the copy cannot be known. Near-copy: the two sets of words overlap by `NEAR_COPY`.
     """
     return dict(_present(tuple(map(reply.stage_text, STAGES)), min_words))
 
@@ -47,10 +47,10 @@ def present_stages(reply: Reply, *, min_words: int = 4) -> dict[str, str]:
 @lru_cache(maxsize=REPLIES_KEPT)
 def _present(texts: tuple[str, ...], min_words: int) -> dict[str, str]:
     """`present_stages` of the stages' texts."""
-    told = {stage: words(text) for stage, text in zip(STAGES, texts, strict=True)}
+    words_of = {stage: words(text) for stage, text in zip(STAGES, texts, strict=True)}
     reasons = {}
     long_enough = {}
-    for stage, said in told.items():
+    for stage, said in words_of.items():
         if len(said) >= min_words:
             long_enough[stage] = frozenset(said)
             reasons[stage] = ""

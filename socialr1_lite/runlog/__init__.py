@@ -19,7 +19,7 @@ A second process (an evaluation) writes its own shards: `TraceWriter(run, writer
 with `run.begin_segment(step, sys.argv, kind="evaluate")`, under `run.lock("evaluate")`.
 """
 
-from socialr1_lite.runlog.best import BestAdapter, Scored
+from socialr1_lite.runlog.best import BestAdapter, CheckScore
 from socialr1_lite.runlog.checkpoints import Newest, check, mark_complete, newest_complete
 from socialr1_lite.runlog.folder import RUN_VERSION, RunFolder, Segment, find_runs
 from socialr1_lite.runlog.index import TraceIndex
@@ -41,7 +41,7 @@ __all__ = [
     "MetricsWriter",
     "Newest",
     "RunFolder",
-    "Scored",
+    "CheckScore",
     "Segment",
     "TraceIndex",
     "TraceWriter",

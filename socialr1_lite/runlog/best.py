@@ -27,7 +27,7 @@ BEST_VERSION = 1
 NAME = re.compile(r"step-(\d+)")
 
 
-class Scored(NamedTuple):
+class CheckScore(NamedTuple):
     """One held-out check after a step of GRPO. low, high: 95 % interval of the accuracy; n: questions."""
 
     step: int
@@ -38,7 +38,7 @@ class Scored(NamedTuple):
     n: int
 
 
-def best_of(scored: Iterable[Scored]) -> Scored | None:
+def best_of(scored: Iterable[CheckScore]) -> CheckScore | None:
     """The highest accuracy after at least one step; of equals the one with the fewest steps."""
     return min((one for one in scored if one.step > 0), key=lambda one: (-one.accuracy, one.step), default=None)
 
@@ -47,16 +47,16 @@ class BestAdapter:
     """The folder `best` of a run. One process writes it."""
 
     def __init__(self, run: RunFolder) -> None:
-        """Nothing is made yet."""
+        """Point at the folder; nothing is made yet."""
         self._run = run
         self._folder = run.path / "best"
-        self._told = self._folder / "best.json"
+        self._record = self._folder / "best.json"
 
     def path(self, step: int) -> Path:
         """Where the adapter of that step lies, or would."""
         return self._folder / f"step-{step}"
 
-    def offer(self, now: Scored, before: Iterable[Scored], save: Callable[[Path], None]) -> bool:
+    def update(self, now: CheckScore, before: Iterable[CheckScore], save: Callable[[Path], None]) -> bool:
         """Keep the adapter of this moment when its check beats all before; `save` writes the folder, whole."""
         if best_of([*before, now]) != now:
             return False
@@ -64,28 +64,28 @@ class BestAdapter:
         save(self.path(now.step))
         return True
 
-    def settle(self, scored: Iterable[Scored]) -> Scored | None:
-        """Write best.json for the best of these checks; take it away when its adapter was never kept."""
+    def record(self, scored: Iterable[CheckScore]) -> CheckScore | None:
+        """Write best.json for the best of these checks and return that one; remove the file when its adapter was never kept."""
         best = best_of(scored)
         if best is None or not self.path(best.step).is_dir():
-            self._told.unlink(missing_ok=True)
+            self._record.unlink(missing_ok=True)
             return None
-        lines.write_json(self._told, {"version": BEST_VERSION, **best._asdict(), "adapter": self.path(best.step).name})
+        lines.write_json(self._record, {"version": BEST_VERSION, **best._asdict(), "adapter": self.path(best.step).name})
         return best
 
-    def forget_beyond(self, step: int) -> None:
+    def drop_after(self, step: int) -> None:
         """Take away what belongs to steps that are about to be trained again."""
         for path, kept in self._kept().items():
             if kept > step:
                 shutil.rmtree(path)
 
-    def thin_out(self) -> None:
+    def prune(self) -> None:
         """Take away the adapters that no resume can come back to: those before the oldest checkpoint's best."""
         steps = [step for path in self._run.checkpoints.glob("*") if (step := checkpoint_step(path)) is not None]
         if steps:
             self._keep_from(max((kept for kept in self._kept().values() if kept <= min(steps)), default=0))
 
-    def keep_only(self, best: Scored) -> None:
+    def drop_others(self, best: CheckScore) -> None:
         """Take away all the others: the run is over."""
         self._keep_from(best.step)
 
@@ -99,14 +99,14 @@ class BestAdapter:
         found = ((path, NAME.fullmatch(path.name)) for path in self._folder.glob("step-*"))
         return {path: int(name[1]) for path, name in found if name}
 
-    def read(self) -> tuple[Scored, Path] | None:
+    def read(self) -> tuple[CheckScore, Path] | None:
         """The best check and its adapter's folder; None while there is none. Raises RunLogError for a broken record."""
         try:
-            row: dict[str, Any] = orjson.loads(self._told.read_bytes())
-            check_version(row["version"], BEST_VERSION, self._told)
-            best = Scored(**{name: row[name] for name in Scored._fields})
+            row: dict[str, Any] = orjson.loads(self._record.read_bytes())
+            check_version(row["version"], BEST_VERSION, self._record)
+            best = CheckScore(**{name: row[name] for name in CheckScore._fields})
             return best, self.path(best.step)
         except FileNotFoundError:
             return None
         except (orjson.JSONDecodeError, KeyError, TypeError):
-            raise RunLogError(f"{self._told} cannot be read; name a step instead: --checkpoint N") from None
+            raise RunLogError(f"{self._record} cannot be read; name a step instead: --checkpoint N") from None

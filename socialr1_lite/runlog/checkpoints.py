@@ -85,9 +85,9 @@ def newest_complete(run: RunFolder, *, set_aside: bool = True) -> Newest:
     steps = {path: step for path in run.checkpoints.glob("checkpoint-*") if (step := checkpoint_step(path)) is not None}
     notices: list[str] = []
     for path in sorted(steps, key=lambda path: steps[path], reverse=True):
-        if not (wrong := check(path)):
+        if not (problem := check(path)):
             return Newest(path, steps[path], tuple(notices))
-        notices.append(f"{path.name} set aside: {wrong}")
+        notices.append(f"{path.name} set aside: {problem}")
         if set_aside:
             os.rename(path, _free_name(path))
     return Newest(None, 0, tuple(notices))

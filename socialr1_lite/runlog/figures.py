@@ -120,11 +120,11 @@ class Figures:
 
         So a chosen value does not hide its alternatives. Flags come as False and True.
         """
-        told = {"superseded": False} | dict(where or {})
-        text, values = self._file.where({**told}, leave_out=FACETS)
+        wanted = {"superseded": False} | dict(where or {})
+        text, values = self._file.where({**wanted}, leave_out=FACETS)
         sql = f"SELECT {FACET_COLUMNS}, count(*) FROM traces WHERE {text} GROUP BY {FACET_COLUMNS}"
         combinations = self._file.all(sql, values)
-        passes = {name: self._allowed(name, told[name]) for name in FACETS if told.get(name) is not None}
+        passes = {name: self._allowed(name, wanted[name]) for name in FACETS if wanted.get(name) is not None}
         counts: dict[str, Counter[Any]] = {name: Counter() for name in FACETS}
         for *facts, number in combinations:
             row = {n: bool(v) if FIELDS[n].kind is bool else v for n, v in zip(FACETS, facts, strict=True)}
@@ -152,8 +152,8 @@ class Figures:
         for at, value in pairs:
             sorted_values[at].append(value)
         for point in points:
-            told = sorted(sorted_values[point[by]])
-            point["quantiles"] = [told[min(len(told) - 1, int(share * len(told)))] for share in quantiles]
+            ordered = sorted(sorted_values[point[by]])
+            point["quantiles"] = [ordered[min(len(ordered) - 1, int(share * len(ordered)))] for share in quantiles]
         return points
 
     @staticmethod

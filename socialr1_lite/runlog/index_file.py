@@ -28,8 +28,8 @@ Row = dict[str, Any]  # "id" and every name of query.FIELDS, each of its field's
 
 def cache_folder() -> Path:
     """For disposable files: $SOCIALR1_CACHE, $XDG_CACHE_HOME/socialr1_lite or ~/.cache/socialr1_lite."""
-    if told := os.environ.get("SOCIALR1_CACHE"):
-        return Path(told)
+    if named := os.environ.get("SOCIALR1_CACHE"):
+        return Path(named)
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "socialr1_lite"
 
 
@@ -54,9 +54,9 @@ class IndexFile:
         with self._lock:
             try:
                 return self._refresh(progress)
-            except sqlite3.OperationalError as wrong:  # full disk, or another process at work for over a minute
+            except sqlite3.OperationalError as error:  # full disk, or another process at work for over a minute
                 raise RunLogError(
-                    f"{self.run.path}: the trace index {self._path} cannot be written: {wrong}; "
+                    f"{self.run.path}: the trace index {self._path} cannot be written: {error}; "
                     "SOCIALR1_CACHE names another folder for it"
                 ) from None
             except sqlite3.DatabaseError:  # a damaged file: the shards still hold everything
@@ -153,12 +153,12 @@ class IndexFile:
         with self._lock:
             try:
                 return self._database.execute(sql, values).fetchall()
-            except sqlite3.OperationalError as wrong:
-                if "no such table" in str(wrong):
+            except sqlite3.OperationalError as error:
+                if "no such table" in str(error):
                     raise RunLogError(f"{self.run.path}: the trace index is empty; call refresh() first") from None
                 raise
-            except sqlite3.DatabaseError as wrong:
-                if type(wrong) is not sqlite3.DatabaseError:
+            except sqlite3.DatabaseError as error:
+                if type(error) is not sqlite3.DatabaseError:
                     raise
                 raise RunLogError(f"{self.run.path}: the trace index is damaged; refresh() builds it anew") from None
 

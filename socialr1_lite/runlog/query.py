@@ -89,11 +89,11 @@ def field(name: str) -> Field:
 
 def where(conditions: Filter | None, *, leave_out: Collection[str] = ()) -> Bound:
     """The SQL condition of a filter without its "text" and without the fields left out."""
-    told = {"superseded": False} | dict(conditions or {})
-    if told["superseded"] is None:
-        del told["superseded"]
+    wanted = {"superseded": False} | dict(conditions or {})
+    if wanted["superseded"] is None:
+        del wanted["superseded"]
     texts, values = ["1"], []
-    for name, condition in told.items():
+    for name, condition in wanted.items():
         if name != TEXT and name not in leave_out:
             text, bound = _condition(field(name), condition, name)
             texts.append(text)
@@ -120,9 +120,9 @@ def _column(of: Field) -> str:
 def _range(of: Field, ends: Mapping[str, Any], name: str) -> Bound:
     if of.kind is str or not ends.keys() <= {"min", "max"}:
         raise RunLogError(f"filter {name}: {dict(ends)!r} is no range; write {{'min': a, 'max': b}} of a number")
-    told = [(sign, ends[end]) for end, sign in (("min", ">="), ("max", "<=")) if ends.get(end) is not None]
-    texts = [f"{_column(of)} {sign} ?" for sign, _ in told]
-    return " AND ".join(texts) or "1", [_value(of, value, name) for _, value in told]
+    bounds = [(sign, ends[end]) for end, sign in (("min", ">="), ("max", "<=")) if ends.get(end) is not None]
+    texts = [f"{_column(of)} {sign} ?" for sign, _ in bounds]
+    return " AND ".join(texts) or "1", [_value(of, value, name) for _, value in bounds]
 
 
 def _value(of: Field, value: Any, name: str) -> Any:
