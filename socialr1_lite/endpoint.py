@@ -72,7 +72,7 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True)
-class Answered:
+class EndpointReply:
     """A reply. finish: "stop" or "length". tokens as the server counted them. cached: it cost nothing this time."""
 
     text: str
@@ -89,7 +89,7 @@ class Failure:
     reason: str
 
 
-Outcome = Answered | Failure
+Outcome = EndpointReply | Failure
 
 
 @dataclass(slots=True)
@@ -246,13 +246,13 @@ class Endpoint:
             raise _Unusable("the reply is not a JSON object")
         return ChatCompletion.construct(**told)
 
-    def _read(self, completion: Any) -> Answered:
+    def _read(self, completion: Any) -> EndpointReply:
         try:
             return self._read_choice(completion)
         except (AttributeError, TypeError, KeyError, IndexError):
             raise _Unusable("the reply is not a chat completion") from None
 
-    def _read_choice(self, completion: Any) -> Answered:
+    def _read_choice(self, completion: Any) -> EndpointReply:
         if not getattr(completion, "choices", None):
             raise _Unusable("the reply has no choices")
         choice, usage = completion.choices[0], completion.usage
@@ -262,7 +262,7 @@ class Endpoint:
             raise _Unusable(f"the reply has no content (finish reason {choice.finish_reason})")
         if text is not None and not isinstance(text, str):
             raise _Unusable("the reply's content is not text")
-        return Answered(
+        return EndpointReply(
             text=text or "",
             finish="length" if choice.finish_reason == "length" else "stop",
             prompt_tokens=(usage.prompt_tokens or 0) if usage else 0,
@@ -312,16 +312,16 @@ class Endpoint:
     def _path(self, key: str) -> Path | None:
         return self.settings.cache / key[:2] / f"{key}.json" if self.settings.cache else None
 
-    def _cached(self, key: str) -> Answered | None:
+    def _cached(self, key: str) -> EndpointReply | None:
         """The kept reply; a file that is not whole counts as none."""
         path = self._path(key)
         try:
             told = json.loads(path.read_bytes()) if path else None
-            return Answered(**(told | {"cached": True})) if told else None
+            return EndpointReply(**(told | {"cached": True})) if told else None
         except (OSError, ValueError, TypeError):
             return None
 
-    def _keep(self, key: str, answered: Answered) -> None:
+    def _keep(self, key: str, answered: EndpointReply) -> None:
         """Write it beside and rename, so that a reader never sees half a file."""
         if (path := self._path(key)) is None:
             return

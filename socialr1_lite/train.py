@@ -397,7 +397,7 @@ class Training:
         if self.ranks.main:
             mark_complete(self.run, self.run.checkpoints / f"checkpoint-{step}")
             self.run.set_state("running", step=step)
-            self.best.thin_out()
+            self.best.prune()
 
     def _check_on_the_way(self, policy: Policy, step: int, traces: TraceWriter) -> Check | None:
         every, last = self.recipe.evaluation.every, self.recipe.grpo.max_steps
@@ -425,7 +425,7 @@ class Training:
         checks = list(self._checks().values())
         if not checks:
             return
-        best = self.best.settle(check.scored for check in checks)
+        best = self.best.record(check.scored for check in checks)
         shown = [one for one in checks if not one.label.startswith("step ") or one.scored == best]
         self.progress.say()
         self.progress.table(*heldout.table(shown))
@@ -438,7 +438,7 @@ class Training:
             f"({self.checking_s / whole:.0%})"
         )
         if best:
-            self.best.keep_only(best)
+            self.best.drop_others(best)
             self.progress.say(f"  {heldout.tell_best(best, checks)}; its adapter is in {self.best.path(best.step)}")
 
     # --- held-out checks, kept in summary.json so that a resumed run does not repeat them
@@ -462,15 +462,15 @@ class Training:
     def _keep_best(self, policy: Policy, now: Check) -> None:
         if self.recipe.evaluation.every:
             before = [check.scored for check in self._checks().values()]
-            self.best.offer(now.scored, before, lambda folder: _save_whole(policy, folder))
+            self.best.update(now.scored, before, lambda folder: _save_whole(policy, folder))
 
     def _keep(self, checks: Sequence[Check]) -> None:
         write_json(self._summary, {"version": 1, "checks": [check.to_row() for check in checks]})
-        self.best.settle(check.scored for check in checks)
+        self.best.record(check.scored for check in checks)
 
     def _forget_checks_beyond(self, step: int) -> None:
         """A check of a step that is about to be trained again belongs to a policy that is gone."""
-        self.best.forget_beyond(step)
+        self.best.drop_after(step)
         checks = self._checks().values()
         if checks:
             self._keep([check for check in checks if check.step <= step])

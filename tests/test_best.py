@@ -9,12 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from socialr1_lite.errors import RunLogError
-from socialr1_lite.runlog import BestAdapter, RunFolder, Scored
+from socialr1_lite.runlog import BestAdapter, CheckScore, RunFolder
 from socialr1_lite.runlog.best import best_of
 
 
-def scored(step: int, accuracy: float) -> Scored:
-    return Scored(step, f"step {step}", accuracy, accuracy - 0.1, accuracy + 0.1, 10)
+def scored(step: int, accuracy: float) -> CheckScore:
+    return CheckScore(step, f"step {step}", accuracy, accuracy - 0.1, accuracy + 0.1, 10)
 
 
 @pytest.fixture
@@ -30,9 +30,9 @@ class Trained:
 
     def check(self, step: int, accuracy: float) -> None:
         now = scored(step, accuracy)
-        self.best.offer(now, self.checks, lambda folder: self.save(folder, step))
+        self.best.update(now, self.checks, lambda folder: self.save(folder, step))
         self.checks.append(now)
-        self.best.settle(self.checks)
+        self.best.record(self.checks)
 
     def save(self, folder: Path, step: int) -> None:
         folder.mkdir(exist_ok=True)
@@ -42,12 +42,12 @@ class Trained:
         (self.run.checkpoints / f"checkpoint-{step}").mkdir(exist_ok=True)
         for old in self.checkpoints()[:-limit]:
             (self.run.checkpoints / f"checkpoint-{old}").rmdir()
-        self.best.thin_out()
+        self.best.prune()
 
     def resume(self, step: int) -> None:
-        self.best.forget_beyond(step)
+        self.best.drop_after(step)
         self.checks = [one for one in self.checks if one.step <= step]
-        self.best.settle(self.checks)
+        self.best.record(self.checks)
 
     def checkpoints(self) -> list[int]:
         return sorted(int(path.name.split("-")[1]) for path in self.run.checkpoints.glob("checkpoint-*"))
@@ -68,12 +68,12 @@ def test_a_check_before_the_first_step_has_no_adapter_to_keep() -> None:
 
 def test_the_record_names_step_accuracy_interval_n_and_folder(run: RunFolder) -> None:
     Trained(run).check(4, 0.5)
-    assert BestAdapter(run).read() == (Scored(4, "step 4", 0.5, 0.4, 0.6, 10), run.path / "best" / "step-4")
+    assert BestAdapter(run).read() == (CheckScore(4, "step 4", 0.5, 0.4, 0.6, 10), run.path / "best" / "step-4")
 
 
 def test_there_is_none_before_the_first_check(run: RunFolder) -> None:
     assert BestAdapter(run).read() is None
-    assert BestAdapter(run).settle([]) is None
+    assert BestAdapter(run).record([]) is None
 
 
 def test_an_equal_or_worse_check_keeps_nothing(run: RunFolder) -> None:
@@ -126,14 +126,14 @@ def test_at_the_end_only_the_best_stays(run: RunFolder) -> None:
     told = Trained(run)
     for step, accuracy in ((2, 0.1), (4, 0.2), (6, 0.15)):
         told.check(step, accuracy)
-    told.best.keep_only(scored(4, 0.2))
+    told.best.drop_others(scored(4, 0.2))
     assert told.kept() == [4]
 
 
 def test_a_best_without_an_adapter_is_not_named(run: RunFolder) -> None:
     told = Trained(run)
     told.check(2, 0.5)
-    assert BestAdapter(run).settle([scored(2, 0.5), scored(4, 0.9)]) is None  # of a version that kept none
+    assert BestAdapter(run).record([scored(2, 0.5), scored(4, 0.9)]) is None  # of a version that kept none
     assert BestAdapter(run).read() is None
 
 

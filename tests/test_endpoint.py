@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from socialr1_lite.endpoint import Answered, Endpoint, EndpointSettings, Failure, Request
+from socialr1_lite.endpoint import Endpoint, EndpointReply, EndpointSettings, Failure, Request
 from socialr1_lite.errors import PolicyError
 
 Reply = tuple[int, dict[str, str], Any]
@@ -93,7 +93,7 @@ def test_replies_come_back_in_order_with_what_they_cost(server: Server) -> None:
     server.script = lambda body, n: (200, {}, completion(body["messages"][0]["content"].upper()))
     with client(server, price_in=2.0, price_out=5.0) as endpoint:
         told = endpoint.ask([request("a"), request("b"), request("c")])
-        assert [one.text for one in told if isinstance(one, Answered)] == ["A", "B", "C"]
+        assert [one.text for one in told if isinstance(one, EndpointReply)] == ["A", "B", "C"]
         usage = endpoint.usage
     assert (usage.requests, usage.prompt_tokens, usage.completion_tokens) == (3, 30, 12)
     assert usage.cost == pytest.approx((30 * 2 + 12 * 5) / 1e6)
@@ -116,7 +116,7 @@ def test_passing_troubles_are_tried_again(server: Server, status: int) -> None:
     waits: list[float] = []
     with client(server, waits) as endpoint:
         (told,) = endpoint.ask([request()])
-        assert isinstance(told, Answered) and told.text == "ok"
+        assert isinstance(told, EndpointReply) and told.text == "ok"
         assert endpoint.usage.retries == 2
     assert len(waits) == 2 and waits[0] < waits[1]
 
@@ -146,7 +146,7 @@ def test_a_request_that_keeps_failing_is_a_failure_in_its_place(server: Server) 
     with client(server, retries=2) as endpoint:
         good, bad, other = endpoint.ask([request("a"), request("bad"), request("c")])
         assert endpoint.usage.failures == 1
-    assert isinstance(good, Answered) and isinstance(other, Answered)
+    assert isinstance(good, EndpointReply) and isinstance(other, EndpointReply)
     assert isinstance(bad, Failure) and bad.reason.startswith("HTTP 500") and bad.reason.endswith("after 3 tries")
 
 
@@ -181,7 +181,7 @@ def test_no_reply_in_time_is_tried_again(server: Server) -> None:
     server.script = script
     with client(server, timeout_s=0.3, retries=50) as endpoint:
         (told,) = endpoint.ask([request()])
-    assert isinstance(told, Answered)
+    assert isinstance(told, EndpointReply)
     assert endpoint.usage.retries >= 1  # on a busy machine the second reply may be late too
 
 
@@ -197,14 +197,14 @@ def test_a_reply_without_content_is_tried_again(server: Server, broken: Any) -> 
     server.script = lambda body, n: (200, {}, broken if n == 0 else completion("ok"))
     with client(server) as endpoint:
         (told,) = endpoint.ask([request()])
-    assert isinstance(told, Answered) and told.text == "ok"
+    assert isinstance(told, EndpointReply) and told.text == "ok"
 
 
 def test_a_thought_cut_off_before_any_content_is_an_empty_reply(server: Server) -> None:
     server.script = lambda body, n: (200, {}, completion(None, "length"))
     with client(server) as endpoint:
         (told,) = endpoint.ask([request()])
-    assert told == Answered("", "length", 10, 4)
+    assert told == EndpointReply("", "length", 10, 4)
 
 
 def test_as_many_at_once_as_allowed_and_no_more(server: Server) -> None:
@@ -222,7 +222,7 @@ def test_a_kept_reply_is_not_asked_for_again(server: Server, tmp_path: Path) -> 
     for round_ in range(2):
         with client(server, cache=tmp_path) as endpoint:
             (told,) = endpoint.ask([request()])
-            assert isinstance(told, Answered) and told.cached is bool(round_)
+            assert isinstance(told, EndpointReply) and told.cached is bool(round_)
             assert endpoint.usage.cached == round_
     assert endpoint.usage.cost == 0 and len(server.bodies) == 1
 
@@ -252,7 +252,7 @@ def test_a_damaged_cache_file_is_asked_for_again(server: Server, tmp_path: Path)
         (kept,) = tmp_path.rglob("*.json")
         kept.write_text('{"text": "half')
         (told,) = endpoint.ask([request()])
-    assert isinstance(told, Answered) and not told.cached
+    assert isinstance(told, EndpointReply) and not told.cached
     assert len(list(tmp_path.rglob("*.json"))) == 1 and json.loads(kept.read_text())["text"] == "hello"
 
 
@@ -260,7 +260,7 @@ def test_failures_are_not_kept(server: Server, tmp_path: Path) -> None:
     server.script = lambda body, n: (500, {}, {}) if n == 0 else (200, {}, completion("ok"))
     with client(server, cache=tmp_path, retries=0) as endpoint:
         assert isinstance(endpoint.ask([request()])[0], Failure)
-        assert isinstance(endpoint.ask([request()])[0], Answered)
+        assert isinstance(endpoint.ask([request()])[0], EndpointReply)
 
 
 def test_an_estimate_sends_nothing_and_knows_the_cache(server: Server, tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from socialr1_lite.errors import DataError, PolicyError, RecipeError, RunLogErro
 from socialr1_lite.evaluation import asking, reports, target
 from socialr1_lite.evaluation.answering import Sampling
 from socialr1_lite.policy import Generation
-from socialr1_lite.runlog import BestAdapter, RunFolder, Scored, read_traces
+from socialr1_lite.runlog import BestAdapter, CheckScore, RunFolder, read_traces
 from tests.benchmarks.harness import official_reply, oracle, own_reply
 
 FIXTURES = Path(__file__).parent / "fixtures" / "benchmarks"
@@ -536,7 +536,7 @@ def run_with_checkpoints(folder: Path) -> RunFolder:
         place.mkdir(parents=True)
         (place / target.ADAPTER_FILE).write_bytes(b"adapter %d" % step)
         (place / "COMPLETE.json").write_text("{}")
-    best.settle([Scored(2, "step 2", 0.5, 0.4, 0.6, 9)])
+    best.record([CheckScore(2, "step 2", 0.5, 0.4, 0.6, 9)])
     return run
 
 

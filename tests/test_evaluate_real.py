@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from socialr1_lite import evaluate
-from socialr1_lite.endpoint import Answered, Endpoint, EndpointSettings, Request
+from socialr1_lite.endpoint import Endpoint, EndpointReply, EndpointSettings, Request
 from socialr1_lite.evaluation import reports
 from socialr1_lite.policy.embedded import embedded_model
 from socialr1_lite.runlog import RunFolder, read_traces
@@ -74,10 +74,10 @@ def test_a_real_server_answers_and_counts_its_tokens(served: tuple[str, str], tm
     settings = EndpointSettings(base_url=url, model=model, cache=tmp_path, concurrency=2, timeout_s=300)
     with Endpoint(settings) as endpoint:
         told = endpoint.ask(asked)
-        assert all(isinstance(one, Answered) and one.text for one in told), told
+        assert all(isinstance(one, EndpointReply) and one.text for one in told), told
         again = endpoint.ask(asked)
-        assert [one.text for one in told if isinstance(one, Answered)] == [
-            one.text for one in again if isinstance(one, Answered) and one.cached
+        assert [one.text for one in told if isinstance(one, EndpointReply)] == [
+            one.text for one in again if isinstance(one, EndpointReply) and one.cached
         ]
         assert endpoint.usage.requests == 4 and endpoint.usage.cached == 2
 

@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
-from socialr1_lite.endpoint import Answered, Endpoint, Request
+from socialr1_lite.endpoint import Endpoint, EndpointReply, Request
 from socialr1_lite.errors import PolicyError
 from socialr1_lite.policy import Policy
 from socialr1_lite.runlog import lines
@@ -122,7 +122,7 @@ class EndpointAnswerer:
         """All at once, as many in flight as the settings allow."""
 
         def told(place: int, outcome: object) -> None:
-            if isinstance(outcome, Answered):
+            if isinstance(outcome, EndpointReply):
                 on_done({place: Told(outcome.text, outcome.completion_tokens, outcome.finish, self._prefilled)})
             else:
                 on_done({place: Told(str(getattr(outcome, "reason", "")), 0, "failed")})

@@ -23,7 +23,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from socialr1_lite.endpoint import Answered, Endpoint, EndpointSettings, Request
+from socialr1_lite.endpoint import Endpoint, EndpointReply, EndpointSettings, Request
 from socialr1_lite.errors import JudgeError, PolicyError
 from socialr1_lite.judges.base import Verdict
 from socialr1_lite.judges.language.lexicon import INJECTION
@@ -146,7 +146,7 @@ class LlmJudge:
             asked = {i: self._request(replies[i], scenario, complaint) for i, complaint in waiting.items()}
             outcomes = self._ask([request for request, _ in asked.values()])
             for (i, (_, boundary)), outcome in zip(asked.items(), outcomes, strict=True):
-                if not isinstance(outcome, Answered):
+                if not isinstance(outcome, EndpointReply):
                     done[i] = Verdict.failure(f"llm: {outcome.reason}")
                     del waiting[i]
                 elif isinstance(read := read_verdict(outcome.text, boundary, shown[i]), Verdict):

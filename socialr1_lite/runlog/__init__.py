@@ -37,11 +37,11 @@ from socialr1_lite.runlog.traces import (
 __all__ = [
     "RUN_VERSION",
     "BestAdapter",
+    "CheckScore",
     "FolderLock",
     "MetricsWriter",
     "Newest",
     "RunFolder",
-    "CheckScore",
     "Segment",
     "TraceIndex",
     "TraceWriter",

@@ -50,7 +50,7 @@ class BestAdapter:
         """Point at the folder; nothing is made yet."""
         self._run = run
         self._folder = run.path / "best"
-        self._record = self._folder / "best.json"
+        self._file = self._folder / "best.json"
 
     def path(self, step: int) -> Path:
         """Where the adapter of that step lies, or would."""
@@ -65,12 +65,12 @@ class BestAdapter:
         return True
 
     def record(self, scored: Iterable[CheckScore]) -> CheckScore | None:
-        """Write best.json for the best of these checks and return that one; remove the file when its adapter was never kept."""
+        """Write best.json for the best check and return that one; remove the file when its adapter was never kept."""
         best = best_of(scored)
         if best is None or not self.path(best.step).is_dir():
-            self._record.unlink(missing_ok=True)
+            self._file.unlink(missing_ok=True)
             return None
-        lines.write_json(self._record, {"version": BEST_VERSION, **best._asdict(), "adapter": self.path(best.step).name})
+        lines.write_json(self._file, {"version": BEST_VERSION, **best._asdict(), "adapter": self.path(best.step).name})
         return best
 
     def drop_after(self, step: int) -> None:
@@ -102,11 +102,11 @@ class BestAdapter:
     def read(self) -> tuple[CheckScore, Path] | None:
         """The best check and its adapter's folder; None while there is none. Raises RunLogError for a broken record."""
         try:
-            row: dict[str, Any] = orjson.loads(self._record.read_bytes())
-            check_version(row["version"], BEST_VERSION, self._record)
+            row: dict[str, Any] = orjson.loads(self._file.read_bytes())
+            check_version(row["version"], BEST_VERSION, self._file)
             best = CheckScore(**{name: row[name] for name in CheckScore._fields})
             return best, self.path(best.step)
         except FileNotFoundError:
             return None
         except (orjson.JSONDecodeError, KeyError, TypeError):
-            raise RunLogError(f"{self._record} cannot be read; name a step instead: --checkpoint N") from None
+            raise RunLogError(f"{self._file} cannot be read; name a step instead: --checkpoint N") from None

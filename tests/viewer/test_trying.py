@@ -13,7 +13,7 @@ import pytest
 
 from socialr1_lite.errors import DataError, PolicyError
 from socialr1_lite.recipe import Recipe
-from socialr1_lite.runlog import BestAdapter, RunFolder, Scored
+from socialr1_lite.runlog import BestAdapter, CheckScore, RunFolder
 from socialr1_lite.sip import STAGES, reply_text
 from socialr1_lite.viewer import trying
 from socialr1_lite.viewer.library import Library
@@ -158,7 +158,7 @@ def trained(folder: Path, *, merge: bool = False, step: int = 4, best: int = 2) 
         adapter.mkdir(parents=True, exist_ok=True)
         (adapter / "adapter_config.json").write_text("{}")
         (adapter / "adapter_model.safetensors").write_bytes(bytes([number]))
-    kept.settle([Scored(best, "heldout", 0.7, 0.5, 0.8, 30), Scored(step, "heldout", 0.6, 0.4, 0.7, 30)])
+    kept.record([CheckScore(best, "heldout", 0.7, 0.5, 0.8, 30), CheckScore(step, "heldout", 0.6, 0.4, 0.7, 30)])
     return run
 
 
