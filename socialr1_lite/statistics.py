@@ -1,19 +1,59 @@
-"""How sure a number is: Wilson intervals, a bootstrap over stories, McNemar's paired test.
+"""How sure a number is: Wilson intervals, a bootstrap over stories, paired tests over stories.
 
 Pure Python with fixed seeds: the same units give the same interval on every machine.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from math import comb, sqrt
 from random import Random
 from typing import NamedTuple
 
-from socialr1_lite.benchmarks.base import Tally, Unit, mean
-
 Z95 = 1.959963984540054  # the normal quantile of a two-sided 95 % interval
 RESAMPLES = 2000  # enough for the 2.5 % points to be steady to about a tenth of the interval's width
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """One thing a metric counts.
+
+    `cluster`: units of one story stand or fall together, so they are resampled together.
+    """
+
+    key: str
+    cluster: str
+    value: float
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+
+Statistic = Callable[[Sequence[Unit]], float]
+
+
+def mean(units: Sequence[Unit]) -> float:
+    """Return the plain mean of the units' values."""
+    return sum(unit.value for unit in units) / len(units)
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """A metric before its interval: its units, and how they make one number.
+
+    official: is it the authors' own metric? proportion: do 0 and 1 mean wrong and right (SOTOPIA's 0 and 1 are two
+    of many scores, so no binomial interval fits them)?
+    """
+
+    units: tuple[Unit, ...]
+    official: bool = True
+    statistic: Statistic = mean
+    proportion: bool = True
+
+    @property
+    def value(self) -> float:
+        """The metric's value."""
+        return self.statistic(self.units)
 
 
 class Interval(NamedTuple):
@@ -25,7 +65,7 @@ class Interval(NamedTuple):
 
 
 def wilson(right: float, n: int) -> Interval:
-    """Wilson's score interval for a proportion (Wilson 1927).
+    """Return Wilson's score interval for a proportion (Wilson 1927).
 
     `right` may be a sum of 0/1 means over samples.
     """
@@ -40,7 +80,7 @@ def wilson(right: float, n: int) -> Interval:
 
 
 def cluster_bootstrap(tally: Tally, *, resamples: int = RESAMPLES, seed: int = 0) -> Interval:
-    """Percentile interval from resampling whole clusters (stories) with replacement."""
+    """Return the percentile interval from resampling whole clusters (stories) with replacement."""
     clusters: dict[str, list[Unit]] = {}
     for unit in tally.units:
         clusters.setdefault(unit.cluster, []).append(unit)
@@ -58,7 +98,7 @@ def cluster_bootstrap(tally: Tally, *, resamples: int = RESAMPLES, seed: int = 0
 
 
 def _bootstrap_means(groups: Sequence[Sequence[Unit]], resamples: int, random: Random) -> list[float]:
-    """Means need only each cluster's sum and size."""
+    """Resample means, which need only each cluster's sum and size."""
     parts = [(sum(unit.value for unit in group), len(group)) for group in groups]
     values = []
     for _ in range(resamples):
@@ -68,7 +108,7 @@ def _bootstrap_means(groups: Sequence[Sequence[Unit]], resamples: int, random: R
 
 
 def interval(tally: Tally, *, resamples: int = RESAMPLES, seed: int = 0) -> Interval:
-    """The 95 % interval that fits the units.
+    """Return the 95 % interval that fits the units.
 
     Wilson for independent right-or-wrong, else a bootstrap over clusters.
     Where all clustered units agree (all right, all wrong) a bootstrap would claim certainty: there Wilson
@@ -87,20 +127,67 @@ def interval(tally: Tally, *, resamples: int = RESAMPLES, seed: int = 0) -> Inte
     return cluster_bootstrap(tally, resamples=resamples, seed=seed)
 
 
+def clustered_proportion(values: Sequence[float], clusters: Sequence[str]) -> Interval:
+    """Return the 95 % interval of a share of right answers whose questions belong to these clusters (stories).
+
+    values: 1 right, 0 wrong. Wilson where every cluster has one value, else a bootstrap over clusters (`interval`).
+    Raises ValueError when there are no values or the two do not pair up.
+    """
+    if not values or len(values) != len(clusters):
+        raise ValueError(f"{len(values)} values of {len(clusters)} clusters")
+    return interval(Tally(tuple(Unit("", cluster, value) for value, cluster in zip(values, clusters, strict=True))))
+
+
 class Paired(NamedTuple):
-    """McNemar's exact test on the same items: how many only one of the two got right, and the two-sided p."""
+    """A paired test on the same items: how many only one of the two got right, and the two-sided p.
+
+    clusters: the stories that the items belong to, which the test counts instead of the items.
+    """
 
     n: int
     only_first: int
     only_second: int
     p: float
+    clusters: int
+
+
+def paired_by_cluster(first: Sequence[bool], second: Sequence[bool], clusters: Sequence[str]) -> Paired:
+    """Test exactly whether two sets of answers to the same items differ, where items of a cluster belong together.
+
+    A two-sided sign-flip permutation test: were the two alike, the difference of each cluster (second minus first,
+    summed over its items) could as well have the other sign. p is the share of all sign patterns whose sum is at least
+    as far from 0 as the one seen. With one item a cluster this is McNemar's exact test. Raises ValueError when the
+    three do not pair up.
+    """
+    if not len(first) == len(second) == len(clusters):
+        raise ValueError(f"{len(first)} and {len(second)} outcomes in {len(clusters)} clusters do not pair up")
+    differences: dict[str, int] = {}
+    for one, other, cluster in zip(first, second, clusters, strict=True):
+        differences[cluster] = differences.get(cluster, 0) + bool(other) - bool(one)
+    patterns = Counter({0: 1})  # the sum of the signed differences -> how many sign patterns have it
+    for size in filter(None, differences.values()):
+        patterns = _flipped(patterns, size)
+    seen = abs(sum(differences.values()))
+    extreme = sum(count for total, count in patterns.items() if abs(total) >= seen)
+    only_first = sum(a and not b for a, b in zip(first, second, strict=True))
+    only_second = sum(b and not a for a, b in zip(first, second, strict=True))
+    return Paired(len(first), only_first, only_second, extreme / patterns.total(), len(differences))
+
+
+def _flipped(patterns: Counter[int], size: int) -> Counter[int]:
+    """Count the sums once a cluster of this difference is added with either sign."""
+    after: Counter[int] = Counter()
+    for total, count in patterns.items():
+        after[total + size] += count
+        after[total - size] += count
+    return after
 
 
 def mcnemar(first: Sequence[bool], second: Sequence[bool]) -> Paired:
-    """Exact (binomial) McNemar test. Raises ValueError when the two do not pair up."""
+    """Test exactly (binomially) independent items, after McNemar. Raises ValueError when the two do not pair up."""
     if len(first) != len(second):
         raise ValueError(f"{len(first)} and {len(second)} outcomes do not pair up")
     b = sum(a and not c for a, c in zip(first, second, strict=True))
     c = sum(c and not a for a, c in zip(first, second, strict=True))
     tail = sum(comb(b + c, k) for k in range(min(b, c) + 1))
-    return Paired(len(first), b, c, min(1.0, 2 * tail / 2 ** (b + c)))
+    return Paired(len(first), b, c, min(1.0, 2 * tail / 2 ** (b + c)), len(first))

@@ -25,6 +25,7 @@ from typing import Literal
 
 from socialr1_lite import sip
 from socialr1_lite.scenario import Scenario
+from socialr1_lite.statistics import Tally, Unit
 
 Message = dict[str, str]
 Kind = Literal["choice", "yesno", "names", "belief", "fact", "episode"]
@@ -127,46 +128,6 @@ class Answer:
     def right(self) -> bool:
         """Does the answer name a gold option?"""
         return self.reading.choice is not None and self.reading.choice in self.item.scenario.gold
-
-
-@dataclass(frozen=True, slots=True)
-class Unit:
-    """One thing a metric counts.
-
-    `cluster`: units of one story stand or fall together, so they are resampled together.
-    """
-
-    key: str
-    cluster: str
-    value: float
-    labels: Mapping[str, str] = field(default_factory=dict)
-
-
-Statistic = Callable[[Sequence[Unit]], float]
-
-
-def mean(units: Sequence[Unit]) -> float:
-    """Plain mean of the units' values."""
-    return sum(unit.value for unit in units) / len(units)
-
-
-@dataclass(frozen=True, slots=True)
-class Tally:
-    """A metric before its interval: its units, and how they make one number.
-
-    Official: is it the authors' own metric? proportion: do 0 and 1 mean wrong and right (SOTOPIA's 0 and 1 are two
-    of many scores, so no binomial interval fits them)?
-    """
-
-    units: tuple[Unit, ...]
-    official: bool = True
-    statistic: Statistic = mean
-    proportion: bool = True
-
-    @property
-    def value(self) -> float:
-        """The metric's value."""
-        return self.statistic(self.units)
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,8 +24,6 @@ from socialr1_lite.benchmarks.base import (
     Reading,
     Scores,
     SourceFile,
-    Tally,
-    Unit,
     by_label,
     display,
     joined,
@@ -36,6 +34,7 @@ from socialr1_lite.benchmarks.base import (
 )
 from socialr1_lite.benchmarks.files import Row, counts_note, make_scenario, official_files, read_jsonl
 from socialr1_lite.errors import DataError
+from socialr1_lite.statistics import Tally, Unit
 
 TITLE = "EmoBench"
 SOURCE = "https://github.com/Sahandfer/EmoBench"

@@ -9,7 +9,8 @@ from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any
 
-from socialr1_lite.benchmarks.base import Answer, Scores, Tally, Unit, by_label, unit
+from socialr1_lite.benchmarks.base import Answer, Scores, by_label, unit
+from socialr1_lite.statistics import Tally, Unit
 
 EMBEDDER = "sentence-transformers/all-roberta-large-v1"
 Similarity = Callable[[str, str], float]

@@ -25,8 +25,6 @@ from socialr1_lite.benchmarks.base import (
     Reading,
     Scores,
     SourceFile,
-    Tally,
-    Unit,
     by_label,
     named_option,
     read_letter,
@@ -36,6 +34,7 @@ from socialr1_lite.benchmarks.base import (
 )
 from socialr1_lite.benchmarks.files import Row, as_row, counts_note, make_scenario, official_files, read_json
 from socialr1_lite.errors import DataError
+from socialr1_lite.statistics import Tally, Unit
 
 TITLE = "Hi-ToM"
 SOURCE = "https://github.com/ying-hui-he/Hi-ToM_dataset"

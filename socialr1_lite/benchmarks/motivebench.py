@@ -21,8 +21,6 @@ from socialr1_lite.benchmarks.base import (
     Reading,
     Scores,
     SourceFile,
-    Tally,
-    Unit,
     by_label,
     display,
     joined,
@@ -39,6 +37,7 @@ from socialr1_lite.benchmarks.files import (
     strip_letter,
 )
 from socialr1_lite.errors import DataError
+from socialr1_lite.statistics import Tally, Unit
 
 TITLE = "MotiveBench"
 SOURCE = "https://github.com/chicosirius/MotiveBench"

@@ -22,7 +22,6 @@ from socialr1_lite.benchmarks.base import (
     Reading,
     Scores,
     SourceFile,
-    Tally,
     by_label,
     read_letter,
     right_units,
@@ -30,6 +29,7 @@ from socialr1_lite.benchmarks.base import (
 )
 from socialr1_lite.benchmarks.files import Row, counts_note, make_scenario, official_files, read_jsonl
 from socialr1_lite.errors import DataError
+from socialr1_lite.statistics import Tally
 
 TITLE = "SimpleToM"
 SOURCE = "https://huggingface.co/datasets/allenai/SimpleToM"

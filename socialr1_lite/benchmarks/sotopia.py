@@ -23,8 +23,6 @@ from socialr1_lite.benchmarks.base import (
     Published,
     Scores,
     SourceFile,
-    Tally,
-    Unit,
 )
 from socialr1_lite.benchmarks.files import (
     Row,
@@ -36,6 +34,7 @@ from socialr1_lite.benchmarks.files import (
 )
 from socialr1_lite.benchmarks.sotopia_episode import GENDERS, RANGES, Agent, Stage, overall, visible
 from socialr1_lite.errors import DataError
+from socialr1_lite.statistics import Tally, Unit
 
 TITLE = "SOTOPIA"
 SOURCE = "https://huggingface.co/spaces/sotopia-lab/sotopia-space (data)"

@@ -16,12 +16,11 @@ from socialr1_lite.benchmarks.base import (
     Loaded,
     Permission,
     Scores,
-    Tally,
-    Unit,
     by_label,
     joined,
     right_units,
 )
+from socialr1_lite.statistics import Tally, Unit
 
 COUNT = 480
 SEED = 20260

@@ -24,7 +24,6 @@ from socialr1_lite.benchmarks.base import (
     Reading,
     Scores,
     SourceFile,
-    Tally,
     by_label,
     read_letter,
     social_r1,
@@ -33,6 +32,7 @@ from socialr1_lite.benchmarks.base import (
 from socialr1_lite.benchmarks.files import Row, counts_note, make_scenario, official_files, read_json_rows
 from socialr1_lite.errors import DataError
 from socialr1_lite.scenario import Scalar
+from socialr1_lite.statistics import Tally
 
 TITLE = "TactfulToM"
 SOURCE = "https://github.com/nii-cl/tactful-tom"

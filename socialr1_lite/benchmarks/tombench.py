@@ -25,7 +25,6 @@ from socialr1_lite.benchmarks.base import (
     Reading,
     Scores,
     SourceFile,
-    Tally,
     by_label,
     display,
     majority,
@@ -45,6 +44,7 @@ from socialr1_lite.benchmarks.files import (
     read_jsonl,
     strip_letter,
 )
+from socialr1_lite.statistics import Tally
 
 TITLE = "ToMBench"
 SOURCE = "https://github.com/zhchen18/ToMBench"

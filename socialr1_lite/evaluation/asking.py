@@ -10,13 +10,14 @@ from random import Random
 from typing import Any
 
 from socialr1_lite import sip
-from socialr1_lite.benchmarks.base import Answer, Ask, Benchmark, Item, Loaded, Reading, Scores, Tally, Unit, answers_to
+from socialr1_lite.benchmarks.base import Answer, Ask, Benchmark, Item, Loaded, Reading, Scores, answers_to
 from socialr1_lite.benchmarks.files import NothingThere
 from socialr1_lite.errors import PolicyError
 from socialr1_lite.evaluation import shortcuts
 from socialr1_lite.evaluation.answering import Answerer, ReplyStore, Sampling, Told, ask_all
 from socialr1_lite.progress import clock
 from socialr1_lite.rewards.stack import COMPONENTS, RewardStack
+from socialr1_lite.statistics import Tally, Unit
 
 OFFICIAL = {"official": False, "official-cot": True}  # style -> is it the step-by-step form?
 STYLES = (*sip.STYLES, *OFFICIAL)

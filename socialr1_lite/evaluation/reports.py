@@ -13,10 +13,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from socialr1_lite.benchmarks.base import Benchmark, Loaded, Scores, Tally
+from socialr1_lite.benchmarks.base import Benchmark, Loaded, Scores
 from socialr1_lite.errors import DataError
 from socialr1_lite.runlog import lines, write_atomic, write_json
-from socialr1_lite.statistics import interval, mcnemar
+from socialr1_lite.statistics import Tally, interval, mcnemar
 
 REPORT_VERSION = 1
 AS_PUBLISHED = "as published, other protocol"

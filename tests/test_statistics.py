@@ -1,0 +1,187 @@
+"""Intervals and paired tests against figures worked out elsewhere."""
+
+from __future__ import annotations
+
+from itertools import product
+from math import comb
+from random import Random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from socialr1_lite.statistics import (
+    Tally,
+    Unit,
+    cluster_bootstrap,
+    clustered_proportion,
+    interval,
+    mcnemar,
+    paired_by_cluster,
+    wilson,
+)
+
+
+def units(values: list[float], per_cluster: int = 1) -> tuple[Unit, ...]:
+    return tuple(Unit(str(n), str(n // per_cluster), value) for n, value in enumerate(values))
+
+
+@pytest.mark.parametrize(
+    ("right", "n", "low", "high"),
+    [(8, 10, 0.4901625, 0.9433178), (0, 10, 0.0, 0.2775328), (10, 10, 0.7224672, 1.0), (50, 100, 0.4038315, 0.5961685)],
+)
+def test_wilson_known_values(right: int, n: int, low: float, high: float) -> None:
+    assert wilson(right, n) == pytest.approx((right / n, low, high), abs=1e-6)
+
+
+@given(st.integers(1, 400).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
+def test_wilson_holds_its_value_and_stays_a_proportion(pair: tuple[int, int]) -> None:
+    found = wilson(*pair)
+    assert 0 <= found.low <= found.value <= found.high <= 1
+    assert found.low < found.high
+
+
+def test_wilson_refuses_more_right_than_there_are() -> None:
+    with pytest.raises(ValueError, match="11 right of 10"):
+        wilson(11, 10)
+
+
+def test_independent_items_get_wilson() -> None:
+    tally = Tally(units([1.0] * 8 + [0.0] * 2))
+    assert interval(tally) == wilson(8, 10)
+
+
+def test_items_that_share_a_story_get_a_wider_interval() -> None:
+    # ten stories, all five questions of a story alike: 50 items are worth 10
+    values = [float(n // 5 < 6) for n in range(50)]
+    alone, shared = interval(Tally(units(values))), interval(Tally(units(values, per_cluster=5)))
+    assert shared.value == alone.value == 0.6
+    assert shared.high - shared.low > 1.5 * (alone.high - alone.low)
+
+
+def test_all_right_in_shared_stories_is_not_certainty() -> None:
+    assert interval(Tally(units([1.0] * 20, per_cluster=5))) == wilson(4, 4)
+    assert interval(Tally(units([0.0] * 20, per_cluster=5))) == wilson(0, 4)
+
+
+def test_scores_that_happen_to_be_0_and_1_are_no_proportion() -> None:
+    # a Wilson interval would reach 0.28 over ten secrets that were all kept, on a scale from -10 to 0
+    assert interval(Tally(units([0.0] * 10), proportion=False)) == (0.0, 0.0, 0.0)
+    mixed = Tally(units([1.0] * 8 + [0.0] * 2), proportion=False)
+    assert interval(mixed) == cluster_bootstrap(mixed)
+
+
+def test_the_bootstrap_covers_the_truth_about_as_often_as_it_says() -> None:
+    random = Random(1)
+    covered = 0
+    for _ in range(100):
+        values = [float(random.random() < p) for p in (random.random() for _ in range(30)) for _ in range(3)]
+        found = cluster_bootstrap(Tally(units(values, per_cluster=3)), resamples=200)
+        covered += found.low <= 0.5 <= found.high
+    assert 0.86 <= covered / 100 <= 1.0
+
+
+def test_the_bootstrap_is_the_same_every_time_and_serves_any_statistic() -> None:
+    middle = Tally(units([1.0, 2.0, 9.0, 4.0], per_cluster=2), statistic=lambda told: max(u.value for u in told))
+    first = cluster_bootstrap(middle)
+    assert first == cluster_bootstrap(middle)
+    assert (first.value, first.low, first.high) == (9.0, 2.0, 9.0)
+
+
+@pytest.mark.parametrize(
+    ("both", "first", "second", "p"),
+    [(5, 1, 7, 0.0703125), (5, 0, 0, 1.0), (0, 3, 3, 1.0), (9, 0, 10, 2 / 1024)],
+)
+def test_mcnemar_known_values(both: int, first: int, second: int, p: float) -> None:
+    a = [True] * both + [True] * first + [False] * second
+    b = [True] * both + [False] * first + [True] * second
+    found = mcnemar(a, b)
+    assert (found.n, found.only_first, found.only_second) == (both + first + second, first, second)
+    assert found.p == pytest.approx(p)
+
+
+def test_mcnemar_refuses_runs_that_do_not_pair_up() -> None:
+    with pytest.raises(ValueError, match="2 and 1 outcomes"):
+        mcnemar([True, True], [True])
+
+
+def test_a_share_over_stories_of_one_question_each_is_wilson_s() -> None:
+    assert clustered_proportion([1.0, 0.0, 1.0], ["a", "b", "c"]) == wilson(2, 3)
+
+
+def test_a_share_over_twins_counts_stories() -> None:
+    assert clustered_proportion([0.0] * 4, ["a", "a", "b", "b"]) == wilson(0, 2)
+    values, twins = [1.0, 1.0] * 6 + [0.0, 0.0] * 4, [str(n // 2) for n in range(20)]
+    found = clustered_proportion(values, twins)
+    assert found == interval(Tally(units(values, per_cluster=2)))
+    alone = wilson(12, 20)
+    assert found.value == alone.value and found.high - found.low > 1.2 * (alone.high - alone.low)
+
+
+@pytest.mark.parametrize(("values", "clusters"), [([], []), ([1.0], ["a", "b"])])
+def test_a_share_needs_values_and_a_cluster_for_each(values: list[float], clusters: list[str]) -> None:
+    with pytest.raises(ValueError, match="clusters"):
+        clustered_proportion(values, clusters)
+
+
+# Worked out by hand. Differences by story: (2, 2, 1) has 8 sign patterns, of which +++ and --- reach 5: 2/8. (2, -1)
+# sums to 1, which all four patterns (3, 1, -1, -3) reach. (2, 2, -1) sums to 3: +++ 5, ++- 3 and their mirrors: 4/8.
+# (1, 0) where the zero is a twin pair that swapped: one pattern and its mirror, both reach 1.
+@pytest.mark.parametrize(
+    ("second", "first", "stories", "only_first", "only_second", "p"),
+    [
+        ("11111", "00000", "aabbc", 0, 5, 2 / 8),
+        ("110", "001", "aab", 1, 2, 1.0),
+        ("11110", "00001", "aabbc", 1, 4, 4 / 8),
+        ("110", "001", "abb", 1, 2, 1.0),
+        ("10", "10", "ab", 0, 0, 1.0),
+        ("", "", "", 0, 0, 1.0),
+    ],
+)
+def test_the_paired_test_flips_whole_stories(
+    second: str, first: str, stories: str, only_first: int, only_second: int, p: float
+) -> None:
+    found = paired_by_cluster([c == "1" for c in first], [c == "1" for c in second], list(stories))
+    assert found == (len(stories), only_first, only_second, p, len(set(stories)))
+
+
+def test_twins_counted_as_independent_would_give_another_p() -> None:
+    worse, better = [False] * 12, [True] * 12
+    by_story = paired_by_cluster(worse, better, [str(n // 2) for n in range(12)])
+    assert (by_story.p, by_story.clusters) == (2 / 2**6, 6)
+    assert mcnemar(worse, better).p == 2 / 2**12
+
+
+@given(st.lists(st.tuples(st.booleans(), st.booleans()), max_size=60))
+def test_with_one_item_a_story_the_test_is_mcnemar_s(pairs: list[tuple[bool, bool]]) -> None:
+    first, second = [one for one, _ in pairs], [other for _, other in pairs]
+    found = paired_by_cluster(first, second, [str(n) for n in range(len(pairs))])
+    discordant = found.only_first + found.only_second
+    tail = sum(comb(discordant, k) for k in range(min(found.only_first, found.only_second) + 1))
+    assert found.p == pytest.approx(min(1.0, 2 * tail / 2**discordant))
+
+
+@given(st.lists(st.tuples(st.booleans(), st.booleans(), st.sampled_from("abcdefg")), max_size=30))
+def test_the_paired_test_is_the_share_of_all_sign_patterns(rows: list[tuple[bool, bool, str]]) -> None:
+    differences = [sum(b - a for a, b, story in rows if story == one) for one in sorted({row[2] for row in rows})]
+    sums = [
+        sum(s * d for s, d in zip(signs, differences, strict=True))
+        for signs in product((1, -1), repeat=len(differences))
+    ]
+    expected = sum(abs(one) >= abs(sum(differences)) for one in sums) / len(sums)
+    found = paired_by_cluster([row[0] for row in rows], [row[1] for row in rows], [row[2] for row in rows])
+    assert found.p == pytest.approx(expected)
+
+
+def test_many_stories_stay_exact_and_swapping_the_two_changes_nothing() -> None:
+    random = Random(2)
+    first, second = ([random.random() < share for _ in range(4000)] for share in (0.5, 0.55))
+    stories = [str(n // 2) for n in range(4000)]
+    there, back = paired_by_cluster(first, second, stories), paired_by_cluster(second, first, stories)
+    assert 0 < there.p == back.p < 0.01
+    assert (there.only_first, there.only_second) == (back.only_second, back.only_first)
+
+
+def test_the_paired_test_refuses_what_does_not_pair_up() -> None:
+    with pytest.raises(ValueError, match="2 and 2 outcomes in 1 clusters"):
+        paired_by_cluster([True, True], [True, False], ["a"])
