@@ -35,7 +35,7 @@ from socialr1_lite.policy.embedded import embedded_model
 from socialr1_lite.recipe import Recipe, load_recipe
 from socialr1_lite.rewards.stack import COMPONENTS, RewardStack
 from socialr1_lite.rollouts.prompting import messages
-from socialr1_lite.runlog import RunFolder, read_traces, row_total
+from socialr1_lite.runlog import RunFolder, read_traces
 from socialr1_lite.scenario import Scenario
 from socialr1_lite.sip import parse, reply_text
 from tests.scripted import BROKEN, RIGHT, WRONG
@@ -416,15 +416,15 @@ def test_verls_rollouts_become_a_run_with_every_component(job, tmp_path, capsys)
     assert verl_rollouts.main([str(job), "-o", str(tmp_path / "run")]) == 0
     run = RunFolder.open(tmp_path / "run")
     found = list(read_traces(run))
-    assert [(row["group"], row["index"], row["step"], row["scenario"]) for row in found] == [
+    assert [(row.group, row.index, row.step, row.scenario) for row in found] == [
         (0, 0, 0, "invented/1"), (0, 1, 0, "invented/1"), (1, 0, 0, "invented/0"), (1, 1, 0, "invented/0"),
     ]  # fmt: skip
-    assert [row["outcome"] for row in found[:3]] == ["right", "wrong", "right"]
-    assert {row["tau"] for row in found} == {0.2} and set(found[0]["components"]) == set(COMPONENTS)
+    assert [row.score.outcome for row in found[:3]] == ["right", "wrong", "right"]
+    assert {row.score.tau for row in found} == {0.2} and set(found[0].score.components) == set(COMPONENTS)
     dumped = [json.loads(line)["score"] for line in (job / "rollouts" / "1.jsonl").read_text().splitlines()]
-    assert [row_total(row) for row in found[:3]] == pytest.approx(dumped[:3])
-    assert [row["parts"]["imported.score"] for row in found] == dumped
-    assert [any("verl's own total" in note for note in row["notes"]) for row in found] == [False, False, False, True]
+    assert [row.total for row in found[:3]] == pytest.approx(dumped[:3])
+    assert [row.score.parts["imported.score"] for row in found] == dumped
+    assert [any("verl's own total" in note for note in row.score.notes) for row in found] == [False, False, False, True]
     assert len(list(run.read_scenarios())) == 2 and "python app.py" in capsys.readouterr().out
 
 

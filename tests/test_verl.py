@@ -23,7 +23,7 @@ from socialr1_lite.export.verl import launch_script, rounds, rows, write
 from socialr1_lite.export.verl_rollouts import Job, import_rollouts
 from socialr1_lite.recipe import load_recipe
 from socialr1_lite.rewards.stack import COMPONENTS
-from socialr1_lite.runlog import RunFolder, read_traces, row_total
+from socialr1_lite.runlog import RunFolder, read_traces
 from socialr1_lite.viewer import importing
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -59,10 +59,10 @@ def real_completions() -> dict[str, list[dict]]:
     """Scenario id -> completions of one group of the bundled example run, of six groups far apart."""
     groups = {}
     for row in read_traces(RunFolder.open(EXAMPLE)):
-        if row["phase"] == "train":
-            groups.setdefault(row["group"], []).append(row)
+        if row.phase == "train":
+            groups.setdefault(row.group, []).append(row)
     chosen = list(groups.values())[:: max(1, len(groups) // 6)]
-    return {group[0]["scenario"]: group for group in chosen}
+    return {group[0].scenario: group for group in chosen}
 
 
 @pytest.fixture(scope="module")
@@ -90,7 +90,7 @@ def folder(cases, tmp_path_factory) -> Path:
         write(folder / "cases" / f"{name}.parquet", asked[:: rounds(recipe).prompts])
     shutil.copy(folder / "job" / "recipe.yaml", folder / "cases")
     completions = [
-        [place, row["completion"], row["finish"] == "stop"]
+        [place, row.completion.text, row.completion.finish == "stop"]
         for place, group in enumerate(cases.values())
         for row in group
     ]
@@ -172,16 +172,16 @@ def test_verls_own_dumps_come_into_the_viewer(told, folder, cases, tmp_path, dum
     run = importing.make_run(importing.read_content(file.name, file.read_bytes()), tmp_path / "run", file.name)
     found = list(read_traces(run))
     given = [row for group in cases.values() for row in group]
-    assert [row["completion"] for row in found] == [row["completion"] for row in given]
-    assert [row_total(row) for row in found] == pytest.approx([one["reward_score"] for one in told["scores"]])
-    assert [len(list(group)) for _, group in itertools.groupby(found, key=lambda row: row["group"])] == [
+    assert [row.completion.text for row in found] == [row.completion.text for row in given]
+    assert [row.total for row in found] == pytest.approx([one["reward_score"] for one in told["scores"]])
+    assert [len(list(group)) for _, group in itertools.groupby(found, key=lambda row: row.group)] == [
         len(group) for group in cases.values()
     ]
     if components:
-        assert [row["outcome"] == "right" for row in found] == [
+        assert [row.score.outcome == "right" for row in found] == [
             one["reward_extra_info"]["right"] == 1 for one in told["scores"]
         ]
-        assert [row["parts"]["imported.format"] for row in found] == [
+        assert [row.score.parts["imported.format"] for row in found] == [
             one["reward_extra_info"]["format"] for one in told["scores"]
         ]
 
@@ -190,17 +190,17 @@ def test_a_jobs_dumps_become_a_run_with_every_component(told, folder, cases, tmp
     """verl's dump holds no components; they are worked out again, and the total must be verl's own."""
     run = import_rollouts(Job.open(folder / "cases"), tmp_path / "run")
     found = list(read_traces(run))
-    train = [row for row in found if row["phase"] == "train"]
+    train = [row for row in found if row.phase == "train"]
     given = [row for group in cases.values() for row in group]
-    assert [(row["scenario"], row["completion"]) for row in train] == [
-        (row["scenario"], row["completion"]) for row in given
+    assert [(row.scenario, row.completion.text) for row in train] == [
+        (row.scenario, row.completion.text) for row in given
     ]
-    assert [row["completion"] for row in found if row["phase"] == "eval"] == [row["completion"] for row in given]
+    assert [row.completion.text for row in found if row.phase == "eval"] == [row.completion.text for row in given]
     for row, one in zip(train, told["scores"], strict=True):
-        assert row_total(row) == pytest.approx(one["reward_score"], abs=1e-6)
-        assert row["tau"] == one["reward_extra_info"]["tau"] and row["step"] == 0
-    assert not any("verl's own total" in note for row in found for note in row["notes"])
-    assert {row["outcome"] for row in train} >= {"right", "wrong"}
+        assert row.total == pytest.approx(one["reward_score"], abs=1e-6)
+        assert row.score.tau == one["reward_extra_info"]["tau"] and row.step == 0
+    assert not any("verl's own total" in note for row in found for note in row.score.notes)
+    assert {row.score.outcome for row in train} >= {"right", "wrong"}
     assert {scenario.id for scenario in run.read_scenarios()} == set(cases)
 
 

@@ -48,14 +48,15 @@ def agree_nearly(policy: Policy, texts: Sequence[str], expected: Sequence[str], 
     gaps = {i: _gap(policy, texts[i], expected[i], found[i]) for i in differing}
     if far := [i for i in differing if abs(gaps[i]) > TIE]:
         raise PolicyError(
-            f"{_difference(expected, found, far, what)}; the policy prefers its own token by {gaps[far[0]]:.2f} nats, and "
-            f"{TIE} would pass as rounding"
+            f"{_difference(expected, found, far, what)}; the policy prefers its own token by {gaps[far[0]]:.2f} nats, "
+            f"and {TIE} would pass as rounding"
         )
     summary = f"export check: {len(found) - len(differing)}/{len(expected)} identical"
     if not differing:
         return summary
     largest = max(map(abs, gaps.values()))
-    return f"{summary}, {len(differing)} part between two tokens that the policy holds within {largest:.2f} nats (limit {TIE})"
+    near = f"between two tokens that the policy holds within {largest:.2f} nats (limit {TIE})"
+    return f"{summary}, {len(differing)} part {near}"
 
 
 def _different(expected: Sequence[str], found: Sequence[str], what: str) -> list[int]:
@@ -68,8 +69,8 @@ def _difference(expected: Sequence[str], found: Sequence[str], differing: Sequen
     one, other = expected[differing[0]], found[differing[0]]
     at = next((i for i, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
     return (
-        f"{what} does not answer as the run's policy does: {len(differing)} of {len(expected)} greedy answers differ, the "
-        f"first at prompt {differing[0] + 1}, character {at + 1}: {one[at : at + 30]!r} became {other[at : at + 30]!r}"
+        f"{what} does not answer as the run's policy does: {len(differing)} of {len(expected)} greedy answers differ, "
+        f"the first at prompt {differing[0] + 1}, character {at + 1}: {one[at : at + 30]!r} became {other[at : at + 30]!r}"
     )
 
 

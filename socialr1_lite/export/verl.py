@@ -280,7 +280,8 @@ def differences(recipe: Recipe) -> list[str]:
     if recipe.model.load_in_4bit:
         differences.append("verl loads no 4-bit model: the base is in 16 bits")
     if recipe.model.revision:
-        differences.append(f"verl names no revision: download {recipe.model.revision} and set the model's path to the folder")
+        revision = recipe.model.revision
+        differences.append(f"verl names no revision: download {revision} and set the model's path to the folder")
     if recipe.warmup.steps:
         differences.append("there is no cold start: train it here, export it merged, and set the model's path to that")
     if grpo.mask_truncated_completions:
