@@ -138,8 +138,8 @@ def test_verls_reward_manager_gets_the_numbers_of_score(told, folder, cases):
     scenarios = {scenario.id: scenario.to_row() for scenario in RunFolder.open(EXAMPLE).read_scenarios()}
     given = [row for group in cases.values() for row in group]
     lines = [
-        scenarios[row["scenario"]]
-        | {"completion": row["completion"], "tokens": tokens, "tau": one["reward_extra_info"]["tau"]}
+        scenarios[row.scenario]
+        | {"completion": row.completion.text, "tokens": tokens, "tau": one["reward_extra_info"]["tau"]}
         for row, tokens, one in zip(given, told["tokens"], told["scores"], strict=True)
     ]
     (folder / "in.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))

@@ -69,8 +69,8 @@ def _difference(expected: Sequence[str], found: Sequence[str], differing: Sequen
     one, other = expected[differing[0]], found[differing[0]]
     at = next((i for i, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
     return (
-        f"{what} does not answer as the run's policy does: {len(differing)} of {len(expected)} greedy answers differ, "
-        f"the first at prompt {differing[0] + 1}, character {at + 1}: {one[at : at + 30]!r} became {other[at : at + 30]!r}"
+        f"{what} does not answer as the run's policy does: {len(differing)} of {len(expected)} greedy answers differ: "
+        f"first prompt {differing[0] + 1}, character {at + 1}: {one[at : at + 30]!r} became {other[at : at + 30]!r}"
     )
 
 
