@@ -72,6 +72,10 @@ class Request:
     options: int
     slot: float
 
+    def draw_people(self) -> int:
+        """Draw how many people the story has: enough for this depth of belief, at times one more."""
+        return max(3, self.order + 1) + self.rng.below(2)
+
 
 @dataclass(frozen=True, slots=True)
 class Draft:

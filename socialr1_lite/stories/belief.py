@@ -66,7 +66,7 @@ def story_of(request: Request, onlookers: float = ONLOOKERS, *, last: bool = Fal
     """A hidden-object story big enough for the request; last: the thing asked about is that of the last chapter."""
     rng = request.rng
     places = 2 + rng.below(3) if request.options == 0 else max(2, min(request.options, 5))
-    people = max(3, request.order + 1) + rng.below(2)
+    people = request.draw_people()
     return hidden_object(
         rng, request.split, people=people, places=places, chapters=request.chapters, onlookers=onlookers, last=last
     )

@@ -8,19 +8,23 @@ from dataclasses import replace
 from socialr1_lite.scenario import Claim
 from socialr1_lite.stories.base import Dimension, Family, Request
 from socialr1_lite.stories.framing import (
-    Asked,
+    Question,
     Reading,
     Sense,
-    Tale,
+    asking,
     belief_claim,
+    by_belief,
     chain_for,
     contested,
+    either,
+    elsewhere,
     exchanges,
     family,
+    framed,
+    lower_or_real,
     one_lower,
     persons,
     place_of,
-    pondering,
     recasts,
     state_claim,
     turned,
@@ -29,18 +33,13 @@ from socialr1_lite.stories.framing import (
 )
 from socialr1_lite.stories.plots import Plot
 from socialr1_lite.stories.scenes import TABLE, menu, tastes
-from socialr1_lite.stories.wording import LEXICON
 from socialr1_lite.stories.world import World
 
 # Shares of families whose first story hangs on a false belief. Its twin often hangs on a true one, so that answering by
 # what is so is right as often as guessing.
 FALSE_OF_TWO, FALSE_OF_THREE = 0.5, 0.9
-FAVOURITE_LEFT = (
-    1 / 4
-)  # share of families whose first story lets the favourite be had; its twin often lets it be had too
-FALSE_AND_GONE = (
-    0.85  # the same share where A knows that the favourite is gone, but not that the next one is (or is not)
-)
+FALSE_AND_GONE = 0.85  # the same where A knows that the favourite is gone, but not that the next one is (or is not)
+FAVOURITE_LEFT = 1 / 4  # share whose first story lets the favourite be had; its twin often lets it be had too
 RANKED = (
     "It was well known that {a} liked the {r0} best, then the {r1} and then the {r2}, "
     "and that {b} liked them in the opposite order.",
@@ -76,10 +75,6 @@ def _first_of(ranking: Sequence[str], left: Sequence[str]) -> str | None:
     return next((food for food in ranking if food in left), None)
 
 
-def _asks_for(food: str | None) -> str | None:
-    return None if food is None else f"ask for the {food}"
-
-
 def _ranking(
     request: Request, target: str, foods: Sequence[str], left: Sequence[str], *, favourite: bool
 ) -> list[str] | None:
@@ -98,20 +93,72 @@ def _ranking(
 def _left_claims(world: World, chain: Sequence[str], ranking: Sequence[str], gold: str) -> list[Claim]:
     """That the chosen dish is thought to be on the table, and that those liked better are thought to be gone."""
     states = ("still on the table", "no longer on the table")
-    above = [food for food in ranking[: ranking.index(gold)]]
     really = states if place_of(world, gold) == TABLE else states[::-1]
     return [
         Claim(tuple(chain), f"the {gold}", "is", states[0], states[1:]),
         Claim((), f"the {gold}", "is", really[0], really[1:]),
-        *(Claim(tuple(chain), f"the {food}", "is", states[1], states[:1]) for food in above),
+        *(Claim(tuple(chain), f"the {food}", "is", states[1], states[:1]) for food in ranking[: ranking.index(gold)]),
     ]
 
 
 def chooses(request: Request) -> Family | None:
     """The favourite dish may be gone, or be thought to be gone: what will A ask for?"""
     rng = request.rng
-    plot = menu(rng, request.split, people=max(3, request.order + 1) + rng.below(2), count=3, chapters=request.chapters)
+    plot = menu(rng, request.split, people=request.draw_people(), count=3, chapters=request.chapters)
     foods = plot.others[-3:]
+    found = _choice_to_make(request, plot, foods)
+    if found is None:
+        return None
+    chain, ranking = found
+    who, other = chain[-1], rng.pick([name for name in plot.cast if name != chain[-1]])
+    sense = {**persons(request.split, a=who, b=other), **{f"r{i}": food for i, food in enumerate(ranking)}}
+    deed = "ask for the {}".format
+
+    def ranked(sense: Sense) -> list[str]:
+        return [sense[f"r{i}"] for i in range(3)]
+
+    def choice(world: World, ranking: Sequence[str], people: Sequence[str]) -> str | None:
+        food = _first_of(ranking, _left(world, foods, people))
+        return None if food is None else deed(food)
+
+    def claims(world: World, sense: Sense, gold: str) -> Sequence[Claim]:
+        state = state_claim(who, "wants to", gold, [deed(food) for food in foods], chain[:-1])
+        return (state, *_left_claims(world, chain, ranked(sense), gold.removeprefix(deed(""))))
+
+    def readings(world: World, sense: Sense) -> list[Reading]:
+        return [
+            *one_lower(chain, lambda people: choice(world, ranked(sense), people)),
+            ("reality", choice(world, ranked(sense), ())),
+            ("favourite", deed(sense["r0"])),
+            ("another's taste", choice(world, ranked(sense)[::-1], chain)),
+        ]
+
+    ponders = f"what {who} will ask for to get the best dish"
+    question = Question(
+        framed(request, plot, sense, [ORDERS], [RANKED], chain=chain, ponders=ponders),
+        will(chain, "do to get the best dish"),
+        tuple(deed(food) for food in foods),
+        lambda world, sense: choice(world, ranked(sense), chain),
+        claims,
+        wants(who, "to get the best dish that is left", "to get the worst dish that is left"),
+        readings,
+        "second choice",
+        [
+            ("tastes exchanged", turned(sense, "r0", "r2")),
+            ("order of tastes", turned(sense, "r0", "r1")),
+            ("order of tastes", turned(sense, "r1", "r2")),
+        ],
+        retold=lambda plot: _about_other(plot, foods),
+        things=tuple(foods),
+        marked=frozenset({"reality", "favourite"}),
+        spoken=f"{who} will {{}}.",
+    )
+    return family(request, question)
+
+
+def _choice_to_make(request: Request, plot: Plot, foods: Sequence[str]) -> tuple[tuple[str, ...], list[str]] | None:
+    """A chain, and an order of the dishes, in which the dealt dish is the best of those that the chain thinks left."""
+    rng = request.rng
     target, card = foods[int(request.slot * 3)], request.slot * 3 % 1
     favourite = card < FAVOURITE_LEFT  # dealt with the slot: a draw that fails must not change it
     false = rng.chance(FALSE_OF_THREE if favourite else FALSE_AND_GONE)
@@ -122,62 +169,12 @@ def chooses(request: Request) -> Family | None:
         return target in left and (not false or left != real)
 
     chain = chain_for(rng, plot, request.order, plot.cast, fits)
-    left = _left(plot.world, foods, chain) if chain else []
-    ranking = _ranking(request, target, foods, left, favourite=favourite) if chain else None
-    if chain is None or ranking is None or (_first_of(ranking, real) != target) != false:
+    if chain is None:
         return None
-    who, other = chain[-1], rng.pick([name for name in plot.cast if name != chain[-1]])
-    sense = {**persons(request.split, a=who, b=other), **{f"r{i}": food for i, food in enumerate(ranking)}}
-    options = tuple(f"ask for the {food}" for food in foods)
-
-    def ranked(sense: Sense) -> list[str]:
-        return [sense[f"r{i}"] for i in range(3)]
-
-    def choice(world: World, sense: Sense, chain: Sequence[str]) -> str | None:
-        return _first_of(ranked(sense), _left(world, foods, chain))
-
-    def answer(world: World, sense: Sense) -> str | None:
-        return _asks_for(choice(world, sense, chain))
-
-    def claims(world: World, sense: Sense) -> Sequence[Claim]:
-        food = str(choice(world, sense, chain))
-        state = state_claim(who, "wants to", f"ask for the {food}", options, chain[:-1])
-        return (state, *_left_claims(world, chain, ranked(sense), food))
-
-    def readings(world: World, sense: Sense) -> list[Reading]:
-        reverse = _first_of(ranked(sense)[::-1], _left(world, foods, chain))
-        return [
-            *one_lower(chain, lambda people: _asks_for(choice(world, sense, people))),
-            ("reality", _asks_for(choice(world, sense, ()))),
-            ("favourite", _asks_for(sense["r0"])),
-            ("another's taste", _asks_for(reverse)),
-            *(("second choice", option) for option in options),
-        ]
-
-    ponder, goal = pondering(request, chain, f"what {who} will ask for to get the best dish")
-    own = wants(who, "to get the best dish that is left", "to get the worst dish that is left")
-    return family(
-        request,
-        Asked(
-            Tale(plot, sense, (rng.pick(RANKED),), (rng.pick(ORDERS), *ponder)),
-            will(chain, "do to get the best dish"),
-            options,
-            answer,
-            claims,
-            lambda world, sense: goal or own,
-            readings,
-            [
-                ("tastes exchanged", turned(sense, "r0", "r2")),
-                ("order of tastes", turned(sense, "r0", "r1")),
-                ("order of tastes", turned(sense, "r1", "r2")),
-            ],
-            retold=lambda plot: _about_other(plot, foods),
-            scenery=len(ponder),
-            things=tuple(foods),
-            marked=frozenset({"reality", "favourite"}),
-            spoken=f"{who} will {{}}.",
-        ),
-    )
+    ranking = _ranking(request, target, foods, _left(plot.world, foods, chain), favourite=favourite)
+    if ranking is None or (_first_of(ranking, real) != target) != false:
+        return None
+    return chain, ranking
 
 
 def _about_other(plot: Plot, foods: Sequence[str]) -> list[tuple[str, Plot]]:
@@ -214,43 +211,32 @@ def who_asks(request: Request) -> Family | None:
         found = [name for name in plot.cast if _first_of(ranking, _left(world, foods, (name,))) == asked]
         return found[0] if len(found) == 1 else None
 
-    mover = next(step.event.actor for step in reversed(plot.steps) if step.event.kind == "move")
-    if answer(plot.world, sense) != target or (target == mover) != rng.chance(1 / len(plot.cast)):
+    if answer(plot.world, sense) != target or (target == _last_mover(plot)) != rng.chance(1 / len(plot.cast)):
         return None
-    all_asks = [f"ask for the {food}" for food in foods]
 
-    def claims(world: World, sense: Sense) -> Sequence[Claim]:
-        who = str(answer(world, sense))
-        return (
-            state_claim(who, "wants to", f"ask for the {asked}", all_asks),
-            *_left_claims(world, (who,), ranking, asked),
-        )
+    def claims(world: World, sense: Sense, gold: str) -> Sequence[Claim]:
+        state = state_claim(gold, "wants to", f"ask for the {asked}", [f"ask for the {food}" for food in foods])
+        return (state, *_left_claims(world, (gold,), ranking, asked))
 
-    def readings(world: World, sense: Sense) -> list[Reading]:
-        mover = next((s.event.actor for s in reversed(plot.steps) if s.event.kind == "move"), None)
-        return [("last actor", mover), *(("asks for another dish", name) for name in plot.cast)]
-
-    goal = wants(target, "to get the best dish that is left", "to get the worst dish that is left")
-
-    def aim(world: World, sense: Sense) -> Claim:
-        return replace(goal, subject=str(answer(world, sense)))
-
-    return family(
-        request,
-        Asked(
-            Tale(plot, sense, (rng.pick(RANKED_BY_ALL),), (rng.pick(ALL_ORDER), f"{rng.pick(plot.cast)} yawns.")),
-            f"Who will ask for the {asked} as the best dish that is left?",
-            tuple(plot.cast),
-            answer,
-            claims,
-            aim,
-            readings,
-            retold=lambda plot: recasts(request, plot, target),
-            scenery=1,
-            things=tuple(foods),
-            marked=frozenset({"last actor"}),
-        ),
+    goals = ("to get the best dish that is left", "to get the worst dish that is left")
+    question = Question(
+        framed(request, plot, sense, [ALL_ORDER, [f"{name} yawns." for name in plot.cast]], [RANKED_BY_ALL], scenery=1),
+        f"Who will ask for the {asked} as the best dish that is left?",
+        tuple(plot.cast),
+        answer,
+        claims,
+        lambda world, sense, gold: wants(gold, *goals),
+        lambda world, sense: [("last actor", _last_mover(plot))],
+        "asks for another dish",
+        retold=lambda plot: recasts(request, plot, target),
+        things=tuple(foods),
+        marked=frozenset({"last actor"}),
     )
+    return family(request, question)
+
+
+def _last_mover(plot: Plot) -> str:
+    return next(step.event.actor for step in reversed(plot.steps) if step.event.kind == "move")
 
 
 OWN = (
@@ -279,8 +265,7 @@ def _taste_readings(
 ) -> list[Reading]:
     stays = world.history(("where", plot.thing))
     return [
-        *one_lower(chain, lambda people: of(place_of(world, plot.thing, *people))),
-        ("reality", of(place_of(world, plot.thing))),
+        *lower_or_real(world, plot.thing, chain, of),
         ("first taste", of(stays[0])),
         *(("earlier taste", of(food)) for food in stays),
     ]
@@ -288,60 +273,42 @@ def _taste_readings(
 
 def brings(request: Request) -> Family | None:
     """A wants to please Y, whose taste has changed, perhaps unnoticed; A's own taste is another matter."""
-    rng = request.rng
-    plot = tastes(
-        rng,
-        request.split,
-        people=max(3, request.order + 1) + rng.below(2),
-        count=2 + rng.below(2),
-        chapters=request.chapters,
-    )
+    rng, people = request.rng, request.draw_people()
+    plot = tastes(rng, request.split, people=people, count=2 + rng.below(2), chapters=request.chapters)
     target = plot.places[int(request.slot * len(plot.places))]
-    chain = contested(
-        rng, plot, request.order, plot.cast[1:], FALSE_OF_TWO if len(plot.places) == 2 else FALSE_OF_THREE
-    )
+    share = FALSE_OF_TWO if len(plot.places) == 2 else FALSE_OF_THREE
+    chain = contested(rng, plot, request.order, plot.cast[1:], share)
     if chain is None or place_of(plot.world, plot.thing, *chain) != target:
         return None
     who, guest = chain[-1], plot.cast[0]
     sense = {**persons(request.split, a=who, y=guest), "own": rng.pick(plot.places)}
     options = tuple(f"serve the {food}" for food in plot.places)
 
-    def serves(food: str | None) -> str | None:
+    def serves(food: str | None, sense: Sense) -> str | None:
         return None if food is None else f"serve the {food}"
 
-    def answer(world: World, sense: Sense) -> str | None:
-        return serves(place_of(world, plot.thing, *chain))
-
-    def claims(world: World, sense: Sense) -> Sequence[Claim]:
-        state = state_claim(who, "wants to", str(answer(world, sense)), options, chain[:-1])
-        return (state, *_taste_claims(plot, world, chain))
+    def claims(world: World, sense: Sense, gold: str) -> Sequence[Claim]:
+        return (state_claim(who, "wants to", gold, options, chain[:-1]), *_taste_claims(plot, world, chain))
 
     def readings(world: World, sense: Sense) -> list[Reading]:
-        return [
-            ("own taste", serves(sense["own"])),
-            *_taste_readings(plot, world, chain, serves),
-            *(("only said", o) for o in options),
-        ]
+        others = _taste_readings(plot, world, chain, lambda food: serves(food, sense))
+        return [("own taste", serves(sense["own"], sense)), *others]
 
-    ponder, goal = pondering(request, chain, f"what {who} will serve to please {guest}")
-    own = wants(who, f"to serve {guest} the dish that {guest} likes best")
-    return family(
-        request,
-        Asked(
-            Tale(plot, sense, (rng.pick(OWN),), (rng.pick(SERVES), *ponder)),
-            will(chain, f"do to please {guest}"),
-            options,
-            answer,
-            claims,
-            lambda world, sense: goal or own,
-            readings,
-            idle=1,
-            scenery=len(ponder),
-            things=tuple(plot.places),
-            marked=frozenset({"reality", "own taste"}),
-            spoken=f"{who} will {{}}.",
-        ),
+    ponders = f"what {who} will serve to please {guest}"
+    question = Question(
+        framed(request, plot, sense, [SERVES], [OWN], chain=chain, ponders=ponders, idle=1),
+        will(chain, f"do to please {guest}"),
+        options,
+        by_belief(plot, chain, serves),
+        claims,
+        wants(who, f"to serve {guest} the dish that {guest} likes best"),
+        readings,
+        "only said",
+        things=tuple(plot.places),
+        marked=frozenset({"reality", "own taste"}),
+        spoken=f"{who} will {{}}.",
     )
+    return family(request, question)
 
 
 MATES = (
@@ -363,77 +330,51 @@ TAKES = (
 def shares(request: Request) -> Family | None:
     """Two wishes in conflict: one's own taste, and to eat what Y likes best (or to leave it to Y)."""
     rng = request.rng
-    plot = tastes(
-        rng, request.split, people=max(3, request.order + 1) + rng.below(2), count=2, chapters=request.chapters
-    )
+    plot = tastes(rng, request.split, people=request.draw_people(), count=2, chapters=request.chapters)
     chain = contested(rng, plot, request.order, plot.cast[1:], FALSE_OF_TWO)
     others = [name for name in plot.cast[1:] if chain and name != chain[-1]]
     if chain is None or not others:
         return None
     who, guest, other = chain[-1], plot.cast[0], rng.pick(others)
-    held = place_of(plot.world, plot.thing, *chain)
-    same = plot.places[int(request.slot * 2)] == held
-    she = LEXICON[request.split].people[who] == "she"
-    sense = {
-        **persons(request.split, a=who, y=guest),
-        "s": who if same else other,
-        "t": other if same else who,
-        "own": rng.pick(plot.places),
-        "self_a": "herself" if she else "himself",
-    }
+    same = plot.places[int(request.slot * 2)] == place_of(plot.world, plot.thing, *chain)
+    wishes = {"s": who if same else other, "t": other if same else who}
+    sense = {**persons(request.split, a=who, y=guest), **wishes, "own": rng.pick(plot.places)}
     options = tuple(f"take the {food}" for food in plot.places)
 
     def takes(food: str | None, sense: Sense) -> str | None:
-        if food is None:
-            return None
-        return f"take the {food if sense['s'] == who else plot.places[1 - plot.places.index(food)]}"
+        return None if food is None else options[(plot.places.index(food) + (sense["s"] != who)) % 2]
 
-    def answer(world: World, sense: Sense) -> str | None:
-        return takes(place_of(world, plot.thing, *chain), sense)
-
-    def claims(world: World, sense: Sense) -> Sequence[Claim]:
-        state = state_claim(who, "wants to", str(answer(world, sense)), options, chain[:-1])
+    def claims(world: World, sense: Sense, gold: str) -> Sequence[Claim]:
         aims = (f"eat what {guest} likes best", f"leave what {guest} likes best")
         mine, other_aim = aims if sense["s"] == who else aims[::-1]
         return (
-            state,
+            state_claim(who, "wants to", gold, options, chain[:-1]),
             state_claim(who, "wants to", mine, aims, chain[:-1]),
             state_claim(other, "wants to", other_aim, aims),
             *_taste_claims(plot, world, chain),
         )
 
     def readings(world: World, sense: Sense) -> list[Reading]:
-        own = f"take the {sense['own']}"
-        return [
-            *_taste_readings(plot, world, chain, lambda food: takes(food, sense)),
-            ("own taste", own),
-            *(("aim turned round", option) for option in options),
-        ]
+        others = _taste_readings(plot, world, chain, lambda food: takes(food, sense))
+        return [*others, ("own taste", f"take the {sense['own']}")]
 
-    ponder, goal = pondering(request, chain, f"which dish {who} will take")
-
-    def aim(world: World, sense: Sense) -> Claim:
-        share, leave = f"to share the favourite dish of {guest}", f"to leave the favourite dish to {guest}"
-        return goal or (wants(who, share, leave) if sense["s"] == who else wants(who, leave, share))
-
-    question = will(chain, "do when the two dishes are offered")
-    return family(
-        request,
-        Asked(
-            Tale(plot, sense, (rng.pick(MATES),), (rng.pick(TAKES), *ponder)),
-            question,
-            options,
-            answer,
-            claims,
-            aim,
-            readings,
-            [("aims exchanged", turned(sense, "s", "t"))],
-            scenery=len(ponder) + 1,
-            things=tuple(plot.places),
-            marked=frozenset({"reality", "own taste"}),
-            spoken=f"{who} will {{}}.",
-        ),
+    goals = (f"to share the favourite dish of {guest}", f"to leave the favourite dish to {guest}")
+    ponders = f"which dish {who} will take"
+    question = Question(
+        framed(request, plot, sense, [TAKES], [MATES], chain=chain, ponders=ponders, scenery=1),
+        will(chain, "do when the two dishes are offered"),
+        options,
+        by_belief(plot, chain, takes),
+        claims,
+        lambda world, sense, gold: either(who, goals, sense["s"] == who),
+        readings,
+        "aim turned round",
+        [("aims exchanged", turned(sense, "s", "t"))],
+        things=tuple(plot.places),
+        marked=frozenset({"reality", "own taste"}),
+        spoken=f"{who} will {{}}.",
     )
+    return family(request, question)
 
 
 RATHER = (
@@ -473,43 +414,32 @@ def opens(request: Request) -> Family | None:
     def open_(place: str | None) -> str | None:
         return None if place is None else f"open the {place}"
 
-    def answer(world: World, sense: Sense) -> str | None:
-        return open_(place_of(world, sense["p"], *chain))
-
-    def claims(world: World, sense: Sense) -> Sequence[Claim]:
-        state = state_claim(who, "wants to", str(answer(world, sense)), options, chain[:-1])
+    def claims(world: World, sense: Sense, gold: str) -> Sequence[Claim]:
+        state = state_claim(who, "wants to", gold, options, chain[:-1])
         return (state, *belief_claim(plot, world, chain, sense["p"]), *belief_claim(plot, world, (), sense["p"]))
 
     def readings(world: World, sense: Sense) -> list[Reading]:
         return [
-            *one_lower(chain, lambda people: open_(place_of(world, sense["p"], *people))),
-            ("reality", open_(place_of(world, sense["p"]))),
+            *lower_or_real(world, sense["p"], chain, open_),
             ("another's taste", open_(place_of(world, sense["n"], *chain))),
             ("first place", open_(world.history(("where", sense["p"]))[0])),
-            *(("a third thing", option) for option in options),
         ]
 
-    ponder, goal = pondering(request, chain, f"which container {who} will open")
-
-    def aim(world: World, sense: Sense) -> Claim:
-        return goal or wants(who, f"to have the {sense['p']}", f"to have the {sense['n']}")
-
-    return family(
-        request,
-        Asked(
-            Tale(plot, sense, (rng.pick(RATHER),), (rng.pick(MAY_OPEN), *ponder)),
-            will(chain, f"do to have the {liked} or the {less}, whichever {who} likes more"),
-            options,
-            answer,
-            claims,
-            aim,
-            readings,
-            [("tastes exchanged", turned(sense, "p", "n"))],
-            scenery=len(ponder),
-            things=tuple(things),
-            spoken=f"{who} will {{}}.",
-        ),
+    ponders = f"which container {who} will open"
+    question = Question(
+        framed(request, plot, sense, [MAY_OPEN], [RATHER], chain=chain, ponders=ponders),
+        will(chain, f"do to have the {liked} or the {less}, whichever {who} likes more"),
+        options,
+        lambda world, sense: open_(place_of(world, sense["p"], *chain)),
+        claims,
+        lambda world, sense, gold: wants(who, f"to have the {sense['p']}", f"to have the {sense['n']}"),
+        readings,
+        "a third thing",
+        [("tastes exchanged", turned(sense, "p", "n"))],
+        things=tuple(things),
+        spoken=f"{who} will {{}}.",
     )
+    return family(request, question)
 
 
 GOES_STRAIGHT = (
@@ -527,7 +457,7 @@ def is_after(request: Request) -> Family | None:
         GOES_STRAIGHT,
         "have the {}",
         "{} wants to {{}}.",
-        lambda chain: f"What {thinking_wants(chain)}?",
+        lambda chain: asking(chain, f"What does {chain[0]} want?", f"{chain[-1]} wants"),
         "wants",
     )
 
@@ -561,11 +491,7 @@ def wanted_thing(
         found = [thing for thing in things if place_of(world, thing, *people) == place]
         return deed.format(found[0]) if len(found) == 1 else None
 
-    def answer(world: World, sense: Sense) -> str | None:
-        return has(world, sense["c"], chain)
-
-    def claims(world: World, sense: Sense) -> Sequence[Claim]:
-        gold = str(answer(world, sense))
+    def claims(world: World, sense: Sense, gold: str) -> Sequence[Claim]:
         thing = things[options.index(gold)]
         state = state_claim(who, "wants to", gold, options, chain[:-1])
         return (state, *belief_claim(plot, world, chain, thing), *belief_claim(plot, world, (), thing))
@@ -576,41 +502,26 @@ def wanted_thing(
             *one_lower(chain, lambda people: has(world, sense["c"], people)),
             ("reality", has(world, sense["c"], ())),
             ("first content", deed.format(first[0])),
-            *(("another thing", option) for option in options),
         ]
 
-    ponder, goal = pondering(request, chain, f"what {who} {verb}")
+    def aim(world: World, sense: Sense, gold: str) -> Claim:
+        goals = [f"to {purpose.format(thing)}" for thing in things]
+        return wants(who, goals.pop(options.index(gold)), *goals)
 
-    def aim(world: World, sense: Sense) -> Claim:
-        gold = str(answer(world, sense))
-        thing = things[options.index(gold)]
-        return goal or wants(
-            who, f"to {purpose.format(thing)}", *(f"to {purpose.format(t)}" for t in things if t != thing)
-        )
-
-    turns = [("goes elsewhere", {**sense, "c": place}) for place in plot.places if place != sense["c"]]
-    return family(
-        request,
-        Asked(
-            Tale(plot, sense, (), (rng.pick(phrases), *ponder)),
-            asks(chain),
-            options,
-            answer,
-            claims,
-            aim,
-            readings,
-            turns,
-            scenery=len(ponder),
-            things=tuple(things),
-            spoken=spoken.format(who),
-        ),
+    question = Question(
+        framed(request, plot, sense, [phrases], chain=chain, ponders=f"what {who} {verb}"),
+        asks(chain),
+        options,
+        lambda world, sense: has(world, sense["c"], chain),
+        claims,
+        aim,
+        readings,
+        "another thing",
+        elsewhere("goes elsewhere", sense, "c", plot.places),
+        things=tuple(things),
+        spoken=spoken.format(who),
     )
-
-
-def thinking_wants(chain: Sequence[str]) -> str:
-    """Open a question: "does Anna want", or "does Ben think that Anna wants"."""
-    inner = "".join(f" that {name} thinks" for name in chain[1:-1])
-    return f"does {chain[0]} want" if len(chain) == 1 else f"does {chain[0]} think{inner} that {chain[-1]} wants"
+    return family(request, question)
 
 
 DIMENSION = Dimension(

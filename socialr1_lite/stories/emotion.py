@@ -3,24 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from socialr1_lite.scenario import Claim
 from socialr1_lite.stories.base import Dimension, Family, Request
 from socialr1_lite.stories.belief import story_of
 from socialr1_lite.stories.framing import (
-    Asked,
+    Question,
     Reading,
     Sense,
     Tale,
+    asking,
     belief_claim,
+    by_belief,
+    by_two_beliefs,
     bystanders,
     contested,
+    elsewhere,
     family,
+    inner_state,
+    lower_or_real,
+    one_lower,
+    other_place,
     persons,
     place_of,
     recasts,
     state_claim,
-    thinking,
     turned,
     wants,
 )
@@ -59,11 +67,11 @@ WONDERS = (
 )
 
 
-def _by_place(plot: Plot, chosen: Sequence[str]) -> tuple[Sense, Callable[[Sense, str | None], str | None]]:
+def _by_place(plot: Plot, chosen: Sequence[str]) -> tuple[Sense, Callable[[str | None, Sense], str | None]]:
     """Words c0, f0, c1, … for "feeling f0 if it is in place c0", and the reading of them."""
     sense = {f"c{i}": place for i, place in enumerate(plot.places)} | {f"f{i}": f for i, f in enumerate(chosen)}
 
-    def feeling(sense: Sense, place: str | None) -> str | None:
+    def feeling(place: str | None, sense: Sense) -> str | None:
         return next((sense[f"f{i}"] for i in range(len(chosen)) if sense[f"c{i}"] == place), None)
 
     return sense, feeling
@@ -84,13 +92,20 @@ def _dealt(request: Request, plot: Plot, held: str | None, options: Sequence[str
     return [*rest[:at], target, *rest[at:]]
 
 
-def _asks(request: Request, chain: Sequence[str], plot: Plot) -> tuple[str, Claim]:
-    """The closing sentence that says what the first of the chain is after, and that goal."""
+def _wondering(request: Request, chain: Sequence[str], plot: Plot) -> tuple[tuple[str, ...], Claim | None]:
+    """At order 2 and up the closing sentence in which the first of the chain wonders, and that goal."""
     if len(chain) == 1:
-        return request.rng.pick(PHRASES["need"]), wants(
-            chain[0], f"to find the {plot.thing}", f"to hide the {plot.thing}"
-        )
-    return request.rng.pick(WONDERS), wants(chain[0], f"to know what {chain[-1]} feels about the {plot.thing}")
+        return (), None
+    return (request.rng.pick(WONDERS),), wants(chain[0], f"to know what {chain[-1]} feels about the {plot.thing}")
+
+
+def _asks(request: Request, chain: Sequence[str], plot: Plot) -> tuple[tuple[str, ...], Claim]:
+    """The closing sentence that says what the first of the chain is after, and that goal."""
+    wonder, wish = _wondering(request, chain, plot)
+    if wish is not None:
+        return wonder, wish
+    goal = wants(chain[0], f"to find the {plot.thing}", f"to hide the {plot.thing}")
+    return (request.rng.pick(PHRASES["need"]),), goal
 
 
 def feels(request: Request) -> Family | None:
@@ -100,38 +115,24 @@ def feels(request: Request) -> Family | None:
     if chain is None:
         return None
     options = rng.sample(tuple(FACES), len(plot.places))
-    sense, feeling = _by_place(plot, _dealt(request, plot, place_of(plot.world, plot.thing, *chain), options))
+    words, feeling = _by_place(plot, _dealt(request, plot, place_of(plot.world, plot.thing, *chain), options))
     closing, goal = _asks(request, chain, plot)
-    sense = {**sense, **persons(request.split, a=chain[-1], y=chain[0]), "o": plot.thing}
+    who = chain[-1]
+    sense = {**words, **persons(request.split, a=who, y=chain[0]), "o": plot.thing}
     phrase = rng.pick(BY_PLACE).replace("{list}", _clauses(request, len(options)))
-
-    def answer(world: World, sense: Sense) -> str | None:
-        return feeling(sense, place_of(world, plot.thing, *chain))
-
-    def claims(world: World, sense: Sense) -> Sequence[Claim]:
-        felt = state_claim(chain[-1], "feels", str(answer(world, sense)), options, chain[:-1])
-        return (felt, *belief_claim(plot, world, chain), *belief_claim(plot, world, ()))
-
-    question = (
-        f"What {thinking(chain[:-1])}{chain[-1]} feels about the {plot.thing}?"
-        if chain[:-1]
-        else (f"What does {chain[-1]} feel about the {plot.thing} at the end?")
+    plain, inner = f"What does {who} feel about the {plot.thing} at the end?", f"{who} feels about the {plot.thing}"
+    question = Question(
+        Tale(plot, sense, (phrase,), closing, scenery=1),
+        asking(chain, plain, inner),
+        tuple(options),
+        by_belief(plot, chain, feeling),
+        inner_state(plot, chain, "feels", options, ()),
+        goal,
+        lambda world, sense: _place_readings(plot, world, chain, lambda place: feeling(place, sense)),
+        "only said",
+        [("feelings exchanged", turned(sense, f"f{i}", f"f{j}")) for i in range(len(options)) for j in range(i)],
     )
-    pairs = [(i, j) for i in range(len(options)) for j in range(i)]
-    return family(
-        request,
-        Asked(
-            Tale(plot, sense, (phrase,), (closing,)),
-            question,
-            tuple(options),
-            answer,
-            claims,
-            lambda world, sense: goal,
-            lambda world, sense: _place_readings(plot, world, chain, lambda place: feeling(sense, place)),
-            [("feelings exchanged", turned(sense, f"f{i}", f"f{j}")) for i, j in pairs],
-            scenery=1,
-        ),
-    )
+    return family(request, question)
 
 
 def _place_readings(
@@ -139,12 +140,13 @@ def _place_readings(
 ) -> list[Reading]:
     """The answers to which other places than the believed one lead."""
     stays = world.history(("where", plot.thing))
-    found: list[Reading] = [("reality", of(place_of(world, plot.thing)))]
-    if len(chain) > 1:
-        found.insert(0, ("one order too low", of(place_of(world, plot.thing, *chain[1:]))))
-    found += [("another person's belief", of(place_of(world, plot.thing, name))) for name in plot.cast]
-    found += [("first place", of(stays[0]))] + [("earlier place", of(place)) for place in stays]
-    return found + [("only said", of(place)) for place in plot.places]
+    return [
+        *lower_or_real(world, plot.thing, chain, of),
+        *(("another person's belief", of(place_of(world, plot.thing, name))) for name in plot.cast),
+        ("first place", of(stays[0])),
+        *(("earlier place", of(place)) for place in stays),
+        *(("only said", of(place)) for place in plot.places),
+    ]
 
 
 OPENED = ("joyful surprise", "unsurprised joy", "disappointed surprise")
@@ -166,50 +168,42 @@ def on_opening(request: Request) -> Family | None:
         return None
     held, there = (place_of(plot.world, plot.thing, *people) for people in (chain, chain[:-1]))
     opened = held if target == "disappointed surprise" else there
-    sense = {**persons(request.split, a=chain[-1], y=chain[0]), "o": plot.thing, "c": str(opened)}
+    who = chain[-1]
+    sense = {**persons(request.split, a=who, y=chain[0]), "o": plot.thing, "c": str(opened)}
 
     def felt(there: str | None, expected: str | None, sense: Sense) -> str | None:
         if there is None or expected is None or sense["c"] not in (there, expected):
             return None
         return OPENED[2 if there != sense["c"] else 0 if expected != sense["c"] else 1]
 
-    def answer(world: World, sense: Sense) -> str | None:
-        return felt(place_of(world, plot.thing, *chain[:-1]), place_of(world, plot.thing, *chain), sense)
-
-    def claims(world: World, sense: Sense) -> Sequence[Claim]:
-        state = state_claim(chain[-1], "will feel", str(answer(world, sense)), OPENED, chain[:-1])
-        return (state, *belief_claim(plot, world, chain), *belief_claim(plot, world, chain[:-1]))
-
     def readings(world: World, sense: Sense) -> list[Reading]:
-        real, own = place_of(world, plot.thing), place_of(world, plot.thing, chain[-1])
-        found: list[Reading] = [("one order too low", felt(real, own, sense))] if len(chain) > 1 else []
-        found += [
+        real, own = place_of(world, plot.thing), place_of(world, plot.thing, who)
+        return [
+            *one_lower(chain, lambda people: felt(real, own, sense)),
             ("reality", felt(real, real, sense)),
             ("expectation left out", OPENED[0]),
             ("expectation left out", OPENED[1]),
         ]
-        return [*found, ("what is there left out", OPENED[2])]
 
-    goal = wants(chain[-1], f"to have the {plot.thing}", f"to get rid of the {plot.thing}")
-    if len(chain) > 1:
-        goal = wants(chain[0], f"to know what {chain[-1]} will feel about the {plot.thing}")
-    asked = f"does {chain[0]} think that {chain[-1]} will" if len(chain) > 1 else f"will {chain[-1]}"
-    return family(
-        request,
-        Asked(
-            Tale(plot, sense, (), (rng.pick(OPENS), *(("{y} wonders what {a} will feel.",) if len(chain) > 1 else ()))),
-            f"What {asked} feel about the {plot.thing} on looking inside?",
-            OPENED,
-            answer,
-            claims,
-            lambda world, sense: goal,
-            readings,
-            [("opens another place", {**sense, "c": place}) for place in plot.places if place != opened],
-            stated=3,
-            every=True,
-            scenery=len(chain) - 1,
-        ),
+    goal = wants(who, f"to have the {plot.thing}", f"to get rid of the {plot.thing}")
+    wonder = ["{y} wonders what {a} will feel."] if len(chain) > 1 else []
+    if wonder:
+        goal = wants(chain[0], f"to know what {who} will feel about the {plot.thing}")
+    about = f"feel about the {plot.thing} on looking inside"
+    question = Question(
+        Tale(plot, sense, (), (rng.pick(OPENS), *wonder), scenery=len(wonder)),
+        asking(chain, f"What will {who} {about}?", f"{who} will {about}"),
+        OPENED,
+        by_two_beliefs(plot, chain, felt),
+        inner_state(plot, chain, "will feel", OPENED, chain[:-1]),
+        goal,
+        readings,
+        "what is there left out",
+        elsewhere("opens another place", sense, "c", plot.places),
+        stated=3,
+        every=True,
     )
+    return family(request, question)
 
 
 def _expecting(request: Request, plot: Plot, false: bool) -> tuple[str, ...] | None:
@@ -232,133 +226,115 @@ MASKS = (
 
 def shows(request: Request) -> Family | None:
     """Two opposite feelings; one person masks, the other does not: what is felt, or what is shown?"""
-    rng = request.rng
-    plot = story_of(Request(rng, request.split, request.order, request.chapters, 2, request.slot), last=True)
+    rng, plot = request.rng, story_of(replace(request, options=2), last=True)
     chain = contested(rng, plot, request.order, bystanders(plot), FALSE_BELIEFS)
     if chain is None:
         return None
     shown, masks = rng.chance(0.6), rng.chance(0.5)
     feelings = rng.sample(tuple(FACES), 2)
-    options = tuple(FACES[f] for f in feelings) if shown else tuple(feelings)
     dealt = _dealt(request, plot, place_of(plot.world, plot.thing, *chain), feelings)
     words, feeling = _by_place(plot, dealt[::-1] if shown and masks else dealt)
     who = chain[-1]
     other = rng.pick([name for name in plot.cast if name != who])
     closing, goal = _asks(request, chain, plot)
-    sense = {
-        **words,
-        **persons(request.split, a=who, y=chain[0]),
-        "o": plot.thing,
-        **persons(request.split, h=who if masks else other, w=other if masks else who),
-    }
+    roles = persons(request.split, a=who, y=chain[0], h=who if masks else other, w=other if masks else who)
+    opening = (rng.pick(BY_PLACE).replace("{list}", _clauses(request, 2)), rng.pick(MASKS))
+    tale = Tale(plot, {**words, **roles, "o": plot.thing}, opening, closing, scenery=1)
+    return family(request, _felt_or_shown(tale, chain, goal, feelings, feeling, shown))
 
-    def outward(sense: Sense, felt: str | None, looks: bool) -> str | None:
+
+def _felt_or_shown(
+    tale: Tale,
+    chain: Sequence[str],
+    goal: Claim,
+    feelings: Sequence[str],
+    feeling: Callable[[str | None, Sense], str | None],
+    shown: bool,
+) -> Question:
+    """Ask what the last of the chain feels, or shows; the one who masks shows the opposite of what they feel."""
+    plot, who = tale.plot, chain[-1]
+    options = tuple(FACES[f] for f in feelings) if shown else tuple(feelings)
+
+    def outward(felt: str | None, sense: Sense, looks: bool) -> str | None:
         if felt is None:
             return None
         if looks and sense["h"] == who:
             felt = feelings[1 - feelings.index(felt)]
         return FACES[felt] if shown else felt
 
-    def answer(world: World, sense: Sense) -> str | None:
-        return outward(sense, feeling(sense, place_of(world, plot.thing, *chain)), shown)
-
-    def claims(world: World, sense: Sense) -> Sequence[Claim]:
-        felt = feeling(sense, place_of(world, plot.thing, *chain))
-        inner = state_claim(who, "feels", str(felt), feelings, chain[:-1])
-        outer = [state_claim(who, "wants to show", str(answer(world, sense)), options, chain[:-1])] if shown else []
-        return (*outer, inner, *belief_claim(plot, world, chain), *belief_claim(plot, world, ()))
+    def claims(world: World, sense: Sense, gold: str) -> Sequence[Claim]:
+        felt = feeling(place_of(world, plot.thing, *chain), sense)
+        inner = inner_state(plot, chain, "feels", feelings, ())(world, sense, str(felt))
+        return (*([state_claim(who, "wants to show", gold, options, chain[:-1])] if shown else []), *inner)
 
     def readings(world: World, sense: Sense) -> list[Reading]:
-        felt = feeling(sense, place_of(world, plot.thing, *chain))
-        real = feeling(sense, place_of(world, plot.thing))
-        names = ("felt, not shown", "shown, not felt")
-        mask: list[Reading] = [(names[not shown], outward(sense, felt, not shown))] if sense["h"] == who else []
-        other: list[Reading] = [("mask where there is none", option) for option in options]
-        return [*mask, ("reality", outward(sense, real, shown)), *other]
+        felt, real = (feeling(place_of(world, plot.thing, *people), sense) for people in (chain, ()))
+        name = "felt, not shown" if shown else "shown, not felt"
+        mask: list[Reading] = [(name, outward(felt, sense, not shown))] if sense["h"] == who else []
+        return [*mask, ("reality", outward(real, sense, shown))]
 
     verb, tail = ("show", "to the others") if shown else ("really feel", "about it")
-    ending = f"{chain[-1]} {verb}s {tail}" if not shown else f"{chain[-1]} shows {tail}"
-    question = f"Thinking of the {plot.thing}, what does {who} {verb} {tail} at the end?"
-    if len(chain) > 1:
-        question = f"Thinking of the {plot.thing}, what {thinking(chain[:-1])}{ending}?"
-    return family(
-        request,
-        Asked(
-            Tale(
-                plot, sense, (rng.pick(BY_PLACE).replace("{list}", _clauses(request, 2)), rng.pick(MASKS)), (closing,)
-            ),
-            question,
-            options,
-            answer,
-            claims,
-            lambda world, sense: goal,
-            readings,
-            [("feelings exchanged", turned(sense, "f0", "f1")), *_unmasked(sense, shown)],
-            stated=3 if shown else 2,
-            scenery=1,
-        ),
+    about = f"Thinking of the {plot.thing}, what"
+    turns: list[tuple[str, Sense]] = [("feelings exchanged", turned(tale.sense, "f0", "f1"))]
+    return Question(
+        tale,
+        asking(chain, f"{about} does {who} {verb} {tail} at the end?", f"{who} {verb}s {tail}", about),
+        options,
+        by_belief(plot, chain, lambda place, sense: outward(feeling(place, sense), sense, shown)),
+        claims,
+        goal,
+        readings,
+        "mask where there is none",
+        [*turns, ("masks exchanged", turned(tale.sense, "h", "w"))] if shown else turns,
+        stated=3 if shown else 2,
     )
-
-
-def _unmasked(sense: Sense, shown: bool) -> list[tuple[str, Sense]]:
-    """The other of the two is the one who masks."""
-    return [("masks exchanged", turned(turned(sense, "h", "w"), "she_h", "she_w"))] if shown else []
 
 
 def who_feels(request: Request) -> Family | None:
     """All feel the same about each place: exactly one of them has this feeling."""
     rng, plot = request.rng, story_of(request, last=True)
     target = plot.cast[int(request.slot * len(plot.cast))]
-    held = place_of(plot.world, plot.thing, target)
     chosen = rng.sample(tuple(FACES), len(plot.places))
     words, feeling = _by_place(plot, chosen)
-    felt = feeling(words, held)
+    felt = feeling(place_of(plot.world, plot.thing, target), words)
     asker = rng.pick(plot.cast)
     sense = {**words, **persons(request.split, a=asker), "o": plot.thing}
 
     def answer(world: World, sense: Sense) -> str | None:
-        found = [name for name in plot.cast if feeling(sense, place_of(world, plot.thing, name)) == felt]
+        found = [name for name in plot.cast if feeling(place_of(world, plot.thing, name), sense) == felt]
         return found[0] if len(found) == 1 else None
 
     if felt is None or answer(plot.world, sense) != target:
         return None
 
-    def claims(world: World, sense: Sense) -> Sequence[Claim]:
-        who = str(answer(world, sense))
-        others = [
-            state_claim(name, "feels", f, chosen)
-            for name in plot.cast
-            if name != who and (f := feeling(sense, place_of(world, plot.thing, name)))
-        ]
-        own = (state_claim(who, "feels", felt, chosen), *belief_claim(plot, world, (who,)))
-        return (*own, *belief_claim(plot, world, ()), *others)
+    def claims(world: World, sense: Sense, gold: str) -> Sequence[Claim]:
+        felt_by = {name: feeling(place_of(world, plot.thing, name), sense) for name in plot.cast}
+        return (
+            state_claim(gold, "feels", felt, chosen),
+            *belief_claim(plot, world, (gold,)),
+            *belief_claim(plot, world, ()),
+            *(state_claim(name, "feels", f, chosen) for name, f in felt_by.items() if name != gold and f),
+        )
 
     def readings(world: World, sense: Sense) -> list[Reading]:
         mover = next((s.event.actor for s in reversed(plot.steps) if s.event.kind == "move"), None)
-        knows: list[Reading] = [("knows better", n) for n in plot.cast if world.knows((n,), ("where", plot.thing))]
-        return [("last mover", mover), *knows, *(("another belief", name) for name in plot.cast)]
+        knowing = [name for name in plot.cast if world.knows((name,), ("where", plot.thing))]
+        return [("last mover", mover), *(("knows better", name) for name in knowing)]
 
-    goal = wants(asker, f"to find the {plot.thing}", f"to hide the {plot.thing}")
-    return family(
-        request,
-        Asked(
-            Tale(
-                plot,
-                sense,
-                (rng.pick(OF_ALL).replace("{list}", _clauses(request, len(chosen))),),
-                (rng.pick(PHRASES["need"]),),
-            ),
-            f"Who feels {felt} about the {plot.thing} at the end?",
-            tuple(plot.cast),
-            answer,
-            claims,
-            lambda world, sense: goal,
-            readings,
-            retold=lambda plot: recasts(request, plot, target),
-            scenery=1,
-            marked=frozenset({"last mover"}),
-        ),
+    opening = rng.pick(OF_ALL).replace("{list}", _clauses(request, len(chosen)))
+    question = Question(
+        Tale(plot, sense, (opening,), (rng.pick(PHRASES["need"]),), scenery=1),
+        f"Who feels {felt} about the {plot.thing} at the end?",
+        tuple(plot.cast),
+        answer,
+        claims,
+        wants(asker, f"to find the {plot.thing}", f"to hide the {plot.thing}"),
+        readings,
+        "another belief",
+        retold=lambda plot: recasts(request, plot, target),
+        marked=frozenset({"last mover"}),
     )
+    return family(request, question)
 
 
 SECRETS = (
@@ -377,18 +353,14 @@ def secret(request: Request) -> Family | None:
     chain = _taken_to_know(request, plot, known, rng.chance(0.75))
     if chain is None:
         return None
-    outer, who = chain[:-1], chain[-1]
-    other = rng.pick([name for name in plot.cast if name not in (outer[-1], who)])
+    outer, x, y = chain[:-1], chain[-2], chain[-1]
+    other = rng.pick([name for name in plot.cast if name not in (x, y)])
     wanted = (MOODS[int(request.slot * 2)] == MOODS[0]) == known
-    sense = {
-        "o": plot.thing,
-        **persons(request.split, x=outer[-1], p=who if wanted else other, q=other if wanted else who),
-    }
-    if outer[0] != outer[-1]:
-        sense |= {"y": outer[0], "a": outer[-1]}
+    roles = persons(request.split, x=x, p=y if wanted else other, q=other if wanted else y)
+    sense = {"o": plot.thing, **roles, "y": outer[0], "a": x}
 
     def mood(knows: bool, sense: Sense) -> str:
-        return MOODS[knows != (sense["p"] == who)]
+        return MOODS[knows != (sense["p"] == y)]
 
     def knows(world: World, people: Sequence[str]) -> bool:
         held = place_of(world, plot.thing, *people)
@@ -397,44 +369,36 @@ def secret(request: Request) -> Family | None:
     def answer(world: World, sense: Sense) -> str | None:
         return mood(knows(world, chain), sense) if place_of(world, plot.thing, *outer) else None
 
-    def claims(world: World, sense: Sense) -> Sequence[Claim]:
-        state = state_claim(outer[-1], "feels", str(answer(world, sense)), MOODS, outer[:-1])
+    def claims(world: World, sense: Sense, gold: str) -> Sequence[Claim]:
         relation = "knows" if knows(world, chain) else "does not know"
-        return (state, Claim(outer, who, relation, f"where the {plot.thing} is"), *belief_claim(plot, world, (who,)))
+        return (
+            state_claim(x, "feels", gold, MOODS, outer[:-1]),
+            Claim(outer, y, relation, f"where the {plot.thing} is"),
+            *belief_claim(plot, world, (y,)),
+        )
 
     def readings(world: World, sense: Sense) -> list[Reading]:
-        low: list[Reading] = [("one order too low", mood(knows(world, chain[1:]), sense))]
-        return [
-            *low,
-            ("reality", mood(knows(world, (who,)), sense)),
-            *(("wish turned round", option) for option in MOODS),
-        ]
+        lower, real = mood(knows(world, chain[1:]), sense), mood(knows(world, (y,)), sense)
+        return [("one order too low", lower), ("reality", real)]
 
-    question = f"What does {outer[-1]} feel about what {who} knows of the {plot.thing}?"
-    goal = wants(outer[-1], f"{who} to know where the {plot.thing} is")
-    if len(outer) > 1:
-        question = f"What {thinking(outer[:-1])}{outer[-1]} feels about what {who} knows of the {plot.thing}?"
-    closing = (rng.pick(WONDERS),) if len(outer) > 1 else ()
+    def aim(world: World, sense: Sense, gold: str) -> Claim:
+        kept = f"to keep from {y} where the {plot.thing} is"
+        return wants(x, f"{y} to know where the {plot.thing} is" if sense["p"] == y else kept)
 
-    def aim(world: World, sense: Sense) -> Claim:
-        if len(outer) > 1:
-            return wants(outer[0], f"to know what {outer[-1]} feels about the {plot.thing}")
-        return goal if sense["p"] == who else wants(outer[-1], f"to keep from {who} where the {plot.thing} is")
-
-    return family(
-        request,
-        Asked(
-            Tale(plot, sense, (rng.pick(SECRETS),), closing),
-            question,
-            MOODS,
-            answer,
-            claims,
-            aim,
-            readings,
-            [("wishes exchanged", turned(sense, "p", "q"))],
-            scenery=len(closing),
-        ),
+    closing, wish = _wondering(request, outer, plot)
+    about = f"about what {y} knows of the {plot.thing}"
+    question = Question(
+        Tale(plot, sense, (rng.pick(SECRETS),), closing, scenery=len(closing), wish=wish),
+        asking(outer, f"What does {x} feel {about}?", f"{x} feels {about}"),
+        MOODS,
+        answer,
+        claims,
+        aim,
+        readings,
+        "wish turned round",
+        [("wishes exchanged", turned(sense, "p", "q"))],
     )
+    return family(request, question)
 
 
 def _taken_to_know(request: Request, plot: Plot, known: bool, hard: bool) -> tuple[str, ...] | None:
@@ -479,60 +443,37 @@ def watching(request: Request) -> Family | None:
         return None
     who, searcher, other = chain[-1], *rng.sample(others, 2)
     held = place_of(plot.world, plot.thing, *chain)
-    away = [p for p in plot.places if p != held]
-    place = held if near else plot.reality if plot.reality in away and rng.chance(0.8) else rng.pick(away)
+    place = held if near else other_place(rng, plot, held, plot.reality, 0.8)
     p, q = (searcher, other) if favoured else (other, searcher)
-    sense = {
-        "o": plot.thing,
-        "c": str(place),
-        **persons(request.split, x=who, p=p, q=q, z=searcher),
-        "y": chain[0],
-        "a": who,
-    }
+    roles = persons(request.split, x=who, p=p, q=q, z=searcher)
+    sense = {"o": plot.thing, "c": str(place), **roles, "y": chain[0], "a": who}
 
     def feeling(place: str | None, sense: Sense) -> str | None:
         return None if place is None else WATCHING[sense["p"] == searcher, place == sense["c"]]
 
-    def answer(world: World, sense: Sense) -> str | None:
-        return feeling(place_of(world, plot.thing, *chain), sense)
-
-    def claims(world: World, sense: Sense) -> Sequence[Claim]:
-        state = state_claim(who, "feels", str(answer(world, sense)), options, chain[:-1])
-        return (state, *belief_claim(plot, world, chain), *belief_claim(plot, world, ()))
-
     def readings(world: World, sense: Sense) -> list[Reading]:
-        held, turned_round = place_of(world, plot.thing, *chain), turned(sense, "p", "q")
+        other_wish = feeling(place_of(world, plot.thing, *chain), turned(sense, "p", "q"))
         found = _place_readings(plot, world, chain, lambda place: feeling(place, sense))
-        return [
-            *found,
-            ("wish turned round", feeling(held, turned_round)),
-            *(("both mistaken", option) for option in options),
-        ]
+        return [*found, ("wish turned round", other_wish)]
 
-    def aim(world: World, sense: Sense) -> Claim:
-        if len(chain) > 1:
-            return wants(chain[0], f"to know what {who} feels about the {plot.thing}")
+    def aim(world: World, sense: Sense, gold: str) -> Claim:
         return wants(who, f"{sense['p']} to get the {plot.thing}", f"{sense['q']} to get the {plot.thing}")
 
-    closing = (rng.pick(SEARCHES), *((rng.pick(WONDERS),) if len(chain) > 1 else ()))
-    asked = f"does {chain[0]} think that {who} feels" if len(chain) > 1 else f"does {who} feel"
-    return family(
-        request,
-        Asked(
-            Tale(plot, sense, (rng.pick(SHALL_HAVE),), closing),
-            f"What {asked} about the {plot.thing} at this moment?",
-            options,
-            answer,
-            claims,
-            aim,
-            readings,
-            [
-                ("wishes exchanged", turned(sense, "p", "q")),
-                *(("reaches elsewhere", {**sense, "c": c}) for c in plot.places if c != place),
-            ],
-            scenery=len(closing) - 1,
-        ),
+    search = rng.pick(SEARCHES)
+    wonder, wish = _wondering(request, chain, plot)
+    about = f"about the {plot.thing} at this moment"
+    question = Question(
+        Tale(plot, sense, (rng.pick(SHALL_HAVE),), (search, *wonder), scenery=len(wonder), wish=wish),
+        asking(chain, f"What does {who} feel {about}?", f"{who} feels {about}"),
+        options,
+        by_belief(plot, chain, feeling),
+        inner_state(plot, chain, "feels", options, ()),
+        aim,
+        readings,
+        "both mistaken",
+        [("wishes exchanged", turned(sense, "p", "q")), *elsewhere("reaches elsewhere", sense, "c", plot.places)],
     )
+    return family(request, question)
 
 
 def _has_order(template: str, order: int) -> bool:

@@ -14,7 +14,7 @@ from socialr1_lite.scenario import Claim
 from socialr1_lite.stories.base import Draft, Family, Request, Rng
 from socialr1_lite.stories.plots import Plot, Step, decisive, edits, recast
 from socialr1_lite.stories.scenes import swaps
-from socialr1_lite.stories.wording import LEXICON, THEIR, THEM, say
+from socialr1_lite.stories.wording import LEXICON, SELF, THEIR, THEM, say
 from socialr1_lite.stories.world import MODIFIERS, Event, World, where
 
 ATTEMPTS = 12  # choices of people that are tried in one story
@@ -23,90 +23,111 @@ SENSE_FIRST = 0.4  # share of families whose twin changes the frame rather than 
 
 Sense = Mapping[str, str]
 Answer = Callable[[World, Sense], str | None]
+Claims = Callable[[World, Sense, str], Sequence[Claim]]  # given what is right
+Goal = Callable[[World, Sense, str], Claim]  # given what is right
 Reading = tuple[str, str | None]  # the name of a way to read the story, and the option it leads to
 
 
 @dataclass(frozen=True, slots=True)
 class Tale:
-    """A plot, the words of its frames, and the frames' phrases: told before anything happens, and at the end."""
+    """A plot, the words of its frames, and the frames' phrases: said before anything happens, and at the end.
+
+    idle, scenery: how many opening phrases, and how many of the last closing ones, decide nothing. wish: the goal that
+    a frame names, if one does.
+    """
 
     plot: Plot
     sense: Sense
     opening: tuple[str, ...] = ()
     closing: tuple[str, ...] = ()
+    idle: int = 0
+    scenery: int = 0
+    wish: Claim | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class Question:
     """A question about a tale, and how its answer, its claims and its shortcuts follow from world and sense.
 
-    readings: named ways to read the story, most telling first; each wrong option takes the first name that leads to
-    it. turns, retold: named small changes of sense or plot that may flip the answer, besides `edits`. idle, scenery:
-    how many opening phrases, and how many of the last closing ones, decide nothing. stated: how many claims an
-    interpretation must state. spoken: how an option words an answer ("Anna will {}."). every: one story for each option
-    rather than two stories. marked: names of readings that an audit tries as shortcuts.
+    goal: where the tale names none. readings: named ways to read the story, most telling first; each wrong option takes
+    the first name that leads to it, or `otherwise`. turns, retold: named small changes of sense or plot that may flip
+    the answer, besides `edits`. stated: how many claims an interpretation must state. spoken: how an option words an
+    answer ("Anna will {}."). every: one story for each option rather than two stories. marked: names of readings that
+    an audit tries as shortcuts.
     """
 
     tale: Tale
-    question: str
+    text: str
     options: tuple[str, ...]
     answer: Answer
-    claims: Callable[[World, Sense], Sequence[Claim]]
-    goal: Callable[[World, Sense], Claim]
+    claims: Claims
+    goal: Claim | Goal
     readings: Callable[[World, Sense], Sequence[Reading]]
+    otherwise: str
     turns: Sequence[tuple[str, Sense]] = ()
     retold: Callable[[Plot], Sequence[tuple[str, Plot]]] = lambda plot: ()
     stated: int = 2
     things: tuple[str, ...] = ()
-    idle: int = 0
-    scenery: int = 0
     spoken: str = "{}"
     every: bool = False
     marked: frozenset[str] = field(default=frozenset({"reality"}))
 
 
 def persons(split: str, **roles: str) -> dict[str, str]:
-    """Words for people in phrases: {a} the name, {she_a}, {her_a} (object) and {hers_a} (possessive)."""
+    """Name people in phrases: {a} the name, {she_a}, {her_a} (object), {hers_a} (possessive) and {self_a}."""
     words: dict[str, str] = {}
     for role, name in roles.items():
-        pronoun = LEXICON[split].people[name]
-        words |= {role: name, f"she_{role}": pronoun, f"her_{role}": THEM[pronoun], f"hers_{role}": THEIR[pronoun]}
+        forms = _forms(LEXICON[split].people[name])
+        words |= {role: name} | {f"{form}_{role}": word for form, word in forms.items()}
     return words
 
 
+def _forms(pronoun: str) -> dict[str, str]:
+    return {"she": pronoun, "her": THEM[pronoun], "hers": THEIR[pronoun], "self": SELF[pronoun]}
+
+
 def turned(sense: Sense, one: str, other: str) -> dict[str, str]:
-    """The same words with two of them in each other's place."""
-    return {**sense, one: sense[other], other: sense[one]}
+    """Put two of the words, with their pronouns, in each other's place."""
+    swapped = dict(sense)
+    for form in ("", "she_", "her_", "hers_", "self_"):
+        if form + one in sense and form + other in sense:
+            swapped |= {form + one: sense[form + other], form + other: sense[form + one]}
+    return swapped
 
 
-def family(request: Request, asked: Asked) -> Family | None:
+def elsewhere(name: str, sense: Sense, word: str, places: Sequence[str]) -> list[tuple[str, Sense]]:
+    """Give the word each of the other places: changes of sense of this name."""
+    return [(name, {**sense, word: place}) for place in places if place != sense[word]]
+
+
+def family(request: Request, question: Question) -> Family | None:
     """The question with a twin: the first small change, of events or of sense, that leads to another option.
 
-    With `asked.every`, one story for each option, each a small change of one before it; None if they are not found.
+    With `question.every`, one story for each option, each a small change of one before it; None if they are not found.
     """
-    tale = replace(asked.tale, plot=_padded(request.rng, asked.tale.plot))
-    truth = asked.answer(tale.plot.world, tale.sense)
-    if truth is None or truth not in asked.options:
+    tale = replace(question.tale, plot=_padded(request.rng, question.tale.plot))
+    truth = question.answer(tale.plot.world, tale.sense)
+    if truth is None or truth not in question.options:
         return None
     found, names = {truth: tale}, []
-    while len(found) < (len(asked.options) if asked.every else 2):
-        fresh = next((change for one in found.values() for change in _leading_on(request, asked, one, found)), None)
+    while len(found) < (len(question.options) if question.every else 2):
+        fresh = next((change for one in found.values() for change in _leading_on(request, question, one, found)), None)
         if fresh is None:
             return None
         names.append(fresh[0])
         found[fresh[1]] = fresh[2]
-    drafts = tuple(_draft(asked, one) for one in found.values())
-    options = tuple(asked.spoken.format(option) for option in asked.options)
-    return Family(drafts, options, tuple(tale.plot.cast), _things(asked), names[0])
+    drafts = tuple(_draft(question, one) for one in found.values())
+    options = tuple(question.spoken.format(option) for option in question.options)
+    return Family(drafts, options, tuple(tale.plot.cast), _things(question), names[0])
 
 
 def _leading_on(
-    request: Request, asked: Asked, tale: Tale, found: Mapping[str, Tale]
+    request: Request, question: Question, tale: Tale, found: Mapping[str, Tale]
 ) -> Iterator[tuple[str, str, Tale]]:
     """Name, answer and tale of each small change that leads to an option not found yet."""
-    for name, other in _changes(request, asked, tale):
-        changed = asked.answer(other.plot.world, other.sense)
-        if changed in asked.options and changed not in found:
+    for name, other in _changes(request, question, tale):
+        changed = question.answer(other.plot.world, other.sense)
+        if changed in question.options and changed not in found:
             yield name, changed, other
 
 
@@ -120,23 +141,22 @@ def _padded(rng: Rng, plot: Plot) -> Plot:
     return plot.edited(steps)
 
 
-def _things(asked: Asked) -> tuple[str, ...]:
-    plot = asked.tale.plot
-    return tuple(dict.fromkeys((plot.thing, *asked.things, *plot.others, *plot.rooms)))
+def _things(question: Question) -> tuple[str, ...]:
+    plot = question.tale.plot
+    return tuple(dict.fromkeys((plot.thing, *question.things, *plot.others, *plot.rooms)))
 
 
-def _changes(request: Request, asked: Asked, tale: Tale) -> list[tuple[str, Tale]]:
+def _changes(request: Request, question: Question, tale: Tale) -> list[tuple[str, Tale]]:
     """Small changes of the tale in random order, those of the sense first in a share of the families."""
     rng = request.rng
-    told = tale.plot.sentences
     events = [
         (name, replace(tale, plot=tale.plot.edited(steps)))
         for name, steps in edits(rng, tale.plot, LEXICON[request.split])
     ]
-    events = [(name, other) for name, other in events if other.plot.sentences != told]
-    events += [*unsaid(tale), *((name, replace(tale, plot=plot)) for name, plot in asked.retold(tale.plot))]
+    events = [(name, other) for name, other in events if other.plot.sentences != tale.plot.sentences]
+    events += [*unsaid(tale), *((name, replace(tale, plot=plot)) for name, plot in question.retold(tale.plot))]
     rng.shuffle(events)
-    senses = [(name, replace(tale, sense=sense)) for name, sense in asked.turns if sense != tale.sense]
+    senses = [(name, replace(tale, sense=sense)) for name, sense in question.turns if sense != tale.sense]
     rng.shuffle(senses)
     return senses + events if rng.chance(SENSE_FIRST) else events + senses
 
@@ -159,40 +179,41 @@ def unsaid(tale: Tale) -> list[tuple[str, Tale]]:
     return found
 
 
-def _draft(asked: Asked, tale: Tale) -> Draft:
+def _draft(question: Question, tale: Tale) -> Draft:
     plot, sense = tale.plot, tale.sense
-    gold = asked.answer(plot.world, sense)
+    gold = question.answer(plot.world, sense)
     assert gold is not None  # `family` takes only tales with an answer
     opening = [_capital(phrase.format_map(sense)) for phrase in tale.opening]
     closing = [_capital(phrase.format_map(sense)) for phrase in tale.closing]
-    asked_at = next(i for i, s in enumerate(plot.steps) if s.event.kind == "put" and s.event.thing == plot.thing)
-    begun = max(i for i in plot.openings if i < asked_at)
+    put_at = next(i for i, s in enumerate(plot.steps) if s.event.kind == "put" and s.event.thing == plot.thing)
+    begun = max(i for i in plot.openings if i < put_at)
     at = next(i for i, step in enumerate(plot.steps) if i > begun and step.event.kind == "put")
-    told = list(plot.sentences)
+    sentences = plot.sentences
 
     def moved(i: int) -> int:
         return i if i < at else i + len(opening)
 
-    end = len(told) + len(opening)
-    cues = decisive(plot, lambda world: asked.answer(world, sense)) or last_event(plot)
-    frames = [*range(at + asked.idle, at + len(opening)), *range(end, end + len(closing) - asked.scenery)]
-    readings = asked.readings(plot.world, sense)
+    end = len(sentences) + len(opening)
+    cues = decisive(plot, lambda world: question.answer(world, sense)) or last_event(plot)
+    frames = [*range(at + tale.idle, at + len(opening)), *range(end, end + len(closing) - tale.scenery)]
+    readings = question.readings(plot.world, sense)
     shortcuts: dict[str, str] = {}
-    for name, option in readings:
+    for name, option in (*readings, *((question.otherwise, option) for option in question.options)):
         if option is not None and option != gold:
             shortcuts.setdefault(option, name)
     later = (end,) if len(plot.openings) > 1 and closing else ()
+    goal = question.goal if isinstance(question.goal, Claim) else question.goal(plot.world, sense, gold)
     return Draft(
-        sentences=(*told[:at], *opening, *told[at:], *closing),
-        question=asked.question,
-        gold=asked.spoken.format(gold),
+        sentences=(*sentences[:at], *opening, *sentences[at:], *closing),
+        question=question.text,
+        gold=question.spoken.format(gold),
         cues=tuple(sorted({*(moved(i) for i in cues), *frames})),
-        claims=tuple(asked.claims(plot.world, sense)),
-        goal=asked.goal(plot.world, sense),
-        shortcuts={asked.spoken.format(option): name for option, name in shortcuts.items()},
-        marks={name: asked.spoken.format(option) for name, option in readings if name in asked.marked and option},
+        claims=tuple(question.claims(plot.world, sense, gold)),
+        goal=tale.wish or goal,
+        shortcuts={question.spoken.format(option): name for option, name in shortcuts.items()},
+        marks={name: question.spoken.format(option) for name, option in readings if name in question.marked and option},
         paragraphs=(*(moved(i) for i in plot.openings), *later),
-        stated=asked.stated,
+        stated=question.stated,
     )
 
 
@@ -252,10 +273,10 @@ def chain_for(
     return None
 
 
-def thinking(chain: Sequence[str], verb: str = "think") -> str:
-    """Open a question about an inner clause: "does Anna think that Ben thinks that"; "" for nobody."""
+def thinking(chain: Sequence[str]) -> str:
+    """Open a question about an inner clause: "does Anna think that Ben thinks that "."""
     inner = "".join(f" that {name} thinks" for name in chain[1:])
-    return f"does {chain[0]} {verb}{inner} that " if chain else ""
+    return f"does {chain[0]} think{inner} that "
 
 
 def contested(rng: Rng, plot: Plot, order: int, heads: Sequence[str], share: float) -> tuple[str, ...] | None:
@@ -270,17 +291,51 @@ def contested(rng: Rng, plot: Plot, order: int, heads: Sequence[str], share: flo
     return chain_for(rng, plot, order, heads, fits)
 
 
+def by_belief(plot: Plot, chain: Sequence[str], meaning: Callable[[str | None, Sense], str | None]) -> Answer:
+    """Answer by what the place in which the chain believes means."""
+    return lambda world, sense: meaning(place_of(world, plot.thing, *chain), sense)
+
+
+def by_two_beliefs(
+    plot: Plot, chain: Sequence[str], meaning: Callable[[str | None, str | None, Sense], str | None]
+) -> Answer:
+    """Answer by the place in the eyes of those before the last of the chain, and in the eyes of the last."""
+
+    def answer(world: World, sense: Sense) -> str | None:
+        return meaning(place_of(world, plot.thing, *chain[:-1]), place_of(world, plot.thing, *chain), sense)
+
+    return answer
+
+
+def other_place(rng: Rng, plot: Plot, held: str | None, lure: str | None, share: float) -> str:
+    """Draw a place that is not the held one: in this share of draws the lure, where it is another."""
+    others = [place for place in plot.places if place != held]
+    return lure if lure in others and rng.chance(share) else rng.pick(others)
+
+
 def one_lower(chain: Sequence[str], read: Callable[[Sequence[str]], str | None]) -> list[Reading]:
-    """The reading that leaves out the first of the chain; none at order 1."""
+    """Leave out the first of the chain, which is a reading of the story; none at order 1."""
     return [("one order too low", read(chain[1:]))] if len(chain) > 1 else []
 
 
-def intent_claims(
-    plot: Plot, world: World, chain: Sequence[str], intent: str, options: Sequence[str], *also: Sequence[str]
-) -> tuple[Claim, ...]:
-    """What the last of the chain wants, the belief that it follows from, and what `also` (people, or nobody) hold."""
-    state = state_claim(chain[-1], "wants to", intent, options, chain[:-1])
-    return (state, *(claim for people in (chain, *also) for claim in belief_claim(plot, world, people)))
+def lower_or_real(
+    world: World, thing: str, chain: Sequence[str], of: Callable[[str | None], str | None]
+) -> list[Reading]:
+    """Read the thing's place one order too low, or as it is."""
+    lower = one_lower(chain, lambda people: of(place_of(world, thing, *people)))
+    return [*lower, ("reality", of(place_of(world, thing)))]
+
+
+def inner_state(
+    plot: Plot, chain: Sequence[str], relation: str, options: Sequence[str], *also: Sequence[str]
+) -> Claims:
+    """Claim what the last of the chain feels or wants, the belief it follows from, and what `also` (or nobody) hold."""
+
+    def claims(world: World, sense: Sense, gold: str) -> Sequence[Claim]:
+        state = state_claim(chain[-1], relation, gold, options, chain[:-1])
+        return (state, *(claim for people in (chain, *also) for claim in belief_claim(plot, world, people)))
+
+    return claims
 
 
 def either(who: str, goals: tuple[str, str], first: bool) -> Claim:
@@ -289,10 +344,9 @@ def either(who: str, goals: tuple[str, str], first: bool) -> Claim:
 
 
 def exchanges(request: Request) -> tuple[Plot, list[str]]:
-    """A story of three things that change places, big enough for the request, and the three."""
-    rng = request.rng
-    people = max(3, request.order + 1) + rng.below(2)
-    plot = swaps(rng, request.split, people=people, count=3, chapters=request.chapters)
+    """Tell a story of three things that change places, big enough for the request; returns it and the three."""
+    people = request.draw_people()
+    plot = swaps(request.rng, request.split, people=people, count=3, chapters=request.chapters)
     return plot, [*plot.others[-2:], plot.thing]
 
 
@@ -304,17 +358,33 @@ PONDERS = (
 )
 
 
-def pondering(request: Request, chain: Sequence[str], what: str) -> tuple[tuple[str, ...], Claim | None]:
-    """For a question of order 2 and up: the closing sentence in which the first of the chain wonders, and that goal."""
-    if len(chain) == 1:
-        return (), None
-    self = "herself" if LEXICON[request.split].people[chain[0]] == "she" else "himself"
-    phrase = request.rng.pick(PONDERS).replace("{y}", chain[0]).replace("{what}", what).replace("{self}", self)
-    return (phrase,), wants(chain[0], f"to know {what}")
+def framed(
+    request: Request,
+    plot: Plot,
+    sense: Sense,
+    closing: Sequence[Sequence[str]],
+    opening: Sequence[Sequence[str]] = (),
+    *,
+    chain: Sequence[str] = (),
+    ponders: str = "",
+    idle: int = 0,
+    scenery: int = 0,
+) -> Tale:
+    """Frame the plot with one phrase of each kind; at order 2 and up the first of the chain `ponders` in the end."""
+    rng, wonder, wish = request.rng, list[str](), None
+    if len(chain) > 1:
+        self = SELF[LEXICON[request.split].people[chain[0]]]
+        phrase = rng.pick(PONDERS).replace("{y}", chain[0]).replace("{what}", ponders).replace("{self}", self)
+        wonder, wish = [phrase], wants(chain[0], f"to know {ponders}")
+    before, after = ([rng.pick(phrases) for phrases in kinds] for kinds in (opening, closing))
+    return Tale(plot, sense, tuple(before), (*after, *wonder), idle, scenery + len(wonder), wish)
+
+
+def asking(chain: Sequence[str], plain: str, inner: str, word: str = "What") -> str:
+    """Ask `plain` about one person; about what others think of them: "What does Anna think that {inner}?"."""
+    return plain if len(chain) == 1 else f"{word} {thinking(chain[:-1])}{inner}?"
 
 
 def will(chain: Sequence[str], doing: str) -> str:
     """Ask what somebody will do, or what somebody thinks that they will do."""
-    if len(chain) == 1:
-        return f"What will {chain[0]} {doing}?"
-    return f"What {thinking(chain[:-1])}{chain[-1]} will {doing}?"
+    return asking(chain, f"What will {chain[-1]} {doing}?", f"{chain[-1]} will {doing}")

@@ -9,28 +9,33 @@ from socialr1_lite.stories.base import Dimension, Family, Request
 from socialr1_lite.stories.belief import story_of
 from socialr1_lite.stories.desire import wanted_thing
 from socialr1_lite.stories.framing import (
-    Asked,
+    Question,
     Reading,
     Sense,
     Tale,
+    asking,
     belief_claim,
+    by_belief,
+    by_two_beliefs,
     chain_for,
     contested,
     either,
+    elsewhere,
     exchanges,
     family,
-    intent_claims,
+    framed,
+    inner_state,
+    lower_or_real,
     one_lower,
+    other_place,
     persons,
     place_of,
-    pondering,
     state_claim,
-    thinking,
     turned,
     wants,
     will,
 )
-from socialr1_lite.stories.plots import hidden_object
+from socialr1_lite.stories.plots import Plot, hidden_object
 from socialr1_lite.stories.wording import LEXICON
 from socialr1_lite.stories.world import World
 
@@ -45,13 +50,14 @@ STUCK = (
 
 def tried_to_get(request: Request) -> Family | None:
     """A failed action: what was it for, given what A thinks is in there?"""
-
-    def asks(chain: Sequence[str]) -> str:
-        if len(chain) == 1:
-            return f"What was {chain[0]} trying to get?"
-        return f"What {thinking(chain[:-1])}{chain[-1]} was trying to get?"
-
-    return wanted_thing(request, STUCK, "get the {}", "{} was trying to {{}}.", asks, "was trying to get")
+    return wanted_thing(
+        request,
+        STUCK,
+        "get the {}",
+        "{} was trying to {{}}.",
+        lambda chain: asking(chain, f"What was {chain[0]} trying to get?", f"{chain[-1]} was trying to get"),
+        "was trying to get",
+    )
 
 
 PUTS = (
@@ -91,36 +97,28 @@ def moves_it(request: Request) -> Family | None:
         known = place_of(world, plot.thing) == place_of(world, plot.thing, x) == sense["r"]
         return aims(place_of(world, plot.thing, *chain), sense) if known else None
 
-    def claims(world: World, sense: Sense) -> Sequence[Claim]:
-        state = state_claim(x, "wants to", str(answer(world, sense)), options)
+    def claims(world: World, sense: Sense, gold: str) -> Sequence[Claim]:
+        state = state_claim(x, "wants to", gold, options)
         return (state, *belief_claim(plot, world, chain), *belief_claim(plot, world, (y,)))
 
     def readings(world: World, sense: Sense) -> list[Reading]:
-        return [
-            ("one order too low", aims(place_of(world, plot.thing, y), sense)),
-            *(("wrong aim", option) for option in options),
-        ]
+        return [("one order too low", aims(place_of(world, plot.thing, y), sense))]
 
-    def aim(world: World, sense: Sense) -> Claim:
-        goals = (f"{y} to get the {plot.thing}", f"{y} to miss the {plot.thing}")
-        return either(x, goals, answer(world, sense) == options[0])
-
-    turns = [("puts it elsewhere", {**sense, "c": p}) for p in plot.places if p not in (real, sense["c"])]
-    return family(
-        request,
-        Asked(
-            Tale(plot, sense, (), (rng.pick(PUTS),)),
-            f"Why does {x} move the {plot.thing}?",
-            options,
-            answer,
-            claims,
-            aim,
-            readings,
-            turns,
-            spoken=f"{x} wants to {{}}.",
-            marked=frozenset({"one order too low"}),
-        ),
+    goals = (f"{y} to get the {plot.thing}", f"{y} to miss the {plot.thing}")
+    question = Question(
+        framed(request, plot, sense, [PUTS]),
+        f"Why does {x} move the {plot.thing}?",
+        options,
+        answer,
+        claims,
+        lambda world, sense, gold: either(x, goals, gold == options[0]),
+        readings,
+        "wrong aim",
+        elsewhere("puts it elsewhere", sense, "c", [p for p in plot.places if p != real]),
+        spoken=f"{x} wants to {{}}.",
+        marked=frozenset({"one order too low"}),
     )
+    return family(request, question)
 
 
 TELLS = (
@@ -140,53 +138,29 @@ def advises(request: Request) -> Family | None:
         return None
     x, y = chain[-1], rng.pick(others)
     helps = int(request.slot * 2) == 0
-    held, real = place_of(plot.world, plot.thing, *chain), plot.reality
-    wrong = [p for p in plot.places if p != held]
-    said = held if helps else real if real in wrong and rng.chance(0.5) else rng.pick(wrong)
+    held = place_of(plot.world, plot.thing, *chain)
+    said = held if helps else other_place(rng, plot, held, plot.reality, 0.5)
     sense = {"x": x, "y": y, "o": plot.thing, "p": str(said)}
     options = (f"help {y} find the {plot.thing}", f"mislead {y}")
 
     def aims(place: str | None, sense: Sense) -> str | None:
         return None if place is None else options[place != sense["p"]]
 
-    def answer(world: World, sense: Sense) -> str | None:
-        return aims(place_of(world, plot.thing, *chain), sense)
-
-    def claims(world: World, sense: Sense) -> Sequence[Claim]:
-        return intent_claims(plot, world, chain, str(answer(world, sense)), options, ())
-
-    def readings(world: World, sense: Sense) -> list[Reading]:
-        return [
-            *one_lower(chain, lambda people: aims(place_of(world, plot.thing, *people), sense)),
-            ("reality", aims(place_of(world, plot.thing), sense)),
-            *(("wrong aim", option) for option in options),
-        ]
-
-    ponder, goal = pondering(request, chain, f"what {x} is trying to do by telling {y} this")
-
-    def aim(world: World, sense: Sense) -> Claim:
-        goals = (f"{y} to get the {plot.thing}", f"{y} to miss the {plot.thing}")
-        return goal or either(x, goals, answer(world, sense) == options[0])
-
-    turns = [("says another place", {**sense, "p": p}) for p in plot.places if p != said]
-    question = f"Why does {x} say this to {y} about the {plot.thing}?"
-    if len(chain) > 1:
-        question = f"What {thinking(chain[:-1])}{x} is trying to do by telling {y} about the {plot.thing}?"
-    return family(
-        request,
-        Asked(
-            Tale(plot, sense, (), (rng.pick(TELLS), *ponder)),
-            question,
-            options,
-            answer,
-            claims,
-            aim,
-            readings,
-            turns,
-            scenery=len(ponder),
-            spoken=f"{x} wants to {{}}.",
-        ),
+    plain = f"Why does {x} say this to {y} about the {plot.thing}?"
+    goals = (f"{y} to get the {plot.thing}", f"{y} to miss the {plot.thing}")
+    question = Question(
+        framed(request, plot, sense, [TELLS], chain=chain, ponders=f"what {x} is trying to do by telling {y} this"),
+        asking(chain, plain, f"{x} is trying to do by telling {y} about the {plot.thing}"),
+        options,
+        by_belief(plot, chain, aims),
+        inner_state(plot, chain, "wants to", options, ()),
+        lambda world, sense, gold: either(x, goals, gold == options[0]),
+        lambda world, sense: lower_or_real(world, plot.thing, chain, lambda place: aims(place, sense)),
+        "wrong aim",
+        elsewhere("says another place", sense, "p", plot.places),
+        spoken=f"{x} wants to {{}}.",
     )
+    return family(request, question)
 
 
 PLANS = (
@@ -206,77 +180,48 @@ FETCHES = (
 
 def plants(request: Request) -> Family | None:
     """Next action: X wants Y to come across one thing and not the other; where does X think that Y will look?"""
-    rng = request.rng
-    people = max(3, request.order + 1) + rng.below(2)
+    rng, people = request.rng, request.draw_people()
     plot = hidden_object(rng, request.split, people=people, places=2, chapters=request.chapters, last=True)
     chain = contested(rng, plot, request.order, plot.cast, FALSE_BELIEFS)
-    told = " ".join(plot.sentences)
-    spare = [thing for thing in LEXICON[request.split].things if thing not in told and thing[0] not in "aeiou"]
     if chain is None:
         return None
     x, y = chain[-2:]
-    expected = place_of(plot.world, plot.thing, *chain)
-    target = plot.places[int(request.slot * 2)]
-    shown = target == expected
+    named = " ".join(plot.sentences)
+    spare = [thing for thing in LEXICON[request.split].things if thing not in named and thing[0] not in "aeiou"]
     one, two = rng.sample(spare, 2)
-    sense = {
-        "x": x,
-        "y": y,
-        "o": plot.thing,
-        "f": one if shown else two,
-        "h": two if shown else one,
-        **dict(zip(("c0", "c1"), rng.sample(plot.places, 2), strict=True)),
-    }
+    shown = plot.places[int(request.slot * 2)] == place_of(plot.world, plot.thing, *chain)
+    choice = dict(zip(("c0", "c1"), rng.sample(plot.places, 2), strict=True))
+    sense = {"x": x, "y": y, "o": plot.thing, "f": one if shown else two, "h": two if shown else one, **choice}
     options = tuple(f"put the {one} in the {place}" for place in plot.places)
 
     def puts(place: str | None, sense: Sense) -> str | None:
-        if place is None:
-            return None
-        return options[(plot.places.index(place) + (sense["f"] != one)) % 2]
+        return None if place is None else options[(plot.places.index(place) + (sense["f"] != one)) % 2]
 
-    def answer(world: World, sense: Sense) -> str | None:
-        return puts(place_of(world, plot.thing, *chain), sense)
-
-    def claims(world: World, sense: Sense) -> Sequence[Claim]:
-        state = state_claim(x, "wants to", str(answer(world, sense)), options, chain[:-2])
+    def claims(world: World, sense: Sense, gold: str) -> Sequence[Claim]:
         aims = (f"let {y} see the {one}", f"hide the {one} from {y}")
-        aim = state_claim(x, "wants to", aims[sense["f"] != one], aims, chain[:-2])
         return (
-            state,
-            aim,
+            state_claim(x, "wants to", gold, options, chain[:-2]),
+            state_claim(x, "wants to", aims[sense["f"] != one], aims, chain[:-2]),
             state_claim(y, "wants to", f"fetch the {plot.thing}", ()),
             *belief_claim(plot, world, chain),
         )
 
-    def readings(world: World, sense: Sense) -> list[Reading]:
-        return [
-            ("one order too low", puts(place_of(world, plot.thing, *chain[1:]), sense)),
-            ("reality", puts(place_of(world, plot.thing), sense)),
-            *(("aim turned round", option) for option in options),
-        ]
-
-    ponder, goal = pondering(request, chain[:-1], f"what {x} will do with the {one}")
-
-    def aim(world: World, sense: Sense) -> Claim:
-        show, hide = f"{y} to come across the {one}", f"{y} to miss the {one}"
-        return goal or either(x, (show, hide), sense["f"] == one)
-
-    return family(
-        request,
-        Asked(
-            Tale(plot, sense, (), (rng.pick(FETCHES), rng.pick(PLANS), *ponder)),
-            will(chain[:-1], f"do with the {one}"),
-            options,
-            answer,
-            claims,
-            aim,
-            readings,
-            [("aims exchanged", turned(sense, "f", "h"))],
-            scenery=len(ponder),
-            things=(one, two),
-            spoken=f"{x} will {{}}.",
-        ),
+    goals = (f"{y} to come across the {one}", f"{y} to miss the {one}")
+    ponders = f"what {x} will do with the {one}"
+    question = Question(
+        framed(request, plot, sense, [FETCHES, PLANS], chain=chain[:-1], ponders=ponders),
+        will(chain[:-1], f"do with the {one}"),
+        options,
+        by_belief(plot, chain, puts),
+        claims,
+        lambda world, sense, gold: either(x, goals, sense["f"] == one),
+        lambda world, sense: lower_or_real(world, plot.thing, chain, lambda place: puts(place, sense)),
+        "aim turned round",
+        [("aims exchanged", turned(sense, "f", "h"))],
+        things=(one, two),
+        spoken=f"{x} will {{}}.",
     )
+    return family(request, question)
 
 
 SAYS = (
@@ -292,75 +237,71 @@ def who_misleads(request: Request) -> Family | None:
     rng = request.rng
     plot = hidden_object(rng, request.split, people=4, places=2 + rng.below(2), chapters=request.chapters, last=True)
     *speakers, hearer = rng.sample(plot.cast, 4)
-    held = {name: place_of(plot.world, plot.thing, name) for name in speakers}
-    target = speakers[int(request.slot * 3)]
-    if None in held.values() or len(set(held.values())) == 1:
+    held = [place_of(plot.world, plot.thing, name) for name in speakers]
+    liar = int(request.slot * 3)
+    if None in held or len(set(held)) == 1:
         return None
-    wrong = [p for p in plot.places if p != held[target]]
-    said = {**held, target: rng.pick(wrong)}
+    said = [*map(str, held)]
+    said[liar] = rng.pick([p for p in plot.places if p != held[liar]])
     phrase = rng.pick(SAYS)
-    order = rng.sample(range(3), 3)
-    sense = {
-        "y": hearer,
-        "o": plot.thing,
-        **{f"n{i}": name for i, name in enumerate(speakers)},
-        **{f"p{i}": str(said[name]) for i, name in enumerate(speakers)},
-    }
-    closing = tuple(phrase.replace("{n}", f"{{n{i}}}").replace("{p}", f"{{p{i}}}") for i in order)
+    sense = {"y": hearer, "o": plot.thing}
+    sense |= {f"n{i}": name for i, name in enumerate(speakers)} | {f"p{i}": place for i, place in enumerate(said)}
+    closing = tuple(phrase.replace("{n}", f"{{n{i}}}").replace("{p}", f"{{p{i}}}") for i in rng.sample(range(3), 3))
 
     def answer(world: World, sense: Sense) -> str | None:
-        liars = [n for i, n in enumerate(speakers) if place_of(world, plot.thing, n) not in (sense[f"p{i}"], None)]
-        unknown = any(place_of(world, plot.thing, n) is None for n in speakers)
-        return liars[0] if len(liars) == 1 and not unknown else None
+        views = [place_of(world, plot.thing, name) for name in speakers]
+        liars = [name for i, name in enumerate(speakers) if views[i] != sense[f"p{i}"]]
+        return liars[0] if len(liars) == 1 and None not in views else None
 
-    def claims(world: World, sense: Sense) -> Sequence[Claim]:
-        who = str(answer(world, sense))
+    def claims(world: World, sense: Sense, gold: str) -> Sequence[Claim]:
         aims = (f"mislead {hearer}", f"help {hearer}")
-        rest = [state_claim(n, "wants to", aims[1], aims) for n in speakers if n != who]
         return (
-            state_claim(who, "wants to", aims[0], aims),
-            *belief_claim(plot, world, (who,)),
+            state_claim(gold, "wants to", aims[0], aims),
+            *belief_claim(plot, world, (gold,)),
             *belief_claim(plot, world, ()),
-            *rest,
+            *(state_claim(name, "wants to", aims[1], aims) for name in speakers if name != gold),
         )
 
-    def readings(world: World, sense: Sense) -> list[Reading]:
-        untrue = [n for i, n in enumerate(speakers) if sense[f"p{i}"] != place_of(world, plot.thing)]
-        odd = [n for i, n in enumerate(speakers) if all(sense[f"p{i}"] != sense[f"p{j}"] for j in range(3) if j != i)]
-        found: list[Reading] = [
-            ("reality", untrue[0] if len(untrue) == 1 else None),
-            ("odd one out", odd[0] if len(odd) == 1 else None),
-        ]
-        return [*found, *(("says what is untrue", n) for n in untrue), *(("says what is so", n) for n in speakers)]
-
-    def aim(world: World, sense: Sense) -> Claim:
-        who = str(answer(world, sense))
-        return wants(who, f"{hearer} to miss the {plot.thing}", f"{hearer} to find the {plot.thing}")
-
-    turns = [("words exchanged", turned(sense, f"p{i}", f"p{j}")) for i in range(3) for j in range(i)]
-    turns += [
-        ("says another place", {**sense, f"p{i}": str(held[speakers[i]]), f"p{j}": p})
-        for i in range(3)
-        if speakers[i] == target
-        for j in range(3)
-        if j != i
-        for p in plot.places
-        if p != held[speakers[j]]
-    ]
-    return family(
-        request,
-        Asked(
-            Tale(plot, sense, (), closing),
-            f"Who is trying to mislead {hearer} about the {plot.thing}?",
-            tuple(speakers),
-            answer,
-            claims,
-            aim,
-            readings,
-            turns,
-            marked=frozenset({"reality", "odd one out"}),
-        ),
+    goals = (f"{hearer} to miss the {plot.thing}", f"{hearer} to find the {plot.thing}")
+    question = Question(
+        Tale(plot, sense, (), closing),
+        f"Who is trying to mislead {hearer} about the {plot.thing}?",
+        tuple(speakers),
+        answer,
+        claims,
+        lambda world, sense, gold: wants(gold, *goals),
+        lambda world, sense: _suspects(speakers, place_of(world, plot.thing), sense),
+        "says what is so",
+        _other_words(plot, sense, liar, said, [*map(str, held)]),
+        marked=frozenset({"reality", "odd one out"}),
     )
+    return family(request, question)
+
+
+def _suspects(speakers: Sequence[str], real: str | None, sense: Sense) -> list[Reading]:
+    """Whoever alone says what is untrue, or what nobody else says."""
+    words = [sense[f"p{i}"] for i in range(len(speakers))]
+    untrue = [name for name, word in zip(speakers, words, strict=True) if word != real]
+    odd = [name for name, word in zip(speakers, words, strict=True) if words.count(word) == 1]
+    return [
+        ("reality", untrue[0] if len(untrue) == 1 else None),
+        ("odd one out", odd[0] if len(odd) == 1 else None),
+        *(("says what is untrue", name) for name in untrue),
+    ]
+
+
+def _other_words(
+    plot: Plot, sense: Sense, liar: int, said: Sequence[str], held: Sequence[str]
+) -> list[tuple[str, Sense]]:
+    """Two speakers exchange their words, or the liar says what they think and another one does not."""
+    turns: list[tuple[str, Sense]] = [
+        ("words exchanged", turned(sense, f"p{i}", f"p{j}")) for i in range(len(said)) for j in range(i)
+    ]
+    honest = {**sense, f"p{liar}": held[liar]}
+    for j in range(len(said)):
+        if j != liar:
+            turns += [("says another place", {**honest, f"p{j}": p}) for p in plot.places if p != held[j]]
+    return turns
 
 
 LOCKS = (
@@ -376,8 +317,7 @@ def locks(request: Request) -> Family | None:
     """A shuts a container away: on purpose, in vain, or by accident as far as this thing goes?"""
     rng = request.rng
     plot, things = exchanges(request)
-    plot.thing = rng.pick(things)
-    thing = plot.thing
+    plot.thing = thing = rng.pick(things)
     options = (
         f"shut away the {thing} successfully",
         f"shut away the {thing} in vain",
@@ -401,48 +341,30 @@ def locks(request: Request) -> Family | None:
             return None
         return options[2 if held != sense["c"] else there != sense["c"]]
 
-    def answer(world: World, sense: Sense) -> str | None:
-        return done(place_of(world, thing, *chain[:-1]), place_of(world, thing, *chain), sense)
-
-    def claims(world: World, sense: Sense) -> Sequence[Claim]:
-        return intent_claims(plot, world, chain, str(answer(world, sense)), options, chain[:-1])
-
     def readings(world: World, sense: Sense) -> list[Reading]:
         real, own = place_of(world, thing), place_of(world, thing, who)
         return [
             *one_lower(chain, lambda people: done(real, own, sense)),
             ("reality", done(real, real, sense)),
             ("purpose left out", options[2]),
-            ("outcome left out", options[0]),
-            ("outcome left out", options[1]),
         ]
 
-    ponder, goal = pondering(request, chain, f"what {who} wants to do with the {thing}")
-
-    def aim(world: World, sense: Sense) -> Claim:
-        return goal or wants(who, "to shut a thing away from the others", "to hand a thing over to the others")
-
-    asked = f"What does {who} want to do about the {thing}?"
-    if len(chain) > 1:
-        asked = f"What {thinking(chain[:-1])}{who} wants to do about the {thing}?"
-    return family(
-        request,
-        Asked(
-            Tale(plot, sense, (), (rng.pick(LOCKS), *ponder)),
-            asked,
-            options,
-            answer,
-            claims,
-            aim,
-            readings,
-            [("another container", {**sense, "c": p}) for p in plot.places if p != shut],
-            stated=3,
-            scenery=len(ponder),
-            things=tuple(things),
-            spoken=f"{who} wants to {{}}.",
-            every=True,
-        ),
+    question = Question(
+        framed(request, plot, sense, [LOCKS], chain=chain, ponders=f"what {who} wants to do with the {thing}"),
+        asking(chain, f"What does {who} want to do about the {thing}?", f"{who} wants to do about the {thing}"),
+        options,
+        by_two_beliefs(plot, chain, done),
+        inner_state(plot, chain, "wants to", options, chain[:-1]),
+        wants(who, "to shut a thing away from the others", "to hand a thing over to the others"),
+        readings,
+        "outcome left out",
+        elsewhere("another container", sense, "c", plot.places),
+        stated=3,
+        things=tuple(things),
+        spoken=f"{who} wants to {{}}.",
+        every=True,
     )
+    return family(request, question)
 
 
 def _has_order(template: str, order: int) -> bool:

@@ -9,23 +9,27 @@ from socialr1_lite.stories.base import Dimension, Family, Request
 from socialr1_lite.stories.belief import story_of
 from socialr1_lite.stories.desire import wanted_thing
 from socialr1_lite.stories.framing import (
-    Asked,
+    Question,
     Reading,
     Sense,
-    Tale,
+    asking,
     belief_claim,
+    by_belief,
+    by_two_beliefs,
     bystanders,
     chain_for,
     contested,
     either,
+    elsewhere,
     family,
-    intent_claims,
+    framed,
+    inner_state,
+    lower_or_real,
     one_lower,
+    other_place,
     persons,
     place_of,
-    pondering,
     state_claim,
-    thinking,
     turned,
     wants,
 )
@@ -46,11 +50,9 @@ def _said(place: str | None, sense: Sense) -> bool:
     return place == sense["p"]
 
 
-def _asking(chain: Sequence[str], plainly: str, hearer: str, thing: str) -> str:
+def _asking(chain: Sequence[str], plain: str, hearer: str, thing: str) -> str:
     """Ask what the last of the chain wants by these words: plainly, or in the eyes of those before."""
-    if len(chain) == 1:
-        return plainly
-    return f"What {thinking(chain[:-1])}{chain[-1]} wants by saying this to {hearer} about the {thing}?"
+    return asking(chain, plain, f"{chain[-1]} wants by saying this to {hearer} about the {thing}")
 
 
 def states(request: Request) -> Family | None:
@@ -69,8 +71,7 @@ def states(request: Request) -> Family | None:
         return None
     x, y = chain[-1], rng.pick(others)
     held, there = (place_of(plot.world, plot.thing, *people) for people in (chain, chain[:-1]))
-    wrong = [p for p in plot.places if p != held]
-    said = held if case < 2 else there if there in wrong and rng.chance(0.95) else rng.pick(wrong)
+    said = held if case < 2 else other_place(rng, plot, held, there, 0.95)
     sense = {"x": x, "y": y, "o": plot.thing, "p": str(said)}
     options = (f"share true knowledge with {y}", f"share a mistaken belief with {y}", f"deceive {y} with a lie")
 
@@ -79,45 +80,31 @@ def states(request: Request) -> Family | None:
             return None
         return options[2] if not _said(held, sense) else options[not _said(there, sense)]
 
-    def answer(world: World, sense: Sense) -> str | None:
-        return kind(place_of(world, plot.thing, *chain[:-1]), place_of(world, plot.thing, *chain), sense)
-
-    def claims(world: World, sense: Sense) -> Sequence[Claim]:
-        return intent_claims(plot, world, chain, str(answer(world, sense)), options, chain[:-1])
-
     def readings(world: World, sense: Sense) -> list[Reading]:
         real, own = place_of(world, plot.thing), place_of(world, plot.thing, x)
-        knowing = options[0] if _said(real, sense) else options[2]
         return [
             *one_lower(chain, lambda people: kind(real, own, sense)),
-            ("reality", knowing),
+            ("reality", options[0] if _said(real, sense) else options[2]),
             ("words by their truth", options[_said(real, sense) ^ 1]),
-            *(("other motive", option) for option in options),
         ]
 
-    ponder, goal = pondering(request, chain, f"what {x} means by these words about the {plot.thing}")
-
-    def aim(world: World, sense: Sense) -> Claim:
-        goals = (f"{y} to find the {plot.thing}", f"{y} to miss the {plot.thing}")
-        return goal or either(x, goals, answer(world, sense) != options[2])
-
-    return family(
-        request,
-        Asked(
-            Tale(plot, sense, (), (rng.pick(SAYS), *ponder)),
-            _asking(chain, f"What does {x} want by saying this to {y} about the {plot.thing}?", y, plot.thing),
-            options,
-            answer,
-            claims,
-            aim,
-            readings,
-            [("says another place", {**sense, "p": p}) for p in plot.places if p != said],
-            stated=3,
-            scenery=len(ponder),
-            spoken=f"{x} wants to {{}}.",
-            every=True,
-        ),
+    ponders = f"what {x} means by these words about the {plot.thing}"
+    goals = (f"{y} to find the {plot.thing}", f"{y} to miss the {plot.thing}")
+    question = Question(
+        framed(request, plot, sense, [SAYS], chain=chain, ponders=ponders),
+        _asking(chain, f"What does {x} want by saying this to {y} about the {plot.thing}?", y, plot.thing),
+        options,
+        by_two_beliefs(plot, chain, kind),
+        inner_state(plot, chain, "wants to", options, chain[:-1]),
+        lambda world, sense, gold: either(x, goals, gold != options[2]),
+        readings,
+        "other motive",
+        elsewhere("says another place", sense, "p", plot.places),
+        stated=3,
+        spoken=f"{x} wants to {{}}.",
+        every=True,
     )
+    return family(request, question)
 
 
 WAYS = ("say what {x} really thinks", "joke with somebody who knows better", "make {y} believe something untrue")
@@ -138,7 +125,59 @@ WORDS = {GOOD: "delicious", SPOILT: "spoilt"}
 
 def _joke_or_lie(request: Request, plot: Plot, subject: str, phrases: Sequence[str]) -> Family | None:
     """Order 2: X means it, or thinks that Y knows better (a joke), or that Y may believe it (a lie)."""
-    rng, case = request.rng, int(request.slot * 3)
+    case = int(request.slot * 3)
+    chain = _speaker_and_hearer(request, plot, case)
+    if chain is None:
+        return None
+    x, y = chain[-2:]
+    own = place_of(plot.world, plot.thing, *chain[:-1])
+    said = str(own if case == 0 else request.rng.pick([p for p in plot.places if p != own]))
+    sense = {"x": x, "y": y, "o": subject, "p": said, "word": WORDS.get(said, "")}
+    options = tuple(way.format(x=x, y=y) for way in WAYS)
+
+    def kind(own: str | None, his: str | None, sense: Sense) -> str | None:
+        if own is None or his is None:
+            return None
+        return options[0] if _said(own, sense) else options[1 if his == own else 2]
+
+    def claims(world: World, sense: Sense, gold: str) -> Sequence[Claim]:
+        views = [people for people in (chain[:-1], chain, (y,)) if place_of(world, plot.thing, *people)]
+        state = state_claim(x, "wants to", gold, options, chain[:-2])
+        return (state, *(_state_of(plot, world, people, subject) for people in views))
+
+    def readings(world: World, sense: Sense) -> list[Reading]:
+        real, own, his = (place_of(world, plot.thing, *people) for people in ((), (x,), (y,)))
+        return [
+            ("reality", kind(real, his, sense)),
+            ("one order too low", kind(own, his, sense)),
+            ("taken literally", options[0]),
+        ]
+
+    def aim(world: World, sense: Sense, gold: str) -> Claim:
+        goals = [f"{y} to {end} about the {subject}" for end in ("know", "be amused", "be wrong")]
+        return wants(x, goals.pop(options.index(gold)), *goals)
+
+    ponders = f"what {x} wants to tell {y} about the {subject}"
+    question = Question(
+        framed(request, plot, sense, [phrases], chain=chain[:-1], ponders=ponders),
+        _asking(chain[:-1], f"Why does {x} say this to {y} about the {subject}?", y, subject),
+        options,
+        by_two_beliefs(plot, chain, kind),
+        claims,
+        aim,
+        readings,
+        "other motive",
+        [("says something else", {**sense, "p": p, "word": WORDS.get(p, "")}) for p in plot.places if p != said],
+        stated=3,
+        things=(subject,),
+        spoken=f"{x} wants to {{}}.",
+    )
+    return family(request, question)
+
+
+def _speaker_and_hearer(request: Request, plot: Plot, case: int) -> tuple[str, ...] | None:
+    """A chain that ends in X and Y, of whom X thinks what makes it this case: 0 for a word that is meant, 1, 2."""
+    rng = request.rng
     hard, misled = rng.chance(FALSE_OF_MORE), rng.chance(FALSE_OF_MORE)
 
     def fits(chain: tuple[str, ...]) -> bool:
@@ -150,70 +189,7 @@ def _joke_or_lie(request: Request, plot: Plot, subject: str, phrases: Sequence[s
             return (own != plot.reality) == misled
         return (his == own) == (case == 1) and (not hard or really != (his == own))
 
-    chain = chain_for(rng, plot, request.order, plot.cast, fits)
-    if chain is None:
-        return None
-    x, y = chain[-2:]
-    own = place_of(plot.world, plot.thing, *chain[:-1])
-    said = own if case == 0 else rng.pick([p for p in plot.places if p != own])
-    sense = {"x": x, "y": y, "o": subject, "p": str(said), "word": WORDS.get(str(said), ""), "z": chain[0]}
-    options = tuple(way.format(x=x, y=y) for way in WAYS)
-
-    def kind(own: str | None, his: str | None, sense: Sense) -> str | None:
-        if own is None or his is None:
-            return None
-        return options[0] if _said(own, sense) else options[1 if his == own else 2]
-
-    def answer(world: World, sense: Sense) -> str | None:
-        return kind(place_of(world, plot.thing, *chain[:-1]), place_of(world, plot.thing, *chain), sense)
-
-    def claims(world: World, sense: Sense) -> Sequence[Claim]:
-        state = state_claim(x, "wants to", str(answer(world, sense)), options, chain[:-2])
-        return (
-            state,
-            *(
-                _state_of(plot, world, people, subject)
-                for people in (chain[:-1], chain, (y,))
-                if place_of(world, plot.thing, *people)
-            ),
-        )
-
-    def readings(world: World, sense: Sense) -> list[Reading]:
-        real = place_of(world, plot.thing)
-        found: list[Reading] = [("reality", kind(real, place_of(world, plot.thing, y), sense))]
-        found.append(("one order too low", kind(place_of(world, plot.thing, x), place_of(world, plot.thing, y), sense)))
-        return [*found, ("taken literally", options[0]), *(("other motive", option) for option in options)]
-
-    ponder, goal = pondering(request, chain[:-1], f"what {x} wants to tell {y} about the {subject}")
-
-    def aim(world: World, sense: Sense) -> Claim:
-        goals = (
-            f"{y} to know about the {subject}",
-            f"{y} to be amused about the {subject}",
-            f"{y} to be wrong about the {subject}",
-        )
-        at = options.index(str(answer(world, sense)))
-        return goal or wants(x, goals[at], *(g for g in goals if g != goals[at]))
-
-    turns = [("says something else", {**sense, "p": p, "word": WORDS.get(p, "")}) for p in plot.places if p != said]
-    asked = _asking(chain[:-1], f"Why does {x} say this to {y} about the {subject}?", y, subject)
-    return family(
-        request,
-        Asked(
-            Tale(plot, sense, (), (rng.pick(phrases), *ponder)),
-            asked,
-            options,
-            answer,
-            claims,
-            aim,
-            readings,
-            turns,
-            stated=3,
-            scenery=len(ponder),
-            things=(subject,),
-            spoken=f"{x} wants to {{}}.",
-        ),
-    )
+    return chain_for(rng, plot, request.order, plot.cast, fits)
 
 
 def _state_of(plot: Plot, world: World, people: Sequence[str], subject: str) -> Claim:
@@ -234,8 +210,8 @@ def jokes(request: Request) -> Family | None:
 
 def ironic(request: Request) -> Family | None:
     """Praise or blame of a dish: meant, ironic, or to deceive?"""
-    people = request.order + 1 + request.rng.below(2)
-    plot, food = outcomes(request.rng, request.split, people=max(3, people), chapters=request.chapters)
+    people = request.draw_people()
+    plot, food = outcomes(request.rng, request.split, people=people, chapters=request.chapters)
     return _joke_or_lie(request, plot, food, DISHES)
 
 
@@ -260,75 +236,36 @@ def white_lies(request: Request) -> Family | None:
     case = int(request.slot * 3)
     kind_one = rng.chance(0.5) if case == 0 else case == 1
     held = place_of(plot.world, plot.thing, *chain)
-    wrong = [p for p in plot.places if p != held]
-    said = held if case == 0 else plot.reality if plot.reality in wrong and rng.chance(0.9) else rng.pick(wrong)
+    said = held if case == 0 else other_place(rng, plot, held, plot.reality, 0.9)
     k, g = (x, other) if kind_one else (other, x)
-    words = persons(request.split, g=g, k=k)
-    sense = {
-        **words,
-        "x": x,
-        "y": y,
-        "o": plot.thing,
-        "p": str(said),
-        "self_g": _self(words["she_g"]),
-        "self_k": _self(words["she_k"]),
-    }
-    options = (
-        f"tell {y} the truth",
-        f"save the surprise for {y}",
-        f"keep the {plot.thing} for {_self(persons(request.split, x=x)['she_x'])}",
-    )
+    sense = {**persons(request.split, x=x, g=g, k=k), "y": y, "o": plot.thing, "p": str(said)}
+    options = (f"tell {y} the truth", f"save the surprise for {y}", f"keep the {plot.thing} for {sense['self_x']}")
 
     def motive(place: str | None, sense: Sense) -> str | None:
         return None if place is None else options[0] if _said(place, sense) else options[1 if sense["k"] == x else 2]
 
-    def answer(world: World, sense: Sense) -> str | None:
-        return motive(place_of(world, plot.thing, *chain), sense)
-
-    def claims(world: World, sense: Sense) -> Sequence[Claim]:
-        return intent_claims(plot, world, chain, str(answer(world, sense)), options, ())
-
     def readings(world: World, sense: Sense) -> list[Reading]:
         return [
-            *one_lower(chain, lambda people: motive(place_of(world, plot.thing, *people), sense)),
-            ("reality", motive(place_of(world, plot.thing), sense)),
+            *lower_or_real(world, plot.thing, chain, lambda place: motive(place, sense)),
             ("taken literally", options[0]),
-            *(("another's motive", option) for option in options),
         ]
 
-    ponder, goal = pondering(request, chain, f"why {x} says this to {y} about the {plot.thing}")
-
-    def aim(world: World, sense: Sense) -> Claim:
-        goals = (f"{y} to find the {plot.thing}", f"{y} to miss the {plot.thing}")
-        return goal or either(x, goals, answer(world, sense) == options[0])
-
-    swap = sense
-    for word in ("", "she_", "her_", "hers_", "self_"):
-        swap = turned(swap, f"{word}k", f"{word}g")
-    asked = _asking(chain, f"Why does {x} say this to {y} about the {plot.thing}?", y, plot.thing)
-    return family(
-        request,
-        Asked(
-            Tale(plot, sense, (rng.pick(MOTIVES),), (rng.pick(SAYS), *ponder)),
-            asked,
-            options,
-            answer,
-            claims,
-            aim,
-            readings,
-            [
-                ("motives exchanged", swap),
-                *(("says another place", {**sense, "p": p}) for p in plot.places if p != said),
-            ],
-            scenery=len(ponder),
-            spoken=f"{x} wants to {{}}.",
-            every=True,
-        ),
+    ponders = f"why {x} says this to {y} about the {plot.thing}"
+    goals = (f"{y} to find the {plot.thing}", f"{y} to miss the {plot.thing}")
+    question = Question(
+        framed(request, plot, sense, [SAYS], [MOTIVES], chain=chain, ponders=ponders),
+        _asking(chain, f"Why does {x} say this to {y} about the {plot.thing}?", y, plot.thing),
+        options,
+        by_belief(plot, chain, motive),
+        inner_state(plot, chain, "wants to", options, ()),
+        lambda world, sense, gold: either(x, goals, gold == options[0]),
+        readings,
+        "another's motive",
+        [("motives exchanged", turned(sense, "k", "g")), *elsewhere("says another place", sense, "p", plot.places)],
+        spoken=f"{x} wants to {{}}.",
+        every=True,
     )
-
-
-def _self(pronoun: str) -> str:
-    return "herself" if pronoun == "she" else "himself"
+    return family(request, question)
 
 
 BLUNT = (
@@ -339,18 +276,19 @@ BLUNT = (
 )
 
 
+INSULTS = {  # (X takes Y for the cook, Y is the cook)
+    (True, True): "insult {y}, who did cook it",
+    (True, False): "insult {y}, who did not cook it",
+    (False, True): "grumble innocently to {y}, who did cook it",
+    (False, False): "grumble innocently to {y}, who did not cook it",
+}
+
+
 def faux_pas(request: Request) -> Family | None:
     """X runs down a dish before Y: a faux pas (Y cooked it, unknown to X), an insult, one that misses, or mere talk."""
     rng = request.rng
     plot, food = cooks(rng, request.split, people=3 + rng.below(2), chapters=request.chapters)
-    # (X takes Y for the cook, Y is the cook)
-    kinds = {
-        (True, True): "insult {y}, who did cook it",
-        (True, False): "insult {y}, who did not cook it",
-        (False, True): "grumble innocently to {y}, who did cook it",
-        (False, False): "grumble innocently to {y}, who did not cook it",
-    }
-    thinks, is_so = list(kinds)[int(request.slot * 4)]
+    thinks, is_so = list(INSULTS)[int(request.slot * 4)]
     heads = [name for name in plot.cast if name not in plot.places]
     if not heads:
         return None
@@ -360,48 +298,38 @@ def faux_pas(request: Request) -> Family | None:
     if held is None or not fitting:
         return None
     y = fitting[0]
-    options = tuple(option.format(y=y) for option in kinds.values())
-    sense = {"x": x, "y": y, "f": food}
+    options = tuple(option.format(y=y) for option in INSULTS.values())
 
-    def kind(held: str | None, real: str | None) -> str | None:
-        return None if held is None else options[list(kinds).index((held == y, real == y))]
-
-    def answer(world: World, sense: Sense) -> str | None:
-        return kind(place_of(world, plot.thing, x), place_of(world, plot.thing))
+    def kind(real: str | None, held: str | None, sense: Sense) -> str | None:
+        return None if held is None else options[list(INSULTS).index((held == y, real == y))]
 
     def knows(world: World, people: tuple[str, ...]) -> Claim:
         held = place_of(world, plot.thing, *people)
         rivals = tuple(f"the work of {name}" for name in plot.places if name != held)
         return Claim(people, f"the {food}", "is", f"the work of {held}", rivals)
 
-    def claims(world: World, sense: Sense) -> Sequence[Claim]:
-        return (state_claim(x, "wants to", str(answer(world, sense)), options), knows(world, (x,)), knows(world, ()))
-
     def readings(world: World, sense: Sense) -> list[Reading]:
         held, real = place_of(world, plot.thing, x), place_of(world, plot.thing)
-        first = plot.places[0]
         return [
-            ("reality", kind(real, real)),
-            ("first cook", kind(held, first)),
-            ("belief for fact", kind(held, held)),
-            *(("knowledge turned round", option) for option in options),
+            ("reality", kind(real, real, sense)),
+            ("first cook", kind(plot.places[0], held, sense)),
+            ("belief for fact", kind(held, held, sense)),
         ]
 
-    return family(
-        request,
-        Asked(
-            Tale(plot, sense, (), (rng.pick(BLUNT),)),
-            f"What does {x} want to do by these words to {y} about the {food}?",
-            options,
-            answer,
-            claims,
-            lambda world, sense: wants(x, f"to speak to {y} about the {food}", f"to praise the {food}"),
-            readings,
-            stated=3,
-            things=(food,),
-            spoken=f"{x} wants to {{}}.",
-        ),
+    question = Question(
+        framed(request, plot, {"x": x, "y": y, "f": food}, [BLUNT]),
+        f"What does {x} want to do by these words to {y} about the {food}?",
+        options,
+        by_two_beliefs(plot, (x,), kind),
+        lambda world, sense, gold: (state_claim(x, "wants to", gold, options), knows(world, (x,)), knows(world, ())),
+        wants(x, f"to speak to {y} about the {food}", f"to praise the {food}"),
+        readings,
+        "knowledge turned round",
+        stated=3,
+        things=(food,),
+        spoken=f"{x} wants to {{}}.",
     )
+    return family(request, question)
 
 
 HINTS = (
@@ -414,14 +342,14 @@ HINTS = (
 
 def hints(request: Request) -> Family | None:
     """A hints that somebody should take what A thinks is in a container."""
-
-    def asks(chain: Sequence[str]) -> str:
-        if len(chain) == 1:
-            return f"Which thing does {chain[0]} hint at?"
-        return f"Which thing {thinking(chain[:-1])}{chain[-1]} hints at?"
-
     return wanted_thing(
-        request, HINTS, "point out the {}", "{} wants to {{}}.", asks, "is hinting at", "draw attention to the {}"
+        request,
+        HINTS,
+        "point out the {}",
+        "{} wants to {{}}.",
+        lambda chain: asking(chain, f"Which thing does {chain[0]} hint at?", f"{chain[-1]} hints at", "Which thing"),
+        "is hinting at",
+        "draw attention to the {}",
     )
 
 
@@ -452,59 +380,34 @@ def double_bluff(request: Request) -> Family | None:
     held = place_of(plot.world, plot.thing, *chain)
     said = next(p for p in plot.places if (p == held) == (helps == trusted))
     t, d = (x, other) if trusted else (other, x)
-    sense = {
-        "x": x,
-        "y": y,
-        "t": t,
-        "d": d,
-        "o": plot.thing,
-        "p": said,
-        **dict(zip(("c0", "c1"), rng.sample(plot.places, 2), strict=True)),
-    }
+    choice = dict(zip(("c0", "c1"), rng.sample(plot.places, 2), strict=True))
+    sense = {"x": x, "y": y, "t": t, "d": d, "o": plot.thing, "p": said, **choice}
     options = (f"help {y} find the {plot.thing}", f"keep {y} from finding the {plot.thing}")
 
     def aims(place: str | None, sense: Sense) -> str | None:
         return None if place is None else options[_said(place, sense) != (sense["t"] == x)]
 
-    def answer(world: World, sense: Sense) -> str | None:
-        return aims(place_of(world, plot.thing, *chain), sense)
-
-    def claims(world: World, sense: Sense) -> Sequence[Claim]:
-        return intent_claims(plot, world, chain, str(answer(world, sense)), options, ())
-
     def readings(world: World, sense: Sense) -> list[Reading]:
-        held = place_of(world, plot.thing, *chain)
-        literal = options[not _said(held, sense)]
         return [
-            *one_lower(chain, lambda people: aims(place_of(world, plot.thing, *people), sense)),
-            ("reality", aims(place_of(world, plot.thing), sense)),
-            ("taken literally", literal),
-            *(("bluff where there is none", option) for option in options),
+            *lower_or_real(world, plot.thing, chain, lambda place: aims(place, sense)),
+            ("taken literally", options[not _said(place_of(world, plot.thing, *chain), sense)]),
         ]
 
-    ponder, goal = pondering(request, chain, f"why {x} says this to {y} about the {plot.thing}")
-
-    def aim(world: World, sense: Sense) -> Claim:
-        goals = (f"{y} to get the {plot.thing}", f"{y} to miss the {plot.thing}")
-        return goal or either(x, goals, answer(world, sense) == options[0])
-
-    asked = _asking(chain, f"Why does {x} say this to {y} about the {plot.thing}?", y, plot.thing)
-    flipped = next(p for p in plot.places if p != said)
-    return family(
-        request,
-        Asked(
-            Tale(plot, sense, (rng.pick(TRUSTS),), (rng.pick(POINTS), *ponder)),
-            asked,
-            options,
-            answer,
-            claims,
-            aim,
-            readings,
-            [("trust exchanged", turned(sense, "t", "d")), ("says another place", {**sense, "p": flipped})],
-            scenery=len(ponder),
-            spoken=f"{x} wants to {{}}.",
-        ),
+    ponders = f"why {x} says this to {y} about the {plot.thing}"
+    goals = (f"{y} to get the {plot.thing}", f"{y} to miss the {plot.thing}")
+    question = Question(
+        framed(request, plot, sense, [POINTS], [TRUSTS], chain=chain, ponders=ponders),
+        _asking(chain, f"Why does {x} say this to {y} about the {plot.thing}?", y, plot.thing),
+        options,
+        by_belief(plot, chain, aims),
+        inner_state(plot, chain, "wants to", options, ()),
+        lambda world, sense, gold: either(x, goals, gold == options[0]),
+        readings,
+        "bluff where there is none",
+        [("trust exchanged", turned(sense, "t", "d")), *elsewhere("says another place", sense, "p", plot.places)],
+        spoken=f"{x} wants to {{}}.",
     )
+    return family(request, question)
 
 
 def _has_order(template: str, order: int) -> bool:

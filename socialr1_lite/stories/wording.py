@@ -176,6 +176,7 @@ LEXICON = {
 
 THEM = {"she": "her", "he": "him"}
 THEIR = {"she": "her", "he": "his"}
+SELF = {"she": "herself", "he": "himself"}
 
 PHRASES: dict[str, tuple[str, ...]] = {
     "set out": (

@@ -89,8 +89,8 @@ def _contents(plot, chain, container, ask):
     return plot, lambda world: a(world.believes(chain, inside(container)))
 
 
-def _framed(asked, tale):
-    return tale.plot, lambda world: asked.spoken.format(asked.answer(world, tale.sense))
+def _framed(question, tale):
+    return tale.plot, lambda world: question.spoken.format(question.answer(world, tale.sense))
 
 
 _DRAFTS = (
