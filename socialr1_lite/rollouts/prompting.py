@@ -32,7 +32,7 @@ class Sampler(Protocol):
         batch_size: int = 16,
         template: Template | None = None,
     ) -> Sequence[Completion]:
-        """Return one completion a prompt, in order."""
+        """Return one completion a prompt, in order; `prefilled` where the prompt opened the think block."""
 
 
 def messages(scenario: Scenario, recipe: Recipe) -> Messages:

@@ -30,6 +30,10 @@ _FAILED_V1 = "the endpoint gave no reply: "
 Row = dict[str, Any]  # a row as JSON holds it; `Trace.from_row` checks every type in it
 
 
+class NewerTrace(ValueError):
+    """A row of a later version than this code knows."""
+
+
 @dataclass(frozen=True, slots=True)
 class Trace:
     """One completion of one prompt, where it belongs, and what it earned.
@@ -94,6 +98,10 @@ class Trace:
             sampling=sampling or {},
         )
 
+    def __getitem__(self, key: str) -> Any:
+        """Return a field of the stored row by its key on disk, for scripts that read rows. Raises KeyError."""
+        return self.to_row()[key]
+
     @property
     def total(self) -> float:
         """The reward."""
@@ -143,9 +151,9 @@ class Trace:
         read = _Reader(row)
         version = read.whole("version", 1)
         if version > TRACE_VERSION:
-            raise ValueError(f"version {version} is newer than this code, which knows {TRACE_VERSION}")
+            raise NewerTrace(f"version {version} is newer than this code, which knows {TRACE_VERSION}")
         if missing := [name for name in REQUIRED if name not in row]:
-            raise ValueError(f"no trace row, {', '.join(missing)} missing")
+            raise ValueError(f"{', '.join(missing)} missing")
         completion = Completion(
             text=read.text("completion"),
             tokens=read.whole("tokens"),

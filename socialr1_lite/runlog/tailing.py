@@ -17,7 +17,7 @@ from socialr1_lite.rollouts.trace import Trace
 from socialr1_lite.runlog import lines
 from socialr1_lite.runlog.folder import RunFolder
 from socialr1_lite.runlog.query import FACET_COLUMNS, PARTS
-from socialr1_lite.runlog.traces import History, complete_lines_of, read_trace, shard_paths
+from socialr1_lite.runlog.traces import BadTrace, History, complete_lines_of, read_trace, shard_paths
 from socialr1_lite.sip import STAGES
 
 SCHEMA_VERSION = f"4 {' '.join(COMPONENTS)}"  # another table of components makes other columns
@@ -194,13 +194,13 @@ class Tail:
         yield done
 
     def _read(self, line: bytes, path: Path, offset: int) -> Trace | None:
-        """Return the trace, or None and a notice for a damaged line inside a shard. A newer version is refused."""
-        if lines.parse(line) is None:
-            self._database.execute(
-                "INSERT INTO notices VALUES (?)", [f"{path.name}: the line at byte {offset} is damaged"]
-            )
+        """Return the trace, or None and a notice for a line inside a shard that is none. A newer version is refused."""
+        try:
+            return read_trace(line, path, offset)
+        except BadTrace as error:
+            notice = f"{path.name}: the line at byte {offset} is left out: {error.reason}"
+            self._database.execute("INSERT INTO notices VALUES (?)", [notice])
             return None
-        return read_trace(line, path, offset)
 
     def _values(self, trace: Trace, history: History, shard: int, offset: int, length: int) -> tuple[Any, ...]:
         """Return one row of the table, in the order of COLUMNS."""

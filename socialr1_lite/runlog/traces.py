@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from socialr1_lite.errors import RunLogError
-from socialr1_lite.rollouts.trace import Trace
+from socialr1_lite.rollouts.trace import NewerTrace, Trace
 from socialr1_lite.runlog import lines
 from socialr1_lite.runlog.folder import RunFolder, Segment
 
@@ -35,6 +35,15 @@ def shard_number(path: Path) -> int:
     """4 for rank00000-0004.jsonl."""
     found = re.search(r"-(\d+)\.jsonl$", path.name)
     return int(found[1]) if found else -1
+
+
+class BadTrace(RunLogError):
+    """A line of a shard that is no trace. reason: "damaged", or which field is missing or mistyped."""
+
+    def __init__(self, path: Path, offset: int, reason: str) -> None:
+        """The line begins at that byte of the shard."""
+        super().__init__(f"{path}, byte {offset}: this line is no trace ({reason}); delete it to go on")
+        self.reason = reason
 
 
 class TraceWriter:
@@ -130,12 +139,13 @@ def read_trace(line: bytes, path: Path, offset: int) -> Trace:
     """Read one line of a shard, which starts at that byte. Raises RunLogError naming the place."""
     row = lines.parse(line)
     if row is None:
-        raise RunLogError(f"{path}, byte {offset}: this line is damaged; delete it to go on")
+        raise BadTrace(path, offset, "damaged")
     try:
         return Trace.from_row(row)
+    except NewerTrace as error:
+        raise RunLogError(f"{path}, byte {offset}: {error}; update socialr1_lite") from None
     except ValueError as error:
-        remedy = "update socialr1_lite" if "newer than this code" in str(error) else "delete that line to go on"
-        raise RunLogError(f"{path}, byte {offset}: {error}; {remedy}") from None
+        raise BadTrace(path, offset, str(error)) from None
 
 
 class History:

@@ -71,7 +71,7 @@ def test_the_first_versions_judge_and_failed_request_are_read_as_such() -> None:
 def test_each_missing_field_is_named(name: str) -> None:
     row = trace().to_row()
     del row[name]
-    with pytest.raises(ValueError, match=rf"no trace row, {name} missing"):
+    with pytest.raises(ValueError, match=rf"{name} missing"):
         Trace.from_row(row)
 
 

@@ -546,14 +546,25 @@ class TestFollowing:
         with pytest.raises(RunLogError, match="disk is full; SOCIALR1_CACHE names another folder"):
             index.refresh()
 
-    def test_a_damaged_line_in_the_middle_is_skipped_and_told(self, index: TraceIndex) -> None:
+    @pytest.mark.parametrize(
+        ("line", "reason"),
+        [
+            (b"{oops\n", "damaged"),
+            (lines.encode([trace(1).to_row() | {"tokens": [1]}]), "tokens must be a whole number of at least 0"),
+            (lines.encode([{"step": 1}]), "phase, scenario, "),
+        ],
+    )
+    def test_a_line_in_the_middle_that_is_no_trace_is_left_out_and_told(
+        self, index: TraceIndex, line: bytes, reason: str
+    ) -> None:
         write(index.run, [trace(0), trace(1), trace(2)])
         shard = runlog.shard_paths(index.run)[0]
         first, _, third = shard.read_bytes().splitlines(keepends=True)
-        shard.write_bytes(first + b"{oops\n" + third)
+        shard.write_bytes(first + line + third)
         index.refresh()
         assert [row["step"] for row in index.page()] == [0, 2]
-        assert index.notices() == [f"rank00000-0000.jsonl: the line at byte {len(first)} is damaged"]
+        (notice,) = index.notices()
+        assert notice.startswith(f"rank00000-0000.jsonl: the line at byte {len(first)} is left out: {reason}")
 
     def test_a_newer_row_is_refused_and_changes_nothing(self, index: TraceIndex) -> None:
         write(index.run, [trace(0)])
