@@ -89,8 +89,8 @@ def _evaluations(index: TraceIndex) -> list[list[str]]:
     """Every evaluation as [choice, words], in the order of training."""
     found = [
         (point["step"], index.page({"phase": "eval", "benchmark": name, "step": point["step"]}, limit=1)[0]["id"], name)
-        for name in index.facets({"phase": "eval"})["benchmark"]
-        for point in index.counts("outcome", {"phase": "eval", "benchmark": name})
+        for name in index.figures.facets({"phase": "eval"})["benchmark"]
+        for point in index.figures.counts("outcome", {"phase": "eval", "benchmark": name})
     ]
     return [[f"eval {name} {step}", f"{name or 'evaluation'}, at step {step}"] for step, _, name in sorted(found)]
 
@@ -118,7 +118,7 @@ def _read_sides(index: TraceIndex, moment: str) -> dict[str, Side]:
     """Each prompt's group at that moment: the first or the last one in which it came up."""
     names = ("scenario", "gid", "outcome", "total", "answer", "id", "step")
     groups: dict[str, list[tuple[Any, ...]]] = {}
-    for row in index.columns(names, _where(moment), limit=MOST_ROWS):
+    for row in index.figures.columns(names, _where(moment), limit=MOST_ROWS):
         known = groups.setdefault(row[0], [])
         if known and known[0][1] != row[1]:
             if moment == FIRST:

@@ -39,8 +39,8 @@ WANTED: dict[str, str | tuple[str, Any]] = {
 
 def charts(folder: RunFolder, index: TraceIndex) -> list[Json]:
     """Every chart of the overview, in reading order; those without anything to show are left out."""
-    points = index.means(WANTED, TRAIN)
-    groups = [point for point in index.group_series(TRAIN) if point["groups"]]
+    points = index.figures.means(WANTED, TRAIN)
+    groups = [point for point in index.figures.group_series(TRAIN) if point["groups"]]
     marks = list(events(folder))
     found = [
         reward(points, groups),
@@ -99,7 +99,7 @@ def components(points: Sequence[Row]) -> Json | None:
 
 def lengths(index: TraceIndex, points: Sequence[Row]) -> Json | None:
     """How long completions are, and how many ran into the limit."""
-    told = index.series("tokens", TRAIN, quantiles=(0.1, 0.5, 0.9))
+    told = index.figures.series("tokens", TRAIN, quantiles=(0.1, 0.5, 0.9))
     middle = [[point["step"], point["quantiles"][1]] for point in told]
     band = [[point["step"], point["quantiles"][0], point["quantiles"][2]] for point in told]
     series = [smoothed("tokens", middle, tone="cue_interpretation", band=band)]
@@ -126,8 +126,8 @@ def early(points: Sequence[Row]) -> Json | None:
 def evaluations(index: TraceIndex) -> Json | None:
     """Accuracy on what was not trained on, with its 95 % interval."""
     series = []
-    for benchmark in index.facets({"phase": "eval"})["benchmark"]:
-        points = index.series("right", {"phase": "eval", "benchmark": benchmark})
+    for benchmark in index.figures.facets({"phase": "eval"})["benchmark"]:
+        points = index.figures.series("right", {"phase": "eval", "benchmark": benchmark})
         line = [[p["step"], p["mean"]] for p in points]
         band = [[p["step"], *wilson(p["mean"], p["n"])] for p in points]
         if line:

@@ -45,7 +45,7 @@ def _hacks(run: OpenRun, index: TraceIndex) -> Json:
         "alerts": [],
         "paid_wrong": _suspects(index, TRAIN | high | {"outcome": "wrong"}, "-total"),
         "unpaid_right": _suspects(index, TRAIN | {"outcome": "right", "total": {"max": 0.5 * top}}, "total"),
-        "lengths": lengths(index.columns(("tokens", "outcome"), TRAIN)),
+        "lengths": lengths(index.figures.columns(("tokens", "outcome"), TRAIN)),
         "correlation": _correlations(index),
         "openings": openings,
         "openings_note": (
@@ -91,7 +91,7 @@ def lengths(rows: Sequence[tuple[int, str]]) -> list[Json]:
 
 def _correlations(index: TraceIndex) -> Json:
     names = [*(f"reward.{name}" for name in COMPONENTS), "tokens"]
-    rows = index.columns(names, TRAIN, limit=8000)
+    rows = index.figures.columns(names, TRAIN, limit=8000)
     columns = list(zip(*rows, strict=True)) if rows else [()] * len(names)
     return {
         "names": [*NAMES.values(), "Tokens"],

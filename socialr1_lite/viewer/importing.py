@@ -31,7 +31,7 @@ from socialr1_lite.errors import DataError, command
 from socialr1_lite.recipe import Rewards
 from socialr1_lite.rewards import RewardStack
 from socialr1_lite.runlog import RunFolder, TraceWriter
-from socialr1_lite.runlog.index import cache_folder
+from socialr1_lite.runlog.index_file import cache_folder
 from socialr1_lite.runlog.traces import REQUIRED
 from socialr1_lite.scenario import Scenario
 from socialr1_lite.sip import parse, stage_states

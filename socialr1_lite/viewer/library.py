@@ -18,7 +18,8 @@ import yaml
 
 from socialr1_lite.errors import RunLogError
 from socialr1_lite.runlog import RunFolder, find_runs
-from socialr1_lite.runlog.index import TraceIndex, cache_folder
+from socialr1_lite.runlog.index import TraceIndex
+from socialr1_lite.runlog.index_file import cache_folder
 
 DEFAULT_PLACE = Path("runs")
 PATIENCE_S = 0.35  # how long a page waits for an index before it is shown its progress

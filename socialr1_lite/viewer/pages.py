@@ -157,7 +157,7 @@ def _key(told: Json) -> str:
 
 
 def _facets(index: TraceIndex, told: Json) -> dict[str, list[Json]]:
-    found = index.facets(told)
+    found = index.figures.facets(told)
     counted = {
         name: [{"value": _word(value), "n": n} for value, n in found[name].items() if value not in ("", None)]
         for name in ("phase", "outcome", "truncated", "flat", "dimension", "benchmark")
@@ -171,7 +171,7 @@ def _facets(index: TraceIndex, told: Json) -> dict[str, list[Json]]:
 def _stage_facets(index: TraceIndex, told: Json) -> list[Json]:
     """How often each stage is in each state but the usual one."""
     counts: Counter[tuple[str, str]] = Counter()
-    for *states, n in index.tally([f"stage.{stage}" for stage in STAGES], told):
+    for *states, n in index.figures.tally([f"stage.{stage}" for stage in STAGES], told):
         for stage, state in zip(STAGES, states, strict=True):
             if state is not None and state != "present":
                 counts[stage, state] += n

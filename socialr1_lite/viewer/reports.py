@@ -22,7 +22,7 @@ def benchmarks(library: Library, asked: Asked) -> Json:
     run = library.run(asked.text("run"))
     asked.done()
     index = run.index()
-    with_traces = set(index.facets({"phase": "eval"})["benchmark"])
+    with_traces = set(index.figures.facets({"phase": "eval"})["benchmark"])
     reports, notices = [], []
     for path in sorted(run.folder.evaluation.glob("*.json")) if run.folder.evaluation.is_dir() else []:
         try:

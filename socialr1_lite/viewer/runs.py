@@ -140,7 +140,7 @@ def _tiles(index: TraceIndex, bounds: Json) -> Iterable[Json]:
             at_first = before.get(name)
             note = "" if at_first is None else f"{_shown(at_first, name, percent)} at first"
             yield {"label": label, "value": _shown(value, name, percent), "note": note}
-    groups = index.group_series(late)
+    groups = index.figures.group_series(late)
     if total := sum(point["groups"] for point in groups):
         share = sum((1 - point["flat"]) * point["groups"] for point in groups) / total
         steps = min(RECENT, last - first + 1)
@@ -149,7 +149,7 @@ def _tiles(index: TraceIndex, bounds: Json) -> Iterable[Json]:
 
 def _means(index: TraceIndex, told: Json) -> Json:
     """The means of the tiles' fields over a filter; {} when nothing passes it."""
-    rows = index.means({name: name for _, name, _ in TILES}, told, by="phase")
+    rows = index.figures.means({name: name for _, name, _ in TILES}, told, by="phase")
     return rows[0] if rows else {}
 
 
@@ -175,7 +175,7 @@ def _alerts(index: TraceIndex, bounds: Json) -> Iterable[Json]:
 def _flat_alert(index: TraceIndex, late: Json, steps: Json) -> Iterable[Json]:
     """Whether most of the last groups teach nothing, and why."""
     causes: Counter[str] = Counter()
-    groups = index.group_series(late)
+    groups = index.figures.group_series(late)
     for point in groups:
         causes.update({cause: share * point["groups"] for cause, share in point["causes"].items()})
     number = sum(point["groups"] for point in groups)

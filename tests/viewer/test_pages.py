@@ -155,7 +155,7 @@ def test_means_in_one_pass_agree_with_the_rows(library: Library, run: RunFolder)
         "there": ("stage.cue_encoding", "present"),
         "tokens": "tokens",
     }
-    for point in index.means(wanted, {"phase": "train"}):
+    for point in index.figures.means(wanted, {"phase": "train"}):
         rows = [row for row in read_traces(run) if row["phase"] == "train" and row["step"] == point["step"]]
         assert point["n"] == len(rows)
         assert point["cut"] == pytest.approx(sum(row["finish"] == "length" for row in rows) / len(rows))

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from socialr1_lite.judges import Verdict
 from socialr1_lite.rewards.content import Opinion, content
-from socialr1_lite.runlog import total_reward
+from socialr1_lite.rollouts.reward import total_reward
 from socialr1_lite.sip import STAGES, TITLES, parse, reply_text
 from socialr1_lite.viewer.marks import MAX_MARKED, Mark, best_match, content_words, loops, pieces, stage_marks
 from socialr1_lite.viewer.stage import contribution, formula, gate_product, sort_notes, stage_view, story_pieces
