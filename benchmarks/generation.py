@@ -12,8 +12,7 @@ import contextlib
 import statistics
 import time
 
-from socialr1_lite.policy import cpu_sampling
-from socialr1_lite.policy import model as room
+from socialr1_lite.policy import generation, load_policy
 from socialr1_lite.recipe import Model
 
 
@@ -26,15 +25,15 @@ def main() -> None:
 
     import torch
 
-    policy = room.load_policy(Model(), trainable=True)
+    policy = load_policy(Model(), trainable=True)
     model, head = policy.model, policy.model.get_output_embeddings()
     model.eval()
     hooks = dict(head._forward_pre_hooks)
-    folded = cpu_sampling.folded_adapter
+    folded = generation.folded_adapter
 
     def sample(*, fold: bool = True, attend: bool = True, rows: bool = True) -> float:
-        cpu_sampling.folded_adapter = folded if fold else lambda _: contextlib.nullcontext()
-        model.set_attn_implementation(cpu_sampling.CPU_ATTENTION if attend else "sdpa")
+        generation.folded_adapter = folded if fold else lambda _: contextlib.nullcontext()
+        model.set_attn_implementation(generation.CPU_ATTENTION if attend else "sdpa")
         head._forward_pre_hooks.clear()
         head._forward_pre_hooks.update(hooks if rows else {})
         ids = torch.randint(100, 40_000, (args.batch, args.prompt))

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from socialr1_lite import policy, train
-from socialr1_lite.policy import cpu_sampling
+from socialr1_lite.policy import generation
 from socialr1_lite.progress import Progress
 from socialr1_lite.recipe import Recipe
 from socialr1_lite.runlog import TraceWriter
@@ -81,7 +81,7 @@ def in_the_cold_start() -> None:
 
 def while_sampling(n: int) -> Callable[[], None]:
     def patch() -> None:
-        cpu_sampling.folded_adapter = at_call(n, cpu_sampling.folded_adapter)
+        generation.folded_adapter = at_call(n, generation.folded_adapter)
 
     return patch
 

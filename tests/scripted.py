@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from socialr1_lite.policy import Generation
+from socialr1_lite.rollouts.completion import Completion
 from socialr1_lite.scenario import Scenario
-from socialr1_lite.sip import reply_text
+from socialr1_lite.sip import prefills_think, reply_text
 
 STAGES = (
     "Mara puts the violin in the green trunk and leaves the attic.",
@@ -33,11 +33,15 @@ class ScriptedPolicy:
         """The messages one after another, and the prompt's tail."""
         return "\n".join(message["content"] for message in messages) + self.tail
 
-    def generate(self, prompts: Sequence[Any], **sampling: Any) -> list[Generation]:
+    def generate(self, prompts: Sequence[Any], **sampling: Any) -> list[Completion]:
         """One completion a prompt."""
         self.sampling = sampling
         texts = [self.say(i) for i in range(len(prompts))]
-        return [Generation(t, len(t.split()), "length" if self.cut(i) else "stop") for i, t in enumerate(texts)]
+        prefilled = prefills_think(self.tail)
+        return [
+            Completion(text, len(text.split()), "length" if self.cut(i) else "stop", prefilled)
+            for i, text in enumerate(texts)
+        ]
 
 
 def copies(scenario: Scenario, n: int) -> list[Scenario]:

@@ -19,7 +19,7 @@ from socialr1_lite.benchmarks.sotopia_episode import RANGES
 from socialr1_lite.errors import DataError, PolicyError, RecipeError, RunLogError
 from socialr1_lite.evaluation import asking, reports, target
 from socialr1_lite.evaluation.answering import Sampling
-from socialr1_lite.policy import Generation
+from socialr1_lite.rollouts.completion import Completion
 from socialr1_lite.runlog import BestAdapter, CheckScore, RunFolder, read_traces
 from tests.benchmarks.harness import official_reply, oracle, own_reply
 
@@ -44,7 +44,7 @@ class Speaker:
     def prompt_text(self, messages: Sequence[dict[str, str]], **template: Any) -> str:
         return "\n".join(message["content"] for message in messages)
 
-    def generate(self, prompts: Sequence[Any], **sampling: Any) -> list[Generation]:
+    def generate(self, prompts: Sequence[Any], **sampling: Any) -> list[Completion]:
         out = []
         for prompt in prompts:
             if self.dies_after is not None and len(self.asked) >= self.dies_after:
@@ -52,7 +52,7 @@ class Speaker:
             text = self.prompt_text(prompt)
             self.asked.append(text)
             reply = self.say(text)
-            out.append(Generation(reply, len(reply.split()), self.finish))  # type: ignore[arg-type]
+            out.append(Completion(reply, len(reply.split()), self.finish))  # type: ignore[arg-type]
         return out
 
 
@@ -159,7 +159,7 @@ def test_a_reply_that_never_came_is_wrong_even_where_the_authors_would_read_one(
     tmp_path: Path, speaker: Callable[[Speaker], Speaker]
 ) -> None:
     class Failing(Speaker):
-        def generate(self, prompts: Sequence[Any], **sampling: Any) -> list[Generation]:
+        def generate(self, prompts: Sequence[Any], **sampling: Any) -> list[Completion]:
             told = super().generate(prompts, **sampling)
             return [replace(one, finish="stop" if at == 0 else "failed") for at, one in enumerate(told)]
 

@@ -8,9 +8,10 @@ from itertools import pairwise
 import pytest
 
 from socialr1_lite.errors import PolicyError
-from socialr1_lite.policy import cpu_sampling, embedded
-from socialr1_lite.policy import model as room
+from socialr1_lite.policy import backends, choose_backend, embedded, generation, load_policy, loading
+from socialr1_lite.policy.logprobs import PlainLogProbs
 from socialr1_lite.recipe import Model
+from socialr1_lite.rollouts.completion import Completion
 from socialr1_lite.runlog.checkpoints import sha256
 
 torch = pytest.importorskip("torch")
@@ -19,7 +20,7 @@ torch = pytest.importorskip("torch")
 @pytest.fixture(scope="module")
 def tiny(tiny_model):
     """A two-layer Llama with a LoRA adapter whose B is not zero, through the plain backend."""
-    loaded = room.load_policy(settings(tiny_model), trainable=True, seed=1)
+    loaded = load_policy(settings(tiny_model), trainable=True, seed=1)
     torch.manual_seed(3)
     for name, weight in loaded.model.named_parameters():
         if "lora_B" in name:
@@ -36,7 +37,7 @@ PROMPTS = [[{"role": "user", "content": text}] for text in ("Where is it?", "Who
 
 def test_all_linear_layers_get_an_adapter(tiny):
     adapted = {name.split(".lora_A")[0].split(".")[-1] for name, _ in tiny.model.named_parameters() if "lora_A" in name}
-    assert adapted == set(room._PROJECTIONS)
+    assert adapted == set(loading.PROJECTIONS)
 
 
 def test_only_the_adapter_is_trained(tiny):
@@ -58,7 +59,7 @@ def test_a_completion_that_reaches_the_limit_says_so(tiny):
 
 def test_the_end_token_stops_and_counts(tiny):
     end = next(iter(tiny.eos_ids))
-    assert tiny._read([7, 8, end, 9]) == room.Generation(tiny.tokenizer.decode([7, 8]), 3, "stop")
+    assert tiny._read([7, 8, end, 9]) == Completion(tiny.tokenizer.decode([7, 8]), 3, "stop")
 
 
 def test_sampling_is_repeatable_and_leaves_the_random_state_alone(tiny):
@@ -96,7 +97,7 @@ def test_folding_gives_the_same_logits_and_puts_every_bit_back(tiny):
     before = {name: weight.clone() for name, weight in tiny.model.state_dict().items()}
     with torch.no_grad():
         unfolded = tiny.model(**encoded).logits
-        with cpu_sampling.folded_adapter(tiny.model):
+        with generation.folded_adapter(tiny.model):
             folded = tiny.model(**encoded).logits
             with tiny.model.disable_adapter():
                 base_is_folded = tiny.model(**encoded).logits
@@ -109,18 +110,18 @@ def test_folding_does_nothing_while_the_adapter_is_switched_off(tiny):
     encoded = tiny._encode([tiny.prompt_text(PROMPTS[0])])
     with torch.no_grad(), tiny.model.disable_adapter():
         base = tiny.model(**encoded).logits
-        with cpu_sampling.folded_adapter(tiny.model):
+        with generation.folded_adapter(tiny.model):
             assert torch.equal(tiny.model(**encoded).logits, base)
 
 
 def test_an_adapter_comes_back_as_it_was_saved(tiny, tiny_model, tmp_path):
     tiny.save_adapter(tmp_path / "adapter")
-    again = room.load_policy(settings(tiny_model), adapter=tmp_path / "adapter")
+    again = load_policy(settings(tiny_model), adapter=tmp_path / "adapter")
     assert again.generate(PROMPTS, max_new_tokens=10) == tiny.generate(PROMPTS, max_new_tokens=10)
 
 
 def test_merging_keeps_the_policy(tiny_model):
-    loaded = room.load_policy(settings(tiny_model), trainable=True, seed=2)
+    loaded = load_policy(settings(tiny_model), trainable=True, seed=2)
     for name, weight in loaded.model.named_parameters():
         if "lora_B" in name:
             torch.nn.init.normal_(weight, std=0.05)
@@ -135,7 +136,7 @@ def test_the_plain_log_probabilities_are_the_textbook_ones_with_their_gradient()
     hidden = torch.randn(2500, 8, requires_grad=True)  # more rows than one chunk
     weight, targets = torch.randn(30, 8), torch.randint(0, 30, (2500,))
     outputs = ("log_probs", "entropy", "log_sum_sq_probs", "mean_logits", "is_top1")
-    told = room.PlainLogProbs.apply(hidden, weight, None, targets, 0.7, 32768, None, 1.0, outputs)
+    told = PlainLogProbs.apply(hidden, weight, None, targets, 0.7, 32768, None, 1.0, outputs)
     told[0].sum().backward()
     ours = hidden.grad.clone()
     hidden.grad = None
@@ -151,7 +152,7 @@ def test_the_plain_log_probabilities_are_the_textbook_ones_with_their_gradient()
 
 
 def test_plain_log_probabilities_leave_out_what_was_not_asked_for():
-    told = room.PlainLogProbs.apply(
+    told = PlainLogProbs.apply(
         torch.randn(3, 4), torch.randn(5, 4), None, torch.tensor([0, 1, 2]), 1.0, 9, 2.0, 1.0, ()
     )
     assert [value is None for value in told] == [False, True, True, True, True]
@@ -159,20 +160,20 @@ def test_plain_log_probabilities_leave_out_what_was_not_asked_for():
 
 def test_softcap_and_scale_are_applied_before_the_temperature():
     hidden, weight, targets = torch.randn(4, 6), torch.randn(9, 6), torch.tensor([1, 2, 3, 4])
-    told = room.PlainLogProbs.apply(hidden, weight, None, targets, 2.0, 9, 3.0, 0.5, ())[0]
+    told = PlainLogProbs.apply(hidden, weight, None, targets, 2.0, 9, 3.0, 0.5, ())[0]
     logits = 3.0 * torch.tanh(hidden @ weight.t() * 0.5 / 3.0) / 2.0
     assert torch.allclose(told, torch.log_softmax(logits, -1)[range(4), targets], atol=1e-6)
 
 
 def test_a_model_that_is_not_there_is_one_clear_line(tmp_path):
     with pytest.raises(PolicyError, match=r"model\.name: cannot load '.*nowhere'.*smollm2-135m") as told:
-        room.load_policy(settings(tmp_path / "nowhere"))
+        load_policy(settings(tmp_path / "nowhere"))
     assert "\n" not in str(told.value)
 
 
 def test_a_folder_without_an_adapter_is_one_clear_line(tiny_model, tmp_path):
     with pytest.raises(PolicyError, match=r"adapter_config\.json is missing"):
-        room.load_policy(settings(tiny_model), adapter=tmp_path)
+        load_policy(settings(tiny_model), adapter=tmp_path)
 
 
 def test_an_adapter_of_another_model_is_refused(tiny, tiny_model, tmp_path):
@@ -184,14 +185,14 @@ def test_an_adapter_of_another_model_is_refused(tiny, tiny_model, tmp_path):
     AutoModelForCausalLM.from_config(config).save_pretrained(other)
     AutoTokenizer.from_pretrained(tiny_model).save_pretrained(other)
     with pytest.raises(PolicyError, match="does not fit"):
-        room.load_policy(settings(other), adapter=tmp_path / "adapter")
+        load_policy(settings(other), adapter=tmp_path / "adapter")
 
 
 def test_unsloth_is_missed_only_where_it_was_asked_for(monkeypatch):
-    monkeypatch.setattr(room, "_unsloth_problem", lambda: "unsloth is not installed")
-    assert room.choose_backend("auto") == "transformers"
+    monkeypatch.setattr(backends, "_unsloth_problem", lambda: "unsloth is not installed")
+    assert choose_backend("auto") == "transformers"
     with pytest.raises(PolicyError, match="unsloth is not installed"):
-        room.choose_backend("unsloth")
+        choose_backend("unsloth")
 
 
 def test_a_gguf_that_is_not_the_known_one_is_refused(monkeypatch, tmp_path):
@@ -218,7 +219,7 @@ def test_one_query_attends_as_torchs_kernel_says(masked):
     if masked:
         mask[..., -1] = True
     with torch.no_grad():
-        told, _ = cpu_sampling.cpu_attention(None, query, key, value, mask, scaling=0.3)
+        told, _ = generation.cpu_attention(None, query, key, value, mask, scaling=0.3)
     expected = torch.nn.functional.scaled_dot_product_attention(
         query, key.repeat_interleave(3, 1), value.repeat_interleave(3, 1), attn_mask=mask, scale=0.3
     )
@@ -228,9 +229,9 @@ def test_one_query_attends_as_torchs_kernel_says(masked):
 def test_the_quick_way_writes_what_the_stock_way_writes(tiny_model):
     from transformers import AutoModelForCausalLM
 
-    quick = room.load_policy(settings(tiny_model))
+    quick = load_policy(settings(tiny_model))
     stock = AutoModelForCausalLM.from_pretrained(tiny_model, dtype=torch.float32)
-    assert quick.model.config._attn_implementation == cpu_sampling.CPU_ATTENTION
+    assert quick.model.config._attn_implementation == generation.CPU_ATTENTION
     encoded = quick._encode([quick.prompt_text(prompt) for prompt in PROMPTS])
     told = [model.generate(**encoded, max_new_tokens=16, do_sample=False) for model in (quick.model, stock)]
     assert torch.equal(*told)

@@ -6,9 +6,10 @@ from collections.abc import Callable, Sequence
 
 from socialr1_lite.data import heldout_scenarios, training_scenarios
 from socialr1_lite.errors import PolicyError
-from socialr1_lite.policy import Message, Policy
+from socialr1_lite.policy import Policy
 from socialr1_lite.recipe import Recipe
 from socialr1_lite.rollouts.prompting import messages, template_settings
+from socialr1_lite.sip import Message
 
 PROMPTS = 8
 TOKENS = 64  # greedy tokens compared for each prompt

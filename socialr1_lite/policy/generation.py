@@ -8,12 +8,17 @@ from __future__ import annotations
 import contextlib
 import types
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from torch import Tensor
+    from torch.nn import Module
+    from transformers import PreTrainedModel
 
 CPU_ATTENTION = "socialr1_cpu"
 
 
-def speed_up_cpu_sampling(model: Any) -> None:
+def speed_up_cpu_sampling(model: PreTrainedModel) -> None:
     """Make `model.generate` quicker on a CPU; benchmarks/generation.py measures each of the three against stock.
 
     The adapter is folded in while it samples: unfolded, every LoRA layer costs three small matrix products a token.
@@ -23,7 +28,7 @@ def speed_up_cpu_sampling(model: Any) -> None:
     """
     plain = model.generate
 
-    def generate(self: Any, *args: Any, **kwargs: Any) -> Any:
+    def generate(self: PreTrainedModel, *args: Any, **kwargs: Any) -> Tensor:
         with folded_adapter(self):
             return plain(*args, **kwargs)
 
@@ -37,7 +42,7 @@ def speed_up_cpu_sampling(model: Any) -> None:
         head._rows_are_plain = True
 
 
-def _use_cpu_attention(model: Any) -> None:
+def _use_cpu_attention(model: PreTrainedModel) -> None:
     """Let a model that uses torch's SDPA use `cpu_attention`; any other choice of attention stays."""
     from transformers import AttentionInterface, AttentionMaskInterface
     from transformers.masking_utils import sdpa_mask
@@ -50,9 +55,15 @@ def _use_cpu_attention(model: Any) -> None:
 
 
 def cpu_attention(
-    module: Any, query: Any, key: Any, value: Any, attention_mask: Any, scaling: float | None = None, **kwargs: Any
-) -> tuple[Any, None]:
-    """SDPA, but one query at a time by plain matrix products: torch's CPU kernel takes seven times as long for that.
+    module: Module,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attention_mask: Tensor | None,
+    scaling: float | None = None,
+    **kwargs: Any,
+) -> tuple[Tensor, None]:
+    """Attend as SDPA does, but one query at a time by plain matrix products: torch's kernel takes seven times as long.
 
     query (B, H, L, D), key and value (B, K, T, D) with H a multiple of K; returns (B, L, H, D).
     """
@@ -73,8 +84,8 @@ def cpu_attention(
 
 
 @contextlib.contextmanager
-def folded_adapter(model: Any) -> Iterator[None]:
-    """While inside, the LoRA layers' base weights hold W + ΔW and the adapter is bypassed; afterwards W is back."""
+def folded_adapter(model: PreTrainedModel) -> Iterator[None]:
+    """Fold the adapter in while inside: base weights hold W + ΔW, the adapter is bypassed; afterwards W is back."""
     import torch
 
     layers = [m for m in model.modules() if hasattr(m, "lora_A") and hasattr(m, "get_delta_weight")]

@@ -1,0 +1,178 @@
+"""Loading a policy: the base by either backend, in 4 or 16 bits, with a saved adapter, a fresh one, or none."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from socialr1_lite.errors import PolicyError
+from socialr1_lite.policy.backends import bfloat16_is_native, choose_backend, stdout_to_stderr
+from socialr1_lite.policy.embedded import EMBEDDED, embedded_model
+from socialr1_lite.policy.logprobs import patch_plain_logprobs
+from socialr1_lite.policy.model import Policy
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+    from socialr1_lite.recipe import Model
+
+PROJECTIONS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
+
+
+def load_policy(model: Model, *, adapter: Path | None = None, trainable: bool = False, seed: int = 42) -> Policy:
+    """Load the recipe's model, with a saved adapter, a fresh LoRA adapter (`trainable`), or none.
+
+    Raises PolicyError in one line when the model or the adapter cannot be had.
+    """
+    backend = choose_backend(model.backend)
+    source = str(embedded_model()) if model.name == EMBEDDED else model.name
+    try:
+        with stdout_to_stderr():
+            policy = _load_unsloth(model, source, seed) if backend == "unsloth" else _load_plain(model, source)
+    except (OSError, ValueError, RuntimeError, NotImplementedError, ImportError) as error:
+        first = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
+        raise PolicyError(
+            f"model.name: cannot load {model.name!r} ({backend} backend): {first.strip()} "
+            f"(allowed: a hub id, a local folder, or {EMBEDDED!r})"
+        ) from error
+    _keep_4bit_trainable(policy.model)
+    _give_pad_token(policy.tokenizer)
+    if adapter is not None:
+        policy.add_adapter(adapter, trainable=trainable)
+    elif trainable:
+        add_lora(policy, model, seed=seed)
+    else:
+        policy.speed_up()
+    return policy
+
+
+def add_lora(policy: Policy, model: Model, *, seed: int = 42) -> None:
+    """Wrap the model in a fresh LoRA adapter as the recipe says; B starts at zero, so the policy is unchanged."""
+    wrap = _unsloth_lora if policy.backend == "unsloth" else _plain_lora
+    policy.model = wrap(policy.model, model, seed)
+    policy.speed_up()
+
+
+def _unsloth_lora(base: PreTrainedModel, model: Model, seed: int) -> PreTrainedModel:
+    from unsloth import FastLanguageModel
+
+    lora = model.lora
+    with stdout_to_stderr():
+        return FastLanguageModel.get_peft_model(
+            base,
+            r=lora.r,
+            lora_alpha=lora.alpha,
+            lora_dropout=lora.dropout,
+            target_modules=PROJECTIONS if lora.targets == "all-linear" else list(lora.targets),
+            use_rslora=lora.rslora,
+            bias="none",
+            use_gradient_checkpointing="unsloth" if model.gradient_checkpointing else False,
+            random_state=seed,
+        )
+
+
+def _plain_lora(base: PreTrainedModel, model: Model, seed: int) -> PreTrainedModel:
+    import torch
+    from peft import LoraConfig, get_peft_model
+
+    lora = model.lora
+    torch.manual_seed(seed)
+    config = LoraConfig(
+        r=lora.r,
+        lora_alpha=lora.alpha,
+        lora_dropout=lora.dropout,
+        target_modules="all-linear" if lora.targets == "all-linear" else list(lora.targets),
+        use_rslora=lora.rslora,
+        bias="none",
+        task_type="CAUSAL_LM",
+    )
+    if model.gradient_checkpointing:
+        base.enable_input_require_grads()
+    return get_peft_model(base, config)
+
+
+def _load_unsloth(model: Model, source: str, seed: int) -> Policy:
+    from unsloth import FastLanguageModel
+
+    loaded, tokenizer = FastLanguageModel.from_pretrained(
+        model_name=source,
+        max_seq_length=model.max_seq_length,
+        dtype=_dtype(model.dtype),
+        load_in_4bit=model.load_in_4bit,
+        load_in_16bit=not model.load_in_4bit,
+        revision=model.revision,
+        trust_remote_code=model.trust_remote_code,
+        use_exact_model_name=not model.load_in_4bit,  # 4-bit may take Unsloth's prequantized twin: less to download
+        random_state=seed,
+        **_vllm_settings(model),
+    )
+    return Policy(loaded, tokenizer, "unsloth", model.name, _is_4bit(loaded))
+
+
+def _vllm_settings(model: Model) -> dict[str, bool | float]:
+    if not model.fast_inference:
+        return {}
+    return {
+        "fast_inference": True,
+        "gpu_memory_utilization": model.gpu_memory_utilization,
+        "max_lora_rank": model.lora.r,
+    }
+
+
+def _load_plain(model: Model, source: str) -> Policy:
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig
+
+    dtype = _dtype(model.dtype) or (torch.bfloat16 if bfloat16_is_native() else torch.float32)
+    quantization = (
+        BitsAndBytesConfig(
+            load_in_4bit=True,
+            bnb_4bit_quant_type="nf4",
+            bnb_4bit_use_double_quant=True,
+            bnb_4bit_compute_dtype=dtype,
+        )
+        if model.load_in_4bit
+        else None
+    )
+    loaded = AutoModelForCausalLM.from_pretrained(
+        source,
+        dtype=dtype,
+        revision=model.revision,
+        trust_remote_code=model.trust_remote_code,
+        quantization_config=quantization,
+        device_map={"": int(os.environ.get("LOCAL_RANK", "0"))} if torch.cuda.is_available() else "cpu",
+    )
+    tokenizer = AutoTokenizer.from_pretrained(
+        source, revision=model.revision, trust_remote_code=model.trust_remote_code
+    )
+    if model.load_in_4bit:
+        from peft import prepare_model_for_kbit_training
+
+        loaded = prepare_model_for_kbit_training(loaded, use_gradient_checkpointing=model.gradient_checkpointing)
+    patch_plain_logprobs()
+    return Policy(loaded, tokenizer, "transformers", model.name, _is_4bit(loaded))
+
+
+def _keep_4bit_trainable(model: PreTrainedModel) -> None:
+    # bitsandbytes 0.50 repacks a 4-bit weight in place on the first eval-mode call without gradient; afterwards its
+    # backward gives nothing and training silently stalls. Every layer stays on the trainable layout.
+    for module in model.modules():
+        if hasattr(module, "support_avx512bf16_for_cpu"):
+            module.support_avx512bf16_for_cpu = False
+
+
+def _give_pad_token(tokenizer: PreTrainedTokenizerBase) -> None:
+    if tokenizer.pad_token is None:
+        tokenizer.pad_token = tokenizer.eos_token
+
+
+def _is_4bit(model: PreTrainedModel) -> bool:
+    return any(type(module).__name__ == "Linear4bit" for module in model.modules())
+
+
+def _dtype(name: str) -> torch.dtype | None:
+    import torch
+
+    return None if name == "auto" else getattr(torch, name)
