@@ -2,34 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
 from socialr1_lite.errors import JudgeError
-from socialr1_lite.judges.base import Judge, Verdict
+from socialr1_lite.judges.base import Judge, Traits, Verdict, traits_of
 
-__all__ = ["JUDGES", "Judge", "Verdict", "build_judge", "is_offline"]
+__all__ = ["JUDGES", "Judge", "Traits", "Verdict", "audit_floor", "build_judge", "is_offline", "traits_of"]
 
 
 @dataclass(frozen=True, slots=True)
 class JudgeClass:
-    """A judge class, imported when it is first built. offline: it needs neither a model nor an endpoint."""
+    """Where a judge's class is; it is imported when first asked for."""
 
     module: str
     name: str
-    offline: bool = False
+
+    def load(self) -> Callable[..., Judge]:
+        """Import the class."""
+        found: Callable[..., Judge] = getattr(import_module(f"{__name__}.{self.module}"), self.name)
+        return found
 
     def __call__(self, **settings: Any) -> Judge:
         """Build the judge with these settings."""
-        judge: Judge = getattr(import_module(f"{__name__}.{self.module}"), self.name)(**settings)
-        return judge
+        return self.load()(**settings)
 
 
 JUDGES: dict[str, JudgeClass] = {
-    "facts": JudgeClass("facts", "FactsJudge", offline=True),
-    "rules": JudgeClass("rules", "RulesJudge", offline=True),
+    "facts": JudgeClass("facts", "FactsJudge"),
+    "rules": JudgeClass("rules", "RulesJudge"),
     "llm": JudgeClass("llm", "LlmJudge"),
     "reward_model": JudgeClass("reward_model", "RewardModelJudge"),
 }
@@ -44,7 +47,15 @@ def judge_entry(name: str) -> JudgeClass:
 
 def is_offline(name: str) -> bool:
     """Return whether the judge works without a model and an endpoint. Raises JudgeError for an unknown name."""
-    return judge_entry(name).offline
+    return traits_of(judge_entry(name).load()).offline
+
+
+def audit_floor(name: str) -> float:
+    """Return the share of hacks that the judge must beat in an audit on generated stories, in [0, 1].
+
+    Raises JudgeError for an unknown name.
+    """
+    return traits_of(judge_entry(name).load()).audit_floor
 
 
 def build_judge(name: str, settings: Mapping[str, Any] | None = None) -> Judge:

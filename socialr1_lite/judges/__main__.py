@@ -18,7 +18,7 @@ from functools import partial
 from pathlib import Path
 
 from socialr1_lite.errors import DataError, JudgeError, command
-from socialr1_lite.judges import JUDGES
+from socialr1_lite.judges import JUDGES, audit_floor
 from socialr1_lite.judges.audit.hacks import Honest
 from socialr1_lite.judges.audit.measure import as_json, as_text, audit
 from socialr1_lite.judges.audit.references import honest_gold, honest_reply, tombench_files, tombench_rows
@@ -28,8 +28,6 @@ from socialr1_lite.rewards.stack import RewardStack, Score
 from socialr1_lite.sip import parse
 from socialr1_lite.stories import DIMENSIONS, generate, gold_reply
 
-FLOORS = {"facts": 1.0, "rules": 1.0}  # on generated stories; what is asked of the other judges is OTHER_FLOOR
-OTHER_FLOOR = 0.9
 DATA_FLOOR = 0.95  # on foreign stories, whose honest replies are made by simple rules
 TOKENS_A_WORD = 1.4  # about what a tokenizer makes of English
 
@@ -46,9 +44,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     honest = [one for one in found if _unspoilt(one)]
     if not honest:
         raise DataError("nothing to audit with: no honest reply could be made of these scenarios")
-    floor = (
-        given.floor if given.floor is not None else DATA_FLOOR if given.data else FLOORS.get(given.judge, OTHER_FLOOR)
-    )
+    default = DATA_FLOOR if given.data else audit_floor(given.judge)
+    floor = given.floor if given.floor is not None else default
     rows = audit(honest, partial(_score, stack), forms=given.forms)
     settings = {"judge": given.judge, "honest": len(honest), "left_out": len(found) - len(honest), "seed": given.seed}
     print(

@@ -63,6 +63,9 @@ class FactsJudge:
     """Scores the stages of replies to generated stories. A scenario without facts gets no score, which is not 0."""
 
     name = "facts"
+    version = 1
+    offline = True
+    audit_floor = 1.0
 
     def judge(self, replies: Sequence[Reply], scenario: Scenario) -> list[Verdict]:
         """One verdict for each reply; never fails."""

@@ -110,6 +110,7 @@ class LlmJudge:
     """Scores stages by asking a language model. Keeps connections, a budget and, if told to, a cache of verdicts."""
 
     name = "llm"
+    version = 1
 
     def __init__(self, *, sleep: Callable[[float], None] = time.sleep, **settings: Any) -> None:
         """Nothing is sent yet. sleep: replaced in tests. Raises JudgeError for settings that cannot be."""

@@ -32,6 +32,7 @@ class RewardModelJudge:
     """Scores each stage by itself, in batches over the group. The model is loaded when first needed."""
 
     name = "reward_model"
+    version = 1
 
     def __init__(self, *, path: str, device: str = "auto", batch_tokens: int = TREE_TOKENS) -> None:
         """path: a folder of `train_judge`. device: auto, cpu, cuda, cuda:1. Raises JudgeError if it holds none.

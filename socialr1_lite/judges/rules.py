@@ -48,6 +48,9 @@ class RulesJudge:
     """Scores stages by rules over the text. English only: other scenarios get no score, which is not 0."""
 
     name = "rules"
+    version = 1
+    offline = True
+    audit_floor = 1.0
 
     def judge(self, replies: Sequence[Reply], scenario: Scenario) -> list[Verdict]:
         """One verdict for each reply; never fails."""
