@@ -59,3 +59,9 @@ def contrast(one: str, two: str) -> float:
 
     bright, dim = sorted((light(one), light(two)), reverse=True)
     return (bright + 0.05) / (dim + 0.05)
+
+
+@pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.name)
+def test_a_line_of_a_script_fits_on_a_screen(path: Path) -> None:
+    long = [number for number, line in enumerate(path.read_text("utf-8").splitlines(), start=1) if len(line) > 120]
+    assert not long, f"{path.name}: lines {long} exceed 120 characters (npx prettier --print-width 120 --single-quote)"

@@ -1,21 +1,112 @@
 // Evaluation reports: accuracy with its interval, by group, beside what others published.
 function interval(m, tone = 'ink') {
   const X = (x) => 4 + 292 * Math.max(0, Math.min(1, x));
-  return s('svg', { viewBox: '0 0 300 18', preserveAspectRatio: 'none', role: 'img', 'aria-label': `${percent(m.value, 1)}, interval ${percent(m.low, 1)} to ${percent(m.high, 1)}` }, s('rect', { x: 4, y: 8, width: 292, height: 2, fill: 'var(--line)' }),
-    m.low !== null && m.high !== null && s('rect', { x: X(m.low), y: 6, width: Math.max(1, X(m.high) - X(m.low)), height: 6, rx: 3, fill: `var(--${tone})`, opacity: 0.35 }), m.value !== null && s('rect', { x: X(m.value) - 2, y: 2, width: 4, height: 14, rx: 2, fill: `var(--${tone})` }));
+  return s(
+    'svg',
+    {
+      viewBox: '0 0 300 18',
+      preserveAspectRatio: 'none',
+      role: 'img',
+      'aria-label': `${percent(m.value, 1)}, interval ${percent(m.low, 1)} to ${percent(m.high, 1)}`,
+    },
+    s('rect', { x: 4, y: 8, width: 292, height: 2, fill: 'var(--line)' }),
+    m.low !== null &&
+      m.high !== null &&
+      s('rect', {
+        x: X(m.low),
+        y: 6,
+        width: Math.max(1, X(m.high) - X(m.low)),
+        height: 6,
+        rx: 3,
+        fill: `var(--${tone})`,
+        opacity: 0.35,
+      }),
+    m.value !== null && s('rect', { x: X(m.value) - 2, y: 2, width: 4, height: 14, rx: 2, fill: `var(--${tone})` }),
+  );
 }
-const figureOf = (m) => h('span', { class: 'num' }, h('b', {}, percent(m.value, 1)), m.low !== null && h('span', { class: 'muted small' }, ` ${percent(m.low, 1)} to ${percent(m.high, 1)}`), m.n !== null && h('span', { class: 'muted small' }, ` · n ${count(m.n)}`));
-const forest = (rows) => h('div', { class: 'forest' }, rows.map(([name, m, tone]) => [h('span', {}, name), interval(m, tone), figureOf(m)]));
+const figureOf = (m) =>
+  h(
+    'span',
+    { class: 'num' },
+    h('b', {}, percent(m.value, 1)),
+    m.low !== null && h('span', { class: 'muted small' }, ` ${percent(m.low, 1)} to ${percent(m.high, 1)}`),
+    m.n !== null && h('span', { class: 'muted small' }, ` · n ${count(m.n)}`),
+  );
+const forest = (rows) =>
+  h(
+    'div',
+    { class: 'forest' },
+    rows.map(([name, m, tone]) => [h('span', {}, name), interval(m, tone), figureOf(m)]),
+  );
 screens.benchmarks = {
   title: () => 'Benchmarks',
   load: (state) => ask('benchmarks', { run: state.run }),
   draw(data) {
-    return [h('h1', {}, 'Benchmarks'), data.notices.map((notice) => h('p', { class: 'note small' }, notice)),
-      data.reports.length ? data.reports.map((report) => h('section', { class: 'card stack', 'data-benchmark': report.benchmark },
-        h('div', { class: 'row spread' }, h('h2', {}, report.benchmark), h('span', { class: 'row small muted' }, report.facts.map((fact) => h('span', {}, fact)), report.has_traces && a({ screen: 'traces', phase: 'eval', benchmark: report.benchmark }, {}, 'its replies'))),
-        forest(report.metrics.map((m) => [m.name + (m.official ? '' : ' (ours)'), m, 'cue_encoding'])),
-        report.groups.map((group) => h('details', { open: group.rows.length <= 8 }, h('summary', {}, `by ${group.name}`), forest(group.rows.map((m) => [m.name, m, 'goal_clarification'])))),
-        report.published.length > 0 && h('div', { class: 'tight' }, h('h3', {}, 'Published figures'), h('p', { class: 'small muted' }, 'As their authors report them; their protocol may differ from ours.'), h('table', { class: 'grid still' }, h('tbody', {}, report.published.map((row) => h('tr', {}, h('th', { scope: 'row' }, row.label), h('td', { class: 'n' }, percent(row.value, 1)), h('td', { class: 'small muted' }, [row.source, row.protocol].filter(Boolean).join(' · '))))))),
-        h('p', { class: 'small muted' }, report.source))) : empty('No evaluation yet', 'Put this run to a benchmark, then come back:', h('code', { class: 'mono' }, data.command))];
+    return [
+      h('h1', {}, 'Benchmarks'),
+      data.notices.map((notice) => h('p', { class: 'note small' }, notice)),
+      data.reports.length
+        ? data.reports.map((report) =>
+            h(
+              'section',
+              { class: 'card stack', 'data-benchmark': report.benchmark },
+              h(
+                'div',
+                { class: 'row spread' },
+                h('h2', {}, report.benchmark),
+                h(
+                  'span',
+                  { class: 'row small muted' },
+                  report.facts.map((fact) => h('span', {}, fact)),
+                  report.has_traces &&
+                    a({ screen: 'traces', phase: 'eval', benchmark: report.benchmark }, {}, 'its replies'),
+                ),
+              ),
+              forest(report.metrics.map((m) => [m.name + (m.official ? '' : ' (ours)'), m, 'cue_encoding'])),
+              report.groups.map((group) =>
+                h(
+                  'details',
+                  { open: group.rows.length <= 8 },
+                  h('summary', {}, `by ${group.name}`),
+                  forest(group.rows.map((m) => [m.name, m, 'goal_clarification'])),
+                ),
+              ),
+              report.published.length > 0 &&
+                h(
+                  'div',
+                  { class: 'tight' },
+                  h('h3', {}, 'Published figures'),
+                  h(
+                    'p',
+                    { class: 'small muted' },
+                    'As their authors report them; their protocol may differ from ours.',
+                  ),
+                  h(
+                    'table',
+                    { class: 'grid still' },
+                    h(
+                      'tbody',
+                      {},
+                      report.published.map((row) =>
+                        h(
+                          'tr',
+                          {},
+                          h('th', { scope: 'row' }, row.label),
+                          h('td', { class: 'n' }, percent(row.value, 1)),
+                          h('td', { class: 'small muted' }, [row.source, row.protocol].filter(Boolean).join(' · ')),
+                        ),
+                      ),
+                    ),
+                  ),
+                ),
+              h('p', { class: 'small muted' }, report.source),
+            ),
+          )
+        : empty(
+            'No evaluation yet',
+            'Put this run to a benchmark, then come back:',
+            h('code', { class: 'mono' }, data.command),
+          ),
+    ];
   },
 };

@@ -2,7 +2,12 @@
 // Text from outside reaches the page in one way only: document.createTextNode (through h and s).
 
 const STAGES = ['cue_encoding', 'cue_interpretation', 'goal_clarification', 'response_generation'];
-const TITLES = { cue_encoding: 'Cue Encoding', cue_interpretation: 'Cue Interpretation', goal_clarification: 'Goal Clarification', response_generation: 'Response Generation' };
+const TITLES = {
+  cue_encoding: 'Cue Encoding',
+  cue_interpretation: 'Cue Interpretation',
+  goal_clarification: 'Goal Clarification',
+  response_generation: 'Response Generation',
+};
 const OUTCOMES = { right: ['✓', 'right'], wrong: ['✗', 'wrong'], unreadable: ['?', 'unreadable'] };
 const SVG = 'http://www.w3.org/2000/svg';
 const POLL_MS = 3000;
@@ -29,9 +34,12 @@ const h = (tag, props, ...kids) => fill(document.createElement(tag), props, kids
 const s = (tag, props, ...kids) => fill(document.createElementNS(SVG, tag), props, kids);
 
 // -- words and numbers -----------------------------------------------------------------------
-const fixed = (x, digits = 2) => (x === null || x === undefined || !Number.isFinite(x) ? '–' : x.toFixed(digits).replace('-', '−'));
-const signed = (x, digits = 2) => (x === null || x === undefined || !Number.isFinite(x) ? '–' : (x > 0 ? '+' : '') + fixed(x, digits));
-const percent = (x, digits = 0) => (x === null || x === undefined || !Number.isFinite(x) ? '–' : (100 * x).toFixed(digits) + ' %');
+const fixed = (x, digits = 2) =>
+  x === null || x === undefined || !Number.isFinite(x) ? '–' : x.toFixed(digits).replace('-', '−');
+const signed = (x, digits = 2) =>
+  x === null || x === undefined || !Number.isFinite(x) ? '–' : (x > 0 ? '+' : '') + fixed(x, digits);
+const percent = (x, digits = 0) =>
+  x === null || x === undefined || !Number.isFinite(x) ? '–' : (100 * x).toFixed(digits) + ' %';
 const count = (n) => (n === null || n === undefined ? '–' : Number(n).toLocaleString('en-GB'));
 const plural = (n, one, many) => `${count(n)} ${n === 1 ? one : many || one + 's'}`;
 function ago(seconds) {
@@ -50,25 +58,73 @@ const SHAPES = {
 };
 function glyph(stage, state = 'present', label = true) {
   const kind = state === 'missing' ? 'dashed' : state === 'empty' || state === 'cut off' ? 'hollow' : '';
-  return s('svg', { class: `glyph ${stage} ${kind}`, viewBox: '0 0 16 16', role: label ? 'img' : null, 'aria-hidden': label ? null : 'true' },
+  return s(
+    'svg',
+    {
+      class: `glyph ${stage} ${kind}`,
+      viewBox: '0 0 16 16',
+      role: label ? 'img' : null,
+      'aria-hidden': label ? null : 'true',
+    },
     label && s('title', {}, `${TITLES[stage]}: ${state}`),
     s('path', { class: 'body', d: SHAPES[stage][0] }),
     state === 'cut off' && s('path', { d: SHAPES[stage][1], fill: 'currentColor' }),
     state === 'out of order' && s('path', { class: 'mark', d: 'M1 15L15 1' }),
-    state === 'repeated' && s('path', { class: 'mark', d: 'M13.5 -1V5M10.5 2H16.5' }));
+    state === 'repeated' && s('path', { class: 'mark', d: 'M13.5 -1V5M10.5 2H16.5' }),
+  );
 }
-const lights = (states) => h('span', { class: 'lights' }, STAGES.map((stage) => glyph(stage, (states || {})[stage] || 'missing')));
-const brandmark = () => s('svg', { viewBox: '0 0 70 16', 'aria-hidden': 'true' },
-  STAGES.map((stage, i) => s('path', { class: stage, d: SHAPES[stage][0], fill: 'currentColor', transform: `translate(${i * 18} 0)` })));
-const outcomeChip = (outcome) => h('span', { class: `chip ${OUTCOMES[outcome] ? outcome : ''}` }, ...(OUTCOMES[outcome] || ['·', outcome || 'no outcome']).join(' '));
+const lights = (states) =>
+  h(
+    'span',
+    { class: 'lights' },
+    STAGES.map((stage) => glyph(stage, (states || {})[stage] || 'missing')),
+  );
+const brandmark = () =>
+  s(
+    'svg',
+    { viewBox: '0 0 70 16', 'aria-hidden': 'true' },
+    STAGES.map((stage, i) =>
+      s('path', { class: stage, d: SHAPES[stage][0], fill: 'currentColor', transform: `translate(${i * 18} 0)` }),
+    ),
+  );
+const outcomeChip = (outcome) =>
+  h(
+    'span',
+    { class: `chip ${OUTCOMES[outcome] ? outcome : ''}` },
+    ...(OUTCOMES[outcome] || ['·', outcome || 'no outcome']).join(' '),
+  );
 const diverge = (x, scale) => {
-  const width = Math.min(50, 50 * Math.abs(x || 0) / (scale || 1));
-  return h('span', { class: 'diverge', 'aria-hidden': 'true' }, h('i', { style: { width: `${width}%`, left: x < 0 ? `${50 - width}%` : '50%', background: x < 0 ? 'var(--wrong)' : 'var(--right)' } }));
+  const width = Math.min(50, (50 * Math.abs(x || 0)) / (scale || 1));
+  return h(
+    'span',
+    { class: 'diverge', 'aria-hidden': 'true' },
+    h('i', {
+      style: {
+        width: `${width}%`,
+        left: x < 0 ? `${50 - width}%` : '50%',
+        background: x < 0 ? 'var(--wrong)' : 'var(--right)',
+      },
+    }),
+  );
 };
 
 // -- the address bar: every state of the page is in it ---------------------------------------
 const KEPT = ['__theme', '__sign'];
-const FILTERS = ['q', 'phase', 'benchmark', 'outcome', 'truncated', 'flat', 'dimension', 'scenario', 'stage_state', 'flag', 'from', 'to', 'superseded'];
+const FILTERS = [
+  'q',
+  'phase',
+  'benchmark',
+  'outcome',
+  'truncated',
+  'flat',
+  'dimension',
+  'scenario',
+  'stage_state',
+  'flag',
+  'from',
+  'to',
+  'superseded',
+];
 function readState() {
   const state = Object.create(null);
   for (const [key, value] of new URLSearchParams(location.search)) if (!KEPT.includes(key)) state[key] = value;
@@ -76,7 +132,10 @@ function readState() {
 }
 function link(changes, base = readState()) {
   const query = new URLSearchParams();
-  for (const key of KEPT) { const v = new URLSearchParams(location.search).get(key); if (v) query.set(key, v); }
+  for (const key of KEPT) {
+    const v = new URLSearchParams(location.search).get(key);
+    if (v) query.set(key, v);
+  }
   for (const [key, value] of Object.entries({ ...base, ...changes })) {
     if (value !== null && value !== undefined && value !== '' && value !== false) query.set(key, String(value));
   }
@@ -84,15 +143,29 @@ function link(changes, base = readState()) {
 }
 // A link to another screen keeps the run and, where asked, the filter: nothing else leaks from one screen to the next.
 function keep(...names) {
-  const state = readState(); const base = {};
+  const state = readState();
+  const base = {};
   for (const name of ['run', ...names.flat()]) if (state[name]) base[name] = state[name];
   return base;
 }
 const filterOf = (state) => Object.fromEntries(FILTERS.filter((key) => state[key]).map((key) => [key, state[key]]));
 function a(changes, props, ...kids) {
-  const base = props.base || keep(); const href = link(changes, base);
+  const base = props.base || keep();
+  const href = link(changes, base);
   const { base: _, ...rest } = props;
-  return h('a', { ...rest, href, onclick: (event) => { if (event.ctrlKey || event.metaKey || event.shiftKey || event.button) return; event.preventDefault(); visit(href); } }, kids);
+  return h(
+    'a',
+    {
+      ...rest,
+      href,
+      onclick: (event) => {
+        if (event.ctrlKey || event.metaKey || event.shiftKey || event.button) return;
+        event.preventDefault();
+        visit(href);
+      },
+    },
+    kids,
+  );
 }
 function visit(href, { replace = false } = {}) {
   history[replace ? 'replaceState' : 'pushState'](null, '', href);
@@ -106,16 +179,32 @@ async function ask(name, args = {}) {
   let data;
   for (;;) {
     const answer = await server[name](args);
-    if (typeof answer !== 'string') { const wrong = new Error('The viewer does not answer. Is it still running?'); wrong.told = true; throw wrong; }
+    if (typeof answer !== 'string') {
+      const error = new Error('The viewer does not answer. Is it still running?');
+      error.expected = true;
+      throw error;
+    }
     data = JSON.parse(answer);
     if (!data.indexing) break;
-    if (!main.querySelector('#s1-indexing')) main.replaceChildren(empty('Reading the run for the first time', h('progress', { id: 's1-indexing', max: 1, 'aria-label': 'Indexed' })));
-    const meter = main.querySelector('#s1-indexing'); meter.max = Math.max(1, data.indexing.size); meter.value = data.indexing.done;
+    if (!main.querySelector('#s1-indexing'))
+      main.replaceChildren(
+        empty(
+          'Reading the run for the first time',
+          h('progress', { id: 's1-indexing', max: 1, 'aria-label': 'Indexed' }),
+        ),
+      );
+    const meter = main.querySelector('#s1-indexing');
+    meter.max = Math.max(1, data.indexing.size);
+    meter.value = data.indexing.done;
   }
-  if (data.error) { const wrong = new Error(data.error); wrong.told = true; throw wrong; }
+  if (data.error) {
+    const error = new Error(data.error);
+    error.expected = true;
+    throw error;
+  }
   return data;
 }
-// Facts of a finished completion do not change until its run grows, so a neighbour can be fetched before it is asked for.
+// Facts of a finished completion do not change until its run grows, so a neighbour can be fetched before anybody asks.
 function askOnce(name, args) {
   const key = name + JSON.stringify(args);
   if (!remembered.has(key)) {
@@ -143,63 +232,129 @@ function fallbackScreen(state) {
   return !state.run && catalogue.runs.length !== 1 ? 'runs' : 'overview';
 }
 async function show({ quiet = false } = {}) {
-  const ticket = ++here.ticket; const state = readState();
+  const ticket = ++here.ticket;
+  const state = readState();
   if (!state.run && catalogue.runs.length === 1) state.run = catalogue.runs[0].key;
-  const name = fallbackScreen(state); const screen = screens[name];
+  const name = fallbackScreen(state);
+  const screen = screens[name];
   const moved = name !== here.screen;
   if (!quiet) bar.classList.add('on');
-  let node; let data = null;
+  let node;
+  let data = null;
   try {
     data = await screen.load(state);
     if (ticket !== here.ticket) return;
     Object.assign(here, { screen: name, state, data });
     node = screen.draw(data, state);
-  } catch (wrong) {
+  } catch (error) {
     if (ticket !== here.ticket) return;
     Object.assign(here, { screen: name, state, data: null });
-    node = trouble(wrong);
+    node = trouble(error);
   }
   bar.classList.remove('on');
   const y = window.scrollY;
   main.replaceChildren(...[node].flat(Infinity).filter(Boolean));
-  main.dataset.screen = name; main.dataset.ready = String(ticket);
+  main.dataset.screen = name;
+  main.dataset.ready = String(ticket);
   drawTop(state, name);
   document.title = [screen.title(state, data), 'socialr1_lite'].filter(Boolean).join(' · ');
-  if (moved && !quiet) { window.scrollTo(0, 0); main.focus({ preventScroll: true }); } else window.scrollTo(0, y);
+  if (moved && !quiet) {
+    window.scrollTo(0, 0);
+    main.focus({ preventScroll: true });
+  } else window.scrollTo(0, y);
   if (!quiet) spoken.textContent = screen.title(state, data);
   if (data && screen.after) Promise.resolve(screen.after(data, state)).catch(() => {});
 }
-function trouble(wrong) {
-  if (!wrong.told) console.error(wrong);
-  return h('div', { class: 'empty', role: 'alert' }, brandmark(), h('h2', {}, wrong.told ? 'That cannot be shown' : 'Something went wrong here'),
-    h('p', {}, wrong.message), a({ screen: 'runs' }, { base: {}, class: 'button' }, 'All runs'));
+function trouble(error) {
+  if (!error.expected) console.error(error);
+  return h(
+    'div',
+    { class: 'empty', role: 'alert' },
+    brandmark(),
+    h('h2', {}, error.expected ? 'That cannot be shown' : 'Something went wrong here'),
+    h('p', {}, error.message),
+    a({ screen: 'runs' }, { base: {}, class: 'button' }, 'All runs'),
+  );
 }
 function empty(title, ...lines) {
-  return h('div', { class: 'empty' }, brandmark(), h('h2', {}, title), lines.map((line) => h('p', {}, line)));
+  return h(
+    'div',
+    { class: 'empty' },
+    brandmark(),
+    h('h2', {}, title),
+    lines.map((line) => h('p', {}, line)),
+  );
 }
 function toast(text) {
   const node = h('div', { class: 'toast', role: 'status' }, text);
-  root.append(node); setTimeout(() => node.remove(), 2600);
+  root.append(node);
+  setTimeout(() => node.remove(), 2600);
 }
 
 // -- top bar ---------------------------------------------------------------------------------
-const NAV = [['overview', 'Overview'], ['traces', 'Traces'], ['hacks', 'Hack board'], ['benchmarks', 'Benchmarks'], ['compare', 'Compare'], ['try', 'Try it'], ['exchange', 'Import & export']];
+const NAV = [
+  ['overview', 'Overview'],
+  ['traces', 'Traces'],
+  ['hacks', 'Hack board'],
+  ['benchmarks', 'Benchmarks'],
+  ['compare', 'Compare'],
+  ['try', 'Try it'],
+  ['exchange', 'Import & export'],
+];
 const PARENT = { trace: 'traces', group: 'traces', prompt: 'traces' }; // sub-screens keep their list's place in the bar
 const live = h('span', { class: 'live' }, h('i'), h('span', { class: 'words' }));
 function drawTop(state, name) {
   const current = PARENT[name] || name;
-  const pick = h('select', { 'aria-label': 'Run', id: 's1-run', onchange: (e) => visit(link({ run: e.target.value, screen: e.target.value ? (screens[here.screen].anyRun ? here.screen : 'overview') : 'runs' }, {})) },
-    h('option', { value: '' }, 'All runs'), catalogue.runs.map((run) => h('option', { value: run.key, selected: run.key === state.run }, run.label)));
+  const pick = h(
+    'select',
+    {
+      'aria-label': 'Run',
+      id: 's1-run',
+      onchange: (e) =>
+        visit(
+          link(
+            {
+              run: e.target.value,
+              screen: e.target.value ? (screens[here.screen].anyRun ? here.screen : 'overview') : 'runs',
+            },
+            {},
+          ),
+        ),
+    },
+    h('option', { value: '' }, 'All runs'),
+    catalogue.runs.map((run) => h('option', { value: run.key, selected: run.key === state.run }, run.label)),
+  );
   pick.value = state.run || '';
-  top_.replaceChildren(h('div', { class: 'inner' },
-    a({ screen: 'runs' }, { base: {}, class: 'brand', 'aria-label': 'socialr1_lite: all runs' }, brandmark(), h('span', { class: 'word' }, 'socialr1_lite')),
-    pick,
-    h('nav', { 'aria-label': 'Screens' }, (state.run ? NAV : NAV.filter(([key]) => ['compare', 'try', 'exchange'].includes(key))).map(([key, title]) => a({ screen: key }, { 'aria-current': key === current ? 'page' : null }, title))),
-    live,
-    h('button', { class: 'plain', 'aria-label': `Theme: ${themeName()}`, title: 'Theme (t)', onclick: turnTheme }, { auto: '◐', light: '○', dark: '●' }[themeName()]),
-    h('button', { class: 'plain', 'aria-label': 'Keys', title: 'Keys (?)', onclick: showKeys }, '?')));
+  top_.replaceChildren(
+    h(
+      'div',
+      { class: 'inner' },
+      a(
+        { screen: 'runs' },
+        { base: {}, class: 'brand', 'aria-label': 'socialr1_lite: all runs' },
+        brandmark(),
+        h('span', { class: 'word' }, 'socialr1_lite'),
+      ),
+      pick,
+      h(
+        'nav',
+        { 'aria-label': 'Screens' },
+        (state.run ? NAV : NAV.filter(([key]) => ['compare', 'try', 'exchange'].includes(key))).map(([key, title]) =>
+          a({ screen: key }, { 'aria-current': key === current ? 'page' : null }, title),
+        ),
+      ),
+      live,
+      h(
+        'button',
+        { class: 'plain', 'aria-label': `Theme: ${themeName()}`, title: 'Theme (t)', onclick: turnTheme },
+        { auto: '◐', light: '○', dark: '●' }[themeName()],
+      ),
+      h('button', { class: 'plain', 'aria-label': 'Keys', title: 'Keys (?)', onclick: showKeys }, '?'),
+    ),
+  );
   const chosen = top_.querySelector('nav [aria-current]');
-  if (chosen && chosen.parentNode.scrollWidth > chosen.parentNode.clientWidth) chosen.parentNode.scrollLeft = chosen.offsetLeft - 40;
+  if (chosen && chosen.parentNode.scrollWidth > chosen.parentNode.clientWidth)
+    chosen.parentNode.scrollLeft = chosen.offsetLeft - 40;
 }
 
 // -- theme: the reader's choice, else the system's -------------------------------------------
@@ -207,44 +362,109 @@ const dusk = window.matchMedia('(prefers-color-scheme: dark)');
 function themeName() {
   const asked = new URLSearchParams(location.search).get('__theme');
   if (asked === 'dark' || asked === 'light') return asked;
-  try { return localStorage.getItem('s1-theme') || 'auto'; } catch { return 'auto'; }
+  try {
+    return localStorage.getItem('s1-theme') || 'auto';
+  } catch {
+    return 'auto';
+  }
 }
 function applyTheme() {
-  const name = themeName(); const dark = name === 'dark' || (name === 'auto' && dusk.matches);
+  const name = themeName();
+  const dark = name === 'dark' || (name === 'auto' && dusk.matches);
   root.classList.toggle('dark', dark);
   document.documentElement.dataset.s1Theme = dark ? 'dark' : 'light';
 }
 function turnTheme() {
   const next = { auto: 'light', light: 'dark', dark: 'auto' }[themeName()];
-  try { localStorage.setItem('s1-theme', next); } catch { /* a private window: the choice lasts as long as the page */ }
-  const url = new URL(location.href); url.searchParams.delete('__theme'); history.replaceState(null, '', url);
-  applyTheme(); drawTop(here.state, here.screen);
+  try {
+    localStorage.setItem('s1-theme', next);
+  } catch {
+    /* a private window: the choice lasts as long as the page */
+  }
+  const url = new URL(location.href);
+  url.searchParams.delete('__theme');
+  history.replaceState(null, '', url);
+  applyTheme();
+  drawTop(here.state, here.screen);
 }
 dusk.addEventListener('change', applyTheme);
 
 // -- keys ------------------------------------------------------------------------------------
 const KEYS = [
-  ['j k', 'next, previous completion within the filter'], ['h l', 'previous, next sibling in the group'], ['[ ]', 'the same prompt at an earlier, later step'],
-  ['1 2 3 4', 'jump to a stage'], ['r', 'raw text'], ['d', 'follow the prompt across training, with a word diff'], ['g', 'the whole group'], ['u', 'back to the list'],
-  ['/', 'search'], ['c', 'copy the link to exactly this view'], ['x', 'export the selection'], ['t', 'light, dark, or as the system'], ['?', 'this list'],
+  ['j k', 'next, previous completion within the filter'],
+  ['h l', 'previous, next sibling in the group'],
+  ['[ ]', 'the same prompt at an earlier, later step'],
+  ['1 2 3 4', 'jump to a stage'],
+  ['r', 'raw text'],
+  ['d', 'follow the prompt across training, with a word diff'],
+  ['g', 'the whole group'],
+  ['u', 'back to the list'],
+  ['/', 'search'],
+  ['c', 'copy the link to exactly this view'],
+  ['x', 'export the selection'],
+  ['t', 'light, dark, or as the system'],
+  ['?', 'this list'],
 ];
 function showKeys() {
   if (root.querySelector('dialog[open]')) return;
-  const box = h('dialog', { 'aria-labelledby': 's1-keys' }, h('div', { class: 'row spread' }, h('h2', { id: 's1-keys' }, 'Keys'), h('button', { onclick: () => box.close() }, 'Close')),
-    h('div', { class: 'keys' }, KEYS.map(([keys, does]) => [h('span', { class: 'row' }, keys.split(' ').map((key) => h('kbd', {}, key))), h('span', {}, does)])));
+  const box = h(
+    'dialog',
+    { 'aria-labelledby': 's1-keys' },
+    h(
+      'div',
+      { class: 'row spread' },
+      h('h2', { id: 's1-keys' }, 'Keys'),
+      h('button', { onclick: () => box.close() }, 'Close'),
+    ),
+    h(
+      'div',
+      { class: 'keys' },
+      KEYS.map(([keys, does]) => [
+        h(
+          'span',
+          { class: 'row' },
+          keys.split(' ').map((key) => h('kbd', {}, key)),
+        ),
+        h('span', {}, does),
+      ]),
+    ),
+  );
   box.addEventListener('close', () => box.remove());
-  root.append(box); box.showModal();
+  root.append(box);
+  box.showModal();
 }
 async function copyLink() {
   const url = location.href;
-  try { await navigator.clipboard.writeText(url); toast('Link copied'); } catch { window.prompt('Copy this link', url); }
+  try {
+    await navigator.clipboard.writeText(url);
+    toast('Link copied');
+  } catch {
+    window.prompt('Copy this link', url);
+  }
 }
-const COMMON_KEYS = { '?': showKeys, t: turnTheme, c: copyLink, x: () => visit(link({ screen: 'exchange' }, keep(FILTERS))), '/': () => { const box = root.querySelector('#s1-search'); if (box) box.focus(); else visit(link({ screen: 'traces' }, keep())); } };
+const COMMON_KEYS = {
+  '?': showKeys,
+  t: turnTheme,
+  c: copyLink,
+  x: () => visit(link({ screen: 'exchange' }, keep(FILTERS))),
+  '/': () => {
+    const box = root.querySelector('#s1-search');
+    if (box) box.focus();
+    else visit(link({ screen: 'traces' }, keep()));
+  },
+};
 document.addEventListener('keydown', (event) => {
   if (!root.isConnected || event.ctrlKey || event.metaKey || event.altKey || root.querySelector('dialog[open]')) return;
-  if (event.target.closest && event.target.closest('input, textarea, select, [contenteditable="true"]')) { if (event.key === 'Escape') event.target.blur(); return; }
-  const own = here.screen && screens[here.screen].keys; const act = (own && own[event.key]) || COMMON_KEYS[event.key];
-  if (act) { event.preventDefault(); act(); }
+  if (event.target.closest && event.target.closest('input, textarea, select, [contenteditable="true"]')) {
+    if (event.key === 'Escape') event.target.blur();
+    return;
+  }
+  const own = here.screen && screens[here.screen].keys;
+  const act = (own && own[event.key]) || COMMON_KEYS[event.key];
+  if (act) {
+    event.preventDefault();
+    act();
+  }
 });
 
 // -- live: ask whether anything was written; never redraw under the reader's eyes ------------
@@ -253,17 +473,36 @@ async function pulse() {
   try {
     const now = await ask('pulse', { run: here.state.run });
     live.classList.toggle('on', now.writing);
-    live.querySelector('.words').textContent = now.writing ? `live · step ${now.step}` : now.age === null ? '' : `written ${ago(now.age)}`;
+    live.querySelector('.words').textContent = now.writing
+      ? `live · step ${now.step}`
+      : now.age === null
+        ? ''
+        : `written ${ago(now.age)}`;
     live.title = now.writing ? 'This run is being written now' : '';
-    const stamp = `${here.state.run} ${now.stamp}`; if (here.stamp !== stamp) { remembered.clear(); here.stamp = stamp; }
+    const stamp = `${here.state.run} ${now.stamp}`;
+    if (here.stamp !== stamp) {
+      remembered.clear();
+      here.stamp = stamp;
+    }
     if (here.data && screens[here.screen].live) await screens[here.screen].live(now);
-  } catch (wrong) { live.classList.remove('on'); live.querySelector('.words').textContent = wrong.told ? 'run not readable' : 'no answer'; }
+  } catch (error) {
+    live.classList.remove('on');
+    live.querySelector('.words').textContent = error.expected ? 'run not readable' : 'no answer';
+  }
 }
 
 async function start() {
   applyTheme();
-  try { catalogue = await ask('runs', {}); } catch (wrong) { main.replaceChildren(trouble(wrong)); return; }
+  try {
+    catalogue = await ask('runs', {});
+  } catch (error) {
+    main.replaceChildren(trouble(error));
+    return;
+  }
   window.addEventListener('popstate', () => show());
   await show();
-  for (;;) { await pulse(); await new Promise((wake) => setTimeout(wake, POLL_MS)); } // one at a time, however slow the server
+  for (;;) {
+    await pulse();
+    await new Promise((wake) => setTimeout(wake, POLL_MS));
+  } // one at a time, however slow the server
 }

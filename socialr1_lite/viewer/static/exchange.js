@@ -1,41 +1,129 @@
 // A selection as a file, a foreign file as a run.
 const MAX_UPLOAD = 64 * 1024 * 1024;
-const EXPORTS = [['html', 'One HTML page', 'opens offline, nothing loaded, no script; up to 300 completions'], ['jsonl', 'JSONL', 'complete rows with their scenarios; can be imported again'], ['csv', 'CSV', 'a table for a spreadsheet'], ['parquet', 'Parquet', 'the same table for pandas and friends']];
-function bytesOf(encoded) { const text = atob(encoded); const bytes = new Uint8Array(text.length); for (let i = 0; i < text.length; i += 1) bytes[i] = text.charCodeAt(i); return bytes; }
+const EXPORTS = [
+  ['html', 'One HTML page', 'opens offline, nothing loaded, no script; up to 300 completions'],
+  ['jsonl', 'JSONL', 'complete rows with their scenarios; can be imported again'],
+  ['csv', 'CSV', 'a table for a spreadsheet'],
+  ['parquet', 'Parquet', 'the same table for pandas and friends'],
+];
+function bytesOf(encoded) {
+  const text = atob(encoded);
+  const bytes = new Uint8Array(text.length);
+  for (let i = 0; i < text.length; i += 1) bytes[i] = text.charCodeAt(i);
+  return bytes;
+}
 async function download(kind, state, note) {
   note.textContent = 'preparing …';
   try {
     const file = await ask('export', { run: state.run, format: kind, sort: state.sort || '', ...filterOf(state) });
     const url = URL.createObjectURL(new Blob([bytesOf(file.content)], { type: file.kind }));
-    const anchor = h('a', { href: url, download: file.name }); root.append(anchor); anchor.click(); anchor.remove(); setTimeout(() => URL.revokeObjectURL(url), 10000);
-    note.textContent = file.rows < file.total ? `${file.name}: the first ${count(file.rows)} of ${count(file.total)}` : `${file.name}: ${plural(file.rows, 'completion')}`;
-  } catch (wrong) { note.textContent = wrong.message; }
+    const anchor = h('a', { href: url, download: file.name });
+    root.append(anchor);
+    anchor.click();
+    anchor.remove();
+    setTimeout(() => URL.revokeObjectURL(url), 10000);
+    note.textContent =
+      file.rows < file.total
+        ? `${file.name}: the first ${count(file.rows)} of ${count(file.total)}`
+        : `${file.name}: ${plural(file.rows, 'completion')}`;
+  } catch (error) {
+    note.textContent = error.message;
+  }
 }
 async function upload(file, note) {
   if (!file) return;
-  if (file.size > MAX_UPLOAD) { note.textContent = 'Larger than 64 MB: use  python -m socialr1_lite.viewer.importing FILE'; return; }
+  if (file.size > MAX_UPLOAD) {
+    note.textContent = 'Larger than 64 MB: use  python -m socialr1_lite.viewer.importing FILE';
+    return;
+  }
   note.textContent = `reading ${file.name} …`;
   try {
-    const url = await new Promise((done, fail) => { const reader = new FileReader(); reader.onload = () => done(String(reader.result)); reader.onerror = () => fail(new Error('The file cannot be read')); reader.readAsDataURL(file); });
+    const url = await new Promise((done, fail) => {
+      const reader = new FileReader();
+      reader.onload = () => done(String(reader.result));
+      reader.onerror = () => fail(new Error('The file cannot be read'));
+      reader.readAsDataURL(file);
+    });
     const made = await ask('import_file', { name: file.name, content: url.slice(url.indexOf(',') + 1) });
-    catalogue = await ask('runs', {}); visit(link({ run: made.run, screen: 'overview' }, {}));
-  } catch (wrong) { note.textContent = wrong.message; }
+    catalogue = await ask('runs', {});
+    visit(link({ run: made.run, screen: 'overview' }, {}));
+  } catch (error) {
+    note.textContent = error.message;
+  }
 }
 screens.exchange = {
   anyRun: true,
   title: () => 'Import & export',
-  load: (state) => (state.run ? ask('traces', { run: state.run, sort: '', page: 1, ...filterOf(state) }) : Promise.resolve({ total: null })),
+  load: (state) =>
+    state.run
+      ? ask('traces', { run: state.run, sort: '', page: 1, ...filterOf(state) })
+      : Promise.resolve({ total: null }),
   draw(data, state) {
-    const saved = h('p', { class: 'small muted', role: 'status', id: 's1-saved' }); const read = h('p', { class: 'small', role: 'status', id: 's1-read' });
-    const picker = h('input', { type: 'file', accept: '.jsonl,.json,.parquet', 'aria-label': 'File to import', onchange: () => upload(picker.files[0], read) });
+    const saved = h('p', { class: 'small muted', role: 'status', id: 's1-saved' });
+    const read = h('p', { class: 'small', role: 'status', id: 's1-read' });
+    const picker = h('input', {
+      type: 'file',
+      accept: '.jsonl,.json,.parquet',
+      'aria-label': 'File to import',
+      onchange: () => upload(picker.files[0], read),
+    });
     return [
       h('h1', {}, 'Import & export'),
-      h('div', { class: 'panes' },
-        h('section', { class: 'card stack' }, h('h2', {}, 'Export'), data.total === null ? h('p', { class: 'muted' }, 'Choose a run first.') : [
-          h('p', {}, `${plural(data.total, 'completion')} selected. `, a({ screen: 'traces' }, { base: keep(FILTERS, 'sort') }, 'Change the selection')), activeChips(state),
-          h('div', { class: 'tight' }, EXPORTS.map(([kind, title, does]) => h('div', { class: 'row' }, h('button', { 'data-export': kind, disabled: !data.total, onclick: () => download(kind, state, saved) }, title), h('span', { class: 'small muted' }, does)))), saved]),
-        h('section', { class: 'card stack' }, h('h2', {}, 'Import'), h('p', {}, 'A file of completions becomes a run of its own, kept in your cache folder.'), picker, read,
-          h('ul', { class: 'tight small muted' }, ['TRL: completions_*.parquet (log_completions)', 'verl: rollout JSONL (rollout_data_dir)', 'JSONL with story, question, options, gold, completion: scored on the way in', 'JSONL exported here'].map((x) => h('li', {}, `· ${x}`))))),
+      h(
+        'div',
+        { class: 'panes' },
+        h(
+          'section',
+          { class: 'card stack' },
+          h('h2', {}, 'Export'),
+          data.total === null
+            ? h('p', { class: 'muted' }, 'Choose a run first.')
+            : [
+                h(
+                  'p',
+                  {},
+                  `${plural(data.total, 'completion')} selected. `,
+                  a({ screen: 'traces' }, { base: keep(FILTERS, 'sort') }, 'Change the selection'),
+                ),
+                activeChips(state),
+                h(
+                  'div',
+                  { class: 'tight' },
+                  EXPORTS.map(([kind, title, does]) =>
+                    h(
+                      'div',
+                      { class: 'row' },
+                      h(
+                        'button',
+                        { 'data-export': kind, disabled: !data.total, onclick: () => download(kind, state, saved) },
+                        title,
+                      ),
+                      h('span', { class: 'small muted' }, does),
+                    ),
+                  ),
+                ),
+                saved,
+              ],
+        ),
+        h(
+          'section',
+          { class: 'card stack' },
+          h('h2', {}, 'Import'),
+          h('p', {}, 'A file of completions becomes a run of its own, kept in your cache folder.'),
+          picker,
+          read,
+          h(
+            'ul',
+            { class: 'tight small muted' },
+            [
+              'TRL: completions_*.parquet (log_completions)',
+              'verl: rollout JSONL (rollout_data_dir)',
+              'JSONL with story, question, options, gold, completion: scored on the way in',
+              'JSONL exported here',
+            ].map((x) => h('li', {}, `· ${x}`)),
+          ),
+        ),
+      ),
     ];
   },
 };

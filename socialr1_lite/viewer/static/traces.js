@@ -1,10 +1,37 @@
 // Every completion that passes the filter, fifty at a time.
-const FACET_TITLES = { phase: 'Phase', benchmark: 'Benchmark', outcome: 'Outcome', truncated: 'Ended', flat: 'Group', dimension: 'Dimension', flag: 'Flags', stage_state: 'Stages' };
-const COLUMNS = [['step', 'Step'], ['group', 'Group'], [null, '#'], ['outcome', 'Outcome'], [null, 'Stages'], ['format', 'Fmt'], ['outcome_value', 'Out'], ['structure', 'Str'], ['content', 'Con'], ['length', 'Len'], ['total', 'Reward'], ['advantage', 'Advantage'], ['tokens', 'Tokens'], [null, 'Reply']];
+const FACET_TITLES = {
+  phase: 'Phase',
+  benchmark: 'Benchmark',
+  outcome: 'Outcome',
+  truncated: 'Ended',
+  flat: 'Group',
+  dimension: 'Dimension',
+  flag: 'Flags',
+  stage_state: 'Stages',
+};
+const COLUMNS = [
+  ['step', 'Step'],
+  ['group', 'Group'],
+  [null, '#'],
+  ['outcome', 'Outcome'],
+  [null, 'Stages'],
+  ['format', 'Fmt'],
+  ['outcome_value', 'Out'],
+  ['structure', 'Str'],
+  ['content', 'Con'],
+  ['length', 'Len'],
+  ['total', 'Reward'],
+  ['advantage', 'Advantage'],
+  ['tokens', 'Tokens'],
+  [null, 'Reply'],
+];
 const wording = (facet, value) => {
   if (facet === 'truncated') return value === '1' ? 'cut at the limit' : 'by itself';
   if (facet === 'flat') return value === '1' ? 'no variance' : 'informative';
-  if (facet === 'stage_state') { const [stage, state] = value.split(':'); return [glyph(stage, state, false), ` ${TITLES[stage]} ${state}`]; }
+  if (facet === 'stage_state') {
+    const [stage, state] = value.split(':');
+    return [glyph(stage, state, false), ` ${TITLES[stage]} ${state}`];
+  }
   return value.replaceAll('_', ' ');
 };
 const toggle = (key, value) => go({ [key]: readState()[key] === value ? null : value, page: null, screen: 'traces' });
@@ -13,84 +40,302 @@ const FACETS_AFTER_MS = 150; // a reader who goes on at once should not wait for
 const lastFacets = { run: null, facets: {} }; // shown until the new counts are there, so that nothing jumps
 function facetList(facets, state) {
   const groups = Object.entries(facets).filter(([key, values]) => values.length > 1 || state[key]);
-  const body = groups.map(([key, values]) => h('div', {}, h('h3', { id: `facet-${key}` }, FACET_TITLES[key] || key),
-    h('div', { role: 'group', 'aria-labelledby': `facet-${key}` }, values.map(({ value, n }) => h('button', { 'aria-pressed': state[key] === value ? 'true' : 'false', 'data-facet': `${key}:${value}`, onclick: () => toggle(key, value) }, h('span', {}, wording(key, value)), h('span', { class: 'count' }, count(n)))))));
+  const body = groups.map(([key, values]) =>
+    h(
+      'div',
+      {},
+      h('h3', { id: `facet-${key}` }, FACET_TITLES[key] || key),
+      h(
+        'div',
+        { role: 'group', 'aria-labelledby': `facet-${key}` },
+        values.map(({ value, n }) =>
+          h(
+            'button',
+            {
+              'aria-pressed': state[key] === value ? 'true' : 'false',
+              'data-facet': `${key}:${value}`,
+              onclick: () => toggle(key, value),
+            },
+            h('span', {}, wording(key, value)),
+            h('span', { class: 'count' }, count(n)),
+          ),
+        ),
+      ),
+    ),
+  );
   const narrow = window.matchMedia('(max-width: 820px)').matches;
-  const range = h('form', { class: 'row', onsubmit: (e) => { e.preventDefault(); go({ from: e.target.elements.from.value, to: e.target.elements.to.value, page: null }); } },
-    h('label', { class: 'field' }, 'From step', h('input', { name: 'from', type: 'number', min: 0, value: state.from || '', style: { width: '88px' } })), h('label', { class: 'field' }, 'to', h('input', { name: 'to', type: 'number', min: 0, value: state.to || '', style: { width: '88px' } })), h('button', { class: 'small' }, 'Apply'));
+  const range = h(
+    'form',
+    {
+      class: 'row',
+      onsubmit: (e) => {
+        e.preventDefault();
+        go({ from: e.target.elements.from.value, to: e.target.elements.to.value, page: null });
+      },
+    },
+    h(
+      'label',
+      { class: 'field' },
+      'From step',
+      h('input', { name: 'from', type: 'number', min: 0, value: state.from || '', style: { width: '88px' } }),
+    ),
+    h(
+      'label',
+      { class: 'field' },
+      'to',
+      h('input', { name: 'to', type: 'number', min: 0, value: state.to || '', style: { width: '88px' } }),
+    ),
+    h('button', { class: 'small' }, 'Apply'),
+  );
   const all = [range, body];
-  return h('div', { class: 'facets', tabindex: '0', role: 'region', 'aria-label': 'Filters' }, narrow ? h('details', {}, h('summary', {}, 'Filters'), h('div', { class: 'stack' }, all)) : all);
+  return h(
+    'div',
+    { class: 'facets', tabindex: '0', role: 'region', 'aria-label': 'Filters' },
+    narrow ? h('details', {}, h('summary', {}, 'Filters'), h('div', { class: 'stack' }, all)) : all,
+  );
 }
 function activeChips(state) {
-  const on = Object.entries(filterOf(state)); if (!on.length) return null;
-  return h('div', { class: 'chips', 'aria-label': 'Active filters' }, on.map(([key, value]) => h('button', { class: 'chip', title: 'Remove this filter', onclick: () => go({ [key]: null, page: null }) }, { q: 'text', from: 'from step', to: 'to step', scenario: 'prompt' }[key] || FACET_TITLES[key] || key, ': ', ['q', 'from', 'to', 'scenario', 'superseded'].includes(key) ? value : wording(key, value), ' ✕')),
-    h('button', { class: 'chip', onclick: () => go(Object.fromEntries([...FILTERS, 'page'].map((key) => [key, null]))) }, 'Clear all'));
+  const on = Object.entries(filterOf(state));
+  if (!on.length) return null;
+  return h(
+    'div',
+    { class: 'chips', 'aria-label': 'Active filters' },
+    on.map(([key, value]) =>
+      h(
+        'button',
+        { class: 'chip', title: 'Remove this filter', onclick: () => go({ [key]: null, page: null }) },
+        { q: 'text', from: 'from step', to: 'to step', scenario: 'prompt' }[key] || FACET_TITLES[key] || key,
+        ': ',
+        ['q', 'from', 'to', 'scenario', 'superseded'].includes(key) ? value : wording(key, value),
+        ' ✕',
+      ),
+    ),
+    h(
+      'button',
+      { class: 'chip', onclick: () => go(Object.fromEntries([...FILTERS, 'page'].map((key) => [key, null]))) },
+      'Clear all',
+    ),
+  );
 }
-const miniBars = (row) => ['format', 'outcome', 'structure', 'content', 'length'].map((name) => {
-  const value = row.components[name];
-  return h('td', { class: 'n comp' }, value === null || value === undefined ? h('span', { class: 'muted' }, '–') : fixed(value));
-});
+const miniBars = (row) =>
+  ['format', 'outcome', 'structure', 'content', 'length'].map((name) => {
+    const value = row.components[name];
+    return h(
+      'td',
+      { class: 'n comp' },
+      value === null || value === undefined ? h('span', { class: 'muted' }, '–') : fixed(value),
+    );
+  });
 function traceRow(row, state, scale) {
-  const base = keep(FILTERS, 'sort'); const href = link({ screen: 'trace', trace: row.id }, base);
-  return h('tr', { 'data-trace': row.id, class: row.superseded ? 'muted' : '', onclick: (event) => { if (!event.target.closest('a, button') && !String(window.getSelection())) visit(href); } },
-    h('td', { class: 'n third', 'data-label': 'step' }, row.step), h('td', { class: 'n third', 'data-label': 'group' }, a({ screen: 'group', trace: row.id }, { base }, row.group)),
+  const base = keep(FILTERS, 'sort');
+  const href = link({ screen: 'trace', trace: row.id }, base);
+  return h(
+    'tr',
+    {
+      'data-trace': row.id,
+      class: row.superseded ? 'muted' : '',
+      onclick: (event) => {
+        if (!event.target.closest('a, button') && !String(window.getSelection())) visit(href);
+      },
+    },
+    h('td', { class: 'n third', 'data-label': 'step' }, row.step),
+    h('td', { class: 'n third', 'data-label': 'group' }, a({ screen: 'group', trace: row.id }, { base }, row.group)),
     h('td', { class: 'n third', 'data-label': '#' }, row.index),
-    h('td', { class: 'half' }, h('span', { class: row.outcome }, (OUTCOMES[row.outcome] || ['·', row.outcome]).join(' ')), row.truncated && h('span', { class: 'wrong', title: 'cut at the token limit' }, ' ✂')),
-    h('td', { class: 'half' }, row.stages ? lights(row.stages) : h('span', { class: 'muted', title: 'stages are read when the completion is opened' }, '–')), miniBars(row),
+    h(
+      'td',
+      { class: 'half' },
+      h('span', { class: row.outcome }, (OUTCOMES[row.outcome] || ['·', row.outcome]).join(' ')),
+      row.truncated && h('span', { class: 'wrong', title: 'cut at the token limit' }, ' ✂'),
+    ),
+    h(
+      'td',
+      { class: 'half' },
+      row.stages
+        ? lights(row.stages)
+        : h('span', { class: 'muted', title: 'stages are read when the completion is opened' }, '–'),
+    ),
+    miniBars(row),
     h('td', { class: 'n third', 'data-label': 'reward' }, h('b', {}, fixed(row.total))),
-    h('td', { class: 'n third', 'data-label': 'adv' }, diverge(row.advantage, scale), ' ', signed(row.advantage)), h('td', { class: 'n third', 'data-label': 'tokens' }, count(row.tokens)),
-    h('td', { class: 'wide' }, h('a', { href, class: 'peek', onclick: (e) => { if (e.ctrlKey || e.metaKey || e.shiftKey) return; e.preventDefault(); visit(href); } }, row.peek || '(empty)')));
+    h('td', { class: 'n third', 'data-label': 'adv' }, diverge(row.advantage, scale), ' ', signed(row.advantage)),
+    h('td', { class: 'n third', 'data-label': 'tokens' }, count(row.tokens)),
+    h(
+      'td',
+      { class: 'wide' },
+      h(
+        'a',
+        {
+          href,
+          class: 'peek',
+          onclick: (e) => {
+            if (e.ctrlKey || e.metaKey || e.shiftKey) return;
+            e.preventDefault();
+            visit(href);
+          },
+        },
+        row.peek || '(empty)',
+      ),
+    ),
+  );
 }
 function traceTable(data, state) {
-  const [by, way] = (state.sort || 'step').startsWith('-') ? [(state.sort || '').slice(1), 'descending'] : [state.sort || 'step', 'ascending'];
+  const [by, way] = (state.sort || 'step').startsWith('-')
+    ? [(state.sort || '').slice(1), 'descending']
+    : [state.sort || 'step', 'ascending'];
   const scale = Math.max(...data.rows.map((row) => Math.abs(row.advantage || 0)), 1e-9);
-  const head = COLUMNS.map(([key, title]) => (key && data.sorts.includes(key)
-    ? h('th', { scope: 'col', 'aria-sort': key === by ? way : null }, h('button', { onclick: () => go({ sort: key === by && way === 'descending' ? key : `-${key}`, page: null }) }, title, key === by ? (way === 'ascending' ? ' ↑' : ' ↓') : ''))
-    : h('th', { scope: 'col' }, title)));
-  return h('div', { class: 'scroll', tabindex: '0', role: 'region', 'aria-label': 'Completions' }, h('table', { class: 'grid fold' }, h('thead', {}, h('tr', {}, head)), h('tbody', {}, data.rows.map((row) => traceRow(row, state, scale)))));
+  const head = COLUMNS.map(([key, title]) =>
+    key && data.sorts.includes(key)
+      ? h(
+          'th',
+          { scope: 'col', 'aria-sort': key === by ? way : null },
+          h(
+            'button',
+            { onclick: () => go({ sort: key === by && way === 'descending' ? key : `-${key}`, page: null }) },
+            title,
+            key === by ? (way === 'ascending' ? ' ↑' : ' ↓') : '',
+          ),
+        )
+      : h('th', { scope: 'col' }, title),
+  );
+  return h(
+    'div',
+    { class: 'scroll', tabindex: '0', role: 'region', 'aria-label': 'Completions' },
+    h(
+      'table',
+      { class: 'grid fold' },
+      h('thead', {}, h('tr', {}, head)),
+      h(
+        'tbody',
+        {},
+        data.rows.map((row) => traceRow(row, state, scale)),
+      ),
+    ),
+  );
 }
 function pages(data, state) {
-  const last = Math.max(1, Math.ceil(data.total / data.size)); const at = data.page;
+  const last = Math.max(1, Math.ceil(data.total / data.size));
+  const at = data.page;
   const to = (page) => go({ page: page === 1 ? null : page });
-  return h('div', { class: 'row spread' }, h('span', { class: 'muted num', id: 's1-count' }, data.total ? `${count((at - 1) * data.size + 1)}–${count(Math.min(at * data.size, data.total))} of ${count(data.total)}` : 'nothing'),
-    h('div', { class: 'pager' }, h('button', { disabled: at <= 1, 'aria-label': 'First page', onclick: () => to(1) }, '«'), h('button', { disabled: at <= 1, 'aria-label': 'Previous page', onclick: () => to(at - 1) }, '←'), h('span', { class: 'small num' }, `page ${count(at)} of ${count(last)}`), h('button', { disabled: at >= last, 'aria-label': 'Next page', onclick: () => to(at + 1) }, '→'), h('button', { disabled: at >= last, 'aria-label': 'Last page', onclick: () => to(last) }, '»')));
+  return h(
+    'div',
+    { class: 'row spread' },
+    h(
+      'span',
+      { class: 'muted num', id: 's1-count' },
+      data.total
+        ? `${count((at - 1) * data.size + 1)}–${count(Math.min(at * data.size, data.total))} of ${count(data.total)}`
+        : 'nothing',
+    ),
+    h(
+      'div',
+      { class: 'pager' },
+      h('button', { disabled: at <= 1, 'aria-label': 'First page', onclick: () => to(1) }, '«'),
+      h('button', { disabled: at <= 1, 'aria-label': 'Previous page', onclick: () => to(at - 1) }, '←'),
+      h('span', { class: 'small num' }, `page ${count(at)} of ${count(last)}`),
+      h('button', { disabled: at >= last, 'aria-label': 'Next page', onclick: () => to(at + 1) }, '→'),
+      h('button', { disabled: at >= last, 'aria-label': 'Last page', onclick: () => to(last) }, '»'),
+    ),
+  );
 }
 screens.traces = {
   title: () => 'Traces',
-  load: (state) => ask('traces', { run: state.run, sort: state.sort || '', page: Number(state.page) || 1, ...filterOf(state) }),
+  load: (state) =>
+    ask('traces', { run: state.run, sort: state.sort || '', page: Number(state.page) || 1, ...filterOf(state) }),
   draw(data, state) {
-    const search = h('form', { class: 'row', role: 'search', onsubmit: (e) => { e.preventDefault(); go({ q: e.target.elements.q.value.trim(), page: null }); } },
-      h('input', { id: 's1-search', name: 'q', type: 'search', value: state.q || '', placeholder: 'Search the replies', 'aria-label': 'Search the replies', class: 'grow', style: { 'min-width': '180px' } }), h('button', {}, 'Search'));
+    const search = h(
+      'form',
+      {
+        class: 'row',
+        role: 'search',
+        onsubmit: (e) => {
+          e.preventDefault();
+          go({ q: e.target.elements.q.value.trim(), page: null });
+        },
+      },
+      h('input', {
+        id: 's1-search',
+        name: 'q',
+        type: 'search',
+        value: state.q || '',
+        placeholder: 'Search the replies',
+        'aria-label': 'Search the replies',
+        class: 'grow',
+        style: { 'min-width': '180px' },
+      }),
+      h('button', {}, 'Search'),
+    );
     return [
-      h('div', { class: 'row spread' }, h('h1', {}, 'Traces'), h('div', { class: 'row' }, h('button', { id: 's1-fresh', class: 'chip warn hidden', onclick: () => show() }), search, a({ screen: 'exchange' }, { base: keep(FILTERS), class: 'button' }, 'Export'))),
-      activeChips(state), data.notice && h('p', { class: 'note small' }, data.notice),
-      h('div', { class: 'table-view' }, facetList(lastFacets.run === state.run ? lastFacets.facets : {}, state), h('div', { class: 'stack' }, data.rows.length ? [pages(data, state), traceTable(data, state), data.total > data.size && pages(data, state)] : empty('No completion matches', 'Take a filter away to see more.'))),
+      h(
+        'div',
+        { class: 'row spread' },
+        h('h1', {}, 'Traces'),
+        h(
+          'div',
+          { class: 'row' },
+          h('button', { id: 's1-fresh', class: 'chip warn hidden', onclick: () => show() }),
+          search,
+          a({ screen: 'exchange' }, { base: keep(FILTERS), class: 'button' }, 'Export'),
+        ),
+      ),
+      activeChips(state),
+      data.notice && h('p', { class: 'note small' }, data.notice),
+      h(
+        'div',
+        { class: 'table-view' },
+        facetList(lastFacets.run === state.run ? lastFacets.facets : {}, state),
+        h(
+          'div',
+          { class: 'stack' },
+          data.rows.length
+            ? [pages(data, state), traceTable(data, state), data.total > data.size && pages(data, state)]
+            : empty('No completion matches', 'Take a filter away to see more.'),
+        ),
+      ),
     ];
   },
   async after(data, state) {
     await new Promise((wake) => setTimeout(wake, FACETS_AFTER_MS));
     if (here.data !== data) return;
-    const told = await ask('facets', { run: state.run, ...filterOf(state) });
+    const answer = await ask('facets', { run: state.run, ...filterOf(state) });
     if (here.data !== data) return;
-    Object.assign(lastFacets, { run: state.run, facets: told.facets });
-    const old = main.querySelector('.facets'); if (!old) return;
-    const fresh = facetList(told.facets, state); const open = old.querySelector('details[open]');
+    Object.assign(lastFacets, { run: state.run, facets: answer.facets });
+    const old = main.querySelector('.facets');
+    if (!old) return;
+    const fresh = facetList(answer.facets, state);
+    const open = old.querySelector('details[open]');
     if (open && fresh.querySelector('details')) fresh.querySelector('details').open = true;
     const focused = document.activeElement && document.activeElement.dataset && document.activeElement.dataset.facet;
     const typing = old.contains(document.activeElement) && document.activeElement.matches('input');
-    if (typing) old.replaceChildren(old.firstChild, ...[...fresh.childNodes].slice(1)); else old.replaceWith(fresh);
-    if (focused) { const again = [...main.querySelectorAll('[data-facet]')].find((node) => node.dataset.facet === focused); if (again) again.focus({ preventScroll: true }); }
+    if (typing) old.replaceChildren(old.firstChild, ...[...fresh.childNodes].slice(1));
+    else old.replaceWith(fresh);
+    if (focused) {
+      const again = [...main.querySelectorAll('[data-facet]')].find((node) => node.dataset.facet === focused);
+      if (again) again.focus({ preventScroll: true });
+    }
     main.dataset.facets = main.dataset.ready;
   },
   live(now) {
-    const fresh = root.querySelector('#s1-fresh'); if (!fresh) return;
-    const more = now.rows - here.data.seen; if (more <= 0) return;
-    fresh.textContent = `${plural(more, 'new completion')}: show`; fresh.classList.remove('hidden');
+    const fresh = root.querySelector('#s1-fresh');
+    if (!fresh) return;
+    const more = now.rows - here.data.seen;
+    if (more <= 0) return;
+    fresh.textContent = `${plural(more, 'new completion')}: show`;
+    fresh.classList.remove('hidden');
   },
-  keys: { j: () => walk(1), k: () => walk(-1), Enter: () => { const row = root.querySelector('tr.here'); if (row) toTrace(row.dataset.trace); } },
+  keys: {
+    j: () => walk(1),
+    k: () => walk(-1),
+    Enter: () => {
+      const row = root.querySelector('tr.here');
+      if (row) toTrace(row.dataset.trace);
+    },
+  },
 };
 function walk(by) {
-  const rows = [...root.querySelectorAll('tr[data-trace]')]; if (!rows.length) return;
-  const at = rows.findIndex((row) => row.classList.contains('here')); const to = rows[Math.max(0, Math.min(rows.length - 1, at + by))];
-  rows.forEach((row) => row.classList.toggle('here', row === to)); to.scrollIntoView({ block: 'nearest' }); to.querySelector('a.peek').focus({ preventScroll: true });
+  const rows = [...root.querySelectorAll('tr[data-trace]')];
+  if (!rows.length) return;
+  const at = rows.findIndex((row) => row.classList.contains('here'));
+  const to = rows[Math.max(0, Math.min(rows.length - 1, at + by))];
+  rows.forEach((row) => row.classList.toggle('here', row === to));
+  to.scrollIntoView({ block: 'nearest' });
+  to.querySelector('a.peek').focus({ preventScroll: true });
 }

@@ -5,50 +5,245 @@ screens.try = {
   title: () => 'Try it',
   load: (state) => ask('examples', { run: state.trace ? state.run || '' : '', trace: state.trace || '' }),
   draw(data, state) {
-    const first = data.chosen || data.scenarios[0]; let job = null;
-    const result = h('div', { class: 'stack', id: 's1-result', 'aria-live': 'polite' }, empty('Nothing scored yet', 'Let a model answer, or paste what any model wrote, and see it stage by stage.'));
-    const story = h('textarea', { name: 'story', rows: 7 }); const question = h('textarea', { name: 'question', rows: 2, style: { 'min-height': '60px' } });
+    const first = data.chosen || data.scenarios[0];
+    let job = null;
+    const result = h(
+      'div',
+      { class: 'stack', id: 's1-result', 'aria-live': 'polite' },
+      empty('Nothing scored yet', 'Let a model answer, or paste what any model wrote, and see it stage by stage.'),
+    );
+    const story = h('textarea', { name: 'story', rows: 7 });
+    const question = h('textarea', { name: 'question', rows: 2, style: { 'min-height': '60px' } });
     const options = h('div', { class: 'tight', role: 'group', 'aria-label': 'Options; mark the right one' });
-    const reply = h('textarea', { name: 'reply', rows: 10, placeholder: '<think>\nCue Encoding: …\n</think>\n<answer>A</answer>' });
+    const reply = h('textarea', {
+      name: 'reply',
+      rows: 10,
+      placeholder: '<think>\nCue Encoding: …\n</think>\n<answer>A</answer>',
+    });
     const optionRow = (text, gold) => {
-      const row = h('div', { class: 'optionrow' }, h('input', { type: 'radio', name: 's1-gold', checked: gold, 'aria-label': 'This option is right', title: 'the right one' }), h('span', { class: 'mono muted' }), h('input', { type: 'text', value: text, 'aria-label': 'Option' }), h('button', { class: 'plain', 'aria-label': 'Remove this option', onclick: () => { row.remove(); letter_(); } }, '✕'));
+      const row = h(
+        'div',
+        { class: 'optionrow' },
+        h('input', {
+          type: 'radio',
+          name: 's1-gold',
+          checked: gold,
+          'aria-label': 'This option is right',
+          title: 'the right one',
+        }),
+        h('span', { class: 'mono muted' }),
+        h('input', { type: 'text', value: text, 'aria-label': 'Option' }),
+        h(
+          'button',
+          {
+            class: 'plain',
+            'aria-label': 'Remove this option',
+            onclick: () => {
+              row.remove();
+              letter_();
+            },
+          },
+          '✕',
+        ),
+      );
       return row;
     };
-    const letter_ = () => options.querySelectorAll('.optionrow').forEach((row, i) => { row.children[1].textContent = String.fromCharCode(65 + i); });
+    const letter_ = () =>
+      options.querySelectorAll('.optionrow').forEach((row, i) => {
+        row.children[1].textContent = String.fromCharCode(65 + i);
+      });
     const fillForm = (scene) => {
-      story.value = scene.story; question.value = scene.question; reply.value = scene.reply || '';
-      options.replaceChildren(...scene.options.map((text, i) => optionRow(text, i === scene.gold))); letter_();
+      story.value = scene.story;
+      question.value = scene.question;
+      reply.value = scene.reply || '';
+      options.replaceChildren(...scene.options.map((text, i) => optionRow(text, i === scene.gold)));
+      letter_();
     };
     fillForm(first);
-    const scenarioOf = () => { const rows = [...options.querySelectorAll('.optionrow')]; return { story: story.value, question: question.value, options: rows.map((row) => row.children[2].value), gold: Math.max(0, rows.findIndex((row) => row.children[0].checked)) }; };
-    const model = select(data.models.map((m) => [m.key, m.label]), data.models.length ? (data.models.find((m) => data.chosen && m.key === data.chosen.model) || data.models[0]).key : ''); const style = select(data.styles.map((x) => [x, x]), 'sip');
-    const numberField = (title, name, value, more) => h('label', { class: 'field' }, title, h('input', { type: 'number', name, value, ...more }));
-    const settings = h('div', { class: 'row' }, numberField('Temperature', 'temperature', 0.7, { min: 0, max: 5, step: 0.1, style: { width: '96px' } }), numberField('Top p', 'top_p', 1, { min: 0.01, max: 1, step: 0.05, style: { width: '84px' } }), numberField('Tokens at most', 'max_new_tokens', 220, { min: 1, max: 4096, style: { width: '110px' } }), numberField('Seed', 'seed', 0, { min: 0, style: { width: '84px' } }));
+    const scenarioOf = () => {
+      const rows = [...options.querySelectorAll('.optionrow')];
+      return {
+        story: story.value,
+        question: question.value,
+        options: rows.map((row) => row.children[2].value),
+        gold: Math.max(
+          0,
+          rows.findIndex((row) => row.children[0].checked),
+        ),
+      };
+    };
+    const model = select(
+      data.models.map((m) => [m.key, m.label]),
+      data.models.length
+        ? (data.models.find((m) => data.chosen && m.key === data.chosen.model) || data.models[0]).key
+        : '',
+    );
+    const style = select(
+      data.styles.map((x) => [x, x]),
+      'sip',
+    );
+    const numberField = (title, name, value, more) =>
+      h('label', { class: 'field' }, title, h('input', { type: 'number', name, value, ...more }));
+    const settings = h(
+      'div',
+      { class: 'row' },
+      numberField('Temperature', 'temperature', 0.7, { min: 0, max: 5, step: 0.1, style: { width: '96px' } }),
+      numberField('Top p', 'top_p', 1, { min: 0.01, max: 1, step: 0.05, style: { width: '84px' } }),
+      numberField('Tokens at most', 'max_new_tokens', 220, { min: 1, max: 4096, style: { width: '110px' } }),
+      numberField('Seed', 'seed', 0, { min: 0, style: { width: '84px' } }),
+    );
     const value = (name) => Number(settings.querySelector(`[name=${name}]`).value);
-    const fail = (wrong) => result.replaceChildren(h('p', { class: 'note', role: 'alert' }, wrong.message));
-    const shown = (view) => { const links = []; return [h('div', { class: 'row spread' }, h('h2', {}, 'Parsed and scored'), h('span', { class: 'row' }, outcomeChip(view.outcome), h('b', { class: 'big' }, fixed(view.total)))), view.unmarked && h('p', { class: 'note plain-note small' }, 'No stage markers: the stages were recognised by the words used.'), view.outside.filter((p) => p.before).map(outsideCard), view.cards.map((card) => stageCard(card, links)), view.outside.filter((p) => !p.before).map(outsideCard), answerCard(view), ledger(view)]; };
-    const scoreIt = async () => { try { put_(result, shown(await ask('try_score', { ...scenarioOf(), reply: reply.value }))); } catch (wrong) { fail(wrong); } };
-    const stopButton = h('button', { class: 'hidden', onclick: () => { if (job !== null) ask('try_cancel', { job }).catch(fail); } }, 'Cancel'); const goButton = h('button', { class: 'primary', disabled: !data.models.length, onclick: generate }, 'Generate');
-    async function generate() {
-      goButton.disabled = true; stopButton.classList.remove('hidden');
-      const text = h('pre', { class: 'raw', 'aria-label': 'Reply so far', tabindex: '0' }); const note = h('p', { class: 'muted small' }, 'starting'); result.replaceChildren(note, text);
+    const fail = (error) => result.replaceChildren(h('p', { class: 'note', role: 'alert' }, error.message));
+    const shown = (view) => {
+      const links = [];
+      return [
+        h(
+          'div',
+          { class: 'row spread' },
+          h('h2', {}, 'Parsed and scored'),
+          h('span', { class: 'row' }, outcomeChip(view.outcome), h('b', { class: 'big' }, fixed(view.total))),
+        ),
+        view.unmarked &&
+          h('p', { class: 'note plain-note small' }, 'No stage markers: the stages were recognised by the words used.'),
+        view.outside.filter((p) => p.before).map(outsideCard),
+        view.cards.map((card) => stageCard(card, links)),
+        view.outside.filter((p) => !p.before).map(outsideCard),
+        answerCard(view),
+        ledger(view),
+      ];
+    };
+    const scoreIt = async () => {
       try {
-        job = (await ask('try_start', { ...scenarioOf(), model: model.value, style: style.value, temperature: value('temperature'), top_p: value('top_p'), max_new_tokens: value('max_new_tokens'), seed: value('seed') })).job;
+        put_(result, shown(await ask('try_score', { ...scenarioOf(), reply: reply.value })));
+      } catch (error) {
+        fail(error);
+      }
+    };
+    const stopButton = h(
+      'button',
+      {
+        class: 'hidden',
+        onclick: () => {
+          if (job !== null) ask('try_cancel', { job }).catch(fail);
+        },
+      },
+      'Cancel',
+    );
+    const goButton = h('button', { class: 'primary', disabled: !data.models.length, onclick: generate }, 'Generate');
+    async function generate() {
+      goButton.disabled = true;
+      stopButton.classList.remove('hidden');
+      const text = h('pre', { class: 'raw', 'aria-label': 'Reply so far', tabindex: '0' });
+      const note = h('p', { class: 'muted small' }, 'starting');
+      result.replaceChildren(note, text);
+      try {
+        job = (
+          await ask('try_start', {
+            ...scenarioOf(),
+            model: model.value,
+            style: style.value,
+            temperature: value('temperature'),
+            top_p: value('top_p'),
+            max_new_tokens: value('max_new_tokens'),
+            seed: value('seed'),
+          })
+        ).job;
         for (;;) {
-          const now = await ask('try_poll', { job }); if (!result.isConnected) { await ask('try_cancel', { job }); return; }
-          note.textContent = now.done ? '' : `${now.stage} …`; if (text.textContent !== now.text) text.textContent = now.text;
-          if (now.done) { if (now.failed) throw Object.assign(new Error(now.failed), { told: true }); reply.value = now.text; put_(result, shown(now.view)); break; }
+          const now = await ask('try_poll', { job });
+          if (!result.isConnected) {
+            await ask('try_cancel', { job });
+            return;
+          }
+          note.textContent = now.done ? '' : `${now.stage} …`;
+          if (text.textContent !== now.text) text.textContent = now.text;
+          if (now.done) {
+            if (now.failed) throw Object.assign(new Error(now.failed), { expected: true });
+            reply.value = now.text;
+            put_(result, shown(now.view));
+            break;
+          }
           await new Promise((wake) => setTimeout(wake, TRY_POLL_MS));
         }
-      } catch (wrong) { fail(wrong); } finally { job = null; goButton.disabled = false; stopButton.classList.add('hidden'); }
+      } catch (error) {
+        fail(error);
+      } finally {
+        job = null;
+        goButton.disabled = false;
+        stopButton.classList.add('hidden');
+      }
     }
-    const pickStory = select([['', 'a story to begin with …'], ...data.scenarios.map((x, i) => [String(i), x.title])], '', (i) => { if (i !== '') fillForm(data.scenarios[Number(i)]); }); pickStory.setAttribute('aria-label', 'A story to begin with');
+    const pickStory = select(
+      [['', 'a story to begin with …'], ...data.scenarios.map((x, i) => [String(i), x.title])],
+      '',
+      (i) => {
+        if (i !== '') fillForm(data.scenarios[Number(i)]);
+      },
+    );
+    pickStory.setAttribute('aria-label', 'A story to begin with');
     return [
-      h('div', { class: 'tight' }, h('h1', {}, 'Try it'), h('p', { class: 'muted' }, 'Ask a model on this machine, or score what any model wrote.')),
-      h('div', { class: 'try' }, h('section', { class: 'card stack' }, h('div', { class: 'row spread' }, h('h2', {}, 'Scenario'), pickStory), h('label', { class: 'field' }, 'Story', story), h('label', { class: 'field' }, 'Question', question), h('div', { class: 'tight' }, h('h3', {}, 'Options'), options, h('div', {}, h('button', { class: 'plain', onclick: () => { options.append(optionRow('', false)); letter_(); } }, '+ option'))),
-        h('h2', {}, 'Let a model answer'), data.models.length ? [h('div', { class: 'row' }, h('label', { class: 'field grow' }, 'Model', model), h('label', { class: 'field' }, 'Prompt', style)), settings, h('div', { class: 'row' }, goButton, stopButton)] : h('p', { class: 'note plain-note small' }, 'No model is on offer: train one, or name a local one with --model when starting the viewer.'),
-        h('h2', {}, 'Or paste a reply'), h('label', { class: 'field' }, 'Reply', reply), h('div', {}, h('button', { onclick: scoreIt, id: 's1-score' }, 'Score it'))), result),
+      h(
+        'div',
+        { class: 'tight' },
+        h('h1', {}, 'Try it'),
+        h('p', { class: 'muted' }, 'Ask a model on this machine, or score what any model wrote.'),
+      ),
+      h(
+        'div',
+        { class: 'try' },
+        h(
+          'section',
+          { class: 'card stack' },
+          h('div', { class: 'row spread' }, h('h2', {}, 'Scenario'), pickStory),
+          h('label', { class: 'field' }, 'Story', story),
+          h('label', { class: 'field' }, 'Question', question),
+          h(
+            'div',
+            { class: 'tight' },
+            h('h3', {}, 'Options'),
+            options,
+            h(
+              'div',
+              {},
+              h(
+                'button',
+                {
+                  class: 'plain',
+                  onclick: () => {
+                    options.append(optionRow('', false));
+                    letter_();
+                  },
+                },
+                '+ option',
+              ),
+            ),
+          ),
+          h('h2', {}, 'Let a model answer'),
+          data.models.length
+            ? [
+                h(
+                  'div',
+                  { class: 'row' },
+                  h('label', { class: 'field grow' }, 'Model', model),
+                  h('label', { class: 'field' }, 'Prompt', style),
+                ),
+                settings,
+                h('div', { class: 'row' }, goButton, stopButton),
+              ]
+            : h(
+                'p',
+                { class: 'note plain-note small' },
+                'No model is on offer: train one, or name a local one with --model when starting the viewer.',
+              ),
+          h('h2', {}, 'Or paste a reply'),
+          h('label', { class: 'field' }, 'Reply', reply),
+          h('div', {}, h('button', { onclick: scoreIt, id: 's1-score' }, 'Score it')),
+        ),
+        result,
+      ),
     ];
   },
 };
-const put_ = (node, kids) => { node.replaceChildren(); put(node, [kids]); };
+const put_ = (node, kids) => {
+  node.replaceChildren();
+  put(node, [kids]);
+};
