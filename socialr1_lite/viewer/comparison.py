@@ -11,7 +11,7 @@ from socialr1_lite.scenario import Scenario
 from socialr1_lite.sip import STAGES
 from socialr1_lite.viewer.library import Library, OpenRun
 from socialr1_lite.viewer.pages import key_of, scene
-from socialr1_lite.viewer.serving import Asked, BadRequest
+from socialr1_lite.viewer.serving import Query, BadRequest
 from socialr1_lite.viewer.stage import heading, read_reply, states_of
 from socialr1_lite.viewer.words import same_words, word_diff
 
@@ -41,12 +41,12 @@ class Side(NamedTuple):
     n: int
 
 
-def compare(library: Library, asked: Asked) -> Json:
+def compare(library: Library, query: Query) -> Json:
     """The pairs of a comparison, counted and listed, and one of them in two panes."""
-    names = [asked.text("run"), asked.text("with")]
-    moments = [asked.text("at"), asked.text("with_at")]  # "" where nobody chose
-    kind, pair, page = asked.choice("kind", KINDS), asked.text("pair"), asked.whole("page", 1, 1, 10**6)
-    asked.done()
+    names = [query.text("run"), query.text("with")]
+    moments = [query.text("at"), query.text("with_at")]  # "" where nobody chose
+    kind, pair, page = query.choice("kind", KINDS), query.text("pair"), query.whole("page", 1, 1, 10**6)
+    query.done()
     found = [run for run in library.runs()]
     data: Json = {"runs": [{"key": run.key, "label": run.label} for run in found]}
     if not found:

@@ -15,7 +15,7 @@ from socialr1_lite.runlog.traces import REQUIRED
 from socialr1_lite.scenario import Scenario
 from socialr1_lite.viewer.library import Library
 from socialr1_lite.viewer.pages import key_of, sorting, where, whole
-from socialr1_lite.viewer.serving import Asked, sound
+from socialr1_lite.viewer.serving import Query, sound
 from socialr1_lite.viewer.sheet import html_sheet
 from socialr1_lite.viewer.stage import COMPONENTS
 
@@ -37,12 +37,12 @@ SCALARS = (
 FORMULA = ("=", "+", "-", "@", "\t", "\r")  # a spreadsheet runs a cell that begins so
 
 
-def export(library: Library, asked: Asked) -> Json:
+def export(library: Library, query: Query) -> Json:
     """The selection as a file: its name, kind and content (base64)."""
-    run = library.run(asked.text("run"))
-    told, sort = where(asked), sorting(asked)
-    kind = asked.choice("format", FORMATS, "jsonl")
-    asked.done()
+    run = library.run(query.text("run"))
+    told, sort = where(query), sorting(query)
+    kind = query.choice("format", FORMATS, "jsonl")
+    query.done()
     index = run.index()
     total = index.count(told)
     rows = selected(index, told, sort, MOST_ROWS[kind])

@@ -12,7 +12,7 @@ from socialr1_lite.sip import STAGES
 from socialr1_lite.viewer.library import Library, OpenRun
 from socialr1_lite.viewer.marks import WORD
 from socialr1_lite.viewer.pages import listed, whole
-from socialr1_lite.viewer.serving import Asked
+from socialr1_lite.viewer.serving import Query
 from socialr1_lite.viewer.stage import COMPONENTS, NAMES, read_reply
 
 Json = dict[str, Any]
@@ -26,10 +26,10 @@ BINS = 18
 HIGH_SHARE = 0.6  # of the best reward: what counts as highly paid
 
 
-def hacks(library: Library, asked: Asked) -> Json:
+def hacks(library: Library, query: Query) -> Json:
     """What a model that works for the reward would do, and whether this one does."""
-    run = library.run(asked.text("run"))
-    asked.done()
+    run = library.run(query.text("run"))
+    query.done()
     return run.remembered("hacks", lambda index: _hacks(run, index))
 
 

@@ -36,7 +36,7 @@ from socialr1_lite.runlog.traces import REQUIRED
 from socialr1_lite.scenario import Scenario
 from socialr1_lite.sip import parse, stage_states
 from socialr1_lite.viewer.library import IMPORTS, Library
-from socialr1_lite.viewer.serving import Asked, BadRequest, sound
+from socialr1_lite.viewer.serving import Query, BadRequest, sound
 
 Row = dict[str, Any]
 Json = dict[str, Any]
@@ -47,11 +47,11 @@ MAX_BYTES = 64 << 20
 WORD = re.compile(r"\w+|[^\w\s]")
 
 
-def import_file(library: Library, asked: Asked) -> Json:
+def import_file(library: Library, query: Query) -> Json:
     """An uploaded file as a run of its own; its key."""
-    name = asked.text("name", limit=200)
-    encoded = asked.text("content", limit=MAX_BYTES * 4 // 3 + 8)
-    asked.done()
+    name = query.text("name", limit=200)
+    encoded = query.text("content", limit=MAX_BYTES * 4 // 3 + 8)
+    query.done()
     try:
         content = base64.b64decode(encoded, validate=True)
     except (binascii.Error, ValueError):

@@ -12,7 +12,7 @@ from socialr1_lite.runlog.index import TraceIndex
 from socialr1_lite.scenario import Scenario
 from socialr1_lite.sip import STAGES, TITLES
 from socialr1_lite.viewer.library import Library, OpenRun
-from socialr1_lite.viewer.serving import Asked, BadRequest
+from socialr1_lite.viewer.serving import Query, BadRequest
 from socialr1_lite.viewer.stage import COMPONENTS, NAMES, flat_words, heading, read_reply, stage_view, states_of
 from socialr1_lite.viewer.words import change_in_words, same_words, word_diff
 
@@ -40,35 +40,35 @@ FIRST_HEADING = re.compile(rf"\W*{TITLES[STAGES[0]]}\W*", re.IGNORECASE)  # most
 MARKUP = re.compile(r"</?(?:think|thinking|answer)>", re.IGNORECASE)
 
 
-def where(asked: Asked) -> Json:
+def where(query: Query) -> Json:
     """The filter of the address bar as a filter of the index. Raises BadRequest for a value that is none."""
     told: Json = {}
     for name in ("phase", "benchmark", "outcome", "dimension", "scenario"):
-        if value := asked.text(name):
+        if value := query.text(name):
             told[name] = value
     for name in ("truncated", "flat"):
-        if value := asked.choice(name, ("0", "1")):
+        if value := query.choice(name, ("0", "1")):
             told[name] = value == "1"
-    if flag := asked.choice("flag", tuple(FLAGS)):
+    if flag := query.choice("flag", tuple(FLAGS)):
         told |= FLAGS[flag]
-    if stage_state := asked.text("stage_state"):
+    if stage_state := query.text("stage_state"):
         stage, _, state = stage_state.partition(":")
         if stage not in STAGES or state not in STATES:
             raise BadRequest(f"stage_state must be a stage and a state, as {STAGES[0]}:{STATES[1]}")
         told[f"stage.{stage}"] = state
-    low, high = asked.whole("from", -1, -1, 10**9), asked.whole("to", -1, -1, 10**9)
+    low, high = query.whole("from", -1, -1, 10**9), query.whole("to", -1, -1, 10**9)
     if low >= 0 or high >= 0:
         told["step"] = {"min": low if low >= 0 else None, "max": high if high >= 0 else None}
-    if text := asked.text("q", limit=400).strip():
+    if text := query.text("q", limit=400).strip():
         told["text"] = text
-    if asked.choice("superseded", ("1", "only")) == "1":
+    if query.choice("superseded", ("1", "only")) == "1":
         told["superseded"] = None
     return told
 
 
-def sorting(asked: Asked) -> str:
+def sorting(query: Query) -> str:
     """The sorting of the address bar as one of the index."""
-    sort = asked.text("sort", limit=40) or "step"
+    sort = query.text("sort", limit=40) or "step"
     name = SORTS.get(sort.removeprefix("-"))
     if name is None:
         raise BadRequest(f"sort must be one of {', '.join(SORTS)}, with - in front for the largest first")
@@ -124,11 +124,11 @@ def whole(index: TraceIndex, row: Mapping[str, Any]) -> tuple[Row, Scenario | No
     return full, index.scenario(full["scenario"])
 
 
-def traces(library: Library, asked: Asked) -> Json:
+def traces(library: Library, query: Query) -> Json:
     """A page of the trace table."""
-    run = library.run(asked.text("run"))
-    told, sort, page = where(asked), sorting(asked), asked.whole("page", 1, 1, 10**7)
-    asked.done()
+    run = library.run(query.text("run"))
+    told, sort, page = where(query), sorting(query), query.whole("page", 1, 1, 10**7)
+    query.done()
     index = run.index()
     total = run.remembered(f"count {_key(told)}", lambda index: index.count(told))
     page = min(page, max(1, -(-total // PAGE)))
@@ -144,11 +144,11 @@ def traces(library: Library, asked: Asked) -> Json:
     }
 
 
-def facets(library: Library, asked: Asked) -> Json:
+def facets(library: Library, query: Query) -> Json:
     """Each facet's values and counts under the other conditions; asked for once the table is drawn."""
-    run = library.run(asked.text("run"))
-    told = where(asked)
-    asked.done()
+    run = library.run(query.text("run"))
+    told = where(query)
+    query.done()
     return {"facets": run.remembered(f"facets {_key(told)}", lambda index: _facets(index, told))}
 
 
@@ -187,11 +187,11 @@ def _word(value: Any) -> str:
     return str(int(value)) if isinstance(value, bool) else str(value)
 
 
-def trace(library: Library, asked: Asked) -> Json:
+def trace(library: Library, query: Query) -> Json:
     """One completion, stage by stage, with its neighbours in the filter, its siblings, its earlier and later selves."""
-    run = library.run(asked.text("run"))
-    key, told, sort = asked.text("trace"), where(asked), sorting(asked)
-    asked.done()
+    run = library.run(query.text("run"))
+    key, told, sort = query.text("trace"), where(query), sorting(query)
+    query.done()
     index, stamp = run.index(), run.stamp()
     identity = find(index, key) if key else _first(index, told, sort)
     row, scenario = whole(index, {"id": identity})
@@ -247,11 +247,11 @@ def _moments_around(index: TraceIndex, row: Row) -> Json:
     }
 
 
-def group(library: Library, asked: Asked) -> Json:
+def group(library: Library, query: Query) -> Json:
     """The completions of one prompt side by side, and what separated best from worst."""
-    run = library.run(asked.text("run"))
-    key = asked.text("trace")
-    asked.done()
+    run = library.run(query.text("run"))
+    key = query.text("trace")
+    query.done()
     index = run.index()
     chosen = index.get(find(index, key) if key else _first(index, {}, "time"))
     facts = index.group_facts(chosen["gid"])
@@ -357,12 +357,12 @@ def _separated(rows: Sequence[Row], terms: Sequence[Json]) -> str:
     )
 
 
-def prompt(library: Library, asked: Asked) -> Json:
+def prompt(library: Library, query: Query) -> Json:
     """One prompt across training: all its completions in time, and a word diff of one stage between two of them."""
-    run = library.run(asked.text("run"))
-    key, one, two = asked.text("trace"), asked.text("a"), asked.text("b")
-    stage = asked.choice("stage", (*STAGES, "all"), STAGES[1])
-    asked.done()
+    run = library.run(query.text("run"))
+    key, one, two = query.text("trace"), query.text("a"), query.text("b")
+    stage = query.choice("stage", (*STAGES, "all"), STAGES[1])
+    query.done()
     index = run.index()
     chosen = index.get(find(index, key) if key else _first(index, {}, "time"))
     scenario = index.scenario(chosen["scenario"])

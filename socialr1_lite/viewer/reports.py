@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from socialr1_lite.viewer.library import Library
-from socialr1_lite.viewer.serving import Asked
+from socialr1_lite.viewer.serving import Query
 
 Json = dict[str, Any]
 
@@ -17,10 +17,10 @@ VERSION = 1
 MOST_BYTES = 20_000_000
 
 
-def benchmarks(library: Library, asked: Asked) -> Json:
+def benchmarks(library: Library, query: Query) -> Json:
     """Every readable report; what cannot be read is told, not hidden."""
-    run = library.run(asked.text("run"))
-    asked.done()
+    run = library.run(query.text("run"))
+    query.done()
     index = run.index()
     with_traces = set(index.figures.facets({"phase": "eval"})["benchmark"])
     reports, notices = [], []

@@ -11,7 +11,7 @@ from socialr1_lite.runlog.index import TraceIndex
 from socialr1_lite.viewer.curves import charts
 from socialr1_lite.viewer.library import LIVE_S, Library, OpenRun
 from socialr1_lite.viewer.pages import listed, whole
-from socialr1_lite.viewer.serving import Asked
+from socialr1_lite.viewer.serving import Query
 
 Json = dict[str, Any]
 
@@ -23,9 +23,9 @@ EXAMPLE_HINT = (
 )
 
 
-def runs(library: Library, asked: Asked) -> Json:
+def runs(library: Library, query: Query) -> Json:
     """Every run, without opening its traces."""
-    asked.done()
+    query.done()
     found = [_line(run) for run in library.runs()]
     return {"runs": found, "hint": EXAMPLE_HINT if library.example else HINT if not found else ""}
 
@@ -55,10 +55,10 @@ def _inside(tree: Mapping[str, Any], section: str, name: str) -> Any:
     return value if isinstance(value, (str, int, float)) else None
 
 
-def pulse(library: Library, asked: Asked) -> Json:
+def pulse(library: Library, query: Query) -> Json:
     """Whether a run is being written, and whether it grew; asked every few seconds."""
-    run = library.run(asked.text("run"))
-    asked.done()
+    run = library.run(query.text("run"))
+    query.done()
     run.index()
     stamp, bounds = run.stamp(), run.remembered("bounds", TraceIndex.bounds)
     line = _line(run)
@@ -71,10 +71,10 @@ def pulse(library: Library, asked: Asked) -> Json:
     }
 
 
-def overview(library: Library, asked: Asked) -> Json:
+def overview(library: Library, query: Query) -> Json:
     """The figures, the warnings, where to look first, and the curves."""
-    run = library.run(asked.text("run"))
-    asked.done()
+    run = library.run(query.text("run"))
+    query.done()
     return run.remembered("overview", lambda index: _overview(run, index))
 
 

@@ -1,6 +1,6 @@
 """The door between the page and Python: every argument is checked, every answer is JSON, no mistake shows a traceback.
 
-A page function takes `Asked` (the checked arguments) and returns JSON-ready data. The page gets it as JSON *text*, so
+A page function takes `Query` (the checked arguments) and returns JSON-ready data. The page gets it as JSON *text*, so
 that nothing between here and the page looks into it.
 """
 
@@ -17,14 +17,14 @@ from socialr1_lite.viewer.library import Indexing
 
 MAX_TEXT = 4000  # characters of any short argument (ids, names, searches)
 
-Page = Callable[["Asked"], Mapping[str, Any]]
+Page = Callable[["Query"], Mapping[str, Any]]
 
 
 class BadRequest(SocialR1Error, ValueError):
     """The page, or whoever speaks in its place, asked for something that is not there to be asked."""
 
 
-class Asked:
+class Query:
     """The arguments of one call. Each is read once, by name and type; what nobody reads is refused by `done`."""
 
     def __init__(self, arguments: Any) -> None:
@@ -92,8 +92,8 @@ def served(name: str, page: Page) -> Callable[[Any], str]:
 
     def answer(arguments: Any) -> str:
         try:
-            asked = Asked(arguments)
-            return encode(page(asked))
+            query = Query(arguments)
+            return encode(page(query))
         except Indexing as busy:
             return encode({"indexing": {"done": busy.done, "size": busy.size}})
         except SocialR1Error as wrong:

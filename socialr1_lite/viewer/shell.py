@@ -26,7 +26,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from socialr1_lite.errors import RunLogError
 from socialr1_lite.viewer import comparison, exporting, hacks, importing, pages, reports, runs, trying
 from socialr1_lite.viewer.library import Library
-from socialr1_lite.viewer.serving import Asked, served
+from socialr1_lite.viewer.serving import Query, served
 
 SCRIPTS = (
     "core",
@@ -68,7 +68,7 @@ POLICY = "; ".join(  # 'unsafe-eval': gradio makes its components with `new Func
     )
 )
 
-PAGES: dict[str, Callable[[Library, Asked], Any]] = {
+PAGES: dict[str, Callable[[Library, Query], Any]] = {
     "runs": runs.runs,
     "pulse": runs.pulse,
     "overview": runs.overview,

@@ -29,7 +29,7 @@ from socialr1_lite.stories import DIMENSIONS, generate
 from socialr1_lite.viewer.importing import WORD
 from socialr1_lite.viewer.library import Library, OpenRun
 from socialr1_lite.viewer.pages import find
-from socialr1_lite.viewer.serving import Asked, BadRequest
+from socialr1_lite.viewer.serving import Query, BadRequest
 from socialr1_lite.viewer.stage import stage_view
 
 Json = dict[str, Any]
@@ -88,11 +88,11 @@ class Workshop:
         try:
             policy, recipe = self._loaded(target), target.recipe
             prompt = recipe.prompt.model_copy(update={"style": style})
-            asked = recipe.model_copy(update={"prompt": prompt})
-            template = template_settings(asked)
-            job.prefilled = is_prefilled(policy, job.scenario, asked)
+            styled = recipe.model_copy(update={"prompt": prompt})
+            template = template_settings(styled)
+            job.prefilled = is_prefilled(policy, job.scenario, styled)
             job.stage = "writing"
-            for text in policy.stream(messages(job.scenario, asked), stop=job.stop, template=template, **settings):
+            for text in policy.stream(messages(job.scenario, styled), stop=job.stop, template=template, **settings):
                 job.text = text
             encoded = len(policy.tokenizer(job.text, add_special_tokens=False)["input_ids"])
             job.cut = encoded >= settings["max_new_tokens"] - 1 and not job.stop.is_set()
@@ -136,10 +136,10 @@ def _adapters(run: OpenRun) -> Iterator[Json]:
         yield {"key": f"{RUN_BEST}{run.key}", "label": f"{run.label} (best in training, step {best[0].step})"}
 
 
-def examples(library: Library, asked: Asked) -> Json:
+def examples(library: Library, query: Query) -> Json:
     """Models, prompt styles, some scenarios to begin with, and the one of a completion when asked for."""
-    key, trace = asked.text("run"), asked.text("trace")
-    asked.done()
+    key, trace = query.text("run"), query.text("trace")
+    query.done()
     chosen = None
     if key and trace:
         index = library.run(key).index()
@@ -171,11 +171,11 @@ def form(scenario: Scenario) -> Json:
     }
 
 
-def read_form(asked: Asked) -> Scenario:
+def read_form(query: Query) -> Scenario:
     """The scenario of the form. Raises DataError for one that cannot be asked."""
-    story, question = asked.text("story", limit=MOST_STORY), asked.text("question", limit=MOST_STORY)
-    options = [option.strip() for option in asked.texts("options", most=MOST_OPTIONS)]
-    gold = asked.whole("gold", 0, 0, MOST_OPTIONS)
+    story, question = query.text("story", limit=MOST_STORY), query.text("question", limit=MOST_STORY)
+    options = [option.strip() for option in query.texts("options", most=MOST_OPTIONS)]
+    gold = query.whole("gold", 0, 0, MOST_OPTIONS)
     if len(options) < 2:
         raise DataError("a question needs at least two options")
     asked_for = (story, question, tuple(options))
@@ -225,26 +225,26 @@ def _row(scenario: Scenario, reply: Reply, score: Any, tokens: int, cut: bool) -
     }
 
 
-def score(library: Library, asked: Asked) -> Json:
+def score(library: Library, query: Query) -> Json:
     """Any text as a reply to the scenario: parsed and scored, with no model."""
-    scenario = read_form(asked)
-    text = asked.text("reply", limit=MOST_REPLY)
-    asked.done()
+    scenario = read_form(query)
+    text = query.text("reply", limit=MOST_REPLY)
+    query.done()
     return view(scenario, Rewards(), text, prefilled=False, cut=False)
 
 
-def start(library: Library, asked: Asked) -> Json:
+def start(library: Library, query: Query) -> Json:
     """Begin a reply by a model."""
-    scenario = read_form(asked)
-    key = asked.text("model")
-    style = asked.choice("style", STYLES, "sip")
+    scenario = read_form(query)
+    key = query.text("model")
+    style = query.choice("style", STYLES, "sip")
     settings = {
-        "max_new_tokens": asked.whole("max_new_tokens", 256, 1, MOST_TOKENS),
-        "temperature": asked.number("temperature", 0.0, 0.0, 5.0),
-        "top_p": asked.number("top_p", 1.0, 0.01, 1.0),
-        "seed": asked.whole("seed", 0, 0, 2**31 - 1),
+        "max_new_tokens": query.whole("max_new_tokens", 256, 1, MOST_TOKENS),
+        "temperature": query.number("temperature", 0.0, 0.0, 5.0),
+        "top_p": query.number("top_p", 1.0, 0.01, 1.0),
+        "seed": query.whole("seed", 0, 0, 2**31 - 1),
     }
-    asked.done()
+    query.done()
     if key not in {model["key"] for model in models(library)}:
         raise PolicyError("that model is not on offer here; name it with --model when starting the viewer")
     return {"job": WORKSHOP.start(_target(library, key), scenario, settings, style).number}
@@ -260,20 +260,20 @@ def _target(library: Library, key: str) -> Target:
     return Target(name, recipe, key)
 
 
-def poll(library: Library, asked: Asked) -> Json:
+def poll(library: Library, query: Query) -> Json:
     """How far a reply is; once it is done, parsed and scored."""
-    job = WORKSHOP.job(asked.whole("job", 0, 0, 2**31))
-    asked.done()
+    job = WORKSHOP.job(query.whole("job", 0, 0, 2**31))
+    query.done()
     answer: Json = {"text": job.text, "stage": job.stage, "done": job.done, "failed": job.error, "view": None}
     if job.done and not job.error:
         answer["view"] = view(job.scenario, job.rewards, job.text, prefilled=job.prefilled, cut=job.cut)
     return answer
 
 
-def cancel(library: Library, asked: Asked) -> Json:
+def cancel(library: Library, query: Query) -> Json:
     """Stop a reply between two tokens."""
-    number = asked.whole("job", 0, 0, 2**31)
-    asked.done()
+    number = query.whole("job", 0, 0, 2**31)
+    query.done()
     with suppress(BadRequest):
         WORKSHOP.job(number).stop.set()
     return {"cancelled": True}

@@ -12,7 +12,7 @@ import pytest
 
 from socialr1_lite.runlog import RunFolder
 from socialr1_lite.viewer.library import Library
-from socialr1_lite.viewer.serving import Asked
+from socialr1_lite.viewer.serving import Query
 from tests.viewer.make_run import make_run
 
 CHROMIUM = Path("/usr/bin/chromium")
@@ -68,7 +68,7 @@ def ask(library: Library) -> Any:
 
         for _ in range(200):
             try:
-                return page(library, Asked({"run": "first", **arguments}))
+                return page(library, Query({"run": "first", **arguments}))
             except Indexing:
                 continue
         raise AssertionError("the index was never finished")

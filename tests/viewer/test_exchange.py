@@ -17,7 +17,7 @@ from socialr1_lite.errors import DataError
 from socialr1_lite.runlog import read_traces
 from socialr1_lite.viewer import exporting, importing
 from socialr1_lite.viewer.library import Library
-from socialr1_lite.viewer.serving import Asked
+from socialr1_lite.viewer.serving import Query
 from tests.conftest import SCENARIO
 
 
@@ -159,8 +159,8 @@ def test_a_file_that_is_none_is_told_in_one_line_and_leaves_nothing(
 def test_an_upload_becomes_a_run_of_the_library(places: Path) -> None:
     library = Library([places])
     told = json.dumps({"input": "q \ud83d", "output": "a", "score": 1.0, "step": 0}).encode()
-    asked = Asked({"name": "../../evil name?.jsonl", "content": base64.b64encode(told).decode()})
-    key = importing.import_file(library, asked)["run"]
+    query = Query({"name": "../../evil name?.jsonl", "content": base64.b64encode(told).decode()})
+    key = importing.import_file(library, query)["run"]
     made = library.run(key).folder.path.resolve()
     assert made.parent.name == "imports" and places.resolve() not in made.parents
     assert key.startswith("evil-name-")

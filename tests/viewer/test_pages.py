@@ -14,7 +14,7 @@ from socialr1_lite.runlog import RunFolder, TraceWriter, read_traces
 from socialr1_lite.sip import STAGES
 from socialr1_lite.viewer import comparison, curves, hacks, pages, reports, runs
 from socialr1_lite.viewer.library import Indexing, Library
-from socialr1_lite.viewer.serving import Asked, BadRequest, encode, served
+from socialr1_lite.viewer.serving import Query, BadRequest, encode, served
 from socialr1_lite.viewer.words import MAX_WORDS, word_diff
 from tests.viewer.make_run import make_run
 
@@ -75,7 +75,7 @@ def test_a_name_finds_its_completion_and_no_other_run_s(ask: Any) -> None:
 )  # fmt: skip
 def test_what_is_no_question_is_refused(library: Library, wrong: dict[str, Any]) -> None:
     page = pages.trace if "trace" in wrong else pages.traces
-    told = json.loads(served("x", lambda asked: page(library, asked))({"run": "first", **wrong}))
+    told = json.loads(served("x", lambda query: page(library, query))({"run": "first", **wrong}))
     assert list(told) == ["error"], told
 
 
@@ -92,7 +92,7 @@ def test_an_answer_is_always_json_that_a_browser_reads() -> None:
 
 
 def test_a_bug_of_ours_is_a_sentence_on_the_page_and_a_traceback_in_the_terminal(capsys: Any) -> None:
-    def broken(asked: Asked) -> Any:
+    def broken(query: Query) -> Any:
         raise KeyError("secret detail")
 
     told = json.loads(served("x", broken)({}))
@@ -254,10 +254,10 @@ def test_what_is_written_between_two_looks_is_shown_after_the_second(
     monkeypatch.setattr("socialr1_lite.viewer.library.REFRESH_S", float("inf"))
     with TraceWriter(run, 0, segment=0) as traces:
         traces.write([{**row, "step": row["step"] + 2, "group": row["group"] + 4} for row in rows])
-    before = {page: page(library, Asked({"run": "growing"})) for page in (runs.pulse, runs.overview, pages.traces)}
+    before = {page: page(library, Query({"run": "growing"})) for page in (runs.pulse, runs.overview, pages.traces)}
     assert before[runs.pulse]["rows"] == before[pages.traces]["total"] == len(rows)
     monkeypatch.setattr("socialr1_lite.viewer.library.REFRESH_S", -1.0)
-    pulse, overview, table = (page(library, Asked({"run": "growing"})) for page in before)
+    pulse, overview, table = (page(library, Query({"run": "growing"})) for page in before)
     assert pulse["rows"] == table["total"] == table["seen"] == 2 * len(rows)
     assert pulse["stamp"] == overview["stamp"] != before[runs.pulse]["stamp"] == before[runs.overview]["stamp"]
     assert overview["charts"] != before[runs.overview]["charts"]
@@ -291,9 +291,9 @@ def test_a_run_that_cannot_be_read_says_so_in_one_line(tmp_path: Path, spoil: An
     library = Library([tmp_path / "runs"])
     library.runs()
     spoil(run)
-    answer = json.loads(served("x", lambda asked: runs.overview(library, asked))({"run": "mine"}))
+    answer = json.loads(served("x", lambda query: runs.overview(library, query))({"run": "mine"}))
     assert told in answer["error"] and "\n" not in answer["error"]
-    listed = json.loads(served("x", lambda asked: runs.runs(library, asked))({}))
+    listed = json.loads(served("x", lambda query: runs.runs(library, query))({}))
     assert all(told in run["problem"] for run in listed["runs"])
 
 
@@ -309,9 +309,9 @@ def test_an_empty_run_has_an_overview(tmp_path: Path) -> None:
     RunFolder.create(tmp_path / "empty")
     library = Library([tmp_path])
     settled(library.run("empty"))
-    told = runs.overview(library, Asked({"run": "empty"}))
+    told = runs.overview(library, Query({"run": "empty"}))
     assert "no completions" in told["empty"] and told["charts"] == []
-    assert pages.traces(library, Asked({"run": "empty"}))["total"] == 0
+    assert pages.traces(library, Query({"run": "empty"}))["total"] == 0
 
 
 def test_reports_are_read_and_bad_ones_told(tmp_path: Path) -> None:

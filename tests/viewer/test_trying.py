@@ -17,7 +17,7 @@ from socialr1_lite.runlog import BestAdapter, CheckScore, RunFolder
 from socialr1_lite.sip import STAGES, reply_text
 from socialr1_lite.viewer import trying
 from socialr1_lite.viewer.library import Library
-from socialr1_lite.viewer.serving import Asked, BadRequest
+from socialr1_lite.viewer.serving import Query, BadRequest
 from tests.conftest import SCENARIO
 from tests.viewer.make_run import make_run
 
@@ -65,11 +65,11 @@ def policy(monkeypatch: pytest.MonkeyPatch) -> Scripted:
 
 
 def start(offer: Library, **more: Any) -> int:
-    return int(trying.start(offer, Asked({**FORM, "model": MODEL, **more}))["job"])
+    return int(trying.start(offer, Query({**FORM, "model": MODEL, **more}))["job"])
 
 
 def poll(offer: Library, job: int) -> dict[str, Any]:
-    return dict(trying.poll(offer, Asked({"job": job})))
+    return dict(trying.poll(offer, Query({"job": job})))
 
 
 def finished(offer: Library, job: int, within_s: float = 60) -> dict[str, Any]:
@@ -99,7 +99,7 @@ def test_a_reply_can_be_cancelled_and_only_one_runs_at_a_time(offer: Library, po
     assert policy.begun.wait(60)
     with pytest.raises(BadRequest, match="another reply"):
         start(offer)
-    trying.cancel(offer, Asked({"job": job}))
+    trying.cancel(offer, Query({"job": job}))
     told = finished(offer, job)
     assert len(told["text"]) < len(GOOD) and told["view"]["cards"]
     policy.may_end.set()
@@ -132,17 +132,17 @@ def test_only_offered_models_and_sane_settings(offer: Library, policy: Scripted)
 
 
 def test_any_text_can_be_scored_without_a_model(offer: Library) -> None:
-    right = trying.score(offer, Asked({**FORM, "reply": GOOD}))
-    wrong = trying.score(offer, Asked({**FORM, "reply": GOOD.replace("<answer>B", "<answer>A")}))
+    right = trying.score(offer, Query({**FORM, "reply": GOOD}))
+    wrong = trying.score(offer, Query({**FORM, "reply": GOOD.replace("<answer>B", "<answer>A")}))
     assert (right["outcome"], wrong["outcome"]) == ("right", "wrong") and right["total"] > wrong["total"]
-    assert trying.score(offer, Asked({**FORM, "reply": ""}))["total"] == 0
+    assert trying.score(offer, Query({**FORM, "reply": ""}))["total"] == 0
 
 
 def test_a_completion_of_a_run_can_be_taken_along(offer: Library, ask: Any) -> None:
     from socialr1_lite.viewer import pages
 
     key = ask(pages.traces)["rows"][0]["id"]
-    chosen = trying.examples(offer, Asked({"run": "first", "trace": key}))["chosen"]
+    chosen = trying.examples(offer, Query({"run": "first", "trace": key}))["chosen"]
     assert chosen["reply"] == ask(pages.trace, trace=key)["completion"]
 
 
