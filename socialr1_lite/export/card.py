@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import orjson
 
 from socialr1_lite.evaluation.target import Target
 from socialr1_lite.policy.embedded import EMBEDDED
 from socialr1_lite.recipe import Recipe
+from socialr1_lite.runlog.lines import JsonObject
 
 # What the published bases of our recipes are licensed under, by the beginning of their hub ids; from their own cards.
 LICENCES = {
@@ -107,7 +106,7 @@ def _checks(target: Target) -> list[str]:
     summary = target.run.path / "summary.json" if target.run else None
     if summary is None or not summary.is_file():
         return []
-    rows: list[dict[str, Any]] = orjson.loads(summary.read_bytes())["checks"]
+    rows: list[JsonObject] = orjson.loads(summary.read_bytes())["checks"]
     head = ["", "## Held-out questions", "", "| when | n | accuracy (95 %) | in form |", "|---|---|---|---|"]
     return head + [
         f"| {row['label']} | {row['n']} | {row['accuracy']:.3f} ({row['low']:.3f}-{row['high']:.3f}) "

@@ -24,6 +24,7 @@ from socialr1_lite.policy.embedded import EMBEDDED, embedded_model
 from socialr1_lite.recipe import Recipe
 from socialr1_lite.rewards.curriculum import tau
 from socialr1_lite.rollouts.prompting import messages, template_settings
+from socialr1_lite.runlog.lines import JsonObject
 from socialr1_lite.scenario import Scenario
 from socialr1_lite.sip import prefills_think
 
@@ -120,7 +121,7 @@ def rounds(recipe: Recipe) -> Rounds:
     return Rounds(count=-(-grpo.max_steps // steps), prompts=mini * batches, mini=mini, steps=steps)
 
 
-def rows(recipe: Recipe, scenarios: Sequence[Scenario], split: str, prefilled: bool) -> list[dict[str, Any]]:
+def rows(recipe: Recipe, scenarios: Sequence[Scenario], split: str, prefilled: bool) -> list[JsonObject]:
     """The columns verl reads, a row a prompt, in the order of training."""
     return [
         {
@@ -362,7 +363,7 @@ def _fitting(recipe: Recipe, tokenizer: Any, scenarios: Sequence[Scenario]) -> l
     return kept
 
 
-def write(path: Path, rows: list[dict[str, Any]]) -> None:
+def write(path: Path, rows: list[JsonObject]) -> None:
     """Rows as one parquet file."""
     import pyarrow
     import pyarrow.parquet

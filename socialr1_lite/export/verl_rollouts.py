@@ -15,7 +15,6 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import orjson
 
@@ -27,9 +26,9 @@ from socialr1_lite.rewards.stack import RewardStack
 from socialr1_lite.rollouts.completion import Completion, Finish
 from socialr1_lite.rollouts.trace import Trace
 from socialr1_lite.runlog import RunFolder, TraceWriter
+from socialr1_lite.runlog.lines import JsonObject
 from socialr1_lite.scenario import Scenario
 
-Row = dict[str, Any]
 Count = Callable[[str], int]
 
 SAME = 1e-5  # verl keeps totals in single precision
@@ -41,7 +40,7 @@ class Job:
 
     folder: Path
     recipe: Recipe
-    asked: Mapping[str, list[Row]]
+    asked: Mapping[str, list[JsonObject]]
 
     @classmethod
     def open(cls, folder: Path) -> Job:
@@ -59,7 +58,7 @@ class Job:
         files = (self.folder / kind).glob("*.jsonl")
         return sorted((int(path.stem), path) for path in files if path.stem.isdecimal())
 
-    def prompts(self, kind: str, step: int) -> list[Row]:
+    def prompts(self, kind: str, step: int) -> list[JsonObject]:
         """The prompts that verl's step (from 1) asked; all of them where they are held out."""
         size = rounds(self.recipe).prompts
         return self.asked[kind][(step - 1) * size : step * size] if kind == "rollouts" else self.asked[kind]
@@ -94,7 +93,7 @@ def _traces(job: Job, kind: str) -> Iterator[Trace]:
             group += 1
 
 
-def _lines(path: Path) -> Iterator[Row]:
+def _lines(path: Path) -> Iterator[JsonObject]:
     with path.open("rb") as file:
         for place, row in json_lines(file):
             if not isinstance(row, dict) or not {"input", "output", "score"} <= row.keys():
@@ -102,12 +101,12 @@ def _lines(path: Path) -> Iterator[Row]:
             yield row
 
 
-def _group(row: Row) -> str:
+def _group(row: JsonObject) -> str:
     """Verl's uid is PROMPT_ROLLOUT_OUTPUT."""
     return str(row.get("uid") or row["input"]).rsplit("_", 2)[0]
 
 
-def _asked(row: Row, prompts: Mapping[str, Row], path: Path) -> Row:
+def _asked(row: JsonObject, prompts: Mapping[str, JsonObject], path: Path) -> JsonObject:
     """The row of the parquet file whose question stands in what verl decoded."""
     decoded = _squeezed(row["input"])
     found = next((asked for question, asked in prompts.items() if question in decoded), None)
@@ -121,11 +120,13 @@ def _squeezed(text: str) -> str:
     return "".join(text.split())
 
 
-def _scenario(asked: Row) -> Scenario:
+def _scenario(asked: JsonObject) -> Scenario:
     return Scenario.from_row(orjson.loads(asked["extra_info"]["scenario"]))
 
 
-def _trace(job: Job, kind: str, step: int, row: Row, asked: Row, stack: RewardStack, count: Count) -> Trace:
+def _trace(
+    job: Job, kind: str, step: int, row: JsonObject, asked: JsonObject, stack: RewardStack, count: Count
+) -> Trace:
     scenario, extra, limit = _scenario(asked), asked["extra_info"], job.recipe.grpo.max_completion_length
     length = count(row["output"]) + 1  # the end token, unless it was cut off
     finish: Finish = "length" if length > limit else "stop"

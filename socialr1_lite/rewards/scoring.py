@@ -11,7 +11,6 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from socialr1_lite.data import json_lines, read_scenario
 from socialr1_lite.errors import DataError
@@ -21,6 +20,7 @@ from socialr1_lite.rollouts.completion import Completion
 from socialr1_lite.rollouts.reward import COMPONENTS, GATES, Score, ScoredCompletion
 from socialr1_lite.rollouts.trace import Trace
 from socialr1_lite.runlog import RunFolder, read_traces
+from socialr1_lite.runlog.lines import JsonObject
 from socialr1_lite.runlog.rejudged import StoredVerdict
 from socialr1_lite.scenario import Scenario
 from socialr1_lite.sip import parse, stage_states
@@ -30,7 +30,7 @@ GROUP_LIMIT = 1024  # rows judged together at most, so that memory stays bounded
 WORD = re.compile(r"\w+|[^\w\s]")
 
 Count = Callable[[str], int]
-OutputRow = dict[str, Any]
+OutputRow = JsonObject
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ def file_samples(rows: Iterable[bytes], count: Count = approximate_tokens) -> It
             yield BadRow(place, str(row.get("id") or "") if isinstance(row, dict) else "", str(error))
 
 
-def _sample(place: str, row: dict[str, Any] | str, count: Count) -> Sample:
+def _sample(place: str, row: JsonObject | str, count: Count) -> Sample:
     scenario = read_scenario(row, default_id=place)
     assert isinstance(row, dict)  # read_scenario refuses everything else
     tau, tokens = row.get("tau"), row.get("tokens")

@@ -236,7 +236,7 @@ class _Reader:
             raise self._refuse(name, "a number")
         return float(value)
 
-    def mapping(self, name: str) -> Mapping[str, Any]:
+    def mapping(self, name: str) -> Row:
         value = self._row.get(name)
         if value is None:
             return {}

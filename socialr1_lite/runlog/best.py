@@ -14,7 +14,7 @@ import re
 import shutil
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import orjson
 
@@ -22,6 +22,7 @@ from socialr1_lite.errors import RunLogError
 from socialr1_lite.runlog import lines
 from socialr1_lite.runlog.checkpoints import checkpoint_step
 from socialr1_lite.runlog.folder import RunFolder, check_version
+from socialr1_lite.runlog.lines import JsonObject
 
 BEST_VERSION = 1
 NAME = re.compile(r"step-(\d+)")
@@ -102,7 +103,7 @@ class BestAdapter:
     def read(self) -> tuple[CheckScore, Path] | None:
         """The best check and its adapter's folder; None while there is none. Raises RunLogError for a broken record."""
         try:
-            row: dict[str, Any] = orjson.loads(self._file.read_bytes())
+            row: JsonObject = orjson.loads(self._file.read_bytes())
             check_version(row["version"], BEST_VERSION, self._file)
             best = CheckScore(**{name: row[name] for name in CheckScore._fields})
             return best, self.path(best.step)

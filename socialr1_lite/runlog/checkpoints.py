@@ -13,6 +13,7 @@ import orjson
 from socialr1_lite.errors import RunLogError
 from socialr1_lite.runlog import lines
 from socialr1_lite.runlog.folder import RunFolder
+from socialr1_lite.runlog.lines import JsonObject
 
 MARKER = "COMPLETE.json"
 MARKER_VERSION = 1
@@ -68,7 +69,7 @@ def check(checkpoint: Path) -> str:
     return next(filter(None, (_check_file(checkpoint / name, facts) for name, facts in files.items())), "")
 
 
-def _check_file(path: Path, facts: dict[str, Any]) -> str:
+def _check_file(path: Path, facts: JsonObject) -> str:
     if not path.is_file():
         return f"{path.name} is missing"
     if (size := path.stat().st_size) != facts["bytes"]:

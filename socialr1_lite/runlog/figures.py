@@ -7,8 +7,19 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from socialr1_lite.errors import RunLogError
-from socialr1_lite.runlog.index_file import IndexFile
-from socialr1_lite.runlog.query import FACET_COLUMNS, FACETS, FIELDS, TIE, Filter, field, where
+from socialr1_lite.runlog.index_file import IndexFile, SqlRow
+from socialr1_lite.runlog.query import (
+    FACET_COLUMNS,
+    FACETS,
+    FIELDS,
+    TIE,
+    Condition,
+    Filter,
+    Scalar,
+    SqlValue,
+    field,
+    where,
+)
 
 Point = dict[str, Any]  # one point of a curve: the step (or what it is by), n, and figures by name
 
@@ -20,7 +31,7 @@ class Figures:
         """Read from an index that its owner refreshes."""
         self._file = file
 
-    def tally(self, names: Sequence[str], where: Filter | None = None) -> list[tuple[Any, ...]]:
+    def tally(self, names: Sequence[str], where: Filter | None = None) -> list[SqlRow]:
         """Every combination of these fields' values with its count, in one pass: [(value, ..., count)]."""
         columns = ", ".join(field(name).column for name in names)
         text, values = self._file.where(where)
@@ -68,13 +79,13 @@ class Figures:
             f" (SELECT gid FROM traces WHERE {text}) GROUP BY step, cause ORDER BY step",
             values,
         )
-        steps: dict[int, list[tuple[Any, ...]]] = defaultdict(list)
+        steps: dict[int, list[SqlRow]] = defaultdict(list)
         for row in rows:
             steps[row[0]].append(row)
         return [_group_point(step, parts) for step, parts in steps.items()]
 
     def means(
-        self, wanted: Mapping[str, str | tuple[str, Any]], where: Filter | None = None, *, by: str = "step"
+        self, wanted: Mapping[str, str | tuple[str, Scalar]], where: Filter | None = None, *, by: str = "step"
     ) -> list[Point]:
         """Per step (or any field), in one pass over the rows: {by, n, and a mean for every name wanted}.
 
@@ -107,7 +118,7 @@ class Figures:
             f" GROUP BY {over.column}, {of.column} ORDER BY {over.column}",
             values,
         )
-        points: dict[Any, Point] = {}
+        points: dict[SqlValue, Point] = {}
         for at, value, number in rows:
             point = points.setdefault(at, {by: at, "n": 0, "values": {}})
             point["n"] += number
@@ -115,7 +126,7 @@ class Figures:
                 point["values"][bool(value) if of.kind is bool else value] = number
         return list(points.values())
 
-    def facets(self, where: Filter | None = None) -> dict[str, dict[Any, int]]:
+    def facets(self, where: Filter | None = None) -> dict[str, dict[Scalar, int]]:
         """For each facet the count of every value, under the filter without that facet's own condition.
 
         So a chosen value does not hide its alternatives. Flags come as False and True.
@@ -125,7 +136,7 @@ class Figures:
         sql = f"SELECT {FACET_COLUMNS}, count(*) FROM traces WHERE {text} GROUP BY {FACET_COLUMNS}"
         combinations = self._file.all(sql, values)
         passes = {name: self._allowed(name, wanted[name]) for name in FACETS if wanted.get(name) is not None}
-        counts: dict[str, Counter[Any]] = {name: Counter() for name in FACETS}
+        counts: dict[str, Counter[Scalar]] = {name: Counter() for name in FACETS}
         for *facts, number in combinations:
             row = {n: bool(v) if FIELDS[n].kind is bool else v for n, v in zip(FACETS, facts, strict=True)}
             failed = [name for name, allowed in passes.items() if row[name] not in allowed]
@@ -134,7 +145,7 @@ class Figures:
                     counts[name][row[name]] += number
         return {name: dict(sorted(counter.items(), key=lambda item: str(item[0]))) for name, counter in counts.items()}
 
-    def columns(self, names: Sequence[str], where: Filter | None = None, limit: int = 20_000) -> list[tuple[Any, ...]]:
+    def columns(self, names: Sequence[str], where: Filter | None = None, limit: int = 20_000) -> list[SqlRow]:
         """The named fields in order of time; an even sample of about `limit` rows where there are more."""
         selected = ", ".join("id" if name == "id" else field(name).column for name in names)
         text, values = self._file.where(where)
@@ -148,7 +159,7 @@ class Figures:
         text, values = self._file.where(where)
         x, over = field(name).column, field(by).column
         pairs = self._file.all(f"SELECT {over}, {x} FROM traces WHERE {text} AND {x} IS NOT NULL", values)
-        sorted_values: dict[Any, list[float]] = defaultdict(list)
+        sorted_values: dict[SqlValue, list[float]] = defaultdict(list)
         for at, value in pairs:
             sorted_values[at].append(value)
         for point in points:
@@ -157,16 +168,16 @@ class Figures:
         return points
 
     @staticmethod
-    def _allowed(name: str, condition: Any) -> set[Any]:
-        where({name: condition})  # refuses what the filter itself would refuse
-        return set(condition) if isinstance(condition, (list, tuple)) else {condition}
+    def _allowed(name: str, condition: Condition) -> set[Scalar]:
+        where({name: condition})  # refuses what the filter itself would refuse, a range of a text among it
+        return set(condition) if isinstance(condition, (list, tuple)) else {condition}  # type: ignore[arg-type]
 
     def _count(self, where: Filter | None) -> int:
         text, values = self._file.where(where)
         return int(self._file.all(f"SELECT count(*) FROM traces WHERE {text}", values)[0][0])
 
 
-def _group_point(step: int, parts: Sequence[tuple[Any, ...]]) -> Point:
+def _group_point(step: int, parts: Sequence[SqlRow]) -> Point:
     groups = sum(part[2] for part in parts)
     spreads = sum(part[5] for part in parts)
     return {

@@ -13,6 +13,7 @@ import orjson
 
 from socialr1_lite.errors import RunLogError
 from socialr1_lite.runlog import lines
+from socialr1_lite.runlog.lines import JsonObject
 from socialr1_lite.runlog.lock import FolderLock
 from socialr1_lite.scenario import Scenario
 
@@ -130,7 +131,7 @@ class RunFolder:
         """Hold this (`with run.lock():`) while writing. One holder a name; RunLogError when it is taken."""
         return FolderLock(self.path / f"{name}.lock")
 
-    def state(self) -> dict[str, Any]:
+    def state(self) -> JsonObject:
         """state.json: {version, status, step, ...}; an absent one reads as a running run at step 0."""
         try:
             state = orjson.loads(self.state_file.read_bytes())
@@ -196,7 +197,7 @@ class RunFolder:
         """Store scenarios that are not there yet. Raises RunLogError when an id already names another one."""
         lines.repair(self.scenarios)
         stored = {row["id"]: row for row in lines.read_rows(self.scenarios)}
-        fresh: dict[str, Any] = {}
+        fresh: JsonObject = {}
         for scenario in scenarios:
             row = orjson.loads(orjson.dumps(scenario.to_row()))
             if row != stored.get(scenario.id, fresh.get(scenario.id, row)):

@@ -15,7 +15,7 @@ from typing import Any
 from socialr1_lite.errors import RunLogError
 from socialr1_lite.runlog import search
 from socialr1_lite.runlog.folder import RunFolder
-from socialr1_lite.runlog.query import FIELDS, TEXT, Bound, Filter, where
+from socialr1_lite.runlog.query import FIELDS, TEXT, Bound, Filter, SqlValue, where
 from socialr1_lite.runlog.tailing import PAGE_BYTES, Progress, Tail
 
 SEARCH_ROWS = 5000  # as many as a search may take into the word index itself: about a quarter of a second
@@ -23,6 +23,7 @@ SCALARS = ", ".join(["id", *(of.column for of in FIELDS.values())])
 NAMES = ("id", *FIELDS)
 
 Value = str | int | float | None  # what a column holds
+SqlRow = tuple[Any, ...]  # columns of several kinds, as they were asked for
 Row = dict[str, Any]  # "id" and every name of query.FIELDS, each of its field's kind
 
 
@@ -148,7 +149,7 @@ class IndexFile:
         finally:
             self._preparing.clear()
 
-    def all(self, sql: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+    def all(self, sql: str, values: Sequence[SqlValue] = ()) -> list[SqlRow]:
         """Return every row that the SQL selects. Raises RunLogError for an index that is empty or damaged."""
         with self._lock:
             try:
@@ -162,12 +163,12 @@ class IndexFile:
                     raise
                 raise RunLogError(f"{self.run.path}: the trace index is damaged; refresh() builds it anew") from None
 
-    def rows(self, tail: str, values: Sequence[Any]) -> list[Row]:
+    def rows(self, tail: str, values: Sequence[SqlValue]) -> list[Row]:
         """Return scalar rows; tail: the SQL after FROM."""
         return [_scalars(row) for row in self.all(f"SELECT {SCALARS} FROM traces {tail}", values)]
 
 
-def _scalars(values: tuple[Any, ...]) -> Row:
+def _scalars(values: SqlRow) -> Row:
     row = dict(zip(NAMES, values, strict=True))
     for name, of in FIELDS.items():
         if of.kind is bool:

@@ -6,20 +6,22 @@ import os
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import orjson
 
 TAIL_BLOCK = 1 << 16  # bytes read at a time when looking backwards for the last newline
 ENCODING = orjson.OPT_APPEND_NEWLINE | orjson.OPT_SERIALIZE_NUMPY
 
+JsonObject = dict[str, Any]  # as JSON holds it; whoever takes a field out checks its type
 
-def encode(rows: Iterable[Any]) -> bytes:
+
+def encode(rows: Iterable[JsonObject]) -> bytes:
     """Rows as JSON lines. NaN and infinities become null: JSON has no word for them."""
     return b"".join(orjson.dumps(row, option=ENCODING) for row in rows)
 
 
-def append(path: Path, rows: Iterable[Any]) -> None:
+def append(path: Path, rows: Iterable[JsonObject]) -> None:
     """Append rows in one write, so that a kill tears at most the last of them."""
     with path.open("ab") as file:
         file.write(encode(rows))
@@ -48,7 +50,7 @@ def replace_atomic(path: Path, fill: Callable[[Path], object]) -> Path:
     return path
 
 
-def write_json(path: Path, value: Any) -> Path:
+def write_json(path: Path, value: JsonObject) -> Path:
     """`write_atomic` of indented JSON, which people open in an editor."""
     return write_atomic(path, orjson.dumps(value, option=ENCODING | orjson.OPT_INDENT_2))
 
@@ -81,7 +83,7 @@ def complete_lines(path: Path, start: int = 0) -> Iterator[tuple[int, bytes]]:
             offset += len(line)
 
 
-def parse(line: bytes) -> dict[str, Any] | None:
+def parse(line: bytes) -> JsonObject | None:
     """The JSON object of a line, or None when the line does not hold one."""
     try:
         value = orjson.loads(line)
@@ -90,7 +92,7 @@ def parse(line: bytes) -> dict[str, Any] | None:
     return value if isinstance(value, dict) else None
 
 
-def read_rows(path: Path) -> Iterator[dict[str, Any]]:
+def read_rows(path: Path) -> Iterator[JsonObject]:
     """Objects of a file of JSON lines; torn and unreadable lines are left out, a missing file is empty."""
     if path.exists():
         yield from (row for _, line in complete_lines(path) if (row := parse(line)) is not None)
@@ -115,7 +117,7 @@ def repair(path: Path) -> str:
     return f"{path.name}: cut off {size - good} bytes of an unfinished line after byte {good}"
 
 
-def _ends_well(file: Any, end: int) -> bool:
+def _ends_well(file: BinaryIO, end: int) -> bool:
     """Whether the bytes before `end` are a complete line of JSON."""
     start = _line_start(file, end)
     file.seek(start)
@@ -123,7 +125,7 @@ def _ends_well(file: Any, end: int) -> bool:
     return line.endswith(b"\n") and parse(line) is not None
 
 
-def _line_start(file: Any, end: int) -> int:
+def _line_start(file: BinaryIO, end: int) -> int:
     """Offset of the first byte of the line that ends at `end`."""
     position = end - 1  # a newline in the very last byte ends this line, it does not start it
     while position > 0:

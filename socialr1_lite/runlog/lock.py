@@ -9,11 +9,11 @@ import time
 import uuid
 from pathlib import Path
 from types import TracebackType
-from typing import Any
 
 import orjson
 
 from socialr1_lite.errors import RunLogError
+from socialr1_lite.runlog.lines import JsonObject
 
 HEARTBEAT_S = 30.0  # how often a holder touches its lock
 SILENT_S = 600.0  # a holder on another machine that was silent this long is taken for dead (a lost Colab session)
@@ -68,7 +68,7 @@ class FolderLock:
             file.write(orjson.dumps({"token": self.token} | _identity(os.getpid())))
         return True
 
-    def _holder(self) -> dict[str, Any]:
+    def _holder(self) -> JsonObject:
         try:
             holder = orjson.loads(self.path.read_bytes())
         except (OSError, orjson.JSONDecodeError):
@@ -86,7 +86,7 @@ class FolderLock:
         finally:
             probe.unlink(missing_ok=True)
 
-    def _is_stale(self, holder: dict[str, Any]) -> bool:
+    def _is_stale(self, holder: JsonObject) -> bool:
         if not holder:  # its writer was killed between creating the file and filling it
             return self._silence_s() > min(2.0, self._silent_s)
         here = _identity(os.getpid())
@@ -130,7 +130,7 @@ class FolderLock:
                 return
 
 
-def _identity(pid: int) -> dict[str, Any]:
+def _identity(pid: int) -> JsonObject:
     return {
         "pid": pid,
         "born": _born(pid),
@@ -140,7 +140,7 @@ def _identity(pid: int) -> dict[str, Any]:
     }
 
 
-def _same_process(holder: dict[str, Any]) -> bool:
+def _same_process(holder: JsonObject) -> bool:
     pid = holder.get("pid")
     if not isinstance(pid, int) or not _alive(pid):
         return False

@@ -16,14 +16,17 @@ A filter is a plain JSON-ready mapping, field -> condition, all of which must ho
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from socialr1_lite.errors import RunLogError
 from socialr1_lite.rollouts.reward import COMPONENTS
 from socialr1_lite.sip import STAGES
 
-Filter = Mapping[str, Any]
-Bound = tuple[str, list[Any]]  # SQL text and the values for its question marks
+Scalar = str | int | float | bool | None
+Condition = Scalar | list[Scalar] | tuple[Scalar, ...] | Mapping[str, Scalar]
+Filter = Mapping[str, Condition]
+SqlValue = str | int | float | None
+Bound = tuple[str, list[SqlValue]]  # SQL text and the values for its question marks
 
 PARTS = (
     "structure.coverage",
@@ -101,7 +104,7 @@ def where(conditions: Filter | None, *, leave_out: Collection[str] = ()) -> Boun
     return " AND ".join(texts), values
 
 
-def _condition(of: Field, condition: Any, name: str) -> Bound:
+def _condition(of: Field, condition: Condition, name: str) -> Bound:
     column = _column(of)
     if isinstance(condition, Mapping):
         return _range(of, condition, name)
@@ -117,7 +120,7 @@ def _column(of: Field) -> str:
     return of.column if of.column in SELECTIVE else f"+{of.column}"
 
 
-def _range(of: Field, ends: Mapping[str, Any], name: str) -> Bound:
+def _range(of: Field, ends: Mapping[str, Scalar], name: str) -> Bound:
     if of.kind is str or not ends.keys() <= {"min", "max"}:
         raise RunLogError(f"filter {name}: {dict(ends)!r} is no range; write {{'min': a, 'max': b}} of a number")
     bounds = [(sign, ends[end]) for end, sign in (("min", ">="), ("max", "<=")) if ends.get(end) is not None]
@@ -125,7 +128,7 @@ def _range(of: Field, ends: Mapping[str, Any], name: str) -> Bound:
     return " AND ".join(texts) or "1", [_value(of, value, name) for _, value in bounds]
 
 
-def _value(of: Field, value: Any, name: str) -> Any:
+def _value(of: Field, value: Scalar, name: str) -> SqlValue:
     """The value as stored; refuses one of another kind, which would silently match nothing."""
     allowed: tuple[type, ...] = (int, float) if of.kind in (int, float) else (of.kind,)
     if not isinstance(value, allowed) or (isinstance(value, bool) and of.kind is not bool) or value != value:
@@ -155,7 +158,7 @@ class Order(NamedTuple):
         nulls = "DESC" if backwards else "ASC"
         return f"{self.column} IS NULL {nulls}, {self.column} {direction}, {ties}"
 
-    def beyond(self, place: Mapping[str, Any], *, backwards: bool) -> Bound:
+    def beyond(self, place: Mapping[str, SqlValue], *, backwards: bool) -> Bound:
         """The condition of rows strictly after `place` (a row's columns), or before it when backwards."""
         sign = "<" if backwards != (self.column is None and self.descending) else ">"
         tied = f"({', '.join(TIE)}) {sign} ({', '.join('?' * len(TIE))})"
@@ -166,7 +169,7 @@ class Order(NamedTuple):
         text, bound = self._past(value, backwards)
         return f"(({text}) OR ({self.column} IS ? AND {tied}))", [*bound, value, *ties]
 
-    def _past(self, value: Any, backwards: bool) -> Bound:
+    def _past(self, value: SqlValue, backwards: bool) -> Bound:
         if value is None:
             return (f"{self.column} IS NOT NULL" if backwards else "0"), []
         sign = "<" if self.descending != backwards else ">"

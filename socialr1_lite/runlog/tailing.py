@@ -6,7 +6,7 @@ import hashlib
 import sqlite3
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import orjson
 
@@ -16,7 +16,7 @@ from socialr1_lite.rollouts.reward import COMPONENTS
 from socialr1_lite.rollouts.trace import Trace
 from socialr1_lite.runlog import lines
 from socialr1_lite.runlog.folder import RunFolder
-from socialr1_lite.runlog.query import FACET_COLUMNS, PARTS
+from socialr1_lite.runlog.query import FACET_COLUMNS, PARTS, SqlValue
 from socialr1_lite.runlog.traces import BadTrace, History, complete_lines_of, read_trace, shard_paths
 from socialr1_lite.sip import STAGES
 
@@ -202,7 +202,7 @@ class Tail:
             self._database.execute("INSERT INTO notices VALUES (?)", [notice])
             return None
 
-    def _values(self, trace: Trace, history: History, shard: int, offset: int, length: int) -> tuple[Any, ...]:
+    def _values(self, trace: Trace, history: History, shard: int, offset: int, length: int) -> tuple[SqlValue, ...]:
         """Return one row of the table, in the order of COLUMNS."""
         score, completion = trace.score, trace.completion
         components, parts = score.components, score.parts
@@ -220,7 +220,7 @@ class Tail:
             *(trace.scenario, trace.launch, trace.rank, trace.answer, completion.finish, shard, offset, length),
         )
 
-    def _insert(self, batch: list[tuple[Any, ...]]) -> None:
+    def _insert(self, batch: list[tuple[SqlValue, ...]]) -> None:
         self._database.executemany(f"INSERT INTO traces VALUES ({', '.join('?' * len(COLUMNS))})", batch)
 
     def _settle(self, first: int) -> None:

@@ -15,12 +15,12 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from socialr1_lite.errors import RunLogError
 from socialr1_lite.rollouts.trace import NewerTrace, Trace
 from socialr1_lite.runlog import lines
 from socialr1_lite.runlog.folder import RunFolder, Segment
+from socialr1_lite.runlog.lines import JsonObject
 
 SHARD_BYTES = 64 << 20  # a shard of this size is closed: it never changes again and syncs to a drive once
 NEVER = 1 << 62  # a step that no run reaches
@@ -200,12 +200,12 @@ class MetricsWriter:
         self._segment = segment
         self._path = run.metrics
 
-    def write(self, step: int, values: Mapping[str, Any]) -> None:
+    def write(self, step: int, values: Mapping[str, float]) -> None:
         """values: metric -> number. step: finished optimizer steps."""
         lines.append(self._path, [{"step": step, "segment": self._segment, **values}])
 
 
-def read_metrics(run: RunFolder, *, superseded: bool = False) -> list[dict[str, Any]]:
+def read_metrics(run: RunFolder, *, superseded: bool = False) -> list[JsonObject]:
     """The lines of metrics.jsonl in order, plus "superseded"; superseded ones only when asked for."""
     history = History(run.segments())
     rows = []

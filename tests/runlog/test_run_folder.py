@@ -290,7 +290,7 @@ class TestReading:
 
     def test_a_row_that_is_no_trace_is_refused(self, run: runlog.RunFolder) -> None:
         (run.traces / "rank00000-0000.jsonl").write_bytes(lines.encode([{"step": 1}]))
-        with pytest.raises(RunLogError, match="no trace .phase, scenario, .* missing"):
+        with pytest.raises(RunLogError, match=r"no trace .phase, scenario, .* missing"):
             list(runlog.read_traces(run))
 
     def test_reading_beside_a_live_writer_sees_whole_rows_only(self, run: runlog.RunFolder) -> None:
