@@ -138,8 +138,8 @@ class Scenario:
                 facts=None if row.get("facts") is None else read_facts(row["facts"]),
                 meta=dict(row.get("meta") or {}),
             )
-        except (KeyError, TypeError, AttributeError) as wrong:
-            raise DataError(f"{where}: {type(wrong).__name__}: {wrong}") from None
+        except (KeyError, TypeError, AttributeError) as error:
+            raise DataError(f"{where}: {type(error).__name__}: {error}") from None
 
 
 def read_gold(gold: Any, options: Sequence[str], where: str) -> tuple[int, ...]:

@@ -85,12 +85,6 @@ class Reply:
         """Tell whether every format check holds."""
         return all(self.checks.values())
 
-    @property
-    def stages_present(self) -> tuple[str, ...]:
-        """Return the stages that say at least a word, in SIP order."""
-        worded = {segment.stage for segment in self.segments if has_words(self.text, segment.body)}
-        return tuple(stage for stage in STAGES if stage in worded)
-
     def body(self, segment: Segment) -> str:
         """Return the text of one segment, without its heading."""
         return self.text[segment.body.start : segment.body.end]

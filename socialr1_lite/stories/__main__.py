@@ -94,8 +94,8 @@ def _write(given: argparse.Namespace) -> int:
         with partial.open("w", encoding="utf-8", newline="\n") as file:
             file.writelines(rows)
         os.replace(partial, target)
-    except OSError as wrong:
-        raise DataError(f"cannot write {target}: {wrong.strerror}") from None
+    except OSError as error:
+        raise DataError(f"cannot write {target}: {error.strerror}") from None
     print(f"{given.n} scenarios in {target}", file=sys.stderr)
     return 0
 

@@ -48,15 +48,15 @@ def scenarios(
     digest = sha256(settings.encode()).hexdigest()[:8]
     dealer = Dealer(Rng(f"{settings} dealer"))
     turns = _turns(dimensions, mix)
-    told, index = 0, 0
-    while told < n:
+    made, index = 0, 0
+    while made < n:
         dimension = table[next(turns)]
         family = _family(dimension, dealer, settings, index, orders, split, chapters, options)
         name = f"stories/{split}-{digest}-{dimension.name}-{index:06d}"
         for scenario in _members(name, dimension, family, dealer):
-            if told < n:
+            if made < n:
                 yield scenario
-                told += 1
+                made += 1
         index += 1
 
 

@@ -27,7 +27,7 @@ SENTENCE = re.compile(r"[^.!?]+[.!?]")
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class ShortcutResult:
     """One shortcut on one dimension. accuracy, low, high, chance: shares in [0, 1]; n: scenarios."""
 
     dimension: str
@@ -53,19 +53,19 @@ class Row:
 Guess = Callable[[Scenario], Sequence[int]]  # the options a shortcut cannot choose between; none: it has nothing to say
 
 
-def audit(scenarios: Sequence[Scenario], others: Sequence[Scenario]) -> list[Row]:
+def audit(scenarios: Sequence[Scenario], others: Sequence[Scenario]) -> list[ShortcutResult]:
     """Every shortcut on every dimension of `scenarios`; the classifiers learn from `others`."""
     rows = []
     for dimension in dict.fromkeys(scenario.dimension for scenario in scenarios):
         tested = [s for s in scenarios if s.dimension == dimension]
-        taught = [s for s in others if s.dimension == dimension]
-        for name, hits in _hits(tested, taught).items():
+        learned_from = [s for s in others if s.dimension == dimension]
+        for name, hits in _hits(tested, learned_from).items():
             tolerance = STORY_TOLERANCE if name == "words with story" else TOLERANCE
             rows.append(_row(dimension, name, tested, hits, tolerance))
     return rows
 
 
-def _hits(tested: Sequence[Scenario], taught: Sequence[Scenario]) -> dict[str, list[float]]:
+def _hits(tested: Sequence[Scenario], learned_from: Sequence[Scenario]) -> dict[str, list[float]]:
     """How right each shortcut is on each scenario, in [0, 1] (a guess among several is partly right)."""
     letter = Counter(scenario.gold[0] for scenario in tested).most_common(1)[0][0]
     guesses: dict[str, Guess] = {
@@ -78,8 +78,8 @@ def _hits(tested: Sequence[Scenario], taught: Sequence[Scenario]) -> dict[str, l
     for mark in sorted({key for s in tested for key in s.meta if key.startswith("mark ")}):
         guesses[mark.removeprefix("mark ")] = _marked(mark)
     hits = {name: [_credit(s, guess(s)) for s in tested] for name, guess in guesses.items()}
-    hits["words of question and options"] = classified(tested, taught, with_story=False)
-    hits["words with story"] = classified(tested, taught, with_story=True)
+    hits["words of question and options"] = classified(tested, learned_from, with_story=False)
+    hits["words with story"] = classified(tested, learned_from, with_story=True)
     return hits
 
 
@@ -96,7 +96,9 @@ def _credit(scenario: Scenario, guess: Sequence[int]) -> float:
     return sum(index in scenario.gold for index in guess) / len(guess)
 
 
-def _row(dimension: str, name: str, tested: Sequence[Scenario], hits: Sequence[float], tolerance: float) -> Row:
+def _row(
+    dimension: str, name: str, tested: Sequence[Scenario], hits: Sequence[float], tolerance: float
+) -> ShortcutResult:
     """Mean and 95 % interval; twins are not independent, so families are the units."""
     families: dict[str, list[float]] = {}
     for scenario, hit in zip(tested, hits, strict=True):
@@ -104,7 +106,7 @@ def _row(dimension: str, name: str, tested: Sequence[Scenario], hits: Sequence[f
     n, mean = len(hits), sum(hits) / len(hits)
     spread = sum((sum(group) - mean * len(group)) ** 2 for group in families.values()) ** 0.5 / n
     chance = sum(1 / len(scenario.options) for scenario in tested) / n
-    return Row(dimension, name, mean, mean - Z * spread, mean + Z * spread, chance, tolerance, n)
+    return ShortcutResult(dimension, name, mean, mean - Z * spread, mean + Z * spread, chance, tolerance, n)
 
 
 # ------------------------------------------------------------------------------------------- mentions
@@ -132,8 +134,8 @@ def _most(scenario: Scenario) -> list[int]:
     return _best(scenario, len)
 
 
-def _best(scenario: Scenario, worth: Callable[[list[int]], int]) -> list[int]:
-    found = {index: worth(places) for index, places in enumerate(_mentions(scenario)) if places}
+def _best(scenario: Scenario, rank: Callable[[list[int]], int]) -> list[int]:
+    found = {index: rank(places) for index, places in enumerate(_mentions(scenario)) if places}
     return [index for index, value in found.items() if value == max(found.values())]
 
 
@@ -163,8 +165,8 @@ def features(scenario: Scenario, index: int, *, with_story: bool) -> set[int]:
     return {zlib.crc32(name.encode()) % BUCKETS for name in names}
 
 
-def classified(tested: Sequence[Scenario], taught: Sequence[Scenario], *, with_story: bool) -> list[float]:
-    """1.0 where a logistic regression over the options (softmax of summed weights), taught on `taught`, is right."""
+def classified(tested: Sequence[Scenario], learned_from: Sequence[Scenario], *, with_story: bool) -> list[float]:
+    """Give 1.0 where a logistic regression over the options (softmax of summed weights) is right."""
     try:
         import numpy as np
     except ImportError:
@@ -184,15 +186,15 @@ def classified(tested: Sequence[Scenario], taught: Sequence[Scenario], *, with_s
                 groups.append(number)
         return columns, rows, groups, gold
 
-    columns, rows, groups, gold = (np.array(part) for part in sparse(taught))
+    columns, rows, groups, gold = (np.array(part) for part in sparse(learned_from))
     weights = np.zeros(BUCKETS)
     mean, square = np.zeros(BUCKETS), np.zeros(BUCKETS)
     for step in range(1, STEPS + 1):
         scores = np.exp(np.bincount(rows, weights[columns], minlength=len(groups)).clip(-30, 30))
         share = scores / np.bincount(groups, scores)[groups]
-        slope = np.bincount(columns, (share - gold)[rows], minlength=BUCKETS) / len(taught) + RIDGE * weights / len(
-            taught
-        )
+        slope = np.bincount(columns, (share - gold)[rows], minlength=BUCKETS) / len(
+            learned_from
+        ) + RIDGE * weights / len(learned_from)
         mean, square = 0.9 * mean + 0.1 * slope, 0.999 * square + 0.001 * slope**2
         weights -= RATE * (mean / (1 - 0.9**step)) / (np.sqrt(square / (1 - 0.999**step)) + 1e-8)
     columns, rows, groups, gold = (np.array(part) for part in sparse(tested))
@@ -207,7 +209,7 @@ def classified(tested: Sequence[Scenario], taught: Sequence[Scenario], *, with_s
 # ------------------------------------------------------------------------------------------- the table
 
 
-def as_text(rows: Iterable[Row]) -> str:
+def as_text(rows: Iterable[ShortcutResult]) -> str:
     """The table, a line a shortcut."""
     lines = [
         f"{'dimension':<26}{'shortcut':<32}{'accuracy':>9}{'95 % interval':>17}{'chance':>8}{'excess':>8}{'limit':>7}"
@@ -222,8 +224,8 @@ def as_text(rows: Iterable[Row]) -> str:
     return "\n".join(lines)
 
 
-def as_json(rows: Iterable[Row], settings: Mapping[str, object]) -> dict[str, object]:
+def as_json(rows: Iterable[ShortcutResult], settings: Mapping[str, object]) -> dict[str, object]:
     """The table as JSON-ready rows, with what was generated."""
     rows = list(rows)
-    told = [asdict(row) | {"excess": row.excess, "works": row.works} for row in rows]
-    return {"version": 1, "settings": dict(settings), "rows": told, "passed": not any(row.works for row in rows)}
+    table = [asdict(row) | {"excess": row.excess, "works": row.works} for row in rows]
+    return {"version": 1, "settings": dict(settings), "rows": table, "passed": not any(row.works for row in rows)}

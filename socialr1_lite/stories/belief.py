@@ -7,7 +7,17 @@ from collections.abc import Callable, Sequence
 from socialr1_lite.scenario import Claim
 from socialr1_lite.stories.base import Dimension, Draft, Family, Request, Rng
 from socialr1_lite.stories.contents import contents
-from socialr1_lite.stories.plots import ONLOOKERS, Plot, Step, decisive, edits, exchanged, hidden_object, recast
+from socialr1_lite.stories.plots import (
+    ONLOOKERS,
+    Plot,
+    Step,
+    WorldAnswer,
+    decisive,
+    edits,
+    exchanged,
+    hidden_object,
+    recast,
+)
 from socialr1_lite.stories.wording import LEXICON, say
 from socialr1_lite.stories.world import Event, World, where
 
@@ -16,15 +26,10 @@ ATTEMPTS_A_STORY = 6  # chains of people, or edits, that are tried before anothe
 Wording = Callable[[Sequence[str], str], str]
 
 
-def thinks_that(chain: Sequence[str]) -> str:
-    """A clause such as "Anna thinks that Ben thinks"; "" for nobody."""
-    return " that ".join(f"{name} thinks" for name in chain)
-
-
-def _nested(chain: Sequence[str], verb: str = "think") -> str:
-    """The opening of a question: "does Anna think that Ben thinks"."""
+def _nested(chain: Sequence[str]) -> str:
+    """Open a question: "does Anna think that Ben thinks"."""
     inner = "".join(f" that {name} thinks" for name in chain[1:])
-    return f"does {chain[0]} {verb}{inner}"
+    return f"does {chain[0]} think{inner}"
 
 
 def look_first(chain: Sequence[str], thing: str) -> str:
@@ -120,9 +125,7 @@ def _chain_believing(rng: Rng, plot: Plot, place: str, order: int) -> tuple[str,
     return easy
 
 
-def twin(
-    rng: Rng, plot: Plot, answer: Callable[[World], str | None], split: str, options: Sequence[str] = ()
-) -> tuple[str, Plot] | None:
+def twin(rng: Rng, plot: Plot, answer: WorldAnswer, split: str, options: Sequence[str] = ()) -> tuple[str, Plot] | None:
     """The name of a small edit that changes the answer to another option (the story's places), and the edited story."""
     truth = answer(plot.world)
     for name, steps in edits(rng, plot, LEXICON[split]):
@@ -134,7 +137,7 @@ def twin(
 
 
 def other_person(
-    rng: Rng, plot: Plot, answer: Callable[[World], str | None], split: str, options: Sequence[str]
+    rng: Rng, plot: Plot, answer: WorldAnswer, split: str, options: Sequence[str]
 ) -> tuple[str, Plot] | None:
     """A twin for a question whose options are people: the right one and another change parts."""
     truth = answer(plot.world)
@@ -145,9 +148,7 @@ def other_person(
     return None
 
 
-def _where_draft(
-    plot: Plot, chain: tuple[str, ...], answer: Callable[[World], str | None], wording: Wording, rng: Rng
-) -> Draft:
+def _where_draft(plot: Plot, chain: tuple[str, ...], answer: WorldAnswer, wording: Wording, rng: Rng) -> Draft:
     gold = answer(plot.world)
     assert gold is not None  # the caller chose the chain by its belief
     return Draft(
@@ -256,8 +257,8 @@ def _memory_draft(plot: Plot, ask: str) -> Draft:
     others = tuple(f"the {place}" for place in plot.places if place != gold)
     relation = MEMORIES[ask][1]
     knowing = [name for name in (last_mover(plot), *plot.cast) if plot.world.knows((name,), where(plot.thing))]
-    told = ((knowing[0],), ()) if knowing else ((),)  # whoever moved it knows, unless talked out of it later
-    claims = [Claim(holders, f"the {plot.thing}", relation, f"the {gold}", others) for holders in told]
+    known_to = ((knowing[0],), ()) if knowing else ((),)  # whoever moved it knows, unless talked out of it later
+    claims = [Claim(holders, f"the {plot.thing}", relation, f"the {gold}", others) for holders in known_to]
     return Draft(
         sentences=plot.sentences,
         question=ask.format(plot.thing),
@@ -312,7 +313,7 @@ def who_thinks(request: Request) -> Family | None:
     return Family(drafts, tuple(plot.cast), tuple(plot.cast), things, found[0])
 
 
-def _who_draft(plot: Plot, place: str, answer: Callable[[World], str | None]) -> Draft:
+def _who_draft(plot: Plot, place: str, answer: WorldAnswer) -> Draft:
     gold = answer(plot.world)
     assert gold is not None  # exactly one person holds the belief
     wrong = {}

@@ -96,9 +96,9 @@ def labelled(rng: Rng, split: str, *, people: int, things: int) -> tuple[Plot, s
     if things > 3 or rng.chance(0.2):
         speaker, hearer = rng.pick([name for name in cast if name not in gone[:1]]), rng.pick(gone or guests)
         if speaker != hearer:
-            told = named[3] if things > 3 else rng.pick(named)
-            event = Event("tell", speaker, told, container, (hearer,))
-            steps.append(step(event, "tell inside", a=speaker, b=hearer, an_x=a(told)))
+            thing = named[3] if things > 3 else rng.pick(named)
+            event = Event("tell", speaker, thing, container, (hearer,))
+            steps.append(step(event, "tell inside", a=speaker, b=hearer, an_x=a(thing)))
     transparent = frozenset({container}) if glass else frozenset()
     return Plot(steps, {container: room}, cast, container, named, (0,), transparent=transparent), container
 

@@ -9,8 +9,8 @@ from socialr1_lite.scenario import Claim
 from socialr1_lite.stories.base import Dimension, Family, Request
 from socialr1_lite.stories.framing import (
     Question,
-    Reading,
     Sense,
+    TaleReading,
     asking,
     belief_claim,
     by_belief,
@@ -125,7 +125,7 @@ def chooses(request: Request) -> Family | None:
         state = state_claim(who, "wants to", gold, [deed(food) for food in foods], chain[:-1])
         return (state, *_left_claims(world, chain, ranked(sense), gold.removeprefix(deed(""))))
 
-    def readings(world: World, sense: Sense) -> list[Reading]:
+    def readings(world: World, sense: Sense) -> list[TaleReading]:
         return [
             *one_lower(chain, lambda people: choice(world, ranked(sense), people)),
             ("reality", choice(world, ranked(sense), ())),
@@ -262,7 +262,7 @@ def _taste_claims(plot: Plot, world: World, chain: Sequence[str]) -> list[Claim]
 
 def _taste_readings(
     plot: Plot, world: World, chain: Sequence[str], of: Callable[[str | None], str | None]
-) -> list[Reading]:
+) -> list[TaleReading]:
     stays = world.history(("where", plot.thing))
     return [
         *lower_or_real(world, plot.thing, chain, of),
@@ -290,7 +290,7 @@ def brings(request: Request) -> Family | None:
     def claims(world: World, sense: Sense, gold: str) -> Sequence[Claim]:
         return (state_claim(who, "wants to", gold, options, chain[:-1]), *_taste_claims(plot, world, chain))
 
-    def readings(world: World, sense: Sense) -> list[Reading]:
+    def readings(world: World, sense: Sense) -> list[TaleReading]:
         others = _taste_readings(plot, world, chain, lambda food: serves(food, sense))
         return [("own taste", serves(sense["own"], sense)), *others]
 
@@ -354,7 +354,7 @@ def shares(request: Request) -> Family | None:
             *_taste_claims(plot, world, chain),
         )
 
-    def readings(world: World, sense: Sense) -> list[Reading]:
+    def readings(world: World, sense: Sense) -> list[TaleReading]:
         others = _taste_readings(plot, world, chain, lambda food: takes(food, sense))
         return [*others, ("own taste", f"take the {sense['own']}")]
 
@@ -418,7 +418,7 @@ def opens(request: Request) -> Family | None:
         state = state_claim(who, "wants to", gold, options, chain[:-1])
         return (state, *belief_claim(plot, world, chain, sense["p"]), *belief_claim(plot, world, (), sense["p"]))
 
-    def readings(world: World, sense: Sense) -> list[Reading]:
+    def readings(world: World, sense: Sense) -> list[TaleReading]:
         return [
             *lower_or_real(world, sense["p"], chain, open_),
             ("another's taste", open_(place_of(world, sense["n"], *chain))),
@@ -496,7 +496,7 @@ def wanted_thing(
         state = state_claim(who, "wants to", gold, options, chain[:-1])
         return (state, *belief_claim(plot, world, chain, thing), *belief_claim(plot, world, (), thing))
 
-    def readings(world: World, sense: Sense) -> list[Reading]:
+    def readings(world: World, sense: Sense) -> list[TaleReading]:
         first = [t for t in things if world.history(("where", t))[0] == sense["c"]]
         return [
             *one_lower(chain, lambda people: has(world, sense["c"], people)),

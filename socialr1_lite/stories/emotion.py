@@ -10,9 +10,9 @@ from socialr1_lite.stories.base import Dimension, Family, Request
 from socialr1_lite.stories.belief import story_of
 from socialr1_lite.stories.framing import (
     Question,
-    Reading,
     Sense,
     Tale,
+    TaleReading,
     asking,
     belief_claim,
     by_belief,
@@ -137,7 +137,7 @@ def feels(request: Request) -> Family | None:
 
 def _place_readings(
     plot: Plot, world: World, chain: Sequence[str], of: Callable[[str | None], str | None]
-) -> list[Reading]:
+) -> list[TaleReading]:
     """The answers to which other places than the believed one lead."""
     stays = world.history(("where", plot.thing))
     return [
@@ -176,7 +176,7 @@ def on_opening(request: Request) -> Family | None:
             return None
         return OPENED[2 if there != sense["c"] else 0 if expected != sense["c"] else 1]
 
-    def readings(world: World, sense: Sense) -> list[Reading]:
+    def readings(world: World, sense: Sense) -> list[TaleReading]:
         real, own = place_of(world, plot.thing), place_of(world, plot.thing, who)
         return [
             *one_lower(chain, lambda people: felt(real, own, sense)),
@@ -267,10 +267,10 @@ def _felt_or_shown(
         inner = inner_state(plot, chain, "feels", feelings, ())(world, sense, str(felt))
         return (*([state_claim(who, "wants to show", gold, options, chain[:-1])] if shown else []), *inner)
 
-    def readings(world: World, sense: Sense) -> list[Reading]:
+    def readings(world: World, sense: Sense) -> list[TaleReading]:
         felt, real = (feeling(place_of(world, plot.thing, *people), sense) for people in (chain, ()))
         name = "felt, not shown" if shown else "shown, not felt"
-        mask: list[Reading] = [(name, outward(felt, sense, not shown))] if sense["h"] == who else []
+        mask: list[TaleReading] = [(name, outward(felt, sense, not shown))] if sense["h"] == who else []
         return [*mask, ("reality", outward(real, sense, shown))]
 
     verb, tail = ("show", "to the others") if shown else ("really feel", "about it")
@@ -316,7 +316,7 @@ def who_feels(request: Request) -> Family | None:
             *(state_claim(name, "feels", f, chosen) for name, f in felt_by.items() if name != gold and f),
         )
 
-    def readings(world: World, sense: Sense) -> list[Reading]:
+    def readings(world: World, sense: Sense) -> list[TaleReading]:
         mover = next((s.event.actor for s in reversed(plot.steps) if s.event.kind == "move"), None)
         knowing = [name for name in plot.cast if world.knows((name,), ("where", plot.thing))]
         return [("last mover", mover), *(("knows better", name) for name in knowing)]
@@ -377,7 +377,7 @@ def secret(request: Request) -> Family | None:
             *belief_claim(plot, world, (y,)),
         )
 
-    def readings(world: World, sense: Sense) -> list[Reading]:
+    def readings(world: World, sense: Sense) -> list[TaleReading]:
         lower, real = mood(knows(world, chain[1:]), sense), mood(knows(world, (y,)), sense)
         return [("one order too low", lower), ("reality", real)]
 
@@ -451,7 +451,7 @@ def watching(request: Request) -> Family | None:
     def feeling(place: str | None, sense: Sense) -> str | None:
         return None if place is None else WATCHING[sense["p"] == searcher, place == sense["c"]]
 
-    def readings(world: World, sense: Sense) -> list[Reading]:
+    def readings(world: World, sense: Sense) -> list[TaleReading]:
         other_wish = feeling(place_of(world, plot.thing, *chain), turned(sense, "p", "q"))
         found = _place_readings(plot, world, chain, lambda place: feeling(place, sense))
         return [*found, ("wish turned round", other_wish)]

@@ -22,10 +22,10 @@ SHORTEST = 11  # sentences without the frames
 SENSE_FIRST = 0.4  # share of families whose twin changes the frame rather than the events, where both can
 
 Sense = Mapping[str, str]
-Answer = Callable[[World, Sense], str | None]
+TaleAnswer = Callable[[World, Sense], str | None]
 Claims = Callable[[World, Sense, str], Sequence[Claim]]  # given what is right
 Goal = Callable[[World, Sense, str], Claim]  # given what is right
-Reading = tuple[str, str | None]  # the name of a way to read the story, and the option it leads to
+TaleReading = tuple[str, str | None]  # the name of a way to read the story, and the option it leads to
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +59,10 @@ class Question:
     tale: Tale
     text: str
     options: tuple[str, ...]
-    answer: Answer
+    answer: TaleAnswer
     claims: Claims
     goal: Claim | Goal
-    readings: Callable[[World, Sense], Sequence[Reading]]
+    readings: Callable[[World, Sense], Sequence[TaleReading]]
     otherwise: str
     turns: Sequence[tuple[str, Sense]] = ()
     retold: Callable[[Plot], Sequence[tuple[str, Plot]]] = lambda plot: ()
@@ -291,15 +291,15 @@ def contested(rng: Rng, plot: Plot, order: int, heads: Sequence[str], share: flo
     return chain_for(rng, plot, order, heads, fits)
 
 
-def by_belief(plot: Plot, chain: Sequence[str], meaning: Callable[[str | None, Sense], str | None]) -> Answer:
-    """Answer by what the place in which the chain believes means."""
+def by_belief(plot: Plot, chain: Sequence[str], meaning: Callable[[str | None, Sense], str | None]) -> TaleAnswer:
+    """TaleAnswer by what the place in which the chain believes means."""
     return lambda world, sense: meaning(place_of(world, plot.thing, *chain), sense)
 
 
 def by_two_beliefs(
     plot: Plot, chain: Sequence[str], meaning: Callable[[str | None, str | None, Sense], str | None]
-) -> Answer:
-    """Answer by the place in the eyes of those before the last of the chain, and in the eyes of the last."""
+) -> TaleAnswer:
+    """TaleAnswer by the place in the eyes of those before the last of the chain, and in the eyes of the last."""
 
     def answer(world: World, sense: Sense) -> str | None:
         return meaning(place_of(world, plot.thing, *chain[:-1]), place_of(world, plot.thing, *chain), sense)
@@ -313,14 +313,14 @@ def other_place(rng: Rng, plot: Plot, held: str | None, lure: str | None, share:
     return lure if lure in others and rng.chance(share) else rng.pick(others)
 
 
-def one_lower(chain: Sequence[str], read: Callable[[Sequence[str]], str | None]) -> list[Reading]:
+def one_lower(chain: Sequence[str], read: Callable[[Sequence[str]], str | None]) -> list[TaleReading]:
     """Leave out the first of the chain, which is a reading of the story; none at order 1."""
     return [("one order too low", read(chain[1:]))] if len(chain) > 1 else []
 
 
 def lower_or_real(
     world: World, thing: str, chain: Sequence[str], of: Callable[[str | None], str | None]
-) -> list[Reading]:
+) -> list[TaleReading]:
     """Read the thing's place one order too low, or as it is."""
     lower = one_lower(chain, lambda people: of(place_of(world, thing, *people)))
     return [*lower, ("reality", of(place_of(world, thing)))]

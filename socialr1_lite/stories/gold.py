@@ -142,11 +142,11 @@ def repetition(text: str) -> float:
 
 def cues(rng: Rng, facts: Facts) -> str:
     """The decisive sentences and no others, each as a sentence or all in one."""
-    told = list(dict.fromkeys(facts.sentences[i] for i in facts.cues))
-    if len(told) > 1 and rng.chance(0.2):
-        rest = (lowered(sentence, facts.people).rstrip(".") for sentence in told[1:])
-        return "; ".join([told[0].rstrip("."), *rest]) + "."
-    return rng.pick(CUES).format(" ".join(told))
+    decisive = list(dict.fromkeys(facts.sentences[i] for i in facts.cues))
+    if len(decisive) > 1 and rng.chance(0.2):
+        rest = (lowered(sentence, facts.people).rstrip(".") for sentence in decisive[1:])
+        return "; ".join([decisive[0].rstrip("."), *rest]) + "."
+    return rng.pick(CUES).format(" ".join(decisive))
 
 
 def interpretation(rng: Rng, facts: Facts, stated: int = 1, *, extra: bool = True) -> str:
@@ -205,11 +205,3 @@ def lowered(sentence: str, people: Sequence[str]) -> str:
 def capital(text: str) -> str:
     """The text with a capital first letter."""
     return text[:1].upper() + text[1:]
-
-
-PHRASINGS: dict[str, Sequence[str]] = {
-    "cue_encoding": CUES,
-    "cue_interpretation": OPENERS,
-    "goal_clarification": GOALS,
-    "response_generation": ANSWERS,
-}

@@ -10,9 +10,9 @@ from socialr1_lite.stories.belief import story_of
 from socialr1_lite.stories.desire import wanted_thing
 from socialr1_lite.stories.framing import (
     Question,
-    Reading,
     Sense,
     Tale,
+    TaleReading,
     asking,
     belief_claim,
     by_belief,
@@ -101,7 +101,7 @@ def moves_it(request: Request) -> Family | None:
         state = state_claim(x, "wants to", gold, options)
         return (state, *belief_claim(plot, world, chain), *belief_claim(plot, world, (y,)))
 
-    def readings(world: World, sense: Sense) -> list[Reading]:
+    def readings(world: World, sense: Sense) -> list[TaleReading]:
         return [("one order too low", aims(place_of(world, plot.thing, y), sense))]
 
     goals = (f"{y} to get the {plot.thing}", f"{y} to miss the {plot.thing}")
@@ -278,7 +278,7 @@ def who_misleads(request: Request) -> Family | None:
     return family(request, question)
 
 
-def _suspects(speakers: Sequence[str], real: str | None, sense: Sense) -> list[Reading]:
+def _suspects(speakers: Sequence[str], real: str | None, sense: Sense) -> list[TaleReading]:
     """Whoever alone says what is untrue, or what nobody else says."""
     words = [sense[f"p{i}"] for i in range(len(speakers))]
     untrue = [name for name, word in zip(speakers, words, strict=True) if word != real]
@@ -341,7 +341,7 @@ def locks(request: Request) -> Family | None:
             return None
         return options[2 if held != sense["c"] else there != sense["c"]]
 
-    def readings(world: World, sense: Sense) -> list[Reading]:
+    def readings(world: World, sense: Sense) -> list[TaleReading]:
         real, own = place_of(world, thing), place_of(world, thing, who)
         return [
             *one_lower(chain, lambda people: done(real, own, sense)),

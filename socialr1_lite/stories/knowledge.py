@@ -18,14 +18,13 @@ from socialr1_lite.stories.belief import (
     story_of,
     twin,
 )
-from socialr1_lite.stories.plots import Plot, Step, decisive
+from socialr1_lite.stories.plots import Plot, Step, WorldAnswer, decisive
 from socialr1_lite.stories.world import Event, World, where
 
 # Who knows that somebody knows is decided by who noticed whom. An onlooker who is always there gives nothing away.
 MANY_ONLOOKERS = 1.0
 ORDER_2 = ("thinks known", "realises", "could pretend")
 TRIED = 8  # pairs of people tried in one story
-Answer = Callable[[World], str | None]
 
 
 def knows(world: World, thing: str, *chain: str) -> bool:
@@ -79,7 +78,7 @@ def _things(plot: Plot) -> tuple[str, ...]:
     return (plot.thing, *plot.others, *plot.rooms)
 
 
-def _person_draft(plot: Plot, question: str, answer: Answer, options: Sequence[str], seeker: str) -> Draft:
+def _person_draft(plot: Plot, question: str, answer: WorldAnswer, options: Sequence[str], seeker: str) -> Draft:
     gold = answer(plot.world)
     assert gold is not None  # exactly one of the people fits
     held = plot.world.believes((gold,), where(plot.thing)) or plot.reality or ""
@@ -225,7 +224,7 @@ def _people(rng: Rng, plot: Plot, n: int, fit: Callable[..., bool]) -> tuple[str
 def _of_two(
     request: Request,
     plot: Plot,
-    answer: Answer,
+    answer: WorldAnswer,
     names: dict[str, str],
     question: str,
     held: tuple[str, ...],
@@ -242,7 +241,7 @@ def _of_two(
 
 
 def _two_draft(
-    plot: Plot, answer: Answer, names: dict[str, str], question: str, held: tuple[str, ...], wish: Claim
+    plot: Plot, answer: WorldAnswer, names: dict[str, str], question: str, held: tuple[str, ...], wish: Claim
 ) -> Draft:
     gold = answer(plot.world)
     assert gold is not None  # `twin` gives only stories with an answer

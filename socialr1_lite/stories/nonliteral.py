@@ -10,8 +10,8 @@ from socialr1_lite.stories.belief import story_of
 from socialr1_lite.stories.desire import wanted_thing
 from socialr1_lite.stories.framing import (
     Question,
-    Reading,
     Sense,
+    TaleReading,
     asking,
     belief_claim,
     by_belief,
@@ -80,7 +80,7 @@ def states(request: Request) -> Family | None:
             return None
         return options[2] if not _said(held, sense) else options[not _said(there, sense)]
 
-    def readings(world: World, sense: Sense) -> list[Reading]:
+    def readings(world: World, sense: Sense) -> list[TaleReading]:
         real, own = place_of(world, plot.thing), place_of(world, plot.thing, x)
         return [
             *one_lower(chain, lambda people: kind(real, own, sense)),
@@ -145,7 +145,7 @@ def _joke_or_lie(request: Request, plot: Plot, subject: str, phrases: Sequence[s
         state = state_claim(x, "wants to", gold, options, chain[:-2])
         return (state, *(_state_of(plot, world, people, subject) for people in views))
 
-    def readings(world: World, sense: Sense) -> list[Reading]:
+    def readings(world: World, sense: Sense) -> list[TaleReading]:
         real, own, his = (place_of(world, plot.thing, *people) for people in ((), (x,), (y,)))
         return [
             ("reality", kind(real, his, sense)),
@@ -244,7 +244,7 @@ def white_lies(request: Request) -> Family | None:
     def motive(place: str | None, sense: Sense) -> str | None:
         return None if place is None else options[0] if _said(place, sense) else options[1 if sense["k"] == x else 2]
 
-    def readings(world: World, sense: Sense) -> list[Reading]:
+    def readings(world: World, sense: Sense) -> list[TaleReading]:
         return [
             *lower_or_real(world, plot.thing, chain, lambda place: motive(place, sense)),
             ("taken literally", options[0]),
@@ -308,7 +308,7 @@ def faux_pas(request: Request) -> Family | None:
         rivals = tuple(f"the work of {name}" for name in plot.places if name != held)
         return Claim(people, f"the {food}", "is", f"the work of {held}", rivals)
 
-    def readings(world: World, sense: Sense) -> list[Reading]:
+    def readings(world: World, sense: Sense) -> list[TaleReading]:
         held, real = place_of(world, plot.thing, x), place_of(world, plot.thing)
         return [
             ("reality", kind(real, real, sense)),
@@ -387,7 +387,7 @@ def double_bluff(request: Request) -> Family | None:
     def aims(place: str | None, sense: Sense) -> str | None:
         return None if place is None else options[_said(place, sense) != (sense["t"] == x)]
 
-    def readings(world: World, sense: Sense) -> list[Reading]:
+    def readings(world: World, sense: Sense) -> list[TaleReading]:
         return [
             *lower_or_real(world, plot.thing, chain, lambda place: aims(place, sense)),
             ("taken literally", options[not _said(place_of(world, plot.thing, *chain), sense)]),

@@ -17,6 +17,7 @@ from socialr1_lite.stories.world import MODIFIERS, Event, World, where
 
 SCENERY = frozenset({"note"})
 CHANGES = frozenset({"move", "swap"})
+WorldAnswer = Callable[[World], str | None]
 LATER = ("Later that day", "A few hours later", "In the evening", "After lunch")
 
 
@@ -31,7 +32,7 @@ class Step:
 
 @dataclass(slots=True)
 class Plot:
-    """A story being told: steps, who is in it, and the thing that is asked about.
+    """A story: steps, who is in it, and the thing that is asked about.
 
     places: where `thing` really is at some time or is said to be: the options. openings: steps that begin a chapter.
     """
@@ -149,7 +150,7 @@ class Teller:
         self.add("enter", "return", people=(who,), place=self.room, a=who, room=self.room)
 
     def modifier(self, kind: str, who: str) -> None:
-        """Somebody sees the event just told unseen, from afar, or misses it."""
+        """Somebody sees the last event unseen, from afar, or misses it."""
         step = modifier(self.rng, self.words, kind, who, self.room, self.used)
         self.used.add(step.phrase)
         self.steps.append(step)
@@ -229,10 +230,11 @@ def hidden_object(
         openings.append(len(steps))
         where_is.update(dict.fromkeys(here, rooms[chapter]))
         who = list(cast) if chapter == asked else rng.sample(cast, max(2, people - 1))
-        told = chapter_about(rng, words, who, rooms[chapter], thing, here, onlookers)
+        chapter_steps = chapter_about(rng, words, who, rooms[chapter], thing, here, onlookers)
         if chapter:
-            told[0] = replace(told[0], text=f"{rng.pick(LATER)}, {told[0].text}")
-        steps += told
+            first = chapter_steps[0]
+            chapter_steps[0] = replace(first, text=f"{rng.pick(LATER)}, {first.text}")
+        steps += chapter_steps
         if chapter + 1 < chapters:
             steps.append(dispersal(who, rooms[chapter]))
     thing, here = main

@@ -1,7 +1,7 @@
 """Further small worlds: things that change places, food that runs out, tastes that change, who cooked, what came of it.
 
-They are told like hidden objects, and what each is about is a fluent of the simulation (`where(thing)`), whatever its
-values are called.
+They go like stories of hidden objects, and what each is about is a fluent of the simulation (`where(thing)`),
+whatever its values are called.
 """
 
 from __future__ import annotations
@@ -75,12 +75,12 @@ STATES_NOW = {
     ),
 }
 
-Change = Callable[[Teller], Step]
-Message = tuple[str, str, str]  # thing, value, and the clause that says so
+SceneChange = Callable[[Teller], Step]
+Hearsay = tuple[str, str, str]  # thing, value, and the clause that says so
 
 
-def _told(
-    rng: Rng, teller: Teller, first: Callable[[], None], changes: Sequence[Change], keep: Sequence[str] = ()
+def _run(
+    rng: Rng, teller: Teller, first: Callable[[], None], changes: Sequence[SceneChange], keep: Sequence[str] = ()
 ) -> None:
     """The beginning, then each change after some people have left, at times with an onlooker."""
     first()
@@ -105,7 +105,7 @@ def _departures(rng: Rng, teller: Teller, keep: Sequence[str]) -> None:
             teller.leave(who)
 
 
-def _message(rng: Rng, teller: Teller, about: Callable[[], Message], unable: Sequence[str] = ()) -> None:
+def _message(rng: Rng, teller: Teller, about: Callable[[], Hearsay], unable: Sequence[str] = ()) -> None:
     """Perhaps somebody writes to one whose leaving they saw."""
     pairs = [
         (s, h)
@@ -138,10 +138,10 @@ def _plot(rng: Rng, teller: Teller, chapters: int, thing: str, places: Sequence[
 
 def _with_chapter(rng: Rng, words: Lexicon, plot: Plot) -> Plot:
     """The plot after a chapter that has nothing to do with it: what is done at the end is done in the last room."""
-    told = " ".join(plot.sentences)
+    story = " ".join(plot.sentences)
 
     def unused(nouns: Sequence[str]) -> list[str]:
-        return [noun for noun in nouns if noun not in told]
+        return [noun for noun in nouns if noun not in story]
 
     room, thing = rng.pick(unused(words.rooms)), rng.pick(unused(words.things))
     places = rng.sample(unused(words.containers), 3)
@@ -178,12 +178,12 @@ def swaps(rng: Rng, split: str, *, people: int, count: int, chapters: int = 1) -
         teller.add("swap", actor=who, thing=one, other=two, a=who, o=one, o2=two)
         return teller.steps.pop()
 
-    def about() -> Message:
+    def about() -> Hearsay:
         thing = rng.pick(things)
         place = at[thing] if rng.chance(0.6) else rng.pick(places)
         return thing, place, f"the {thing} was in the {place}"
 
-    _told(rng, teller, first, [swap] * (1 + rng.below(2)))
+    _run(rng, teller, first, [swap] * (1 + rng.below(2)))
     _message(rng, teller, about)
     plot = _plot(rng, teller, chapters, things[0], places)
     return replace(plot, others=[*plot.others, *things[1:]])
@@ -208,18 +208,18 @@ def menu(rng: Rng, split: str, *, people: int, count: int, chapters: int = 1) ->
             text = phrase.format(f=food, a=rng.pick(teller.people))
             teller.steps.append(Step(Event("put", thing=food, place=TABLE), text))
 
-    def finish(food: str, way: str) -> Change:
+    def finish(food: str, way: str) -> SceneChange:
         def change(teller: Teller) -> Step:
             who = rng.pick(teller.present)
             return Step(Event("move", who, food, GONE), way.format(a=who, f=food))
 
         return change
 
-    def about() -> Message:
+    def about() -> Hearsay:
         food = rng.pick(finished)
         return food, GONE, f"the {food} was all gone"
 
-    _told(rng, teller, first, [finish(food, way) for food, way in zip(finished, ways, strict=False)])
+    _run(rng, teller, first, [finish(food, way) for food, way in zip(finished, ways, strict=False)])
     _message(rng, teller, about)
     plot = _plot(rng, teller, chapters, rng.pick(finished), (TABLE, GONE))
     return replace(plot, others=[*plot.others, *foods])
@@ -247,15 +247,15 @@ def tastes(rng: Rng, split: str, *, people: int, count: int, chapters: int = 1) 
         text = rng.pick(LIKED).format(f=foods[0], **pronouns)
         teller.steps.append(Step(Event("put", thing=fluent, place=foods[0]), text))
 
-    def change(old: str, new: str, way: str) -> Change:
+    def change(old: str, new: str, way: str) -> SceneChange:
         return lambda teller: Step(Event("move", who, fluent, new), way.format(f=new, g=old, **pronouns))
 
-    def about() -> Message:
+    def about() -> Hearsay:
         food = foods[-1] if rng.chance(0.6) else rng.pick(foods)
         return fluent, food, f"{who} liked the {food} best"
 
     changes = [change(old, new, way) for old, new, way in zip(foods, foods[1:], ways, strict=False)]
-    _told(rng, teller, first, changes, keep=(who,))
+    _run(rng, teller, first, changes, keep=(who,))
     _message(rng, teller, about, unable=(who,))
     return replace(_plot(rng, teller, chapters, fluent, foods), cast=cast)
 
@@ -276,7 +276,7 @@ def cooks(rng: Rng, split: str, *, people: int, chapters: int = 1) -> tuple[Plot
     def anew(teller: Teller) -> Step:
         return Step(Event("move", two, fluent, two), rng.pick(COOKED_ANEW).format(a=two, b=one, f=food))
 
-    _told(rng, teller, first, [anew], keep=(two,))
+    _run(rng, teller, first, [anew], keep=(two,))
     _message(rng, teller, lambda: (fluent, two, f"{two} had cooked the {food}"))
     return _plot(rng, teller, chapters, fluent, (one, two)), food
 
@@ -298,7 +298,7 @@ def outcomes(rng: Rng, split: str, *, people: int, chapters: int = 1) -> tuple[P
         who = rng.pick(teller.present)
         return Step(Event("move", who, fluent, after), rng.pick(STATES_NOW[after]).format(a=who, f=food))
 
-    _told(rng, teller, first, [change])
+    _run(rng, teller, first, [change])
     clause = f"the {food} was now {'delicious' if after == GOOD else 'spoilt'}"
     _message(rng, teller, lambda: (fluent, after, clause))
     return _plot(rng, teller, chapters, fluent, (GOOD, SPOILT)), food

@@ -12,8 +12,6 @@ from dataclasses import dataclass
 
 from socialr1_lite.stories.base import Rng
 
-SPLITS = ("train", "test")
-
 
 @dataclass(frozen=True, slots=True)
 class Lexicon:

@@ -12,7 +12,7 @@ from socialr1_lite.errors import DataError
 from socialr1_lite.scenario import Scenario
 from socialr1_lite.stories import __main__ as commands
 from socialr1_lite.stories import generate
-from socialr1_lite.stories.audit import Row, as_json, as_text, audit
+from socialr1_lite.stories.audit import ShortcutResult, as_json, as_text, audit
 from socialr1_lite.stories.base import Rng
 
 PLACES = ("box", "bag", "tin", "jar")
@@ -37,7 +37,7 @@ def toy(n: int, bias: str = "", seed: str = "toy") -> list[Scenario]:
     return made
 
 
-def working(rows: list[Row]) -> set[str]:
+def working(rows: list[ShortcutResult]) -> set[str]:
     return {row.shortcut for row in rows if row.works}
 
 
@@ -66,7 +66,7 @@ def test_intervals_hold_families_together():
 
 
 def test_the_table_as_text_and_json():
-    rows = [Row("belief", "reality", 0.5, 0.45, 0.55, 0.25, 0.05, 200)]
+    rows = [ShortcutResult("belief", "reality", 0.5, 0.45, 0.55, 0.25, 0.05, 200)]
     assert "WORKS" in as_text(rows)
     told = as_json(rows, {"n": 200})
     assert told["passed"] is False and json.loads(json.dumps(told))["rows"][0]["excess"] == pytest.approx(0.25)

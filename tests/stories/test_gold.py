@@ -8,7 +8,7 @@ import pytest
 
 from socialr1_lite.judges import build_judge
 from socialr1_lite.recipe import Rewards
-from socialr1_lite.rewards.efficiency import repetition
+from socialr1_lite.rewards.length import repetition
 from socialr1_lite.rewards.stack import RewardStack
 from socialr1_lite.scenario import Scenario
 from socialr1_lite.sip import parse

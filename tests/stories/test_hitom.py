@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from socialr1_lite.errors import DataError
-from socialr1_lite.stories.hitom import read
+from tests.stories.hitom import read
 
 FILE = Path(__file__).parents[3] / "shared" / "data" / "benchmarks" / "Hi-ToM" / "Hi-ToM_data.json"
 AGREED = 583  # of 600, listed and explained in docs/stories.md; a careful reader's check agreed with 555

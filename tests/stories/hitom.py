@@ -29,7 +29,7 @@ WAITING = "waiting_room"
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class HitomQuestion:
     """A Hi-ToM question: the story as a world, the chain of people (nobody: what is so), the thing."""
 
     world: World
@@ -43,14 +43,14 @@ class Asked:
         return None if place is None else place.partition("/")[2]
 
 
-def read(story: str, question: str) -> Asked:
+def read(story: str, question: str) -> HitomQuestion:
     """Read a story (numbered lines; unknown ones are distractors) and its question; DataError for another question."""
-    asked = QUESTION.search(question)
-    if asked is None:
+    found = QUESTION.search(question)
+    if found is None:
         raise DataError(f"hitom: cannot read the question {question!r}")
     events, rooms = _events(story)
-    chain = tuple(re.findall(r"(\w+) (?:really )?thinks?", asked["chain"]))
-    return Asked(World(events, rooms, frozenset(rooms), trust="exit_order"), chain, asked["thing"])
+    chain = tuple(re.findall(r"(\w+) (?:really )?thinks?", found["chain"]))
+    return HitomQuestion(World(events, rooms, frozenset(rooms), trust="exit_order"), chain, found["thing"])
 
 
 def _events(story: str) -> tuple[list[Event], dict[str, str]]:
