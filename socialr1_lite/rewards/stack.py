@@ -144,6 +144,7 @@ class RewardStack:
             verdicts = [Verdict.failure(str(broken))] * len(replies)
         if len(verdicts) != len(replies):
             raise ValueError(f"judge {name}: {len(verdicts)} verdicts for {len(replies)} replies")
+        verdicts = [Verdict.failure(problem) if (problem := _problem(one)) else one for one in verdicts]
         self._watch(name, verdicts)
         return Opinion(name, weight, verdicts)
 
@@ -164,3 +165,13 @@ class RewardStack:
 def _distinct(names: Sequence[str]) -> list[str]:
     """Return the names, with a number where two judges are of one kind."""
     return [f"{name}_{names[: i + 1].count(name)}" if names.count(name) > 1 else name for i, name in enumerate(names)]
+
+
+def _problem(verdict: Verdict) -> str:
+    """Return why a verdict cannot be one, in words; "" when each score is None or in [0, 1]."""
+    for stage, score in verdict.scores.items():
+        if score is None:
+            continue
+        if isinstance(score, bool) or not isinstance(score, (int, float)) or not 0.0 <= score <= 1.0:
+            return f"{stage} was scored {score!r}; a score is a number from 0 to 1, or None"
+    return ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -117,6 +118,14 @@ def test_a_judge_error_is_a_failure_and_a_bug_is_not() -> None:
     assert broken.score(well_formed(), SCENARIO, tokens=100).components["content"] is None
     with pytest.raises(KeyError):
         RewardStack(Rewards(), judge=Scripted(KeyError("ours"))).score(well_formed(), SCENARIO, tokens=100)
+
+
+@pytest.mark.parametrize("score", [7.0, -3.0, 1.0000001, float("nan"), float("inf"), "0.5", True, [0.5]])
+def test_a_score_outside_its_range_is_that_judges_failure(score: Any) -> None:
+    stack = RewardStack(Rewards(), judge=Scripted(says(0.5, goal_clarification=score)))
+    one = stack.score(well_formed(), SCENARIO, tokens=100)
+    assert one.components["content"] is None
+    assert any("goal_clarification was scored" in note and "from 0 to 1" in note for note in one.notes)
 
 
 def test_the_run_stops_once_more_than_the_allowed_share_of_the_last_200_calls_failed() -> None:
