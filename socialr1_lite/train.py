@@ -27,9 +27,9 @@ import yaml
 from socialr1_lite.data import heldout_scenarios, schedule, training_scenarios
 from socialr1_lite.errors import PolicyError, RecipeError, SocialR1Error, command
 from socialr1_lite.plan import before_training
+from socialr1_lite.plan.checking import check_recipe
 from socialr1_lite.plan.smoke import smoke
-from socialr1_lite.policy import Policy, add_lora, describe_machine, load_policy
-from socialr1_lite.policy.cpu_sampling import speed_up_cpu_sampling
+from socialr1_lite.policy import Policy, add_lora, describe_machine, describe_policy, load_policy
 from socialr1_lite.progress import Progress, clock
 from socialr1_lite.recipe import Recipe, load_recipe
 from socialr1_lite.rewards.stack import RewardStack
@@ -64,11 +64,14 @@ def run_recipe(
     run_dir: str | Path | None = None,
     strict: bool = True,
     progress: Progress | None = None,
+    path: str | Path | None = None,
+    overrides: Sequence[str] = (),
 ) -> Path:
     """Train one adapter as the recipe says and return its run folder.
 
     An unfinished run in that folder is continued, a complete one is left alone. strict: refuse to start when the
-    preflight finds that nothing can be learned; otherwise only warn.
+    preflight finds that nothing can be learned; otherwise only warn. path, overrides: where the recipe was read from,
+    so that each mistake names its line.
 
     Raises a SocialR1Error for everything the caller can mend.
     """
@@ -79,13 +82,15 @@ def run_recipe(
             f"torchrun --nproc_per_node {recipe.processes} -m socialr1_lite.train ..."
         )
     say = progress or Progress(quiet=not ranks.main)
-    stack = RewardStack(recipe.rewards)  # a wrong judge fails here, in the first second
-    run = RunFolder.create(run_dir or Path(recipe.run.root) / str(recipe.run.name))
+    run = RunFolder(Path(run_dir or Path(recipe.run.root) / str(recipe.run.name)))
     if recipe.run.resume == "never" and run.recipe.is_file():
         raise RecipeError(f"run.resume: never, and {run.path} holds a run already; a new one: run.name=ANOTHER")
-    if _is_complete(run, recipe):
+    if run.path.is_dir() and _is_complete(run, recipe):
         say.say(f"{run.path} is complete ({run.state()['step']} steps); nothing to do. A new run: run.name=ANOTHER")
         return run.path
+    for note in check_recipe(recipe, path, overrides):
+        say.say(f"note: {note}")
+    run, stack = RunFolder.create(run.path), RewardStack(recipe.rewards)
     with run.lock() if ranks.main else contextlib.nullcontext():
         Training(recipe, run, stack, say, ranks, strict).train()
     return run.path
@@ -227,8 +232,6 @@ class Training:
     def _merge(self, policy: Policy) -> None:
         policy.merge_adapter()
         add_lora(policy, self.recipe.model, seed=self.recipe.run.seed)
-        if policy.device == "cpu":
-            speed_up_cpu_sampling(policy.model)
 
     @property
     def _cold_start_folder(self) -> Path:
@@ -253,7 +256,7 @@ class Training:
         return kept
 
     def _describe(self, policy: Policy) -> None:
-        described = describe_machine(policy)
+        described = {**describe_machine(), **describe_policy(policy)}
         if self.ranks.main:
             facts = described | {
                 "command": sys.argv,
@@ -537,11 +540,6 @@ def _git_revision() -> str | None:
     return None
 
 
-def check_recipe(recipe: Recipe) -> None:
-    """Whatever can be checked of a recipe without loading a weight or making a folder."""
-    RewardStack(recipe.rewards)
-
-
 def main(argv: Sequence[str] | None = None) -> int:
     """The command line."""
     parser = argparse.ArgumentParser(
@@ -558,14 +556,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     recipe = load_recipe(args.recipe, args.overrides)
     if args.smoke:
         recipe = smoke(recipe)
-    check_recipe(recipe)
     if args.check:
+        notes = check_recipe(recipe, args.recipe, args.overrides)
         print(
             f"{args.recipe}: fine. {recipe.grpo.max_steps} steps, {recipe.prompts_per_step:g} prompts x "
             f"{recipe.grpo.num_generations} completions a step, {recipe.rewards.mode} rewards"
         )
+        print("".join(f"note: {note}\n" for note in notes), end="")
         return 0
-    run_recipe(recipe, run_dir=args.run_dir, strict=not args.smoke)
+    run_recipe(recipe, run_dir=args.run_dir, strict=not args.smoke, path=args.recipe, overrides=args.overrides)
     return 0
 
 

@@ -1,6 +1,6 @@
 """Train a reward model on stage-level pairs.
 
-    python -m socialr1_lite.train_judge recipes/judges/judge_smollm2.yaml [key=value ...]
+    python -m socialr1_lite.train_judge recipes/judges/judge_smollm2.yaml [key=value ...] [--check]
 
 Writes a folder that the `reward_model` judge loads, with pairwise accuracy on held-out pairs (whole, by stage, by kind,
 with 95 % intervals) and calibration in its judge.json. The same command goes on with a training that was cut short.
@@ -34,6 +34,7 @@ from socialr1_lite.judges.classifier import (
 from socialr1_lite.judges.reward_model import judged_text
 from socialr1_lite.judges.token_tree import grow, tree_scores
 from socialr1_lite.pairs import Pair, make_pairs, read_pairs
+from socialr1_lite.plan.checking import check_judge_recipe
 from socialr1_lite.recipe.judge import JudgeRecipe, load_judge_recipe
 from socialr1_lite.runlog import RunFolder, mark_complete, newest_complete, write_atomic
 from socialr1_lite.statistics import wilson
@@ -53,8 +54,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("recipe", help="a judge recipe, such as recipes/judges/judge_smollm2.yaml")
     parser.add_argument("overrides", nargs="*", help="section.key=value")
-    given = parser.parse_args(arguments)
-    recipe = load_judge_recipe(given.recipe, given.overrides)
+    parser.add_argument("--check", action="store_true", help="only check the recipe and its pairs; loads no weights")
+    args = parser.parse_intermixed_args(arguments)
+    recipe = load_judge_recipe(args.recipe, args.overrides)
+    check_judge_recipe(recipe, args.recipe, args.overrides)
+    if args.check:
+        print(f"{args.recipe}: fine. {recipe.training.max_steps} steps on {recipe.pairs.size} pairs at most")
+        return 0
     folder = Path(recipe.run.root) / str(recipe.run.name)
     report = train_judge(recipe, folder)
     print(json.dumps(report, indent=2, ensure_ascii=False))

@@ -130,20 +130,21 @@ class TestFiles:
         with pytest.raises(DataError) as told:
             load(tmp_path, rows)
         lines = str(told.value).splitlines()
-        assert lines[0].endswith("mine.jsonl: 6 of 7 rows are wrong:")
+        path = tmp_path / "mine.jsonl"
+        assert lines[0] == f"{path}: 6 of 7 rows are wrong:"
         for line, (place, reason) in zip(
             lines[1:],
             [
-                ("line 2", "not JSON"),
-                ("line 3", "gold 'garden' names none of the options (A='bag', B='box')"),
-                ("line 4", "a JSON object is needed, not list"),
-                ("line 5", "1 options"),
-                ("line 6", "id 'mine/0' was already used"),
-                ("line 8", "question"),
+                (2, "not JSON"),
+                (3, "gold 'garden' names none of the options (A='bag', B='box')"),
+                (4, "a JSON object is needed, not list"),
+                (5, "1 options"),
+                (6, "id 'mine/0' was already used"),
+                (8, "question"),
             ],
             strict=True,
         ):
-            assert line.startswith(f"  {place}: ") and reason in line
+            assert line.startswith(f"  {path}:{place}: ") and reason in line
 
     def test_of_many_bad_rows_ten_are_told_and_the_rest_counted(self, tmp_path: Path) -> None:
         with pytest.raises(DataError) as told:
@@ -162,13 +163,13 @@ class TestFiles:
     def test_a_wrong_encoding_is_told_by_line(self, tmp_path: Path) -> None:
         path = tmp_path / "mine.jsonl"
         path.write_bytes(json.dumps(row()).encode() + b'\n{"question": "caf\xe9"}\n')
-        with pytest.raises(DataError, match="line 2: not UTF-8"):
+        with pytest.raises(DataError, match=r"mine\.jsonl:2: not UTF-8"):
             training_scenarios(recipe(source=str(path)))
 
     def test_ragged_csv_is_told_by_line(self, tmp_path: Path) -> None:
         path = tmp_path / "mine.csv"
         path.write_text("question,option_a,option_b,gold\nQ?,x,y,A\nQ?,x,y,A,and,more\n")
-        with pytest.raises(DataError, match="line 3: 2 more cells than the 4 columns"):
+        with pytest.raises(DataError, match=r"mine\.csv:3: 2 more cells than the 4 columns"):
             training_scenarios(recipe(source=str(path)))
 
     @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from socialr1_lite.errors import RecipeError
+from socialr1_lite.errors import JudgeError, RecipeError
 from socialr1_lite.plan.smoke import smoke
 from socialr1_lite.recipe import Grpo, Recipe, Section, load_recipe, located_yaml
 
@@ -432,6 +432,12 @@ def test_smoke_keeps_what_is_learnt_from_and_drops_what_costs() -> None:
 def test_smoke_without_an_offline_judge_takes_the_rules() -> None:
     recipe = Recipe.model_validate({"rewards": {"content": {"judges": [{"name": "llm"}]}}})
     assert [judge.name for judge in smoke(recipe).rewards.content.judges] == ["rules"]
+
+
+def test_smoke_swaps_no_judge_whose_name_is_wrong() -> None:
+    recipe = Recipe.model_validate({"rewards": {"content": {"judges": [{"name": "rulez"}, {"name": "facts"}]}}})
+    with pytest.raises(JudgeError, match="unknown judge 'rulez'"):
+        smoke(recipe)
 
 
 def test_smoke_adds_no_cold_start() -> None:

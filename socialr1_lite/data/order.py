@@ -81,9 +81,9 @@ class _Deck:
         orders = self._orders
         allowed = [i for i, one in enumerate(self._cards) if orders is None or one.meta.get("order") in orders]
         if not allowed:
-            deck = self._cards[0].dimension if self._cards else "these"
+            dimension = f"{self._cards[0].dimension} ".lstrip()
             raise DataError(
-                f"data.difficulty allows orders {list(orders or ())}, but no {deck} scenario has one of them"
+                f"data.difficulty allows orders {list(orders or ())}, but no {dimension}scenario has one of them"
             )
         fewest = min(self._uses[i] for i in allowed)
         self._pile = [i for i in allowed if self._uses[i] == fewest]

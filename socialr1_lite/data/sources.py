@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import csv
+import difflib
 import json
 import random
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -102,8 +103,8 @@ def _split(scenarios: list[Scenario], data: Data) -> tuple[list[Scenario], list[
     training = [scenario for scenario in scenarios if _story(scenario) not in kept]
     if not training:
         raise DataError(
-            f"{data.source}: data.heldout {data.heldout} of {len(scenarios)} scenarios leaves none to "
-            "train on; lower it, or name a data.heldout_source"
+            f"data.heldout {data.heldout} of the {len(scenarios)} scenarios of {data.source} leaves none to train on; "
+            "lower it, or name a data.heldout_source"
         )
     return training, [scenario for scenario in scenarios if _story(scenario) in kept][: data.heldout]
 
@@ -127,18 +128,29 @@ def _load(data: Data, source: str, *, limit: int | None) -> list[Scenario]:
             if scenario.id in found:
                 raise DataError(f"id {scenario.id!r} was already used")
             found[scenario.id] = scenario
-        except DataError as wrong:
-            mistakes.append(f"  {place}: {wrong}")
-    if mistakes:
-        raise DataError(f"{source}: {len(mistakes)} of {read} rows are wrong:\n" + "\n".join(_some(mistakes)))
-    if not found:
-        raise DataError(f"{source}: there is no row in it")
+        except DataError as error:
+            where = f"{source}:{place.removeprefix('line ')}" if place.startswith("line ") else f"{source}, {place}"
+            mistakes.append(f"{where}: {error}")
+    if mistakes or not found:
+        raise DataError(wrong_rows(source, read, mistakes))
     return list(found.values())
 
 
-def _some(mistakes: list[str]) -> list[str]:
+def wrong_rows(source: str | Path, read: int, mistakes: Sequence[str]) -> str:
+    """Say which of the `read` rows are wrong, a line each for the first ten; or that there is no row."""
+    if not read:
+        return f"{source}: there is no row in it"
     more = len(mistakes) - SHOWN_MISTAKES
-    return mistakes if more <= 0 else [*mistakes[:SHOWN_MISTAKES], f"  ... and {more} more"]
+    lines = [*mistakes[:SHOWN_MISTAKES], *([f"... and {more} more"] if more > 0 else [])]
+    return "\n  ".join([f"{source}: {len(mistakes)} of {read} rows are wrong:", *lines])
+
+
+def missing_file(path: Path) -> str:
+    """Say that the file is not there, and which one beside it was probably meant."""
+    beside = [other.name for other in path.parent.glob("*.*") if other.suffix in READERS]
+    near = difflib.get_close_matches(path.name, beside, n=1)
+    hint = f"; did you mean {path.with_name(near[0])}?" if near else ""
+    return f"{path}: there is no such file (seen from {Path.cwd()}){hint}"
 
 
 def read_scenario(row: Row | str, columns: Mapping[str, Any] | None = None, *, default_id: str) -> Scenario:
@@ -218,14 +230,19 @@ def _rows(data: Data, source: str) -> tuple[Placed, str]:
     path = Path(source)
     if path.suffix in READERS:
         if not path.is_file():
-            raise DataError(f"{source}: there is no such file (data.source, seen from {Path.cwd()})")
+            raise DataError(missing_file(path))
         return READERS[path.suffix](path), path.stem
-    if path.exists() or not HUB_ID.fullmatch(source):
-        raise DataError(
-            f"data.source {source!r} is none of: {STORIES}, a file ending in {', '.join(READERS)}, "
-            "a hub dataset's id (owner/name)"
-        )
+    if not is_hub(source):
+        what = f"is none of: {STORIES}, a file ending in {', '.join(READERS)}, a hub dataset's id (owner/name)"
+        raise DataError(f"{source!r} {what}" if path.exists() else f"{missing_file(path)}; {source!r} {what}")
     return _hub_rows(data, source), source.rpartition("/")[2]
+
+
+def is_hub(source: str) -> bool:
+    """Return whether the source is read as a hub dataset's id: neither ours, nor here, nor named like a file."""
+    path = Path(source)
+    named_like_a_file = path.suffix.lower() in {*READERS, ".json"}
+    return source != STORIES and not path.exists() and not named_like_a_file and bool(HUB_ID.fullmatch(source))
 
 
 def read_rows(path: Path) -> Placed:

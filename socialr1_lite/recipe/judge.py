@@ -13,6 +13,8 @@ from socialr1_lite.recipe import located_yaml
 from socialr1_lite.recipe.messages import explain_validation_error
 from socialr1_lite.recipe.schema import EMBEDDED_MODEL, Count, Lora, Natural, NotNegative, Positive, Schedule, Section
 
+GOLD = "gold"  # as a source of pairs: made from gold replies
+
 
 class JudgeModel(Section):
     """The base of the classifier."""
@@ -29,8 +31,8 @@ class JudgeModel(Section):
 class JudgePairs(Section):
     """What it learns from, and what it is held to: held-out pairs have names never seen in training."""
 
-    source: Annotated[str, Field(min_length=1)] = "gold"  # or a .jsonl of pairs
-    heldout_source: Annotated[str, Field(min_length=1)] = "gold"
+    source: Annotated[str, Field(min_length=1)] = GOLD  # or a .jsonl of pairs
+    heldout_source: Annotated[str, Field(min_length=1)] = GOLD
     size: Count = 6800
     heldout: Count = 1000
     dimensions: Annotated[tuple[str, ...], Field(min_length=1)] = ("belief", "knowledge")

@@ -72,7 +72,7 @@ def unknown_name(given: str, known: Iterable[str], what: str) -> str:
     names = sorted(known)
     near = difflib.get_close_matches(given, names, n=1)
     hint = f" (did you mean {near[0]}?)" if near else ""
-    return f"given {given!r}, which is no {what}; allowed: {', '.join(names)}{hint}"
+    return f"given {given!r}, which is no {what}; allowed: {', '.join(names) or 'none'}{hint}"
 
 
 def _written(loc: Keys, values: Yaml) -> Keys:
