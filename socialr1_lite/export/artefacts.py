@@ -15,6 +15,7 @@ from socialr1_lite.export.card import card
 from socialr1_lite.policy import Policy, load_policy
 from socialr1_lite.recipe import Model
 
+PART = ".part"  # what a folder is called while it is filled
 ROOM = 1.1  # free disk asked for, over the bytes to be written
 
 Say = Callable[[str], None]
@@ -111,25 +112,34 @@ def _weights(policy: Policy) -> int:
 
 
 def parent(out: Path) -> Path:
-    """The folder that is to hold it, made if need be."""
+    """Return the folder that is to hold it, made if need be."""
     out.parent.mkdir(parents=True, exist_ok=True)
     return out.parent
 
 
+def is_empty_folder(path: Path, *, but_for: str = "") -> bool:
+    """Return whether it is a folder with nothing in it, or nothing but this name."""
+    return path.is_dir() and all(inside.name == but_for for inside in path.iterdir())
+
+
 class WholeFolder:
-    """A folder that is there whole or not at all; refused where one exists or the disk is too full."""
+    """A folder that is filled as a whole or not at all; refused where there is something or the disk is too full.
+
+    An empty folder that exists is filled in its place: it may be a mount point, which cannot be replaced.
+    """
 
     def __init__(self, out: Path, size: float) -> None:
         """Size: bytes to be written. Raises PolicyError before anything is."""
-        if out.exists():
-            raise PolicyError(f"{out} exists already; name another folder")
-        free = shutil.disk_usage(parent(out)).free
+        self.out, self._in_place = out, is_empty_folder(out, but_for=PART)
+        if out.exists() and not self._in_place:
+            raise PolicyError(f"{out} exists already and is not an empty folder; name another folder")
+        self.scratch = out / PART if self._in_place else out.with_name(f".{out.name}{PART}")
+        free = shutil.disk_usage(out if self._in_place else parent(out)).free
         if free < size * ROOM:
             raise PolicyError(
                 f"{out}: {size * ROOM / 2**30:.2f} GiB are needed and {free / 2**30:.2f} GiB are free; name a folder "
                 "on another disk"
             )
-        self.out, self.scratch = out, out.with_name(f".{out.name}.part")
 
     def __enter__(self) -> Path:
         """The scratch folder to fill."""
@@ -139,7 +149,11 @@ class WholeFolder:
 
     def __exit__(self, kind: object, *_: object) -> None:
         """Put it in its place, or take it away."""
-        if kind is None:
-            self.scratch.rename(self.out)
-        else:
+        if kind is not None:
             shutil.rmtree(self.scratch, ignore_errors=True)
+        elif self._in_place:
+            for made in self.scratch.iterdir():
+                made.rename(self.out / made.name)
+            self.scratch.rmdir()
+        else:
+            self.scratch.rename(self.out)

