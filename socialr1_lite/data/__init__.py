@@ -19,7 +19,14 @@ dataset's id. Files and hub datasets have one row a question, with these columns
 
 from socialr1_lite.data.leaks import check_source
 from socialr1_lite.data.order import schedule
-from socialr1_lite.data.sources import heldout_scenarios, json_lines, read_rows, read_scenario, training_scenarios
+from socialr1_lite.data.sources import (
+    heldout_scenarios,
+    json_lines,
+    read_rows,
+    read_scenario,
+    story_key,
+    training_scenarios,
+)
 
 __all__ = [
     "check_source",
@@ -28,5 +35,6 @@ __all__ = [
     "read_rows",
     "read_scenario",
     "schedule",
+    "story_key",
     "training_scenarios",
 ]

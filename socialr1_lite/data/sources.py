@@ -90,26 +90,27 @@ def _split(scenarios: list[Scenario], data: Data) -> tuple[list[Scenario], list[
     """(training, held out): whole stories, drawn by `data.seed`, so that no story is on both sides."""
     if data.heldout == 0:
         return scenarios, []
-    stories = sorted({_story(scenario) for scenario in scenarios})
+    stories = sorted({story_key(scenario) for scenario in scenarios})
     random.Random(f"{data.seed}/heldout").shuffle(stories)
     sizes = {story: 0 for story in stories}
     for scenario in scenarios:
-        sizes[_story(scenario)] += 1
+        sizes[story_key(scenario)] += 1
     kept: set[str] = set()
     counted = 0
     while counted < data.heldout and stories:
         kept.add(story := stories.pop())
         counted += sizes[story]
-    training = [scenario for scenario in scenarios if _story(scenario) not in kept]
+    training = [scenario for scenario in scenarios if story_key(scenario) not in kept]
     if not training:
         raise DataError(
             f"data.heldout {data.heldout} of the {len(scenarios)} scenarios of {data.source} leaves none to train on; "
             "lower it, or name a data.heldout_source"
         )
-    return training, [scenario for scenario in scenarios if _story(scenario) in kept][: data.heldout]
+    return training, [scenario for scenario in scenarios if story_key(scenario) in kept][: data.heldout]
 
 
-def _story(scenario: Scenario) -> str:
+def story_key(scenario: Scenario) -> str:
+    """Return what is equal for the questions of one story: they are kept back, and counted, together."""
     return scenario.group or " ".join(scenario.story.split()) or scenario.id
 
 
