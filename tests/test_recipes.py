@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from socialr1_lite.plan.checking import check_recipe
 from socialr1_lite.plan.smoke import smoke
 from socialr1_lite.recipe import load_recipe
 
@@ -24,6 +25,11 @@ class TestShipped:
         written = tmp_path / "recipe.yaml"
         written.write_text(recipe.to_yaml(), encoding="utf-8")
         assert load_recipe(written) == recipe
+
+    def test_its_names_judges_and_data_pass_the_check(self, path: Path) -> None:
+        overrides = ["data.size=64", "data.heldout=8", "evaluation.items=8"]  # fewer of the same stories
+        notes = check_recipe(load_recipe(path, overrides), path, overrides)
+        assert all("the order repeats" in note for note in notes)
 
     def test_its_smoke_version_is_small_and_loads(self, path: Path, tmp_path: Path) -> None:
         small = smoke(load_recipe(path))
