@@ -167,7 +167,7 @@ class RunFolder:
         start_step: finished optimizer steps at its start (0, or the checkpoint's). One process calls this.
         """
         lines.repair(self.segments_file)
-        number = max((segment.segment for segment in self.segments()), default=-1) + 1
+        number = max((*(segment.segment for segment in self.segments()), *self._launches_in_rows()), default=-1) + 1
         started = _now()
         row = {
             "segment": number,
@@ -179,18 +179,25 @@ class RunFolder:
         lines.append(self.segments_file, [row])
         return number
 
+    def _launches_in_rows(self) -> Iterator[int]:
+        """Yield the last launch of each shard: segments.jsonl may have lost a line, and no number is given twice."""
+        for path in self.traces.glob("*-*.jsonl"):
+            number = (lines.last_row(path) or {}).get("segment")
+            if isinstance(number, int):
+                yield number
+
     def segments(self) -> list[Segment]:
-        """All launches in order."""
+        """All launches in order; a line that is none is passed over, for the rows tell of their launches too."""
         return [
             Segment(
                 row["segment"],
                 row["start_step"],
-                row.get("started", ""),
-                tuple(row.get("command", ())),
-                row.get("kind", "train"),
+                str(row.get("started", "")),
+                tuple(map(str, row.get("command") or ())),
+                "evaluate" if row.get("kind") == "evaluate" else "train",
             )
             for row in lines.read_rows(self.segments_file)
-            if {"segment", "start_step"} <= row.keys()
+            if isinstance(row.get("segment"), int) and isinstance(row.get("start_step"), int)
         ]
 
     def add_scenarios(self, scenarios: Iterable[Scenario]) -> None:

@@ -98,6 +98,20 @@ def read_rows(path: Path) -> Iterator[JsonObject]:
         yield from (row for _, line in complete_lines(path) if (row := parse(line)) is not None)
 
 
+def last_row(path: Path) -> JsonObject | None:
+    """Return the object of the last complete line, or None where there is none or it holds none."""
+    with path.open("rb") as file:
+        end = file.seek(0, os.SEEK_END)
+        while end:
+            start = _line_start(file, end)
+            file.seek(start)
+            line = file.read(end - start)
+            if line.endswith(b"\n"):
+                return parse(line)
+            end = start
+    return None
+
+
 def repair(path: Path) -> str:
     """Cut off what a crash left behind the last good line; returns what was cut, in words, or "" for nothing.
 

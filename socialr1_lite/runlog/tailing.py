@@ -240,7 +240,9 @@ class Tail:
     def _mark_superseded(self) -> None:
         """Mark rows anew when launches or evaluations were added since the last time."""
         known = self._database.execute("SELECT DISTINCT segment, benchmark, step FROM groups WHERE phase = 'eval'")
-        history = History(self._run.segments(), known.fetchall())
+        evaluations = known.fetchall()
+        trained = self._database.execute("SELECT segment, min(step) FROM groups WHERE phase = 'train' GROUP BY segment")
+        history = History(self._run.segments(), evaluations, dict(trained.fetchall()))
         signature = orjson.dumps([sorted(history.cuts.items()), sorted(history.latest.items())]).decode()
         if signature == self._meta("history"):
             return

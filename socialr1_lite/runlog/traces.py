@@ -151,12 +151,21 @@ def read_trace(line: bytes, path: Path, offset: int) -> Trace:
 class History:
     """Which rows still count, given a run's launches (the rules are in the module's docstring)."""
 
-    def __init__(self, segments: Iterable[Segment], evaluations: Iterable[tuple[int, str, int]] = ()) -> None:
-        """evaluations: (segment, benchmark, step) of every evaluation that left rows."""
-        trained = [segment for segment in segments if segment.kind == "train"]
-        numbers = {segment.segment for segment in segments}
+    def __init__(
+        self,
+        segments: Iterable[Segment],
+        evaluations: Iterable[tuple[int, str, int]] = (),
+        first_steps: Mapping[int, int] | None = None,
+    ) -> None:
+        """evaluations: (launch, benchmark, step) of every evaluation that left rows.
+
+        first_steps: by launch, the first step that its training rows are of. It is where a launch began that
+        segments.jsonl has lost.
+        """
+        starts = dict(first_steps or {}) | {one.segment: one.start_step for one in segments if one.kind == "train"}
+        numbers = {segment.segment for segment in segments} | starts.keys()
         self.cuts = {
-            number: min((later.start_step for later in trained if later.segment > number), default=NEVER)
+            number: min((start for later, start in starts.items() if later > number), default=NEVER)
             for number in numbers
         }
         self.latest: dict[tuple[str, int], int] = {}
@@ -167,7 +176,10 @@ class History:
     def of(cls, run: RunFolder) -> History:
         """Read from the run folder; the shards only when there was more than one launch."""
         segments = run.segments()
-        return cls(segments, evaluations_of(run) if len(segments) > 1 else ())
+        last = {(lines.last_row(path) or {}).get("segment", 0) for path in shard_paths(run)}
+        if len(segments) > 1 or last - {0}:
+            return cls(segments, *_seen_in_rows(run))
+        return cls(segments)
 
     def cut(self, segment: int) -> int:
         """The first step at which a later launch went on from this one; NEVER when none did."""
@@ -181,14 +193,22 @@ class History:
         return step > self.cut(launch) or launch < self.latest.get((trace.benchmark, step), launch)
 
 
-def evaluations_of(run: RunFolder) -> set[tuple[int, str, int]]:
-    """(segment, benchmark, step) of every evaluation with rows in the shards."""
-    found = set()
+# In a row as `lines.encode` writes it. A text cannot hold such bytes: its quotation marks are escaped.
+_LAUNCH, _STEP = re.compile(rb'"segment":(\d+)'), re.compile(rb'"step":(\d+)')
+
+
+def _seen_in_rows(run: RunFolder) -> tuple[set[tuple[int, str, int]], dict[int, int]]:
+    """Return (launch, benchmark, step) of every evaluation in the shards, and each launch's first training step."""
+    evaluations: set[tuple[int, str, int]] = set()
+    first_steps: dict[int, int] = {}
     for path in shard_paths(run):
         for _, line in lines.complete_lines(path):
             if b'"phase":"eval"' in line and (row := lines.parse(line)) is not None and row.get("phase") == "eval":
-                found.add((row.get("segment", 0), row.get("benchmark", ""), row["step"]))
-    return found
+                evaluations.add((row.get("segment", 0), row.get("benchmark", ""), row["step"]))
+            elif (launch := _LAUNCH.search(line)) and (step := _STEP.search(line)):
+                number = int(launch[1])
+                first_steps[number] = min(int(step[1]), first_steps.get(number, NEVER))
+    return evaluations, first_steps
 
 
 class MetricsWriter:
@@ -206,11 +226,11 @@ class MetricsWriter:
 
 
 def read_metrics(run: RunFolder, *, superseded: bool = False) -> list[JsonObject]:
-    """The lines of metrics.jsonl in order, plus "superseded"; superseded ones only when asked for."""
-    history = History(run.segments())
-    rows = []
-    for row in lines.read_rows(run.metrics):
-        row["superseded"] = row.get("step", 0) > history.cut(row.get("segment", 0))
-        if superseded or not row["superseded"]:
-            rows.append(row)
-    return rows
+    """Return the lines of metrics.jsonl in order, plus "superseded"; superseded ones only when asked for."""
+    rows = [row | {"segment": row.get("segment", 0)} for row in lines.read_rows(run.metrics)]
+    first_steps: dict[int, int] = {}  # a launch writes its first line after its first step
+    for row in rows:
+        first_steps[row["segment"]] = min(row.get("step", 0) - 1, first_steps.get(row["segment"], NEVER))
+    history = History(run.segments(), first_steps=first_steps)
+    marked = [row | {"superseded": row.get("step", 0) > history.cut(row["segment"])} for row in rows]
+    return marked if superseded else [row for row in marked if not row["superseded"]]

@@ -306,21 +306,22 @@ class TestReading:
         assert [row.step for row in runlog.read_traces(run)] == [0, 1]
 
 
+@pytest.fixture
+def resumed(run: runlog.RunFolder) -> runlog.RunFolder:
+    with runlog.TraceWriter(run, segment=run.begin_segment(0, ["train"])) as writer:
+        writer.write([trace(step, completion="first") for step in range(7)])
+        writer.write([trace(step, phase="eval", completion="first") for step in (2, 4, 6)])
+    metrics = runlog.MetricsWriter(run)
+    for step in range(1, 8):
+        metrics.write(step, {"loss": 1.0})
+    with runlog.TraceWriter(run, segment=run.begin_segment(4, ["train"])) as writer:
+        writer.write([trace(step, completion="second") for step in range(4, 9)])
+    runlog.MetricsWriter(run, segment=1).write(5, {"loss": 2.0})
+    return run
+
+
 class TestResume:
     """Two launches: the first from step 0, the second from a checkpoint at step 4."""
-
-    @pytest.fixture
-    def resumed(self, run: runlog.RunFolder) -> runlog.RunFolder:
-        with runlog.TraceWriter(run, segment=run.begin_segment(0, ["train"])) as writer:
-            writer.write([trace(step, completion="first") for step in range(7)])
-            writer.write([trace(step, phase="eval", completion="first") for step in (2, 4, 6)])
-        metrics = runlog.MetricsWriter(run)
-        for step in range(1, 8):
-            metrics.write(step, {"loss": 1.0})
-        with runlog.TraceWriter(run, segment=run.begin_segment(4, ["train"])) as writer:
-            writer.write([trace(step, completion="second") for step in range(4, 9)])
-        runlog.MetricsWriter(run, segment=1).write(5, {"loss": 2.0})
-        return run
 
     def test_training_rows_from_the_checkpoint_on_are_superseded(self, resumed: runlog.RunFolder) -> None:
         told = [(row.step, row.completion.text) for row in runlog.read_traces(resumed) if row.phase == "train"]
@@ -504,3 +505,38 @@ def test_importing_the_run_log_loads_no_heavy_library() -> None:
     code = "import socialr1_lite.runlog, sys; print({'torch', 'transformers', 'trl', 'gradio', 'datasets'} & set(sys.modules))"
     told = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert told.stdout.strip() == "set()"
+
+
+class TestLostLaunches:
+    """segments.jsonl can be lost, cut or mistyped: the rows themselves tell which of them were made again."""
+
+    @pytest.fixture
+    def lost(self, resumed: runlog.RunFolder, request: pytest.FixtureRequest) -> runlog.RunFolder:
+        text = resumed.segments_file.read_bytes()
+        if request.param == "gone":
+            resumed.segments_file.unlink()
+        elif request.param == "cut":
+            resumed.segments_file.write_bytes(text[:-20])
+        else:
+            rows = [json.loads(line) for line in text.splitlines()]
+            rows[-1] |= {"segment": "1"}
+            resumed.segments_file.write_bytes(lines.encode(rows))
+        return resumed
+
+    @pytest.mark.parametrize("lost", ["gone", "cut", "mistyped"], indirect=True)
+    def test_no_completion_counts_twice(self, lost: runlog.RunFolder, tmp_path: Path) -> None:
+        trained = [(row.step, row.completion.text) for row in runlog.read_traces(lost) if row.phase == "train"]
+        assert trained == [*((step, "first") for step in range(4)), *((step, "second") for step in range(4, 9))]
+        with runlog.TraceIndex(lost, cache=tmp_path / "cache") as index:
+            index.refresh()
+            assert index.count({"phase": "train"}) == len(trained)
+        assert [row["step"] for row in runlog.read_metrics(lost)] == [1, 2, 3, 4, 5]
+
+    @pytest.mark.parametrize("lost", ["gone", "cut", "mistyped"], indirect=True)
+    def test_the_next_launch_gets_a_number_of_its_own(self, lost: runlog.RunFolder) -> None:
+        number = lost.begin_segment(6, ["train"])
+        assert number == 2
+        with runlog.TraceWriter(lost, segment=number) as writer:
+            writer.write([trace(6, completion="third")])
+        trained = [(row.step, row.completion.text) for row in runlog.read_traces(lost) if row.phase == "train"]
+        assert trained[-3:] == [(4, "second"), (5, "second"), (6, "third")]
