@@ -15,6 +15,8 @@ from socialr1_lite.errors import DataError
 MAX_OPTIONS = 26  # one capital letter each
 
 Scalar = str | int | float | bool | None
+ScenarioRow = Mapping[str, Any]  # as JSON holds it; `Scenario.from_row` checks what it takes
+GoldNames = int | str | Sequence["GoldNames"] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,20 +103,20 @@ class Scenario:
 
     @property
     def letters(self) -> str:
-        """The capital letters under which the options are shown."""
+        """Return the capital letters under which the options are shown."""
         return string.ascii_uppercase[: len(self.options)]
 
     @property
     def gold_text(self) -> str:
-        """The first accepted answer, as text ("" when an open-ended scenario has none)."""
+        """Return the first accepted answer, as text ("" when an open-ended scenario has none)."""
         return self.options[self.gold[0]] if self.gold else next(iter(self.accepted), "")
 
     def to_row(self) -> dict[str, Any]:
-        """A plain JSON-ready dict; `from_row` gives the same scenario back."""
+        """Write a plain JSON-ready dict; `from_row` gives the same scenario back."""
         return asdict(self) | {"meta": dict(self.meta)}
 
     @classmethod
-    def from_row(cls, row: Mapping[str, Any]) -> Scenario:
+    def from_row(cls, row: ScenarioRow) -> Scenario:
         """Build from `to_row`'s dict or from a foreign row with at least question and options.
 
         `gold` may be an index (0-based), a list of indices, a letter or the option's text.
@@ -142,8 +144,8 @@ class Scenario:
             raise DataError(f"{where}: {type(error).__name__}: {error}") from None
 
 
-def read_gold(gold: Any, options: Sequence[str], where: str) -> tuple[int, ...]:
-    """Indices of the gold options from an index, a letter, an option's text, or a list of these.
+def read_gold(gold: GoldNames, options: Sequence[str], where: str) -> tuple[int, ...]:
+    """Read indices of the gold options from an index, a letter, an option's text, or a list of these.
 
     A text that is both a letter and an option's full text (options "B", "A") is read as the text.
     Raises DataError when it names no option.
@@ -166,8 +168,8 @@ def read_gold(gold: Any, options: Sequence[str], where: str) -> tuple[int, ...]:
     raise DataError(f"{where}: gold {gold!r} names none of the options ({shown or 'there are none'})")
 
 
-def read_facts(row: Mapping[str, Any]) -> Facts:
-    """Facts from the dict that `Scenario.to_row` made of them."""
+def read_facts(row: ScenarioRow) -> Facts:
+    """Read facts from the dict that `Scenario.to_row` made of them."""
     return Facts(
         people=tuple(row["people"]),
         things=tuple(row["things"]),
@@ -178,5 +180,5 @@ def read_facts(row: Mapping[str, Any]) -> Facts:
     )
 
 
-def _read_claim(row: Mapping[str, Any]) -> Claim:
+def _read_claim(row: ScenarioRow) -> Claim:
     return Claim(tuple(row["holders"]), row["subject"], row["relation"], row["value"], tuple(row.get("rivals") or ()))

@@ -27,8 +27,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one of the three commands; returns the exit status."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     task = arguments.pop(0) if arguments[:1] in (["audit"], ["show"], ["write"]) else "write"
-    given = _parser(task).parse_args(arguments)
-    return {"write": _write, "show": _show, "audit": _audit}[task](given)
+    args = _parser(task).parse_args(arguments)
+    return {"write": _write, "show": _show, "audit": _audit}[task](args)
 
 
 def _parser(task: str) -> argparse.ArgumentParser:
@@ -55,7 +55,7 @@ def _parser(task: str) -> argparse.ArgumentParser:
 
 
 def _numbers(text: str, what: str) -> tuple[int, ...]:
-    """The numbers of a list such as "0-2,4"."""
+    """Read the numbers of a list such as "0-2,4"."""
     found: list[int] = []
     for part in text.split(","):
         low, _, high = part.strip().partition("-")
@@ -65,30 +65,30 @@ def _numbers(text: str, what: str) -> tuple[int, ...]:
     return tuple(dict.fromkeys(found))
 
 
-def _scenarios(given: argparse.Namespace, n: int, seed: int, dimensions: Sequence[str]) -> Iterator[Scenario]:
+def _scenarios(args: argparse.Namespace, n: int, seed: int, dimensions: Sequence[str]) -> Iterator[Scenario]:
     return generate(
         n,
         seed=seed,
         dimensions=dimensions,
-        orders=_numbers(given.orders, "orders"),
-        split=given.split,
-        chapters=_numbers(given.chapters, "chapters"),
-        options=given.options,
+        orders=_numbers(args.orders, "orders"),
+        split=args.split,
+        chapters=_numbers(args.chapters, "chapters"),
+        options=args.options,
     )
 
 
-def _dimensions(given: argparse.Namespace) -> list[str]:
-    return [name.strip() for name in given.dimensions.split(",") if name.strip()]
+def _dimensions(args: argparse.Namespace) -> list[str]:
+    return [name.strip() for name in args.dimensions.split(",") if name.strip()]
 
 
-def _write(given: argparse.Namespace) -> int:
-    """One JSON row a scenario; the file appears whole or not at all."""
-    scenarios = _scenarios(given, given.n, given.seed, _dimensions(given))
-    rows = (_row(scenario, given.replies) for scenario in scenarios)
-    if given.output == "-":
+def _write(args: argparse.Namespace) -> int:
+    """Write one JSON row a scenario; the file appears whole or not at all."""
+    scenarios = _scenarios(args, args.n, args.seed, _dimensions(args))
+    rows = (_row(scenario, args.replies) for scenario in scenarios)
+    if args.output == "-":
         sys.stdout.writelines(rows)
         return 0
-    target = Path(given.output)
+    target = Path(args.output)
     partial = target.with_name(target.name + ".partial")
     try:
         with partial.open("w", encoding="utf-8", newline="\n") as file:
@@ -96,7 +96,7 @@ def _write(given: argparse.Namespace) -> int:
         os.replace(partial, target)
     except OSError as error:
         raise DataError(f"cannot write {target}: {error.strerror}") from None
-    print(f"{given.n} scenarios in {target}", file=sys.stderr)
+    print(f"{args.n} scenarios in {target}", file=sys.stderr)
     return 0
 
 
@@ -105,12 +105,12 @@ def _row(scenario: Scenario, replies: bool) -> str:
     return json.dumps(row, ensure_ascii=False, sort_keys=True) + "\n"
 
 
-def _show(given: argparse.Namespace) -> int:
-    """Random scenarios of each dimension, in Markdown, as they come out."""
-    for name in _dimensions(given):
+def _show(args: argparse.Namespace) -> int:
+    """Show random scenarios of each dimension, in Markdown, as they come out."""
+    for name in _dimensions(args):
         print(f"### {name}\n")
-        endless = _scenarios(given, LARGEST_FAMILY * given.n, given.seed, [name])
-        for scenario in islice((s for s in endless if s.meta["twin"] == 0), given.n):
+        endless = _scenarios(args, LARGEST_FAMILY * args.n, args.seed, [name])
+        for scenario in islice((s for s in endless if s.meta["twin"] == 0), args.n):
             order, template, edit = (scenario.meta[key] for key in ("order", "template", "perturbation"))
             print(f"**{template}**, order {order}; its twin: {edit}\n")
             paragraphs = scenario.story.split("\n\n")
@@ -121,15 +121,15 @@ def _show(given: argparse.Namespace) -> int:
     return 0
 
 
-def _audit(given: argparse.Namespace) -> int:
-    """The shortcut table; status 1 where a shortcut works."""
-    names, rows = _dimensions(given), []
+def _audit(args: argparse.Namespace) -> int:
+    """Print the shortcut table; status 1 where a shortcut works."""
+    names, rows = _dimensions(args), []
     for name in names:
-        tested = list(_scenarios(given, given.n, given.seed, [name]))
-        others = list(_scenarios(given, given.n, given.seed + 1, [name]))
+        tested = list(_scenarios(args, args.n, args.seed, [name]))
+        others = list(_scenarios(args, args.n, args.seed + 1, [name]))
         rows += audit(tested, others)
-    settings = {key: value for key, value in vars(given).items() if key != "json"}
-    print(json.dumps(as_json(rows, settings), indent=2) if given.json else as_text(rows))
+    settings = {key: value for key, value in vars(args).items() if key != "json"}
+    print(json.dumps(as_json(rows, settings), indent=2) if args.json else as_text(rows))
     working = [f"{row.dimension}: {row.shortcut}" for row in rows if row.works]
     if working:
         print(f"{len(working)} shortcuts work: {'; '.join(working)}", file=sys.stderr)

@@ -23,7 +23,7 @@ class Dealer:
         self._decks: dict[object, list[int]] = {}
 
     def deal(self, kind: object, size: int) -> int:
-        """A number in [0, size)."""
+        """Deal a number in [0, size)."""
         deck = self._decks.setdefault((kind, size), [])
         if not deck:
             deck.extend(range(size))
@@ -43,7 +43,7 @@ def scenarios(
     chapters: Sequence[int],
     options: int,
 ) -> Iterator[Scenario]:
-    """The first `n` scenarios of the endless sequence that the other arguments name; twins follow each other."""
+    """Give the first `n` scenarios of the endless sequence that the other arguments name; twins follow each other."""
     settings = repr((seed, list(dimensions), list(orders), split, sorted(mix.items()), list(chapters), options))
     digest = sha256(settings.encode()).hexdigest()[:8]
     dealer = Dealer(Rng(f"{settings} dealer"))
@@ -61,7 +61,7 @@ def scenarios(
 
 
 def _turns(dimensions: Sequence[str], mix: Mapping[str, float]) -> Iterator[str]:
-    """Dimensions in the proportions of the mix (equal where it is silent), as evenly spread as can be."""
+    """Give dimensions in the proportions of the mix (equal where it is silent), as evenly spread as can be."""
     shares = {name: float(mix.get(name, 0.0 if mix else 1.0)) for name in dimensions}
     due = dict.fromkeys(dimensions, 0.0)
     while True:
@@ -110,7 +110,7 @@ class _Drawn:
 
 
 def _members(name: str, dimension: Dimension, drawn: _Drawn, dealer: Dealer) -> Iterator[Scenario]:
-    """The family's scenarios. All share the order of options, so that a twin changes the story alone."""
+    """Write the family's scenarios. All share the order of options, so that a twin changes the story alone."""
     family = drawn.family
     options = _placed(family, dealer, drawn.rng)
     ids = [f"{name}{TAGS[i]}" for i in range(len(family.drafts))]
@@ -142,7 +142,7 @@ def _members(name: str, dimension: Dimension, drawn: _Drawn, dealer: Dealer) -> 
 
 
 def _placed(family: Family, dealer: Dealer, rng: Rng) -> list[str]:
-    """The options in random order, but the base's gold at a position that is dealt evenly."""
+    """Put the options in random order, but the base's gold at a position that is dealt evenly."""
     gold = family.drafts[0].gold
     rest = [option for option in family.options if option != gold]
     rng.shuffle(rest)
@@ -151,7 +151,7 @@ def _placed(family: Family, dealer: Dealer, rng: Rng) -> list[str]:
 
 
 def _story(draft: Draft) -> str:
-    """The sentences as paragraphs."""
+    """Join the sentences to paragraphs."""
     starts = [i for i in draft.paragraphs if i] + [len(draft.sentences)]
     paragraphs, begin = [], 0
     for end in starts:

@@ -41,12 +41,12 @@ class ShortcutResult:
 
     @property
     def excess(self) -> float:
-        """Accuracy above chance."""
+        """Return accuracy above chance."""
         return self.accuracy - self.chance
 
     @property
     def works(self) -> bool:
-        """Whether the shortcut tells something; a classifier that is below chance tells nothing."""
+        """Tell whether the shortcut tells something; a classifier that is below chance tells nothing."""
         return (self.excess if "words" in self.shortcut else abs(self.excess)) > self.tolerance
 
 
@@ -54,7 +54,7 @@ Guess = Callable[[Scenario], Sequence[int]]  # the options a shortcut cannot cho
 
 
 def audit(scenarios: Sequence[Scenario], others: Sequence[Scenario]) -> list[ShortcutResult]:
-    """Every shortcut on every dimension of `scenarios`; the classifiers learn from `others`."""
+    """Measure every shortcut on every dimension of `scenarios`; the classifiers learn from `others`."""
     rows = []
     for dimension in dict.fromkeys(scenario.dimension for scenario in scenarios):
         tested = [s for s in scenarios if s.dimension == dimension]
@@ -66,7 +66,7 @@ def audit(scenarios: Sequence[Scenario], others: Sequence[Scenario]) -> list[Sho
 
 
 def _hits(tested: Sequence[Scenario], learned_from: Sequence[Scenario]) -> dict[str, list[float]]:
-    """How right each shortcut is on each scenario, in [0, 1] (a guess among several is partly right)."""
+    """Measure how right each shortcut is on each scenario, in [0, 1] (a guess among several is partly right)."""
     letter = Counter(scenario.gold[0] for scenario in tested).most_common(1)[0][0]
     guesses: dict[str, Guess] = {
         "most frequent letter": lambda s: [letter] if letter < len(s.options) else [],
@@ -99,7 +99,7 @@ def _credit(scenario: Scenario, guess: Sequence[int]) -> float:
 def _row(
     dimension: str, name: str, tested: Sequence[Scenario], hits: Sequence[float], tolerance: float
 ) -> ShortcutResult:
-    """Mean and 95 % interval; twins are not independent, so families are the units."""
+    """Compute mean and 95 % interval; twins are not independent, so families are the units."""
     families: dict[str, list[float]] = {}
     for scenario, hit in zip(tested, hits, strict=True):
         families.setdefault(scenario.group or scenario.id, []).append(hit)
@@ -113,7 +113,7 @@ def _row(
 
 
 def _mentions(scenario: Scenario) -> list[list[int]]:
-    """Where the story mentions each option (its words without article)."""
+    """Find where the story mentions each option (its words without article)."""
     story = scenario.story.lower()
     return [[m.start() for m in re.finditer(rf"\b{re.escape(_bare(option))}\b", story)] for option in scenario.options]
 
@@ -148,7 +148,7 @@ def _longest(scenario: Scenario) -> list[int]:
 
 
 def features(scenario: Scenario, index: int, *, with_story: bool) -> set[int]:
-    """Hashed features of one option: its words, alone and with the question's; with the story: the words around it.
+    """Hash an option's features: its words, alone and with the question's; with the story: the words around it.
 
     An option that the story mentions goes with the words of the sentences that mention it and how often they do; any
     other ("Yes", "angry") with every word of the story.
@@ -210,7 +210,7 @@ def classified(tested: Sequence[Scenario], learned_from: Sequence[Scenario], *, 
 
 
 def as_text(rows: Iterable[ShortcutResult]) -> str:
-    """The table, a line a shortcut."""
+    """Write the table, a line a shortcut."""
     lines = [
         f"{'dimension':<26}{'shortcut':<32}{'accuracy':>9}{'95 % interval':>17}{'chance':>8}{'excess':>8}{'limit':>7}"
     ]
@@ -225,7 +225,7 @@ def as_text(rows: Iterable[ShortcutResult]) -> str:
 
 
 def as_json(rows: Iterable[ShortcutResult], settings: Mapping[str, object]) -> dict[str, object]:
-    """The table as JSON-ready rows, with what was generated."""
+    """Write the table as JSON-ready rows, with what was generated."""
     rows = list(rows)
     table = [asdict(row) | {"excess": row.excess, "works": row.works} for row in rows]
     return {"version": 1, "settings": dict(settings), "rows": table, "passed": not any(row.works for row in rows)}

@@ -29,15 +29,15 @@ class Rng:
         self._random = Random(seed).random
 
     def below(self, n: int) -> int:
-        """An integer in [0, n)."""
+        """Draw an integer in [0, n)."""
         return int(self._random() * n)
 
     def chance(self, share: float) -> bool:
-        """True in this share of throws."""
+        """Give True in this share of throws."""
         return self._random() < share
 
     def pick(self, items: Sequence[T]) -> T:
-        """One of the items, each as likely."""
+        """Draw one of the items, each as likely."""
         return items[int(self._random() * len(items))]
 
     def shuffle(self, items: MutableSequence[T]) -> None:
@@ -47,7 +47,7 @@ class Rng:
             items[i], items[j] = items[j], items[i]
 
     def sample(self, items: Sequence[T], n: int) -> list[T]:
-        """`n` different items in random order (all of them if there are fewer)."""
+        """Draw `n` different items in random order (all of them if there are fewer)."""
         pool, n = list(items), min(n, len(items))
         for i in range(n):
             j = i + int(self._random() * (len(pool) - i))

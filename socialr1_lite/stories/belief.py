@@ -33,26 +33,26 @@ def _nested(chain: Sequence[str]) -> str:
 
 
 def look_first(chain: Sequence[str], thing: str) -> str:
-    """Where will the last of the chain look?"""
+    """Ask where the last of the chain will look."""
     if len(chain) == 1:
         return f"Where will {chain[0]} look first for the {thing}?"
     return f"Where {_nested(chain[:-1])} that {chain[-1]} will look first for the {thing}?"
 
 
 def thinks_it_is(chain: Sequence[str], thing: str) -> str:
-    """Where does A think that B thinks … the thing is?"""
+    """Ask where A thinks that B thinks … the thing is."""
     return f"Where {_nested(chain)} the {thing} is?"
 
 
 def would_say(chain: Sequence[str], thing: str) -> str:
-    """What would an honest answer name?"""
+    """Ask what an honest answer would name."""
     if len(chain) == 1:
         return f"{chain[0]} is asked where the {thing} is and answers honestly. Which place does {chain[0]} name?"
     return f"Which place {_nested(chain[:-1])} that {chain[-1]} would name if honestly asked for the {thing}?"
 
 
 def fetches(chain: Sequence[str], thing: str) -> str:
-    """Which container is opened first?"""
+    """Ask which container is opened first."""
     if len(chain) == 1:
         return f"{chain[0]} goes to fetch the {thing}. What will {chain[0]} open first?"
     return (
@@ -61,14 +61,14 @@ def fetches(chain: Sequence[str], thing: str) -> str:
 
 
 def surprised(chain: Sequence[str], thing: str) -> str:
-    """Where would the person be surprised not to find it?"""
+    """Ask where the person would be surprised not to find it."""
     if len(chain) == 1:
         return f"In which place would {chain[0]} be surprised not to find the {thing}?"
     return f"In which place {_nested(chain[:-1])} that {chain[-1]} would be surprised not to find the {thing}?"
 
 
 def story_of(request: Request, onlookers: float = ONLOOKERS, *, last: bool = False) -> Plot:
-    """A hidden-object story big enough for the request; last: the thing asked about is that of the last chapter."""
+    """Tell a hidden-object story big enough for the request; last: the thing asked about is the last chapter's."""
     rng = request.rng
     places = 2 + rng.below(3) if request.options == 0 else max(2, min(request.options, 5))
     people = request.draw_people()
@@ -78,18 +78,18 @@ def story_of(request: Request, onlookers: float = ONLOOKERS, *, last: bool = Fal
 
 
 def needed_by(rng: Rng, plot: Plot, who: str) -> Plot:
-    """The story with a last sentence that says who needs the thing: what the question's goal is about."""
+    """Add a last sentence that says who needs the thing: what the question's goal is about."""
     return plot.edited([*plot.steps, Step(Event("note", actor=who), *say(rng, "need", a=who, o=plot.thing))])
 
 
 def finding(plot: Plot) -> Claim:
-    """The goal of the person of that last sentence: to find the thing."""
+    """Claim the goal of the person of that last sentence: to find the thing."""
     who = plot.steps[-1].event.actor
     return Claim((), who, "wants", f"to find the {plot.thing}", (f"to hide the {plot.thing}",))
 
 
 def where_template(wording: Wording) -> Callable[[Request], Family | None]:
-    """A question whose answer is the place that a chain of `order` people believes in."""
+    """Build a template whose answer is the place that a chain of `order` people believes in."""
 
     def template(request: Request) -> Family | None:
         plot = story_of(request)
@@ -113,7 +113,7 @@ def where_template(wording: Wording) -> Callable[[Request], Family | None]:
 
 
 def _chain_believing(rng: Rng, plot: Plot, place: str, order: int) -> tuple[str, ...] | None:
-    """Different people of whom the first thinks that … the last thinks the thing is in the place; hard ones first."""
+    """Find people of whom the first thinks that … the last thinks the thing is in the place; hard ones first."""
     easy = None
     for _ in range(ATTEMPTS_A_STORY):
         chain = tuple(rng.sample(plot.cast, order))
@@ -126,7 +126,7 @@ def _chain_believing(rng: Rng, plot: Plot, place: str, order: int) -> tuple[str,
 
 
 def twin(rng: Rng, plot: Plot, answer: WorldAnswer, split: str, options: Sequence[str] = ()) -> tuple[str, Plot] | None:
-    """The name of a small edit that changes the answer to another option (the story's places), and the edited story."""
+    """Find a small edit that leads to another option (the story's places): its name and the edited story."""
     truth = answer(plot.world)
     for name, steps in edits(rng, plot, LEXICON[split]):
         other = plot.edited(steps)
@@ -139,7 +139,7 @@ def twin(rng: Rng, plot: Plot, answer: WorldAnswer, split: str, options: Sequenc
 def other_person(
     rng: Rng, plot: Plot, answer: WorldAnswer, split: str, options: Sequence[str]
 ) -> tuple[str, Plot] | None:
-    """A twin for a question whose options are people: the right one and another change parts."""
+    """Find a twin for a question whose options are people: the right one and another change parts."""
     truth = answer(plot.world)
     for name in rng.sample([name for name in options if name != truth], len(options)):
         other = recast(plot, LEXICON[split], str(truth), name)
@@ -165,13 +165,13 @@ def _where_draft(plot: Plot, chain: tuple[str, ...], answer: WorldAnswer, wordin
 
 
 def place_claim(plot: Plot, holders: tuple[str, ...], place: str) -> Claim:
-    """The holders hold that the thing is in the place, and in none of the others."""
+    """Claim that the holders hold the thing to be in the place, and in none of the others."""
     rivals = tuple(f"the {p}" for p in plot.places if p != place)
     return Claim(holders, f"the {plot.thing}", "is in", f"the {place}", rivals)
 
 
 def further_claims(plot: Plot, chain: tuple[str, ...]) -> list[Claim]:
-    """What is so, and what each of the people thinks who has a view, those of the chain first."""
+    """Claim what is so, and what each of the people thinks who has a view, those of the chain first."""
     claims = []
     others = [name for name in plot.cast if name not in chain]
     for holders in ((), *((name,) for name in (*chain, *others))):
@@ -182,7 +182,7 @@ def further_claims(plot: Plot, chain: tuple[str, ...]) -> list[Claim]:
 
 
 def shortcuts(plot: Plot, chain: Sequence[str], gold: str) -> dict[str, str]:
-    """What each wrong place stands for: the first name that fits, from the most telling to the least."""
+    """Name what each wrong place stands for: the first name that fits, from the most telling to the least."""
     world, fluent = plot.world, where(plot.thing)
     named: dict[str, str] = {}
     candidates = [(world.believes(chain[1:], fluent), "one order too low")] if len(chain) > 1 else []
@@ -198,13 +198,13 @@ def shortcuts(plot: Plot, chain: Sequence[str], gold: str) -> dict[str, str]:
 
 
 def marks(plot: Plot) -> dict[str, str]:
-    """What the audit's shortcuts that look at the world would answer."""
+    """Give what the audit's shortcuts that look at the world would answer."""
     stays = plot.world.history(where(plot.thing))
     return {"reality": f"the {stays[-1]}", "first place": f"the {stays[0]}"}
 
 
 def places_family(request: Request, plot: Plot, drafts: tuple[Draft, ...], perturbation: str) -> Family:
-    """A family whose options are the story's places; more are asked for: other containers, those of the story first."""
+    """Make a family whose options are the story's places and, if more are asked for, other containers."""
     places = list(plot.places)
     if request.options > len(places):
         spare = [place for place in plot.rooms if place not in places]
@@ -215,12 +215,12 @@ def places_family(request: Request, plot: Plot, drafts: tuple[Draft, ...], pertu
 
 
 def in_part_of(plot: Plot, split: str, one: str, other: str) -> Plot | None:
-    """The story in which `other` plays what `one` plays now; None where the words do not allow it."""
+    """Tell the story in which `other` plays what `one` plays now; None where the words do not allow it."""
     return plot if one == other else recast(plot, LEXICON[split], one, other)
 
 
 def memory(request: Request) -> Family | None:
-    """Order 0: where the thing is, was first, or was just before it came to its last place."""
+    """Ask at order 0 where the thing is, was first, or was just before it came to its last place."""
     rng = request.rng
     plot = story_of(request)
     plot, thing = needed_by(rng, plot, rng.pick(plot.cast)), plot.thing
@@ -273,18 +273,18 @@ def _memory_draft(plot: Plot, ask: str) -> Draft:
 
 
 def last_mover(plot: Plot) -> str:
-    """Who moved the thing last."""
+    """Find who moved the thing last."""
     return next(s.event.actor for s in reversed(plot.steps) if s.event.kind == "move" and s.event.thing == plot.thing)
 
 
 def last_told(plot: Plot, place: str) -> tuple[int, ...]:
-    """The last step that puts the thing in the place: the cue where several steps each suffice."""
+    """Find the last step that puts the thing in the place: the cue where several steps each suffice."""
     steps = [i for i, s in enumerate(plot.steps) if s.event.thing == plot.thing and s.event.place == place]
     return (steps[-1],) if steps else ()
 
 
 def who_thinks(request: Request) -> Family | None:
-    """Which one of the people thinks that the thing is in this place? Exactly one does."""
+    """Ask which one of the people thinks that the thing is in this place. Exactly one does."""
     rng = request.rng
     plot = story_of(request)
     plot = needed_by(rng, plot, rng.pick(plot.cast))

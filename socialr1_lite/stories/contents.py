@@ -17,7 +17,7 @@ EDITS = ("relabelled before or after", "looked inside", "transparent container",
 
 
 def contents(request: Request) -> Family | None:
-    """What does X think (that Y thinks) is in the container?"""
+    """Ask what X thinks (that Y thinks) is in the container."""
     rng = request.rng
     things = 2 + rng.below(3) if request.options == 0 else min(request.options, 4)
     plot, container = labelled(rng, request.split, people=max(3, request.order + 1), things=things)
@@ -42,7 +42,7 @@ def contents(request: Request) -> Family | None:
 
 
 def question(chain: Chain, container: str, rng: Rng) -> str:
-    """What the chain thinks is in the container, in one of several ways."""
+    """Ask what the chain thinks is in the container, in one of several ways."""
     outer = "".join(f" that {name} thinks" for name in chain[1:])
     if len(chain) > 1:
         last = chain[-1]
@@ -55,7 +55,7 @@ def question(chain: Chain, container: str, rng: Rng) -> str:
 
 
 def labelled(rng: Rng, split: str, *, people: int, things: int) -> tuple[Plot, str]:
-    """A story about a labelled container, and that container; the plot's `places` are the things said to be in it.
+    """Tell of a labelled container; returns the plot, whose `places` are the things said to be in it, and it.
 
     things[0] is really inside, things[1] on the label; a third is on a new label; a fourth is only spoken of.
     """
@@ -104,7 +104,7 @@ def labelled(rng: Rng, split: str, *, people: int, things: int) -> tuple[Plot, s
 
 
 def _edits(rng: Rng, plot: Plot, container: str) -> list[tuple[str, Plot]]:
-    """Small edits of a story about contents, in random order."""
+    """Make small edits of a story about contents, in random order."""
     steps, found = plot.steps, []
     used = {step.phrase for step in steps}
     for i, step in enumerate(steps[:-1]):
@@ -163,7 +163,7 @@ def _holds(container: str, holders: Chain, thing: str, things: Sequence[str]) ->
 
 
 def _shortcuts(plot: Plot, chain: Chain, container: str, gold: str) -> dict[str, str]:
-    """What each wrong thing stands for, the most telling name first."""
+    """Name what each wrong thing stands for, the most telling name first."""
     world, fluent = plot.world, inside(container)
     candidates = [(world.believes(chain[1:], fluent), "one order too low")] if len(chain) > 1 else []
     candidates += [(plot.places[0], "reality"), (plot.places[1], "the label")]

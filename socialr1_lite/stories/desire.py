@@ -67,7 +67,7 @@ ALL_ORDER = (
 
 
 def _left(world: World, foods: Sequence[str], chain: Sequence[str]) -> list[str]:
-    """The dishes that the chain thinks are still on the table."""
+    """List the dishes that the chain thinks are still on the table."""
     return [food for food in foods if place_of(world, food, *chain) == TABLE]
 
 
@@ -78,7 +78,7 @@ def _first_of(ranking: Sequence[str], left: Sequence[str]) -> str | None:
 def _ranking(
     request: Request, target: str, foods: Sequence[str], left: Sequence[str], *, favourite: bool
 ) -> list[str] | None:
-    """An order of the dishes whose first one left is the target: the favourite, or behind those that are gone."""
+    """Draw an order of the dishes whose first one left is the target: the favourite, or behind those gone."""
     rng = request.rng
     gone = [food for food in foods if food not in left]
     if target in gone:
@@ -91,7 +91,7 @@ def _ranking(
 
 
 def _left_claims(world: World, chain: Sequence[str], ranking: Sequence[str], gold: str) -> list[Claim]:
-    """That the chosen dish is thought to be on the table, and that those liked better are thought to be gone."""
+    """Claim that the chain thinks the chosen dish to be on the table, and those liked better to be gone."""
     states = ("still on the table", "no longer on the table")
     really = states if place_of(world, gold) == TABLE else states[::-1]
     return [
@@ -102,7 +102,7 @@ def _left_claims(world: World, chain: Sequence[str], ranking: Sequence[str], gol
 
 
 def chooses(request: Request) -> Family | None:
-    """The favourite dish may be gone, or be thought to be gone: what will A ask for?"""
+    """Ask what A will ask for where the favourite dish may be gone, or be thought to be gone."""
     rng = request.rng
     plot = menu(rng, request.split, people=request.draw_people(), count=3, chapters=request.chapters)
     foods = plot.others[-3:]
@@ -157,7 +157,7 @@ def chooses(request: Request) -> Family | None:
 
 
 def _choice_to_make(request: Request, plot: Plot, foods: Sequence[str]) -> tuple[tuple[str, ...], list[str]] | None:
-    """A chain, and an order of the dishes, in which the dealt dish is the best of those that the chain thinks left."""
+    """Draw a chain and an order of the dishes of which the dealt one is the best that the chain thinks left."""
     rng = request.rng
     target, card = foods[int(request.slot * 3)], request.slot * 3 % 1
     favourite = card < FAVOURITE_LEFT  # dealt with the slot: a draw that fails must not change it
@@ -178,7 +178,7 @@ def _choice_to_make(request: Request, plot: Plot, foods: Sequence[str]) -> tuple
 
 
 def _about_other(plot: Plot, foods: Sequence[str]) -> list[tuple[str, Plot]]:
-    """The stories in which one dish that ran out is another one."""
+    """Tell the stories in which one dish that ran out is another one."""
     out = plot.thing
     found = []
     for food in foods:
@@ -196,7 +196,7 @@ def _about_other(plot: Plot, foods: Sequence[str]) -> list[tuple[str, Plot]]:
 
 
 def who_asks(request: Request) -> Family | None:
-    """All have the same taste, but not the same view of what is left: who will ask for this dish?"""
+    """Ask who will ask for this dish, of people with the same taste but not the same view of what is left."""
     rng = request.rng
     plot = menu(rng, request.split, people=3 + rng.below(2), count=3, chapters=request.chapters)
     foods, target = plot.others[-3:], plot.cast[int(request.slot * len(plot.cast))]
@@ -254,7 +254,7 @@ SERVES = (
 
 
 def _taste_claims(plot: Plot, world: World, chain: Sequence[str]) -> list[Claim]:
-    """What the chain thinks that the first of the cast likes best."""
+    """Claim what the chain thinks that the first of the cast likes best."""
     held = place_of(world, plot.thing, *chain)
     rivals = tuple(f"is the {food}" for food in plot.places if food != held)
     return [] if held is None else [Claim(tuple(chain), f"{plot.cast[0]}'s favourite", "now", f"is the {held}", rivals)]
@@ -272,7 +272,7 @@ def _taste_readings(
 
 
 def brings(request: Request) -> Family | None:
-    """A wants to please Y, whose taste has changed, perhaps unnoticed; A's own taste is another matter."""
+    """Ask what A brings to please Y, whose taste has changed, perhaps unnoticed; A's own is another matter."""
     rng, people = request.rng, request.draw_people()
     plot = tastes(rng, request.split, people=people, count=2 + rng.below(2), chapters=request.chapters)
     target = plot.places[int(request.slot * len(plot.places))]
@@ -328,7 +328,7 @@ TAKES = (
 
 
 def shares(request: Request) -> Family | None:
-    """Two wishes in conflict: one's own taste, and to eat what Y likes best (or to leave it to Y)."""
+    """Ask what A takes between A's own taste and the wish to eat what Y likes best (or to leave it to Y)."""
     rng = request.rng
     plot = tastes(rng, request.split, people=request.draw_people(), count=2, chapters=request.chapters)
     chain = contested(rng, plot, request.order, plot.cast[1:], FALSE_OF_TWO)
@@ -391,7 +391,7 @@ MAY_OPEN = (
 
 
 def opens(request: Request) -> Family | None:
-    """A may open one container to get what A likes more: where is that, as A has it?"""
+    """Ask which container A opens, who may open one, to get what A likes more."""
     rng = request.rng
     plot, things = exchanges(request)
     target = plot.places[int(request.slot * 3)]
@@ -451,7 +451,7 @@ GOES_STRAIGHT = (
 
 
 def is_after(request: Request) -> Family | None:
-    """A goes to a container: which thing does A want, given what A thinks is in it?"""
+    """Ask which thing A wants who goes to a container, given what A thinks is in it."""
     return wanted_thing(
         request,
         GOES_STRAIGHT,
@@ -471,7 +471,7 @@ def wanted_thing(
     verb: str,
     purpose: str = "lay hands on the {}",
 ) -> Family | None:
-    """Things in containers change places; A acts on a container: which thing is meant, given what A thinks is in it?
+    """Ask which thing A means by an act on a container, given what A thinks is in it; things change places.
 
     phrases: the act, with {a} and {c}. deed: what is wanted with the thing. spoken: an option, with the name of A.
     purpose: A's goal.

@@ -68,7 +68,7 @@ WONDERS = (
 
 
 def _by_place(plot: Plot, chosen: Sequence[str]) -> tuple[Sense, Callable[[str | None, Sense], str | None]]:
-    """Words c0, f0, c1, … for "feeling f0 if it is in place c0", and the reading of them."""
+    """Give words c0, f0, c1, … for "feeling f0 if it is in place c0", and the reading of them."""
     sense = {f"c{i}": place for i, place in enumerate(plot.places)} | {f"f{i}": f for i, f in enumerate(chosen)}
 
     def feeling(place: str | None, sense: Sense) -> str | None:
@@ -84,7 +84,7 @@ def _clauses(request: Request, count: int) -> str:
 
 
 def _dealt(request: Request, plot: Plot, held: str | None, options: Sequence[str]) -> list[str]:
-    """The feelings in the order of the plot's places, such that the dealt option belongs to the place that is held."""
+    """Put the feelings in the order of the places, such that the dealt one belongs to the place that is held."""
     target = options[int(request.slot * len(options))]
     rest = [option for option in options if option != target]
     request.rng.shuffle(rest)
@@ -93,14 +93,14 @@ def _dealt(request: Request, plot: Plot, held: str | None, options: Sequence[str
 
 
 def _wondering(request: Request, chain: Sequence[str], plot: Plot) -> tuple[tuple[str, ...], Claim | None]:
-    """At order 2 and up the closing sentence in which the first of the chain wonders, and that goal."""
+    """Draw, at order 2 and up, the closing sentence in which the first of the chain wonders, and that goal."""
     if len(chain) == 1:
         return (), None
     return (request.rng.pick(WONDERS),), wants(chain[0], f"to know what {chain[-1]} feels about the {plot.thing}")
 
 
 def _asks(request: Request, chain: Sequence[str], plot: Plot) -> tuple[tuple[str, ...], Claim]:
-    """The closing sentence that says what the first of the chain is after, and that goal."""
+    """Draw the closing sentence that says what the first of the chain is after, and that goal."""
     wonder, wish = _wondering(request, chain, plot)
     if wish is not None:
         return wonder, wish
@@ -109,7 +109,7 @@ def _asks(request: Request, chain: Sequence[str], plot: Plot) -> tuple[tuple[str
 
 
 def feels(request: Request) -> Family | None:
-    """A feeling for each place: which one does A have, or does Y think that A has."""
+    """Ask which feeling A has, or Y thinks that A has, of one for each place."""
     rng, plot = request.rng, story_of(request, last=True)
     chain = contested(rng, plot, request.order, bystanders(plot), 0.45)
     if chain is None:
@@ -138,7 +138,7 @@ def feels(request: Request) -> Family | None:
 def _place_readings(
     plot: Plot, world: World, chain: Sequence[str], of: Callable[[str | None], str | None]
 ) -> list[TaleReading]:
-    """The answers to which other places than the believed one lead."""
+    """Read the story by other places than the believed one."""
     stays = world.history(("where", plot.thing))
     return [
         *lower_or_real(world, plot.thing, chain, of),
@@ -159,7 +159,7 @@ OPENS = (
 
 
 def on_opening(request: Request) -> Family | None:
-    """A opens a container: is the thing there, and does A expect it there, as Y has it at order 2?"""
+    """Ask what A feels on opening a container: is it there, and does A expect it there (order 2: as Y has it)?"""
     rng, plot = request.rng, story_of(request, last=True)
     target = OPENED[int(request.slot * 3)]
     false = target != "unsurprised joy"
@@ -207,7 +207,7 @@ def on_opening(request: Request) -> Family | None:
 
 
 def _expecting(request: Request, plot: Plot, false: bool) -> tuple[str, ...] | None:
-    """A chain whose last is wrong (or right) in the eyes of those before."""
+    """Find a chain whose last is wrong (or right) in the eyes of those before."""
     for _ in range(8):
         chain = tuple(request.rng.sample(plot.cast, request.order))
         held, there = (place_of(plot.world, plot.thing, *people) for people in (chain, chain[:-1]))
@@ -225,7 +225,7 @@ MASKS = (
 
 
 def shows(request: Request) -> Family | None:
-    """Two opposite feelings; one person masks, the other does not: what is felt, or what is shown?"""
+    """Ask which of two opposite feelings is felt, or shown, where one person masks and the other does not."""
     rng, plot = request.rng, story_of(replace(request, options=2), last=True)
     chain = contested(rng, plot, request.order, bystanders(plot), FALSE_BELIEFS)
     if chain is None:
@@ -291,7 +291,7 @@ def _felt_or_shown(
 
 
 def who_feels(request: Request) -> Family | None:
-    """All feel the same about each place: exactly one of them has this feeling."""
+    """Ask who has this feeling, as exactly one does; all feel the same about each place."""
     rng, plot = request.rng, story_of(request, last=True)
     target = plot.cast[int(request.slot * len(plot.cast))]
     chosen = rng.sample(tuple(FACES), len(plot.places))
@@ -347,7 +347,7 @@ MOODS = ("contentment", "worry")
 
 
 def secret(request: Request) -> Family | None:
-    """Order 2 and up: X feels this or that about what X thinks that Y knows."""
+    """Ask at order 2 and up what X feels about what X thinks that Y knows."""
     rng, plot = request.rng, story_of(request, last=True)
     known = rng.chance(0.5)
     chain = _taken_to_know(request, plot, known, rng.chance(0.75))
@@ -402,7 +402,7 @@ def secret(request: Request) -> Family | None:
 
 
 def _taken_to_know(request: Request, plot: Plot, known: bool, hard: bool) -> tuple[str, ...] | None:
-    """A chain whose last is taken to know (or not); hard: wrongly so."""
+    """Find a chain whose last is taken to know (or not); hard: wrongly so."""
     thing, world = plot.thing, plot.world
     for _ in range(12):
         chain = tuple(request.rng.sample(plot.cast, request.order))
@@ -433,7 +433,7 @@ SEARCHES = (
 
 
 def watching(request: Request) -> Family | None:
-    """X watches Z look for the thing in one of the places: four feelings, by whether X wants Z to find it there."""
+    """Ask what X feels who watches Z look for the thing: one of four, by whether X wants Z to find it there."""
     rng, plot = request.rng, story_of(request, last=True)
     options = tuple(WATCHING.values())
     favoured, near = list(WATCHING)[int(request.slot * 4)]

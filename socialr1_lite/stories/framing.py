@@ -101,7 +101,7 @@ def elsewhere(name: str, sense: Sense, word: str, places: Sequence[str]) -> list
 
 
 def family(request: Request, question: Question) -> Family | None:
-    """The question with a twin: the first small change, of events or of sense, that leads to another option.
+    """Make a family: the question and a twin, the first small change of events or sense to another option.
 
     With `question.every`, one story for each option, each a small change of one before it; None if they are not found.
     """
@@ -124,7 +124,7 @@ def family(request: Request, question: Question) -> Family | None:
 def _leading_on(
     request: Request, question: Question, tale: Tale, found: Mapping[str, Tale]
 ) -> Iterator[tuple[str, str, Tale]]:
-    """Name, answer and tale of each small change that leads to an option not found yet."""
+    """Find the small changes that lead to an option not found yet: name, answer and tale."""
     for name, other in _changes(request, question, tale):
         changed = question.answer(other.plot.world, other.sense)
         if changed in question.options and changed not in found:
@@ -132,7 +132,7 @@ def _leading_on(
 
 
 def _padded(rng: Rng, plot: Plot) -> Plot:
-    """A very short story with a few sentences that decide nothing, or there would be nothing to choose cues from."""
+    """Lengthen a very short story by sentences that decide nothing, or there would be no cues to choose from."""
     steps, used = list(plot.steps), {step.phrase for step in plot.steps}
     while len(steps) < SHORTEST:
         text, phrase = say(rng, "note", used, a=rng.pick(plot.cast))
@@ -147,7 +147,7 @@ def _things(question: Question) -> tuple[str, ...]:
 
 
 def _changes(request: Request, question: Question, tale: Tale) -> list[tuple[str, Tale]]:
-    """Small changes of the tale in random order, those of the sense first in a share of the families."""
+    """Make small changes of the tale, in random order, those of the sense first in a share of the families."""
     rng = request.rng
     events = [
         (name, replace(tale, plot=tale.plot.edited(steps)))
@@ -162,13 +162,13 @@ def _changes(request: Request, question: Question, tale: Tale) -> list[tuple[str
 
 
 def recasts(request: Request, plot: Plot, one: str) -> list[tuple[str, Plot]]:
-    """The plots in which this person and another one have changed parts."""
+    """Let this person and another one change parts: a plot for each other one."""
     others = [recast(plot, LEXICON[request.split], one, name) for name in plot.cast if name != one]
     return [("people exchanged", other) for other in others if other is not None]
 
 
 def unsaid(tale: Tale) -> list[tuple[str, Tale]]:
-    """The tale without one of its private messages (and whoever overheard it)."""
+    """Tell the tale without one of its private messages (and whoever overheard it)."""
     steps, found = tale.plot.steps, []
     for i, step in enumerate(steps):
         if step.event.kind == "tell":
@@ -218,7 +218,7 @@ def _draft(question: Question, tale: Tale) -> Draft:
 
 
 def last_event(plot: Plot) -> tuple[int, ...]:
-    """The last step that does something to the thing: the cue where several steps each suffice."""
+    """Find the last step that does something to the thing: the cue where several steps each suffice."""
     steps = [i for i, s in enumerate(plot.steps) if plot.thing in (s.event.thing, s.event.other)]
     return (steps[-1],) if steps else ()
 
@@ -228,12 +228,12 @@ def _capital(text: str) -> str:
 
 
 def place_of(world: World, thing: str, *chain: str) -> str | None:
-    """Where the chain thinks the thing is; () is where it is."""
+    """Return where the chain thinks the thing is; () is where it is."""
     return world.believes(chain, where(thing))
 
 
 def belief_claim(plot: Plot, world: World, chain: Sequence[str], thing: str = "") -> list[Claim]:
-    """What the chain believes of the thing's place, if anything."""
+    """Claim what the chain believes of the thing's place, if anything."""
     thing = thing or plot.thing
     held = place_of(world, thing, *chain)
     if held is None:
@@ -244,17 +244,17 @@ def belief_claim(plot: Plot, world: World, chain: Sequence[str], thing: str = ""
 
 
 def state_claim(who: str, relation: str, value: str, options: Sequence[str], holders: Sequence[str] = ()) -> Claim:
-    """That somebody feels, wants or means something, and none of the other options."""
+    """Claim that somebody feels, wants or means something, and none of the other options."""
     return Claim(tuple(holders), who, relation, value, tuple(option for option in options if option != value))
 
 
 def wants(who: str, what: str, *rivals: str) -> Claim:
-    """A goal."""
+    """Claim a goal."""
     return Claim((), who, "wants", what, rivals)
 
 
 def bystanders(plot: Plot) -> list[str]:
-    """Those who never touch the thing: a wish about its place would sit ill with anybody who does."""
+    """List those who never touch the thing: a wish about its place would sit ill with anybody who does."""
     handled = " ".join(
         step.text for step in plot.steps if step.event.kind in ("put", "move") and step.event.thing == plot.thing
     )
@@ -264,7 +264,7 @@ def bystanders(plot: Plot) -> list[str]:
 def chain_for(
     rng: Rng, plot: Plot, order: int, heads: Sequence[str], fits: Callable[[tuple[str, ...]], bool]
 ) -> tuple[str, ...] | None:
-    """Different people, the last of them (whose state is asked about) of the heads, who fit; None if none is found."""
+    """Find different people who fit, the last (whose state is asked about) one of the heads; None if none do."""
     for _ in range(ATTEMPTS if heads else 0):
         last = rng.pick(heads)
         before = rng.sample([name for name in plot.cast if name != last], order - 1)
@@ -280,7 +280,7 @@ def thinking(chain: Sequence[str]) -> str:
 
 
 def contested(rng: Rng, plot: Plot, order: int, heads: Sequence[str], share: float) -> tuple[str, ...] | None:
-    """A chain with a view, which in this share of calls is neither what is so nor what is held one order below."""
+    """Find a chain with a view; in this share of calls it is neither what is so nor what one order lower holds."""
     hard = rng.chance(share)
 
     def fits(chain: tuple[str, ...]) -> bool:
@@ -292,14 +292,14 @@ def contested(rng: Rng, plot: Plot, order: int, heads: Sequence[str], share: flo
 
 
 def by_belief(plot: Plot, chain: Sequence[str], meaning: Callable[[str | None, Sense], str | None]) -> TaleAnswer:
-    """TaleAnswer by what the place in which the chain believes means."""
+    """Answer by what the place in which the chain believes means."""
     return lambda world, sense: meaning(place_of(world, plot.thing, *chain), sense)
 
 
 def by_two_beliefs(
     plot: Plot, chain: Sequence[str], meaning: Callable[[str | None, str | None, Sense], str | None]
 ) -> TaleAnswer:
-    """TaleAnswer by the place in the eyes of those before the last of the chain, and in the eyes of the last."""
+    """Answer by the place in the eyes of those before the last of the chain, and in the eyes of the last."""
 
     def answer(world: World, sense: Sense) -> str | None:
         return meaning(place_of(world, plot.thing, *chain[:-1]), place_of(world, plot.thing, *chain), sense)
@@ -339,7 +339,7 @@ def inner_state(
 
 
 def either(who: str, goals: tuple[str, str], first: bool) -> Claim:
-    """One of two goals, the other its rival."""
+    """Claim one of two goals, the other its rival."""
     return wants(who, *(goals if first else goals[::-1]))
 
 

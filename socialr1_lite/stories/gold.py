@@ -100,7 +100,7 @@ LABELLED = (  # for statements that were said in so many words already: naming t
 
 
 def gold_reply(scenario: Scenario, *, seed: int = 0, answer: str = "letter") -> str:
-    """The well-formed right reply to a generated scenario; another seed gives another wording.
+    """Write the well-formed right reply to a generated scenario; another seed gives another wording.
 
     answer: "letter" or "text" (the option itself). Raises DataError for a scenario without facts.
     """
@@ -123,7 +123,7 @@ def gold_reply(scenario: Scenario, *, seed: int = 0, answer: str = "letter") -> 
 
 
 def _stages(rng: Rng, scenario: Scenario, facts: Facts, letter: str, *, plain: bool) -> tuple[str, str, str, str]:
-    """The four stages; plain: for a reply that repeats itself, with nothing said that is not needed."""
+    """Write the four stages; plain: for a reply that repeats itself, with nothing said that is not needed."""
     stated, chosen = int(scenario.meta.get("stated") or 1), scenario.gold_text
     return (
         cues(rng, facts),
@@ -134,14 +134,14 @@ def _stages(rng: Rng, scenario: Scenario, facts: Facts, letter: str, *, plain: b
 
 
 def repetition(text: str) -> float:
-    """The share of word 4-grams that occurred before, in [0, 1]."""
+    """Measure the share of word 4-grams that occurred before, in [0, 1]."""
     words = re.findall(r"[\w']+", text.lower())
     grams = list(zip(words, words[1:], words[2:], words[3:], strict=False))
     return 1 - len(set(grams)) / len(grams) if grams else 0.0
 
 
 def cues(rng: Rng, facts: Facts) -> str:
-    """The decisive sentences and no others, each as a sentence or all in one."""
+    """Quote the decisive sentences and no others, each as a sentence or all in one."""
     decisive = list(dict.fromkeys(facts.sentences[i] for i in facts.cues))
     if len(decisive) > 1 and rng.chance(0.2):
         rest = (lowered(sentence, facts.people).rstrip(".") for sentence in decisive[1:])
@@ -150,7 +150,7 @@ def cues(rng: Rng, facts: Facts) -> str:
 
 
 def interpretation(rng: Rng, facts: Facts, stated: int = 1, *, extra: bool = True) -> str:
-    """The claims from which the answer follows, at times with one more."""
+    """State the claims from which the answer follows, at times with one more."""
     chosen = list(facts.claims[:stated])
     short = sum(len(facts.sentences[i].split()) for i in facts.cues) < SHORT
     if len(facts.claims) > stated and (short or (extra and rng.chance(EXTRA))):
@@ -168,20 +168,20 @@ def _claim_sentence(rng: Rng, claim: Claim, *, first: bool) -> str:
 
 
 def claim_clause(claim: Claim, verb: str = "thinks") -> str:
-    """The clause "Anna thinks that Ben thinks that the ball is in the box", without a full stop."""
+    """Write the clause "Anna thinks that Ben thinks that the ball is in the box", without a full stop."""
     holders = "".join(f"{name} {verb} that " for name in claim.holders)
     return f"{holders}{claim.subject} {claim.relation} {claim.value}"
 
 
 def goal(rng: Rng, claim: Claim) -> str:
-    """Who wants what."""
+    """Say who wants what."""
     if claim.relation != "wants" or not claim.value.startswith("to ") or claim.holders:
         return capital(claim_clause(claim)) + "."
     return capital(rng.pick(GOALS).format(s=claim.subject, v=claim.value))
 
 
 def response(rng: Rng, facts: Facts, chosen: str, letter: str = "") -> str:
-    """The answer that follows, at times with the belief it follows from; plain with its letter, if that is given."""
+    """Say what answer follows, at times with the belief it follows from; plain with its letter, if it is given."""
     if chosen.endswith((".", "!", "?")):
         if letter:
             return rng.pick(LABELLED).format(letter, s=facts.claims[0].subject)
@@ -197,11 +197,11 @@ def response(rng: Rng, facts: Facts, chosen: str, letter: str = "") -> str:
 
 
 def lowered(sentence: str, people: Sequence[str]) -> str:
-    """The sentence as it reads after a semicolon: a small first letter unless it begins with a name."""
+    """Write the sentence as after a semicolon: a small first letter unless it begins with a name."""
     word = sentence.split()[0].removesuffix("'s").rstrip(",")
     return sentence if word in people else sentence[0].lower() + sentence[1:]
 
 
 def capital(text: str) -> str:
-    """The text with a capital first letter."""
+    """Write the text with a capital first letter."""
     return text[:1].upper() + text[1:]

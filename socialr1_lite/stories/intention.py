@@ -49,7 +49,7 @@ STUCK = (
 
 
 def tried_to_get(request: Request) -> Family | None:
-    """A failed action: what was it for, given what A thinks is in there?"""
+    """Ask what a failed action was for, given what A thinks is in there."""
     return wanted_thing(
         request,
         STUCK,
@@ -70,7 +70,7 @@ PUTS = (
 
 
 def moves_it(request: Request) -> Family | None:
-    """Order 2: X moves the thing to where X thinks that Y will look (to help), or away from there (to hinder)."""
+    """Ask at order 2 why X moves the thing: to where X thinks that Y will look (to help), or away from there."""
     rng, plot = request.rng, story_of(request, last=True)
     helps = int(request.slot * 2) == 0
 
@@ -130,7 +130,7 @@ TELLS = (
 
 
 def advises(request: Request) -> Family | None:
-    """X tells Y where to look: meant to help exactly if it is where X thinks that the thing is."""
+    """Ask why X tells Y where to look: to help exactly if it is where X thinks that the thing is."""
     rng, plot = request.rng, story_of(request, last=True)
     chain = contested(rng, plot, request.order, plot.cast, FALSE_BELIEFS)
     others = [name for name in plot.cast if chain and name not in chain]
@@ -179,7 +179,7 @@ FETCHES = (
 
 
 def plants(request: Request) -> Family | None:
-    """Next action: X wants Y to come across one thing and not the other; where does X think that Y will look?"""
+    """Ask what X will do who wants Y to see one thing and not the other: where does X think that Y will look?"""
     rng, people = request.rng, request.draw_people()
     plot = hidden_object(rng, request.split, people=people, places=2, chapters=request.chapters, last=True)
     chain = contested(rng, plot, request.order, plot.cast, FALSE_BELIEFS)
@@ -233,7 +233,7 @@ SAYS = (
 
 
 def who_misleads(request: Request) -> Family | None:
-    """Three people say where the thing is; one of them does not think so."""
+    """Ask who misleads: three people say where the thing is, and one of them does not think so."""
     rng = request.rng
     plot = hidden_object(rng, request.split, people=4, places=2 + rng.below(2), chapters=request.chapters, last=True)
     *speakers, hearer = rng.sample(plot.cast, 4)
@@ -279,7 +279,7 @@ def who_misleads(request: Request) -> Family | None:
 
 
 def _suspects(speakers: Sequence[str], real: str | None, sense: Sense) -> list[TaleReading]:
-    """Whoever alone says what is untrue, or what nobody else says."""
+    """Read the words by their truth: whoever alone says what is untrue, or what nobody else says."""
     words = [sense[f"p{i}"] for i in range(len(speakers))]
     untrue = [name for name, word in zip(speakers, words, strict=True) if word != real]
     odd = [name for name, word in zip(speakers, words, strict=True) if words.count(word) == 1]
@@ -293,7 +293,7 @@ def _suspects(speakers: Sequence[str], real: str | None, sense: Sense) -> list[T
 def _other_words(
     plot: Plot, sense: Sense, liar: int, said: Sequence[str], held: Sequence[str]
 ) -> list[tuple[str, Sense]]:
-    """Two speakers exchange their words, or the liar says what they think and another one does not."""
+    """Let two speakers exchange their words, or the liar say what they think and another one not."""
     turns: list[tuple[str, Sense]] = [
         ("words exchanged", turned(sense, f"p{i}", f"p{j}")) for i in range(len(said)) for j in range(i)
     ]
@@ -314,7 +314,7 @@ LOCKS = (
 
 
 def locks(request: Request) -> Family | None:
-    """A shuts a container away: on purpose, in vain, or by accident as far as this thing goes?"""
+    """Ask what A wants who shuts a container away: on purpose, in vain, or by accident as to this thing?"""
     rng = request.rng
     plot, things = exchanges(request)
     plot.thing = thing = rng.pick(things)

@@ -28,7 +28,7 @@ TRIED = 8  # pairs of people tried in one story
 
 
 def knows(world: World, thing: str, *chain: str) -> bool:
-    """Whether the person (or, in the eyes of the first, the second, …) has the place that those before them have.
+    """Tell whether the person (or, in the eyes of the first, the second, …) has the place of those before them.
 
     knows(world, thing, "Ben"): Ben is right. knows(world, thing, "Anna", "Ben"): Anna takes Ben to be right.
     """
@@ -37,7 +37,7 @@ def knows(world: World, thing: str, *chain: str) -> bool:
 
 
 def one_of(people_wanted: str) -> Callable[[Request], Family | None]:
-    """A question for the one person, the last mover left aside, who knows ("knows") or who does not ("mistaken")."""
+    """Build a template that asks for the one person, the last mover aside, who knows, or is "mistaken"."""
 
     def template(request: Request) -> Family | None:
         plot, rng = story_of(request), request.rng
@@ -106,13 +106,13 @@ def _person_draft(plot: Plot, question: str, answer: WorldAnswer, options: Seque
 
 
 def knowledge_claim(plot: Plot, *chain: str) -> Claim:
-    """That the last of the chain knows, or does not know, where the thing really is, in the eyes of those before."""
+    """Claim that the last of the chain knows where the thing is, or not, in the eyes of those before."""
     relation = "knows" if knows(plot.world, plot.thing, *chain) else "does not know"
     return Claim(chain[:-1], chain[-1], relation, f"where the {plot.thing} really is")
 
 
 def does_know(request: Request) -> Family | None:
-    """Order 1: does this person know?"""
+    """Ask at order 1 whether this person knows."""
     plot = story_of(request)
     wanted = int(request.slot * 2) == 0
     found = _people(request.rng, plot, 1, lambda one: knows(plot.world, plot.thing, one) == wanted)
@@ -129,7 +129,7 @@ def does_know(request: Request) -> Family | None:
 
 
 def thinks_known(request: Request) -> Family | None:
-    """Order 2: does one, who knows, think that the other knows? Whether the other does is dealt as evenly."""
+    """Ask at order 2 whether one, who knows, thinks that the other knows, who does in half of the stories."""
     plot = story_of(request, MANY_ONLOOKERS)
     thought, known = int(request.slot * 2) == 0, int(request.slot * 4) % 2 == 0
 
@@ -154,7 +154,7 @@ def thinks_known(request: Request) -> Family | None:
 
 
 def realises(request: Request) -> Family | None:
-    """Order 2: both know; is one aware that the other does?"""
+    """Ask at order 2 whether one is aware that the other knows; both do."""
     plot = story_of(request, MANY_ONLOOKERS)
     wanted = int(request.slot * 2) == 0
 
@@ -186,7 +186,7 @@ SILENT = (
 
 
 def could_pretend(request: Request) -> Family | None:
-    """Order 2: both know; could one pretend not to, or would the other, who has seen that one knows, see through?"""
+    """Ask at order 2 whether one could pretend not to know, or the other, who saw that they know, sees through."""
     plot, rng = story_of(request, MANY_ONLOOKERS), request.rng
     wanted = int(request.slot * 2) == 0
 
@@ -215,7 +215,7 @@ def could_pretend(request: Request) -> Family | None:
 
 
 def _people(rng: Rng, plot: Plot, n: int, fit: Callable[..., bool]) -> tuple[str, ...] | None:
-    """Different people of the story that fit together, in random order of trying."""
+    """Find different people of the story that fit together, in random order of trying."""
     choices = list(permutations(plot.cast, n))
     rng.shuffle(choices)
     return next((people for people in choices[:TRIED] if fit(*people)), None)
@@ -230,7 +230,7 @@ def _of_two(
     held: tuple[str, ...],
     goal: Claim | None = None,
 ) -> Family | None:
-    """A question with two answers; `held`: the chain whose knowledge decides; goal: to find the thing if not given."""
+    """Make a question with two answers; `held`: the chain that decides; goal: to find the thing if not given."""
     options = ("Yes", "No") if "Yes" in names else tuple(names)
     found = twin(request.rng, plot, answer, request.split, options)
     if found is None:

@@ -56,7 +56,7 @@ def _asking(chain: Sequence[str], plain: str, hearer: str, thing: str) -> str:
 
 
 def states(request: Request) -> Family | None:
-    """X says where the thing is: a truth, a mistake or a lie, by what X thinks."""
+    """Ask why X says where the thing is: a truth, a mistake or a lie, by what X thinks."""
     rng, plot = request.rng, story_of(request, last=True)
     case = int(request.slot * 3)
 
@@ -124,7 +124,7 @@ WORDS = {GOOD: "delicious", SPOILT: "spoilt"}
 
 
 def _joke_or_lie(request: Request, plot: Plot, subject: str, phrases: Sequence[str]) -> Family | None:
-    """Order 2: X means it, or thinks that Y knows better (a joke), or that Y may believe it (a lie)."""
+    """Ask at order 2: X means it, or thinks that Y knows better (a joke), or may believe it (a lie)."""
     case = int(request.slot * 3)
     chain = _speaker_and_hearer(request, plot, case)
     if chain is None:
@@ -176,7 +176,7 @@ def _joke_or_lie(request: Request, plot: Plot, subject: str, phrases: Sequence[s
 
 
 def _speaker_and_hearer(request: Request, plot: Plot, case: int) -> tuple[str, ...] | None:
-    """A chain that ends in X and Y, of whom X thinks what makes it this case: 0 for a word that is meant, 1, 2."""
+    """Find a chain that ends in X and Y, of whom X thinks what makes the case: 0 for a word that is meant."""
     rng = request.rng
     hard, misled = rng.chance(FALSE_OF_MORE), rng.chance(FALSE_OF_MORE)
 
@@ -193,7 +193,7 @@ def _speaker_and_hearer(request: Request, plot: Plot, case: int) -> tuple[str, .
 
 
 def _state_of(plot: Plot, world: World, people: Sequence[str], subject: str) -> Claim:
-    """What the chain believes of the thing's place, or of how the dish turned out."""
+    """Claim what the chain believes of the thing's place, or of how the dish turned out."""
     if plot.places[0] not in WORDS:
         return belief_claim(plot, world, people)[0]
     held = str(place_of(world, plot.thing, *people))
@@ -203,13 +203,13 @@ def _state_of(plot: Plot, world: World, people: Sequence[str], subject: str) -> 
 
 
 def jokes(request: Request) -> Family | None:
-    """A false word about a place: joke or lie?"""
+    """Ask whether a false word about a place is a joke or a lie."""
     plot = story_of(request, last=True)
     return _joke_or_lie(request, plot, plot.thing, REPLIES)
 
 
 def ironic(request: Request) -> Family | None:
-    """Praise or blame of a dish: meant, ironic, or to deceive?"""
+    """Ask whether praise or blame of a dish is meant, ironic, or to deceive."""
     people = request.draw_people()
     plot, food = outcomes(request.rng, request.split, people=people, chapters=request.chapters)
     return _joke_or_lie(request, plot, food, DISHES)
@@ -224,7 +224,7 @@ MOTIVES = (
 
 
 def white_lies(request: Request) -> Family | None:
-    """X says where the thing is: sincerely, to save a surprise (a white lie), or to keep the thing (a selfish lie)."""
+    """Ask why X says where it is: in earnest, to save a surprise (a white lie), or to keep it (a selfish lie)."""
     rng, plot = request.rng, story_of(request, last=True)
     chain = contested(rng, plot, request.order, plot.cast, FALSE_OF_MORE)
     others = [name for name in plot.cast if chain and name not in chain]
@@ -285,7 +285,7 @@ INSULTS = {  # (X takes Y for the cook, Y is the cook)
 
 
 def faux_pas(request: Request) -> Family | None:
-    """X runs down a dish before Y: a faux pas (Y cooked it, unknown to X), an insult, one that misses, or mere talk."""
+    """Ask what X does who runs down a dish before Y: a faux pas (Y cooked it, unknown to X), an insult, or talk."""
     rng = request.rng
     plot, food = cooks(rng, request.split, people=3 + rng.below(2), chapters=request.chapters)
     thinks, is_so = list(INSULTS)[int(request.slot * 4)]
@@ -341,7 +341,7 @@ HINTS = (
 
 
 def hints(request: Request) -> Family | None:
-    """A hints that somebody should take what A thinks is in a container."""
+    """Ask what A hints at who thinks that it is in a container."""
     return wanted_thing(
         request,
         HINTS,
@@ -367,7 +367,7 @@ POINTS = (
 
 
 def double_bluff(request: Request) -> Family | None:
-    """Y believes one person and does the opposite of what the other says, and they know it: what does X want?"""
+    """Ask what X wants of Y, who believes one person and does the opposite of what the other says, as they know."""
     rng = request.rng
     people = max(4, request.order + 3)
     plot = hidden_object(rng, request.split, people=people, places=2, chapters=request.chapters, last=True)

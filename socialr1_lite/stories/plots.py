@@ -49,29 +49,29 @@ class Plot:
 
     @property
     def world(self) -> World:
-        """The simulation of these steps."""
+        """Simulate these steps."""
         if self._world is None:
             self._world = World([step.event for step in self.steps], self.rooms, self.transparent)
         return self._world
 
     def edited(self, steps: list[Step]) -> Plot:
-        """The same story with other steps; those that begin a chapter are never edited, but may stand elsewhere."""
+        """Tell the same story in other steps; those that begin a chapter are never edited, but may stand elsewhere."""
         begin = {id(self.steps[i]) for i in self.openings}
         return replace(self, steps=steps, openings=tuple(i for i, s in enumerate(steps) if id(s) in begin), _world=None)
 
     @property
     def sentences(self) -> tuple[str, ...]:
-        """The story's sentences in order."""
+        """Return the story's sentences in order."""
         return tuple(step.text for step in self.steps)
 
     @property
     def reality(self) -> str | None:
-        """Where the thing is in the end."""
+        """Return where the thing is in the end."""
         return self.world.believes((), where(self.thing))
 
 
 def decisive(plot: Plot, answer: Callable[[World], object]) -> tuple[int, ...]:
-    """Indices of the steps without which `answer(world)` would be another: exact, by leaving each out in turn.
+    """Find the steps without which `answer(world)` would be another: exact, by leaving each out in turn.
 
     A modifier goes with its event. Scene setting (who is there to begin with) is presupposed and not counted.
     """
@@ -116,47 +116,47 @@ class Teller:
         other: str = "",
         **words: str,
     ) -> None:
-        """One step; `phrase` is the key of its phrasings (the event's kind if not given)."""
+        """Add one step; `phrase` is the key of its phrasings (the event's kind if not given)."""
         text, phrase = say(self.rng, phrase or kind, self.used, **words)
         self.used.add(phrase)
         self.steps.append(Step(Event(kind, actor, thing, place, tuple(people), other), text, phrase))
 
     def set_out(self, furniture: Sequence[str]) -> None:
-        """Who is there, and what stands there (in the given order)."""
+        """Say who is there, and what stands there (in the given order)."""
         self.add("enter", "set out", people=self.people, place=self.room, all=listed(self.people), room=self.room)
         if furniture:
             self.add("note", "furniture", containers=listed([a(c) for c in furniture]), room=self.room)
 
     def put(self, thing: str, place: str) -> None:
-        """The thing is there as the story begins."""
+        """Tell that the thing is there as the story begins."""
         who = self.rng.pick(self.people)
         self.add("put", thing=thing, place=place, a=who, o=thing, c=place)
 
     def move(self, thing: str, source: str, place: str) -> str:
-        """Somebody who is there moves the thing; returns who."""
+        """Let somebody who is there move the thing; returns who."""
         who = self.rng.pick(self.present)
         self.add("move", actor=who, thing=thing, place=place, a=who, o=thing, c=place, src=source)
         return who
 
     def leave(self, who: str) -> None:
-        """Somebody leaves."""
+        """Let somebody leave."""
         self.present.remove(who)
         self.saw_leave[who] = frozenset(self.present)
         self.add("leave", people=(who,), place=self.room, a=who, room=self.room)
 
     def come_back(self, who: str) -> None:
-        """Somebody who left returns."""
+        """Let somebody who left return."""
         self.present.append(who)
         self.add("enter", "return", people=(who,), place=self.room, a=who, room=self.room)
 
     def modifier(self, kind: str, who: str) -> None:
-        """Somebody sees the last event unseen, from afar, or misses it."""
+        """Let somebody see the last event unseen, from afar, or miss it."""
         step = modifier(self.rng, self.words, kind, who, self.room, self.used)
         self.used.add(step.phrase)
         self.steps.append(step)
 
     def tell(self, speaker: str, hearer: str, thing: str, place: str) -> None:
-        """Words in private: face to face if both are outside, else by message."""
+        """Pass words in private: face to face if both are outside, else by message."""
         out = speaker not in self.present and hearer not in self.present
         kind = "tell" if out and self.rng.chance(0.6) else "message"
         self.add(
@@ -174,11 +174,11 @@ class Teller:
         )
 
     def look(self, who: str, place: str) -> None:
-        """Somebody looks into a container."""
+        """Let somebody look into a container."""
         self.add("look", actor=who, place=place, a=who, c=place)
 
     def filler(self, places: Sequence[str]) -> None:
-        """A sentence that changes nothing; it may name a place."""
+        """Add a sentence that changes nothing; it may name a place."""
         who = self.rng.pick(self.present)
         if places and self.rng.chance(0.6):
             self.add("note", "note place", a=who, c=self.rng.pick(places))
@@ -187,7 +187,7 @@ class Teller:
 
 
 def modifier(rng: Rng, words: Lexicon, kind: str, who: str, room: str, used: Container[str]) -> Step:
-    """A modifier step for the event before it."""
+    """Write a modifier step for the event before it."""
     pronoun = words.people[who]
     text, phrase = say(rng, kind, used, a=who, them=THEM[pronoun], their=THEIR[pronoun], room=room)
     return Step(Event(kind, people=(who,)), text, phrase)
@@ -206,7 +206,7 @@ def hidden_object(
     onlookers: float = ONLOOKERS,
     last: bool = False,
 ) -> Plot:
-    """A random story in which one thing is in, or is said to be in, `places` different containers (at least 2).
+    """Tell a random story in which one thing is, or is said to be, in `places` different containers (2 and up).
 
     last: the thing is that of the last chapter, so that what is done with it afterwards is done in that room.
     """
@@ -242,7 +242,7 @@ def hidden_object(
 
 
 def dispersal(people: Sequence[str], room: str) -> Step:
-    """Everybody leaves the room."""
+    """Let everybody leave the room."""
     return Step(Event("leave", people=tuple(people), place=room), f"After that, nobody was left in the {room}.")
 
 
@@ -255,7 +255,7 @@ def chapter_about(
     places: Sequence[str],
     onlookers: float = ONLOOKERS,
 ) -> list[Step]:
-    """One room, one thing: put somewhere, moved while people leave, perhaps talked about afterwards."""
+    """Tell of one room and one thing: put somewhere, moved while people leave, perhaps talked about later."""
     teller = Teller(rng, words, cast, room)
     said = len(places) >= 3 and rng.chance(0.4)  # the last place is only ever spoken of
     stops = list(places[:-1] if said else places)
@@ -285,7 +285,7 @@ def _departures(rng: Rng, teller: Teller, share: float) -> None:
 
 
 def _onlookers(rng: Rng, teller: Teller, mover: str, share: float) -> None:
-    """Perhaps somebody outside sees the move, or somebody inside misses it; with a large share perhaps several do."""
+    """Let perhaps somebody outside see the move, or somebody inside miss it; with a large share perhaps several."""
     outside = [who for who in teller.people if who not in teller.present]
     inside = [who for who in teller.present if who != mover]
     several = len(teller.people) if share > ONLOOKERS else 1
@@ -298,7 +298,7 @@ def _onlookers(rng: Rng, teller: Teller, mover: str, share: float) -> None:
 
 
 def _aftermath(rng: Rng, teller: Teller, thing: str, places: Sequence[str], stops: Sequence[str], lie: str) -> None:
-    """What is said, and who comes back to look. The speaker saw the hearer leave, so nobody wonders about it."""
+    """Tell what is said and who comes back to look. The speaker saw the hearer leave, so nobody wonders."""
     if lie and not teller.saw_leave:
         teller.leave(rng.pick(teller.present))
     pairs = [(s, h) for h, seen in teller.saw_leave.items() if h not in teller.present for s in sorted(seen)]
@@ -323,7 +323,7 @@ Edit = tuple[str, list[Step]]
 
 
 def edits(rng: Rng, plot: Plot, words: Lexicon) -> list[Edit]:
-    """Every small edit of the story we know, in random order: its name and the edited steps."""
+    """Make every small edit of the story we know, in random order: its name and the edited steps."""
     found: list[Edit] = []
     room = plot.rooms[plot.places[0]]
     scenes = {id(scene.event): scene for scene in plot.world.scenes}
@@ -366,7 +366,7 @@ _UNDONE = {
 
 
 def _timing(plot: Plot, i: int) -> Iterator[Edit]:
-    """The person leaves after the next move instead of before it, or before the last one instead of after it."""
+    """Let the person leave after the next move instead of before it, or before the last one."""
     steps, who = plot.steps, plot.steps[i].event.people[0]
     j = i + 1
     while j < len(steps) and steps[j].event.kind in ("leave", "note"):
@@ -382,7 +382,7 @@ def _timing(plot: Plot, i: int) -> Iterator[Edit]:
 
 
 def _block(steps: Sequence[Step], i: int) -> int:
-    """Where the event's modifiers end."""
+    """Find where the event's modifiers end."""
     end = i + 1
     while end < len(steps) and steps[end].event.kind in MODIFIERS:
         end += 1
@@ -394,7 +394,7 @@ def _named_after(steps: Sequence[Step], i: int, who: str) -> bool:
 
 
 def _attention(rng: Rng, plot: Plot, words: Lexicon, i: int, room: str, present: Sequence[str]) -> Iterator[Edit]:
-    """One more onlooker outside, or one who misses the move inside. At most one modifier a move."""
+    """Add one more onlooker outside, or one who misses the move inside. At most one modifier a move."""
     steps, event = plot.steps, plot.steps[i].event
     if _block(steps, i) > i + 1:
         return
@@ -407,7 +407,7 @@ def _attention(rng: Rng, plot: Plot, words: Lexicon, i: int, room: str, present:
 
 
 def _words(plot: Plot, i: int) -> Iterator[Edit]:
-    """The speaker says another place; or says nothing."""
+    """Let the speaker say another place."""
     steps, step = plot.steps, plot.steps[i]
     for place in plot.places:
         if place != step.event.place:
@@ -419,7 +419,7 @@ def _words(plot: Plot, i: int) -> Iterator[Edit]:
 
 
 def exchanged(plot: Plot, one: str, other: str) -> Plot:
-    """The same story with two places exchanged wherever the thing comes or is said to be."""
+    """Tell the same story with two places exchanged wherever the thing comes or is said to be."""
     swap = {one: other, other: one}
     pattern = re.compile("|".join(rf"(?<=the ){re.escape(place)}\b" for place in swap))
     steps = []
@@ -435,7 +435,7 @@ _PRONOUN = re.compile(r"\b(?:her|his|him)\b")
 
 
 def recast(plot: Plot, words: Lexicon, one: str, other: str) -> Plot | None:
-    """The same story with two people in each other's parts from the first step on after the openings.
+    """Tell the same story with two people in each other's parts from the first step on after the openings.
 
     None where a pronoun would not fit any more.
     """

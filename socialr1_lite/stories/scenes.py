@@ -82,7 +82,7 @@ Hearsay = tuple[str, str, str]  # thing, value, and the clause that says so
 def _run(
     rng: Rng, teller: Teller, first: Callable[[], None], changes: Sequence[SceneChange], keep: Sequence[str] = ()
 ) -> None:
-    """The beginning, then each change after some people have left, at times with an onlooker."""
+    """Tell the beginning, then each change after some people have left, at times with an onlooker."""
     first()
     for change in changes:
         _departures(rng, teller, keep)
@@ -106,7 +106,7 @@ def _departures(rng: Rng, teller: Teller, keep: Sequence[str]) -> None:
 
 
 def _message(rng: Rng, teller: Teller, about: Callable[[], Hearsay], unable: Sequence[str] = ()) -> None:
-    """Perhaps somebody writes to one whose leaving they saw."""
+    """Let perhaps somebody write to one whose leaving they saw."""
     pairs = [
         (s, h)
         for h, seen in teller.saw_leave.items()
@@ -127,7 +127,7 @@ def _message(rng: Rng, teller: Teller, about: Callable[[], Hearsay], unable: Seq
 
 
 def _plot(rng: Rng, teller: Teller, chapters: int, thing: str, places: Sequence[str]) -> Plot:
-    """The scene as a plot, after chapters about other things in other rooms if wanted."""
+    """Make a plot of the scene, after chapters about other things in other rooms if wanted."""
     if rng.chance(0.7):
         teller.filler(())
     plot = Plot(teller.steps, dict.fromkeys(places, teller.room), teller.people, thing, list(places))
@@ -137,7 +137,7 @@ def _plot(rng: Rng, teller: Teller, chapters: int, thing: str, places: Sequence[
 
 
 def _with_chapter(rng: Rng, words: Lexicon, plot: Plot) -> Plot:
-    """The plot after a chapter that has nothing to do with it: what is done at the end is done in the last room."""
+    """Put a chapter before the plot that has nothing to do with it: what is done at the end stays in the last room."""
     story = " ".join(plot.sentences)
 
     def unused(nouns: Sequence[str]) -> list[str]:
@@ -160,7 +160,7 @@ def _with_chapter(rng: Rng, words: Lexicon, plot: Plot) -> Plot:
 
 
 def swaps(rng: Rng, split: str, *, people: int, count: int, chapters: int = 1) -> Plot:
-    """`count` things in as many containers; some change places. Set `thing` to the one that is asked about."""
+    """Tell of `count` things in as many containers; some change places. Set `thing` to the one that is asked about."""
     words = LEXICON[split]
     teller = Teller(rng, words, rng.sample(tuple(words.people), people), rng.pick(words.rooms))
     things, places = rng.sample(words.things, count), rng.sample(words.containers, count)
@@ -190,7 +190,7 @@ def swaps(rng: Rng, split: str, *, people: int, count: int, chapters: int = 1) -
 
 
 def menu(rng: Rng, split: str, *, people: int, count: int, chapters: int = 1) -> Plot:
-    """`count` dishes on a table, one or two of which run out. `others` are the dishes; `thing` is one that ran out."""
+    """Tell of `count` dishes on a table (`others`), one or two of which run out; `thing` is one that ran out."""
     words = LEXICON[split]
     teller = Teller(
         rng,
@@ -226,12 +226,12 @@ def menu(rng: Rng, split: str, *, people: int, count: int, chapters: int = 1) ->
 
 
 def favourite_of(name: str) -> str:
-    """The fluent's name: which dish somebody likes best."""
+    """Name the fluent: which dish somebody likes best."""
     return f"favourite of {name}"
 
 
 def tastes(rng: Rng, split: str, *, people: int, count: int, chapters: int = 1) -> Plot:
-    """Somebody (the first of the cast) likes one dish best, then another. `places` are the dishes."""
+    """Tell how somebody (the first of the cast) likes one dish best, then another. `places` are the dishes."""
     words = LEXICON[split]
     cast = rng.sample(tuple(words.people), people)
     room = rng.pick(("kitchen", "dining room") if split == "train" else ("lounge", "conservatory"))
@@ -261,7 +261,7 @@ def tastes(rng: Rng, split: str, *, people: int, count: int, chapters: int = 1) 
 
 
 def cooks(rng: Rng, split: str, *, people: int, chapters: int = 1) -> tuple[Plot, str]:
-    """One person cooks a dish, another one cooks it anew. The plot (`places`: the two) and the dish."""
+    """Tell how one cooks a dish and another cooks it anew. Returns the plot (`places`: the two) and the dish."""
     words = LEXICON[split]
     room = "kitchen" if split == "train" else "cabin"
     teller = Teller(rng, words, rng.sample(tuple(words.people), people), room)
@@ -282,7 +282,7 @@ def cooks(rng: Rng, split: str, *, people: int, chapters: int = 1) -> tuple[Plot
 
 
 def outcomes(rng: Rng, split: str, *, people: int, chapters: int = 1) -> tuple[Plot, str]:
-    """A dish turns out well or badly, and then the other way round. The plot (`places`: good, spoilt) and the dish."""
+    """Tell how a dish turns out well or badly, then the other way. Returns the plot (`places`: both) and the dish."""
     words = LEXICON[split]
     room = "kitchen" if split == "train" else "cabin"
     teller = Teller(rng, words, rng.sample(tuple(words.people), people), room)

@@ -336,7 +336,7 @@ PHRASES: dict[str, tuple[str, ...]] = {
 
 
 def say(rng: Rng, kind: str, used: Container[str] = (), **words: str) -> tuple[str, str]:
-    """One sentence for an event of this kind, and its phrasing: not one of the `used` if others are left."""
+    """Write one sentence for such an event, and give its phrasing: not one of the `used` if others are left."""
     fresh = [phrase for phrase in PHRASES[kind] if phrase not in used]
     phrase = rng.pick(fresh or PHRASES[kind])
     sentence = phrase.format(**words)
@@ -344,10 +344,10 @@ def say(rng: Rng, kind: str, used: Container[str] = (), **words: str) -> tuple[s
 
 
 def a(noun: str) -> str:
-    """The noun with its indefinite article."""
+    """Give the noun with its indefinite article."""
     return ("an " if noun[0] in "aeiou" else "a ") + noun
 
 
 def listed(words: Sequence[str], last: str = "and") -> str:
-    """The words as a list in a sentence: "Anna", "Anna and Ben", "Anna, Ben and Clara"."""
+    """Join the words as a list in a sentence: "Anna", "Anna and Ben", "Anna, Ben and Clara"."""
     return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} {last} {words[-1]}"

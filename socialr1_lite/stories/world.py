@@ -73,12 +73,12 @@ class Event:
 
 
 def where(thing: str) -> tuple[str, str]:
-    """The fluent "which container the thing is in"."""
+    """Name the fluent "which container the thing is in"."""
     return ("where", thing)
 
 
 def inside(container: str) -> tuple[str, str]:
-    """The fluent "what is inside the container"."""
+    """Name the fluent "what is inside the container"."""
     return ("inside", container)
 
 
@@ -113,7 +113,7 @@ class World:
         self.scenes = _stage(self.events, self.rooms)
 
     def believes(self, chain: Sequence[str], fluent: tuple[str, str]) -> str | None:
-        """What `chain[0]` thinks that `chain[1]` thinks that … of the fluent; () is what is so; None: has no idea."""
+        """Return what chain[0] thinks that chain[1] thinks that … of the fluent; () is what is so; None: no idea."""
         asked = tuple(chain)
         if (fluent, asked) not in self._held:
             people = tuple(name for i, name in enumerate(asked) if i == 0 or asked[i - 1] != name)
@@ -127,12 +127,12 @@ class World:
         return self._held[fluent, asked]
 
     def knows(self, chain: Sequence[str], fluent: tuple[str, str]) -> bool:
-        """Whether the chain's last belief is what is so: a belief that is true, however it came about."""
+        """Tell whether the chain's last belief is what is so: a belief that is true, however it came about."""
         held = self.believes(chain, fluent)
         return held is not None and held == self.believes((), fluent)
 
     def history(self, fluent: tuple[str, str]) -> list[str]:
-        """Every value the fluent really had, in time, a repeated value once per stay."""
+        """Return every value the fluent really had, in time, a repeated value once per stay."""
         stays: list[str] = []
         for scene in self.scenes:
             if fluent in scene.real and (not stays or stays[-1] != scene.real[fluent]):
@@ -225,7 +225,7 @@ _CHANGES = {"set": _Effect.set, "look": _Effect.look, "label": _Effect.label, "s
 
 
 def _stage(events: Sequence[Event], rooms: Mapping[str, str]) -> list[Scene]:
-    """Who is where and who perceives what, in one pass over the events."""
+    """Find who is where and who perceives what, in one pass over the events."""
     at: dict[str, str] = {}
     inside_room: dict[str, frozenset[str]] = {"": _NOBODY}  # of people, brought up to date when somebody moves
     places: dict[str, str] = {}
@@ -257,7 +257,7 @@ _UNCHANGED: dict[tuple[str, str], str] = {}
 
 
 def _walk(people: Sequence[str], room: str, at: dict[str, str], inside_room: dict[str, frozenset[str]]) -> None:
-    """These people go to the room ("" is outside, where nobody is together); both maps are kept up to date."""
+    """Let these people go to the room ("" is outside, where nobody is together); both maps are kept up to date."""
     for left in {at.get(name, "") for name in people} - {""}:
         inside_room[left] = inside_room[left].difference(people)
     at.update(dict.fromkeys(people, room))
@@ -274,7 +274,7 @@ def _room(event: Event, rooms: Mapping[str, str], at: Mapping[str, str]) -> str:
 
 
 def _changes(event: Event, places: dict[str, str]) -> dict[tuple[str, str], str]:
-    """What is really so after the event, for the fluents it touches; `places` is brought up to date."""
+    """Find what is really so after the event, for the fluents it touches; `places` is brought up to date."""
     if event.kind in ("put", "move"):
         moves = {event.thing: event.place}
     elif event.kind == "swap":
@@ -307,7 +307,7 @@ def _modify(scene: Scene, event: Event) -> None:
 
 
 def _effects(world: World, fluent: tuple[str, str]) -> list[_Effect]:
-    """The scenes that can change anybody's belief about the fluent, or how fresh it is."""
+    """Find the scenes that can change anybody's belief about the fluent, or how fresh it is."""
     about, name = fluent
     home = world.rooms[name] if about == "inside" else ""
     labels: dict[str, str] = {}  # room -> what the label of the container in question says
@@ -357,7 +357,7 @@ def _said(world: World, scene: Scene, fluent: tuple[str, str], exits: Mapping[st
 
 
 def _seen_on_entering(world: World, scene: Scene, fluent: tuple[str, str], labels: Mapping[str, str]) -> list[_Effect]:
-    """Labels and the contents of transparent containers are seen by those who come in."""
+    """Find the labels, and contents of transparent containers, that those who come in see."""
     about, name = fluent
     newcomers = frozenset(scene.event.people)
     glass = sorted(c for c in world.transparent if world.rooms[c] == scene.room and (about == "where" or c == name))
