@@ -21,7 +21,7 @@ from tests import launches
 from tests.conftest import SCENARIO
 from tests.scripted import STAGES as GOOD
 from tests.test_endpoint import Server, completion
-from tests.test_evaluate_real import served  # noqa: F401  (a fixture)
+from tests.evaluation.test_evaluate_real import served  # noqa: F401  (a fixture)
 from tests.test_judge_llm import verdict
 from tests.tiny import make_tiny_model
 

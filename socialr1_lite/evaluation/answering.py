@@ -1,6 +1,6 @@
 """Who answers: a local policy, vLLM, or an endpoint; and a store of replies, so that none is asked for twice.
 
-Every answerer takes a list of prompts and hands back each reply as soon as its batch is done, so that progress can
+Every sampler takes a list of prompts and hands back each completion as soon as its batch is done, so that progress can
 be shown and an interrupted evaluation goes on where it stopped.
 """
 
@@ -12,15 +12,16 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
-from socialr1_lite.endpoint import Endpoint, EndpointReply, Request
+from socialr1_lite.endpoint import Endpoint, EndpointReply, Outcome, Request
 from socialr1_lite.errors import PolicyError
 from socialr1_lite.policy import Policy
+from socialr1_lite.rollouts.completion import Completion, Finish
+from socialr1_lite.rollouts.prompting import Messages, Template
 from socialr1_lite.runlog import lines
 from socialr1_lite.sip import prefills_think
 
-Messages = Sequence[Mapping[str, str]]
 CHUNK = 4  # batches handed to the policy at once: it sorts them by length, and progress is told between them
 
 
@@ -35,49 +36,39 @@ class Sampling:
     seed: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Told:
-    """One reply. finish: "stop", "length", or "failed" (an endpoint gave up: there is no reply)."""
-
-    text: str
-    tokens: int
-    finish: str
-    prefilled: bool = False
+OnDone = Callable[[Mapping[int, Completion]], None]
 
 
-OnDone = Callable[[Mapping[int, Told]], None]
-
-
-class Answerer(Protocol):
-    """What can be evaluated. identity: everything a reply depends on besides prompt and sampling."""
+class ReplySampler(Protocol):
+    """What can be evaluated. identity: everything a completion depends on besides prompt and sampling."""
 
     name: str
     identity: str
 
-    def answer(self, prompts: Sequence[Messages], sampling: Sampling, on_done: OnDone) -> None:
-        """Answer every prompt; call on_done({index: reply, …}) for each batch, in any order."""
+    def sample(self, prompts: Sequence[Messages], sampling: Sampling, on_done: OnDone) -> None:
+        """Complete every prompt; call on_done({index: completion, …}) for each batch, in any order."""
 
 
-class PolicyAnswerer:
+class PolicySampler:
     """A local model through the policy. Longest prompts first, so that what will not fit fails at once."""
 
     def __init__(
-        self, policy: Policy, name: str, identity: str, *, batch_size: int = 16, template: dict[str, Any] | None = None
+        self, policy: Policy, name: str, identity: str, *, batch_size: int = 16, template: Template | None = None
     ) -> None:
-        """template: what is handed to the chat template (enable_thinking and the like)."""
+        """Keep the settings. template: what is handed to the chat template (enable_thinking and the like)."""
         self.name = name
         self.identity = identity
         self._policy = policy
         self._batch_size = batch_size
-        self._template = template or {}
+        self._template = dict(template or {})
 
-    def answer(self, prompts: Sequence[Messages], sampling: Sampling, on_done: OnDone) -> None:
-        """In chunks of a few batches."""
-        texts = [self._policy.prompt_text(_dicts(prompt), **self._template) for prompt in prompts]
+    def sample(self, prompts: Sequence[Messages], sampling: Sampling, on_done: OnDone) -> None:
+        """Complete the prompts in chunks of a few batches."""
+        texts = [self._policy.prompt_text(prompt, **self._template) for prompt in prompts]
         order = sorted(range(len(texts)), key=lambda place: len(texts[place]), reverse=True)
         for chunk in _chunks(order, CHUNK * self._batch_size):
-            replies = self._policy.generate(
-                [_dicts(prompts[place]) for place in chunk],
+            completions = self._policy.generate(
+                [prompts[place] for place in chunk],
                 max_new_tokens=sampling.max_new_tokens,
                 temperature=sampling.temperature,
                 top_p=sampling.top_p,
@@ -86,29 +77,24 @@ class PolicyAnswerer:
                 batch_size=self._batch_size,
                 template=self._template,
             )
-            on_done(
-                {
-                    place: Told(reply.text, reply.tokens, reply.finish, prefills_think(texts[place]))
-                    for place, reply in zip(chunk, replies, strict=True)
-                }
-            )
+            on_done(dict(zip(chunk, completions, strict=True)))
 
 
-class EndpointAnswerer:
+class EndpointSampler:
     """A model behind an OpenAI-compatible endpoint. prefilled: its chat template opens the think block itself."""
 
     def __init__(self, endpoint: Endpoint, *, prefilled: bool = False) -> None:
-        """The endpoint is closed by whoever opened it."""
+        """Keep the endpoint, which is closed by whoever opened it."""
         self.name = endpoint.settings.model
         self.identity = f"{endpoint.settings.base_url} {endpoint.settings.model} {dict(endpoint.settings.extra)}"
         self.endpoint = endpoint
         self._prefilled = prefilled
 
     def requests(self, prompts: Sequence[Messages], sampling: Sampling) -> list[Request]:
-        """What would be sent. OpenAI's own API knows no top_k; a server that does takes it in `extra`."""
+        """Return what would be sent. OpenAI's own API knows no top_k; a server that does takes it in `extra`."""
         return [
             Request(
-                _dicts(prompt),
+                prompt,
                 sampling.max_new_tokens,
                 sampling.temperature,
                 sampling.top_p,
@@ -118,19 +104,20 @@ class EndpointAnswerer:
             for prompt in prompts
         ]
 
-    def answer(self, prompts: Sequence[Messages], sampling: Sampling, on_done: OnDone) -> None:
-        """All at once, as many in flight as the settings allow."""
+    def sample(self, prompts: Sequence[Messages], sampling: Sampling, on_done: OnDone) -> None:
+        """Send all at once, as many in flight as the settings allow."""
+        self.endpoint.ask(
+            self.requests(prompts, sampling), lambda place, outcome: on_done({place: self._completion(outcome)})
+        )
 
-        def told(place: int, outcome: object) -> None:
-            if isinstance(outcome, EndpointReply):
-                on_done({place: Told(outcome.text, outcome.completion_tokens, outcome.finish, self._prefilled)})
-            else:
-                on_done({place: Told(str(getattr(outcome, "reason", "")), 0, "failed")})
-
-        self.endpoint.ask(self.requests(prompts, sampling), told)
+    def _completion(self, outcome: Outcome) -> Completion:
+        if not isinstance(outcome, EndpointReply):
+            return Completion.failure(outcome.reason)
+        finish: Finish = "length" if outcome.finish == "length" else "stop"
+        return Completion(outcome.text, outcome.completion_tokens, finish, self._prefilled)
 
 
-class VllmAnswerer:
+class VllmSampler:
     """A local model through vLLM, which shares the computation of common prompt beginnings. Needs a GPU."""
 
     def __init__(
@@ -141,7 +128,7 @@ class VllmAnswerer:
         *,
         adapter: Path | None = None,
         rank: int = 16,
-        template: dict[str, Any] | None = None,
+        template: Template | None = None,
     ) -> None:
         """Load the model. Raises PolicyError where vLLM is not installed or cannot load it."""
         try:
@@ -152,15 +139,15 @@ class VllmAnswerer:
             self._llm = LLM(
                 model=model, enable_prefix_caching=True, enable_lora=adapter is not None, max_lora_rank=rank
             )
-        except (OSError, ValueError, RuntimeError) as wrong:
-            raise PolicyError(f"--backend vllm: cannot load {model}: {str(wrong).splitlines()[0]}") from None
+        except (OSError, ValueError, RuntimeError) as error:
+            raise PolicyError(f"--backend vllm: cannot load {model}: {str(error).splitlines()[0]}") from None
         self.name = name
         self.identity = identity
         self._adapter = adapter
-        self._template = template or {}
+        self._template = dict(template or {})
 
-    def answer(self, prompts: Sequence[Messages], sampling: Sampling, on_done: OnDone) -> None:
-        """One call; vLLM batches by itself."""
+    def sample(self, prompts: Sequence[Messages], sampling: Sampling, on_done: OnDone) -> None:
+        """Complete the prompts in one call; vLLM batches by itself."""
         from vllm import SamplingParams
         from vllm.lora.request import LoRARequest
 
@@ -172,26 +159,26 @@ class VllmAnswerer:
             seed=sampling.seed,
         )
         replies = self._llm.chat(
-            [_dicts(prompt) for prompt in prompts],
+            list(prompts),
             settings,
             lora_request=LoRARequest("adapter", 1, str(self._adapter)) if self._adapter else None,
             chat_template_kwargs=self._template,
             use_tqdm=False,
         )
         tokenizer = self._llm.get_tokenizer()
-        told = {}
+        completions = {}
         for place, reply in enumerate(replies):
             rendered = tokenizer.apply_chat_template(
-                _dicts(prompts[place]), tokenize=False, add_generation_prompt=True, **self._template
+                prompts[place], tokenize=False, add_generation_prompt=True, **self._template
             )
             output = reply.outputs[0]
-            finish = "length" if output.finish_reason == "length" else "stop"
-            told[place] = Told(output.text, len(output.token_ids), finish, prefills_think(rendered))
-        on_done(told)
+            finish: Finish = "length" if output.finish_reason == "length" else "stop"
+            completions[place] = Completion(output.text, len(output.token_ids), finish, prefills_think(rendered))
+        on_done(completions)
 
 
 class ReplyStore:
-    """Replies on disk while an evaluation runs: one line each, flushed as it comes; a torn last line is dropped."""
+    """Completions on disk while an evaluation runs: one line each, flushed as it comes; a torn last line is dropped."""
 
     def __init__(self, path: Path) -> None:
         """Read what an interrupted evaluation left."""
@@ -199,84 +186,80 @@ class ReplyStore:
         path.parent.mkdir(parents=True, exist_ok=True)
         if path.exists():
             lines.repair(path)
-        self._held = {row.pop("key"): Told(**row) for row in lines.read_rows(path)} if path.exists() else {}
+        self._held = {row.pop("key"): Completion(**row) for row in lines.read_rows(path)} if path.exists() else {}
         self.found = len(self._held)
 
-    def get(self, key: str) -> Told | None:
-        """The kept reply."""
+    def get(self, key: str) -> Completion | None:
+        """Return the kept completion."""
         return self._held.get(key)
 
-    def keep(self, replies: Mapping[str, Told]) -> None:
-        """Append replies. Failed ones are not kept: the next launch asks again."""
-        good = {key: told for key, told in replies.items() if told.finish != "failed"}
+    def keep(self, completions: Mapping[str, Completion]) -> None:
+        """Append completions. Failed ones are not kept: the next launch asks again."""
+        good = {key: one for key, one in completions.items() if not one.failed}
         self._held |= good
-        lines.append(self.path, [{"key": key, **asdict(told)} for key, told in good.items()])
+        lines.append(self.path, [{"key": key, **asdict(one)} for key, one in good.items()])
 
     def done(self) -> None:
-        """The evaluation is complete and its traces are written: nothing to go on from any more."""
+        """Remove the file: the evaluation is complete and its traces are written, so nothing is left to go on from."""
         self.path.unlink(missing_ok=True)
 
 
 def reply_key(identity: str, prompt: Messages, sampling: Sampling) -> str:
-    """A digest of everything a reply depends on."""
-    told = [identity, _dicts(prompt), asdict(sampling)]
-    return hashlib.sha256(json.dumps(told, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
+    """Return a digest of everything a reply depends on."""
+    parts = [identity, prompt, asdict(sampling)]
+    return hashlib.sha256(json.dumps(parts, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
 
 
 def ask_all(
-    answerer: Answerer,
+    sampler: ReplySampler,
     prompts: Sequence[Messages],
     sampling: Sampling,
     store: ReplyStore,
     on_progress: Callable[[int], None] = lambda _: None,
-) -> list[Told]:
-    """A reply to each prompt, in their order, asking only for what the store lacks.
+) -> list[Completion]:
+    """Return a completion of each prompt, in their order, asking only for what the store lacks.
 
     The same prompt twice is asked once where replies are greedy, and drawn anew, by another seed, where they are
-    sampled. on_progress: told how many prompts have their reply now.
+    sampled. on_progress: called with the number of prompts that have their completion now.
     """
-    keys = list(_keys(answerer.identity, prompts, sampling))
+    keys = list(_keys(sampler.identity, prompts, sampling))
     times = Counter(key for key, _ in keys)
-    replies = {key: told for key in times if (told := store.get(key)) is not None}
-    answered = sum(times[key] for key in replies)
+    completions = {key: kept for key in times if (kept := store.get(key)) is not None}
+    answered = sum(times[key] for key in completions)
     on_progress(answered)
     wanted: dict[int, dict[str, Messages]] = {}
     for (key, seed), prompt in zip(keys, prompts, strict=True):
-        if key not in replies:
+        if key not in completions:
             wanted.setdefault(seed, {})[key] = prompt
 
-    def done(told: Mapping[str, Told]) -> None:
+    def done(fresh: Mapping[str, Completion]) -> None:
         nonlocal answered
-        replies.update(told)
-        store.keep(told)
-        answered += sum(times[key] for key in told)
+        completions.update(fresh)
+        store.keep(fresh)
+        answered += sum(times[key] for key in fresh)
         on_progress(answered)
 
     for seed, asked in wanted.items():
         order = list(asked)
-        answerer.answer(
+        sampler.sample(
             list(asked.values()),
             replace(sampling, seed=seed),
-            lambda told, order=order: done({order[place]: one for place, one in told.items()}),  # type: ignore[misc]
+            lambda batch, order=order: done({order[place]: one for place, one in batch.items()}),  # type: ignore[misc]
         )
-    return [replies[key] for key, _ in keys]
+    return [completions[key] for key, _ in keys]
 
 
 REPEAT_SEED = 1_000_003  # added for each repetition of a prompt: far from the seeds of --samples
 
 
 def _keys(identity: str, prompts: Sequence[Messages], sampling: Sampling) -> Iterator[tuple[str, int]]:
-    """The key of each prompt's reply, and the seed it is drawn with."""
+    """Yield the key of each prompt's reply, and the seed it is drawn with."""
     seen: Counter[str] = Counter()
     for prompt in prompts:
         plain = reply_key(identity, prompt, sampling)
         seed = sampling.seed + (REPEAT_SEED * seen[plain] if sampling.temperature > 0 else 0)
         seen[plain] += 1
         yield (plain if seed == sampling.seed else reply_key(identity, prompt, replace(sampling, seed=seed))), seed
-
-
-def _dicts(prompt: Messages) -> list[dict[str, str]]:
-    return [dict(message) for message in prompt]
 
 
 def _chunks(places: Sequence[int], size: int) -> Iterator[Sequence[int]]:

@@ -13,10 +13,13 @@ import json
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
-from socialr1_lite.benchmarks.base import Answer, Ask, Message, Reading
+from socialr1_lite.benchmarks.base import Answer, Ask, Reading
 from socialr1_lite.benchmarks.sotopia import stage
 from socialr1_lite.benchmarks.sotopia_episode import MAX_TURNS, RANGES, Episode, Turn, read_score, read_verdict
-from socialr1_lite.evaluation.answering import Answerer, ReplyStore, Sampling, Told, ask_all
+from socialr1_lite.evaluation.answering import ReplySampler, ReplyStore, Sampling, ask_all
+from socialr1_lite.evaluation.asking import Exchange
+from socialr1_lite.rollouts.completion import Completion
+from socialr1_lite.rollouts.prompting import Messages
 
 JUDGE_TRIES = 3
 RETRY_TEMPERATURE = 0.3  # a greedy judge would only repeat its broken reply
@@ -26,12 +29,12 @@ SCORE_TOKENS = 16  # one number, and what little stands around it
 
 @dataclass(slots=True)
 class Played:
-    """One episode and what was said of it. turns: (prompt, reply) of the model under test, in order."""
+    """One episode and what was said of it. turns: (prompt, completion) of the model under test, in order."""
 
     ask: Ask
     episode: Episode
     seat: int
-    turns: list[tuple[list[Message], Told]] = field(default_factory=list)
+    turns: list[tuple[Messages, Completion]] = field(default_factory=list)
     scores: dict[str, int] | None = None
     broken: list[str] = field(default_factory=list)  # why each unusable judge reply was unusable
     run: Generator[Turn, str, None] | None = None
@@ -40,13 +43,21 @@ class Played:
     @property
     def answer(self) -> Answer:
         """What the benchmark's score reads: the seven scores, or why there are none."""
-        told = json.dumps(self.scores) if self.scores else "; ".join(self.broken)
-        return Answer(self.ask.item, "", 0, Reading(None, told, self.scores is not None))
+        text = json.dumps(self.scores) if self.scores else "; ".join(self.broken)
+        return Answer(self.ask.item, "", 0, Reading(None, text, self.scores is not None))
+
+    @property
+    def exchanges(self) -> list[Exchange]:
+        """The model's turns, each numbered by its place among them."""
+        return [
+            Exchange(replace(self.ask, view=f"turn {number}"), number, prompt, completion, (self.answer,))
+            for number, (prompt, completion) in enumerate(self.turns)
+        ]
 
 
 def play(
     asks: Sequence[Ask],
-    players: tuple[Answerer, Answerer, Answerer],
+    players: tuple[ReplySampler, ReplySampler, ReplySampler],
     sampling: Sampling,
     store: ReplyStore,
     *,
@@ -81,31 +92,31 @@ def _our_turn(game: Played) -> bool:
     return game.turn is not None and game.turn.speaker == game.seat
 
 
-def _move(games: Sequence[Played], player: Answerer, sampling: Sampling, store: ReplyStore, *, ours: bool) -> None:
-    """One move in each of the games, as one batch. A reply that failed for good counts as doing nothing."""
+def _move(games: Sequence[Played], player: ReplySampler, sampling: Sampling, store: ReplyStore, *, ours: bool) -> None:
+    """Make one move in each of the games, as one batch. A reply that failed for good counts as doing nothing."""
     prompts = [game.turn.messages for game in games if game.turn is not None]
-    for game, prompt, told in zip(games, prompts, ask_all(player, prompts, sampling, store), strict=True):
+    for game, prompt, completion in zip(games, prompts, ask_all(player, prompts, sampling, store), strict=True):
         if ours:
-            game.turns.append((prompt, told))
+            game.turns.append((prompt, completion))
         assert game.run is not None
         try:
-            game.turn = game.run.send("" if told.finish == "failed" else told.text)
+            game.turn = game.run.send(completion.text)
         except StopIteration:
             game.turn = None
 
 
 def _tries(sampling: Sampling) -> Iterator[Sampling]:
-    """Greedily, then drawn a little warmer with another seed each time."""
+    """Yield how each try is drawn: greedily, then a little warmer with another seed each time."""
     for attempt in range(JUDGE_TRIES):
         yield replace(sampling, temperature=RETRY_TEMPERATURE if attempt else 0.0, seed=sampling.seed + attempt)
 
 
-def _judge(games: Sequence[Played], judge: Answerer, sampling: Sampling, store: ReplyStore) -> None:
+def _judge(games: Sequence[Played], judge: ReplySampler, sampling: Sampling, store: ReplyStore) -> None:
     waiting = list(games)
     for how in _tries(sampling):
         replies = ask_all(judge, [game.episode.judge_prompt() for game in waiting], how, store)
-        for game, told in zip(waiting, replies, strict=True):
-            verdict = told.text if told.finish == "failed" else read_verdict(told.text)
+        for game, reply in zip(waiting, replies, strict=True):
+            verdict = reply.error if reply.failed else read_verdict(reply.text)
             if isinstance(verdict, str):
                 game.broken.append(verdict)
             else:
@@ -113,14 +124,14 @@ def _judge(games: Sequence[Played], judge: Answerer, sampling: Sampling, store: 
         waiting = [game for game in waiting if game.scores is None]
 
 
-def _judge_by_dimension(games: Sequence[Played], judge: Answerer, sampling: Sampling, store: ReplyStore) -> None:
-    """Seven questions a game. Scores count only when all seven are there: a mean of six is another figure."""
+def _judge_by_dimension(games: Sequence[Played], judge: ReplySampler, sampling: Sampling, store: ReplyStore) -> None:
+    """Ask seven questions a game. Scores count only when all seven are there: a mean of six is another figure."""
     found: list[dict[str, int]] = [{} for _ in games]
     for how in _tries(sampling):
         waiting = [(at, name) for at in range(len(games)) for name in RANGES if name not in found[at]]
         prompts = [games[at].episode.dimension_prompt(games[at].seat, name) for at, name in waiting]
-        for (at, name), told in zip(waiting, ask_all(judge, prompts, how, store), strict=True):
-            score = told.text if told.finish == "failed" else read_score(told.text, name)
+        for (at, name), reply in zip(waiting, ask_all(judge, prompts, how, store), strict=True):
+            score = reply.error if reply.failed else read_score(reply.text, name)
             if isinstance(score, str):
                 games[at].broken.append(score)
             else:

@@ -1,7 +1,7 @@
 """Reports: one JSON file a benchmark, and a table that puts runs side by side with paired tests.
 
 `evaluation/<benchmark>.json`, version 1, is read by the viewer. Beside it lies `<benchmark>.items.jsonl` with the
-headline metric's value for each item, which is what paired tests need.
+headline metric's value for each item and the story it belongs to, which is what paired tests need.
 """
 
 from __future__ import annotations
@@ -11,21 +11,84 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple, NotRequired, TypedDict, cast
 
 from socialr1_lite.benchmarks.base import Benchmark, Loaded, Scores
 from socialr1_lite.errors import DataError
 from socialr1_lite.runlog import lines, write_atomic, write_json
-from socialr1_lite.statistics import Tally, interval, mcnemar
+from socialr1_lite.statistics import Tally, interval, paired_by_cluster
 
 REPORT_VERSION = 1
 AS_PUBLISHED = "as published, other protocol"
 
-Json = dict[str, Any]
+
+class Figure(TypedDict):
+    """A metric with its 95 % interval. n: the number of things counted. official: is it the authors' own metric?"""
+
+    value: float
+    low: float
+    high: float
+    n: int
+    official: bool
+
+
+class PublishedFigure(TypedDict):
+    """A published figure, as `benchmarks.base.Published` has it."""
+
+    label: str
+    value: float
+    source: str
+    protocol: str
+
+
+class Source(TypedDict):
+    """Where the questions came from."""
+
+    files: list[dict[str, str | int]]
+    licence: str
+    url: str
+
+
+class Extra(TypedDict, total=False):
+    """What only some reports say: shortcut diagnostics, and how SOTOPIA's episodes went."""
+
+    diagnostics: dict[str, Figure]
+    episodes: int
+    unjudged: int
+    unjudged_why: list[str]
+    endings: dict[str, int]
+
+
+class Report(Extra):
+    """The contents of `evaluation/<benchmark>.json`: `Provenance`, the figures and where the questions came from."""
+
+    version: int
+    benchmark: str
+    source: Source
+    model: str
+    adapter_step: int | None
+    recipe_sha256: str
+    prompt_style: str
+    sampling: dict[str, float]
+    seed: int
+    n: int
+    replies: int
+    unreadable: int
+    truncated: int
+    failed: NotRequired[int]  # not in the earliest reports
+    seconds: float
+    backend: str
+    players: dict[str, str]
+    usage: dict[str, float]
+    headline: str
+    metrics: dict[str, Figure]
+    groups: dict[str, dict[str, Figure]]
+    published: list[PublishedFigure]
+    notes: list[str]
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
+class Provenance:
     """What a report says of how its replies came about. n: items; replies: how many were read for them.
 
     unreadable: replies that ended by themselves and gave no answer. truncated: cut off at the token limit, with or
@@ -36,7 +99,7 @@ class Facts:
     adapter_step: int | None
     recipe_sha256: str
     prompt_style: str
-    sampling: Json
+    sampling: dict[str, float]
     seed: int
     n: int
     replies: int
@@ -45,13 +108,13 @@ class Facts:
     failed: int
     seconds: float
     backend: str
-    players: Json
-    usage: Json
+    players: dict[str, str]
+    usage: dict[str, float]
 
 
-def build(benchmark: Benchmark, loaded: Loaded, scores: Scores, facts: Facts, extra: Mapping[str, Any]) -> Json:
-    """The report as JSON-ready values, intervals computed."""
-    return {
+def build(benchmark: Benchmark, loaded: Loaded, scores: Scores, provenance: Provenance, extra: Extra) -> Report:
+    """Return the report as JSON-ready values, intervals computed."""
+    report = {
         "version": REPORT_VERSION,
         "benchmark": benchmark.name,
         "source": {
@@ -59,7 +122,7 @@ def build(benchmark: Benchmark, loaded: Loaded, scores: Scores, facts: Facts, ex
             "licence": benchmark.licence,
             "url": benchmark.source,
         },
-        **asdict(facts),
+        **asdict(provenance),
         "headline": scores.headline,
         "metrics": {name: figure(tally) for name, tally in scores.metrics.items()},
         "groups": {
@@ -69,10 +132,11 @@ def build(benchmark: Benchmark, loaded: Loaded, scores: Scores, facts: Facts, ex
         "notes": list(loaded.notes),
         **extra,
     }
+    return cast(Report, report)
 
 
-def figure(tally: Tally) -> Json:
-    """A metric with its 95 % interval and the number of things counted."""
+def figure(tally: Tally) -> Figure:
+    """Return a metric with its 95 % interval and the number of things counted."""
     found = interval(tally)
     return {
         "value": found.value,
@@ -83,40 +147,53 @@ def figure(tally: Tally) -> Json:
     }
 
 
-def write(folder: Path, report: Json, scores: Scores) -> Path:
-    """Write report and items, each in one move; returns the report's path."""
+def write(folder: Path, report: Report, scores: Scores) -> Path:
+    """Write report and items, each in one move; return the report's path."""
     folder.mkdir(parents=True, exist_ok=True)
     name = report["benchmark"]
     head = scores.metrics.get(scores.headline)
-    rows = [{"key": unit.key, "value": unit.value} for unit in head.units] if head else []
-    write_atomic(folder / f"{name}.items.jsonl", b"".join(lines.encode([row]) for row in rows))
-    return write_json(folder / f"{name}.json", report)
+    rows = [{"key": unit.key, "value": unit.value, "cluster": unit.cluster} for unit in head.units] if head else []
+    write_atomic(folder / f"{name}.items.jsonl", lines.encode(rows))
+    return write_json(folder / f"{name}.json", dict(report))
+
+
+class ItemScore(NamedTuple):
+    """The headline metric's value for one item. cluster: its story; "" in files written before they were kept."""
+
+    value: float
+    cluster: str
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One evaluated run: its name and its reports by benchmark, with the headline's items."""
+    """One evaluated run: its name and its reports by benchmark, with the headline's items by key."""
 
     name: str
-    reports: Mapping[str, Json]
-    items: Mapping[str, Mapping[str, float]]
+    reports: Mapping[str, Report]
+    items: Mapping[str, Mapping[str, ItemScore]]
 
 
 def read(folder: Path) -> Column:
-    """The reports of an evaluation folder, or of the run folder it lies in. Raises DataError when there are none."""
+    """Read the reports of an evaluation folder, or of the run folder it lies in.
+
+    Raises DataError when there are none, or one is no JSON.
+    """
     inner = folder / "evaluation" if (folder / "evaluation").is_dir() else folder
-    reports: dict[str, Json] = {}
+    reports: dict[str, Report] = {}
     for path in sorted(inner.glob("*.json")):
         try:
-            told = json.loads(path.read_text("utf-8"))
+            report = json.loads(path.read_text("utf-8"))
         except ValueError:
             raise DataError(f"{path}: is not JSON") from None
-        if isinstance(told, dict) and told.get("version") == REPORT_VERSION and "metrics" in told:
-            reports[str(told["benchmark"])] = told
+        if isinstance(report, dict) and report.get("version") == REPORT_VERSION and "metrics" in report:
+            reports[str(report["benchmark"])] = cast(Report, report)
     if not reports:
         raise DataError(f"{folder}: no evaluation reports there")
     items = {
-        name: {row["key"]: float(row["value"]) for row in lines.read_rows(inner / f"{name}.items.jsonl")}
+        name: {
+            row["key"]: ItemScore(float(row["value"]), str(row.get("cluster", "")))
+            for row in lines.read_rows(inner / f"{name}.items.jsonl")
+        }
         for name in reports
         if (inner / f"{name}.items.jsonl").is_file()
     }
@@ -125,11 +202,11 @@ def read(folder: Path) -> Column:
 
 # ------------------------------------------------------------------------------------------------ the table
 
-Row = tuple[str, ...]
+Cells = tuple[str, ...]
 
 
-def table(columns: Sequence[Column]) -> tuple[Row, list[Row]]:
-    """Header and rows: a row for each benchmark's headline, a cell for each run, then the test against the first."""
+def table(columns: Sequence[Column]) -> tuple[Cells, list[Cells]]:
+    """Return header and rows: a row for each benchmark's headline, a cell for each run, tests against the first."""
     names = sorted({name for column in columns for name in column.reports})
     header = ("benchmark", "metric", *(column.name for column in columns), *_test_headings(columns))
     rows = []
@@ -145,27 +222,36 @@ def _test_headings(columns: Sequence[Column]) -> list[str]:
     return [f"{other.name} against {columns[0].name}" for other in columns[1:]]
 
 
-def _cell(report: Json | None, metric: str) -> str:
+def _cell(report: Report | None, metric: str) -> str:
     if report is None or metric not in report["metrics"]:
         return "-"
-    told = report["metrics"][metric]
-    text = f"{told['value']:.3f} [{told['low']:.3f}, {told['high']:.3f}] n={told['n']}"
+    shown = report["metrics"][metric]
+    text = f"{shown['value']:.3f} [{shown['low']:.3f}, {shown['high']:.3f}] n={shown['n']}"
     spoilt = {name: report.get(name, 0) for name in ("unreadable", "truncated", "failed")}
     return text + "".join(f", {count} {name}" for name, count in spoilt.items() if count)
 
 
 def _paired(first: Column, other: Column, name: str) -> str:
-    """McNemar's exact test on the items that both answered; only where the headline is right or wrong."""
+    """Test on the items that both answered, by story; only where the headline is right or wrong."""
     a, b = first.items.get(name, {}), other.items.get(name, {})
     shared = [key for key in a if key in b]
-    if not shared or not {*a.values(), *b.values()} <= {0.0, 1.0}:
+    if not shared or not {one.value for one in (*a.values(), *b.values())} <= {0.0, 1.0}:
         return "-"
-    told = mcnemar([a[key] == 1 for key in shared], [b[key] == 1 for key in shared])
-    return f"+{told.only_second} -{told.only_first} of {told.n}, p={told.p:.2g}"
+    stories = [a[key].cluster or b[key].cluster for key in shared]
+    found = paired_by_cluster(
+        [a[key].value == 1 for key in shared],
+        [b[key].value == 1 for key in shared],
+        [story or f"item {key}" for key, story in zip(shared, stories, strict=True)],
+    )
+    counted = (
+        f" in {found.clusters} {'story' if found.clusters == 1 else 'stories'}" if found.clusters < found.n else ""
+    )
+    unknown = "" if all(stories) else " (stories not stored: items counted as independent)"
+    return f"+{found.only_second} -{found.only_first} of {found.n}{counted}, p={found.p:.2g}{unknown}"
 
 
-def published(columns: Sequence[Column]) -> list[Row]:
-    """The published figures of the benchmarks shown, each with what is known of its protocol."""
+def published(columns: Sequence[Column]) -> list[Cells]:
+    """Return the published figures of the benchmarks shown, each with what is known of its protocol."""
     reports = {name: report for column in columns for name, report in column.reports.items()}
     return [
         (name, one["label"], f"{one['value']:.4g}", one["source"], one["protocol"])
@@ -177,22 +263,23 @@ def published(columns: Sequence[Column]) -> list[Row]:
 CONTEXT = ("benchmark", "model", AS_PUBLISHED, "source", "what is known of the protocol")
 CAPTION = (
     "95 % intervals in brackets: Wilson where every item has a story of its own, else a bootstrap over stories. "
-    "The test is McNemar's, exact and two-sided, on the items both runs answered: newly right, newly wrong."
+    "The test is exact and two-sided, on the items both runs answered: newly right, newly wrong. It flips the sign of "
+    "whole stories; where every item has a story of its own it is McNemar's."
 )
 
 
 def markdown(columns: Sequence[Column]) -> str:
-    """The table and, apart from it, the published figures."""
+    """Return the table and, apart from it, the published figures."""
     header, rows = table(columns)
     parts = ["# Evaluation", _markdown_table(header, rows), CAPTION]
-    if told := published(columns):
-        parts += [f"## {AS_PUBLISHED.capitalize()}", _markdown_table(CONTEXT, told)]
+    if context := published(columns):
+        parts += [f"## {AS_PUBLISHED.capitalize()}", _markdown_table(CONTEXT, context)]
     return "\n\n".join(parts) + "\n"
 
 
-def _markdown_table(header: Row, rows: Iterable[Row]) -> str:
-    told = [header, tuple("---" for _ in header), *rows]
-    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in told)
+def _markdown_table(header: Cells, rows: Iterable[Cells]) -> str:
+    ruled = [header, tuple("---" for _ in header), *rows]
+    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in ruled)
 
 
 STYLE = (
@@ -204,11 +291,11 @@ STYLE = (
 
 
 def web_page(columns: Sequence[Column]) -> str:
-    """The same as a page of its own; every text is escaped."""
+    """Return the same as a page of its own; every text is escaped."""
     header, rows = table(columns)
     parts = [_html_table("Evaluation", header, rows), f"<p>{html.escape(CAPTION)}</p>"]
-    if told := published(columns):
-        parts.append(_html_table(AS_PUBLISHED.capitalize(), CONTEXT, told))
+    if context := published(columns):
+        parts.append(_html_table(AS_PUBLISHED.capitalize(), CONTEXT, context))
     body = "\n".join(parts)
     return (
         '<!doctype html>\n<html lang="en"><meta charset="utf-8"><title>Evaluation</title>'
@@ -216,14 +303,14 @@ def web_page(columns: Sequence[Column]) -> str:
     )
 
 
-def _html_table(title: str, header: Row, rows: Iterable[Row]) -> str:
+def _html_table(title: str, header: Cells, rows: Iterable[Cells]) -> str:
     head = "".join(f'<th scope="col">{html.escape(cell)}</th>' for cell in header)
     body = "\n".join("<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>" for row in rows)
     return f"<h1>{html.escape(title)}</h1>\n<table><thead><tr>{head}</tr></thead><tbody>\n{body}\n</tbody></table>"
 
 
 def write_tables(folder: Path, columns: Sequence[Column]) -> list[Path]:
-    """`table.md` and `table.html` in the folder."""
+    """Write `table.md` and `table.html` into the folder."""
     folder.mkdir(parents=True, exist_ok=True)
     return [
         write_atomic(folder / "table.md", markdown(columns)),

@@ -22,19 +22,19 @@ REMOVED = "(left out)"
 
 
 def without_story(item: Item, seed: int) -> Ask | None:
-    """The question alone; None where the item has no story of its own."""
+    """Show the question alone; None where the item has no story of its own."""
     return _ask(item, replace(item.scenario, story=""), seed, "no story") if item.scenario.story.strip() else None
 
 
 def without_question(item: Item, seed: int) -> Ask | None:
-    """Story and options alone; None where the question tells the story too."""
+    """Show story and options alone; None where the question tells the story too."""
     if not item.scenario.story.strip():
         return None
     return _ask(item, replace(item.scenario, question=REMOVED), seed, "no question")
 
 
 def permuted(item: Item, seed: int) -> Ask:
-    """The same question in an order in which every option has moved."""
+    """Show the same question in an order in which every option has moved."""
     first = shuffled(item, seed)
     turned = first[1:] + first[:1]
     return _ask(item, item.scenario, seed, "permuted", turned)
@@ -46,25 +46,28 @@ def _ask(item: Item, scenario: Scenario, seed: int, view: str, order: Sequence[i
 
 
 def first_mention(reply: sip.Reply, scenario: Scenario) -> float | None:
-    """Where an option is first referred to, as a share of the reasoning's length: 0 at its start, 1 nowhere.
+    """Return where an option is first referred to, as a share of the reasoning's length: 0 at its start, 1 nowhere.
 
     The last stage may name its answer, so it does not count. None without any reasoning.
     """
-    told = "\n".join(reply.body(segment) for segment in reply.segments if segment.stage != sip.STAGES[-1])
-    if not told.strip():
+    reasoning = "\n".join(reply.body(segment) for segment in reply.segments if segment.stage != sip.STAGES[-1])
+    if not reasoning.strip():
         return None
     known = references(scenario.story, scenario.question, tuple(scenario.options))
-    return min((place for _, place in known.find(told)), default=len(told)) / len(told)
+    return min((place for _, place in known.find(reasoning)), default=len(reasoning)) / len(reasoning)
 
 
 def contradicts(reply: sip.Reply, scenario: Scenario) -> bool | None:
-    """Does the answer differ from the one option that Response Generation names? None where it names none or two."""
+    """Return whether the answer is another option than the one that Response Generation names.
+
+    None where it names none or two.
+    """
     named = named_in(reply.stage_text(sip.STAGES[-1]), scenario.options)
     return None if named is None or reply.answer is None else named != reply.answer
 
 
 def named_in(text: str, options: Sequence[str]) -> int | None:
-    """The one option a stretch of prose names, by letter or by text; None for none or several."""
+    """Return the one option a stretch of prose names, by letter or by text; None for none or several."""
     allowed = sip.letters(len(options))
     found = {
         allowed.index(letter)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import types
 from pathlib import Path
@@ -12,15 +13,15 @@ import pytest
 from socialr1_lite.endpoint import Endpoint, EndpointSettings
 from socialr1_lite.errors import PolicyError
 from socialr1_lite.evaluation.answering import (
-    EndpointAnswerer,
-    PolicyAnswerer,
+    EndpointSampler,
+    PolicySampler,
     ReplyStore,
     Sampling,
-    Told,
-    VllmAnswerer,
+    VllmSampler,
     ask_all,
     reply_key,
 )
+from socialr1_lite.rollouts.completion import Completion, Finish
 from tests.scripted import ScriptedPolicy
 
 
@@ -33,15 +34,15 @@ class Echo:
 
     name = identity = "echo"
 
-    def __init__(self, finish: str = "stop") -> None:
+    def __init__(self, finish: Finish = "stop") -> None:
         self.asked: list[str] = []
         self._finish = finish
 
-    def answer(self, prompts: Any, sampling: Sampling, on_done: Any) -> None:
+    def sample(self, prompts: Any, sampling: Sampling, on_done: Any) -> None:
         for place in reversed(range(len(prompts))):  # in any order
             text = prompts[place][0]["content"]
             self.asked.append(text)
-            on_done({place: Told(f"{text} {sampling.seed}", 1, self._finish)})
+            on_done({place: Completion(f"{text} {sampling.seed}", 1, self._finish)})
 
 
 def test_replies_come_back_in_the_order_of_the_prompts(tmp_path: Path) -> None:
@@ -66,6 +67,20 @@ def test_sampled_repetitions_have_seeds_of_their_own_and_are_kept(tmp_path: Path
     assert again.asked == []
 
 
+def test_replies_kept_before_errors_were_are_gone_on_with(tmp_path: Path) -> None:
+    row = {"key": "k", "text": "hi", "tokens": 2, "finish": "length", "prefilled": True}  # as written in November 2026
+    (tmp_path / "r").write_text(json.dumps(row) + "\n")
+    assert ReplyStore(tmp_path / "r").get("k") == Completion("hi", 2, "length", prefilled=True)
+
+
+def test_a_request_that_failed_is_no_text(tmp_path: Path) -> None:
+    settings = EndpointSettings(base_url="http://127.0.0.1:9/v1", model="m", retries=0)
+    with Endpoint(settings) as endpoint:
+        (reply,) = ask_all(EndpointSampler(endpoint), [prompt("a")], Sampling(4), ReplyStore(tmp_path / "r"))
+    assert (reply.text, reply.tokens, reply.finish) == ("", 0, "failed")
+    assert reply.error.startswith("no connection")
+
+
 def test_failed_replies_are_asked_for_again(tmp_path: Path) -> None:
     path = tmp_path / "r"
     ask_all(Echo("failed"), [prompt("a")], Sampling(4), ReplyStore(path))
@@ -86,21 +101,21 @@ def test_a_key_changes_with_everything_a_reply_depends_on() -> None:
 @pytest.mark.parametrize(("tail", "prefilled"), [("\nassistant:", False), ("\nassistant:<think>\n", True)])
 def test_the_prompts_tail_says_whether_the_think_block_is_open(tail: str, prefilled: bool, tmp_path: Path) -> None:
     policy = ScriptedPolicy(lambda i: "x", tail=tail)
-    answerer = PolicyAnswerer(policy, "p", "p")  # type: ignore[arg-type]
-    (told,) = ask_all(answerer, [prompt("a")], Sampling(4), ReplyStore(tmp_path / "r"))
+    sampler = PolicySampler(policy, "p", "p")  # type: ignore[arg-type]
+    (told,) = ask_all(sampler, [prompt("a")], Sampling(4), ReplyStore(tmp_path / "r"))
     assert told.prefilled is prefilled
 
 
 def test_an_endpoint_gets_a_sample_number_with_each_seed() -> None:
     endpoint = Endpoint(EndpointSettings(base_url="http://h/v1", model="m"))
-    (one,) = EndpointAnswerer(endpoint).requests([prompt("a")], Sampling(4, 0.5, seed=9))
+    (one,) = EndpointSampler(endpoint).requests([prompt("a")], Sampling(4, 0.5, seed=9))
     assert (one.seed, one.sample, one.max_tokens, one.temperature) == (9, 9, 4, 0.5)
 
 
 def test_vllm_is_asked_for_by_name_where_it_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "vllm", None)
     with pytest.raises(PolicyError, match="pip install vllm"):
-        VllmAnswerer("m", "m", "m")
+        VllmSampler("m", "m", "m")
 
 
 def test_vllm_replies_are_read(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -124,9 +139,9 @@ def test_vllm_replies_are_read(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
     lora.LoRARequest = lambda *told: told  # type: ignore[attr-defined]
     for name, module in {"vllm": vllm, "vllm.lora": types.ModuleType("vllm.lora"), "vllm.lora.request": lora}.items():
         monkeypatch.setitem(sys.modules, name, module)
-    answerer = VllmAnswerer("m", "m", "m", adapter=tmp_path, rank=8)
-    (told,) = ask_all(answerer, [prompt("a")], Sampling(4, top_k=0), ReplyStore(tmp_path / "r"))
-    assert told == Told("hi", 2, "length", prefilled=True)
+    sampler = VllmSampler("m", "m", "m", adapter=tmp_path, rank=8)
+    (told,) = ask_all(sampler, [prompt("a")], Sampling(4, top_k=0), ReplyStore(tmp_path / "r"))
+    assert told == Completion("hi", 2, "length", prefilled=True)
     assert calls["load"]["enable_lora"] and calls["load"]["enable_prefix_caching"]
     assert calls["chat"][1] == {"max_tokens": 4, "temperature": 0.0, "top_p": 1.0, "top_k": -1, "seed": 0}
     assert calls["chat"][2]["lora_request"] == ("adapter", 1, str(tmp_path))

@@ -21,7 +21,7 @@ from socialr1_lite.evaluation import reports
 from socialr1_lite.policy.embedded import embedded_model
 from socialr1_lite.runlog import RunFolder, read_traces
 
-FIXTURES = Path(__file__).parent / "fixtures" / "benchmarks"
+FIXTURES = Path(__file__).parents[1] / "fixtures" / "benchmarks"
 START_S = 180.0
 
 pytestmark = pytest.mark.slow
@@ -105,6 +105,6 @@ def test_smollm2_answers_every_benchmark(tmp_path: Path) -> None:
     told = reports.read(tmp_path).reports
     assert set(told) == set(names.split(","))
     assert all(report["n"] >= 2 for report in told.values())
-    rows = list(read_traces(RunFolder.open(tmp_path)))
-    assert {row["benchmark"] for row in rows} == set(told)
-    assert all(row["completion"] or row["tokens"] <= 1 for row in rows)
+    traces = list(read_traces(RunFolder.open(tmp_path)))
+    assert {one.benchmark for one in traces} == set(told)
+    assert all(one.completion.text or one.completion.tokens <= 1 for one in traces)

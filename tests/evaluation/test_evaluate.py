@@ -7,7 +7,7 @@ import re
 import shutil
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ from socialr1_lite.rollouts.completion import Completion
 from socialr1_lite.runlog import BestAdapter, CheckScore, RunFolder, read_traces
 from tests.benchmarks.harness import official_reply, oracle, own_reply
 
-FIXTURES = Path(__file__).parent / "fixtures" / "benchmarks"
+FIXTURES = Path(__file__).parents[1] / "fixtures" / "benchmarks"
 QUESTIONS = [name for name in BENCHMARKS if name not in ("sotopia", "stories")]
 SCHEMA = {
     *("version", "benchmark", "source", "model", "adapter_step", "recipe_sha256", "prompt_style", "sampling", "seed"),
@@ -76,7 +76,7 @@ def run(out: Path, *arguments: str, data: Path | None = FIXTURES) -> dict[str, A
 
 def knowing(style: str, *names: str, seed: int = 0) -> Callable[[str], str]:
     """What an oracle says to each prompt of these benchmarks."""
-    plan = asking.Plan(style, Sampling(8), seed=seed, languages=("en", "zh"))
+    plan = asking.AskingPlan(style, Sampling(8), seed=seed, languages=("en", "zh"))
     answers = {}
     for name in names:
         bench = BENCHMARKS[name]
@@ -111,15 +111,15 @@ def test_every_reply_is_a_trace_beside_the_scenario_that_was_shown(
     run(tmp_path, "--benchmarks", "tombench,tactfultom")
     folder = RunFolder.open(tmp_path)
     scenarios = {scenario.id: scenario for scenario in folder.read_scenarios()}
-    rows = list(read_traces(folder))
-    assert Counter(row["benchmark"] for row in rows) == {"tombench": 15, "tactfultom": 12}
-    assert {row["phase"] for row in rows} == {"eval"} and {row["outcome"] for row in rows} == {"right"}
-    for row in rows:
-        shown = scenarios[row["scenario"]]
-        assert row["components"]["format"] == 1.0
+    traces = list(read_traces(folder))
+    assert Counter(one.benchmark for one in traces) == {"tombench": 15, "tactfultom": 12}
+    assert {one.phase for one in traces} == {"eval"} and {one.score.outcome for one in traces} == {"right"}
+    for one in traces:
+        shown = scenarios[one.scenario]
+        assert one.score.components["format"] == 1.0
         if shown.options:
-            assert row["answer"] in shown.gold
-    assert len({row["scenario"] for row in rows if row["benchmark"] == "tombench"}) == 15  # each order its own
+            assert one.answer in shown.gold
+    assert len({one.scenario for one in traces if one.benchmark == "tombench"}) == 15  # each order its own
     assert not list((tmp_path / "evaluation").glob(".*replies*"))
 
 
@@ -135,7 +135,7 @@ def test_the_authors_prompts_are_asked_and_read(
     for name in names:
         assert told[name]["metrics"][told[name]["headline"]]["value"] == 1.0
         assert told[name]["prompt_style"] == style
-    assert {row["components"]["format"] for row in read_traces(RunFolder.open(tmp_path))} == {None}
+    assert {one.score.components["format"] for one in read_traces(RunFolder.open(tmp_path))} == {None}
 
 
 def test_wrong_unreadable_and_cut_off_replies_are_counted_apart(
@@ -151,7 +151,7 @@ def test_wrong_unreadable_and_cut_off_replies_are_counted_apart(
     speaker(Speaker(lambda _: "<think> a b c d. </think> <answer> C </answer>"))
     told = run(tmp_path / "c", "--benchmarks", "hi-tom")["hi-tom"]
     assert (told["unreadable"], told["truncated"]) == (0, 0)
-    outcomes = Counter(row["outcome"] for row in read_traces(RunFolder.open(tmp_path / "c")))
+    outcomes = Counter(one.score.outcome for one in read_traces(RunFolder.open(tmp_path / "c")))
     assert outcomes["unreadable"] == 0 and outcomes["wrong"] + outcomes["right"] == 3
 
 
@@ -160,16 +160,18 @@ def test_a_reply_that_never_came_is_wrong_even_where_the_authors_would_read_one(
 ) -> None:
     class Failing(Speaker):
         def generate(self, prompts: Sequence[Any], **sampling: Any) -> list[Completion]:
-            told = super().generate(prompts, **sampling)
-            return [replace(one, finish="stop" if at == 0 else "failed") for at, one in enumerate(told)]
+            one, *others = super().generate(prompts, **sampling)
+            return [one, *(Completion.failure("HTTP 500") for _ in others)]
 
     speaker(Failing(lambda _: "HTTP 500"))
     told = run(tmp_path, "--benchmarks", "tombench", "--prompt", "official")["tombench"]
     assert (told["failed"], told["unreadable"], told["truncated"]) == (14, 1, 0)  # one came, without a letter
     assert told["metrics"]["single_order_accuracy"]["value"] <= 1 / 15
-    rows = [row for row in read_traces(RunFolder.open(tmp_path)) if row["notes"]]
-    assert len(rows) == 14 and {row["outcome"] for row in rows} == {"unreadable"}
-    assert rows[0]["notes"] == ["the endpoint gave no reply: HTTP 500"]
+    failed = [one for one in read_traces(RunFolder.open(tmp_path)) if one.completion.failed]
+    assert len(failed) == 14
+    assert {one.completion for one in failed} == {Completion.failure("HTTP 500")}  # the error is no text of the model
+    assert {(one.score.outcome, one.score.is_scored, one.answer) for one in failed} == {("failed", False, None)}
+    assert failed[0].score.notes == ("failed: HTTP 500",)
 
 
 def test_an_interrupted_evaluation_asks_only_for_what_is_missing(
@@ -225,8 +227,8 @@ def test_another_seed_in_the_same_folder_shows_other_orders_under_other_ids(
         run(tmp_path, "--benchmarks", "socialiqa", "--seed", str(seed))
     scenarios = {scenario.id: scenario for scenario in RunFolder.open(tmp_path).read_scenarios()}
     assert len({name for name in scenarios if name.startswith("socialiqa/dev/1")}) > 1
-    for row in read_traces(RunFolder.open(tmp_path)):
-        assert row["scenario"] in scenarios
+    for one in read_traces(RunFolder.open(tmp_path)):
+        assert one.scenario in scenarios
 
 
 def test_samples_draw_with_different_seeds_and_average(tmp_path: Path, speaker: Callable[[Speaker], Speaker]) -> None:
@@ -247,7 +249,7 @@ def test_a_limit_is_drawn_by_seed_and_keeps_pairs_together(
     assert told["n"] in (4, 5)
     loaded = BENCHMARKS["emobench"].load(FIXTURES)
     for seed in range(10):
-        plan = asking.Plan("sip", Sampling(8), seed=seed, limit=3)
+        plan = asking.AskingPlan("sip", Sampling(8), seed=seed, limit=3)
         picked = asking.pick(loaded, plan)
         parts = Counter(item.joint for item in picked)
         assert all(parts[item.joint] == 2 for item in picked if item.label("part") != "EA")
@@ -268,9 +270,9 @@ def test_fantom_metrics_reach_the_report(tmp_path: Path, speaker: Callable[[Spea
     assert told["headline"] == "inaccessible: All"
     assert told["metrics"]["inaccessible: Answerability list"]["value"] == 1.0
     assert told["metrics"]["inaccessible: All"]["value"] == 0.0
-    rows = {row["scenario"]: row["outcome"] for row in read_traces(RunFolder.open(tmp_path))}
-    assert rows["fantom/1-0-0/answerability/list"] == "right"
-    assert rows["fantom/1-0-0/answerability/0"] == "unreadable"  # "know it" is neither yes nor no
+    outcomes = {one.scenario: one.score.outcome for one in read_traces(RunFolder.open(tmp_path))}
+    assert outcomes["fantom/1-0-0/answerability/list"] == "right"
+    assert outcomes["fantom/1-0-0/answerability/0"] == "unreadable"  # "know it" is neither yes nor no
 
 
 # ------------------------------------------------------------------------------------------------ SOTOPIA
@@ -296,10 +298,10 @@ def test_episodes_are_played_judged_and_kept(tmp_path: Path, speaker: Callable[[
     assert told["metrics"]["overall"]["value"] == pytest.approx((10 + 5 + 10 + 0 + 0 + 5 + 10) / 7)
     assert told["players"] == {"partner": "some/model", "judge": "some/model"}
     assert (told["episodes"], told["unjudged"], told["endings"]) == (4, 0, {"4 turns": 4})
-    rows = [row for row in read_traces(RunFolder.open(tmp_path)) if row["benchmark"] == "sotopia"]
-    assert len(rows) == 8  # two of the four turns of each episode are the model's
-    last = [row for row in rows if row["notes"]]
-    assert len(last) == 4 and all("Good day." in row["notes"][2] for row in last)
+    turns = [one for one in read_traces(RunFolder.open(tmp_path)) if one.benchmark == "sotopia"]
+    assert len(turns) == 8  # two of the four turns of each episode are the model's
+    last = [one for one in turns if one.score.notes]
+    assert len(last) == 4 and all("Good day." in one.score.notes[2] for one in last)
 
 
 def test_a_broken_judge_reply_is_asked_for_again(tmp_path: Path, speaker: Callable[[Speaker], Speaker]) -> None:
@@ -358,7 +360,7 @@ def test_shortcuts_are_measured(tmp_path: Path, speaker: Callable[[Speaker], Spe
     assert told["answer contradicts its last stage"]["value"] == 1.0
     assert told["first option mentioned at (0 start, 1 never)"]["value"] == 1.0
     assert {"accuracy, no story", "accuracy, no question", "accuracy, permuted"} <= set(told)
-    names = {row["benchmark"] for row in read_traces(RunFolder.open(tmp_path))}
+    names = {one.benchmark for one in read_traces(RunFolder.open(tmp_path))}
     assert names == {"hi-tom", "hi-tom: no story", "hi-tom: no question", "hi-tom: permuted"}
 
 
@@ -384,11 +386,30 @@ def test_two_runs_side_by_side_with_a_paired_test(
     shown = capsys.readouterr().out
     a = reports.read(tmp_path / "always A").reports["hi-tom"]["metrics"]["accuracy"]["value"]
     wrong = round(3 * (1 - a))
-    assert f"+0 -{wrong} of 3, p=" in shown
+    assert f"+0 -{wrong} of 3 in 1 story, p=1 |" in shown  # three questions of one story are one observation
     assert "As published, other protocol" in shown and "0.7083" in shown
     page = (tmp_path / "<b>" / "evaluation" / "table.html").read_text()
     assert "&lt;b&gt;" in page and "<b>" not in page
     assert (tmp_path / "<b>" / "evaluation" / "table.md").read_text() in shown + "\n"
+
+
+def test_items_kept_without_their_stories_are_counted_alone_and_it_is_said(
+    tmp_path: Path, speaker: Callable[[Speaker], Speaker]
+) -> None:
+    columns = []
+    for name, say in (("a", lambda _: "<answer> A </answer>"), ("b", knowing("sip", "hi-tom"))):
+        speaker(Speaker(say))
+        run(tmp_path / name, "--benchmarks", "hi-tom")
+        path = tmp_path / name / "evaluation" / "hi-tom.items.jsonl"
+        rows = [json.loads(line) for line in path.read_text().splitlines()]
+        earlier = [{"key": row["key"], "value": row["value"]} for row in rows]  # as files were until stories were kept
+        path.write_text("".join(json.dumps(row) + "\n" for row in earlier))
+        columns.append(reports.read(tmp_path / name))
+    alone = reports.table(columns)[1][0][-1]
+    assert alone == "+3 -0 of 3, p=0.25 (stories not stored: items counted as independent)"
+    run(tmp_path / "b", "--benchmarks", "hi-tom")  # one run that knows the stories is enough
+    columns[1] = reports.read(tmp_path / "b")
+    assert reports.table(columns)[1][0][-1] == "+3 -0 of 3 in 1 story, p=1"
 
 
 def test_against_a_folder_without_reports(tmp_path: Path) -> None:
@@ -522,7 +543,7 @@ def test_a_run_is_evaluated_at_its_newest_adapter_in_its_own_prompt(
     assert (told["adapter_step"], told["prompt_style"]) == (4, "cot")
     assert told["sampling"]["max_new_tokens"] == 77
     assert told["recipe_sha256"] == folder.recipe_digest()
-    assert {row["step"] for row in read_traces(folder)} == {4}
+    assert {one.step for one in read_traces(folder)} == {4}
 
 
 def run_with_checkpoints(folder: Path) -> RunFolder:
