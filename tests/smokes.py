@@ -26,11 +26,11 @@ TINY = Architecture("tiny", 49152, 64, 2, 4, 2, 16, 128, tied=True)
 
 def one(path: Path, root: Path, model: Path) -> str:
     """Train it; "" when the run is whole."""
-    told = smoke(load_recipe(path))
-    told = told.model_copy(update={"model": told.model.model_copy(update={"name": str(model)})})
+    small = smoke(load_recipe(path))
+    small = small.model_copy(update={"model": small.model.model_copy(update={"name": str(model)})})
     try:
         with (root / f"{path.stem}.log").open("w") as log:
-            run_recipe(told, run_dir=root / path.stem, strict=False, progress=Progress(stream=log))
+            run_recipe(small, run_dir=root / path.stem, strict=False, progress=Progress(stream=log))
     except Exception:  # one recipe that breaks must not hide the others
         return traceback.format_exc()[-2000:]
     return ""

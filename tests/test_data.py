@@ -26,7 +26,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 def recipe(**data: Any) -> Recipe:
-    """A recipe whose data section is this; nothing held out unless told."""
+    """A recipe whose data section is this; nothing held out unless given."""
     run = {"grpo": data.pop("grpo", {}), "run": data.pop("run", {})}
     heldout = data.pop("heldout", 0)
     return Recipe.model_validate({"data": {"heldout": heldout, **data}, "evaluation": {"items": 0}, **run})
@@ -106,10 +106,10 @@ class TestFiles:
         assert loaded == load(tmp_path, [row(n) for n in range(3)])
 
     def test_open_ended_questions_need_an_accepted_answer(self, tmp_path: Path) -> None:
-        told = load(
+        loaded = load(
             tmp_path, [row(0, options=None, gold="the box"), row(1, options=None, gold=None, accepted=["box", "a box"])]
         )
-        assert [one.accepted for one in told] == [("the box",), ("box", "a box")]
+        assert [one.accepted for one in loaded] == [("the box",), ("box", "a box")]
         with pytest.raises(DataError, match="neither options nor an accepted answer"):
             load(tmp_path, [row(options=None, gold=None)])
 
@@ -127,9 +127,9 @@ class TestFiles:
             "",
             row(7, question="", story=""),
         ]
-        with pytest.raises(DataError) as told:
+        with pytest.raises(DataError) as caught:
             load(tmp_path, rows)
-        lines = str(told.value).splitlines()
+        lines = str(caught.value).splitlines()
         path = tmp_path / "mine.jsonl"
         assert lines[0] == f"{path}: 6 of 7 rows are wrong:"
         for line, (place, reason) in zip(
@@ -147,9 +147,9 @@ class TestFiles:
             assert line.startswith(f"  {path}:{place}: ") and reason in line
 
     def test_of_many_bad_rows_ten_are_told_and_the_rest_counted(self, tmp_path: Path) -> None:
-        with pytest.raises(DataError) as told:
+        with pytest.raises(DataError) as caught:
             load(tmp_path, ["{"] * 25)
-        lines = str(told.value).splitlines()
+        lines = str(caught.value).splitlines()
         assert len(lines) == 12 and lines[-1] == "  ... and 15 more"
 
     def test_a_wrong_mapping_tells_the_columns_found(self, tmp_path: Path) -> None:
@@ -219,28 +219,28 @@ class TestHub:
             raise ConnectionError("Couldn't reach the hub\nand much more text")
 
         monkeypatch.setattr(datasets, "load_dataset", load_dataset)
-        with pytest.raises(DataError) as told:
+        with pytest.raises(DataError) as caught:
             training_scenarios(recipe(source="me/questions"))
-        assert "me/questions" in str(told.value) and "Couldn't reach the hub; without a network" in str(told.value)
-        assert "\n" not in str(told.value)
+        assert "me/questions" in str(caught.value) and "Couldn't reach the hub; without a network" in str(caught.value)
+        assert "\n" not in str(caught.value)
 
 
 class TestHeldout:
     def test_stories_share_nothing_between_the_splits(self) -> None:
-        told = recipe(size=40, heldout=20)
-        training, heldout = training_scenarios(told), heldout_scenarios(told)
+        wanted = recipe(size=40, heldout=20)
+        training, heldout = training_scenarios(wanted), heldout_scenarios(wanted)
         assert (len(training), len(heldout)) == (40, 20)
         assert not {one.id for one in training} & {one.id for one in heldout}
         assert not {one.story for one in training} & {one.story for one in heldout}
 
     def test_a_file_is_split_by_story(self, tmp_path: Path) -> None:
         rows = [row(n, story=f"Story {n // 2}.") for n in range(20)]
-        told = recipe(source=jsonl(tmp_path / "mine.jsonl", rows), heldout=5)
-        training, heldout = training_scenarios(told), heldout_scenarios(told)
+        wanted = recipe(source=jsonl(tmp_path / "mine.jsonl", rows), heldout=5)
+        training, heldout = training_scenarios(wanted), heldout_scenarios(wanted)
         assert len(heldout) == 5 and len(training) == 14  # the sixth story's other question is on neither side
         assert not {one.story for one in training} & {one.story for one in heldout}
-        assert heldout_scenarios(told) == heldout
-        assert heldout_scenarios(recipe(source=told.data.source, heldout=5, seed=8)) != heldout
+        assert heldout_scenarios(wanted) == heldout
+        assert heldout_scenarios(recipe(source=wanted.data.source, heldout=5, seed=8)) != heldout
 
     def test_nothing_left_to_train_on(self, tmp_path: Path) -> None:
         with pytest.raises(DataError, match="leaves none to train on"):
@@ -248,16 +248,20 @@ class TestHeldout:
 
     def test_another_source_may_be_a_test_split(self, tmp_path: Path) -> None:
         held = jsonl(tmp_path / "my_test.jsonl", [row(n + 50) for n in range(4)])
-        told = recipe(source=jsonl(tmp_path / "mine.jsonl", [row(n) for n in range(3)]), heldout=2, heldout_source=held)
-        assert [one.id for one in heldout_scenarios(told)] == ["mine/50", "mine/51"]
-        assert len(training_scenarios(told)) == 3
+        wanted = recipe(
+            source=jsonl(tmp_path / "mine.jsonl", [row(n) for n in range(3)]), heldout=2, heldout_source=held
+        )
+        assert [one.id for one in heldout_scenarios(wanted)] == ["mine/50", "mine/51"]
+        assert len(training_scenarios(wanted)) == 3
 
     @pytest.mark.parametrize("same", [row(1), row(1, id="other", options=["box", "bag"])])
     def test_one_question_on_both_sides_is_refused(self, tmp_path: Path, same: dict[str, Any]) -> None:
         held = jsonl(tmp_path / "held.jsonl", [same])
-        told = recipe(source=jsonl(tmp_path / "mine.jsonl", [row(n) for n in range(3)]), heldout=1, heldout_source=held)
+        wanted = recipe(
+            source=jsonl(tmp_path / "mine.jsonl", [row(n) for n in range(3)]), heldout=1, heldout_source=held
+        )
         with pytest.raises(LeakError, match="mine/1 is also held out"):
-            training_scenarios(told)
+            training_scenarios(wanted)
 
     def test_none_asked_for(self) -> None:
         assert heldout_scenarios(recipe(size=2)) == []
@@ -360,14 +364,14 @@ class TestSchedule:
     def test_one_entry_for_every_prompt_group_of_the_run(self) -> None:
         assert len(schedule(scenarios(5), groups(24))) == 24
         reused = {"max_steps": 6, "num_generations": 4, "per_device_train_batch_size": 8, "num_iterations": 2}
-        told = recipe(
+        wanted = recipe(
             grpo=reused | {"gradient_accumulation_steps": 2, "steps_per_generation": 2}, run={"save_steps": 2}
         )
-        assert len(schedule(scenarios(5), told)) == told.generations * told.groups_per_generation == 3 * 4
+        assert len(schedule(scenarios(5), wanted)) == wanted.generations * wanted.groups_per_generation == 3 * 4
 
     def test_every_scenario_once_a_round_and_each_round_in_another_order(self) -> None:
-        told = [one.id for one in schedule(scenarios(8), groups(24))]
-        rounds = [told[i : i + 8] for i in (0, 8, 16)]
+        ids = [one.id for one in schedule(scenarios(8), groups(24))]
+        rounds = [ids[i : i + 8] for i in (0, 8, 16)]
         assert all(len(set(one)) == 8 for one in rounds)
         assert len({tuple(one) for one in rounds}) == 3
 
@@ -399,9 +403,9 @@ class TestSchedule:
     )
     @settings(max_examples=60)
     def test_the_mix_holds_on_every_beginning(self, shares: dict[str, int], count: int) -> None:
-        told = schedule(scenarios(12, ("belief", "desire", "emotion")), groups(2 * count, mix=shares))
+        planned = schedule(scenarios(12, ("belief", "desire", "emotion")), groups(2 * count, mix=shares))
         seen: Counter[str] = Counter()
-        for position, one in enumerate(told, start=1):
+        for position, one in enumerate(planned, start=1):
             seen[one.dimension] += 1
             for name in ("belief", "desire", "emotion"):
                 wanted = position * shares.get(name, 0) / sum(shares.values())
@@ -409,14 +413,14 @@ class TestSchedule:
 
     def test_difficulty_rises_with_the_run(self) -> None:
         stages = [{"until": 0.25, "orders": [0]}, {"until": 0.5, "orders": [0, 1]}]
-        told = schedule(scenarios(30), groups(40, difficulty=stages))
-        orders = [one.meta["order"] for one in told]
+        planned = schedule(scenarios(30), groups(40, difficulty=stages))
+        orders = [one.meta["order"] for one in planned]
         assert set(orders[:10]) == {0} and set(orders[10:20]) <= {0, 1} and 1 in orders[10:20]
         assert 2 in orders[20:]
 
     def test_what_was_not_asked_yet_comes_first_in_the_next_stage(self) -> None:
-        told = schedule(scenarios(30), groups(40, difficulty=[{"until": 0.25, "orders": [0]}]))
-        assert len({one.id for one in told[:30]}) == 30  # 10 of order 0, then the 20 others
+        planned = schedule(scenarios(30), groups(40, difficulty=[{"until": 0.25, "orders": [0]}]))
+        assert len({one.id for one in planned[:30]}) == 30  # 10 of order 0, then the 20 others
 
     @pytest.mark.parametrize(
         ("made", "data", "why"),
@@ -433,5 +437,5 @@ class TestSchedule:
 
 def test_importing_loads_no_heavy_library() -> None:
     code = "import socialr1_lite.data, sys; print({'torch', 'datasets', 'pyarrow', 'transformers'} & set(sys.modules))"
-    told = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
-    assert told.stdout.strip() == "set()"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"

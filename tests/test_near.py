@@ -62,8 +62,8 @@ def test_the_command_compares_a_file_with_official_files(tmp_path: Path, capsys:
     path = tmp_path / "train.jsonl"
     path.write_text("\n".join(map(json.dumps, rows)))
     assert main([str(path), "--data", str(FIXTURES)]) == 1
-    told = capsys.readouterr().out.splitlines()
-    assert told[0].startswith("copied: holds 100% of tactfultom/") and told[-1].startswith("1 of 2 training rows")
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("copied: holds 100% of tactfultom/") and lines[-1].startswith("1 of 2 training rows")
     path.write_text(json.dumps(rows[1]))
     assert main([str(path), "--data", str(FIXTURES)]) == 0
 

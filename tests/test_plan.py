@@ -44,8 +44,8 @@ def recipe(**sections) -> Recipe:
     return Recipe.model_validate({"model": {"name": "Qwen/Qwen3-4B"}} | sections)
 
 
-def part(told: Recipe, name: str, gpu: str = "a100-80") -> float:
-    parts = memory(told, find_architecture(told.model.name), find_gpu(gpu)).parts
+def part(planned: Recipe, name: str, gpu: str = "a100-80") -> float:
+    parts = memory(planned, find_architecture(planned.model.name), find_gpu(gpu)).parts
     return next(one.bytes for one in parts if one.name == name)
 
 
@@ -107,15 +107,15 @@ def test_an_unknown_model_is_refused_with_the_known_ones(name):
 
 def test_a_local_config_is_read(tmp_path):
     a = ARCHITECTURES["qwen3-0.6b"]
-    told = {"model_type": "qwen3", "vocab_size": a.vocabulary, "hidden_size": 1024, "num_hidden_layers": 28}
-    told |= {"num_attention_heads": 16, "num_key_value_heads": 8, "head_dim": 128, "intermediate_size": 3072}
-    (tmp_path / "config.json").write_text(json.dumps(told | {"tie_word_embeddings": True}))
+    config = {"model_type": "qwen3", "vocab_size": a.vocabulary, "hidden_size": 1024, "num_hidden_layers": 28}
+    config |= {"num_attention_heads": 16, "num_key_value_heads": 8, "head_dim": 128, "intermediate_size": 3072}
+    (tmp_path / "config.json").write_text(json.dumps(config | {"tie_word_embeddings": True}))
     assert replace(find_architecture(str(tmp_path)), name=a.name) == a
-    del told["hidden_size"]
-    (tmp_path / "config.json").write_text(json.dumps(told))
+    del config["hidden_size"]
+    (tmp_path / "config.json").write_text(json.dumps(config))
     with pytest.raises(RecipeError, match="hidden_size"):
         read_config(tmp_path / "config.json")
-    (tmp_path / "config.json").write_text(json.dumps(told | {"model_type": "mamba"}))
+    (tmp_path / "config.json").write_text(json.dumps(config | {"model_type": "mamba"}))
     with pytest.raises(RecipeError, match="'mamba' cannot be planned"):
         read_config(tmp_path / "config.json")
 
@@ -133,8 +133,8 @@ def test_lora_counts_only_the_layers_that_are_named():
 def test_weights_in_four_bits_keep_their_constants_and_leave_the_embedding_alone():
     a = ARCHITECTURES["qwen3-4b"]
     assert pytest.approx(4.127, abs=5e-4) == NF4 * 8  # QLoRA: 0.127 bits a weight with double quantisation
-    told = weight_bytes(recipe(model={"name": "Qwen/Qwen3-4B", "load_in_4bit": True}), a)
-    assert told == a.linear_parameters * NF4 + a.other_parameters * 2
+    size = weight_bytes(recipe(model={"name": "Qwen/Qwen3-4B", "load_in_4bit": True}), a)
+    assert size == a.linear_parameters * NF4 + a.other_parameters * 2
     assert weight_bytes(recipe(), a) == a.parameters * 2
     assert weight_bytes(recipe(), a, 4) == a.parameters * 4
 
@@ -166,8 +166,8 @@ def test_the_cache_holds_every_completion_that_is_sampled_at_once():
 
 def test_with_vllm_only_the_checks_fill_a_cache_of_their_own():
     model = {"name": "Qwen/Qwen3-4B", "fast_inference": True}
-    told = recipe(model=model, grpo={"vllm": "colocate", "gradient_accumulation_steps": 16})
-    assert part(told, "KV cache") == 32 * (768 + 256) * 36 * 2 * 1024 * 2  # evaluation.batch_size, not 128
+    planned = recipe(model=model, grpo={"vllm": "colocate", "gradient_accumulation_steps": 16})
+    assert part(planned, "KV cache") == 32 * (768 + 256) * 36 * 2 * 1024 * 2  # evaluation.batch_size, not 128
 
 
 def test_checkpointing_keeps_a_layers_input_and_recomputes_one_layer():
@@ -193,10 +193,10 @@ def test_a_shared_engine_does_not_hold_the_weights_twice():
 
 
 def test_sampling_and_training_take_turns():
-    told = memory(recipe(), ARCHITECTURES["qwen3-4b"], find_gpu("a100-80"))
-    training, sampling = told.total("always", "training"), told.total("always", "sampling")
-    assert told.peak == pytest.approx(max(training, sampling) * 1.05)
-    assert told.largest in told.at_peak
+    used = memory(recipe(), ARCHITECTURES["qwen3-4b"], find_gpu("a100-80"))
+    training, sampling = used.total("always", "training"), used.total("always", "sampling")
+    assert used.peak == pytest.approx(max(training, sampling) * 1.05)
+    assert used.largest in used.at_peak
 
 
 @pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
@@ -209,22 +209,22 @@ def test_every_shipped_recipe_is_planned_to_fit_the_card_it_names(path):
 # --- memory on a CPU
 
 
-def on_a_cpu(told: Recipe, *, bfloat16: bool = True) -> dict[str, float]:
-    parts = memory(told, find_architecture(told.model.name), a_cpu(16 * GIB, bfloat16=bfloat16)).parts
+def on_a_cpu(planned: Recipe, *, bfloat16: bool = True) -> dict[str, float]:
+    parts = memory(planned, find_architecture(planned.model.name), a_cpu(16 * GIB, bfloat16=bfloat16)).parts
     return {one.name: one.bytes for one in parts}
 
 
 def test_weights_on_a_cpu_are_as_wide_as_it_computes():
-    a, told = ARCHITECTURES["smollm2-135m"], recipe(model={"name": "smollm2-135m"})
-    assert on_a_cpu(told)["weights"] == a.parameters * 2
-    assert on_a_cpu(told, bfloat16=False)["weights"] == a.parameters * 4
+    a, planned = ARCHITECTURES["smollm2-135m"], recipe(model={"name": "smollm2-135m"})
+    assert on_a_cpu(planned)["weights"] == a.parameters * 2
+    assert on_a_cpu(planned, bfloat16=False)["weights"] == a.parameters * 4
     quantised = recipe(model={"name": "smollm2-135m", "load_in_4bit": True})
     assert on_a_cpu(quantised)["weights"] == a.linear_parameters * NF4 + a.other_parameters * 2
 
 
 def test_sampling_on_a_cpu_holds_the_adapted_layers_twice_unless_they_are_in_four_bits():
-    told = recipe(model={"name": "smollm2-135m", "lora": {"targets": ["q_proj"]}})
-    assert on_a_cpu(told)["folded weights"] == 30 * 576 * 576 * 2
+    planned = recipe(model={"name": "smollm2-135m", "lora": {"targets": ["q_proj"]}})
+    assert on_a_cpu(planned)["folded weights"] == 30 * 576 * 576 * 2
     assert on_a_cpu(recipe(model={"name": "smollm2-135m", "load_in_4bit": True}))["folded weights"] == 0
 
 
@@ -252,28 +252,28 @@ def test_the_cold_start_counts_where_its_batch_is_the_larger_one():
     ],
 )
 def test_a_cold_start_reads_gold_replies_which_may_be_longer_than_a_completion(cold, limit, batch):
-    told = recipe(
+    planned = recipe(
         model={"name": "smollm2-135m", "max_seq_length": limit},
         data={"max_prompt_tokens": 256},
         grpo={"per_device_train_batch_size": 6, "num_generations": 6, "max_completion_length": 24},
         rewards={"length": {"min_tokens": 4, "max_tokens": 24}},
         warmup=cold,
     )
-    assert trained_at_once(told) == batch
+    assert trained_at_once(planned) == batch
 
 
 def judged_by(folder, base="Qwen/Qwen3-0.6B", dtype="bfloat16", **settings):
     (folder / "adapter").mkdir(parents=True, exist_ok=True)
-    told = {"base": base, "revision": None, "dtype": dtype, "max_length": 768, "center": 0, "probes": []}
-    record = {"version": RECORD_VERSION} | told
+    trained = {"base": base, "revision": None, "dtype": dtype, "max_length": 768, "center": 0, "probes": []}
+    record = {"version": RECORD_VERSION} | trained
     (folder / "judge.json").write_text(json.dumps(record))
     judge = {"name": "reward_model", "settings": {"path": str(folder), **settings}}
     return {"content": {"judges": [judge, {"name": "facts"}]}}
 
 
 def test_a_reward_model_counts_with_its_weights_and_its_process_where_it_shares_the_device(tmp_path):
-    def more(gpu, **told):
-        recipe = Recipe.model_validate({"model": {"name": "Qwen/Qwen3-4B"}, "rewards": judged_by(tmp_path, **told)})
+    def more(gpu, **settings):
+        recipe = Recipe.model_validate({"model": {"name": "Qwen/Qwen3-4B"}, "rewards": judged_by(tmp_path, **settings)})
         without = recipe.model_copy(update={"rewards": Recipe().rewards})
         a = ARCHITECTURES["qwen3-4b"]
         return memory(recipe, a, gpu).total("always") - memory(without, a, gpu).total("always")
@@ -326,8 +326,8 @@ def test_activations_are_what_autograd_keeps(kind):
 
 
 def test_decoding_reads_weights_and_cache_for_every_token():
-    told, a, gpu = recipe(), ARCHITECTURES["qwen3-4b"], find_gpu("a100-80")
-    decode = next(phase for phase in phases(told, a, gpu) if phase.name == "decode")
+    planned, a, gpu = recipe(), ARCHITECTURES["qwen3-4b"], find_gpu("a100-80")
+    decode = next(phase for phase in phases(planned, a, gpu) if phase.name == "decode")
     moved = 256 * (a.parameters * 2 + 16 * (768 + 128) * kv_bytes_per_token(a))
     assert decode.bound == "bandwidth"
     assert decode.seconds == pytest.approx(moved / 2039e9)
@@ -342,9 +342,9 @@ def test_training_is_bound_by_operations_and_a_reference_costs_a_forward_pass():
 
 
 def test_tokens_are_counted_over_all_processes():
-    told = recipe(run={"processes": 4})
-    assert step_tokens(told) == 4 * 8 * 2 * 256
-    assert run_tokens(told) == 20 * 4 * 8 * 2 * (768 + 256)
+    planned = recipe(run={"processes": 4})
+    assert step_tokens(planned) == 4 * 8 * 2 * 256
+    assert run_tokens(planned) == 20 * 4 * 8 * 2 * (768 + 256)
 
 
 # --- fitting and refusing
@@ -353,34 +353,34 @@ def test_tokens_are_counted_over_all_processes():
 @pytest.mark.parametrize("gpu", GPUS)
 @pytest.mark.parametrize("path", [FOLDER / "8b_a100.yaml", FOLDER / "colab_t4_qwen3_4b.yaml"], ids=lambda p: p.stem)
 def test_a_fit_is_a_valid_recipe_that_fits_or_says_that_it_does_not(path, gpu, tmp_path):
-    told = load_recipe(path)
-    a, card = find_architecture(told.model.name), find_gpu(gpu)
-    found = fit(told, a, card)
+    planned = load_recipe(path)
+    a, card = find_architecture(planned.model.name), find_gpu(gpu)
+    found = fit(planned, a, card)
     assert fits(found.recipe, a, card) is found.fits
-    assert bool(found.changes) is not fits(told, a, card)
+    assert bool(found.changes) is not fits(planned, a, card)
     assert load_recipe(path, found.overrides) == found.recipe  # what is printed can be typed
 
 
 def test_the_fit_of_the_a100_recipe_on_a_smaller_card_changes_no_more_than_it_must():
-    told = load_recipe(FOLDER / "4b_a100.yaml")
-    a, card = find_architecture(told.model.name), find_gpu("a100-40")
-    found = fit(told, a, card)
-    assert found.fits and found.recipe.grpo.max_completion_length == told.grpo.max_completion_length
+    planned = load_recipe(FOLDER / "4b_a100.yaml")
+    a, card = find_architecture(planned.model.name), find_gpu("a100-40")
+    found = fit(planned, a, card)
+    assert found.fits and found.recipe.grpo.max_completion_length == planned.grpo.max_completion_length
     for change in found.changes:
         others = [pair for other in found.changes if other is not change for pair in other.overrides]
         assert not fits(load_recipe(FOLDER / "4b_a100.yaml", others), a, card), change
 
 
 def test_what_cannot_fit_is_refused_with_the_largest_part_and_remedies():
-    told = load_recipe(FOLDER / "8b_a100.yaml")
+    planned = load_recipe(FOLDER / "8b_a100.yaml")
     with pytest.raises(PreflightError, match=r"plan: .* GiB to give; the largest part is .*remedies: \S+=\S+"):
-        refuse_what_cannot_fit(told, find_gpu("l4"))
-    assert refuse_what_cannot_fit(told, find_gpu("a100-80")).startswith("plan: at most ")
+        refuse_what_cannot_fit(planned, find_gpu("l4"))
+    assert refuse_what_cannot_fit(planned, find_gpu("a100-80")).startswith("plan: at most ")
 
 
 def test_the_refusal_can_be_overruled_and_is_then_told():
-    told = load_recipe(FOLDER / "8b_a100.yaml", ["run.must_fit=false"])
-    assert refuse_what_cannot_fit(told, find_gpu("l4")).endswith("going on, because run.must_fit is false")
+    planned = load_recipe(FOLDER / "8b_a100.yaml", ["run.must_fit=false"])
+    assert refuse_what_cannot_fit(planned, find_gpu("l4")).endswith("going on, because run.must_fit is false")
 
 
 def test_three_remedies_at_most_are_named():
@@ -392,14 +392,14 @@ def test_three_remedies_at_most_are_named():
 
 def test_before_training_the_memory_of_this_computer_decides(monkeypatch):
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
-    told = recipe(model={"name": "smollm2-135m"})
+    planned = recipe(model={"name": "smollm2-135m"})
     monkeypatch.setattr("socialr1_lite.plan.hardware.memory_to_give", lambda: 64 * GIB)
-    assert "the CPU has 64.0 GiB to give" in before_training(told)
+    assert "the CPU has 64.0 GiB to give" in before_training(planned)
     monkeypatch.setenv("LOCAL_WORLD_SIZE", "2")
-    assert "the CPU has 32.0 GiB to give" in before_training(told)
+    assert "the CPU has 32.0 GiB to give" in before_training(planned)
     monkeypatch.setattr("socialr1_lite.plan.hardware.memory_to_give", lambda: 1 * GIB)
     with pytest.raises(PreflightError, match=r"the CPU has 0\.5 GiB to give"):
-        before_training(told)
+        before_training(planned)
 
 
 def test_a_model_of_unknown_sizes_is_let_through_and_the_line_says_so(monkeypatch, tmp_path):
@@ -418,15 +418,15 @@ def test_a_training_that_cannot_fit_ends_before_it_loads_a_weight(monkeypatch, t
 
 
 def test_a_containers_own_limit_counts_where_it_leaves_less(monkeypatch):
-    told = {Path(CGROUPS[0][0]): "3000000\n", Path(CGROUPS[0][1]): "1000000\n"}
+    files = {Path(CGROUPS[0][0]): "3000000\n", Path(CGROUPS[0][1]): "1000000\n"}
 
     def read(path: Path) -> str:
-        if path not in told:
+        if path not in files:
             raise FileNotFoundError(path)
-        return told[path]
+        return files[path]
 
     assert memory_to_give(read) == 2_000_000
-    told[Path(CGROUPS[0][0])] = "max\n"
+    files[Path(CGROUPS[0][0])] = "max\n"
     assert memory_to_give(read) > 2_000_000
 
 
@@ -447,8 +447,8 @@ def test_on_a_cpu_the_moments_add_up_and_no_time_is_promised(capsys, monkeypatch
     assert main([str(FOLDER / "cpu_smollm2.yaml"), "--gpu", "cpu"]) == 0
     shown = capsys.readouterr().out
     assert "nothing is predicted for a CPU" in shown and " h at least" not in shown
-    told = memory(Recipe(), ARCHITECTURES["smollm2-135m"], a_cpu(GIB, bfloat16=True))
-    assert told.peak == pytest.approx(sum(part.bytes for part in told.parts) * 1.05)
+    used = memory(Recipe(), ARCHITECTURES["smollm2-135m"], a_cpu(GIB, bfloat16=True))
+    assert used.peak == pytest.approx(sum(part.bytes for part in used.parts) * 1.05)
 
 
 def test_without_a_card_there_is_a_line_for_each(capsys):

@@ -155,7 +155,7 @@ def test_names_from_elsewhere_find_their_place(write, key: str, meant: str) -> N
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "expected"),
     [
         ("grpo: {beta: 1, beta: 2}", "grpo.beta: given twice (first on line 1); keep one"),
         ("grpo: &a {beta: 1}\nwarmup: *a", "aliases (*a) are not supported"),
@@ -184,8 +184,8 @@ def test_names_from_elsewhere_find_their_place(write, key: str, meant: str) -> N
         ("[" * 1200, "mine.yaml"),
     ],
 )
-def test_bad_yaml_gets_one_clear_refusal(write, text: str, told: str) -> None:
-    assert told in refusal(write(text))
+def test_bad_yaml_gets_one_clear_refusal(write, text: str, expected: str) -> None:
+    assert expected in refusal(write(text))
 
 
 def test_a_longer_circle_is_refused(write) -> None:
@@ -209,7 +209,7 @@ def test_a_file_that_is_not_text_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "expected"),
     [
         # 10 x 1 x 2 = 20 completions; 20 / 8 = 2.5
         (
@@ -259,9 +259,9 @@ def test_a_file_that_is_not_text_is_refused(tmp_path: Path) -> None:
         ("evaluation: {items: 200}", "200 asks for more scenarios than data.heldout keeps (128)"),
     ],
 )
-def test_fields_that_contradict_each_other_are_refused(write, text: str, told: str) -> None:
+def test_fields_that_contradict_each_other_are_refused(write, text: str, expected: str) -> None:
     message = refusal(write(text + "\n"))
-    assert told in message
+    assert expected in message
     assert re.search(r"mine\.yaml:\d+: |by default", message)
 
 
@@ -361,8 +361,8 @@ def test_any_settings_survive_the_round_trip(values: dict[str, Any]) -> None:
 def test_no_text_breaks_the_reader(text: str) -> None:
     try:
         located_yaml.parse(text, "here")
-    except RecipeError as wrong:
-        assert str(wrong).startswith("here")
+    except RecipeError as error:
+        assert str(error).startswith("here")
 
 
 def test_the_digest_follows_what_is_trained_and_nothing_else(write) -> None:

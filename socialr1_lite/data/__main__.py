@@ -29,11 +29,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("file", type=Path, metavar="FILE", help="training rows: .jsonl, .csv or .parquet")
     parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="folder of official benchmark files")
-    told = parser.parse_args(arguments)
-    if told.file.suffix not in READERS or not told.file.is_file():
-        raise DataError(f"{told.file}: must be a file that is there, ending in {', '.join(READERS)}")
-    training = [read_scenario(row, default_id=place) for place, row in read_rows(told.file)]
-    evaluation = evaluation_items(told.data)
+    args = parser.parse_args(arguments)
+    if args.file.suffix not in READERS or not args.file.is_file():
+        raise DataError(f"{args.file}: must be a file that is there, ending in {', '.join(READERS)}")
+    training = [read_scenario(row, default_id=place) for place, row in read_rows(args.file)]
+    evaluation = evaluation_items(args.data)
     found = near_duplicates(training, evaluation)
     for near in found[:SHOWN]:
         print(f"{near.training}: holds {near.share:.0%} of {near.evaluation}")
@@ -44,15 +44,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def evaluation_items(folder: Path) -> list[Scenario]:
-    """The questions of every benchmark whose files are in the folder; says on standard error which they are."""
+    """Load the questions of every benchmark whose files are in the folder; say on standard error which."""
     items: list[Scenario] = []
     for benchmark in BENCHMARKS.values():
         if benchmark.generated:
             continue
         try:
             loaded = benchmark.load(folder)
-        except DataError as wrong:
-            if "no official" not in str(wrong):
+        except DataError as error:
+            if "no official" not in str(error):
                 raise
             continue
         print(f"{benchmark.name}: {len(loaded.items)} questions", file=sys.stderr)

@@ -65,9 +65,9 @@ def _check_name(name: str, splits: set[str], where: str) -> None:
     benchmark = _benchmark(_plain(name))
     if benchmark is None:
         return
-    told = [benchmark.training[split] for split in sorted(splits) if split in benchmark.training]
-    forbidden = [permission for permission in told if not permission.allowed]
-    if told and not forbidden:
+    permissions = [benchmark.training[split] for split in sorted(splits) if split in benchmark.training]
+    forbidden = [permission for permission in permissions if not permission.allowed]
+    if permissions and not forbidden:
         return
     words = (forbidden or [one for one in benchmark.training.values() if not one.allowed])[0].words
     said = words if words.startswith("(") else f'its authors: "{words}"'
@@ -75,7 +75,7 @@ def _check_name(name: str, splits: set[str], where: str) -> None:
 
 
 def _benchmark(plain: str) -> Benchmark | None:
-    """The benchmark that a name is one of the names of, or whose title it contains (the longest such title)."""
+    """Find the benchmark that has this name, or whose title it contains (the longest such title)."""
     for benchmark in BENCHMARKS.values():
         if plain and plain in _names(benchmark.name):
             return benchmark
@@ -91,7 +91,7 @@ def _names(name: str) -> frozenset[str]:
 
 
 def _stem(name: str) -> str:
-    """The last part of a path or id, without a data file's ending."""
+    """Return the last part of a path or id, without a data file's ending."""
     return re.sub(r"\.(jsonl?|csv|parquet|lst|txt)$", "", name.rstrip("/").rpartition("/")[2])
 
 
@@ -104,6 +104,6 @@ def _in_brackets(said: str) -> str:
 
 
 def _words(name: str) -> set[str]:
-    """The lower-case words of a name: "Hard_val" -> hard, val; "train[:10]+test" -> train, 10, test."""
+    """Return the lower-case words of a name: "Hard_val" -> hard, val; "train[:10]+test" -> train, 10, test."""
     parted = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name)
     return set(re.findall(r"[a-z0-9]+", parted.lower()))

@@ -1,4 +1,4 @@
-"""Near-duplicates: evaluation questions that stand, word for word or nearly, among training rows.
+"""NearDuplicate-duplicates: evaluation questions that stand, word for word or nearly, among training rows.
 
 MinHash over 13-grams of words (the length usual in contamination checks since GPT-3's), found by locality-sensitive
 hashing and then measured exactly, so that a reported share is not an estimate.
@@ -20,7 +20,7 @@ WORD = re.compile(r"[\u3400-\u9fff]|\w+")  # Chinese has no spaces: each charact
 
 
 @dataclass(frozen=True, slots=True)
-class Near:
+class NearDuplicate:
     """A training row that holds `share` (0 to 1) of an evaluation question's 13-grams."""
 
     training: str
@@ -29,42 +29,42 @@ class Near:
 
 
 def grams(scenario: Scenario) -> frozenset[str]:
-    """The 13-grams of story and question, case and punctuation aside; a shorter text is one gram."""
+    """Return the 13-grams of story and question, case and punctuation aside; a shorter text is one gram."""
     words = WORD.findall(f"{scenario.story} {scenario.question}".lower())
     if len(words) <= NGRAM:
         return frozenset([" ".join(words)])
     return frozenset(" ".join(words[at : at + NGRAM]) for at in range(len(words) - NGRAM + 1))
 
 
-def near_duplicates(training: Iterable[Scenario], evaluation: Iterable[Scenario]) -> list[Near]:
-    """For each training row the evaluation question it holds most of, where that is at least half; worst first."""
+def near_duplicates(training: Iterable[Scenario], evaluation: Iterable[Scenario]) -> list[NearDuplicate]:
+    """Find for each training row the evaluation question it holds most of, if at least half; worst first."""
     from datasketch import MinHash, MinHashLSH  # type: ignore[import-untyped,unused-ignore]
 
     index = MinHashLSH(threshold=LOOKED_FOR, num_perm=PERMUTATIONS)
     held: dict[str, frozenset[str]] = {}
     for scenario in evaluation:
-        if (told := grams(scenario)) and scenario.id not in held:
-            held[scenario.id] = told
-            index.insert(scenario.id, _sketch(MinHash, told), check_duplication=False)
+        if (ngrams := grams(scenario)) and scenario.id not in held:
+            held[scenario.id] = ngrams
+            index.insert(scenario.id, _sketch(MinHash, ngrams), check_duplication=False)
     found = []
     for scenario in training:
-        told = grams(scenario)
-        pairs = _measured(told, held, index.query(_sketch(MinHash, told)))
+        ngrams = grams(scenario)
+        pairs = _measured(ngrams, held, index.query(_sketch(MinHash, ngrams)))
         if worst := max(pairs, default=None):
-            found.append(Near(scenario.id, worst[1], worst[0]))
+            found.append(NearDuplicate(scenario.id, worst[1], worst[0]))
     return sorted(found, key=lambda near: (-near.share, near.training))
 
 
 def _measured(
-    told: frozenset[str], held: dict[str, frozenset[str]], names: Iterable[str]
+    ngrams: frozenset[str], held: dict[str, frozenset[str]], names: Iterable[str]
 ) -> Iterator[tuple[float, str]]:
     for name in names:
-        share = len(told & held[name]) / len(held[name])
+        share = len(ngrams & held[name]) / len(held[name])
         if share >= REPORTED:
             yield share, name
 
 
-def _sketch(kind: type, told: frozenset[str]) -> object:
+def _sketch(kind: type, ngrams: frozenset[str]) -> object:
     sketch = kind(num_perm=PERMUTATIONS)
-    sketch.update_batch([gram.encode() for gram in told])
+    sketch.update_batch([gram.encode() for gram in ngrams])
     return sketch

@@ -14,7 +14,7 @@ UNMIXED = ""  # the one deck of a run without `data.mix`
 
 
 def schedule(scenarios: Sequence[Scenario], recipe: Recipe) -> list[Scenario]:
-    """One scenario for each prompt group of the whole run, in the order of generation.
+    """Plan one scenario for each prompt group of the whole run, in the order of generation.
 
     The same for the same recipe and scenarios in any process, and so on any number of resumes. No scenario
     comes back before every other one of its deck that was allowed then had its turn; each round is shuffled
@@ -40,7 +40,7 @@ def schedule(scenarios: Sequence[Scenario], recipe: Recipe) -> list[Scenario]:
 
 
 def _shares(scenarios: Sequence[Scenario], data: Data) -> dict[str, float]:
-    """Deck -> share of the schedule; the shares add up to 1."""
+    """Return each deck's share of the schedule; the shares add up to 1."""
     wanted = {name: share for name, share in data.mix.items() if share > 0}
     if not wanted:
         return {UNMIXED: 1.0}
@@ -53,7 +53,7 @@ def _shares(scenarios: Sequence[Scenario], data: Data) -> dict[str, float]:
 
 
 def _allowed_orders(data: Data, progress: float) -> tuple[int, ...] | None:
-    """The belief orders allowed at this share of the run; None: all."""
+    """Return the belief orders allowed at this share of the run; None: all."""
     return next((stage.orders for stage in data.difficulty or () if progress < stage.until), None)
 
 
@@ -69,7 +69,7 @@ class _Deck:
         self._pile: list[int] = []
 
     def deal(self, orders: tuple[int, ...] | None) -> Scenario:
-        """The next scenario of these orders (None: any)."""
+        """Return the next scenario of these orders (None: any)."""
         if not self._pile or orders != self._orders:
             self._orders = orders
             self._shuffle()

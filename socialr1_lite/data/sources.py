@@ -35,12 +35,13 @@ SHOWN_MISTAKES = 10  # the others of a file are only counted
 OPTION_FIELD = re.compile(r"option_([a-z])")
 HUB_ID = re.compile(r"[\w.-]+(/[\w.-]+)?")
 
-Row = dict[str, Any]
-Placed = Iterator[tuple[str, Row | str]]  # ("line 3", the row, or what is wrong with it)
+SourceRow = dict[str, Any]
+Columns = Mapping[str, str | tuple[str, ...]]  # our name: theirs
+PlacedRows = Iterator[tuple[str, SourceRow | str]]  # ("line 3", the row, or what is wrong with it)
 
 
 def training_scenarios(recipe: Recipe) -> list[Scenario]:
-    """Every scenario the recipe may train on, in the source's order, without those held out.
+    """Load every scenario the recipe may train on, in the source's order, without those held out.
 
     Raises LeakError for evaluation-only data, DataError naming file, line and mistake for everything else.
     """
@@ -59,7 +60,7 @@ def training_scenarios(recipe: Recipe) -> list[Scenario]:
 
 
 def heldout_scenarios(recipe: Recipe) -> list[Scenario]:
-    """`data.heldout` scenarios that training never sees: another source's, or a part of its own."""
+    """Load `data.heldout` scenarios that training never sees: another source's, or a part of its own."""
     data = recipe.data
     if data.heldout == 0:
         return []
@@ -87,7 +88,7 @@ def _stories(data: Data, count: int, split: str) -> list[Scenario]:
 
 
 def _split(scenarios: list[Scenario], data: Data) -> tuple[list[Scenario], list[Scenario]]:
-    """(training, held out): whole stories, drawn by `data.seed`, so that no story is on both sides."""
+    """Split into (training, held out): whole stories, drawn by `data.seed`, no story on both sides."""
     if data.heldout == 0:
         return scenarios, []
     stories = sorted({story_key(scenario) for scenario in scenarios})
@@ -115,7 +116,7 @@ def story_key(scenario: Scenario) -> str:
 
 
 def _load(data: Data, source: str, *, limit: int | None) -> list[Scenario]:
-    """The scenarios of a file or hub dataset, at most `limit` rows. Raises DataError with every bad row."""
+    """Load the scenarios of a file or hub dataset, at most `limit` rows. Raises DataError with every bad row."""
     rows, name = _rows(data, source)
     found: dict[str, Scenario] = {}
     mistakes = []
@@ -154,8 +155,8 @@ def missing_file(path: Path) -> str:
     return f"{path}: there is no such file (seen from {Path.cwd()}){hint}"
 
 
-def read_scenario(row: Row | str, columns: Mapping[str, Any] | None = None, *, default_id: str) -> Scenario:
-    """A scenario from a row of a file (the package's docstring lists its columns). Raises DataError.
+def read_scenario(row: SourceRow | str, columns: Columns | None = None, *, default_id: str) -> Scenario:
+    """Read a scenario from a row of a file (the package's docstring lists its columns). Raises DataError.
 
     row: or what is wrong with it, as the readers tell it. columns: ours -> theirs.
     """
@@ -170,8 +171,8 @@ def read_scenario(row: Row | str, columns: Mapping[str, Any] | None = None, *, d
     return scenario
 
 
-def _renamed(row: Row, columns: Mapping[str, Any]) -> Row:
-    """The row under our names: mapped columns first, then columns that bear our names already."""
+def _renamed(row: SourceRow, columns: Columns) -> SourceRow:
+    """Return the row under our names: mapped columns first, then columns that bear our names already."""
     if missing := sorted({name for theirs in columns.values() for name in _names(theirs)} - row.keys()):
         raise DataError(
             f"data.columns names {', '.join(map(repr, missing))}, which is not a column; "
@@ -197,12 +198,12 @@ def _renamed(row: Row, columns: Mapping[str, Any]) -> Row:
     return {name: value for name, value in ours.items() if not _empty(value)}
 
 
-def _names(theirs: Any) -> tuple[str, ...]:
-    return (theirs,) if isinstance(theirs, str) else tuple(theirs)
+def _names(theirs: str | tuple[str, ...]) -> tuple[str, ...]:
+    return (theirs,) if isinstance(theirs, str) else theirs
 
 
-def _as_list(value: Any, name: str) -> list[str]:
-    """A list of texts without empty ones at its end (columns for options that this row lacks)."""
+def _as_list(value: object, name: str) -> list[str]:
+    """Return a list of texts without empty ones at its end (columns for options that this row lacks)."""
     if _empty(value):
         return []
     if isinstance(value, str) and value.lstrip().startswith("["):
@@ -222,12 +223,12 @@ def _as_list(value: Any, name: str) -> list[str]:
     return texts
 
 
-def _empty(value: Any) -> bool:
+def _empty(value: object) -> bool:
     return value is None or value == "" or (isinstance(value, float) and value != value)
 
 
-def _rows(data: Data, source: str) -> tuple[Placed, str]:
-    """The source's rows with their places, and a short name for ids."""
+def _rows(data: Data, source: str) -> tuple[PlacedRows, str]:
+    """Return the source's rows with their places, and a short name for ids."""
     path = Path(source)
     if path.suffix in READERS:
         if not path.is_file():
@@ -246,36 +247,36 @@ def is_hub(source: str) -> bool:
     return source != STORIES and not path.exists() and not named_like_a_file and bool(HUB_ID.fullmatch(source))
 
 
-def read_rows(path: Path) -> Placed:
-    """("line 3", row) of a .jsonl, .csv or .parquet file; instead of a bad row, what is wrong with it."""
+def read_rows(path: Path) -> PlacedRows:
+    """Yield ("line 3", row) of a .jsonl, .csv or .parquet file; instead of a bad row, what is wrong with it."""
     return READERS[path.suffix](path)
 
 
-def json_lines(lines: Iterable[bytes]) -> Placed:
-    """("line 3", row) for every line that is not blank. NaN, which published files may hold, is null."""
+def json_lines(lines: Iterable[bytes]) -> PlacedRows:
+    """Yield ("line 3", row) for every line that is not blank. NaN, which published files may hold, is null."""
     for number, line in enumerate(lines, start=1):
         place = f"line {number}"
         try:
             text = line.decode("utf-8-sig" if number == 1 else "utf-8")
-        except UnicodeDecodeError as wrong:
-            yield place, f"not UTF-8 at byte {wrong.start} of the line"
+        except UnicodeDecodeError as error:
+            yield place, f"not UTF-8 at byte {error.start} of the line"
             continue
         if not text.strip():
             continue
         try:
             row = json.loads(text, parse_constant=lambda _: None)
-        except (json.JSONDecodeError, RecursionError) as wrong:
-            yield place, f"not JSON: {wrong}"
+        except (json.JSONDecodeError, RecursionError) as error:
+            yield place, f"not JSON: {error}"
             continue
         yield place, row if isinstance(row, dict) else f"a JSON object is needed, not {type(row).__name__}"
 
 
-def _jsonl_rows(path: Path) -> Placed:
+def _jsonl_rows(path: Path) -> PlacedRows:
     with path.open("rb") as file:
         yield from json_lines(file)
 
 
-def _csv_rows(path: Path) -> Placed:
+def _csv_rows(path: Path) -> PlacedRows:
     with path.open(encoding="utf-8-sig", newline="") as file:
         reader = csv.DictReader(file)
         try:
@@ -285,11 +286,11 @@ def _csv_rows(path: Path) -> Placed:
                     yield place, f"{len(row[None])} more cells than the {len(row) - 1} columns of the header"
                 else:
                     yield place, dict(row)
-        except (csv.Error, UnicodeDecodeError) as wrong:
-            raise DataError(f"{path}, after line {reader.line_num}: {wrong}") from None
+        except (csv.Error, UnicodeDecodeError) as error:
+            raise DataError(f"{path}, after line {reader.line_num}: {error}") from None
 
 
-def _parquet_rows(path: Path) -> Placed:
+def _parquet_rows(path: Path) -> PlacedRows:
     import pyarrow
     import pyarrow.parquet
 
@@ -297,17 +298,17 @@ def _parquet_rows(path: Path) -> Placed:
         batches = pyarrow.parquet.ParquetFile(path).iter_batches()
         rows = (row for batch in batches for row in batch.to_pylist())
         yield from ((f"row {number}", row) for number, row in enumerate(rows, start=1))
-    except (pyarrow.ArrowException, OSError) as wrong:
-        raise DataError(f"{path}: not readable as Parquet: {wrong}") from None
+    except (pyarrow.ArrowException, OSError) as error:
+        raise DataError(f"{path}: not readable as Parquet: {error}") from None
 
 
-def _hub_rows(data: Data, source: str) -> Placed:
+def _hub_rows(data: Data, source: str) -> PlacedRows:
     import datasets
 
     try:
         table = datasets.load_dataset(source, data.config, split=data.split, revision=data.revision)
-    except Exception as wrong:  # the library raises a dozen kinds, from its own to the network's
-        reason = (str(wrong).strip() or type(wrong).__name__).splitlines()[0]
+    except Exception as error:  # the library raises a dozen kinds, from its own to the network's
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise DataError(
             f"hub dataset {source} (config {data.config}, split {data.split}, revision {data.revision}) "
             f"cannot be loaded: {reason}; without a network, download it elsewhere and name the local file"
@@ -316,7 +317,7 @@ def _hub_rows(data: Data, source: str) -> Placed:
         yield f"row {number}", dict(row)
 
 
-READERS: dict[str, Callable[[Path], Placed]] = {
+READERS: dict[str, Callable[[Path], PlacedRows]] = {
     ".jsonl": _jsonl_rows,
     ".csv": _csv_rows,
     ".parquet": _parquet_rows,

@@ -42,14 +42,14 @@ class Plan:
 
 
 def make_plan(recipe: Recipe, gpu: Device | str, architecture: Architecture | None = None) -> Plan:
-    """The plan of a recipe. Raises RecipeError for a card or a model whose sizes are not known."""
+    """Plan a recipe on a card. Raises RecipeError for a card or a model whose sizes are not known."""
     card = find_gpu(gpu) if isinstance(gpu, str) else gpu
     made_of = architecture or find_architecture(recipe.model.name)
     return Plan(recipe, made_of, card, memory(recipe, made_of, card), phases(recipe, made_of, card))
 
 
 def before_training(recipe: Recipe) -> str:
-    """One line of what is predicted for the device of this process. Raises PreflightError when it cannot fit there.
+    """Say in one line what is predicted for this process's device. Raises PreflightError when it cannot fit.
 
     A model whose sizes cannot be had is let through, and the line says so.
     """
@@ -64,18 +64,18 @@ def before_training(recipe: Recipe) -> str:
 
 
 def refuse_what_cannot_fit(recipe: Recipe, device: Device, architecture: Architecture | None = None) -> str:
-    """One line of what is predicted; PreflightError with the three cheapest remedies when the device cannot hold it.
+    """Say in one line what is predicted, or raise PreflightError with the three cheapest remedies.
 
     With `run.must_fit: false` nothing is refused and the line says what was predicted. Raises RecipeError for a model
     whose sizes are not known.
     """
     made_of = architecture or find_architecture(recipe.model.name)
-    told = memory(recipe, made_of, device)
+    used = memory(recipe, made_of, device)
     line = (
-        f"plan: at most {told.peak / GIB:.1f} GiB are predicted and {device.name} has {device.usable / GIB:.1f} GiB to "
-        f"give; the largest part is {told.largest.name} ({told.largest.bytes / GIB:.1f} GiB: {told.largest.why})"
+        f"plan: at most {used.peak / GIB:.1f} GiB are predicted and {device.name} has {device.usable / GIB:.1f} GiB to "
+        f"give; the largest part is {used.largest.name} ({used.largest.bytes / GIB:.1f} GiB: {used.largest.why})"
     )
-    if told.peak <= device.usable:
+    if used.peak <= device.usable:
         return line
     if not recipe.run.must_fit:
         return f"{line}; going on, because run.must_fit is false"

@@ -16,20 +16,20 @@ from socialr1_lite.recipe import load_recipe
 
 
 def table(plan: Plan) -> Iterator[str]:
-    """The plan in lines: memory by parts, the largest marked; time by parts; tokens."""
-    told, gpu = plan.memory, plan.gpu
+    """Yield the plan in lines: memory by parts, the largest marked; time by parts; tokens."""
+    needed, gpu = plan.memory, plan.gpu
     model, count = plan.architecture, plan.recipe.processes
     yield f"{model.name} ({model.parameters:,} parameters) on " + (
         f"{count} x {gpu.name}; each:" if count > 1 else gpu.name
     )
     yield ""
     yield f"  {'memory':<22}{'GiB':>7}  when"
-    for part in told.parts:
-        mark = "  <- the largest" if part is told.largest else ""
+    for part in needed.parts:
+        mark = "  <- the largest" if part is needed.largest else ""
         yield f"  {part.name:<22}{part.bytes / GIB:>7.2f}  {part.when:<9} {part.why}{mark}"
     verdict = "fits" if plan.fits else "DOES NOT FIT"
-    peak = "peak" if told.kept else f"peak, while {told.moment}"
-    yield f"  {peak:<22}{told.peak / GIB:>7.2f}  of {gpu.usable / GIB:.2f} usable: {verdict}"
+    peak = "peak" if needed.kept else f"peak, while {needed.moment}"
+    yield f"  {peak:<22}{needed.peak / GIB:>7.2f}  of {gpu.usable / GIB:.2f} usable: {verdict}"
     yield ""
     yield from times(plan)
     yield ""
@@ -41,7 +41,7 @@ def table(plan: Plan) -> Iterator[str]:
 
 
 def times(plan: Plan) -> Iterator[str]:
-    """A step by parts; of a CPU nothing is known that could bound it."""
+    """Yield a step by parts; of a CPU nothing is known that could bound it."""
     if not plan.phases:
         yield "  time: nothing is predicted for a CPU"
         return
@@ -52,7 +52,7 @@ def times(plan: Plan) -> Iterator[str]:
 
 
 def survey(plans: Sequence[Plan]) -> Iterator[str]:
-    """One line a card."""
+    """Yield one line a card."""
     yield f"  {'gpu':<10}{'peak GiB':>9}{'usable':>8}  {'':<13}{'largest part':<14}{'s a step, at least':>19}"
     for name, plan in zip(GPUS, plans, strict=True):
         verdict = "fits" if plan.fits else "does not fit"
@@ -65,7 +65,7 @@ def survey(plans: Sequence[Plan]) -> Iterator[str]:
 
 
 def fitting(plan: Plan) -> Iterator[str]:
-    """What --fit adds: the changes with their costs, and the line to type."""
+    """Yield what --fit adds: the changes with their costs, and the line to type."""
     found = fit(plan.recipe, plan.architecture, plan.gpu)
     if not found.changes:
         yield "  it fits as it is" if found.fits else "  no change of settings helps; take a smaller model"

@@ -72,14 +72,14 @@ class Architecture:
         return self.linear_parameters + self.other_parameters
 
     def lora_parameters(self, r: int, targets: str | tuple[str, ...]) -> int:
-        """Weights of an adapter: r x (inputs + outputs) for every adapted layer (LoRA, Hu et al. 2021).
+        """Count an adapter's weights: r x (inputs + outputs) for every adapted layer (LoRA, Hu et al. 2021).
 
         Raises RecipeError for a target that no decoder layer has.
         """
         return self.layers * r * sum(sum(self.projections[name]) for name in _named(targets))
 
     def adapted_parameters(self, targets: str | tuple[str, ...]) -> int:
-        """Weights of all layers that an adapter changes. Raises RecipeError for a target that no decoder layer has."""
+        """Count the weights of all layers that an adapter changes. Raises RecipeError for an unknown target."""
         shapes = (self.projections[name] for name in _named(targets))
         return self.layers * sum(inputs * outputs for inputs, outputs in shapes)
 
@@ -115,7 +115,7 @@ _FAMILIES = {"llama", "mistral", "qwen2", "qwen3"}
 
 
 def find_architecture(name: str) -> Architecture:
-    """By a recipe's model.name: one of the table in any release, or a folder with a config.json.
+    """Find it by a recipe's model.name: one of the table in any release, or a folder with a config.json.
 
     Raises RecipeError when it is neither, naming what is allowed.
     """
@@ -134,7 +134,7 @@ def find_architecture(name: str) -> Architecture:
 
 
 def loadable_architecture(model: Model) -> Architecture:
-    """As `find_architecture`; of a hub model that is not in the table, the config is read as training will read it.
+    """Find it as `find_architecture` does; for other hub models, read the config as training will.
 
     Raises RecipeError when the sizes cannot be had.
     """
@@ -147,41 +147,41 @@ def loadable_architecture(model: Model) -> Architecture:
         from transformers import AutoConfig
 
         try:
-            told = AutoConfig.from_pretrained(model.name, revision=model.revision)
+            config = AutoConfig.from_pretrained(model.name, revision=model.revision)
         except (OSError, ValueError):  # not there, no network, or a kind that transformers does not know
             raise unknown from None
-        return from_config(told.to_dict(), model.name)
+        return from_config(config.to_dict(), model.name)
 
 
 def read_config(path: Path) -> Architecture:
-    """The architecture in a model's config.json. Raises RecipeError for one that is not of Llama's form."""
+    """Read the architecture in a model's config.json. Raises RecipeError for one that is not of Llama's form."""
     try:
-        told = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as wrong:
-        raise RecipeError(f"{path}: not a model's config.json ({type(wrong).__name__}: {wrong})") from wrong
-    return from_config(told, path.parent.name, str(path))
+        config = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise RecipeError(f"{path}: not a model's config.json ({type(error).__name__}: {error})") from error
+    return from_config(config, path.parent.name, str(path))
 
 
-def from_config(told: Mapping[str, Any], name: str, where: str = "") -> Architecture:
-    """The architecture that a config's mapping tells. Raises RecipeError naming `where` for one not of Llama's form."""
+def from_config(config: Mapping[str, Any], name: str, where: str = "") -> Architecture:
+    """Read the architecture from a config's mapping. Raises RecipeError naming `where` for one not of Llama's form."""
     where = where or f"model.name: the config of {name}"
-    kind = str(told.get("model_type"))
+    kind = str(config.get("model_type"))
     if kind not in _FAMILIES:
         raise RecipeError(f"{where}: model_type {kind!r} cannot be planned; allowed: {', '.join(sorted(_FAMILIES))}")
     try:
-        heads = int(told["num_attention_heads"])
+        heads = int(config["num_attention_heads"])
         return Architecture(
             name=name or kind,
-            vocabulary=int(told["vocab_size"]),
-            hidden=int(told["hidden_size"]),
-            layers=int(told["num_hidden_layers"]),
+            vocabulary=int(config["vocab_size"]),
+            hidden=int(config["hidden_size"]),
+            layers=int(config["num_hidden_layers"]),
             heads=heads,
-            kv_heads=int(told.get("num_key_value_heads") or heads),
-            head_width=int(told.get("head_dim") or told["hidden_size"] // heads),
-            mlp=int(told["intermediate_size"]),
-            tied=bool(told.get("tie_word_embeddings", False)),
+            kv_heads=int(config.get("num_key_value_heads") or heads),
+            head_width=int(config.get("head_dim") or config["hidden_size"] // heads),
+            mlp=int(config["intermediate_size"]),
+            tied=bool(config.get("tie_word_embeddings", False)),
             head_norms=kind == "qwen3",
             attention_bias=kind == "qwen2",
         )
-    except (ValueError, KeyError, TypeError) as wrong:
-        raise RecipeError(f"{where}: not a model's config.json ({type(wrong).__name__}: {wrong})") from wrong
+    except (ValueError, KeyError, TypeError) as error:
+        raise RecipeError(f"{where}: not a model's config.json ({type(error).__name__}: {error})") from error

@@ -86,7 +86,7 @@ def _judges(rewards: Rewards) -> Mistakes:
 
 
 def _dimensions(section: str, names: Sequence[str], orders: Sequence[int], mix: Iterable[str] = ()) -> Mistakes:
-    """Names that are no story dimension, and dimensions that have none of the orders."""
+    """Look for names that are no story dimension, and dimensions that have none of the orders."""
     for index, name in enumerate(names):
         if name not in DIMENSIONS:
             yield (section, "dimensions", index), unknown_name(name, DIMENSIONS, "story dimension")
@@ -164,7 +164,7 @@ class _DataCheck:
 
 
 def _pair_mistakes(path: Path) -> Iterator[str]:
-    """What is wrong with a file of pairs: that it is missing, or its rows."""
+    """Say what is wrong with a file of pairs: that it is missing, or its rows."""
     if not path.is_file():
         yield missing_file(path)
         return

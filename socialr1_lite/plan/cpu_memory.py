@@ -38,7 +38,7 @@ SLACK = 0.05  # of all other parts, for what the allocator cannot reuse
 
 
 def cpu_memory(recipe: Recipe, architecture: Architecture, device: Device) -> Memory:
-    """The parts for this recipe, from its limits: the longest prompt and the longest completion."""
+    """Predict the parts for this recipe from its limits: the longest prompt and the longest completion."""
     size = number_size(recipe, device)
     return Memory(
         (
@@ -95,8 +95,8 @@ def _logits(recipe: Recipe, a: Architecture, size: int) -> Part:
         rows = min(rows, PLAIN_ROWS)
         return Part("logits", rows * a.vocabulary * (size + 5 * FULL), "training", f"{rows:,} words' choices at a time")
     # Logits in the model's type, in 32 bits, probabilities, and these in the model's type.
-    told = min(rows * a.vocabulary, UNSLOTH_LOGITS) * 2 * (size + FULL)
-    return Part("logits", told, "training", "Unsloth's fused head: 16 Mi of them at a time")
+    size_of_logits = min(rows * a.vocabulary, UNSLOTH_LOGITS) * 2 * (size + FULL)
+    return Part("logits", size_of_logits, "training", "Unsloth's fused head: 16 Mi of them at a time")
 
 
 def _sampling(recipe: Recipe, a: Architecture, size: int) -> list[Part]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 from pydantic import ValidationError
 
@@ -20,7 +19,7 @@ LEAST_GAIN = 0.01  # of the peak; a change that saves less is not worth a line
 class Change:
     """Settings to change together. cost: what it takes away, in words."""
 
-    settings: tuple[tuple[str, Any], ...]
+    settings: tuple[tuple[str, bool | float | str], ...]
     cost: str
 
     @property
@@ -29,7 +28,7 @@ class Change:
         return tuple(f"{key}={str(value).lower()}" for key, value in self.settings)
 
     def applied(self, recipe: Recipe) -> Recipe | None:
-        """The changed recipe, or None when its settings no longer hold together."""
+        """Return the changed recipe, or None when its settings no longer hold together."""
         tree = recipe.model_dump()
         for key, value in self.settings:
             section, name = key.split(".")
@@ -51,12 +50,12 @@ class Fit:
     @property
     def overrides(self) -> tuple[str, ...]:
         """Each setting once, with its last value."""
-        told = dict(pair.split("=", 1) for change in self.changes for pair in change.overrides)
-        return tuple(f"{key}={value}" for key, value in told.items())
+        last = dict(pair.split("=", 1) for change in self.changes for pair in change.overrides)
+        return tuple(f"{key}={value}" for key, value in last.items())
 
 
 def fits(recipe: Recipe, architecture: Architecture, gpu: Device) -> bool:
-    """Whether the predicted peak is within what the card leaves to a process."""
+    """Return whether the predicted peak is within what the card leaves to a process."""
     return memory(recipe, architecture, gpu).peak <= gpu.usable
 
 
@@ -74,7 +73,7 @@ def fit(recipe: Recipe, architecture: Architecture, gpu: Device) -> Fit:
 
 
 def knobs(recipe: Recipe, architecture: Architecture, gpu: Device, count: int = 3) -> list[Change]:
-    """The first few changes that help at all, for an error message."""
+    """Return the first few changes that help at all, for an error message."""
     return [change for change in _changes(recipe) if _helps(change, recipe, architecture, gpu)][:count]
 
 
@@ -91,7 +90,7 @@ def _helps(change: Change, recipe: Recipe, architecture: Architecture, gpu: Devi
 
 
 def _without_idle(recipe: Recipe, made: list[Change], architecture: Architecture, gpu: Device) -> Fit:
-    """A later change may make an earlier one needless."""
+    """Drop changes that a later one made needless."""
     kept = list(made)
     for change in made:
         others = [other for other in kept if other is not change]
@@ -109,7 +108,7 @@ def _all(recipe: Recipe, changes: list[Change]) -> Recipe | None:
 
 
 def _changes(recipe: Recipe) -> Iterator[Change]:
-    """Every change worth trying on this recipe, the cheapest first: time, then precision, then what is trained."""
+    """Yield every change worth trying, the cheapest first: time, then precision, then what is trained."""
     grpo, model = recipe.grpo, recipe.model
     for divisor in (2, 4, 8):
         if (asked := recipe.evaluation.batch_size // divisor) >= 1:

@@ -61,7 +61,7 @@ GPUS: dict[str, Device] = {
 
 
 def find_gpu(name: str) -> Device:
-    """By name; `cpu` is this computer without a GPU. Raises RecipeError naming the known ones."""
+    """Find it by name; `cpu` is this computer without a GPU. Raises RecipeError naming the known ones."""
     if name.lower() == "cpu":
         return this_cpu()
     if name.lower() not in GPUS:
@@ -70,12 +70,12 @@ def find_gpu(name: str) -> Device:
 
 
 def a_cpu(memory: float, *, bfloat16: bool) -> Device:
-    """A computer without a GPU and with so many bytes to give. bfloat16: whether it has it in hardware."""
+    """Describe a computer without a GPU and with so many bytes to give. bfloat16: whether it has it in hardware."""
     return Device("the CPU", memory, 0.0, 0.0, bfloat16, "the operating system", share=1.0, cpu=True)
 
 
 def this_cpu() -> Device:
-    """This computer without a GPU, with the memory that is free for one of the processes started on it."""
+    """Describe this computer without a GPU, with the memory that is free for one of its processes."""
     from socialr1_lite.policy import bfloat16_is_native
 
     processes = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
@@ -83,7 +83,7 @@ def this_cpu() -> Device:
 
 
 def this_gpu() -> Device:
-    """The GPU of this process. What other processes hold is not counted as usable."""
+    """Describe the GPU of this process. What other processes hold is not counted as usable."""
     import torch
 
     free, total = torch.cuda.mem_get_info()
@@ -93,7 +93,7 @@ def this_gpu() -> Device:
 
 
 def memory_to_give(read: Callable[[Path], str] = Path.read_text) -> float:
-    """Bytes that the operating system could hand out now, or what a container's own limit leaves, if that is less."""
+    """Return the bytes that the system could hand out now, or that a container's own limit leaves, if less."""
     import psutil
 
     free = float(psutil.virtual_memory().available)

@@ -13,7 +13,7 @@ from socialr1_lite.recipe import JudgeEntry, Recipe
 
 
 def judge_parts(recipe: Recipe, device: Device, *, overhead: float) -> list[Part]:
-    """The weights of each reward model on the policy's device, and what its process takes besides.
+    """Predict the weights of each reward model on the policy's device, and what its process takes besides.
 
     overhead: bytes of a process without a model. A model whose sizes are not known here is not counted.
     Raises JudgeError when a judge's folder is none.

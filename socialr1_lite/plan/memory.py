@@ -34,7 +34,7 @@ CONTEXT = 1.0 * GIB  # CUDA context, cuBLAS and cuDNN workspaces: an allowance [
 
 
 def memory(recipe: Recipe, architecture: Architecture, device: Device) -> Memory:
-    """The parts for this recipe on one device, from its limits: the longest prompt and the longest completion."""
+    """Predict the parts on one device from the recipe's limits: the longest prompt and the longest completion."""
     if device.cpu:
         return cpu_memory(recipe, architecture, device)
     return Memory(

@@ -49,7 +49,7 @@ class Memory:
     kept: bool = False
 
     def total(self, *when: When) -> float:
-        """Bytes of the parts that these moments need."""
+        """Return the bytes of the parts that these moments need."""
         return sum(part.bytes for part in self.parts if part.when in when)
 
     @property
@@ -75,35 +75,35 @@ class Memory:
 
 
 def number_size(recipe: Recipe, device: Device) -> int:
-    """Bytes of a number in the model's matrix products: as its type says; auto is 16 bits where they are native."""
+    """Return the bytes of a number in matrix products: by the model's type; auto is 16 bits where native."""
     if recipe.model.dtype == "auto":
         return HALF if device.bfloat16 or not device.cpu else FULL
     return FULL if recipe.model.dtype == "float32" else HALF
 
 
 def weight_bytes(recipe: Recipe, architecture: Architecture, size: int = HALF) -> float:
-    """The frozen model: NF4 for the decoder's linear layers when it is loaded in 4-bit, else `size` bytes a number."""
+    """Count the frozen model's bytes: NF4 for linear layers loaded in 4-bit, else `size` bytes a number."""
     linear = NF4 if recipe.model.load_in_4bit else size
     return architecture.linear_parameters * linear + architecture.other_parameters * size
 
 
 def kv_bytes_per_token(architecture: Architecture, size: int = HALF) -> int:
-    """A key and a value for every layer and every head of keys."""
+    """Count a key and a value for every layer and every head of keys, in bytes."""
     return architecture.layers * 2 * architecture.keys * size
 
 
 def longest(recipe: Recipe) -> int:
-    """Tokens of the longest prompt with the longest completion."""
+    """Return the tokens of the longest prompt with the longest completion."""
     return recipe.data.max_prompt_tokens + recipe.grpo.max_completion_length
 
 
 def sampled_at_once(recipe: Recipe) -> int:
-    """Completions that one process samples together."""
+    """Return how many completions one process samples together."""
     return recipe.grpo.per_device_train_batch_size * recipe.grpo.generation_steps
 
 
 def trained_at_once(recipe: Recipe) -> tuple[int, int]:
-    """Sequences of the largest micro-batch and the length of one: of GRPO, or of the cold start with gold replies."""
+    """Return the sequences of the largest micro-batch (GRPO's or the cold start's) and the length of one."""
     grpo = (recipe.grpo.per_device_train_batch_size, longest(recipe))
     if not recipe.warmup.steps:
         return grpo
@@ -112,7 +112,7 @@ def trained_at_once(recipe: Recipe) -> tuple[int, int]:
 
 
 def most_sampled_at_once(recipe: Recipe) -> int:
-    """Completions that the process ever samples together by itself: for a step, the preflight or a held-out check."""
+    """Return the most completions a process samples by itself: for a step, the preflight or a held-out check."""
     group, batch = recipe.grpo.num_generations, recipe.evaluation.batch_size
     own = sampled_at_once(recipe) if recipe.grpo.vllm is None else 0
     first_look = min(2 * group, max(group, batch))  # the preflight's two groups
@@ -120,7 +120,7 @@ def most_sampled_at_once(recipe: Recipe) -> int:
 
 
 def activation_bytes_per_token(architecture: Architecture, r: int, size: int = HALF, padded: int = 0) -> int:
-    """What one decoder layer keeps for its backward pass, a token; tests/test_plan.py counts what autograd keeps.
+    """Count what one decoder layer keeps for its backward pass, a token; tests count what autograd keeps.
 
     size: of a number in matrix products. padded: tokens of a sequence, where attention is given a mask for padding;
     SDPA then keeps that mask with each layer, and keys and values repeated for every head.

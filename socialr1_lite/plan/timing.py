@@ -28,7 +28,7 @@ class Phase:
 
 
 def phases(recipe: Recipe, a: Architecture, gpu: Device) -> tuple[Phase, ...]:
-    """One optimizer step of one process (all processes work at the same time); none on a CPU, whose roof is unknown."""
+    """Bound one optimizer step of one process (all work at the same time); not on a CPU, whose roof is unknown."""
     if gpu.cpu:
         return ()
     completions = recipe.completions_per_step / recipe.processes / recipe.grpo.num_iterations
@@ -36,12 +36,12 @@ def phases(recipe: Recipe, a: Architecture, gpu: Device) -> tuple[Phase, ...]:
 
 
 def step_tokens(recipe: Recipe) -> int:
-    """Completion tokens an optimizer step samples at most, over all processes."""
+    """Count the completion tokens an optimizer step samples at most, over all processes."""
     return recipe.completions_per_step * recipe.grpo.max_completion_length // recipe.grpo.num_iterations
 
 
 def run_tokens(recipe: Recipe) -> int:
-    """Tokens of prompts and completions that the whole run trains on at most."""
+    """Count the tokens of prompts and completions that the whole run trains on at most."""
     return recipe.grpo.max_steps * recipe.completions_per_step * longest(recipe)
 
 
@@ -82,18 +82,18 @@ def _training(recipe: Recipe, a: Architecture, gpu: Device) -> tuple[Phase, ...]
     weights = grpo.gradient_accumulation_steps * weight_bytes(recipe, a, number_size(recipe, gpu))
     again = 1 if recipe.model.gradient_checkpointing else 0
     # Frozen weights need no gradient of their own, so the backward pass costs about as much as the forward one.
-    told = [_roof("forward and backward", (2 + again) * forward, (2 + again) * weights, gpu, f"{rows} sequences")]
+    bounds = [_roof("forward and backward", (2 + again) * forward, (2 + again) * weights, gpu, f"{rows} sequences")]
     if grpo.beta:
-        told.append(_roof("reference", forward, weights, gpu, "a forward pass without the adapter, for KL"))
-    return tuple(told)
+        bounds.append(_roof("reference", forward, weights, gpu, "a forward pass without the adapter, for KL"))
+    return tuple(bounds)
 
 
 def _forward(a: Architecture, tokens: float, *, head: int) -> float:
-    """Operations of one sequence: all linear layers, attention, and the LM head for `head` tokens."""
+    """Count the operations of one sequence: all linear layers, attention, and the LM head for `head` tokens."""
     linear = ADD_AND_MULTIPLY * (tokens * a.linear_parameters + head * a.vocabulary * a.hidden)
     return linear + _attention(a, tokens, tokens / 2)  # causal: half of the pairs
 
 
 def _attention(a: Architecture, queries: float, seen: float) -> float:
-    """Scores and weighted values of `queries` tokens that see `seen` ones each, in every layer."""
+    """Count operations of scores and weighted values of `queries` tokens that see `seen` ones each, in every layer."""
     return a.layers * 2 * ADD_AND_MULTIPLY * queries * seen * a.queries

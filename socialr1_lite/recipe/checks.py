@@ -36,13 +36,13 @@ def generation_batch(grpo: Grpo, run: Run) -> int:
 
 
 def started_as_written(run: Run) -> Found:
-    """Another number of processes would make other batches of the same recipe."""
+    """Refuse another number of processes: it would make other batches of the same recipe."""
     if run.processes and "WORLD_SIZE" in os.environ and run.processes != processes():
         yield ("run", "processes"), f"{run.processes} are written here and {processes()} were started"
 
 
 def groups_fill_the_batch(grpo: Grpo, run: Run) -> Found:
-    """TRL refuses a generation batch without whole groups; Unsloth changes the batch size instead."""
+    """Refuse a batch without whole groups, as TRL does; Unsloth changes the batch size instead."""
     size, group, batch = generation_batch(grpo, run), grpo.num_generations, grpo.per_device_train_batch_size
     if size % group == 0:
         return
@@ -59,7 +59,7 @@ def groups_fill_the_batch(grpo: Grpo, run: Run) -> Found:
 
 
 def saves_fall_between_generations(grpo: Grpo, run: Run) -> Found:
-    """A resume in the middle of a generation batch would sample it anew and shift every later batch."""
+    """Refuse a save within a generation batch: a resume would sample it anew and shift every later batch."""
     micro_batches = run.save_steps * grpo.gradient_accumulation_steps
     block = grpo.generation_steps * grpo.num_iterations
     if micro_batches % block:
@@ -73,7 +73,7 @@ def saves_fall_between_generations(grpo: Grpo, run: Run) -> Found:
 
 
 def texts_fit_the_model(model: Model, data: Data, grpo: Grpo) -> Found:
-    """Nothing truncates a prompt any more, so the longest one and its completion must fit."""
+    """Let the longest prompt and its completion fit, since nothing truncates a prompt any more."""
     longest = data.max_prompt_tokens + grpo.max_completion_length
     if longest > model.max_seq_length:
         yield (
@@ -85,7 +85,7 @@ def texts_fit_the_model(model: Model, data: Data, grpo: Grpo) -> Found:
 
 
 def length_window_is_reachable(rewards: Rewards, grpo: Grpo) -> Found:
-    """The window needs two edges in order, the lower one below the token limit."""
+    """Put the window's two edges in order, the lower one below the token limit."""
     low, high = rewards.length.min_tokens, rewards.length.max_tokens
     if low >= high:
         yield ("rewards", "length", "min_tokens"), f"{low} must be below max_tokens {high}"
@@ -98,7 +98,7 @@ def length_window_is_reachable(rewards: Rewards, grpo: Grpo) -> Found:
 
 
 def something_is_rewarded(rewards: Rewards) -> Found:
-    """All weights at zero make every advantage zero."""
+    """Refuse all weights at zero: every advantage would be zero."""
     gated = ("outcome", "structure", "content")
     counted = gated if rewards.mode == "gated" else ("format", *gated, "length")
     if not any(getattr(rewards.weights, name) for name in counted):
@@ -110,7 +110,7 @@ def something_is_rewarded(rewards: Rewards) -> Found:
 
 
 def aggregation_suits_the_mode(rewards: Rewards) -> Found:
-    """Normalising components one by one needs them one by one."""
+    """Refuse to normalise components one by one where they are not summed one by one."""
     if rewards.aggregation == "normalize_then_sum" and rewards.mode != "additive":
         yield (
             ("rewards", "aggregation"),
@@ -120,14 +120,14 @@ def aggregation_suits_the_mode(rewards: Rewards) -> Found:
 
 
 def curriculum_runs_forward(rewards: Rewards) -> Found:
-    """The ramp of tau needs a beginning before its end."""
+    """Put the beginning of tau's ramp before its end."""
     p0, p1 = rewards.curriculum.p0, rewards.curriculum.p1
     if p0 >= p1:
         yield ("rewards", "curriculum", "p0"), f"{p0:g} must be below p1 {p1:g} (both are shares of the run)"
 
 
 def difficulty_runs_forward(data: Data) -> Found:
-    """Stages of the curriculum end one after the other and draw on the orders of the run."""
+    """Let stages of the curriculum end one after the other and draw on the orders of the run."""
     previous = 0.0
     for index, stage in enumerate(data.difficulty or ()):
         at = ("data", "difficulty", index)
@@ -139,7 +139,7 @@ def difficulty_runs_forward(data: Data) -> Found:
 
 
 def reference_means_the_same_everywhere(model: Model, warmup: Warmup, grpo: Grpo) -> Found:
-    """After a cold start TRL measures KL to that adapter, Unsloth on a GPU to the bare base."""
+    """Refuse a reference that TRL and Unsloth choose differently: the cold start's adapter, or the bare base."""
     if warmup.steps and grpo.beta and not warmup.merge:
         yield (
             ("grpo", "beta"),
@@ -156,7 +156,7 @@ def reference_means_the_same_everywhere(model: Model, warmup: Warmup, grpo: Grpo
 
 
 def rewrites_are_written_out(grpo: Grpo) -> Found:
-    """Unsloth changes these by itself on a GPU; the recipe must say already what it makes of them."""
+    """Ask for what Unsloth would change by itself on a GPU to be written out."""
     if grpo.loss_type == "dr_grpo" and grpo.scale_rewards != "none":
         yield (
             ("grpo", "scale_rewards"),
@@ -171,7 +171,7 @@ def rewrites_are_written_out(grpo: Grpo) -> Found:
 
 
 def warmup_has_an_effect(grpo: Grpo, warmup: Warmup) -> Found:
-    """The constant schedule ignores its warm-up steps."""
+    """Refuse warm-up steps with the constant schedule, which ignores them."""
     for name, section in (("grpo", grpo), ("warmup", warmup)):
         if section.lr_scheduler_type == "constant" and section.warmup_steps:
             yield (
@@ -181,7 +181,7 @@ def warmup_has_an_effect(grpo: Grpo, warmup: Warmup) -> Found:
 
 
 def sampler_is_available(model: Model, grpo: Grpo) -> Found:
-    """Unsloth's fast inference *is* colocated vLLM; TRL's own needs the plain backend."""
+    """Let vLLM be had: Unsloth's fast inference *is* colocated vLLM; TRL's own needs the plain backend."""
     at = ("grpo", "vllm")
     if model.fast_inference and model.backend == "transformers":
         yield ("model", "fast_inference"), "is Unsloth's; write backend: auto, or fast_inference: false"
@@ -192,7 +192,7 @@ def sampler_is_available(model: Model, grpo: Grpo) -> Found:
 
 
 def heldout_is_large_enough(data: Data, evaluation: Evaluation) -> Found:
-    """A check on fewer items than it says would be reported with the wrong n."""
+    """Refuse a check on fewer items than it says: it would be reported with the wrong n."""
     if data.heldout_source is None and evaluation.items > data.heldout:
         yield (
             ("evaluation", "items"),

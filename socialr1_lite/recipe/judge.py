@@ -1,4 +1,4 @@
-"""What training a reward model is: a YAML file becomes one frozen JudgeRecipe, with every mistake told at once."""
+"""What training a reward model is: a YAML file becomes one frozen JudgeRecipe, with every mistake reported at once."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ class JudgeRecipe(Section):
     run: JudgeRun = JudgeRun()
 
     def to_yaml(self) -> str:
-        """Every setting; loads back as the same recipe."""
+        """Write out every setting; loads back as the same recipe."""
         return located_yaml.dump(self.model_dump(mode="json"))
 
 

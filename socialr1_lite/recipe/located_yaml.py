@@ -130,7 +130,7 @@ _Loader.add_constructor("tag:yaml.org,2002:float", _construct_number)
 
 
 def dump(values: Mapping[str, Yaml]) -> str:
-    """YAML that this module and any YAML 1.1 reader read back as the same values, keys in the given order."""
+    """Write YAML that this module and any YAML 1.1 reader read back as the same values, keys in the given order."""
     return yaml.dump(dict(values), Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=110)
 
 
@@ -225,7 +225,7 @@ def parse(text: str, file: str, *, keyed: bool = True) -> LocatedYaml:
 
 
 def _refuse_aliases(text: str) -> None:
-    """An alias can point into itself or multiply without end, and `extends:` does what it is wanted for."""
+    """Refuse aliases: one can point into itself or multiply without end, and `extends:` does their work."""
     for event in yaml.parse(text, Loader=_Loader):
         if isinstance(event, yaml.AliasEvent):
             problem = f"aliases (*{event.anchor}) are not supported; write the value out"
@@ -268,7 +268,7 @@ def _walk_mapping(loader: _Loader, node: yaml.MappingNode, at: Keys, tree: Locat
 
 
 def dotted(keys: Keys) -> str:
-    """`rewards.content.judges[0].name` for ("rewards", "content", "judges", 0, "name")."""
+    """Return `rewards.content.judges[0].name` for ("rewards", "content", "judges", 0, "name")."""
     return "".join(f"[{key}]" if isinstance(key, int) else f".{key}" for key in keys).lstrip(".")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, get_args
+from typing import get_args
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
@@ -97,7 +97,7 @@ def _section_at(kind: Kind, loc: Keys) -> Kind:
     return kind
 
 
-def _sections_in(annotation: Any) -> Iterator[Kind]:
+def _sections_in(annotation: object) -> Iterator[Kind]:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         yield annotation
     for part in get_args(annotation):

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import Any
 
 from pydantic import model_validator
 
 from socialr1_lite.recipe import located_yaml
 from socialr1_lite.recipe.checks import cross_checks, generation_batch, processes
-from socialr1_lite.recipe.located_yaml import dotted
+from socialr1_lite.recipe.located_yaml import Yaml, dotted
 from socialr1_lite.recipe.schema import Data, Evaluation, Grpo, Logging, Model, Prompt, Rewards, Run, Section, Warmup
 
 
@@ -61,11 +60,11 @@ class Recipe(Section):
         return -(-micro_batches // (self.grpo.generation_steps * self.grpo.num_iterations))
 
     def to_yaml(self) -> str:
-        """Every setting, defaults included, in the order of the sections; loads back as the same recipe."""
+        """Write out every setting, defaults included, in the sections' order; loads back as the same recipe."""
         return located_yaml.dump(self.model_dump(mode="json"))
 
     @property
-    def decisive(self) -> dict[str, Any]:
+    def decisive(self) -> dict[str, Yaml]:
         """Everything that decides what is trained: not where the run folder lies or whether to resume."""
         settings = self.model_dump(mode="json")
         settings["run"] = {"seed": self.run.seed, "processes": self.processes, "save_steps": self.run.save_steps}

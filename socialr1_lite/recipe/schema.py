@@ -14,7 +14,7 @@ EMBEDDED_MODEL = "smollm2-135m"
 
 
 def _no_bool(value: object) -> object:
-    """Python counts True as 1; a recipe that says `max_steps: true` is mistaken."""
+    """Refuse true and false as numbers, which Python counts as 1 and 0."""
     if isinstance(value, bool):
         raise ValueError("a number is needed")
     return value
