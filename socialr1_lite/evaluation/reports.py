@@ -243,9 +243,8 @@ def _paired(first: Column, other: Column, name: str) -> str:
         [b[key].value == 1 for key in shared],
         [story or f"item {key}" for key, story in zip(shared, stories, strict=True)],
     )
-    counted = (
-        f" in {found.clusters} {'story' if found.clusters == 1 else 'stories'}" if found.clusters < found.n else ""
-    )
+    stories_word = "story" if found.clusters == 1 else "stories"
+    counted = f" in {found.clusters} {stories_word}" if found.clusters < found.n else ""
     unknown = "" if all(stories) else " (stories not stored: items counted as independent)"
     return f"+{found.only_second} -{found.only_first} of {found.n}{counted}, p={found.p:.2g}{unknown}"
 
