@@ -1,6 +1,7 @@
 # make train   set up, then train the embedded default recipe with GRPO and the SIP reward stack
 # make test    set up, then run the tests that fit into ten minutes
 # make setup   only the set-up: .venv with everything in it; does nothing when nothing changed
+#              LOCK=requirements-lock-cpu.txt takes the versions of a lock (each says for which Python and machine)
 # make viewer  set up, then look at the runs in a browser
 # make lint    ruff and mypy
 # make gpu-check   set up, then train a few steps here and compare with the plan; writes gpu-check.json
@@ -10,12 +11,13 @@ PYTHON ?= python3
 RECIPE ?= recipes/cpu_smollm2.yaml
 RUNS ?= runs
 TESTS ?= tests
+LOCK ?=
 
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 STAMP := $(VENV)/.complete
-REQUIREMENTS := requirements.txt requirements-nodeps.txt pyproject.toml
+REQUIREMENTS := requirements.txt requirements-nodeps.txt pyproject.toml $(LOCK)
 
 # Without an NVIDIA GPU this release installs as a CPU build; an open range would fetch several gigabytes of CUDA.
 CPU_TORCH := torch==2.13.0
@@ -32,7 +34,7 @@ $(STAMP): $(REQUIREMENTS) Makefile
 	@if command -v nvidia-smi >/dev/null 2>&1 && nvidia-smi -L >/dev/null 2>&1; \
 	    then echo "== NVIDIA GPU found: pip chooses the CUDA build of torch"; \
 	    else echo "== no NVIDIA GPU: $(CPU_TORCH)"; $(PIP) install '$(CPU_TORCH)'; fi
-	$(PIP) install -r requirements.txt -e '.[dev]'
+	$(PIP) install $(LOCK:%=-r %) -r requirements.txt -e '.[dev]'
 	$(PIP) install --no-deps -r requirements-nodeps.txt
 	@touch $(STAMP)
 
