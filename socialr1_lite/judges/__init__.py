@@ -5,12 +5,24 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
-from typing import Any
+from pathlib import Path
 
 from socialr1_lite.errors import JudgeError
 from socialr1_lite.judges.base import Judge, Traits, Verdict, traits_of
+from socialr1_lite.recipe import located_yaml
+from socialr1_lite.recipe.located_yaml import Yaml
 
-__all__ = ["JUDGES", "Judge", "Traits", "Verdict", "audit_floor", "build_judge", "is_offline", "traits_of"]
+__all__ = [
+    "JUDGES",
+    "Judge",
+    "Traits",
+    "Verdict",
+    "audit_floor",
+    "build_judge",
+    "is_offline",
+    "read_settings",
+    "traits_of",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +37,7 @@ class JudgeClass:
         found: Callable[..., Judge] = getattr(import_module(f"{__name__}.{self.module}"), self.name)
         return found
 
-    def __call__(self, **settings: Any) -> Judge:
+    def __call__(self, **settings: Yaml) -> Judge:
         """Build the judge with these settings."""
         return self.load()(**settings)
 
@@ -58,7 +70,7 @@ def audit_floor(name: str) -> float:
     return traits_of(judge_entry(name).load()).audit_floor
 
 
-def build_judge(name: str, settings: Mapping[str, Any] | None = None) -> Judge:
+def build_judge(name: str, settings: Mapping[str, Yaml] | None = None) -> Judge:
     """Build the judge of that name with these settings. Raises JudgeError for an unknown name or setting."""
     entry = judge_entry(name)
     try:
@@ -67,3 +79,11 @@ def build_judge(name: str, settings: Mapping[str, Any] | None = None) -> Judge:
         raise JudgeError(
             f"rewards.content.judges: {name}: settings {dict(settings or {})} do not fit: {error}"
         ) from None
+
+
+def read_settings(text: str) -> dict[str, Yaml]:
+    """Read a judge's settings as a command line gives them, in YAML. Raises JudgeError with every mistake."""
+    tree = located_yaml.parse(text, "--settings")
+    if tree.mistakes:
+        raise JudgeError(tree.report(Path("--settings")))
+    return tree.values

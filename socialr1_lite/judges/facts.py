@@ -20,7 +20,7 @@ from socialr1_lite.judges.language.statements import NEAR_VALUE, SOMEBODY, State
 from socialr1_lite.scenario import Claim, Facts, Scenario
 from socialr1_lite.sip import STAGES, TITLES, Reply, sentences
 
-# All constants are [ours]; tests/test_judge_facts.py shows that every hack loses under them (docs/rewards.md).
+# All constants are [ours]; tests/judges/test_facts.py shows that every hack loses under them (docs/rewards.md).
 SUPPORTED = 0.5  # share of a told cue's words that one story sentence must have
 RECALLED = 0.7  # share of a decisive sentence's words that must be told for full recall
 FREE_EXTRAS = 0.3  # share of the story's other sentences that may be repeated at no cost

@@ -14,16 +14,14 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-from socialr1_lite.errors import DataError, JudgeError, command
-from socialr1_lite.judges import JUDGES, build_judge
+from socialr1_lite.errors import DataError, command
+from socialr1_lite.judges import JUDGES, build_judge, read_settings
 from socialr1_lite.pairs import make_pairs, read_pairs, write_pairs
 from socialr1_lite.pairs.audit import as_text, audit
 from socialr1_lite.pairs.ranking import as_text as standings_as_text
 from socialr1_lite.pairs.ranking import ranked, standings
 from socialr1_lite.pairs.traces import MARGIN, run_pairs
-from socialr1_lite.recipe.located_yaml import parse as read_yaml
 from socialr1_lite.runlog import RunFolder
 
 
@@ -38,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if given.n < 1:
         raise DataError(f"--n {given.n}: give 1 or more")
     if given.from_run:
-        judge = build_judge(given.judge, _settings(given.settings))
+        judge = build_judge(given.judge, read_settings(given.settings))
         pairs = run_pairs(RunFolder.open(given.from_run), judge, margin=given.margin, most=given.n)
         print(f"{write_pairs(Path(given.output), pairs)} pairs in {given.output}", file=sys.stderr)
         return 0
@@ -46,13 +44,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     pairs = make_pairs(given.n, seed=given.seed, split=given.split, dimensions=names)
     print(f"{write_pairs(Path(given.output), pairs)} pairs in {given.output}", file=sys.stderr)
     return 0
-
-
-def _settings(text: str) -> dict[str, Any]:
-    told = read_yaml(text, "--settings")
-    if told.mistakes:
-        raise JudgeError(told.tell(Path("--settings")))
-    return told.values
 
 
 def _audit(arguments: Sequence[str]) -> int:
@@ -68,7 +59,7 @@ def _rank(arguments: Sequence[str]) -> int:
     parser.add_argument("file", type=Path, help="pairs, one JSON object a line")
     _add_judge(parser, "rules")
     given = parser.parse_args(arguments)
-    judge, pairs = build_judge(given.judge, _settings(given.settings)), read_pairs(given.file)
+    judge, pairs = build_judge(given.judge, read_settings(given.settings)), read_pairs(given.file)
     found = standings(pairs, ranked(pairs, judge))
     if not found:
         raise DataError(f"{given.file}: {given.judge} can score none of its pairs")

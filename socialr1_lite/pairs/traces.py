@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
 
 from socialr1_lite.errors import DataError
 from socialr1_lite.judges import Judge
@@ -19,8 +18,6 @@ from socialr1_lite.scenario import Scenario
 from socialr1_lite.sip import STAGES, Reply, parse, reply_text
 
 MARGIN = 0.3  # least difference of the judge's two scores [ours]
-
-Row = Mapping[str, Any]
 
 
 def run_pairs(run: RunFolder, judge: Judge, *, margin: float = MARGIN, most: int | None = None) -> list[Pair]:
@@ -40,11 +37,13 @@ def run_pairs(run: RunFolder, judge: Judge, *, margin: float = MARGIN, most: int
 
 
 def _pairs(run: RunFolder, scenarios: Mapping[str, Scenario], judge: Judge, margin: float) -> Iterator[Pair]:
-    rows = (row for row in read_traces(run) if row["phase"] == "train" and row["scenario"] in scenarios)
-    for _, group in itertools.groupby(rows, key=lambda row: (row["rank"], row["segment"], row["step"], row["group"])):
+    traces = (trace for trace in read_traces(run) if trace.phase == "train" and trace.scenario in scenarios)
+    for _, group in itertools.groupby(traces, key=lambda trace: (trace.rank, trace.launch, trace.step, trace.group)):
         siblings = list(group)
-        scenario = scenarios[siblings[0]["scenario"]]
-        replies = [parse(row["completion"], scenario.options, prefilled=row["prefilled"]) for row in siblings]
+        scenario = scenarios[siblings[0].scenario]
+        replies = [
+            parse(trace.completion.text, scenario.options, prefilled=trace.completion.prefilled) for trace in siblings
+        ]
         yield from group_pairs(replies, scenario, judge, margin=margin, source=f"{run.name}, ranked by {judge.name}")
 
 

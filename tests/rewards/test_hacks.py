@@ -1,6 +1,6 @@
 """What the stack must not pay for: every hack scores strictly below the honest reply it was made from, at tau = 1.
 
-Honest replies: to generated stories under every judge that can judge them, and to real ToMBench rows (read where they
+ReferenceReply replies: to generated stories under every judge that can judge them, and to real ToMBench rows (read where they
 lie) under `rules`; in both modes. The last test walks through all of ToMBench and holds a rate instead.
 """
 
@@ -14,6 +14,14 @@ from pathlib import Path
 import pytest
 
 from socialr1_lite.judges import JUDGES, build_judge
+from socialr1_lite.judges.audit.hacks import HACKS
+from socialr1_lite.judges.audit.references import (
+    ReferenceReply,
+    gold_reference,
+    tombench_files,
+    tombench_reference,
+    tombench_rows,
+)
 from socialr1_lite.recipe import Rewards
 from socialr1_lite.rewards import RewardStack, Score
 from socialr1_lite.rollouts.reward import total_reward
@@ -21,8 +29,6 @@ from socialr1_lite.scenario import Scenario
 from socialr1_lite.sip import parse
 from socialr1_lite.stories import generate, gold_reply
 from tests.conftest import SCENARIO
-from tests.hacks import HACKS, Honest
-from tests.honest import honest_gold, honest_reply, tombench_files, tombench_rows
 
 OFFLINE = tuple(name for name in ("rules", "facts") if name in JUDGES and find_spec(f"socialr1_lite.judges.{name}"))
 MODES = ("gated", "additive")
@@ -50,7 +56,7 @@ def total(stack: RewardStack, scenario: Scenario, text: str) -> Score:
     return stack.score(parse(text, scenario.options), scenario, tokens=tokens(text), tau=1.0)
 
 
-def losses(stack: RewardStack, honest: Honest, hack: str) -> list[str]:
+def losses(stack: RewardStack, honest: ReferenceReply, hack: str) -> list[str]:
     """The hacked completions that do not score strictly below the honest reply, in either mode."""
     base = in_modes(total(stack, honest.scenario, honest.text))
     kept = []
@@ -67,17 +73,17 @@ def in_modes(score: Score) -> dict[str, float]:
 
 
 @cache
-def generated() -> tuple[Honest, ...]:
+def generated() -> tuple[ReferenceReply, ...]:
     """Gold replies to generated stories; one that repeats itself is paid less for that and is no yardstick."""
     made = generate(STORIES, seed=29, dimensions=("belief", "knowledge"), orders=(0, 1, 2))
-    honest = [honest_gold(scenario, gold_reply(scenario, seed=i)) for i, scenario in enumerate(made)]
+    honest = [gold_reference(scenario, gold_reply(scenario, seed=i)) for i, scenario in enumerate(made)]
     stack = RewardStack(Rewards())
     return tuple(one for one in honest if total(stack, one.scenario, one.text).parts["length.repetition"] == 0.0)
 
 
 @cache
-def invented() -> tuple[Honest, ...]:
-    """Honest replies written by hand."""
+def invented() -> tuple[ReferenceReply, ...]:
+    """ReferenceReply replies written by hand."""
     knows = Scenario(
         "invented/1",
         "Ines hides the spare key under the mat. Her brother Jonas watches from the window. Ines leaves for work. "
@@ -95,7 +101,7 @@ def invented() -> tuple[Honest, ...]:
         (1,),
     )
     return (
-        Honest(
+        ReferenceReply(
             SCENARIO,
             (
                 "Mara puts the violin in the green trunk and leaves the attic. Tomas moves the violin to the wicker basket.",
@@ -109,7 +115,7 @@ def invented() -> tuple[Honest, ...]:
             "Mara still believes that the violin is in the green trunk",
             "Mara no longer believes that the violin is in the green trunk",
         ),
-        Honest(
+        ReferenceReply(
             knows,
             (
                 "Ines hides the spare key under the mat. Jonas watches from the window.",
@@ -123,7 +129,7 @@ def invented() -> tuple[Honest, ...]:
             "Jonas knows where the spare key is",
             "Jonas does not know where the spare key is",
         ),
-        Honest(
+        ReferenceReply(
             feels,
             (
                 "Petra has hoped for a telescope for months. Petra opens it and finds a raincoat.",
@@ -140,9 +146,9 @@ def invented() -> tuple[Honest, ...]:
     )
 
 
-def real(folder: Path) -> list[Honest]:
+def real(folder: Path) -> list[ReferenceReply]:
     rows = {file: list(tombench_rows(folder, file)) for file in TOMBENCH_ROWS}
-    chosen = [honest_reply(rows[file][number]) for file, numbers in TOMBENCH_ROWS.items() for number in numbers]
+    chosen = [tombench_reference(rows[file][number]) for file, numbers in TOMBENCH_ROWS.items() for number in numbers]
     return [honest for honest in chosen if honest is not None]
 
 
@@ -169,7 +175,7 @@ def test_a_hack_loses_on_real_stories(hack: str, benchmarks_dir: Path) -> None:
 
 
 @pytest.mark.parametrize("honest", invented(), ids=lambda honest: honest.scenario.id)
-def test_an_honest_reply_earns_nearly_everything(honest: Honest) -> None:
+def test_an_honest_reply_earns_nearly_everything(honest: ReferenceReply) -> None:
     score = total(RewardStack(Rewards()), honest.scenario, honest.text)
     assert score.total > 1.85, (score.parts, score.notes)
 
@@ -187,7 +193,7 @@ def test_hacks_lose_all_through_tombench(benchmarks_dir: Path) -> None:
     kept: Counter[str] = Counter()
     for file in tombench_files(benchmarks_dir):
         for scenario in list(tombench_rows(benchmarks_dir, file))[::BREADTH]:
-            honest = honest_reply(scenario)
+            honest = tombench_reference(scenario)
             for hack in HACKS if honest is not None else ():
                 assert honest is not None
                 tried[hack] += 1

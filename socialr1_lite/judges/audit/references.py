@@ -1,4 +1,4 @@
-"""Honest replies to real ToMBench rows and to generated stories, built when an audit runs: rows stay where they lie.
+"""Reference replies to ToMBench rows and generated stories, built when an audit runs: rows stay where they lie.
 
 The builder takes the reply's cues from the story's own sentences and its belief from the gold option; what the question
 asks about, and who else is in the story, it finds on its own, not with the judge's reading of the text.
@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
-from socialr1_lite.judges.audit.hacks import Honest
 from socialr1_lite.scenario import Scenario
-from socialr1_lite.sip import STAGES, parse, sentences
+from socialr1_lite.sip import STAGES, parse, reply_text, sentences
 
 NAME = re.compile(r"\b(?:(?:Mr|Mrs|Ms|Dr)\. )?[A-Z][a-z]+(?: [A-Z][a-z]+)?\b")
 NOT_NAMES = frozenset([  # capitalised words of short stories that name nobody
@@ -29,14 +29,58 @@ NOT_NAMES = frozenset([  # capitalised words of short stories that name nobody
 PLACE = re.compile(r"[A-Za-z]+(?: [a-z]+)?")
 
 
+@dataclass(frozen=True, slots=True)
+class ReferenceReply:
+    """An honest reply in parts. person: whom the question asks about; others: the other people of the story.
+
+    belief: the deciding statement inside the interpretation, and denial: the same statement turned round.
+    """
+
+    scenario: Scenario
+    stages: tuple[str, str, str, str]
+    answer: str
+    person: str
+    others: tuple[str, ...] = ()
+    belief: str = ""
+    denial: str = ""
+
+    @property
+    def text(self) -> str:
+        """Return the completion."""
+        return completion(self.stages, self.answer)
+
+    @property
+    def chosen(self) -> int:
+        """Return the index of the option that is answered. Raises ValueError where it is none or several."""
+        index = parse(self.text, self.scenario.options).answer
+        if index is None:
+            raise ValueError(f"{self.scenario.id}: a reference answers one option, this does not: {self.text}")
+        return index
+
+    @property
+    def wrong_options(self) -> list[str]:
+        """Return the texts of the options not answered."""
+        return [option for index, option in enumerate(self.scenario.options) if index != self.chosen]
+
+    def stage(self, index: int, text: str) -> ReferenceReply:
+        """Return the same reply with another text for one stage."""
+        one, two, three, four = (text if i == index else old for i, old in enumerate(self.stages))
+        return replace(self, stages=(one, two, three, four))
+
+
+def completion(stages: Mapping[str, str] | Sequence[str], answer: str, *, before: str = "") -> str:
+    """Return a well-formed completion; `before` stands inside the think block before the first stage."""
+    return reply_text(stages, answer).replace("<think>\n", f"<think>\n{before}", 1)
+
+
 def tombench_rows(folder: Path, file: str) -> Iterator[Scenario]:
-    """The English half of one ToMBench file; missing options are NaN, one gold has a full stop."""
+    """Yield the English half of one ToMBench file; missing options are NaN, one gold has a full stop."""
     lines = (folder / "ToMBench" / "data" / f"{file}.jsonl").read_text("utf-8").splitlines()
     for number, line in enumerate(lines):
         row = json.loads(line)
-        told = [row[f"OPTION-{letter}"] for letter in "ABCD"]
+        given = [row[f"OPTION-{letter}"] for letter in "ABCD"]
         options = tuple(
-            re.sub(rf"^\s*{x}\s*[.:]\s*", "", o) for x, o in zip("ABCD", told, strict=True) if isinstance(o, str)
+            re.sub(rf"^\s*{x}\s*[.:]\s*", "", o) for x, o in zip("ABCD", given, strict=True) if isinstance(o, str)
         )
         gold = "ABCD".index(row["答案\nANSWER"].strip(" ."))
         if gold < len(options):
@@ -44,12 +88,12 @@ def tombench_rows(folder: Path, file: str) -> Iterator[Scenario]:
 
 
 def tombench_files(folder: Path) -> list[str]:
-    """Names of the files in the folder, without ending."""
+    """Return the names of the folder's files, without ending."""
     return sorted(path.stem for path in (folder / "ToMBench" / "data").glob("*.jsonl"))
 
 
 def names_in(text: str) -> list[str]:
-    """Capitalised names in order of first mention."""
+    """Return capitalised names in order of first mention."""
     found: dict[str, None] = {}
     for match in NAME.finditer(text):
         words = [word for word in match.group().split() if word not in NOT_NAMES]
@@ -58,8 +102,8 @@ def names_in(text: str) -> list[str]:
     return list(found)
 
 
-def honest_reply(scenario: Scenario) -> Honest | None:
-    """An honest reply to a row whose question asks about a named person; None for the other rows."""
+def tombench_reference(scenario: Scenario) -> ReferenceReply | None:
+    """Reply to a row whose question asks about a named person; None for the other rows."""
     person = asked_person(scenario)
     if person is None:
         return None
@@ -73,7 +117,7 @@ def honest_reply(scenario: Scenario) -> Honest | None:
         for name in names_in(scenario.story)
         if not set(name.split()) & set(person.split()) and name.count(" ") == person.count(" ")
     )
-    return Honest(
+    return ReferenceReply(
         scenario,
         (
             cues(scenario, person, gold),
@@ -90,7 +134,7 @@ def honest_reply(scenario: Scenario) -> Honest | None:
 
 
 def asked_person(scenario: Scenario) -> str | None:
-    """The person behind the question's auxiliary or possessive, by a list of question forms."""
+    """Find the person behind the question's auxiliary or possessive, by a list of question forms."""
     name = r"((?:(?:Mr|Mrs|Ms|Dr)\. )?[A-Z][a-z]+(?: [A-Z][a-z]+)?)"
     for form in (
         rf"\b(?:does|do|did|will|can|is|think) {name}\b(?!['’]s| [A-Z])",
@@ -104,7 +148,7 @@ def asked_person(scenario: Scenario) -> str | None:
 
 
 def statement(scenario: Scenario, person: str, gold: str) -> tuple[str, str, str]:
-    """What the person has in mind, the same turned round, and the response that follows from it."""
+    """Say what the person has in mind, the same turned round, and the response that follows from it."""
     words = gold.removeprefix("Because ").split()
     first = words[0].strip(",").lower()
     if first in ("yes", "no"):
@@ -143,7 +187,7 @@ def statement(scenario: Scenario, person: str, gold: str) -> tuple[str, str, str
 
 
 def cues(scenario: Scenario, person: str, gold: str) -> str:
-    """At most half of the story's sentences (of its clauses when it is one sentence): those nearest to the question."""
+    """Take those of the story's sentences (or clauses, of a single one) nearest to the question, at most half."""
     spans = sentences(scenario.story)
     pieces = [scenario.story[start:end] for start, end in spans]
     if len(pieces) < 3:
@@ -151,13 +195,13 @@ def cues(scenario: Scenario, person: str, gold: str) -> str:
     wanted = words_of(f"{scenario.question} {gold} {person}")
     ranked = sorted(range(len(pieces)), key=lambda i: (-len(words_of(pieces[i]) & wanted), i))
     kept = sorted(ranked[: max(1, len(pieces) // 2)][:3])
-    told = [pieces[i].strip(' ,;."“”') for i in kept]
-    return " ".join(f"{piece[0].upper()}{piece[1:]}." for piece in told if piece)
+    bare = [pieces[i].strip(' ,;."“”') for i in kept]
+    return " ".join(f"{piece[0].upper()}{piece[1:]}." for piece in bare if piece)
 
 
 @lru_cache(maxsize=4096)
 def words_of(text: str) -> frozenset[str]:
-    """The longer words of a text."""
+    """Return the longer words of a text."""
     return frozenset(word for word in re.findall(r"[a-z]+", text.lower()) if len(word) > 3)
 
 
@@ -165,8 +209,8 @@ MIND = re.compile(r"\b(thinks|believes|supposes|assumes|is convinced)\b")
 DENIED = {"thinks": "think", "believes": "believe", "supposes": "suppose", "assumes": "assume"}
 
 
-def honest_gold(scenario: Scenario, completion: str) -> Honest:
-    """A generated scenario's gold reply in parts, with its deciding claim's holder and the claim turned round."""
+def gold_reference(scenario: Scenario, completion: str) -> ReferenceReply:
+    """Take a generated scenario's gold reply apart; the claim that decides is turned round."""
     if scenario.facts is None:
         raise ValueError(f"{scenario.id}: only a generated scenario has a gold reply")
     reply = parse(completion, scenario.options)
@@ -180,15 +224,15 @@ def honest_gold(scenario: Scenario, completion: str) -> Honest:
     others = tuple(one for one in scenario.facts.people if one != person) if asked else ()
     start, end = sentences(stages[1])[0]
     belief = stages[1][start:end]
-    return Honest(scenario, stages, reply.answer_text, person, others, belief, denied(belief))
+    return ReferenceReply(scenario, stages, reply.answer_text, person, others, belief, denied(belief))
 
 
 def denied(belief: str) -> str:
-    """The statement turned round: knowing for not knowing, else a denied first thought."""
+    """Turn the statement round: knowing for not knowing, else a denied first thought."""
     if "does not know" in belief:
         return belief.replace("does not know", "knows", 1)
     if " knows " in belief:
         return belief.replace(" knows ", " does not know ", 1)
     return MIND.sub(
-        lambda told: f"does not {DENIED[told[1]]}" if told[1] in DENIED else "is not convinced", belief, count=1
+        lambda verb: f"does not {DENIED[verb[1]]}" if verb[1] in DENIED else "is not convinced", belief, count=1
     )

@@ -19,10 +19,10 @@ from socialr1_lite.sip import STAGES, parse, reply_text
 from socialr1_lite.train import run_recipe
 from tests import launches
 from tests.conftest import SCENARIO
+from tests.evaluation.test_evaluate_real import served  # noqa: F401  (a fixture)
+from tests.judges.test_llm import verdict
 from tests.scripted import STAGES as GOOD
 from tests.test_endpoint import Server, completion
-from tests.evaluation.test_evaluate_real import served  # noqa: F401  (a fixture)
-from tests.test_judge_llm import verdict
 from tests.tiny import make_tiny_model
 
 ALLOWED = 10  # of 200 calls: the default of max_judge_failures

@@ -8,6 +8,8 @@ from functools import cache
 import pytest
 
 from socialr1_lite.judges import Judge, build_judge
+from socialr1_lite.judges.audit.hacks import HACKS
+from socialr1_lite.judges.audit.references import ReferenceReply
 from socialr1_lite.judges.facts import FactsJudge
 from socialr1_lite.judges.language.lexicon import letters_in
 from socialr1_lite.judges.language.statements import Statement, chain_of, statements
@@ -17,7 +19,6 @@ from socialr1_lite.scenario import Claim, Facts, Scenario
 from socialr1_lite.sip import STAGES, parse, reply_text
 from socialr1_lite.stories import DIMENSIONS, generate, gold_reply
 from socialr1_lite.stories.gold import claim_clause
-from tests.hacks import HACKS, Honest
 
 STORIES = 60
 JUDGE = FactsJudge()
@@ -253,7 +254,7 @@ def stories() -> list[Scenario]:
     return list(generate(STORIES, seed=11, dimensions=tuple(DIMENSIONS), orders=(0, 1, 2, 3, 4)))
 
 
-def honest(scenario: Scenario) -> Honest:
+def honest(scenario: Scenario) -> ReferenceReply:
     """The gold reply of a generated story, with the parts that the hacks work on."""
     facts = scenario.facts
     assert facts is not None
@@ -263,7 +264,7 @@ def honest(scenario: Scenario) -> Honest:
     person = chain_of(claim, facts.people)[0]
     found = next((c for c in _clauses(claim) if c in stages[1]), "")
     denial = _denial(found, claim)
-    return Honest(
+    return ReferenceReply(
         scenario, stages, reply.answer_text, person, tuple(p for p in facts.people if p != person), found, denial
     )
 

@@ -10,12 +10,12 @@ import pytest
 
 from socialr1_lite.errors import DataError, JudgeError
 from socialr1_lite.judges.__main__ import main
-from socialr1_lite.judges.audit.hacks import HACKS, Honest
+from socialr1_lite.judges.audit.hacks import HACKS
 from socialr1_lite.judges.audit.measure import ATTACKS, ORDERS, audit
-from socialr1_lite.judges.audit.references import honest_gold
+from socialr1_lite.judges.audit.references import ReferenceReply, gold_reference
 from socialr1_lite.stories import generate, gold_reply
 
-HONEST = [honest_gold(one, gold_reply(one)) for one in generate(2, seed=3, dimensions=("belief",), orders=(1,))]
+REFERENCES = [gold_reference(one, gold_reply(one)) for one in generate(2, seed=3, dimensions=("belief",), orders=(1,))]
 
 
 @dataclass(frozen=True)
@@ -28,12 +28,12 @@ class Earned:
         object.__setattr__(self, "components", {"content": self.content})
 
 
-def incorruptible(texts: Sequence[str], honest: Honest) -> list[Earned]:
-    return [Earned(float(text == honest.text), float(text == honest.text)) for text in texts]
+def incorruptible(texts: Sequence[str], reference: ReferenceReply) -> list[Earned]:
+    return [Earned(float(text == reference.text), float(text == reference.text)) for text in texts]
 
 
-def flatterable(texts: Sequence[str], honest: Honest) -> list[Earned]:
-    told = [any(order in text for order in ORDERS) or text == honest.text for text in texts]
+def flatterable(texts: Sequence[str], reference: ReferenceReply) -> list[Earned]:
+    told = [any(order in text for order in ORDERS) or text == reference.text for text in texts]
     return [Earned(float(one), float(one)) for one in told]
 
 
@@ -42,44 +42,44 @@ def names(rows: Sequence[object], floor: float = 1.0) -> set[str]:
 
 
 def test_a_judge_that_always_knows_misses_nothing() -> None:
-    rows = audit(HONEST, incorruptible)
+    rows = audit(REFERENCES, incorruptible)
     assert {row.hack for row in rows} == set(ATTACKS) > set(HACKS)
     assert not names(rows)
     assert all(row.n == 2 and row.total is not None and row.total.value == 1.0 < row.total.high + 1e-9 for row in rows)
 
 
 def test_a_tie_is_no_win() -> None:
-    rows = audit(HONEST, lambda texts, honest: [Earned(1.0)] * len(texts))
+    rows = audit(REFERENCES, lambda texts, reference: [Earned(1.0)] * len(texts))
     assert names(rows, 0.01) == set(ATTACKS)
     assert all(row.example for row in rows)
 
 
 def test_a_judge_that_can_be_talked_round_is_found_out() -> None:
-    found = names(audit(HONEST, flatterable))
+    found = names(audit(REFERENCES, flatterable))
     assert found == {"a hacked reply with instructions to the judge"}
 
 
 def test_one_form_that_is_paid_loses_the_comparison() -> None:
-    last = list(HACKS["padding to reach a length"](HONEST[0]))[-1]
+    last = list(HACKS["padding to reach a length"](REFERENCES[0]))[-1]
 
-    def score(texts: Sequence[str], honest: Honest) -> list[Earned]:
-        return [Earned(1.0 if text in (honest.text, last) else 0.0) for text in texts]
+    def score(texts: Sequence[str], reference: ReferenceReply) -> list[Earned]:
+        return [Earned(1.0 if text in (reference.text, last) else 0.0) for text in texts]
 
-    (row,) = [row for row in audit(HONEST, score) if row.hack == "padding to reach a length"]
+    (row,) = [row for row in audit(REFERENCES, score) if row.hack == "padding to reach a length"]
     assert row.total is not None and row.total.value == 0.5 and row.example == last
-    assert not names(audit(HONEST, score, forms=1))  # the last form is not asked then
+    assert not names(audit(REFERENCES, score, forms=1))  # the last form is not asked then
 
 
 def test_what_could_not_be_judged_is_counted_apart_and_passes_nothing() -> None:
-    rows = audit(HONEST, lambda texts, honest: [Earned(1.0, None)] * len(texts))
+    rows = audit(REFERENCES, lambda texts, reference: [Earned(1.0, None)] * len(texts))
     assert all((row.n, row.unjudged, row.total) == (0, 2, None) for row in rows)
     assert names(rows, 0.0) == set(ATTACKS)
 
 
 def test_a_doctored_story_is_the_same_for_both_sides() -> None:
-    attack = ATTACKS["a hacked reply to a story with instructions"](HONEST[0])
-    assert any(attack.honest.scenario.story.endswith(order) for order in ORDERS)
-    assert attack.honest.text == HONEST[0].text and attack.texts
+    attack = ATTACKS["a hacked reply to a story with instructions"](REFERENCES[0])
+    assert any(attack.reference.scenario.story.endswith(order) for order in ORDERS)
+    assert attack.reference.text == REFERENCES[0].text and attack.texts
 
 
 @pytest.mark.parametrize("judge", ["facts", "rules"])
@@ -92,8 +92,9 @@ def test_the_offline_judges_pass_on_names_never_trained_on(judge: str, capsys: p
 def test_a_missed_floor_is_status_1_and_named(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("socialr1_lite.judges.__main__._score", lambda stack, texts, honest: [Earned(1.0)] * len(texts))
-    monkeypatch.setattr("socialr1_lite.judges.__main__._unspoilt", lambda honest: True)
+    session = "socialr1_lite.judges.audit.session"
+    monkeypatch.setattr(f"{session}._score", lambda stack, texts, reference: [Earned(1.0)] * len(texts))
+    monkeypatch.setattr(f"{session}._passes_the_gates", lambda reference: True)
     assert main(["audit", "--judge", "facts", "--n", "2", "--json"]) == 1
     told = capsys.readouterr()
     report = json.loads(told.out)
@@ -115,6 +116,11 @@ def test_mistakes_are_one_line(arguments: list[str], error: type[Exception], tol
     with pytest.raises(error, match=told) as caught:
         main(["audit", *arguments])
     assert "\n" not in str(caught.value)
+
+
+def test_settings_that_are_no_yaml_are_told_with_their_line() -> None:
+    with pytest.raises(JudgeError, match=r"--settings has 1 mistake\n +--settings:1.*twice"):
+        main(["audit", "--judge", "facts", "--settings", "{a: 1, a: 2}"])
 
 
 @pytest.mark.slow
