@@ -37,6 +37,7 @@ from socialr1_lite import runlog
 from socialr1_lite.errors import DataError, PolicyError, RunLogError, command
 from socialr1_lite.judges import build_judge
 from socialr1_lite.recipe import JudgeEntry, Rewards, load_recipe
+from socialr1_lite.recipe.located_yaml import Yaml
 from socialr1_lite.rewards.scoring import (
     BadRow,
     Count,
@@ -98,7 +99,7 @@ def _rejudge(run: runlog.RunFolder | None, name: str, judge: str, settings: Sequ
     return 0
 
 
-def _setting(text: str) -> tuple[str, object]:
+def _setting(text: str) -> tuple[str, Yaml]:
     key, equals, value = text.partition("=")
     if not equals or not key:
         raise DataError(f"--setting {text}: KEY=VALUE is needed, such as path=judges/mine")

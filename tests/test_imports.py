@@ -23,7 +23,7 @@ PACKAGE = "socialr1_lite"
 
 ROWS = (
     # the ground: few, small
-    {"errors", "statistics"},
+    {"errors", "redaction", "statistics"},
     {"endpoint", "scenario", "progress"},
     # what a run is; how a scenario is asked and a completion read
     {"recipe", "sip"},
@@ -54,7 +54,7 @@ HEAVY = {
 }
 # Rooms whose code never touches a heavy library, not even inside a function.
 WITHOUT_HEAVY = {
-    *("errors", "statistics", "scenario", "progress", "recipe", "sip", "rollouts", "runlog", "stories", "rewards"),
+    *("errors", "redaction", "statistics", "scenario", "progress", "recipe", "sip", "rollouts", "runlog", "stories", "rewards"),
 }
 UNSLOTH_PATCHES = {"trl", "transformers", "peft"}
 PLUG_IN_FOLDERS = {"benchmarks": "BENCHMARK"}  # folder: the name that makes a file one of its table's entries

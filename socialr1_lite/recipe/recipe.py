@@ -11,6 +11,7 @@ from socialr1_lite.recipe import located_yaml
 from socialr1_lite.recipe.checks import cross_checks, generation_batch, processes
 from socialr1_lite.recipe.located_yaml import Yaml, dotted
 from socialr1_lite.recipe.schema import Data, Evaluation, Grpo, Logging, Model, Prompt, Rewards, Run, Section, Warmup
+from socialr1_lite.redaction import redact_tree
 
 
 class Recipe(Section):
@@ -60,13 +61,16 @@ class Recipe(Section):
         return -(-micro_batches // (self.grpo.generation_steps * self.grpo.num_iterations))
 
     def to_yaml(self) -> str:
-        """Write out every setting, defaults included, in the sections' order; loads back as the same recipe."""
-        return located_yaml.dump(self.model_dump(mode="json"))
+        """Write out every setting, defaults included, in the sections' order; loads back as the same recipe.
+
+        Secrets in it, such as a password in an address, are hidden.
+        """
+        return located_yaml.dump(redact_tree(self.model_dump(mode="json")))
 
     @property
     def decisive(self) -> dict[str, Yaml]:
         """Everything that decides what is trained: not where the run folder lies or whether to resume."""
-        settings = self.model_dump(mode="json")
+        settings = redact_tree(self.model_dump(mode="json"))  # as it is stored: another password is no other training
         settings["run"] = {"seed": self.run.seed, "processes": self.processes, "save_steps": self.run.save_steps}
         return settings
 

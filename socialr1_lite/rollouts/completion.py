@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from socialr1_lite.redaction import redact
+
 Finish = Literal["stop", "length", "failed"]
 FINISHES: tuple[Finish, ...] = ("stop", "length", "failed")
 
@@ -28,8 +30,8 @@ class Completion:
 
     @classmethod
     def failure(cls, error: str) -> Completion:
-        """Return the completion of a request that got no reply."""
-        return cls("", 0, "failed", error=error)
+        """Return the completion of a request that got no reply; a secret in the error, such as a key, is hidden."""
+        return cls("", 0, "failed", error=redact(error))
 
     @property
     def truncated(self) -> bool:

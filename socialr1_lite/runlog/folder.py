@@ -12,6 +12,7 @@ from typing import Any, Literal
 import orjson
 
 from socialr1_lite.errors import RunLogError
+from socialr1_lite.redaction import redact_tree
 from socialr1_lite.runlog import lines
 from socialr1_lite.runlog.lines import JsonObject
 from socialr1_lite.runlog.lock import FolderLock
@@ -176,7 +177,7 @@ class RunFolder:
             "command": list(command),
             "kind": kind,
         }
-        lines.append(self.segments_file, [row])
+        lines.append(self.segments_file, [redact_tree(row)])
         return number
 
     def _launches_in_rows(self) -> Iterator[int]:

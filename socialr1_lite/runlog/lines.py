@@ -10,6 +10,8 @@ from typing import Any, BinaryIO
 
 import orjson
 
+from socialr1_lite.redaction import redact_tree
+
 TAIL_BLOCK = 1 << 16  # bytes read at a time when looking backwards for the last newline
 ENCODING = orjson.OPT_APPEND_NEWLINE | orjson.OPT_SERIALIZE_NUMPY
 
@@ -51,8 +53,8 @@ def replace_atomic(path: Path, fill: Callable[[Path], object]) -> Path:
 
 
 def write_json(path: Path, value: JsonObject) -> Path:
-    """`write_atomic` of indented JSON, which people open in an editor."""
-    return write_atomic(path, orjson.dumps(value, option=ENCODING | orjson.OPT_INDENT_2))
+    """`write_atomic` of indented JSON, which people open in an editor, without the secrets in it."""
+    return write_atomic(path, orjson.dumps(redact_tree(value), option=ENCODING | orjson.OPT_INDENT_2))
 
 
 def sync(path: Path) -> None:

@@ -1,0 +1,82 @@
+"""What is written may be shown to anybody."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from socialr1_lite.redaction import HIDDEN, is_secret_name, redact, redact_tree
+
+
+@pytest.mark.parametrize(
+    ("text", "secret"),
+    [
+        ("http://user:PASSW0RD@127.0.0.1:9/v1", "PASSW0RD"),
+        ("https://TOKENONLY@host/v1", "TOKENONLY"),
+        ("http://h/v1?key=URLT0KEN", "URLT0KEN"),
+        ("http://h/v1?model=m&api_key=URLT0KEN&x=1", "URLT0KEN"),
+        ("http://h/v1?X-Amz-Signature=abc123def", "abc123def"),
+        ("python -m x --api-key SECRETKEY RUN", "SECRETKEY"),
+        ("python -m x --hub-token=SECRETKEY RUN", "SECRETKEY"),
+        ("['x', '--token', 'SECRETKEY']", "SECRETKEY"),
+        ("Authorization: Bearer abcdefgh12345678", "abcdefgh12345678"),
+        ("401 for hf_abcdefghijklmnop1234", "hf_abcdefghijklmnop1234"),
+        ("Incorrect API key provided: sk-proj-abcdefghijklmnop", "sk-proj-abcdefghijklmnop"),
+        ("token eyJhbGciOiJI.eyJzdWIiOiIx.SflKxwRJSMeK", "SflKxwRJSMeK"),
+    ],
+)
+def test_a_secret_goes_and_what_it_stands_in_stays(text: str, secret: str) -> None:
+    assert secret not in redact(text) and HIDDEN in redact(text)
+    assert redact(redact(text)) == redact(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Anna put the key in the box; the token is in the drawer. Her password was a secret.",
+        "grpo.max_completion_length=256 --max-new-tokens 64 --key-env OPENAI_API_KEY",
+        "http://127.0.0.1:8000/v1?model=m&tokens=5",
+        "mail anna@example.org about it",
+        "bearer of bad news",
+    ],
+)
+def test_what_is_no_secret_stays_as_it_is(text: str) -> None:
+    assert redact(text) == text
+
+
+def test_values_of_telling_variables_go_wherever_they_stand(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MY_SERVICE_TOKEN", "correct-horse-battery")
+    monkeypatch.setenv("DEBUG_TOKEN", "1")
+    assert redact("sent correct-horse-battery to port 1") == f"sent {HIDDEN} to port 1"
+
+
+@pytest.mark.parametrize(
+    "name", ["api_key", "apiKey", "X-Api-Key", "HF_TOKEN", "password", "Authorization", "client_secret"]
+)
+def test_names_that_tell_of_a_secret(name: str) -> None:
+    assert is_secret_name(name)
+    assert redact_tree({"extra": {name: "abc"}}) == {"extra": {name: HIDDEN}}
+
+
+@pytest.mark.parametrize(
+    "name", ["max_tokens", "tokens", "key_env", "eos_token", "keyboard", "monkey", "author", "max_new_tokens"]
+)
+def test_names_that_do_not(name: str) -> None:
+    assert not is_secret_name(name)
+    assert redact_tree({name: "abc"}) == {name: "abc"}
+
+
+def test_a_tree_keeps_its_form() -> None:
+    tree = {"command": ["train.py", "--token", "abc", "x=http://u:p@h/"], "n": 3, "none": None, "pair": ("a", 1.5)}
+    assert redact_tree(tree) == {
+        "command": ["train.py", "--token", HIDDEN, f"x=http://{HIDDEN}@h/"],
+        "n": 3,
+        "none": None,
+        "pair": ("a", 1.5),
+    }
+
+
+@given(st.text(max_size=300))
+def test_any_text_is_redacted_without_an_error_and_once_is_enough(text: str) -> None:
+    assert redact(redact(text)) == redact(text)
