@@ -27,13 +27,13 @@ def main() -> None:
         metavar="NAME",
         help="a local model folder or id to offer on the page Try it",
     )
-    told = parser.parse_args()
+    args = parser.parse_args()
 
-    if told.port is not None and not 0 < told.port < 65536:
-        raise RunLogError(f"--port {told.port}: a port is a number from 1 to 65535")
-    from socialr1_lite.viewer import launch  # gradio takes seconds to import: mistakes are told before
+    if args.port is not None and not 0 < args.port < 65536:
+        raise RunLogError(f"--port {args.port}: a port is a number from 1 to 65535")
+    from socialr1_lite.viewer import launch  # gradio takes seconds to import: mistakes are reported before
 
-    launch(told.places or None, host=told.host, port=told.port, models=told.model)
+    launch(args.places or None, host=args.host, port=args.port, models=args.model)
 
 
 if __name__ == "__main__":

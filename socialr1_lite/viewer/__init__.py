@@ -6,7 +6,7 @@
 
 Screens are JavaScript (static/), figures are Python: every module beside this one answers one family of questions as
 plain JSON (stage, pages, curves, comparison, hacks, reports, exporting, importing, trying), library.py knows the runs,
-serving.py checks what the page asks, shell.py is the one door to gradio.
+serving.py checks what the page asks, only shell.py knows gradio.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ Places = str | Path | Sequence[str | Path] | None
 
 
 def build_app(places: Places = None) -> gradio.Blocks:
-    """The app over run folders or folders of runs; None: runs/, and the bundled example while that holds none."""
+    """Build the app over run folders or folders of runs; None: runs/, and the bundled example while that holds none."""
     from socialr1_lite.viewer import shell
 
     return shell.build(_listed(places))
@@ -34,7 +34,7 @@ def launch(places: Places = None, *, host: str = "127.0.0.1", port: int | None =
     """Build and serve on this machine only, unless `host` says otherwise; never a public link unless share=True."""
     from socialr1_lite.viewer.library import Library
 
-    Library(_listed(places)).runs()  # gradio takes seconds to import: a wrong place is told before
+    Library(_listed(places)).runs()  # gradio takes seconds to import: a wrong place is reported before
     from socialr1_lite.viewer import shell
 
     return shell.launch(_listed(places), host=host, port=port, **more)

@@ -13,66 +13,66 @@ import sys
 from collections.abc import Sequence
 from itertools import groupby
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from socialr1_lite.errors import RunLogError, command
+from socialr1_lite.rollouts.trace import Trace
 from socialr1_lite.runlog import MetricsWriter, RunFolder, TraceWriter, read_metrics, read_traces
 
 EXAMPLE = Path(__file__).parent / "example"
 MOST = 320  # completions
 EVAL_SHARE = 0.3  # of them from evaluations
-ADDED = ("superseded", "segment", "rank", "version")  # what reading adds or the writer stamps anew
+ADDED = ("step", "segment", "superseded")  # to a line of metrics, by its writer or on reading
 
-Row = dict[str, Any]
 T = TypeVar("T")
 
 
 def bundle(run: RunFolder, folder: Path, most: int = MOST) -> RunFolder:
-    """The example made of `run` in `folder`, which must not be a run yet. Raises RunLogError."""
+    """Make the example of `run` in `folder`, which must not be a run yet. Raises RunLogError."""
     if (folder / "state.json").exists():
         raise RunLogError(f"{folder} is a run already; remove it first, or name another with -o")
-    rows = list(read_traces(run))
-    if not rows:
+    everything = list(read_traces(run))
+    if not everything:
         raise RunLogError(f"{run.path} holds no completions to cut an example from")
-    chosen = [*training_rows(rows, most), *evaluation_rows(rows, int(most * EVAL_SHARE))]
+    chosen = [*training_traces(everything, most), *evaluation_traces(everything, int(most * EVAL_SHARE))]
     cut = RunFolder.create(folder)
-    wanted = {row["scenario"] for row in chosen}
+    wanted = {trace.scenario for trace in chosen}
     cut.add_scenarios(scenario for scenario in run.read_scenarios() if scenario.id in wanted)
     if run.recipe.exists():
         shutil.copyfile(run.recipe, cut.recipe)
-    segment = cut.begin_segment(0, ["python", "-m", "socialr1_lite.viewer.bundle", run.name])
-    with TraceWriter(cut, segment=segment) as traces:
-        traces.write([{key: value for key, value in row.items() if key not in ADDED} for row in chosen])
-    metrics = MetricsWriter(cut, segment=segment)
+    launch = cut.begin_segment(0, ["python", "-m", "socialr1_lite.viewer.bundle", run.name])
+    with TraceWriter(cut, segment=launch) as traces:
+        traces.write(chosen)
+    metrics = MetricsWriter(cut, segment=launch)
     for line in read_metrics(run):
-        metrics.write(line["step"], {key: value for key, value in line.items() if key not in ("step", *ADDED)})
+        metrics.write(line["step"], {key: value for key, value in line.items() if key not in ADDED})
     for report in sorted(run.evaluation.glob("*.json")):
         shutil.copyfile(report, cut.evaluation / report.name)
     cut.set_state("completed", step=int(run.state().get("step", 0)))
     return cut
 
 
-def training_rows(rows: Sequence[Row], most: int) -> list[Row]:
-    """Whole groups, evenly spread, first and last among them."""
-    train = [row for row in rows if row["phase"] == "train"]
-    groups = [list(told) for _, told in groupby(train, key=lambda row: (row["step"], row["group"]))]
+def training_traces(traces: Sequence[Trace], most: int) -> list[Trace]:
+    """Choose whole groups, evenly spread, first and last among them."""
+    train = [trace for trace in traces if trace.phase == "train"]
+    groups = [list(group) for _, group in groupby(train, key=lambda trace: (trace.step, trace.group))]
     if not groups:
         return []
     room = max(1, int(most * (1 - EVAL_SHARE)) // max(len(group) for group in groups))
-    return [row for group in spread(groups, room) for row in group]
+    return [trace for group in spread(groups, room) for trace in group]
 
 
-def evaluation_rows(rows: Sequence[Row], most: int) -> list[Row]:
-    """The same items of every evaluation, so that they can be compared."""
-    told = [row for row in rows if row["phase"] == "eval"]
-    rounds = {(row["benchmark"], row["step"]) for row in told}
-    items = sorted({row["scenario"] for row in told})
+def evaluation_traces(traces: Sequence[Trace], most: int) -> list[Trace]:
+    """Choose the same items of every evaluation, so that they can be compared."""
+    found = [trace for trace in traces if trace.phase == "eval"]
+    rounds = {(trace.benchmark, trace.step) for trace in found}
+    items = sorted({trace.scenario for trace in found})
     kept = set(spread(items, max(1, most // max(1, len(rounds)))))
-    return [row for row in told if row["scenario"] in kept]
+    return [trace for trace in found if trace.scenario in kept]
 
 
 def spread(items: Sequence[T], room: int) -> list[T]:
-    """At most `room` of the items, evenly spread from the first to the last."""
+    """Return at most `room` of the items, evenly spread from the first to the last."""
     if len(items) <= room:
         return list(items)
     if room == 1:
@@ -90,8 +90,8 @@ def main() -> None:
         "-o", "--output", type=Path, default=EXAMPLE, help="the folder to make (default: the bundled example)"
     )
     parser.add_argument("--most", type=int, default=MOST, help=f"completions at most (default {MOST})")
-    told = parser.parse_args()
-    cut = bundle(RunFolder.open(told.run), told.output, told.most)
+    args = parser.parse_args()
+    cut = bundle(RunFolder.open(args.run), args.output, args.most)
     size = sum(path.stat().st_size for path in cut.path.rglob("*") if path.is_file())
     print(
         json.dumps({"folder": str(cut.path), "completions": sum(1 for _ in read_traces(cut)), "bytes": size}),

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from socialr1_lite.runlog.index import TraceIndex
 from socialr1_lite.scenario import Scenario
 from socialr1_lite.sip import STAGES
 from socialr1_lite.viewer.library import Library, OpenRun
 from socialr1_lite.viewer.pages import key_of, scene
-from socialr1_lite.viewer.serving import Query, BadRequest
+from socialr1_lite.viewer.serving import BadRequest, Json, Query
 from socialr1_lite.viewer.stage import heading, read_reply, states_of
 from socialr1_lite.viewer.words import same_words, word_diff
 
-Json = dict[str, Any]
 Parts = list[tuple[str, str]]
 
 PAGE = 50
@@ -27,6 +26,18 @@ NOTHING_COMMON = (
     "These two answered no prompt in common. Choose other completions above: evaluations of one benchmark always "
     "have the same prompts."
 )
+
+
+class Sampled(NamedTuple):
+    """What a side is made of: one completion, by its scalar fields. gid: its group."""
+
+    scenario: str
+    gid: int
+    outcome: str
+    total: float
+    answer: int | None
+    id: int
+    step: int
 
 
 class Side(NamedTuple):
@@ -42,12 +53,12 @@ class Side(NamedTuple):
 
 
 def compare(library: Library, query: Query) -> Json:
-    """The pairs of a comparison, counted and listed, and one of them in two panes."""
+    """Return the pairs of a comparison, counted and listed, and one of them in two panes."""
     names = [query.text("run"), query.text("with")]
     moments = [query.text("at"), query.text("with_at")]  # "" where nobody chose
     kind, pair, page = query.choice("kind", KINDS), query.text("pair"), query.whole("page", 1, 1, 10**6)
     query.done()
-    found = [run for run in library.runs()]
+    found = library.runs()
     data: Json = {"runs": [{"key": run.key, "label": run.label} for run in found]}
     if not found:
         return data | {"notice": "There is no run yet.", "left": _nothing(), "right": _nothing()}
@@ -68,7 +79,7 @@ def compare(library: Library, query: Query) -> Json:
     shown = listed[(page - 1) * PAGE : page * PAGE]
     opened = pair if pair in kinds else ""
     return data | {
-        "counts": {"all": len(common)} | {name: sum(name in told for told in kinds.values()) for name in KINDS},
+        "counts": {"all": len(common)} | {name: sum(name in found for found in kinds.values()) for name in KINDS},
         "tiles": _tiles(common, sides, kinds),
         "pairs": [_pair(scenario, left.index(), [side[scenario] for side in sides]) for scenario in shown],
         "matching": len(listed),
@@ -80,13 +91,13 @@ def compare(library: Library, query: Query) -> Json:
 
 
 def _first_and_last(run: OpenRun) -> list[str]:
-    """Within one run: its first evaluation with its last, else the first and the last time of each prompt."""
+    """Choose within one run: its first evaluation with its last, else the first and the last time of each prompt."""
     found = _evaluations(run.index())
     return [found[0][0], found[-1][0]] if len(found) > 1 else [FIRST, LAST]
 
 
 def _evaluations(index: TraceIndex) -> list[list[str]]:
-    """Every evaluation as [choice, words], in the order of training."""
+    """Return every evaluation as [choice, words], in the order of training."""
     found = [
         (point["step"], index.page({"phase": "eval", "benchmark": name, "step": point["step"]}, limit=1)[0]["id"], name)
         for name in index.figures.facets({"phase": "eval"})["benchmark"]
@@ -100,7 +111,7 @@ def _nothing() -> Json:
 
 
 def _where(moment: str) -> Json:
-    """Which completions a moment means. "eval BENCHMARK STEP" is what `_head` offers."""
+    """Return which completions a moment means. "eval BENCHMARK STEP" is what `_head` offers."""
     if moment in (LAST, FIRST):
         return {"phase": "train"}
     word, _, rest = moment.partition(" ")
@@ -115,24 +126,24 @@ def _sides(run: OpenRun, moment: str) -> dict[str, Side]:
 
 
 def _read_sides(index: TraceIndex, moment: str) -> dict[str, Side]:
-    """Each prompt's group at that moment: the first or the last one in which it came up."""
-    names = ("scenario", "gid", "outcome", "total", "answer", "id", "step")
-    groups: dict[str, list[tuple[Any, ...]]] = {}
-    for row in index.figures.columns(names, _where(moment), limit=MOST_ROWS):
-        known = groups.setdefault(row[0], [])
-        if known and known[0][1] != row[1]:
+    """Read each prompt's group at that moment: the first or the last one in which it came up."""
+    groups: dict[str, list[Sampled]] = {}
+    for reply in map(Sampled._make, index.figures.columns(Sampled._fields, _where(moment), limit=MOST_ROWS)):
+        known = groups.setdefault(reply.scenario, [])
+        if known and known[0].gid != reply.gid:
             if moment == FIRST:
                 continue
             known.clear()
-        known.append(row)
-    return {scenario: _side(rows) for scenario, rows in groups.items()}
+        known.append(reply)
+    return {scenario: _side(replies) for scenario, replies in groups.items()}
 
 
-def _side(rows: Sequence[tuple[Any, ...]]) -> Side:
-    outcome = Counter(row[2] for row in rows).most_common(1)[0][0]
-    stands = next(row for row in rows if row[2] == outcome)
-    share = sum(row[2] == "right" for row in rows) / len(rows)
-    return Side(share, outcome, sum(row[3] for row in rows) / len(rows), stands[4], stands[5], stands[6], len(rows))
+def _side(replies: Sequence[Sampled]) -> Side:
+    outcome = Counter(reply.outcome for reply in replies).most_common(1)[0][0]
+    typical = next(reply for reply in replies if reply.outcome == outcome)
+    share = sum(reply.outcome == "right" for reply in replies) / len(replies)
+    mean = sum(reply.total for reply in replies) / len(replies)
+    return Side(share, outcome, mean, typical.answer, typical.id, typical.step, len(replies))
 
 
 def _kind(left: Side, right: Side) -> set[str]:
@@ -143,7 +154,7 @@ def _kind(left: Side, right: Side) -> set[str]:
 
 
 def _sorted(scenarios: Sequence[str], sides: Sequence[Mapping[str, Side]]) -> list[str]:
-    """Those that changed most first."""
+    """Sort those that changed most to the front."""
     return sorted(
         scenarios,
         key=lambda s: (-abs(sides[1][s].share - sides[0][s].share), -abs(sides[1][s].total - sides[0][s].total), s),
@@ -163,7 +174,7 @@ def _head(run: OpenRun, moment: str, side: Mapping[str, Side]) -> Json:
 def _tiles(common: Sequence[str], sides: Sequence[Mapping[str, Side]], kinds: Mapping[str, set[str]]) -> list[Json]:
     shares = [sum(side[s].share for s in common) / len(common) for side in sides]
     totals = [sum(side[s].total for s in common) / len(common) for side in sides]
-    fixed, broken = (sum(name in told for told in kinds.values()) for name in ("win", "loss"))
+    fixed, broken = (sum(name in found for found in kinds.values()) for name in ("win", "loss"))
     return [
         {"label": "Prompts in common", "value": str(len(common)), "note": ""},
         {"label": "Right answers", "value": f"{100 * shares[1]:.1f} %", "note": f"{100 * shares[0]:.1f} % on the left"},
@@ -178,7 +189,7 @@ def _small(p: float) -> str:
 
 
 def sign_test(wins: int, losses: int) -> float:
-    """Two-sided exact sign test: how likely so uneven a split of the flips is if neither side were better."""
+    """Return p of a two-sided exact sign test: the chance of so uneven a split were neither side better."""
     n, k = wins + losses, min(wins, losses)
     if not n:
         return 1.0
@@ -194,15 +205,15 @@ def sign_test(wins: int, losses: int) -> float:
 
 
 def _pair(scenario: str, index: TraceIndex, sides: Sequence[Side]) -> Json:
-    told = index.scenario(scenario)
-    return {"scenario": scenario, "question": told.question if told else ""} | {
-        name: {"outcome": side.outcome, "total": side.total, "letter": _letter(told, side.answer)}
+    asked = index.scenario(scenario)
+    return {"scenario": scenario, "question": asked.question if asked else ""} | {
+        name: {"outcome": side.outcome, "total": side.total, "letter": _letter(asked, side.answer)}
         for name, side in zip(("left", "right"), sides, strict=True)
     }
 
 
 def _two_sides(one: str, two: str) -> tuple[Parts, Parts]:
-    """What each side says: (" ", text) in common, ("-" or "+", text) its own.
+    """Return what each side says: (" ", text) in common, ("-" or "+", text) its own.
 
     Texts that have too little in common are left unmarked: a diff of them would mark everything and say nothing.
     """
@@ -217,21 +228,21 @@ def _letter(scenario: Scenario | None, answer: int | None) -> str:
 
 
 def _detail(scenario: str, runs: Sequence[OpenRun], sides: Sequence[Side]) -> Json:
-    """Both replies, each stage with what the other does not say marked."""
-    told = runs[0].index().scenario(scenario)
-    rows = [run.index().get(side.id) for run, side in zip(runs, sides, strict=True)]
-    replies = [read_reply(row, told) for row in rows]
+    """Return both replies, each stage with what the other does not say marked."""
+    asked = runs[0].index().scenario(scenario)
+    traces = [run.index().get(side.id) for run, side in zip(runs, sides, strict=True)]
+    replies = [read_reply(trace, asked) for trace in traces]
     stages = [_two_sides(*(reply.stage_text(stage) for reply in replies)) for stage in STAGES]
     panes = [
         {
-            "id": key_of(row),
-            "title": heading(row),
-            "outcome": row["outcome"],
-            "total": row["total"],
+            "id": key_of(trace),
+            "title": heading(trace),
+            "outcome": trace.score.outcome,
+            "total": trace.total,
             "answer": reply.answer_text[:300],
-            "states": states_of(row, told, reply),
+            "states": states_of(trace, asked, reply),
             "diff": [both[place] for both in stages],
         }
-        for place, (row, reply) in enumerate(zip(rows, replies, strict=True))
+        for place, (trace, reply) in enumerate(zip(traces, replies, strict=True))
     ]
-    return scene(told) | {"left": panes[0], "right": panes[1]}
+    return scene(asked) | {"left": panes[0], "right": panes[1]}

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
+from socialr1_lite.rollouts.groups import ZERO_VARIANCE_REASONS
+from socialr1_lite.rollouts.reward import COMPONENTS
 from socialr1_lite.runlog import RunFolder, read_metrics
 from socialr1_lite.runlog.index import TraceIndex
 from socialr1_lite.sip import STAGES, TITLES
-from socialr1_lite.viewer.stage import COMPONENTS, NAMES
+from socialr1_lite.statistics import wilson
+from socialr1_lite.viewer.serving import Json, JsonValue
 
-Json = dict[str, Any]
-Row = Mapping[str, Any]
-Point = list[Any]
+Point = list[Any]  # [step, value, ...]; None where there is none
 
 MOST_POINTS = 400  # a curve; the page draws more no better, and slower
 SMOOTHED_FROM = 12  # points: fewer are shown as they are
@@ -23,10 +24,7 @@ METRICS = (  # title, unit, names in metrics.jsonl (the first that occurs)
     ("kl", "Divergence from the start", "KL", ("kl",)),
     ("step_time", "Time a step", "seconds", ("step_time",)),
 )
-CAUSES = ("all right", "all wrong", "all unreadable", "all badly formatted", "all cut off", "terms cancel")
-
-
-WANTED: dict[str, str | tuple[str, Any]] = {
+WANTED: dict[str, str | tuple[str, str]] = {
     "total": "total",
     "right": ("outcome", "right"),
     "unreadable": ("outcome", "unreadable"),
@@ -38,7 +36,7 @@ WANTED: dict[str, str | tuple[str, Any]] = {
 
 
 def charts(folder: RunFolder, index: TraceIndex) -> list[Json]:
-    """Every chart of the overview, in reading order; those without anything to show are left out."""
+    """Return every chart of the overview, in reading order; those without anything to show are left out."""
     points = index.figures.means(WANTED, TRAIN)
     groups = [point for point in index.figures.group_series(TRAIN) if point["groups"]]
     marks = list(events(folder))
@@ -53,19 +51,16 @@ def charts(folder: RunFolder, index: TraceIndex) -> list[Json]:
         evaluations(index),
         *of_metrics(read_metrics(folder)),
     ]
-    told = [spec for spec in found if spec is not None]
-    for spec in told:
-        spec["marks"] = marks
-    return told
+    return [spec | {"marks": marks} for spec in found if spec is not None]
 
 
-def line_of(points: Sequence[Row], name: str) -> list[Point]:
-    """[[step, value]] of the steps that have one."""
+def line_of(points: Sequence[Json], name: str) -> list[Point]:
+    """Return [[step, value]] of the steps that have one."""
     return [[point["step"], point[name]] for point in points if point[name] is not None]
 
 
-def reward(points: Sequence[Row], groups: Sequence[Row]) -> Json | None:
-    """Mean reward with the spread inside groups, which is what GRPO learns from."""
+def reward(points: Sequence[Json], groups: Sequence[Json]) -> Json | None:
+    """Draw the mean reward with the spread inside groups, which is what GRPO learns from."""
     line = line_of(points, "total")
     spread = {point["step"]: point["sd"] for point in groups}
     band = [[x, y - sd, y + sd] if (sd := spread.get(x)) is not None else [x, None, None] for x, y in line]
@@ -73,35 +68,35 @@ def reward(points: Sequence[Row], groups: Sequence[Row]) -> Json | None:
     return spec("reward", "Reward", "mean; band: ± spread within a group", series)
 
 
-def accuracy(points: Sequence[Row]) -> Json | None:
-    """Right answers while training."""
+def accuracy(points: Sequence[Json]) -> Json | None:
+    """Draw the right answers while training."""
     series = [smoothed(name, line_of(points, name), tone=name) for name in ("right", "unreadable")]
     return spec("accuracy", "Answers", "share of completions", series, percent=True, range=[0, 1])
 
 
-def informative(groups: Sequence[Row]) -> Json | None:
-    """Groups that teach something, and why the others do not."""
-    told = [[point["step"], 1 - point["flat"]] for point in groups]
-    series = [smoothed("informative", told, tone="goal_clarification")]
-    for cause in CAUSES:
-        line = [[point["step"], point["causes"].get(cause, 0.0)] for point in groups]
+def informative(groups: Sequence[Json]) -> Json | None:
+    """Draw how many groups teach something, and why the others do not."""
+    line = [[point["step"], 1 - point["flat"]] for point in groups]
+    series = [smoothed("informative", line, tone="goal_clarification")]
+    for reason in ZERO_VARIANCE_REASONS:
+        line = [[point["step"], point["causes"].get(reason, 0.0)] for point in groups]
         if any(y for _, y in line):
-            series.append(smoothed(cause, line))
+            series.append(smoothed(reason, line))
     note = "A group whose completions all earn the same teaches nothing."
     return spec("informative", "Groups", "share of groups", series, percent=True, range=[0, 1], note=note)
 
 
-def components(points: Sequence[Row]) -> Json | None:
-    """Each reward component on its own."""
-    series = [smoothed(NAMES[name], line_of(points, f"reward.{name}")) for name in COMPONENTS]
+def components(points: Sequence[Json]) -> Json | None:
+    """Draw each reward component on its own."""
+    series = [smoothed(info.title, line_of(points, f"reward.{name}")) for name, info in COMPONENTS.items()]
     return spec("components", "Components", "mean, before weights", series, range=[0, 1])
 
 
-def lengths(index: TraceIndex, points: Sequence[Row]) -> Json | None:
-    """How long completions are, and how many ran into the limit."""
-    told = index.figures.series("tokens", TRAIN, quantiles=(0.1, 0.5, 0.9))
-    middle = [[point["step"], point["quantiles"][1]] for point in told]
-    band = [[point["step"], point["quantiles"][0], point["quantiles"][2]] for point in told]
+def lengths(index: TraceIndex, points: Sequence[Json]) -> Json | None:
+    """Draw how long completions are, and how many ran into the limit."""
+    by_step = index.figures.series("tokens", TRAIN, quantiles=(0.1, 0.5, 0.9))
+    middle = [[point["step"], point["quantiles"][1]] for point in by_step]
+    band = [[point["step"], point["quantiles"][0], point["quantiles"][2]] for point in by_step]
     series = [smoothed("tokens", middle, tone="cue_interpretation", band=band)]
     found = spec("lengths", "Length", "tokens: median; band: 10th to 90th percentile", series)
     cut = [y for _, y in line_of(points, "truncated")]
@@ -111,39 +106,32 @@ def lengths(index: TraceIndex, points: Sequence[Row]) -> Json | None:
     return found
 
 
-def stages(points: Sequence[Row]) -> Json | None:
-    """The share of completions in which each stage is there and in its place."""
+def stages(points: Sequence[Json]) -> Json | None:
+    """Draw the share of completions in which each stage is there and in its place."""
     series = [smoothed(TITLES[stage], line_of(points, f"stage.{stage}"), stage=stage) for stage in STAGES]
     return spec("stages", "Stages", "share present and in place", series, percent=True, range=[0, 1])
 
 
-def early(points: Sequence[Row]) -> Json | None:
-    """Answers named before the reasoning is done: reasoning parasitism."""
+def early(points: Sequence[Json]) -> Json | None:
+    """Draw the answers named before the reasoning is done: reasoning parasitism."""
     series = [smoothed("an option is named too early", line_of(points, "early"), tone="wrong")]
     return spec("early", "Early answers", "share of completions", series, percent=True, range=[0, 1])
 
 
 def evaluations(index: TraceIndex) -> Json | None:
-    """Accuracy on what was not trained on, with its 95 % interval."""
+    """Draw the accuracy on what was not trained on, with its 95 % interval."""
     series = []
     for benchmark in index.figures.facets({"phase": "eval"})["benchmark"]:
         points = index.figures.series("right", {"phase": "eval", "benchmark": benchmark})
         line = [[p["step"], p["mean"]] for p in points]
-        band = [[p["step"], *wilson(p["mean"], p["n"])] for p in points]
+        band = [[p["step"], *wilson(round(p["mean"] * p["n"]), p["n"])[1:]] for p in points]
         if line:
             series.append({"name": benchmark or "held out", "points": line, "band": band, "dots": True})
     return spec("evaluations", "Held-out accuracy", "band: 95 % interval", series, percent=True, range=[0, 1])
 
 
-def wilson(share: float, n: int, z: float = 1.96) -> tuple[float, float]:
-    """Wilson's score interval of a share (Wilson 1927), in [0, 1]."""
-    centre, half = share + z * z / (2 * n), z * (share * (1 - share) / n + z * z / (4 * n * n)) ** 0.5
-    scale = 1 + z * z / n
-    return max(0.0, (centre - half) / scale), min(1.0, (centre + half) / scale)
-
-
-def of_metrics(metrics: Sequence[Mapping[str, Any]]) -> Iterable[Json | None]:
-    """What only the trainer knows, from metrics.jsonl."""
+def of_metrics(metrics: Sequence[Json]) -> Iterable[Json | None]:
+    """Draw what only the trainer knows, from metrics.jsonl."""
     for key, title, unit, names in METRICS:
         name = next((name for name in names if any(_number(row.get(name)) is not None for row in metrics)), None)
         if name is not None:
@@ -152,20 +140,20 @@ def of_metrics(metrics: Sequence[Mapping[str, Any]]) -> Iterable[Json | None]:
 
 
 def events(folder: RunFolder) -> Iterable[Json]:
-    """Resumes, as marks on every curve."""
-    for segment in folder.segments():
-        if segment.kind == "train" and segment.start_step > 0:
-            yield {"x": segment.start_step, "label": "resumed"}
+    """Yield the resumes, as marks on every curve."""
+    for launch in folder.segments():
+        if launch.kind == "train" and launch.start_step > 0:
+            yield {"x": launch.start_step, "label": "resumed"}
 
 
-def spec(key: str, title: str, unit: str, series: list[Json], **more: Any) -> Json | None:
-    """A chart, or None when there is nothing to draw in it."""
-    told = [one for one in series if one["points"]]
-    return {"key": key, "title": title, "unit": unit, "series": told, **more} if told else None
+def spec(key: str, title: str, unit: str, series: list[Json], **more: str | bool | list[int]) -> Json | None:
+    """Return a chart, or None when there is nothing to draw in it."""
+    drawn = [one for one in series if one["points"]]
+    return {"key": key, "title": title, "unit": unit, "series": drawn, **more} if drawn else None
 
 
-def smoothed(name: str, line: list[Point], *, band: list[Point] | None = None, **more: Any) -> Json:
-    """A series: thinned; with many points a running mean over the raw values, which stay visible underneath."""
+def smoothed(name: str, line: list[Point], *, band: list[Point] | None = None, **more: str) -> Json:
+    """Return a series: thinned; with many points a running mean over the raw values, which stay visible underneath."""
     line, band = thinned(line), thinned(band) if band else None
     one: Json = {"name": name, "points": line, **more}
     if band:
@@ -176,7 +164,7 @@ def smoothed(name: str, line: list[Point], *, band: list[Point] | None = None, *
 
 
 def running_mean(line: Sequence[Point]) -> list[Point]:
-    """An exponential mean whose memory is a twelfth of the curve, unbiased at its start."""
+    """Return an exponential mean whose memory is a twelfth of the curve, unbiased at its start."""
     keep = max(0.0, 1.0 - SMOOTHED_FROM / max(len(line), SMOOTHED_FROM + 1))
     mean = weight = 0.0
     smooth = []
@@ -187,7 +175,7 @@ def running_mean(line: Sequence[Point]) -> list[Point]:
 
 
 def thinned(line: Sequence[Point]) -> list[Point]:
-    """At most MOST_POINTS points: means over neighbouring steps, named after the last of them."""
+    """Return at most MOST_POINTS points: means over neighbouring steps, named after the last of them."""
     if len(line) <= MOST_POINTS:
         return list(line)
     size = -(-len(line) // MOST_POINTS)
@@ -196,9 +184,9 @@ def thinned(line: Sequence[Point]) -> list[Point]:
 
 def _mean_point(points: Sequence[Point]) -> Point:
     columns = list(zip(*points, strict=True))[1:]
-    told = [[y for y in column if y is not None] for column in columns]
-    return [points[-1][0], *(sum(ys) / len(ys) if ys else None for ys in told)]
+    known = [[y for y in column if y is not None] for column in columns]
+    return [points[-1][0], *(sum(ys) / len(ys) if ys else None for ys in known)]
 
 
-def _number(value: Any) -> float | None:
+def _number(value: JsonValue) -> float | None:
     return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else None

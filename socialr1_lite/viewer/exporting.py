@@ -8,19 +8,20 @@ import io
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any
+from typing import NamedTuple
 
+from socialr1_lite.rollouts.reward import COMPONENTS
+from socialr1_lite.rollouts.trace import Trace
 from socialr1_lite.runlog.index import TraceIndex
-from socialr1_lite.runlog.traces import REQUIRED
+from socialr1_lite.runlog.query import Filter
 from socialr1_lite.scenario import Scenario
 from socialr1_lite.viewer.library import Library
 from socialr1_lite.viewer.pages import key_of, sorting, where, whole
-from socialr1_lite.viewer.serving import Query, sound
+from socialr1_lite.viewer.serving import Json, Query, sound
 from socialr1_lite.viewer.sheet import html_sheet
-from socialr1_lite.viewer.stage import COMPONENTS
 
-Row = dict[str, Any]
-Json = dict[str, Any]
+Cell = str | int | float | None
+TableRow = dict[str, Cell]
 
 FORMATS = ("jsonl", "csv", "parquet", "html")
 MOST_ROWS = {"jsonl": 20_000, "csv": 20_000, "parquet": 20_000, "html": 300}
@@ -30,23 +31,27 @@ KINDS = {
     "parquet": "application/vnd.apache.parquet",
     "html": "text/html",
 }
-SCALARS = (
-    *("phase", "benchmark", "step", "scenario", "dimension", "group", "index", "outcome", "total", "advantage", "tau"),
-    *("tokens", "finish"),
-)
 FORMULA = ("=", "+", "-", "@", "\t", "\r")  # a spreadsheet runs a cell that begins so
 
 
+class Export(NamedTuple):
+    """One completion of a selection, with its scenario where the run folder holds it."""
+
+    trace: Trace
+    scenario: Scenario | None
+    dimension: str
+
+
 def export(library: Library, query: Query) -> Json:
-    """The selection as a file: its name, kind and content (base64)."""
+    """Return the selection as a file: its name, kind and content (base64)."""
     run = library.run(query.text("run"))
-    told, sort = where(query), sorting(query)
+    conditions, sort = where(query), sorting(query)
     kind = query.choice("format", FORMATS, "jsonl")
     query.done()
     index = run.index()
-    total = index.count(told)
-    rows = selected(index, told, sort, MOST_ROWS[kind])
-    content = WRITERS[kind](rows, f"{run.label}: {total} completions")
+    total = index.count(conditions)
+    exports = selected(index, conditions, sort, MOST_ROWS[kind])
+    content = WRITERS[kind](exports, f"{run.label}: {total} completions")
     return {
         "name": f"{re.sub(r'[^A-Za-z0-9._-]+', '-', run.label)[:60] or 'traces'}.{kind}",
         "kind": KINDS[kind],
@@ -56,93 +61,85 @@ def export(library: Library, query: Query) -> Json:
     }
 
 
-def selected(index: TraceIndex, told: Json, sort: str, most: int) -> Iterator[tuple[Row, Scenario | None]]:
-    """Whole rows of a selection, with their scenarios."""
-    for scalars in index.page(told, sort, 0, most):
-        yield whole(index, scalars)
+def selected(index: TraceIndex, conditions: Filter, sort: str, most: int) -> Iterator[Export]:
+    """Yield the traces of a selection, with their scenarios."""
+    for row in index.page(conditions, sort, 0, most):
+        trace, scenario = whole(index, row["id"])
+        yield Export(trace, scenario, row["dimension"])
 
 
-def to_jsonl(rows: Iterable[tuple[Row, Scenario | None]], title: str) -> bytes:
-    """Stored rows with their scenario, one a line; can be imported again."""
-    lines = (
-        json.dumps(
-            {
-                "id": key_of(row),
-                "total": row["total"],
-                **_stored(row),
-                "scenario_row": scenario.to_row() if scenario else None,
-            }
-        )
-        for row, scenario in rows
+def to_jsonl(exports: Iterable[Export], title: str) -> bytes:
+    """Write stored rows with their scenario, one a line; can be imported again."""
+    rows = (
+        {"id": key_of(trace), "total": trace.total}
+        | trace.to_row()
+        | {"scenario_row": scenario.to_row() if scenario else None}
+        for trace, scenario, _ in exports
     )
-    return "".join(f"{line}\n" for line in lines).encode()
+    return "".join(f"{json.dumps(row)}\n" for row in rows).encode()
 
 
-def _stored(row: Row) -> Row:
-    kept = {
-        *REQUIRED,
-        "advantage",
-        "answer",
-        "benchmark",
-        "judge",
-        "notes",
-        "prefilled",
-        "sampling",
-        "stages",
-        "segment",
-        "rank",
-        "version",
-    }
-    return {key: value for key, value in row.items() if key in kept}
-
-
-def flat(row: Row, scenario: Scenario | None) -> Row:
-    """One row of a table: scalars, components, parts, texts."""
+def flat(export: Export) -> TableRow:
+    """Return one row of a table: scalars, components, stages, texts."""
+    trace, scenario, dimension = export
+    score, completion = trace.score, trace.completion
     return {
-        "id": key_of(row),
-        **{name: row.get(name) for name in SCALARS},
-        **{f"reward.{name}": row["components"].get(name) for name in COMPONENTS},
-        **{f"stage.{stage}": state for stage, state in (row.get("stages") or {}).items()},
+        "id": key_of(trace),
+        "phase": trace.phase,
+        "benchmark": trace.benchmark,
+        "step": trace.step,
+        "scenario": trace.scenario,
+        "dimension": dimension,
+        "group": trace.group,
+        "index": trace.index,
+        "outcome": score.outcome,
+        "total": trace.total,
+        "advantage": trace.advantage,
+        "tau": score.tau,
+        "tokens": completion.tokens,
+        "finish": completion.finish,
+        **{f"reward.{name}": score.components.get(name) for name in COMPONENTS},
+        **{f"stage.{stage}": state for stage, state in trace.stages.items()},
         "question": scenario.question if scenario else "",
-        "completion": row["completion"],
-        "notes": "; ".join(row.get("notes") or ()),
+        "completion": completion.text,
+        "notes": "; ".join(score.notes),
     }
 
 
-def to_csv(rows: Iterable[tuple[Row, Scenario | None]], title: str) -> bytes:
-    """A table. Texts that a spreadsheet would run as a formula get an apostrophe in front."""
-    told = [flat(*one) for one in rows]
+def to_csv(exports: Iterable[Export], title: str) -> bytes:
+    """Write a table. Texts that a spreadsheet would run as a formula get an apostrophe in front."""
+    rows = [flat(export) for export in exports]
     file = io.StringIO()
-    writer = csv.DictWriter(file, _columns(told), restval="")
+    writer = csv.DictWriter(file, _columns(rows), restval="")
     writer.writeheader()
-    writer.writerows({key: _harmless(value) for key, value in row.items()} for row in told)
+    writer.writerows({key: _harmless(value) for key, value in row.items()} for row in rows)
     return file.getvalue().encode("utf-8", "replace")
 
 
-def _columns(rows: Sequence[Row]) -> list[str]:
+def _columns(rows: Sequence[TableRow]) -> list[str]:
     return list(dict.fromkeys(key for row in rows for key in row)) or ["id"]
 
 
-def _harmless(value: Any) -> Any:
+def _harmless(value: Cell) -> Cell:
     return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA) else value
 
 
-def to_parquet(rows: Iterable[tuple[Row, Scenario | None]], title: str) -> bytes:
-    """The same table as Parquet."""
+def to_parquet(exports: Iterable[Export], title: str) -> bytes:
+    """Write the same table as Parquet."""
     import pyarrow
     import pyarrow.parquet
 
-    told = [flat(*one) for one in rows]
-    columns = _columns(told)
-    table = pyarrow.Table.from_pylist([{key: sound(row.get(key)) for key in columns} for row in told])
+    rows = [flat(export) for export in exports]
+    columns = _columns(rows)
+    table = pyarrow.Table.from_pylist([{key: sound(row.get(key)) for key in columns} for row in rows])
     sink = io.BytesIO()
     pyarrow.parquet.write_table(table, sink, compression="zstd")
     return sink.getvalue()
 
 
-WRITERS: dict[str, Callable[[Iterable[tuple[Row, Scenario | None]], str], bytes]] = {
+WRITERS: dict[str, Callable[[Iterable[Export], str], bytes]] = {
     "jsonl": to_jsonl,
     "csv": to_csv,
     "parquet": to_parquet,
-    "html": html_sheet,
+    "html": lambda exports, title: html_sheet(((trace, scenario) for trace, scenario, _ in exports), title),
 }

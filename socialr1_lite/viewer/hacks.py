@@ -5,17 +5,16 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from math import sqrt
-from typing import Any
 
+from socialr1_lite.rollouts.reward import COMPONENTS
 from socialr1_lite.runlog.index import TraceIndex
+from socialr1_lite.runlog.query import Filter
 from socialr1_lite.sip import STAGES
 from socialr1_lite.viewer.library import Library, OpenRun
 from socialr1_lite.viewer.marks import WORD
 from socialr1_lite.viewer.pages import listed, whole
-from socialr1_lite.viewer.serving import Query
-from socialr1_lite.viewer.stage import COMPONENTS, NAMES, read_reply
-
-Json = dict[str, Any]
+from socialr1_lite.viewer.serving import Json, Query
+from socialr1_lite.viewer.stage import read_reply
 
 TRAIN: Json = {"phase": "train"}
 LISTED = 8  # suspects a list
@@ -27,7 +26,7 @@ HIGH_SHARE = 0.6  # of the best reward: what counts as highly paid
 
 
 def hacks(library: Library, query: Query) -> Json:
-    """What a model that works for the reward would do, and whether this one does."""
+    """Return what a model that works for the reward would do, and whether this one does."""
     run = library.run(query.text("run"))
     query.done()
     return run.remembered("hacks", lambda index: _hacks(run, index))
@@ -59,22 +58,22 @@ def _tiles(index: TraceIndex, n: int, high: Json) -> Iterable[Json]:
     wrong = index.count(TRAIN | {"outcome": "wrong"})
     paid = index.count(TRAIN | high | {"outcome": "wrong"})
     yield {"label": "Paid, yet wrong", "value": f"{paid}", "note": f"of {wrong} wrong answers"}
-    for label, told in (
+    for label, signs in (
         ("Early answers", {"early": True}),
         ("Loops", {"length.repetition": {"min": 0.2}}),
         ("Stage left out", {"structure.coverage": {"max": 0.76}}),
         ("Out of order", {"structure.order": {"max": 0.999}}),
     ):
-        found = index.count(TRAIN | told)
+        found = index.count(TRAIN | signs)
         yield {"label": label, "value": f"{100 * found / n:.0f} %", "note": f"{found} completions"}
 
 
-def _suspects(index: TraceIndex, told: Json, sort: str) -> list[Json]:
-    return [listed(*whole(index, row)) for row in index.page(told, sort, 0, LISTED)]
+def _suspects(index: TraceIndex, conditions: Filter, sort: str) -> list[Json]:
+    return [listed(*whole(index, row["id"])) for row in index.page(conditions, sort, 0, LISTED)]
 
 
 def lengths(rows: Sequence[tuple[int, str]]) -> list[Json]:
-    """Outcomes by length, in bins of equal width."""
+    """Count outcomes by length, in bins of equal width."""
     if not rows:
         return []
     longest = max(tokens for tokens, _ in rows) + 1
@@ -94,13 +93,13 @@ def _correlations(index: TraceIndex) -> Json:
     rows = index.figures.columns(names, TRAIN, limit=8000)
     columns = list(zip(*rows, strict=True)) if rows else [()] * len(names)
     return {
-        "names": [*NAMES.values(), "Tokens"],
+        "names": [*(info.title for info in COMPONENTS.values()), "Tokens"],
         "rows": [[correlation(one, two) for two in columns] for one in columns],
     }
 
 
 def correlation(one: Sequence[float | None], two: Sequence[float | None]) -> float | None:
-    """Pearson's r over the pairs that both have; None when either never varies."""
+    """Return Pearson's r over the pairs that both have; None when either never varies."""
     pairs = [(x, y) for x, y in zip(one, two, strict=True) if x is not None and y is not None]
     n = len(pairs)
     if n < 3:
@@ -112,16 +111,15 @@ def correlation(one: Sequence[float | None], two: Sequence[float | None]) -> flo
 
 
 def _openings(index: TraceIndex) -> tuple[list[Json], int]:
-    """The openings of each stage that come back, in the latest completions."""
+    """Return the openings of each stage that come back, and in how many of the latest completions they were sought."""
     rows = index.page(TRAIN, "-time", 0, OPENING_SAMPLE)
     found: dict[str, Counter[str]] = {stage: Counter() for stage in STAGES}
     for row in rows:
-        full, scenario = whole(index, row)
-        reply = read_reply(full, scenario)
+        reply = read_reply(*whole(index, row["id"]))
         for stage in STAGES:
             if opening := first_words(reply.stage_text(stage)):
                 found[stage][opening] += 1
-    told = [
+    openings = [
         {
             "stage": stage,
             "items": [
@@ -132,10 +130,10 @@ def _openings(index: TraceIndex) -> tuple[list[Json], int]:
         }
         for stage, counts in found.items()
     ]
-    return told, len(rows)
+    return openings, len(rows)
 
 
 def first_words(text: str) -> str:
-    """The first words of a text as written, or "" when it has fewer."""
+    """Return the first words of a text as written, or "" when it has fewer."""
     found = [match for _, match in zip(range(OPENING_WORDS), WORD.finditer(text), strict=False)]
     return " ".join(text[: found[-1].end()].split()) if len(found) == OPENING_WORDS else ""

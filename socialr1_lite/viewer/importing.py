@@ -20,9 +20,10 @@ import json
 import re
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 import yaml
 
@@ -30,25 +31,26 @@ from socialr1_lite.data import json_lines, read_scenario
 from socialr1_lite.errors import DataError, command
 from socialr1_lite.recipe import Rewards
 from socialr1_lite.rewards import RewardStack
+from socialr1_lite.rewards.scoring import approximate_tokens
+from socialr1_lite.rollouts.completion import Completion
+from socialr1_lite.rollouts.reward import Outcome, Score, ScoredCompletion
+from socialr1_lite.rollouts.trace import REQUIRED, Trace
 from socialr1_lite.runlog import RunFolder, TraceWriter
 from socialr1_lite.runlog.index_file import cache_folder
-from socialr1_lite.runlog.traces import REQUIRED
 from socialr1_lite.scenario import Scenario
-from socialr1_lite.sip import parse, stage_states
+from socialr1_lite.sip import Message, parse
 from socialr1_lite.viewer.library import IMPORTS, Library
-from socialr1_lite.viewer.serving import Query, BadRequest, sound
+from socialr1_lite.viewer.serving import BadRequest, Json, JsonValue, Query, sound
 
-Row = dict[str, Any]
-Json = dict[str, Any]
-Converted = tuple[dict[str, Scenario], list[Row]]  # scenarios by id, trace rows
+FileRow = dict[str, Any]  # as the file holds it; every type in it is checked where it is used
+Converted = tuple[dict[str, Scenario], list[Trace]]  # scenarios by id, traces
 
 MAX_FILE = "64mb"  # of an upload; larger files go through the command line
 MAX_BYTES = 64 << 20
-WORD = re.compile(r"\w+|[^\w\s]")
 
 
 def import_file(library: Library, query: Query) -> Json:
-    """An uploaded file as a run of its own; its key."""
+    """Make an uploaded file a run of its own; return its key."""
     name = query.text("name", limit=200)
     encoded = query.text("content", limit=MAX_BYTES * 4 // 3 + 8)
     query.done()
@@ -63,57 +65,57 @@ def import_file(library: Library, query: Query) -> Json:
     return {"run": library.add(folder)}
 
 
-def read_content(name: str, content: bytes) -> list[Row]:
-    """The rows of a file of completions. Raises DataError for what is none."""
+def read_content(name: str, content: bytes) -> list[FileRow]:
+    """Read the rows of a file of completions. Raises DataError for what is none."""
     if content[:4] == b"PAR1":
         return _parquet_rows(name, content)
-    rows: list[Row] = []
+    rows: list[FileRow] = []
     for place, row in json_lines(content.splitlines(keepends=True)):
         if not isinstance(row, dict):
             raise DataError(f"{name}, {place}: {row}")
-        rows.append(sound(row))
+        rows.append({str(key): sound(value) for key, value in row.items()})
     if not rows:
         raise DataError(f"{name} holds no rows; a JSONL or Parquet file of completions is needed")
     return rows
 
 
-def _parquet_rows(name: str, content: bytes) -> list[Row]:
+def _parquet_rows(name: str, content: bytes) -> list[FileRow]:
     import pyarrow
     import pyarrow.parquet
 
     try:
-        rows: list[Row] = pyarrow.parquet.read_table(io.BytesIO(content)).to_pylist()
-    except (pyarrow.ArrowException, OSError) as wrong:
-        raise DataError(f"{name} is no readable Parquet file: {str(wrong).splitlines()[0][:120]}") from None
+        rows: list[FileRow] = pyarrow.parquet.read_table(io.BytesIO(content)).to_pylist()
+    except (pyarrow.ArrowException, OSError) as error:
+        raise DataError(f"{name} is no readable Parquet file: {str(error).splitlines()[0][:120]}") from None
     if not rows:
         raise DataError(f"{name} holds no rows")
     return rows
 
 
-def make_run(rows: Sequence[Row], folder: Path, name: str) -> RunFolder:
-    """A run folder of these rows. Raises DataError, before anything is written, when they are of no known kind."""
+def make_run(rows: Sequence[FileRow], folder: Path, name: str) -> RunFolder:
+    """Make a run folder of these rows. Raises DataError, before anything is written, when they are of no known kind."""
     scenarios, traces = convert(rows, name)
     run = RunFolder.create(folder)
     run.recipe.write_text(yaml.safe_dump({"model": {"name": f"imported from {name}"}}), "utf-8")
     run.add_scenarios(scenarios.values())
-    segment = run.begin_segment(0, ["import", name])
-    with TraceWriter(run, segment=segment) as writer:
+    launch = run.begin_segment(0, ["import", name])
+    with TraceWriter(run, segment=launch) as writer:
         writer.write(traces)
-    run.set_state("completed", step=max(row["step"] for row in traces))
+    run.set_state("completed", step=max(trace.step for trace in traces))
     return run
 
 
-def convert(rows: Sequence[Row], name: str) -> Converted:
-    """Scenarios by id and trace rows, from whichever kind of file it is."""
+def convert(rows: Sequence[FileRow], name: str) -> Converted:
+    """Return scenarios by id and traces, from whichever kind of file it is."""
     first = rows[0].keys()
-    if first >= REQUIRED:
+    if first >= set(REQUIRED):
         return _own(rows, name)
     if "question" in first and "completion" in first:
-        return _scored(rows, name)
+        return _scored(rows)
     if {"step", "prompt", "completion"} <= first:
-        return _foreign([_from_trl(row, place, name) for place, row in enumerate(rows)])
+        return _rollouts([_from_trl(row, place, name) for place, row in enumerate(rows, start=1)])
     if {"input", "output"} <= first:
-        return _foreign([_from_verl(row, place, name) for place, row in enumerate(rows)])
+        return _rollouts([_from_verl(row, place, name) for place, row in enumerate(rows, start=1)])
     if "components" in first:
         raise DataError(f"{name} holds scores without completions; import the file that was given to score instead")
     raise DataError(
@@ -123,161 +125,149 @@ def convert(rows: Sequence[Row], name: str) -> Converted:
     )
 
 
-def _own(rows: Sequence[Row], name: str) -> Converted:
+def _own(rows: Sequence[FileRow], name: str) -> Converted:
     scenarios, traces = {}, []
     for place, row in enumerate(rows, start=1):
-        if missing := REQUIRED - row.keys():
-            raise DataError(f"{name}, row {place}: {', '.join(sorted(missing))} missing")
+        try:
+            traces.append(Trace.from_row(row))
+        except ValueError as error:
+            raise DataError(f"{name}, row {place}: {error}") from None
         if row.get("scenario_row"):
             scenario = Scenario.from_row(row["scenario_row"])
             scenarios[scenario.id] = scenario
-        traces.append(
-            {key: value for key, value in row.items() if key not in ("id", "total", "scenario_row", "segment", "rank")}
-        )
     return scenarios, traces
 
 
-def _scored(rows: Sequence[Row], name: str) -> Converted:
-    """Completions with their questions: scored by the default stack, siblings of one prompt as one group."""
+def _scored(rows: Sequence[FileRow]) -> Converted:
+    """Score completions with their questions by the default stack, siblings of one prompt as one group."""
     stack = RewardStack(Rewards())
     scenarios: dict[str, Scenario] = {}
-    traces: list[Row] = []
-    for group, (_, told) in enumerate(
-        groupby(rows, key=lambda row: (row.get("step", 0), row.get("id"), row.get("question"), row.get("story")))
-    ):
-        some = list(told)
+    traces: list[Trace] = []
+    prompted = groupby(rows, key=lambda row: (row.get("step", 0), row.get("id"), row.get("question"), row.get("story")))
+    for group, (_, siblings) in enumerate(prompted):
+        some = list(siblings)
         scenario = read_scenario(some[0], default_id=f"imported/{group}")
         scenarios[scenario.id] = scenario
-        texts = [_text(row["completion"]) for row in some]
-        replies = [
-            parse(text, scenario.options, prefilled=bool(row.get("prefilled")))
-            for text, row in zip(texts, some, strict=True)
-        ]
-        tokens = [_tokens(row, text) for row, text in zip(some, texts, strict=True)]
-        cut = [row.get("finish") == "length" for row in some]
-        scores = stack.score_group(replies, scenario, tokens=tokens, tau=1.0, truncated=cut)
-        for index, (row, text, reply, count, was_cut, score) in enumerate(
-            zip(some, texts, replies, tokens, cut, scores, strict=True)
+        for index, (row, scored) in enumerate(
+            zip(some, stack.score([_completion(row) for row in some], scenario), strict=True)
         ):
-            traces.append(
-                _blank(row, scenario.id, group, index, text, count)
-                | {
-                    "prefilled": reply.prefilled,
-                    "finish": "length" if was_cut else "stop",
-                    "components": dict(score.components),
-                    "parts": dict(score.parts),
-                    "weights": dict(score.weights),
-                    "mode": score.mode,
-                    "tau": score.tau,
-                    "outcome": score.outcome,
-                    "answer": reply.answer,
-                    "stages": dict(stage_states(reply, truncated=was_cut)),
-                    "notes": list(score.notes),
-                }
-            )
+            step = row.get("step")
+            step = step if isinstance(step, int) and step >= 0 else 0
+            traces.append(_trace(scored, step, scenario, group, index, _messages(row.get("prompt") or [])))
     return scenarios, traces
 
 
-def _blank(row: Row, scenario: str, group: int, index: int, text: str, tokens: int) -> Row:
-    step = row.get("step")
-    return {
-        "phase": "train",
-        "step": step if isinstance(step, int) and step >= 0 else 0,
-        "scenario": scenario,
-        "group": group,
-        "index": index,
-        "prompt": row.get("prompt") or [],
-        "completion": text,
-        "tokens": tokens,
-        "advantage": None,
-    }
+def _completion(row: FileRow) -> Completion:
+    text, tokens = _text(row["completion"]), row.get("tokens")
+    counted = tokens if isinstance(tokens, int) and tokens >= 0 else approximate_tokens(text)
+    return Completion(text, counted, "length" if row.get("finish") == "length" else "stop", bool(row.get("prefilled")))
 
 
-def _from_trl(row: Row, place: int, name: str) -> Row:
-    rewards = {
-        key: value
-        for key, value in row.items()
-        if key not in ("step", "prompt", "completion", "advantage", "image", "images") and _is_number(value)
-    }
-    return {
-        "step": _step(row.get("step"), place, name),
-        "prompt": row["prompt"],
-        "completion": row["completion"],
-        "rewards": rewards,
-        "advantage": row.get("advantage"),
-    }
+def _trace(
+    scored: ScoredCompletion,
+    step: int,
+    scenario: Scenario,
+    group: int,
+    index: int,
+    prompt: Sequence[Message],
+    advantage: float | None = None,
+) -> Trace:
+    return Trace.of(
+        scored,
+        phase="train",
+        step=step,
+        scenario=scenario.id,
+        group=group,
+        index=index,
+        prompt=prompt,
+        advantage=advantage,
+    )
 
 
-def _from_verl(row: Row, place: int, name: str) -> Row:
-    """A row of verl's dumps: the total is `score`; what a validation dumps of the reward besides is told beside it."""
-    rewards = {"score": row["score"]} if _is_number(row.get("score")) else {}
-    right: Any = row.get("right", row.get("acc"))
-    beside = {
-        key: value for key, value in row.items() if key not in ("score", "step", "acc", "right") and _is_number(value)
-    }
-    return {
-        "step": _step(row.get("step", 0), place, name),
-        "prompt": row["input"],
-        "completion": row["output"],
-        "rewards": rewards,
-        "beside": beside,
-        "advantage": None,
-        "outcome": {1: "right", 0: "wrong"}.get(right) if _is_number(right) else None,
-        "prompted": str(row.get("uid", "")).rsplit("_", 2)[0],  # PROMPT_ROLLOUT_OUTPUT
-    }
+@dataclass(frozen=True, slots=True)
+class Rollout:
+    """One completion of a file with rewards of its own.
+
+    prompted: tells two askings of one prompt at one step apart, where the file does. beside: what the file says of the
+    reward beside its total.
+    """
+
+    step: int
+    prompt: JsonValue
+    text: str
+    rewards: Mapping[str, float]
+    advantage: float | None = None
+    beside: Mapping[str, float] = field(default_factory=dict)
+    outcome: Outcome = "unknown"
+    prompted: str = ""
 
 
-def _step(value: Any, place: int, name: str) -> int:
+def _from_trl(row: FileRow, place: int, name: str) -> Rollout:
+    others = ("step", "prompt", "completion", "advantage", "image", "images")
+    return Rollout(
+        step=_step(row.get("step"), place, name),
+        prompt=row["prompt"],
+        text=_text(row["completion"]),
+        rewards={str(key): float(value) for key, value in row.items() if key not in others and _is_number(value)},
+        advantage=float(row["advantage"]) if _is_number(row.get("advantage")) else None,
+    )
+
+
+def _from_verl(row: FileRow, place: int, name: str) -> Rollout:
+    """Read a row of verl's dumps: the total is `score`; what a validation dumps of the reward besides stays beside."""
+    others = ("score", "step", "acc", "right")
+    right = row.get("right", row.get("acc"))
+    outcomes: dict[float, Outcome] = {1: "right", 0: "wrong"}
+    return Rollout(
+        step=_step(row.get("step", 0), place, name),
+        prompt=row["input"],
+        text=_text(row["output"]),
+        rewards={"score": float(row["score"])} if _is_number(row.get("score")) else {},
+        beside={str(key): float(value) for key, value in row.items() if key not in others and _is_number(value)},
+        outcome=outcomes.get(right, "unknown") if _is_number(right) else "unknown",
+        prompted=str(row.get("uid", "")).rsplit("_", 2)[0],  # PROMPT_ROLLOUT_OUTPUT
+    )
+
+
+def _step(value: JsonValue, place: int, name: str) -> int:
     if _is_number(value) and 0 <= value < 10**9:
         return int(value)
-    raise DataError(f"{name}, row {place + 1}: step must be a whole number of at least 0, not {value!r}")
+    raise DataError(f"{name}, row {place}: step must be a whole number of at least 0, not {value!r}")
 
 
-def _foreign(rows: Sequence[Row]) -> Converted:
-    """Rows with a prompt, a completion and rewards of their own; neighbours with one prompt at one step are a group.
-
-    One prompt may be asked twice at a step; `prompted` tells the two askings apart, where the file does.
-    """
+def _rollouts(rollouts: Sequence[Rollout]) -> Converted:
+    """Keep rewards as they came; neighbours with one prompt at one step are a group."""
     scenarios: dict[str, Scenario] = {}
-    traces: list[Row] = []
-    for group, (_, told) in enumerate(
-        groupby(
-            rows,
-            key=lambda row: (
-                row["step"],
-                row.get("prompted"),
-                json.dumps(row["prompt"], sort_keys=True, default=str),
-            ),
-        )
-    ):
-        for index, row in enumerate(told):
-            scenario = _prompt_scenario(row["prompt"])
+    traces: list[Trace] = []
+    prompted = groupby(
+        rollouts,
+        key=lambda one: (one.step, one.prompted, json.dumps(one.prompt, sort_keys=True, default=str)),
+    )
+    for group, (_, siblings) in enumerate(prompted):
+        for index, one in enumerate(siblings):
+            scenario = _prompt_scenario(one.prompt)
             scenarios[scenario.id] = scenario
-            traces.append(_foreign_row(row, scenario, group, index))
+            completion = Completion(one.text, approximate_tokens(one.text))
+            scored = ScoredCompletion(completion, parse(one.text), _imported_score(one))
+            traces.append(_trace(scored, one.step, scenario, group, index, _messages(one.prompt), one.advantage))
     return scenarios, traces
 
 
-def _foreign_row(row: Row, scenario: Scenario, group: int, index: int) -> Row:
-    text = _text(row["completion"])
-    reply = parse(text)
-    rewards = {str(key): float(value) for key, value in row["rewards"].items()}
-    told = " + ".join(f"{name} {value:.3g}" for name, value in rewards.items()) or "no reward was recorded"
-    return _blank(row, scenario.id, group, index, text, _tokens({}, text)) | {
-        "prompt": _messages(row["prompt"]),
-        "finish": "stop",
-        "components": {"outcome": sum(rewards.values()) if rewards else None},
-        "parts": {f"imported.{name}": float(value) for name, value in (rewards | row.get("beside", {})).items()},
-        "weights": {"outcome": 1.0},
-        "mode": "additive",
-        "tau": 1.0,
-        "advantage": float(row["advantage"]) if _is_number(row["advantage"]) else None,
-        "outcome": row.get("outcome") or "unknown",
-        "stages": dict(stage_states(reply)),
-        "notes": [f"imported: {told}", "length counted in words, for the file names no tokens"],
-    }
+def _imported_score(one: Rollout) -> Score:
+    """Return the file's rewards as parts, and their sum in the place of the outcome."""
+    words = " + ".join(f"{name} {value:.3g}" for name, value in one.rewards.items()) or "no reward was recorded"
+    return Score(
+        components={"outcome": sum(one.rewards.values()) if one.rewards else None},
+        parts={f"imported.{name}": value for name, value in {**one.rewards, **one.beside}.items()},
+        weights={"outcome": 1.0},
+        mode="additive",
+        tau=1.0,
+        notes=(f"imported: {words}", "length counted in words, for the file names no tokens"),
+        outcome=one.outcome,
+    )
 
 
-def _prompt_scenario(prompt: Any) -> Scenario:
+def _prompt_scenario(prompt: JsonValue) -> Scenario:
     text = (
         "\n\n".join(message["content"] for message in _messages(prompt) if message["role"] != "system")
         or "(empty prompt)"
@@ -290,29 +280,24 @@ def _prompt_scenario(prompt: Any) -> Scenario:
     )
 
 
-def _messages(prompt: Any) -> list[dict[str, str]]:
+def _messages(prompt: JsonValue) -> list[Message]:
     if isinstance(prompt, list):
         return [
             {"role": str(one.get("role", "user")), "content": _text(one.get("content", ""))}
             for one in prompt
-            if isinstance(one, Mapping)
+            if isinstance(one, dict)
         ]
     return [{"role": "user", "content": _text(prompt)}]
 
 
-def _text(value: Any) -> str:
-    """A completion as text, whether it came as a string or as chat messages."""
+def _text(value: JsonValue) -> str:
+    """Return a completion as text, whether it came as a string or as chat messages."""
     if isinstance(value, list):
-        return "\n".join(_text(one.get("content", "") if isinstance(one, Mapping) else one) for one in value)
+        return "\n".join(_text(one.get("content", "") if isinstance(one, dict) else one) for one in value)
     return value if isinstance(value, str) else "" if value is None else str(value)
 
 
-def _tokens(row: Row, text: str) -> int:
-    told = row.get("tokens")
-    return told if isinstance(told, int) and told >= 0 else len(WORD.findall(text))
-
-
-def _is_number(value: Any) -> bool:
+def _is_number(value: JsonValue) -> TypeGuard[int | float]:
     return isinstance(value, (int, float)) and not isinstance(value, bool) and value == value
 
 
@@ -323,13 +308,13 @@ def main() -> None:
     )
     parser.add_argument("file", type=Path)
     parser.add_argument("-o", "--output", type=Path, help="the run folder to make (default: runs/NAME)")
-    told = parser.parse_args()
-    if not told.file.is_file():
-        raise DataError(f"{told.file}: there is no such file")
-    folder = told.output or Path("runs") / told.file.stem
+    args = parser.parse_args()
+    if not args.file.is_file():
+        raise DataError(f"{args.file}: there is no such file")
+    folder = args.output or Path("runs") / args.file.stem
     if (folder / "state.json").exists():
         raise DataError(f"{folder} is a run already; name another with -o")
-    run = make_run(read_content(told.file.name, told.file.read_bytes()), folder, told.file.name)
+    run = make_run(read_content(args.file.name, args.file.read_bytes()), folder, args.file.name)
     print(f"{run.path}: open it with  python app.py {run.path}", file=sys.stderr)
 
 

@@ -20,9 +20,10 @@ from socialr1_lite.errors import RunLogError
 from socialr1_lite.runlog import RunFolder, find_runs
 from socialr1_lite.runlog.index import TraceIndex
 from socialr1_lite.runlog.index_file import cache_folder
+from socialr1_lite.runlog.tailing import Progress
 
 DEFAULT_PLACE = Path("runs")
-PATIENCE_S = 0.35  # how long a page waits for an index before it is shown its progress
+INDEX_WAIT_S = 0.35  # how long a page waits for an index before it is shown its progress
 REFRESH_S = 0.8  # an index looks for new rows at most this often
 LIVE_S = 120.0  # a running run that wrote nothing for so long is shown as silent
 REMEMBERED = 40  # answers a run; an order of 200,000 completions takes 1.6 MB
@@ -45,17 +46,17 @@ class OpenRun:
     def __init__(self, key: str, label: str, folder: RunFolder) -> None:
         """Nothing is read before it is asked for."""
         self.key, self.label, self.folder = key, label, folder
-        self.memory: dict[str, tuple[Any, Any]] = {}  # page -> (stamp, answer): figures that only new rows change
+        self.memory: dict[str, tuple[str, Any]] = {}  # page -> (stamp, answer): figures that only new rows change
         self._index: TraceIndex | None = None
         self._thread: threading.Thread | None = None
-        self._wrong: Exception | None = None
+        self._error: Exception | None = None
         self._progress = (0, 1)
         self._refreshed = 0.0
         self._stamp = ""
         self._lock = threading.Lock()
 
     def index(self) -> TraceIndex:
-        """The index, up to date to within a second.
+        """Return the index, up to date to within a second.
 
         Raises Indexing while it is first built, RunLogError for a run that cannot be read.
         """
@@ -67,14 +68,14 @@ class OpenRun:
                 self._thread.start()
             thread = self._thread
         if thread is not None:
-            thread.join(PATIENCE_S)
+            thread.join(INDEX_WAIT_S)
             if thread.is_alive():
                 raise Indexing(*self._progress)
             with self._lock:
                 self._thread = None
-                wrong, self._wrong = self._wrong, None
-            if wrong is not None:
-                raise wrong
+                error, self._error = self._error, None
+            if error is not None:
+                raise error
         assert self._index is not None
         with self._lock:
             if time.monotonic() - self._refreshed > REFRESH_S:
@@ -86,16 +87,16 @@ class OpenRun:
             index = TraceIndex(self.folder)
             self._refresh(index, lambda done, size: setattr(self, "_progress", (done, size)))
             self._index = index
-        except Exception as wrong:  # told to whoever asked, in index()
-            self._wrong = wrong
+        except Exception as error:  # raised in index(), to whoever asks
+            self._error = error
 
-    def _refresh(self, index: TraceIndex, told: Callable[[int, int], object] | None = None) -> None:
+    def _refresh(self, index: TraceIndex, progress: Progress | None = None) -> None:
         stamp = self._written()  # before reading: what is written meanwhile is read twice rather than never
-        index.refresh(told)
+        index.refresh(progress)
         self._stamp, self._refreshed = stamp, time.monotonic()
 
     def stamp(self) -> str:
-        """Changes when the index has looked again and anything that the pages show was written since.
+        """Return what changes when the index has looked again and anything that the pages show was written since.
 
         Asked for before the figures that it stands for: then they may be newer than it says, never older.
         """
@@ -105,17 +106,18 @@ class OpenRun:
         shards = (
             [path.stat() for path in sorted(self.folder.traces.glob("*.jsonl"))] if self.folder.traces.is_dir() else []
         )
-        others = [path.stat() for path in (self.folder.metrics, self.folder.state_file) if path.exists()]
+        rejudged = (self.folder.path / "rejudged").glob("*.jsonl")
+        others = [path.stat() for path in (self.folder.metrics, self.folder.state_file, *rejudged) if path.exists()]
         return f"{sum(one.st_size for one in shards)}.{max((one.st_mtime_ns for one in [*shards, *others]), default=0)}"
 
     def age_s(self) -> float | None:
-        """Seconds since the run last wrote anything, None when it never did."""
+        """Return the seconds since the run last wrote anything, None when it never did."""
         paths = [*self.folder.traces.glob("*.jsonl"), self.folder.metrics, self.folder.state_file]
         times = [path.stat().st_mtime for path in paths if path.exists()]
         return max(0.0, time.time() - max(times)) if times else None
 
     def remembered(self, name: str, make: Callable[[TraceIndex], T]) -> T:
-        """`make(index)`, kept until the index has taken in more. Raises what `index` raises."""
+        """Return `make(index)`, kept until the index has taken in more. Raises what `index` raises."""
         index, stamp = self.index(), self._stamp
         known = self.memory.get(name)
         if known is None or known[0] != stamp:
@@ -125,7 +127,7 @@ class OpenRun:
         return known[1]
 
     def recipe(self) -> dict[str, Any]:
-        """recipe.yaml as plain data, {} when there is none that can be read."""
+        """Read recipe.yaml as plain data, {} when there is none that can be read."""
         try:
             read = yaml.safe_load(self.folder.recipe.read_text("utf-8"))
         except (OSError, UnicodeDecodeError, yaml.YAMLError):
@@ -152,7 +154,7 @@ class Library:
         return next(run.key for run in self.runs() if run.folder.path.resolve() == folder.resolve())
 
     def runs(self) -> list[OpenRun]:
-        """Every run there is now, by name. A place that is neither a run nor a folder of runs is a RunLogError."""
+        """Return every run there is now, by name. Raises RunLogError for a place that is neither a run nor a folder."""
         folders = {folder.path.resolve(): folder for folder in self._found()}
         names = Counter(path.name for path in folders)
         with self._lock:
@@ -170,7 +172,7 @@ class Library:
             return sorted((self._open[path] for path in folders), key=lambda run: run.key)
 
     def run(self, key: str) -> OpenRun:
-        """The run of that key. Raises RunLogError naming those there are."""
+        """Return the run of that key. Raises RunLogError naming those there are."""
         runs = self.runs()
         for run in runs:
             if key in (run.key, f"{run.folder.path.name}~{_digest(run.folder.path.resolve())}"):

@@ -10,12 +10,13 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from socialr1_lite.judges.facts import sentence_told
 from socialr1_lite.rewards.references import references
 from socialr1_lite.scenario import Facts, Scenario
 from socialr1_lite.sip import STAGES, Reply, Span, sentences
+from socialr1_lite.viewer.serving import Json
 
 SUPPORTED = 0.6  # [ours] share of a cue sentence's content words that one sentence of the story must hold
 USES = 0.34  # [ours] the same for an interpretation that draws on a cue
@@ -49,7 +50,7 @@ class Mark(NamedTuple):
 
 @lru_cache(maxsize=4096)
 def content_words(text: str) -> frozenset[str]:
-    """The words that carry meaning, folded and without their plainest endings."""
+    """Return the words that carry meaning, folded and without their plainest endings."""
     return frozenset(
         _stem(word) for word in map(str.casefold, WORD.findall(text)) if word not in COMMON and len(word) > 1
     )
@@ -64,18 +65,18 @@ def _stem(word: str) -> str:
 
 
 def best_match(said: str, story: Sequence[frozenset[str]], least: float) -> int | None:
-    """The sentence of the story that shares most of `said`'s content words; None below `least`."""
+    """Return the sentence of the story that shares most of `said`'s content words; None below `least`."""
     words = content_words(said)
     if not words:
         return None
-    shared = [len(words & told) for told in story]
+    shared = [len(words & sentence) for sentence in story]
     top = max(range(len(shared)), key=shared.__getitem__, default=None)
     enough = max(least * len(words), COMMON_AT_LEAST)
     return top if top is not None and shared[top] >= enough else None
 
 
 def stage_marks(reply: Reply, scenario: Scenario | None) -> list[Mark]:
-    """All marks in a reply's segments: supported and invented cues, their use, early answers, loops."""
+    """Find all marks in a reply's segments: supported and invented cues, their use, early answers, loops."""
     if len(reply.text) > MAX_MARKED:
         return []
     marks = loops(reply)
@@ -86,9 +87,9 @@ def stage_marks(reply: Reply, scenario: Scenario | None) -> list[Mark]:
 
 
 def cue_marks(reply: Reply, story: Sequence[frozenset[str]], facts: Facts | None) -> list[Mark]:
-    """What Cue Encoding quotes (or invents), and where Cue Interpretation uses a cue that was quoted.
+    """Mark what Cue Encoding quotes (or invents), and where Cue Interpretation uses a cue that was quoted.
 
-    Words alone tell that a sentence is meant; with the story's `facts` it also has to be told of the right ones.
+    Words alone tell that a sentence is meant; with the story's `facts` it also has to speak of the right ones.
     """
     marks: list[Mark] = []
     quoted: set[int] = set()
@@ -96,8 +97,8 @@ def cue_marks(reply: Reply, story: Sequence[frozenset[str]], facts: Facts | None
         said = reply.text[start:end]
         found = like = best_match(said, story, SUPPORTED)
         if like is not None and facts is not None:
-            told = sentence_told(said, facts)
-            found = best_match(told, story, SUPPORTED) if told else None
+            meant = sentence_told(said, facts)
+            found = best_match(meant, story, SUPPORTED) if meant else None
         if found is None and like is not None:
             why = f"sentence {like + 1} of the story is like it, but of somebody or something else, or not denied"
             marks.append(Mark(start, end, "invented", why))
@@ -106,7 +107,7 @@ def cue_marks(reply: Reply, story: Sequence[frozenset[str]], facts: Facts | None
             marks.append(Mark(start, end, "quote", f"sentence {found + 1} of the story", (found,)))
         elif len(content_words(said)) >= CLAIM_WORDS:
             marks.append(Mark(start, end, "invented", "no sentence of the story says this"))
-    kept = [told if i in quoted else frozenset[str]() for i, told in enumerate(story)]
+    kept = [sentence if i in quoted else frozenset[str]() for i, sentence in enumerate(story)]
     for start, end in _stage_sentences(reply, STAGES[1]):
         found = best_match(reply.text[start:end], kept, USES)
         if found is not None:
@@ -115,7 +116,7 @@ def cue_marks(reply: Reply, story: Sequence[frozenset[str]], facts: Facts | None
 
 
 def early_answers(reply: Reply, scenario: Scenario) -> list[Mark]:
-    """Options named outside Response Generation: what the reward calls reasoning parasitism."""
+    """Mark options named outside Response Generation: what the reward calls reasoning parasitism."""
     if not scenario.options:
         return []
     known = references(scenario.story, scenario.question, scenario.options)
@@ -133,7 +134,7 @@ def early_answers(reply: Reply, scenario: Scenario) -> list[Mark]:
 
 
 def loops(reply: Reply) -> list[Mark]:
-    """Stretches of at least LOOP_WORDS words that say again what was said word for word."""
+    """Mark stretches of at least LOOP_WORDS words that say again what was said word for word."""
     words = [(found.start(), found.end(), found[0].casefold()) for found in WORD.finditer(reply.text)]
     seen: Counter[tuple[str, ...]] = Counter()
     again = [False] * len(words)
@@ -144,25 +145,25 @@ def loops(reply: Reply) -> list[Mark]:
         seen[gram] += 1
     marks = []
     start = None
-    for i, told in enumerate([*again, False]):
-        if told and start is None:
+    for i, repeated in enumerate([*again, False]):
+        if repeated and start is None:
             start = i
-        elif not told and start is not None:
+        elif not repeated and start is not None:
             if i - start >= LOOP_WORDS:
                 marks.append(Mark(words[start][0], words[i - 1][1], "loop", "said before, word for word"))
             start = None
     return marks
 
 
-def pieces(text: str, span: Span | tuple[int, int], marks: Iterable[Mark]) -> list[dict[str, Any]]:
-    """text[span] cut at the ends of marks: [{"t": text, "k": kinds, "why", "cue"}]; joined they give it back."""
+def pieces(text: str, span: Span | tuple[int, int], marks: Iterable[Mark]) -> list[Json]:
+    """Return text[span] cut at the ends of marks: [{"t": text, "k": kinds, "why", "cue"}]; joined they give it back."""
     start, end = span
     inside = [mark for mark in marks if mark.start < end and mark.end > start]
     cuts = sorted({start, end, *(min(max(at, start), end) for mark in inside for at in (mark.start, mark.end))})
     cut = []
     for left, right in pairwise(cuts):
         over = [mark for mark in inside if mark.start <= left and mark.end >= right]
-        piece: dict[str, Any] = {"t": text[left:right]}
+        piece: Json = {"t": text[left:right]}
         if over:
             piece["k"] = sorted({mark.kind for mark in over})
             piece["why"] = "; ".join(dict.fromkeys(mark.why for mark in over if mark.why))

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import replace
 
 from socialr1_lite.errors import RunLogError
+from socialr1_lite.rollouts.reward import COMPONENTS, GATES, Score
+from socialr1_lite.rollouts.trace import Trace
 from socialr1_lite.runlog.index import TraceIndex
+from socialr1_lite.runlog.index_file import Row
+from socialr1_lite.runlog.query import Filter
+from socialr1_lite.runlog.rejudged import read_verdicts
 from socialr1_lite.scenario import Scenario
 from socialr1_lite.sip import STAGES, TITLES
 from socialr1_lite.viewer.library import Library, OpenRun
-from socialr1_lite.viewer.serving import Query, BadRequest
-from socialr1_lite.viewer.stage import COMPONENTS, NAMES, flat_words, heading, read_reply, stage_view, states_of
+from socialr1_lite.viewer.serving import BadRequest, Json, Query
+from socialr1_lite.viewer.stage import flat_words, heading, read_reply, stage_view, states_of
 from socialr1_lite.viewer.words import change_in_words, same_words, word_diff
-
-Json = dict[str, Any]
-Row = dict[str, Any]
 
 PAGE = 50
 PEEK = 160  # characters of a reply in a list
@@ -40,34 +42,34 @@ FIRST_HEADING = re.compile(rf"\W*{TITLES[STAGES[0]]}\W*", re.IGNORECASE)  # most
 MARKUP = re.compile(r"</?(?:think|thinking|answer)>", re.IGNORECASE)
 
 
-def where(query: Query) -> Json:
-    """The filter of the address bar as a filter of the index. Raises BadRequest for a value that is none."""
-    told: Json = {}
+def where(query: Query) -> Filter:
+    """Read the filter of the address bar as one of the index. Raises BadRequest for a value that is none."""
+    conditions: Json = {}
     for name in ("phase", "benchmark", "outcome", "dimension", "scenario"):
         if value := query.text(name):
-            told[name] = value
+            conditions[name] = value
     for name in ("truncated", "flat"):
         if value := query.choice(name, ("0", "1")):
-            told[name] = value == "1"
+            conditions[name] = value == "1"
     if flag := query.choice("flag", tuple(FLAGS)):
-        told |= FLAGS[flag]
+        conditions |= FLAGS[flag]
     if stage_state := query.text("stage_state"):
         stage, _, state = stage_state.partition(":")
         if stage not in STAGES or state not in STATES:
             raise BadRequest(f"stage_state must be a stage and a state, as {STAGES[0]}:{STATES[1]}")
-        told[f"stage.{stage}"] = state
+        conditions[f"stage.{stage}"] = state
     low, high = query.whole("from", -1, -1, 10**9), query.whole("to", -1, -1, 10**9)
     if low >= 0 or high >= 0:
-        told["step"] = {"min": low if low >= 0 else None, "max": high if high >= 0 else None}
+        conditions["step"] = {"min": low if low >= 0 else None, "max": high if high >= 0 else None}
     if text := query.text("q", limit=400).strip():
-        told["text"] = text
+        conditions["text"] = text
     if query.choice("superseded", ("1", "only")) == "1":
-        told["superseded"] = None
-    return told
+        conditions["superseded"] = None
+    return conditions
 
 
 def sorting(query: Query) -> str:
-    """The sorting of the address bar as one of the index."""
+    """Read the sorting of the address bar as one of the index."""
     sort = query.text("sort", limit=40) or "step"
     name = SORTS.get(sort.removeprefix("-"))
     if name is None:
@@ -75,20 +77,28 @@ def sorting(query: Query) -> str:
     return f"-{name}" if sort.startswith("-") else name
 
 
-def key_of(row: Mapping[str, Any]) -> str:
-    """The lasting name of a completion, as it stands in a link: phase, launch, step, group, index, benchmark."""
-    tail = f".{row['benchmark']}" if row.get("benchmark") else ""
-    return f"{row['phase'][0]}{row['segment']}.{row['step']}.{row['group']}.{row['index']}{tail}"
+def key_of(trace: Trace) -> str:
+    """Return the lasting name of a completion, as it stands in a link."""
+    return _key(trace.phase, trace.launch, trace.step, trace.group, trace.index, trace.benchmark)
+
+
+def key_of_row(row: Row) -> str:
+    """Return the lasting name of the completion behind a scalar row."""
+    return _key(row["phase"], row["segment"], row["step"], row["group"], row["index"], row["benchmark"])
+
+
+def _key(phase: str, launch: int, step: int, group: int, index: int, benchmark: str) -> str:
+    return f"{phase[0]}{launch}.{step}.{group}.{index}" + (f".{benchmark}" if benchmark else "")
 
 
 def find(index: TraceIndex, key: str) -> int:
-    """The row behind a completion's name. Raises RunLogError when this run has none."""
-    told = KEY.fullmatch(key)
-    if told is None:
+    """Return the id of the completion of that name. Raises RunLogError when this run has none."""
+    parts = KEY.fullmatch(key)
+    if parts is None:
         raise BadRequest(f"{key[:80]!r} is not the name of a completion")
-    segment, step, group, place = (int(told[i]) for i in (2, 3, 4, 5))
-    phase = "train" if told[1] == "t" else "eval"
-    found = index.find(step=step, group=group, index=place, phase=phase, benchmark=told[6] or "", segment=segment)
+    launch, step, group, place = (int(parts[i]) for i in (2, 3, 4, 5))
+    phase = "train" if parts[1] == "t" else "eval"
+    found = index.find(step=step, group=group, index=place, phase=phase, benchmark=parts[6] or "", segment=launch)
     if found is None:
         raise RunLogError(
             f"This run holds no completion {key[:80]}: it may come from another run, or was not copied with it"
@@ -97,44 +107,53 @@ def find(index: TraceIndex, key: str) -> int:
 
 
 def peek(text: str) -> str:
-    """The beginning of a reply on one line, without its tags."""
-    told = " ".join(MARKUP.sub(" ", text[: 4 * PEEK]).split())
-    found = FIRST_HEADING.match(told)
-    return told[found.end() if found else 0 :][:PEEK]
+    """Return the beginning of a reply on one line, without its tags."""
+    line = " ".join(MARKUP.sub(" ", text[: 4 * PEEK]).split())
+    found = FIRST_HEADING.match(line)
+    return line[found.end() if found else 0 :][:PEEK]
 
 
-def listed(row: Mapping[str, Any], scenario: Scenario | None) -> Json:
-    """One line of a list, from a whole row."""
+def listed(trace: Trace, scenario: Scenario | None) -> Json:
+    """Return one line of a list; a failed completion is told by its error."""
+    completion = trace.completion
     return {
-        "id": key_of(row),
-        **{
-            name: row[name]
-            for name in ("step", "group", "index", "outcome", "total", "advantage", "tokens", "superseded")
-        },
-        "truncated": row["finish"] == "length",
-        "components": {name: row["components"].get(name) for name in COMPONENTS},
-        "stages": states_of(row, scenario),
-        "peek": peek(row["completion"]),
+        "id": key_of(trace),
+        "step": trace.step,
+        "group": trace.group,
+        "index": trace.index,
+        "outcome": trace.score.outcome,
+        "total": trace.total,
+        "advantage": trace.advantage,
+        "tokens": completion.tokens,
+        "superseded": trace.superseded,
+        "truncated": completion.truncated,
+        "components": {name: trace.score.components.get(name) for name in COMPONENTS},
+        "stages": None if completion.failed else states_of(trace, scenario),
+        "peek": completion.error[:PEEK] if completion.failed else peek(completion.text),
     }
 
 
-def whole(index: TraceIndex, row: Mapping[str, Any]) -> tuple[Row, Scenario | None]:
-    """The stored row behind scalars, with its scenario."""
-    full = index.get(row["id"])
-    return full, index.scenario(full["scenario"])
+def whole(index: TraceIndex, id: int) -> tuple[Trace, Scenario | None]:
+    """Return the trace of that id, with its scenario."""
+    trace = index.get(id)
+    return trace, index.scenario(trace.scenario)
 
 
 def traces(library: Library, query: Query) -> Json:
-    """A page of the trace table."""
+    """Return a page of the trace table."""
     run = library.run(query.text("run"))
-    told, sort, page = where(query), sorting(query), query.whole("page", 1, 1, 10**7)
+    conditions, sort, page = where(query), sorting(query), query.whole("page", 1, 1, 10**7)
     query.done()
     index = run.index()
-    total = run.remembered(f"count {_key(told)}", lambda index: index.count(told))
+    total = run.remembered(f"count {_words(conditions)}", lambda index: index.count(conditions))
     page = min(page, max(1, -(-total // PAGE)))
-    rows = [listed(*whole(index, row)) for row in index.page(told, sort, (page - 1) * PAGE, PAGE)]
+    rows = [listed(*whole(index, row["id"])) for row in index.page(conditions, sort, (page - 1) * PAGE, PAGE)]
     return {
         "rows": rows,
+        "components": [
+            {"name": name, "title": info.title, "sort": "outcome_value" if name == "outcome" else name}
+            for name, info in COMPONENTS.items()
+        ],
         "total": total,
         "page": page,
         "size": PAGE,
@@ -145,33 +164,39 @@ def traces(library: Library, query: Query) -> Json:
 
 
 def facets(library: Library, query: Query) -> Json:
-    """Each facet's values and counts under the other conditions; asked for once the table is drawn."""
+    """Return each facet's values and counts under the other conditions; asked for once the table is drawn."""
     run = library.run(query.text("run"))
-    told = where(query)
+    conditions = where(query)
     query.done()
-    return {"facets": run.remembered(f"facets {_key(told)}", lambda index: _facets(index, told))}
+    return {"facets": run.remembered(f"facets {_words(conditions)}", lambda index: _facets(index, conditions))}
 
 
-def _key(told: Json) -> str:
-    return repr(sorted(told.items(), key=str))
+def _words(conditions: Filter) -> str:
+    """Return the filter as a text, equal for equal filters."""
+    return repr(sorted(conditions.items(), key=str))
 
 
-def _facets(index: TraceIndex, told: Json) -> dict[str, list[Json]]:
-    found = index.figures.facets(told)
+def _facets(index: TraceIndex, conditions: Filter) -> dict[str, list[Json]]:
+    found = index.figures.facets(conditions)
     counted = {
-        name: [{"value": _word(value), "n": n} for value, n in found[name].items() if value not in ("", None)]
+        name: [
+            {"value": str(int(value)) if isinstance(value, bool) else str(value), "n": n}
+            for value, n in found[name].items()
+            if value not in ("", None)
+        ]
         for name in ("phase", "outcome", "truncated", "flat", "dimension", "benchmark")
     }
-    rest = {key: value for key, value in told.items() if not key.startswith("stage.")}
+    rest = {key: value for key, value in conditions.items() if not key.startswith("stage.")}
     counted["stage_state"] = _stage_facets(index, rest)
-    counted["flag"] = [{"value": name, "n": n} for name, flag in FLAGS.items() if (n := index.count({**told, **flag}))]
+    flagged = {name: index.count({**conditions, **flag}) for name, flag in FLAGS.items()}
+    counted["flag"] = [{"value": name, "n": n} for name, n in flagged.items() if n]
     return counted
 
 
-def _stage_facets(index: TraceIndex, told: Json) -> list[Json]:
-    """How often each stage is in each state but the usual one."""
+def _stage_facets(index: TraceIndex, conditions: Filter) -> list[Json]:
+    """Count how often each stage is in each state but the usual one."""
     counts: Counter[tuple[str, str]] = Counter()
-    for *states, n in index.figures.tally([f"stage.{stage}" for stage in STAGES], told):
+    for *states, n in index.figures.tally([f"stage.{stage}" for stage in STAGES], conditions):
         for stage, state in zip(STAGES, states, strict=True):
             if state is not None and state != "present":
                 counts[stage, state] += n
@@ -183,61 +208,58 @@ def _stage_facets(index: TraceIndex, told: Json) -> list[Json]:
     ]
 
 
-def _word(value: Any) -> str:
-    return str(int(value)) if isinstance(value, bool) else str(value)
-
-
 def trace(library: Library, query: Query) -> Json:
-    """One completion, stage by stage, with its neighbours in the filter, its siblings, its earlier and later selves."""
+    """Return one completion, stage by stage, with its neighbours in the filter, its siblings, and the same prompt's."""
     run = library.run(query.text("run"))
-    key, told, sort = query.text("trace"), where(query), sorting(query)
+    key, conditions, sort = query.text("trace"), where(query), sorting(query)
     query.done()
     index, stamp = run.index(), run.stamp()
-    identity = find(index, key) if key else _first(index, told, sort)
-    row, scenario = whole(index, {"id": identity})
+    id = find(index, key) if key else _first(index, conditions, sort)
+    found, scenario = whole(index, id)
+    row = index.scalars(id)
     siblings = index.group(row["gid"])
-    told_flat = index.group_facts(row["gid"])["cause"]
+    cause = index.group_facts(row["gid"])["cause"]
     return {
         "stamp": stamp,
-        "id": key_of(row),
-        **stage_view(row, scenario, siblings, told_flat),
+        "id": key_of(found),
+        **stage_view(found, scenario, siblings, cause, read_verdicts(run.folder, found)),
         "siblings": [_sibling(sibling) for sibling in siblings],
-        **_place(run, index, identity, told, sort),
+        **_place(run, index, id, conditions, sort),
         **_moments_around(index, row),
     }
 
 
-def _place(run: OpenRun, index: TraceIndex, identity: int, told: Json, sort: str) -> Json:
-    """Where a completion stands in the filter, and what comes before and after it."""
-    order = run.remembered(f"order {sort} {_key(told)}", lambda index: index.ids(told, sort))
+def _place(run: OpenRun, index: TraceIndex, id: int, conditions: Filter, sort: str) -> Json:
+    """Return where a completion stands in the filter, and what comes before and after it."""
+    order = run.remembered(f"order {sort} {_words(conditions)}", lambda index: index.ids(conditions, sort))
     try:
-        at = order.index(identity)
+        at = order.index(id)
     except ValueError:  # outside the filter: its neighbours are those it would have
-        before, after = (index.neighbour(identity, told, sort, way) for way in (-1, 1))
+        before, after = (index.neighbour(id, conditions, sort, way) for way in (-1, 1))
         return {"position": None, "of": len(order), "previous": _key_or_none(before), "next": _key_or_none(after)}
     previous, following = (
-        key_of(index.scalars(order[place])) if 0 <= place < len(order) else None for place in (at - 1, at + 1)
+        key_of_row(index.scalars(order[place])) if 0 <= place < len(order) else None for place in (at - 1, at + 1)
     )
     return {"position": at + 1, "of": len(order), "previous": previous, "next": following}
 
 
-def _first(index: TraceIndex, told: Json, sort: str) -> int:
-    rows = index.page(told, sort, 0, 1)
+def _first(index: TraceIndex, conditions: Filter, sort: str) -> int:
+    rows = index.page(conditions, sort, 0, 1)
     if not rows:
         raise RunLogError("No completion passes this filter")
     return int(rows[0]["id"])
 
 
 def _key_or_none(row: Row | None) -> str | None:
-    return None if row is None else key_of(row)
+    return None if row is None else key_of_row(row)
 
 
 def _sibling(row: Row) -> Json:
-    return {"id": key_of(row)} | {name: row[name] for name in ("index", "total", "advantage", "outcome")}
+    return {"id": key_of_row(row)} | {name: row[name] for name in ("index", "total", "advantage", "outcome")}
 
 
 def _moments_around(index: TraceIndex, row: Row) -> Json:
-    """The same prompt the time before and the time after."""
+    """Return the same prompt the time before and the time after."""
     same = [one for one in index.by_scenario(row["scenario"], {"phase": row["phase"]}) if one["gid"] != row["gid"]]
     earlier = [one for one in same if (one["step"], one["id"]) < (row["step"], row["id"])]
     later = [one for one in same if (one["step"], one["id"]) > (row["step"], row["id"])]
@@ -248,54 +270,59 @@ def _moments_around(index: TraceIndex, row: Row) -> Json:
 
 
 def group(library: Library, query: Query) -> Json:
-    """The completions of one prompt side by side, and what separated best from worst."""
+    """Return the completions of one prompt side by side, and what separated best from worst."""
     run = library.run(query.text("run"))
     key = query.text("trace")
     query.done()
     index = run.index()
-    chosen = index.get(find(index, key) if key else _first(index, {}, "time"))
-    facts = index.group_facts(chosen["gid"])
-    rows = [index.get(one["id"]) for one in index.group(chosen["gid"])]
-    scenario = index.scenario(chosen["scenario"])
-    members = [_member(row, scenario) for row in rows]
-    _mark_alike(members)
-    terms = _terms(rows)
+    id = find(index, key) if key else _first(index, {}, "time")
+    chosen, scenario = whole(index, id)
+    gid = index.scalars(id)["gid"]
+    members = [index.get(row["id"]) for row in index.group(gid)]
+    columns = [_member(member, scenario) for member in members]
+    _mark_alike(columns)
+    terms = _terms([member.score for member in members])
     return {
         "id": key_of(chosen),
-        "group": chosen["group"],
-        "step": chosen["step"],
+        "group": chosen.group,
+        "step": chosen.step,
         **scene(scenario),
-        "members": members,
+        "members": columns,
         "terms": terms,
-        "flat": flat_words(facts["cause"], len(rows)),
-        "separated": _separated(rows, terms),
-        "agreement": [_agreement([member["texts"][i] for member in members]) for i in range(len(STAGES))],
-        "answers": _answers(members),
+        "flat": flat_words(index.group_facts(gid)["cause"], len(members)),
+        "separated": _separated(members, terms),
+        "agreement": [_agreement([column["texts"][i] for column in columns]) for i in range(len(STAGES))],
+        "answers": f"{sum(member.score.outcome == 'right' for member in members)} of {len(members)} right",
     }
 
 
 def scene(scenario: Scenario | None) -> Json:
-    """Story, question and lettered options, for a heading."""
+    """Return story, question and lettered options, for a heading."""
     if scenario is None:
         return {"story": "", "question": "The scenario is not stored in this run folder.", "options": []}
     options = [f"{letter}. {text}" for letter, text in zip(scenario.letters, scenario.options, strict=True)]
     return {"story": scenario.story, "question": scenario.question, "options": options}
 
 
-def _member(row: Row, scenario: Scenario | None) -> Json:
-    reply = read_reply(row, scenario)
-    return _sibling(row) | {
-        "tokens": row["tokens"],
-        "finish": row["finish"],
-        "states": states_of(row, scenario, reply),
+def _member(trace: Trace, scenario: Scenario | None) -> Json:
+    reply = read_reply(trace, scenario)
+    return {
+        "id": key_of(trace),
+        "index": trace.index,
+        "total": trace.total,
+        "advantage": trace.advantage,
+        "outcome": trace.score.outcome,
+        "tokens": trace.completion.tokens,
+        "finish": trace.completion.finish,
+        "states": states_of(trace, scenario, reply),
         "texts": [reply.stage_text(stage) for stage in STAGES],
-        "answer": reply.answer_text[:200],
+        "answer": trace.completion.error[:200] or reply.answer_text[:200],
         "same": [0] * len(STAGES),
     }
 
 
 def _mark_alike(members: Sequence[Json]) -> None:
-    """Where a stage says, word for word, what an earlier sibling said: that sibling's index + 1."""
+    """Mark where a stage says, word for word, what an earlier sibling said: by that sibling's index + 1."""
     for i in range(len(STAGES)):
         said: dict[str, int] = {}
         for member in members:
@@ -306,75 +333,62 @@ def _mark_alike(members: Sequence[Json]) -> None:
 
 
 def _agreement(texts: Sequence[str]) -> str:
-    told = [text for text in texts if text.strip()]
-    if len(told) < 2:
-        return "said once" if told else "said by none"
-    pairs = [same_words(a, b) for i, a in enumerate(told) for b in told[:i]]
+    said = [text for text in texts if text.strip()]
+    if len(said) < 2:
+        return "said once" if said else "said by none"
+    pairs = [same_words(a, b) for i, a in enumerate(said) for b in said[:i]]
     return f"{100 * sum(pairs) / len(pairs):.0f} % of words shared"
 
 
-def _answers(members: Sequence[Json]) -> str:
-    right = sum(member["outcome"] == "right" for member in members)
-    return f"{right} of {len(members)} right"
-
-
-def _terms(rows: Sequence[Row]) -> list[Json]:
-    """Each component's values over the group and how far they pull the reward apart."""
+def _terms(scores: Sequence[Score]) -> list[Json]:
+    """Return each component's values over the group and how far they pull the reward apart."""
     terms = []
-    for name in COMPONENTS:
-        values = [row["components"].get(name) for row in rows]
-        told = [value for value in values if value is not None]
-        if told:
-            terms.append({"title": NAMES[name], "values": values, "spread": _pull(name, rows, max(told) - min(told))})
+    for name, info in COMPONENTS.items():
+        values = [score.components.get(name) for score in scores]
+        known = [value for value in values if value is not None]
+        if known:
+            spread = _pull(name, scores, max(known) - min(known))
+            terms.append({"title": info.title, "values": values, "spread": spread})
     return terms
 
 
-def _pull(name: str, rows: Sequence[Row], spread: float) -> float:
-    """How much reward the spread of a component is worth: its weight, or for a gate what it multiplies."""
-    row = rows[0]
-    if name in ("format", "length") and row["mode"] != "additive":
-        open_gates = [{**one["components"], "format": 1.0, "length": 1.0} for one in rows]
-        worth = [
-            sum(
-                row["weights"].get(part, 0.0) * (row["tau"] if part != "outcome" else 1.0) * (values.get(part) or 0.0)
-                for part in ("outcome", "structure", "content")
-            )
-            for values in open_gates
-        ]
-        return float(spread * max(worth))
-    factor = row["tau"] if name in ("structure", "content") else 1.0
-    return float(row["weights"].get(name, 0.0) * factor * spread)
+def _pull(name: str, scores: Sequence[Score], spread: float) -> float:
+    """Return how much reward the spread of a component is worth: its weight, or for a gate what it multiplies."""
+    if name in GATES and scores[0].mode == "gated":
+        opened = dict.fromkeys(GATES, 1.0)
+        return spread * max(replace(score, components={**score.components, **opened}).total for score in scores)
+    return replace(scores[0], components={name: spread}).contribution(name) or 0.0
 
 
-def _separated(rows: Sequence[Row], terms: Sequence[Json]) -> str:
-    if len(rows) < 2 or not terms:
+def _separated(members: Sequence[Trace], terms: Sequence[Json]) -> str:
+    if len(members) < 2 or not terms:
         return ""
-    best, worst = max(rows, key=lambda row: row["total"]), min(rows, key=lambda row: row["total"])
+    best, worst = max(members, key=lambda one: one.total), min(members, key=lambda one: one.total)
     widest = max(terms, key=lambda term: term["spread"])
     return (
-        f"Best is #{best['index']} with {best['total']:.2f}, worst #{worst['index']} with {worst['total']:.2f}. "
+        f"Best is #{best.index} with {best.total:.2f}, worst #{worst.index} with {worst.total:.2f}. "
         f"{widest['title']} pulled them furthest apart: it is worth up to {widest['spread']:.2f} of reward here."
     )
 
 
 def prompt(library: Library, query: Query) -> Json:
-    """One prompt across training: all its completions in time, and a word diff of one stage between two of them."""
+    """Return all completions of one prompt in time, and a word diff of one stage between two of them."""
     run = library.run(query.text("run"))
     key, one, two = query.text("trace"), query.text("a"), query.text("b")
     stage = query.choice("stage", (*STAGES, "all"), STAGES[1])
     query.done()
     index = run.index()
-    chosen = index.get(find(index, key) if key else _first(index, {}, "time"))
-    scenario = index.scenario(chosen["scenario"])
-    rows = index.by_scenario(chosen["scenario"])
-    shown = _thin(rows, MOMENTS, {chosen["id"], *(find(index, name) for name in (one, two) if name)})
-    a = index.get(find(index, one) if one else (shown[0]["id"] if shown else chosen["id"]))
-    b = index.get(find(index, two) if two else (shown[-1]["id"] if shown else chosen["id"]))
-    texts = [_part(row, scenario, stage) for row in (a, b)]
+    id = find(index, key) if key else _first(index, {}, "time")
+    chosen, scenario = whole(index, id)
+    rows = index.by_scenario(chosen.scenario)
+    shown = _thin(rows, MOMENTS, {id, *(find(index, name) for name in (one, two) if name)})
+    a = index.get(find(index, one) if one else (shown[0]["id"] if shown else id))
+    b = index.get(find(index, two) if two else (shown[-1]["id"] if shown else id))
+    texts = [_part(trace, scenario, stage) for trace in (a, b)]
     return {
         "id": key_of(chosen),
         **scene(scenario),
-        "siblings": [_sibling(row) for row in index.group(chosen["gid"])],
+        "siblings": [_sibling(row) for row in index.group(index.scalars(id)["gid"])],
         "moments": [_moment(row, scenario) for row in shown],
         "more": len(rows) - len(shown),
         "steps": len({row["step"] for row in rows}),
@@ -388,12 +402,12 @@ def prompt(library: Library, query: Query) -> Json:
     }
 
 
-def _part(row: Row, scenario: Scenario | None, stage: str) -> str:
-    return str(row["completion"]) if stage == "all" else read_reply(row, scenario).stage_text(stage)
+def _part(trace: Trace, scenario: Scenario | None, stage: str) -> str:
+    return trace.completion.text if stage == "all" else read_reply(trace, scenario).stage_text(stage)
 
 
 def _thin(rows: Sequence[Row], most: int, kept: set[int]) -> list[Row]:
-    """At most about `most` rows, evenly spread, first and last and the kept ones among them."""
+    """Return at most about `most` rows, evenly spread, first and last and the kept ones among them."""
     if len(rows) <= most:
         return list(rows)
     stride = len(rows) / most
@@ -408,7 +422,7 @@ def _moment(row: Row, scenario: Scenario | None) -> Json:
         else ""
     )
     return {
-        "id": key_of(row),
+        "id": key_of_row(row),
         "step": row["step"],
         "index": row["index"],
         "outcome": row["outcome"],
@@ -418,19 +432,19 @@ def _moment(row: Row, scenario: Scenario | None) -> Json:
     }
 
 
-def _end(row: Row, scenario: Scenario | None) -> Json:
+def _end(trace: Trace, scenario: Scenario | None) -> Json:
     return {
-        "id": key_of(row),
-        "title": heading(row),
-        "step": row["step"],
-        "outcome": row["outcome"],
-        "total": row["total"],
-        "states": states_of(row, scenario),
+        "id": key_of(trace),
+        "title": heading(trace),
+        "step": trace.step,
+        "outcome": trace.score.outcome,
+        "total": trace.total,
+        "states": states_of(trace, scenario),
     }
 
 
 def _flips(rows: Sequence[Row]) -> str:
-    """How the share of right answers went, first step to last."""
+    """Return how the share of right answers went, first step to last."""
     by_step: dict[int, list[bool]] = {}
     for row in rows:
         by_step.setdefault(row["step"], []).append(row["outcome"] == "right")
@@ -441,13 +455,13 @@ def _flips(rows: Sequence[Row]) -> str:
 
 
 def _prompt_charts(rows: Sequence[Row]) -> list[Json]:
-    """Reward and length of this prompt's completions by step."""
+    """Return reward and length of this prompt's completions by step."""
     by_step: dict[int, list[Row]] = {}
     for row in rows:
         by_step.setdefault(row["step"], []).append(row)
 
-    def line(name: str) -> list[list[Any]]:
-        return [[step, sum(float(row[name]) for row in told) / len(told)] for step, told in sorted(by_step.items())]
+    def line(name: str) -> list[list[float]]:
+        return [[step, sum(float(row[name]) for row in same) / len(same)] for step, same in sorted(by_step.items())]
 
     return [
         {

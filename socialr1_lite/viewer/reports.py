@@ -4,21 +4,17 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from socialr1_lite.viewer.library import Library
-from socialr1_lite.viewer.serving import Query
-
-Json = dict[str, Any]
+from socialr1_lite.viewer.serving import Json, JsonValue, Query
 
 VERSION = 1
 MOST_BYTES = 20_000_000
 
 
 def benchmarks(library: Library, query: Query) -> Json:
-    """Every readable report; what cannot be read is told, not hidden."""
+    """Return every readable report; what cannot be read is named, not hidden."""
     run = library.run(query.text("run"))
     query.done()
     index = run.index()
@@ -28,8 +24,8 @@ def benchmarks(library: Library, query: Query) -> Json:
         try:
             report = read_report(path)
             reports.append(report | {"has_traces": report["benchmark"] in with_traces})
-        except ValueError as wrong:
-            notices.append(f"{path.name}: {wrong}")
+        except ValueError as error:
+            notices.append(f"{path.name}: {error}")
     return {
         "reports": reports,
         "notices": notices,
@@ -38,24 +34,24 @@ def benchmarks(library: Library, query: Query) -> Json:
 
 
 def read_report(path: Path) -> Json:
-    """A report as the page draws it. Raises ValueError saying what is wrong with the file."""
+    """Read a report as the page draws it. Raises ValueError saying what is wrong with the file."""
     if path.stat().st_size > MOST_BYTES:
         raise ValueError("too large for a report")
     try:
-        told = json.loads(path.read_text("utf-8"))
+        report = json.loads(path.read_text("utf-8"))
     except (UnicodeDecodeError, json.JSONDecodeError):
         raise ValueError("no JSON; it may still be being written") from None
-    if not isinstance(told, dict):
+    if not isinstance(report, dict):
         raise ValueError("no report")
-    if told.get("version") != VERSION:
-        raise ValueError(f"version {str(told.get('version'))[:20]}; this viewer reads version {VERSION}")
+    if report.get("version") != VERSION:
+        raise ValueError(f"version {str(report.get('version'))[:20]}; this viewer reads version {VERSION}")
     return {
-        "benchmark": str(told.get("benchmark") or path.stem),
-        "facts": list(_facts(told)),
-        "metrics": [metric(name, one) for name, one in _mapping(told.get("metrics")).items()],
+        "benchmark": str(report.get("benchmark") or path.stem),
+        "facts": _facts(report),
+        "metrics": [metric(name, one) for name, one in _mapping(report.get("metrics")).items()],
         "groups": [
             {"name": str(name), "rows": [metric(label, one) for label, one in _mapping(rows).items()]}
-            for name, rows in _mapping(told.get("groups")).items()
+            for name, rows in _mapping(report.get("groups")).items()
         ],
         "published": [
             {
@@ -64,16 +60,16 @@ def read_report(path: Path) -> Json:
                 "source": str(row.get("source") or ""),
                 "protocol": str(row.get("protocol") or ""),
             }
-            for row in told.get("published") or []
-            if isinstance(row, Mapping)
+            for row in report.get("published") or []
+            if isinstance(row, dict)
         ],
-        "source": _source(_mapping(told.get("source"))),
+        "source": _source(_mapping(report.get("source"))),
     }
 
 
-def metric(name: Any, told: Any) -> Json:
-    """One figure with its interval; None where the report gives none."""
-    one = _mapping(told)
+def metric(name: str, stored: JsonValue) -> Json:
+    """Return one figure with its interval; None where the report gives none."""
+    one = _mapping(stored)
     n = one.get("n")
     return {
         "name": str(name).replace("_", " "),
@@ -85,17 +81,18 @@ def metric(name: Any, told: Any) -> Json:
     }
 
 
-def share(value: Any) -> float | None:
-    """A number as a share; None for anything else."""
-    good = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
-    return float(value) if good else None
+def share(value: JsonValue) -> float | None:
+    """Return a number as a share; None for anything else."""
+    if not isinstance(value, (int, float)) or isinstance(value, bool) or not math.isfinite(value):
+        return None
+    return float(value)
 
 
-def _mapping(value: Any) -> Mapping[Any, Any]:
-    return value if isinstance(value, Mapping) else {}
+def _mapping(value: JsonValue) -> Json:
+    return value if isinstance(value, dict) else {}
 
 
-def _facts(told: Mapping[str, Any]) -> list[str]:
+def _facts(report: Json) -> list[str]:
     facts = []
     for name, words in (
         ("n", "{} items"),
@@ -104,15 +101,15 @@ def _facts(told: Mapping[str, Any]) -> list[str]:
         ("unreadable", "{} unreadable"),
         ("truncated", "{} cut off"),
     ):
-        if isinstance(told.get(name), (int, str)) and told.get(name) not in ("", None):
-            facts.append(words.format(str(told[name])[:60]))
+        if isinstance(report.get(name), (int, str)) and report[name] != "":
+            facts.append(words.format(str(report[name])[:60]))
     return facts
 
 
-def _source(told: Mapping[str, Any]) -> str:
+def _source(source: Json) -> str:
     files = [
         f"{file.get('name', '')} ({str(file.get('sha256', ''))[:12]})"
-        for file in told.get("files") or []
-        if isinstance(file, Mapping)
+        for file in source.get("files") or []
+        if isinstance(file, dict)
     ]
-    return " · ".join([*files, *([f"licence {told['licence']}"] if told.get("licence") else [])])
+    return " · ".join([*files, *([f"licence {source['licence']}"] if source.get("licence") else [])])

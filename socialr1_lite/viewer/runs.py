@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable
 
 from socialr1_lite.errors import RunLogError
 from socialr1_lite.runlog.index import TraceIndex
+from socialr1_lite.runlog.query import Filter
 from socialr1_lite.viewer.curves import charts
 from socialr1_lite.viewer.library import LIVE_S, Library, OpenRun
 from socialr1_lite.viewer.pages import listed, whole
-from socialr1_lite.viewer.serving import Query
-
-Json = dict[str, Any]
+from socialr1_lite.viewer.serving import Json, Query
 
 RECENT = 10  # steps that count as "now"
 TRAIN = {"phase": "train"}
@@ -24,7 +22,7 @@ EXAMPLE_HINT = (
 
 
 def runs(library: Library, query: Query) -> Json:
-    """Every run, without opening its traces."""
+    """Return every run, without opening its traces."""
     query.done()
     found = [_line(run) for run in library.runs()]
     return {"runs": found, "hint": EXAMPLE_HINT if library.example else HINT if not found else ""}
@@ -34,8 +32,8 @@ def _line(run: OpenRun) -> Json:
     line: Json = {"key": run.key, "label": run.label, "place": str(run.folder.path), "problem": None}
     try:
         state = run.folder.state()
-    except RunLogError as wrong:
-        return line | {"problem": str(wrong)}
+    except RunLogError as error:
+        return line | {"problem": str(error)}
     recipe = run.recipe()
     age = run.age_s()
     return line | {
@@ -49,14 +47,14 @@ def _line(run: OpenRun) -> Json:
     }
 
 
-def _inside(tree: Mapping[str, Any], section: str, name: str) -> Any:
+def _inside(tree: Json, section: str, name: str) -> str | int | float | None:
     found = tree.get(section)
     value = found.get(name) if isinstance(found, dict) else None
     return value if isinstance(value, (str, int, float)) else None
 
 
 def pulse(library: Library, query: Query) -> Json:
-    """Whether a run is being written, and whether it grew; asked every few seconds."""
+    """Return whether a run is being written, and whether it grew; asked every few seconds."""
     run = library.run(query.text("run"))
     query.done()
     run.index()
@@ -72,7 +70,7 @@ def pulse(library: Library, query: Query) -> Json:
 
 
 def overview(library: Library, query: Query) -> Json:
-    """The figures, the warnings, where to look first, and the curves."""
+    """Return the figures, the warnings, where to look first, and the curves."""
     run = library.run(query.text("run"))
     query.done()
     return run.remembered("overview", lambda index: _overview(run, index))
@@ -108,13 +106,13 @@ def _subtitle(line: Json, count: int) -> str:
 
 def _facts(run: OpenRun) -> Iterable[str]:
     recipe = run.recipe()
-    told = (
+    wanted = (
         ("rewards", "mode", "{} rewards"),
         ("grpo", "num_generations", "{} a group"),
         ("grpo", "learning_rate", "lr {}"),
         ("grpo", "loss_type", "{}"),
     )
-    for section, name, words in told:
+    for section, name, words in wanted:
         if (value := _inside(recipe, section, name)) is not None:
             yield words.format(value)
 
@@ -130,7 +128,7 @@ TILES = (  # label, field, whether it is a share
 
 
 def _tiles(index: TraceIndex, bounds: Json) -> Iterable[Json]:
-    """First steps against last steps of what training is for."""
+    """Compare the first steps with the last in what training is for."""
     first, last = bounds["first"], bounds["last"]
     late = TRAIN | {"step": {"min": max(first, last - RECENT + 1), "max": last}}
     before = _means(index, TRAIN | {"step": {"min": first, "max": min(last, first + RECENT - 1)}})
@@ -147,9 +145,9 @@ def _tiles(index: TraceIndex, bounds: Json) -> Iterable[Json]:
         yield {"label": "Groups that teach", "value": f"{100 * share:.0f} %", "note": f"last {steps} steps"}
 
 
-def _means(index: TraceIndex, told: Json) -> Json:
-    """The means of the tiles' fields over a filter; {} when nothing passes it."""
-    rows = index.figures.means({name: name for _, name, _ in TILES}, told, by="phase")
+def _means(index: TraceIndex, conditions: Filter) -> Json:
+    """Return the means of the tiles' fields over a filter; {} when nothing passes it."""
+    rows = index.figures.means({name: name for _, name, _ in TILES}, conditions, by="phase")
     return rows[0] if rows else {}
 
 
@@ -158,7 +156,7 @@ def _shown(value: float, name: str, percent: bool) -> str:
 
 
 def _alerts(index: TraceIndex, bounds: Json) -> Iterable[Json]:
-    """What somebody should know, in sentences, each with the completions that show it."""
+    """Yield what somebody should know, in sentences, each with the completions that show it."""
     for notice in index.notices()[:3]:
         yield {"text": f"Skipped while reading: {notice}.", "filter": None}
     if n := bounds["superseded"]:
@@ -173,7 +171,7 @@ def _alerts(index: TraceIndex, bounds: Json) -> Iterable[Json]:
 
 
 def _flat_alert(index: TraceIndex, late: Json, steps: Json) -> Iterable[Json]:
-    """Whether most of the last groups teach nothing, and why."""
+    """Warn where most of the last groups teach nothing, and say why."""
     causes: Counter[str] = Counter()
     groups = index.figures.group_series(late)
     for point in groups:
@@ -187,9 +185,9 @@ def _flat_alert(index: TraceIndex, late: Json, steps: Json) -> Iterable[Json]:
 
 
 def _share_alerts(index: TraceIndex, late: Json, steps: Json, n: int) -> Iterable[Json]:
-    """Too many of the last completions cut off, answering early, or badly formatted."""
+    """Warn of too many of the last completions cut off, answering early, or badly formatted."""
     cut, early, bad = (
-        index.count(late | told) / n for told in ({"truncated": True}, {"early": True}, {"reward.format": 0})
+        index.count(late | signs) / n for signs in ({"truncated": True}, {"early": True}, {"reward.format": 0})
     )
     if cut > 0.1:
         text = f"{100 * cut:.0f} % of the last completions were cut at the token limit (grpo.max_completion_length)."
@@ -203,7 +201,7 @@ def _share_alerts(index: TraceIndex, late: Json, steps: Json, n: int) -> Iterabl
 
 
 def _picks(index: TraceIndex) -> Iterable[Json]:
-    """A handful of completions worth opening first, each for a reason."""
+    """Yield a handful of completions worth opening first, each for a reason."""
     wanted: tuple[tuple[str, str, Json, str], ...] = (
         ("The best so far", "highest reward of the run", {"outcome": "right"}, "-total"),
         (
@@ -219,9 +217,8 @@ def _picks(index: TraceIndex) -> Iterable[Json]:
     )
     phase: Json = TRAIN if index.count(TRAIN) else {}
     seen: set[int] = set()
-    for title, why, told, sort in wanted:
-        rows = index.page(phase | told, sort, 0, 1)
+    for title, why, conditions, sort in wanted:
+        rows = index.page(phase | conditions, sort, 0, 1)
         if rows and rows[0]["id"] not in seen and len(seen) < 4:
             seen.add(rows[0]["id"])
-            row, scenario = whole(index, rows[0])
-            yield {"title": title, "why": why, **listed(row, scenario)}
+            yield {"title": title, "why": why, **listed(*whole(index, rows[0]["id"]))}

@@ -1,4 +1,4 @@
-"""The door between the page and Python: every argument is checked, every answer is JSON, no mistake shows a traceback.
+"""Between the page and Python: every argument is checked, every answer is JSON, no mistake shows a traceback.
 
 A page function takes `Query` (the checked arguments) and returns JSON-ready data. The page gets it as JSON *text*, so
 that nothing between here and the page looks into it.
@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import math
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 from socialr1_lite.errors import SocialR1Error
@@ -17,7 +17,9 @@ from socialr1_lite.viewer.library import Indexing
 
 MAX_TEXT = 4000  # characters of any short argument (ids, names, searches)
 
-Page = Callable[["Query"], Mapping[str, Any]]
+JsonValue = str | int | float | bool | list["JsonValue"] | dict[str, "JsonValue"] | None  # what came from outside
+Json = dict[str, Any]  # an answer to the page, or a part of one: whatever JSON can hold
+Page = Callable[["Query"], Json]
 
 
 class BadRequest(SocialR1Error, ValueError):
@@ -27,21 +29,21 @@ class BadRequest(SocialR1Error, ValueError):
 class Query:
     """The arguments of one call. Each is read once, by name and type; what nobody reads is refused by `done`."""
 
-    def __init__(self, arguments: Any) -> None:
+    def __init__(self, arguments: JsonValue) -> None:
         """Take the JSON value that the page sent."""
         if not isinstance(arguments, dict):
             raise BadRequest("arguments must be an object")
         self._rest = dict(arguments)
 
     def text(self, name: str, default: str = "", *, limit: int = MAX_TEXT) -> str:
-        """A string of at most `limit` characters."""
+        """Read a string of at most `limit` characters."""
         value = self._rest.pop(name, default)
         if not isinstance(value, str) or len(value) > limit:
             raise BadRequest(f"{name} must be text of at most {limit} characters")
         return value
 
     def whole(self, name: str, default: int, low: int, high: int) -> int:
-        """A whole number in [low, high]; digits in a string count, for they come from the address bar."""
+        """Read a whole number in [low, high]; digits in a string count, for they come from the address bar."""
         value = self._rest.pop(name, None)
         if value in (None, ""):
             return default
@@ -52,7 +54,7 @@ class Query:
         return value
 
     def number(self, name: str, default: float, low: float, high: float) -> float:
-        """A finite number in [low, high]."""
+        """Read a finite number in [low, high]."""
         value = self._rest.pop(name, default)
         if (
             not isinstance(value, (int, float))
@@ -64,22 +66,19 @@ class Query:
         return float(value)
 
     def choice(self, name: str, allowed: tuple[str, ...], default: str = "") -> str:
-        """One of the allowed words."""
+        """Read one of the allowed words."""
         value = self.text(name) or default
         if value != default and value not in allowed:
             raise BadRequest(f"{name} must be one of {', '.join(allowed)}")
         return value
 
     def texts(self, name: str, *, most: int, limit: int = MAX_TEXT) -> list[str]:
-        """A list of at most `most` strings."""
+        """Read a list of at most `most` strings."""
         value = self._rest.pop(name, [])
-        if (
-            not isinstance(value, list)
-            or len(value) > most
-            or any(not isinstance(x, str) or len(x) > limit for x in value)
-        ):
+        texts = [one for one in value if isinstance(one, str) and len(one) <= limit] if isinstance(value, list) else []
+        if not isinstance(value, list) or not len(texts) == len(value) <= most:
             raise BadRequest(f"{name} must be at most {most} texts of at most {limit} characters")
-        return list(value)
+        return texts
 
     def done(self) -> None:
         """Refuse what nobody asked about: a misspelt filter would silently show everything."""
@@ -87,17 +86,17 @@ class Query:
             raise BadRequest(f"unknown argument {sorted(map(str, self._rest))[0][:60]!r}")
 
 
-def served(name: str, page: Page) -> Callable[[Any], str]:
-    """A function for gradio's `server_functions`: JSON value in, JSON text out, errors as {"error": one line}."""
+def served(name: str, page: Page) -> Callable[[JsonValue], str]:
+    """Make a function for gradio's `server_functions`: JSON value in, JSON text out, errors as {"error": one line}."""
 
-    def answer(arguments: Any) -> str:
+    def answer(arguments: JsonValue) -> str:
         try:
             query = Query(arguments)
             return encode(page(query))
         except Indexing as busy:
             return encode({"indexing": {"done": busy.done, "size": busy.size}})
-        except SocialR1Error as wrong:
-            return encode({"error": str(wrong)})
+        except SocialR1Error as error:
+            return encode({"error": str(error)})
         except FileNotFoundError as gone:
             return encode({"error": f"A file of this run is gone ({gone.filename}). Was the run moved or deleted?"})
         except Exception:  # a bug of ours: the terminal gets the traceback, the page a sentence
@@ -108,25 +107,25 @@ def served(name: str, page: Page) -> Callable[[Any], str]:
     return answer
 
 
-def encode(value: Any) -> str:
-    """JSON text without NaN, in ASCII: a lone surrogate in a model's text must not break the answer."""
+def encode(value: JsonValue) -> str:
+    """Return JSON text without NaN, in ASCII: a lone surrogate in a model's text must not break the answer."""
     return json.dumps(_finite(value), ensure_ascii=True, allow_nan=False, separators=(",", ":"))
 
 
-def _finite(value: Any) -> Any:
+def _finite(value: JsonValue) -> JsonValue:
     if isinstance(value, float):
         return value if math.isfinite(value) else None
-    if isinstance(value, Mapping):
+    if isinstance(value, dict):
         return {str(key): _finite(one) for key, one in value.items()}
     if isinstance(value, (list, tuple)):
         return [_finite(one) for one in value]
     return value
 
 
-def sound(value: Any) -> Any:
-    """The same JSON value without lone surrogates in its texts, which UTF-8 files cannot hold."""
+def sound(value: JsonValue) -> JsonValue:
+    """Return the same JSON value without lone surrogates in its texts, which UTF-8 files cannot hold."""
     if isinstance(value, str):
         return value.encode("utf-8", "replace").decode()
     if isinstance(value, list):
         return [sound(one) for one in value]
-    return {sound(key): sound(one) for key, one in value.items()} if isinstance(value, dict) else value
+    return {str(sound(key)): sound(one) for key, one in value.items()} if isinstance(value, dict) else value

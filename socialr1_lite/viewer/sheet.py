@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from html import escape
-from typing import Any
 
+from socialr1_lite.rollouts.trace import Trace
 from socialr1_lite.scenario import Scenario
-from socialr1_lite.sip import STAGES, TITLES
+from socialr1_lite.sip import STAGES, TITLES, Reply
 from socialr1_lite.viewer.stage import formula, heading, outside, read_reply, states_of
-
-Row = Mapping[str, Any]
 
 SHAPES = dict(zip(STAGES, "●◆▲■", strict=True))
 STYLE = """
@@ -32,9 +30,9 @@ li { overflow-wrap: anywhere; }
 POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 
 
-def html_sheet(rows: Iterable[tuple[Row, Scenario | None]], title: str) -> bytes:
-    """The page."""
-    body = "\n".join(_article(row, scenario) for row, scenario in rows)
+def html_sheet(traces: Iterable[tuple[Trace, Scenario | None]], title: str) -> bytes:
+    """Write the page."""
+    body = "\n".join(_article(trace, scenario) for trace, scenario in traces)
     page = (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">'
@@ -45,26 +43,25 @@ def html_sheet(rows: Iterable[tuple[Row, Scenario | None]], title: str) -> bytes
     return page.encode("utf-8", "replace")
 
 
-def _article(row: Row, scenario: Scenario | None) -> str:
-    reply = read_reply(row, scenario)
-    states = states_of(row, scenario, reply)
-    told = [f"<article><h2>{escape(heading(row))}: {escape(str(row['outcome']))}</h2>", *_scene(scenario, reply.answer)]
+def _article(trace: Trace, scenario: Scenario | None) -> str:
+    reply, completion = read_reply(trace, scenario), trace.completion
+    title = f"<h2>{escape(heading(trace))}: {escape(trace.score.outcome)}</h2>"
+    parts = ["<article>", title, *_scene(scenario, reply.answer)]
+    parts += [f"<h3>No reply</h3>{_say(completion.error)}"] if completion.failed else _reply(trace, scenario, reply)
+    advantage = "" if trace.advantage is None else f" · advantage {trace.advantage:+.2f}"
+    total = f"reward {escape(formula(trace.score))}{advantage} · {completion.tokens} tokens"
+    parts += [f'<p class="soft">{line}</p>' for line in (total, *map(escape, trace.score.notes))]
+    return "".join([*parts, "</article>"])
+
+
+def _reply(trace: Trace, scenario: Scenario | None, reply: Reply) -> Iterable[str]:
+    states = states_of(trace, scenario, reply)
     for stage in STAGES:
-        text = reply.stage_text(stage)
-        told.append(
-            f"<h3>{SHAPES[stage]} {TITLES[stage]} <span class=soft>{escape(states[stage])}</span></h3>{_say(text)}"
-        )
-    told += [
-        f"<h3>Outside the stages <span class=soft>{escape(part['where'])}</span></h3>{_say(part['t'])}"
-        for part in outside(reply)
-    ]
-    told.append(f"<h3>Answer</h3>{_say(reply.answer_text or '(none)')}")
-    advantage = "" if row.get("advantage") is None else f" · advantage {row['advantage']:+.2f}"
-    told.append(
-        f'<p class="soft">reward {escape(formula(row, row["total"]))}{advantage} · {int(row["tokens"])} tokens</p>'
-    )
-    told += [f'<p class="soft">{escape(str(note))}</p>' for note in row.get("notes") or ()]
-    return "".join([*told, "</article>"])
+        state = f"<span class=soft>{escape(states[stage])}</span>"
+        yield f"<h3>{SHAPES[stage]} {TITLES[stage]} {state}</h3>{_say(reply.stage_text(stage))}"
+    for part in outside(reply):
+        yield f"<h3>Outside the stages <span class=soft>{escape(part['where'])}</span></h3>{_say(part['t'])}"
+    yield f"<h3>Answer</h3>{_say(reply.answer_text or '(none)')}"
 
 
 def _scene(scenario: Scenario | None, chosen: int | None) -> Iterable[str]:
@@ -79,8 +76,8 @@ def _scene(scenario: Scenario | None, chosen: int | None) -> Iterable[str]:
 
 
 def _option(letter: str, text: str, *, gold: bool, chosen: bool) -> str:
-    told = f"{letter}. {escape(text)}{' (gold)' if gold else ''}{' (chosen)' if chosen else ''}"
-    return f"<li{' class=gold' if gold else ''}>{told}</li>"
+    line = f"{letter}. {escape(text)}{' (gold)' if gold else ''}{' (chosen)' if chosen else ''}"
+    return f"<li{' class=gold' if gold else ''}>{line}</li>"
 
 
 def _say(text: str) -> str:

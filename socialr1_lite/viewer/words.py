@@ -10,7 +10,7 @@ MAX_WORDS = 2500  # a side; beyond that only the ends are aligned, for difflib's
 
 
 def word_diff(one: str, two: str) -> list[tuple[str, str]]:
-    """[(" " | "-" | "+", text)]: kept, taken away, added.
+    """Return [(" " | "-" | "+", text)]: kept, taken away, added.
 
     The kept and the added texts joined give `two`; the kept and the taken, `one`.
     """
@@ -27,7 +27,7 @@ def word_diff(one: str, two: str) -> list[tuple[str, str]]:
 
 
 def _ends(left: list[str], right: list[str]) -> list[tuple[str, str]]:
-    """The common beginning and end, and everything between as taken away and added."""
+    """Return the common beginning and end, and everything between as taken away and added."""
     shortest = min(len(left), len(right))
     head = next((i for i in range(shortest) if left[i] != right[i]), shortest)
     tail = next((i for i in range(shortest - head) if left[-1 - i] != right[-1 - i]), shortest - head)
@@ -41,13 +41,13 @@ def _ends(left: list[str], right: list[str]) -> list[tuple[str, str]]:
 
 
 def same_words(one: str, two: str) -> float:
-    """The words two texts share, of all the words they use, in [0, 1] (Jaccard); 1 when neither has any."""
+    """Return the words two texts share, of all the words they use, in [0, 1] (Jaccard); 1 when neither has any."""
     left, right = ({word for word in TOKEN.findall(text.casefold()) if word[0].isalnum()} for text in (one, two))
     return len(left & right) / len(left | right) if left | right else 1.0
 
 
 def change_in_words(one: str, two: str) -> str:
-    """How much of a text changed, in words."""
+    """Say how much of a text changed."""
     if one == two:
         return "Word for word the same." if one else ""
     left, right = len(one.split()), len(two.split())
