@@ -12,7 +12,7 @@ from functools import lru_cache
 from itertools import pairwise
 from typing import NamedTuple
 
-from socialr1_lite.judges.facts import sentence_told
+from socialr1_lite.judges.facts import supporting_sentence
 from socialr1_lite.rewards.references import references
 from socialr1_lite.scenario import Facts, Scenario
 from socialr1_lite.sip import STAGES, Reply, Span, sentences
@@ -97,7 +97,7 @@ def cue_marks(reply: Reply, story: Sequence[frozenset[str]], facts: Facts | None
         said = reply.text[start:end]
         found = like = best_match(said, story, SUPPORTED)
         if like is not None and facts is not None:
-            meant = sentence_told(said, facts)
+            meant = supporting_sentence(said, facts)
             found = best_match(meant, story, SUPPORTED) if meant else None
         if found is None and like is not None:
             why = f"sentence {like + 1} of the story is like it, but of somebody or something else, or not denied"

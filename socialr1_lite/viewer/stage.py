@@ -40,8 +40,8 @@ def read_reply(trace: Trace, scenario: Scenario | None) -> Reply:
 
 
 def states_of(trace: Trace, scenario: Scenario | None, reply: Reply | None = None) -> Mapping[str, str]:
-    """Return what became of each stage: as the row says, else read from its text; {} where there was no reply."""
-    if trace.stages or trace.completion.failed:
+    """Return what became of each stage: as the row says, else read from its text."""
+    if trace.stages:
         return trace.stages
     return stage_states(reply or read_reply(trace, scenario), truncated=trace.completion.truncated)
 

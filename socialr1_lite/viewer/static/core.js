@@ -8,7 +8,12 @@ const TITLES = {
   goal_clarification: 'Goal Clarification',
   response_generation: 'Response Generation',
 };
-const OUTCOMES = { right: ['✓', 'right'], wrong: ['✗', 'wrong'], unreadable: ['?', 'unreadable'] };
+const OUTCOMES = {
+  right: ['✓', 'right'],
+  wrong: ['✗', 'wrong'],
+  unreadable: ['?', 'unreadable'],
+  failed: ['!', 'failed'],
+};
 const SVG = 'http://www.w3.org/2000/svg';
 const POLL_MS = 3000;
 

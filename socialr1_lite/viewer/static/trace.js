@@ -129,7 +129,11 @@ function stageCard(card, links) {
       h('span', { class: 'grow' }),
       card.score !== null &&
         h('span', { class: 'small num', title: 'What the judge gave this stage' }, `judge ${fixed(card.score)}`),
+      card.verdicts.map((verdict) =>
+        h('span', { class: 'small num verdict' }, `${verdict.by}: ${fixed(verdict.score)}`),
+      ),
     ),
+    card.verdicts.map((verdict) => verdict.notes.map((line) => h('p', { class: 'why' }, `${verdict.by}: ${line}`))),
     card.segments.map((segment, i) => [
       i > 0 && h('div', { class: 'again' }, segment.note),
       h(
@@ -155,6 +159,18 @@ const outsideCard = (part) =>
     h('header', { class: 'row' }, h('h3', {}, 'Outside the stages'), h('span', { class: 'state bad' }, part.where)),
     h('div', { class: 'prose sm' }, part.t),
   );
+
+// What a judge that was asked again says of the whole reply.
+const verdictNotes = (verdict) =>
+  (verdict.failed || verdict.notes.length > 0) &&
+  h(
+    'div',
+    { class: 'tight' },
+    h('h3', {}, `${verdict.by}${verdict.failed ? ': it failed' : ''}`),
+    verdict.notes.map((line) => h('p', { class: 'why' }, line)),
+  );
+const failureCard = (error) =>
+  h('section', { class: 'card', 'aria-label': 'No reply' }, h('h3', {}, 'No reply'), h('p', { class: 'note' }, error));
 
 function answerCard(data) {
   return h(
@@ -222,6 +238,7 @@ function ledger(data) {
         h('h3', {}, 'Notes'),
         terms.loose.map((line) => h('p', { class: 'why' }, line)),
       ),
+    terms.verdicts.map(verdictNotes),
     h('p', { class: 'formula' }, terms.formula),
     h(
       'div',
@@ -306,7 +323,7 @@ screens.trace = {
   load: (state) => askTrace(state, state.trace || ''),
   draw(data, state) {
     const links = [];
-    const middle = data.cards.map((card) => stageCard(card, links));
+    const middle = data.error ? failureCard(data.error) : data.cards.map((card) => stageCard(card, links));
     const left = scenarioPane(data, links);
     return [
       h(
@@ -396,12 +413,9 @@ function rawPane(data) {
       'div',
       { class: 'row spread' },
       h('h2', {}, 'The completion as generated'),
-      h(
-        'span',
-        { class: 'small muted num' },
-        `${count(data.tokens)} tokens · ended by ${data.finish === 'length' ? 'the token limit' : 'itself'}`,
-      ),
+      h('span', { class: 'small muted num' }, `${count(data.tokens)} tokens · ended by ${data.ended_by}`),
     ),
+    data.error && failureCard(data.error),
     data.prefilled &&
       h('p', { class: 'small muted' }, 'The chat template had already opened the think block in the prompt.'),
     h('pre', { class: 'raw', id: 's1-raw', tabindex: '0' }, data.completion),

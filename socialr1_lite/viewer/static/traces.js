@@ -9,17 +9,13 @@ const FACET_TITLES = {
   flag: 'Flags',
   stage_state: 'Stages',
 };
-const COLUMNS = [
+const columnsOf = (components) => [
   ['step', 'Step'],
   ['group', 'Group'],
   [null, '#'],
   ['outcome', 'Outcome'],
   [null, 'Stages'],
-  ['format', 'Fmt'],
-  ['outcome_value', 'Out'],
-  ['structure', 'Str'],
-  ['content', 'Con'],
-  ['length', 'Len'],
+  ...components.map((component) => [component.sort, component.title.slice(0, 3), component.title]),
   ['total', 'Reward'],
   ['advantage', 'Advantage'],
   ['tokens', 'Tokens'],
@@ -117,8 +113,8 @@ function activeChips(state) {
     ),
   );
 }
-const miniBars = (row) =>
-  ['format', 'outcome', 'structure', 'content', 'length'].map((name) => {
+const componentCells = (row, components) =>
+  components.map(({ name }) => {
     const value = row.components[name];
     return h(
       'td',
@@ -126,7 +122,7 @@ const miniBars = (row) =>
       value === null || value === undefined ? h('span', { class: 'muted' }, '–') : fixed(value),
     );
   });
-function traceRow(row, state, scale) {
+function traceRow(row, components, scale) {
   const base = keep(FILTERS, 'sort');
   const href = link({ screen: 'trace', trace: row.id }, base);
   return h(
@@ -150,11 +146,9 @@ function traceRow(row, state, scale) {
     h(
       'td',
       { class: 'half' },
-      row.stages
-        ? lights(row.stages)
-        : h('span', { class: 'muted', title: 'stages are read when the completion is opened' }, '–'),
+      row.stages ? lights(row.stages) : h('span', { class: 'muted', title: 'there is no reply' }, '–'),
     ),
-    miniBars(row),
+    componentCells(row, components),
     h('td', { class: 'n third', 'data-label': 'reward' }, h('b', {}, fixed(row.total))),
     h('td', { class: 'n third', 'data-label': 'adv' }, diverge(row.advantage, scale), ' ', signed(row.advantage)),
     h('td', { class: 'n third', 'data-label': 'tokens' }, count(row.tokens)),
@@ -182,11 +176,11 @@ function traceTable(data, state) {
     ? [(state.sort || '').slice(1), 'descending']
     : [state.sort || 'step', 'ascending'];
   const scale = Math.max(...data.rows.map((row) => Math.abs(row.advantage || 0)), 1e-9);
-  const head = COLUMNS.map(([key, title]) =>
+  const head = columnsOf(data.components).map(([key, title, full]) =>
     key && data.sorts.includes(key)
       ? h(
           'th',
-          { scope: 'col', 'aria-sort': key === by ? way : null },
+          { scope: 'col', title: full, 'aria-sort': key === by ? way : null },
           h(
             'button',
             { onclick: () => go({ sort: key === by && way === 'descending' ? key : `-${key}`, page: null }) },
@@ -206,7 +200,7 @@ function traceTable(data, state) {
       h(
         'tbody',
         {},
-        data.rows.map((row) => traceRow(row, state, scale)),
+        data.rows.map((row) => traceRow(row, data.components, scale)),
       ),
     ),
   );
