@@ -247,9 +247,9 @@ def _random_event(random: Random, at: dict[str, str], places: dict[str, str]) ->
     if kind == "tell":
         hearers = tuple(random.sample([p for p in PEOPLE if p != who], random.choice((1, 1, 2))))
         away = "away" if random.random() < 0.3 else ""
-        told = Event("tell", who, random.choice(["key", "pen"]), random.choice(list(CONTAINERS)), hearers, away)
+        words = Event("tell", who, random.choice(["key", "pen"]), random.choice(list(CONTAINERS)), hearers, away)
         rest = [p for p in PEOPLE if p != who and p not in hearers]
-        return [told, Event("overhear", people=(random.choice(rest),))] if random.random() < 0.3 else [told]
+        return [words, Event("overhear", people=(random.choice(rest),))] if random.random() < 0.3 else [words]
     if kind == "note":
         return [Event("note", who)]
     event = _at_hand(random, kind, who, near, places)

@@ -22,10 +22,10 @@ def toy(n: int, bias: str = "", seed: str = "toy") -> list[Scenario]:
     """Scenarios whose story says nothing of the answer, but for the bias."""
     rng, made = Rng(seed), []
     for i in range(n):
-        told = rng.sample(PLACES, 4)
-        gold = {"": rng.pick(told), "first": told[0], "last": told[3]}.get(bias, rng.pick(told))
+        places = rng.sample(PLACES, 4)
+        gold = {"": rng.pick(places), "first": places[0], "last": places[3]}.get(bias, rng.pick(places))
         secret = f" Somebody sneezed near the {gold}." if bias == "words" else ""
-        story = " ".join(f"There was the {place}." for place in told)
+        story = " ".join(f"There was the {place}." for place in places)
         options = rng.sample(PLACES, 4)
         if bias == "letter" and rng.chance(0.5):
             options.insert(0, options.pop(options.index(gold)))
@@ -68,17 +68,17 @@ def test_intervals_hold_families_together():
 def test_the_table_as_text_and_json():
     rows = [ShortcutResult("belief", "reality", 0.5, 0.45, 0.55, 0.25, 0.05, 200)]
     assert "WORKS" in as_text(rows)
-    told = as_json(rows, {"n": 200})
-    assert told["passed"] is False and json.loads(json.dumps(told))["rows"][0]["excess"] == pytest.approx(0.25)
+    table = as_json(rows, {"n": 200})
+    assert table["passed"] is False and json.loads(json.dumps(table))["rows"][0]["excess"] == pytest.approx(0.25)
 
 
 def test_a_small_audit_of_the_generator_runs(capsys: pytest.CaptureFixture[str]):
     status = commands.main(
         ["audit", "--n", "60", "--dimensions", "belief", "--orders", "0-2", "--chapters", "1", "--json"]
     )
-    told = json.loads(capsys.readouterr().out)
-    assert status in (0, 1) and told["passed"] == (status == 0)
-    assert {row["shortcut"] for row in told["rows"]} >= {
+    table = json.loads(capsys.readouterr().out)
+    assert status in (0, 1) and table["passed"] == (status == 0)
+    assert {row["shortcut"] for row in table["rows"]} >= {
         "reality",
         "first mentioned",
         "longest option",

@@ -20,7 +20,7 @@ from socialr1_lite.scenario import Scenario
 from socialr1_lite.sip import parse
 from socialr1_lite.stories import DIMENSIONS, generate, gold_reply
 from socialr1_lite.stories.wording import LEXICON
-from tests.stories.truth import Told, recorded, right_by_facts, untrue_claims
+from tests.stories.truth import Drafts, recorded, right_by_facts, untrue_claims
 
 ORDERS = (0, 1, 2, 3, 4)
 
@@ -124,7 +124,7 @@ def test_as_many_options_as_asked_for_where_places_are_asked(options: int):
 
 
 @pytest.mark.parametrize(
-    ("settings", "told"),
+    ("settings", "message"),
     [
         ({"dimensions": ("belif",)}, "belif"),
         ({"orders": (9,)}, "orders"),
@@ -136,8 +136,8 @@ def test_as_many_options_as_asked_for_where_places_are_asked(options: int):
         ({"mix": {"humour": 1}}, "humour"),
     ],
 )
-def test_what_cannot_be_made_is_refused_at_once(settings: dict[str, object], told: str):
-    with pytest.raises(DataError, match=told):
+def test_what_cannot_be_made_is_refused_at_once(settings: dict[str, object], message: str):
+    with pytest.raises(DataError, match=message):
         generate(1, **settings)
 
 
@@ -153,11 +153,11 @@ def test_a_gold_reply_needs_facts():
         gold_reply(Scenario("x", "s", "q", ("a", "b"), (0,)))
 
 
-def assert_one_right(s: Scenario, told: Told) -> None:
-    """One gold option, and it alone is right: in the told story's world, and by its facts option by option."""
+def assert_one_right(s: Scenario, drafts: Drafts) -> None:
+    """One gold option, and it alone is right: in the story's own world, and by its facts option by option."""
     assert len(s.gold) == 1 and len({option.lower() for option in s.options}) == len(s.options), s.id
     assert all(bool(name) == (i not in s.gold) for i, name in enumerate(s.shortcuts)), s.id
-    world, answer = told.pop(s)
+    world, answer = drafts.pop(s)
     assert answer == s.gold_text, (s.id, answer)
     assert right_by_facts(s) == list(s.gold), s.id
     assert not untrue_claims(s, world), s.id
@@ -170,24 +170,24 @@ def many(n: int, seed: int, split: str = "train") -> Iterator[Scenario]:
 
 @pytest.mark.parametrize("split", ["train", "test"])
 def test_exactly_one_option_is_right(split: str):
-    with recorded() as told:
+    with recorded() as drafts:
         for s in many(180, 6, split):
-            assert_one_right(s, told)
+            assert_one_right(s, drafts)
 
 
 def test_a_gold_option_that_is_not_right_is_found():
-    with recorded() as told:
+    with recorded() as drafts:
         wrong = [replace(s, gold=((s.gold[0] + 1) % len(s.options),)) for s in many(24, 8)]
         for s in wrong:
-            assert told.pop(s)[1] != s.gold_text and right_by_facts(s) != list(s.gold), s.id
+            assert drafts.pop(s)[1] != s.gold_text and right_by_facts(s) != list(s.gold), s.id
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("part", range(10))
 def test_exactly_one_option_is_right_in_100_000(part: int):
     seen = 0
-    with recorded() as told:
+    with recorded() as drafts:
         for s in many(10_000, 100 + part, "test" if part % 2 else "train"):
-            assert_one_right(s, told)
+            assert_one_right(s, drafts)
             seen += 1
     assert seen == 10_000

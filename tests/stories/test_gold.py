@@ -20,7 +20,7 @@ WEIGHTS = Rewards().weights
 MAXIMUM = WEIGHTS.outcome + WEIGHTS.structure + WEIGHTS.content
 
 
-def told(n: int, dimension: str, split: str, seed: int) -> Iterator[Scenario]:
+def scenarios_of(n: int, dimension: str, split: str, seed: int) -> Iterator[Scenario]:
     """Of one dimension, every order and length."""
     return generate(n, seed=seed, dimensions=(dimension,), orders=ORDERS, split=split, chapters=(1, 2, 3))
 
@@ -43,7 +43,7 @@ def check(scenario: Scenario, seed: int) -> None:
 @pytest.mark.parametrize("dimension", DIMENSIONS)
 def test_gold_replies_earn_the_maximum(dimension: str):
     for split in ("train", "test"):
-        for i, scenario in enumerate(told(16, dimension, split, seed=31)):
+        for i, scenario in enumerate(scenarios_of(16, dimension, split, seed=31)):
             check(scenario, i)
 
 
@@ -52,13 +52,13 @@ def test_gold_replies_earn_the_maximum(dimension: str):
 @pytest.mark.parametrize("dimension", DIMENSIONS)
 def test_gold_replies_earn_the_maximum_in_thousands(dimension: str, split: str):
     """Twice as many as once showed eleven that repeated themselves."""
-    for i, scenario in enumerate(told(600, dimension, split, seed=4)):
+    for i, scenario in enumerate(scenarios_of(600, dimension, split, seed=4)):
         check(scenario, i)
 
 
 @pytest.mark.parametrize("dimension", ["intention", "nonliteral"])
 def test_statements_are_not_said_over_and_over(dimension: str):
     """Their options are whole sentences, which the interpretation and the answer say as well."""
-    for i, scenario in enumerate(told(60, dimension, "train", seed=32)):
+    for i, scenario in enumerate(scenarios_of(60, dimension, "train", seed=32)):
         for answer in ("letter", "text"):
             assert repetition(gold_reply(scenario, seed=i, answer=answer)) < 0.1, scenario.id

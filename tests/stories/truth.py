@@ -1,6 +1,6 @@
 """Which options of a generated question are right, found without the generator's own simulation or gold.
 
-Two readings, both over what the story tells. *By the world*: the events of the told story go through the enumerator
+Two readings, both over what the story tells. *By the world*: the events of the story go through the enumerator
 (tests/stories/enumerator.py), and the question is put to that. *By the facts*: each option is held to the scenario's
 claims one by one, and every claim about a belief is asked of the enumerator again.
 """
@@ -28,7 +28,7 @@ BY_SUBJECT = ("who asks", "who misleads", "who feels")
 
 
 class Second:
-    """The told story's events in the enumerator, with the questions that templates put to a World."""
+    """The story's events in the enumerator, with the questions that templates put to a World."""
 
     def __init__(self, plot: Plot) -> None:
         self._plot = plot
@@ -48,8 +48,8 @@ class Second:
 
 
 @dataclass
-class Told:
-    """What was told for each story: its plot, and how the template answers its question in a world."""
+class Drafts:
+    """What was drafted for each story: its plot, and how the template answers its question in a world."""
 
     stories: dict[tuple[str, ...], tuple[Plot, Callable[[Second], str | None]]] = field(default_factory=dict)
 
@@ -62,18 +62,18 @@ class Told:
 
 
 @contextmanager
-def recorded() -> Iterator[Told]:
+def recorded() -> Iterator[Drafts]:
     """Keep the plot and the question of every story that is drafted meanwhile."""
-    told = Told()
+    drafts = Drafts()
     with pytest.MonkeyPatch.context() as patch:
         for module, name, answers in _DRAFTS:
-            patch.setattr(module, name, partial(_recording, told, getattr(module, name), answers))
-        yield told
+            patch.setattr(module, name, partial(_recording, drafts, getattr(module, name), answers))
+        yield drafts
 
 
-def _recording(told: Told, drafting: Callable, answers: Callable, *given):
+def _recording(drafts: Drafts, drafting: Callable, answers: Callable, *given):
     draft = drafting(*given)
-    told.stories[draft.sentences] = answers(*given)
+    drafts.stories[draft.sentences] = answers(*given)
     return draft
 
 
