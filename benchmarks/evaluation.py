@@ -32,7 +32,7 @@ Replies = Callable[[list[Prompt], int], list[str]]
 
 
 def prompts(name: str, data: Path, count: int, style: str) -> list[Prompt]:
-    """Prompts of some items of a benchmark, drawn by seed."""
+    """Return prompts of some items of a benchmark, drawn by seed."""
     benchmark = BENCHMARKS[name]
     plan = asking.Plan(style, Sampling(1), limit=count)
     asks = benchmark.asks(asking.pick(benchmark.load(data), plan), 0, style in asking.OFFICIAL)[:count]
@@ -40,7 +40,7 @@ def prompts(name: str, data: Path, count: int, style: str) -> list[Prompt]:
 
 
 def batched(policy: Policy, size: int) -> Replies:
-    """The policy's own generation."""
+    """Return the policy's own generation."""
 
     def answer(asked: list[Prompt], tokens: int) -> list[str]:
         return [told.text for told in policy.generate(asked, max_new_tokens=tokens, batch_size=size)]
@@ -49,7 +49,7 @@ def batched(policy: Policy, size: int) -> Replies:
 
 
 def stock_model(policy: Policy) -> Any:
-    """The policy's weights once more, as `transformers` loads them: without what the policy changed for speed."""
+    """Load the weights once more, as `transformers` does: without what the policy changed for speed."""
     from transformers import AutoModelForCausalLM
 
     told = policy.model.config
@@ -57,7 +57,7 @@ def stock_model(policy: Policy) -> Any:
 
 
 def one_by_one(policy: Policy, model: Any) -> Replies:
-    """What one would write without thinking of speed."""
+    """Return what one would write without thinking of speed."""
     import torch
 
     def answer(asked: list[Prompt], tokens: int) -> list[str]:
@@ -76,7 +76,7 @@ def one_by_one(policy: Policy, model: Any) -> Replies:
 
 
 def harness(policy: Policy, stock: Any, size: int) -> Replies | None:
-    """lm-evaluation-harness's `hf` model over the same weights; None where it is not installed."""
+    """Return lm-evaluation-harness's `hf` model over the same weights; None where it is not installed."""
     try:
         from lm_eval.api.instance import Instance
         from lm_eval.models.huggingface import HFLM
@@ -102,7 +102,7 @@ class Timed(NamedTuple):
 
 
 def timed(answer: Replies, asked: list[Prompt], tokens: int) -> Timed:
-    """Measured after a warm-up."""
+    """Measure after a warm-up."""
     answer(asked[:2], 4)
     clock, processor = time.perf_counter(), time.process_time()
     told = answer(asked, tokens)
@@ -110,7 +110,7 @@ def timed(answer: Replies, asked: list[Prompt], tokens: int) -> Timed:
 
 
 def row(name: str, told: Timed, loop: Timed) -> str:
-    """One line of the table."""
+    """Return one line of the table."""
     n = len(told.replies)
     same = sum(a.strip() == b.strip() for a, b in zip(told.replies, loop.replies, strict=True))
     return (

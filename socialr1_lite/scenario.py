@@ -15,6 +15,7 @@ from socialr1_lite.errors import DataError
 MAX_OPTIONS = 26  # one capital letter each
 
 Scalar = str | int | float | bool | None
+JsonValue = Scalar | list["JsonValue"] | dict[str, "JsonValue"]  # what came from outside
 ScenarioRow = Mapping[str, Any]  # as JSON holds it; `Scenario.from_row` checks what it takes
 GoldNames = int | str | Sequence["GoldNames"] | None
 

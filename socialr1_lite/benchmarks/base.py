@@ -25,9 +25,9 @@ from typing import Literal
 
 from socialr1_lite import sip
 from socialr1_lite.scenario import Scenario
+from socialr1_lite.sip import Message
 from socialr1_lite.statistics import Tally, Unit
 
-Message = dict[str, str]
 Kind = Literal["choice", "yesno", "names", "belief", "fact", "episode"]
 
 
@@ -60,7 +60,7 @@ class Item:
     extra: Mapping[str, str] = field(default_factory=dict)
 
     def label(self, name: str) -> str:
-        """One of the scenario's meta values as a report label ("" when it has none)."""
+        """Return one of the scenario's meta values as a report label ("" when it has none)."""
         value = self.scenario.meta.get(name)
         return "" if value is None else str(value)
 
@@ -104,10 +104,7 @@ class Ask:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What a reply said: the option's place in the file (None: no option), or the text.
-
-    And whether it could be read.
-    """
+    """What a reply said: the option's place in the file (None: no option) or the text; could it be read?"""
 
     choice: int | None
     text: str
@@ -150,7 +147,7 @@ class Published:
 
 
 def social_r1(value: float, protocol: str) -> Published:
-    """A figure reported for SocialR1-8B, the model that this project re-creates."""
+    """Return a figure reported for SocialR1-8B, the model that this project re-creates."""
     return Published("SocialR1-8B", value, "arXiv 2603.09249, as given on a public results page", protocol)
 
 
@@ -161,13 +158,13 @@ Legible = Callable[[Item, str], bool]
 
 
 def one_shuffled_view(items: Sequence[Item], seed: int, official: bool = False) -> list[Ask]:
-    """Each item once; options of a choice in an order drawn from the seed and the item's id alone."""
+    """Ask each item once; options of a choice in an order drawn from the seed and the item's id alone."""
     return [display(item, shuffled(item, seed), "") for item in items]
 
 
 @dataclass(frozen=True, slots=True)
 class Benchmark:
-    """One benchmark. `rows` are the counts of the complete official set, told beside what was found.
+    """One benchmark. `rows` are the counts of the complete official set, reported beside what was found.
 
     names: other names, repositories and hub ids it goes by (the leak guard looks them up).
     training: permission by split; a split that is not in it may not be trained on.
@@ -196,14 +193,14 @@ class Benchmark:
 
 
 def shuffled(item: Item, seed: int, view: str = "") -> tuple[int, ...]:
-    """A random order of the item's options that depends on seed, id and view only."""
+    """Return a random order of the item's options that depends on seed, id and view only."""
     order = list(range(len(item.scenario.options)))
     Random(f"{seed}/{item.scenario.id}/{view}").shuffle(order)
     return tuple(order)
 
 
 def display(item: Item, order: Sequence[int], view: str) -> Ask:
-    """The item with its options in `order`. Raises ValueError when `order` is no permutation of them.
+    """Show the item with its options in `order`. Raises ValueError when `order` is no permutation of them.
 
     The id of what is shown tells view and order, so that one id never names two displays (of two seeds, say).
     """
@@ -222,14 +219,14 @@ def display(item: Item, order: Sequence[int], view: str) -> Ask:
 
 
 def _order_name(order: Sequence[int]) -> str:
-    """A short name of an order of options, "" for the file's own."""
+    """Return a short name of an order of options, "" for the file's own."""
     if list(order) == list(range(len(order))):
         return ""
     return hashlib.sha256(",".join(map(str, order)).encode()).hexdigest()[:6]
 
 
 def any_text(item: Item, text: str) -> bool:
-    """Any answer but none at all can be read."""
+    """Return whether there is any answer at all."""
     return bool(text.strip())
 
 
@@ -256,7 +253,7 @@ def answers_to(
     sample: int = 0,
     truncated: bool = False,
 ) -> list[Answer]:
-    """The answers in a reply: one, or two where the authors put two questions in one prompt.
+    """Read the answers in a reply: one, or two where the authors put two questions in one prompt.
 
     official: the reply answers the authors' own prompt and is read by their rules.
     """
@@ -273,47 +270,46 @@ def answers_to(
 
 
 def read_letter(ask: Ask, displayed: int | None, text: str) -> Reading:
-    """A reading from the displayed option's place (None or out of range: unreadable)."""
+    """Make a reading from the displayed option's place (None or out of range: unreadable)."""
     if displayed is None or not 0 <= displayed < len(ask.order):
         return Reading(None, text, False)
     return Reading(ask.order[displayed], text, True)
 
 
 def named_option(text: str, options: Sequence[str]) -> int | None:
-    """The one option a bare reply names: by leading letter ("B", "(B)", "B.
+    """Return the one option a bare reply names, by leading letter ("B", "(B)", "B. Garden") or the only text in it.
 
-    Garden"), or by the only text it contains.
     For prompts that ask for "the answer" without a format. Ambiguous or empty: None.
     """
-    told = text.strip()
+    text = text.strip()
     letters = sip.letters(len(options))
-    if led := re.match(rf"[\(\[*]*([{letters}])(?:[\)\].:,*\s]|$)", told):
+    if led := re.match(rf"[\(\[*]*([{letters}])(?:[\)\].:,*\s]|$)", text):
         return letters.index(led.group(1))
-    lines = [line.strip() for line in told.splitlines() if line.strip()]
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
     whole = [
         i for i, option in enumerate(options) if lines and lines[0].strip(" .*\"'").casefold() == option.casefold()
     ]
     held = [
-        i for i, option in enumerate(options) if re.search(rf"(?<!\w){re.escape(option)}(?!\w)", told, re.IGNORECASE)
+        i for i, option in enumerate(options) if re.search(rf"(?<!\w){re.escape(option)}(?!\w)", text, re.IGNORECASE)
     ]
     found = whole or held
     return found[0] if len(found) == 1 else None
 
 
 def unit(answer: Answer, value: float, *labels: str) -> Unit:
-    """A unit for one answer, with the named meta values of its item as labels."""
+    """Make a unit for one answer, with the named meta values of its item as labels."""
     scenario = answer.item.scenario
     key = f"{scenario.id}#{answer.sample}" if answer.sample else scenario.id
     return Unit(key, scenario.group or scenario.id, value, {name: answer.item.label(name) for name in labels})
 
 
 def right_units(answers: Iterable[Answer], *labels: str) -> list[Unit]:
-    """One unit per answer, 1 when right, else 0 (unreadable counts as wrong)."""
+    """Make one unit per answer, 1 when right, else 0 (unreadable counts as wrong)."""
     return [unit(answer, float(answer.right), *labels) for answer in answers]
 
 
 def joined(answers: Iterable[Answer]) -> dict[tuple[str, str, int], list[Answer]]:
-    """Answers that are scored together: {(joint, view, sample): answers}, in order; those that stand alone left out."""
+    """Collect the answers that are scored together: {(joint, view, sample): answers}; those that stand alone are not."""
     rows: dict[tuple[str, str, int], list[Answer]] = {}
     for answer in answers:
         if answer.item.joint:
@@ -331,7 +327,7 @@ def by_label(units: Iterable[Unit], name: str, *, official: bool = True) -> dict
 
 
 def accuracy(answers: Sequence[Answer], *labels: str, official: bool = True) -> Scores:
-    """Accuracy over all answers, and by each of the labels. One answer an item and sample."""
+    """Score accuracy over all answers, and by each of the labels. One answer an item and sample."""
     units = right_units(answers, *labels)
     if not units:
         return Scores({}, {})
@@ -339,13 +335,10 @@ def accuracy(answers: Sequence[Answer], *labels: str, official: bool = True) -> 
 
 
 def majority(choices: Sequence[int | None]) -> int | None:
-    """The most frequent choice.
-
-    Of equally frequent ones the first seen (None, no choice, counts as a choice too).
-    """
+    """Return the most frequent choice, of equally frequent ones the first seen (no choice, None, counts as one too)."""
     return max(Counter(choices).items(), key=lambda counted: counted[1])[0]  # Counter keeps the order of first sight
 
 
 def story_key(*texts: str) -> str:
-    """A short stable name for a story, for clustering items that share it."""
+    """Return a short stable name for a story, for clustering items that share it."""
     return hashlib.sha256("\n".join(text.strip() for text in texts).encode()).hexdigest()[:12]

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from socialr1_lite.benchmarks.base import (
     Answer,
@@ -19,7 +19,6 @@ from socialr1_lite.benchmarks.base import (
     Benchmark,
     Item,
     Loaded,
-    Message,
     Permission,
     Reading,
     Scores,
@@ -32,8 +31,9 @@ from socialr1_lite.benchmarks.base import (
     social_r1,
     unit,
 )
-from socialr1_lite.benchmarks.files import Row, counts_note, make_scenario, official_files, read_jsonl
+from socialr1_lite.benchmarks.files import SourceRow, counts_note, make_scenario, official_files, read_jsonl
 from socialr1_lite.errors import DataError
+from socialr1_lite.sip import Message
 from socialr1_lite.statistics import Tally, Unit
 
 TITLE = "EmoBench"
@@ -84,7 +84,7 @@ HEADINGS = {
 
 
 def load(folder: Path) -> Loaded:
-    """`EA.jsonl` and `EU.jsonl`. An EU row becomes two items, emotion and cause, joined by their row."""
+    """Load `EA.jsonl` and `EU.jsonl`. An EU row becomes two items, emotion and cause, joined by their row."""
     items, files, notes = [], [], []
     for path in official_files(folder, TITLE, ("EA.jsonl", "EU.jsonl"), SOURCE):
         rows, digest = read_jsonl(path)
@@ -94,20 +94,20 @@ def load(folder: Path) -> Loaded:
     return Loaded(tuple(items), tuple(files), tuple(notes))
 
 
-def _language(row: Row) -> str:
+def _language(row: SourceRow) -> str:
     language = row.text("language")
     if language not in ("en", "zh"):
         raise DataError(f"{row.where}: language {language!r} must be en or zh")
     return language
 
 
-def _application(row: Row) -> list[Item]:
+def _application(row: SourceRow) -> list[Item]:
     language = _language(row)
     question = QUESTIONS["EA", language].format(kind=row.text("question type"), subject=row.text("subject"))
     return [_item(row, "EA", question, "choices", "label", {"category": row.text("category")})]
 
 
-def _understanding(row: Row) -> list[Item]:
+def _understanding(row: SourceRow) -> list[Item]:
     language, subject = _language(row), row.text("subject")
     labels = {"category": row.text("coarse_category"), "fine_category": row.text("finegrained_category")}
     return [
@@ -123,7 +123,7 @@ def _understanding(row: Row) -> list[Item]:
     ]
 
 
-def _item(row: Row, part: str, question: str, choices: str, label: str, labels: dict[str, str]) -> Item:
+def _item(row: SourceRow, part: str, question: str, choices: str, label: str, labels: dict[str, str]) -> Item:
     language, task = _language(row), "EA" if part == "EA" else "EU"
     options = tuple(option.strip() for option in row.texts(choices, least=2))
     joint = f"emobench/{task}/{language}/{row.text('qid')}"
@@ -143,7 +143,7 @@ def _item(row: Row, part: str, question: str, choices: str, label: str, labels: 
 
 
 def asks(items: Sequence[Item], seed: int, official: bool) -> list[Ask]:
-    """Options shuffled by seed; with the authors' prompt in the stored order, EU's two questions in one prompt."""
+    """Shuffle options by seed; with the authors' prompt keep the stored order, EU's two questions in one prompt."""
     if not official:
         return [display(item, shuffled(item, seed), "") for item in items]
     stored = {item.scenario.id: display(item, range(len(item.scenario.options)), "") for item in items}
@@ -158,7 +158,7 @@ def asks(items: Sequence[Item], seed: int, official: bool) -> list[Ask]:
 
 
 def prompt(ask: Ask, cot: bool) -> list[Message]:
-    """The authors' prompt (configs/*.yaml): instructions and JSON form as system message, the question as user's."""
+    """Write the authors' prompt (configs/*.yaml): instructions and JSON form as system message, question as user's."""
     language = ask.item.label("language")
     task = "EU" if ask.partner else "EA"
     keys = KEYS[task, language]
@@ -186,8 +186,8 @@ def _listed(ask: Ask) -> str:
     return "\n".join(f"{letter}) {option}" for letter, option in zip(LETTERS, ask.scenario.options, strict=False))
 
 
-def parse_json(text: str) -> dict[str, Any]:
-    """The authors' reading: the first ```json block, else the whole reply, as a JSON object; {} when it is none."""
+def parse_json(text: str) -> Mapping[str, object]:
+    """Read as the authors do: the first ```json block, else the whole reply, as a JSON object; {} when it is none."""
     if fenced := re.search(r"```json\s*([\s\S]*?)```", text):
         text = fenced[1]
     try:
@@ -198,24 +198,24 @@ def parse_json(text: str) -> dict[str, Any]:
 
 
 def read(ask: Ask, text: str, cot: bool) -> list[Reading]:
-    """Exact letters from the reply's JSON; whatever is not exactly one letter is wrong, as in the authors' code."""
-    told = parse_json(text)
+    """Read exact letters from the reply's JSON; all that is not exactly one letter is wrong, as in the authors' code."""
+    reply = parse_json(text)
     if ask.partner is None:
-        return [_letter(ask, told.get("answer", ""), text)]
+        return [_letter(ask, reply.get("answer", ""), text)]
     return [
-        _letter(ask, told.get("answer_q1", ""), text),
-        _letter(ask.partner, told.get("answer_q2", ""), text),
+        _letter(ask, reply.get("answer_q1", ""), text),
+        _letter(ask.partner, reply.get("answer_q2", ""), text),
     ]
 
 
-def _letter(ask: Ask, told: object, text: str) -> Reading:
-    place = LETTERS.index(told) if isinstance(told, str) and len(told) == 1 and told in LETTERS else None
+def _letter(ask: Ask, value: object, text: str) -> Reading:
+    place = LETTERS.index(value) if isinstance(value, str) and len(value) == 1 and value in LETTERS else None
     return read_letter(ask, place, text)
 
 
 def score(answers: Sequence[Answer]) -> Scores:
-    """EA: right or wrong. EU: one unit a row, right when every part asked is right. Per task, language and category."""
-    units = [_row_unit(told) for told in joined(answers).values()]
+    """Score EA right or wrong; EU one unit a row, right when every part asked is. Per task, language and category."""
+    units = [_row_unit(parts) for parts in joined(answers).values()]
     if not units:
         return Scores({}, {})
     tasks = by_label(units, "task")
@@ -229,14 +229,10 @@ def score(answers: Sequence[Answer]) -> Scores:
     return Scores(metrics, groups)
 
 
-def _row_unit(told: Sequence[Answer]) -> Unit:
-    one = unit(told[0], float(all(answer.right for answer in told)), "task", "language", "category")
-    return Unit(
-        f"{told[0].item.joint}#{told[0].sample}" if told[0].sample else told[0].item.joint,
-        one.cluster,
-        one.value,
-        one.labels,
-    )
+def _row_unit(parts: Sequence[Answer]) -> Unit:
+    first = parts[0]
+    one = unit(first, float(all(answer.right for answer in parts)), "task", "language", "category")
+    return replace(one, key=f"{first.item.joint}#{first.sample}" if first.sample else first.item.joint)
 
 
 BENCHMARK = Benchmark(

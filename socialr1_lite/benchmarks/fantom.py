@@ -1,9 +1,8 @@
 """FANToM (EMNLP 2023, arXiv 2310.15421): conversations that somebody missed a part of.
 
-Never to be trained on.
-Official metrics, on questions about the inaccessible part and again, as a control, about the accessible one:
-All and All* per set, belief by choice and by distance, lists, yes/no as weighted F1, facts as token F1. Short
-context.
+Never to be trained on. Official metrics, on questions about the inaccessible part and again, as a control, about the
+accessible one: All and All* per set, belief by choice and by distance, lists, yes/no as weighted F1, facts as token
+F1. Short context.
 """
 
 from __future__ import annotations
@@ -14,7 +13,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
 
 from socialr1_lite.benchmarks.base import (
     Ask,
@@ -22,7 +20,6 @@ from socialr1_lite.benchmarks.base import (
     Item,
     Kind,
     Loaded,
-    Message,
     Permission,
     Reading,
     SourceFile,
@@ -31,7 +28,7 @@ from socialr1_lite.benchmarks.base import (
 )
 from socialr1_lite.benchmarks.fantom_metrics import binary, score
 from socialr1_lite.benchmarks.files import (
-    Row,
+    SourceRow,
     counts_note,
     make_scenario,
     official_files,
@@ -40,6 +37,7 @@ from socialr1_lite.benchmarks.files import (
 )
 from socialr1_lite.errors import DataError
 from socialr1_lite.scenario import Scalar
+from socialr1_lite.sip import Message
 
 TITLE = "FanToM"
 SOURCE = "https://github.com/skywalker023/fantom (the loader there downloads fantom_v1.json)"
@@ -49,7 +47,7 @@ SETS = 870
 
 
 def load(folder: Path) -> Loaded:
-    """`fantom_v1.json` (or a part in its layout); else belief questions alone, from CSVs derived from it."""
+    """Load `fantom_v1.json` (or a part in its layout); else belief questions alone, from CSVs derived from it."""
     patterns = ("fantom_v1*.json", "official_layout*.json", "FANToM_tom_belief_*_short_context_*.csv")
     paths = official_files(folder, TITLE, patterns, SOURCE)
     whole = [path for path in paths if path.suffix == ".json"]
@@ -65,7 +63,7 @@ class _Part:
 
     def item(
         self,
-        row: Row,
+        row: SourceRow,
         kind: Kind,
         part: str,
         place: str,
@@ -75,9 +73,11 @@ class _Part:
         required: tuple[str, ...] = (),
         rejected: tuple[str, ...] = (),
         labels: Mapping[str, Scalar] = MappingProxyType({}),
-        **fields: Any,
+        options: tuple[str, ...] = (),
+        gold: tuple[int, ...] = (),
+        accepted: tuple[str, ...] = (),
     ) -> Item:
-        """One question. lead: the line it rests on; ending: what it asks for."""
+        """Make one question. lead: the line it rests on; ending: what it asks for."""
         question = row.text("question") + ending
         scenario = make_scenario(
             row,
@@ -88,13 +88,15 @@ class _Part:
             source="fantom",
             group="fantom/" + (self.name.split("-")[0] if self.name else story_key(self.context)),
             meta={"part": part, "language": "en", **labels},
-            **fields,
+            options=options,
+            gold=gold,
+            accepted=accepted,
         )
         official = "\n".join(filter(None, (lead, f"Question: {question}")))
         return Item(scenario, kind, self.name, required, rejected, {"text": official})
 
-    def beliefs(self, row: Row, place: str, access: str, order: str, right: str, wrong: str) -> list[Item]:
-        """A belief question twice: as free text and as a choice of two."""
+    def beliefs(self, row: SourceRow, place: str, access: str, order: str, right: str, wrong: str) -> list[Item]:
+        """Ask a belief question twice: as free text and as a choice of two."""
         labels: dict[str, Scalar] = {"access": access, "tom_type": order}
         free = self.item(
             row, "belief", "belief:dist", place, required=(right,), rejected=(wrong,), labels=labels, accepted=(right,)
@@ -119,8 +121,8 @@ def _load_sets(paths: Sequence[Path]) -> Loaded:
     return Loaded(tuple(items), tuple(files), tuple(notes))
 
 
-def _set_items(row: Row, left_out: Counter[str]) -> list[Item]:
-    """The questions of one set; those without a gold that fits the short context are counted in `left_out`."""
+def _set_items(row: SourceRow, left_out: Counter[str]) -> list[Item]:
+    """Return the questions of one set; those without a gold that fits the short context are counted in `left_out`."""
     part = _Part(row.text("set_id"), row.text("short_context"))
     fact = row.row("factQA")
     question, answer = fact.text("question"), fact.text("correct_answer")
@@ -134,8 +136,8 @@ def _set_items(row: Row, left_out: Counter[str]) -> list[Item]:
     return items + _knowers(row, part, "infoAccessibility", "info_accessibility", lead, left_out)
 
 
-def _knowers(row: Row, part: _Part, key: str, kind: str, lead: str, left_out: Counter[str]) -> list[Item]:
-    """Who knows: one list question and a yes/no question for each character."""
+def _knowers(row: SourceRow, part: _Part, key: str, kind: str, lead: str, left_out: Counter[str]) -> list[Item]:
+    """Ask who knows: one list question and a yes/no question for each character."""
     listed = row.row(f"{key}QA_list")
     required, rejected = listed.texts("correct_answer", least=1), listed.texts("wrong_answer")
     place = f"{part.name}/{kind}"
@@ -172,21 +174,21 @@ def _knowers(row: Row, part: _Part, key: str, kind: str, lead: str, left_out: Co
                     lead=lead,
                     ending=" Answer yes or no.",
                     labels={"access": _access(asked)},
-                    accepted=(gold,),
+                    accepted=(str(gold),),
                 )
             )
     return items
 
 
-def _access(row: Row) -> str:
-    told = row.text("missed_info_accessibility")
-    if told not in ("accessible", "inaccessible"):
-        raise DataError(f"{row.where}: missed_info_accessibility {told!r} must be accessible or inaccessible")
-    return told
+def _access(row: SourceRow) -> str:
+    access = row.text("missed_info_accessibility")
+    if access not in ("accessible", "inaccessible"):
+        raise DataError(f"{row.where}: missed_info_accessibility {access!r} must be accessible or inaccessible")
+    return access
 
 
 def _load_beliefs(paths: Sequence[Path]) -> Loaded:
-    """Belief questions of third-party CSVs (columns context, question, answer_choices): no sets, so no All."""
+    """Load belief questions of third-party CSVs (columns context, question, answer_choices): no sets, so no All."""
     items: list[Item] = []
     files: list[SourceFile] = []
     for path in paths:
@@ -201,27 +203,24 @@ def _load_beliefs(paths: Sequence[Path]) -> Loaded:
     return Loaded(tuple(items), tuple(files), (note,))
 
 
-def _choices(row: Row) -> tuple[str, str]:
-    """The two answers of a Python-list cell; the right one, told again in gt_answer, comes first."""
+def _choices(row: SourceRow) -> tuple[str, str]:
+    """Return the two answers of a Python-list cell; the right one, repeated in gt_answer, comes first."""
     try:
-        told = ast.literal_eval(row.text("answer_choices"))
+        choices = ast.literal_eval(row.text("answer_choices"))
     except (ValueError, SyntaxError):
-        told = None
-    if not isinstance(told, list) or len(told) != 2 or not all(isinstance(one, str) for one in told):
+        choices = None
+    if not isinstance(choices, list) or len(choices) != 2 or not all(isinstance(one, str) for one in choices):
         raise DataError(f"{row.where}: answer_choices must be a list of two texts")
-    if row.text("gt_answer").strip() != told[0].strip():
+    if row.text("gt_answer").strip() != choices[0].strip():
         raise DataError(f"{row.where}: gt_answer is not the first of answer_choices")
-    return told[0], told[1]
+    return choices[0], choices[1]
 
 
 # ------------------------------------------------------------------------------------------------ asking
 
 
 def prompt(ask: Ask, cot: bool) -> list[Message]:
-    """The authors' prompt (eval_fantom.py), one user message.
-
-    (Their CoT takes two calls and is not offered.)
-    """
+    """Write the authors' prompt (eval_fantom.py), one user message; their CoT takes two calls and is not offered."""
     body = f"{ask.scenario.story}\n\n{ask.item.extra['text']}"
     if ask.item.kind == "choice":
         listed = "\n".join(f"({letter}) {option}" for letter, option in zip("ab", ask.scenario.options, strict=True))
@@ -232,31 +231,25 @@ def prompt(ask: Ask, cot: bool) -> list[Message]:
 
 
 def legible(item: Item, text: str) -> bool:
-    """A yes/no reply needs one of the authors' keywords, any other only some text."""
+    """Return whether a yes/no reply has one of the authors' keywords, any other some text."""
     return binary(text) >= 0 if item.kind == "yesno" else bool(text.strip())
 
 
 def names_letter(text: str, letter: str) -> bool:
-    """The authors' test: does a reply choose this letter ("(a)" anywhere, or a leading a) a.
-
-    A: a, or a alone)?
-    """
-    told = text.lower()
-    return told.startswith(tuple(f"{letter}{mark}" for mark in ").:,")) or f"({letter})" in told or told == letter
+    """Return whether a reply chooses this letter by the authors' test: "(a)" anywhere, a leading a) a. a: a, or "a"."""
+    text = text.lower()
+    return text.startswith(tuple(f"{letter}{mark}" for mark in ").:,")) or f"({letter})" in text or text == letter
 
 
 def read(ask: Ask, text: str, cot: bool) -> list[Reading]:
-    """The authors' reading.
-
-    They ask only whether the right letter was named, so a reply with both counts as right.
-    """
+    """Read as the authors do: they ask only whether the right letter was named, so a reply with both is right."""
     marker = "Answer:" if "Answer:" in text else "Choose an answer from above:"
-    told = text.split(marker)[-1].strip() if marker in text else text
+    answer = text.split(marker)[-1].strip() if marker in text else text
     if ask.item.kind != "choice":
-        return [Reading(None, told, legible(ask.item, told))]
-    named = [place for place, letter in enumerate("ab") if names_letter(told, letter)]
+        return [Reading(None, answer, legible(ask.item, answer))]
+    named = [place for place, letter in enumerate("ab") if names_letter(answer, letter)]
     right = [place for place in named if ask.order[place] in ask.item.scenario.gold]
-    return [read_letter(ask, next(iter(right or named), None), told)]
+    return [read_letter(ask, next(iter(right or named), None), answer)]
 
 
 BENCHMARK = Benchmark(

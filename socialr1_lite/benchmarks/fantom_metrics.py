@@ -6,11 +6,10 @@ import math
 import re
 from collections import Counter
 from collections.abc import Callable, Sequence
-from functools import cache
-from typing import Any
+from functools import cache, partial
 
 from socialr1_lite.benchmarks.base import Answer, Scores, by_label, unit
-from socialr1_lite.statistics import Tally, Unit
+from socialr1_lite.statistics import Statistic, Tally, Unit, mean
 
 EMBEDDER = "sentence-transformers/all-roberta-large-v1"
 Similarity = Callable[[str, str], float]
@@ -24,26 +23,23 @@ ALL = (
 
 
 def binary(text: str) -> int:
-    """The authors' keywords: 1 yes, 0 no, -1 neither.
-
-    Yes is looked for first, and " knows " counts as yes.
-    """
-    told = text.lower().strip("'").strip('"')
-    if any(mark in told for mark in (" yes,", " yes ", " yes.", " knows ")) or told.startswith(("yes", "true")):
+    """Look for the authors' keywords: 1 yes, 0 no, -1 neither; yes is looked for first, and " knows " counts as yes."""
+    text = text.lower().strip("'").strip('"')
+    if any(mark in text for mark in (" yes,", " yes ", " yes.", " knows ")) or text.startswith(("yes", "true")):
         return 1
     negative = (" no,", " no ", " no.", " does not know ", " doesn't know ")
-    return 0 if any(mark in told for mark in negative) or told.startswith(("no", "false")) else -1
+    return 0 if any(mark in text for mark in negative) or text.startswith(("no", "false")) else -1
 
 
 def lists_right(text: str, required: Sequence[str], rejected: Sequence[str]) -> bool:
-    """Every required name and no rejected one is a substring of the reply, letter case aside."""
-    told = text.lower()
-    return all(name.lower() in told for name in required) and not any(name.lower() in told for name in rejected)
+    """Return whether every required name and no rejected one is a substring of the reply, letter case aside."""
+    text = text.lower()
+    return all(name.lower() in text for name in required) and not any(name.lower() in text for name in rejected)
 
 
-def token_f1(truth: str, told: str) -> float:
-    """F1 of white-space tokens as multisets."""
-    expected, given = truth.split(), told.split()
+def token_f1(truth: str, reply: str) -> float:
+    """Return F1 of white-space tokens as multisets."""
+    expected, given = truth.split(), reply.split()
     same = sum((Counter(expected) & Counter(given)).values())
     if not same:
         return 0.0
@@ -52,7 +48,7 @@ def token_f1(truth: str, told: str) -> float:
 
 
 def word_cosine(left: str, right: str) -> float:
-    """Cosine of word counts: the offline substitute for the authors' sentence embedding."""
+    """Return cosine of word counts: the offline substitute for the authors' sentence embedding."""
     a, b = (Counter(re.findall(r"\w+", text.lower())) for text in (left, right))
     norm = math.sqrt(sum(n * n for n in a.values()) * sum(n * n for n in b.values()))
     return sum(a[word] * b[word] for word in a) / norm if norm else 0.0
@@ -60,10 +56,7 @@ def word_cosine(left: str, right: str) -> float:
 
 @cache
 def embedding_cosine() -> Similarity | None:
-    """Cosine of the authors' sentence embedding.
-
-    None where sentence-transformers or its weights are not at hand.
-    """
+    """Return the cosine of the authors' sentence embedding; None where the library or its weights are not at hand."""
     try:
         from sentence_transformers import SentenceTransformer  # type: ignore[import-not-found,unused-ignore]
 
@@ -71,17 +64,14 @@ def embedding_cosine() -> Similarity | None:
     except (ImportError, OSError, ValueError):
         return None
 
-    @cache
-    def embedded(text: str) -> Any:
-        return model.encode(text, normalize_embeddings=True)
-
+    embedded = cache(partial(model.encode, normalize_embeddings=True))
     return lambda left, right: float(embedded(left) @ embedded(right))
 
 
 def weighted_f1(units: Sequence[Unit]) -> float:
-    """F1 of each gold class, weighted by how often it is gold (labels "gold" and "said".
+    """Return F1 of each gold class, weighted by how often it is gold.
 
-    "-1" is said, never gold).
+    Reads the labels "gold" and "said"; "-1" is said, never gold.
     """
     total = 0.0
     for label, support in Counter(one.labels["gold"] for one in units).items():
@@ -92,22 +82,22 @@ def weighted_f1(units: Sequence[Unit]) -> float:
 
 
 def score(answers: Sequence[Answer]) -> Scores:
-    """All metrics with the authors' embedding where it is at hand, else with word counts (not official)."""
+    """Return all metrics with the authors' embedding where it is at hand, else with word counts (not official)."""
     near = embedding_cosine()
     return score_with(answers, near or word_cosine, official=near is not None)
 
 
 def score_with(answers: Sequence[Answer], near: Similarity, *, official: bool) -> Scores:
-    """All metrics, with a given similarity of reply and reference. official: is it the authors' embedding?"""
-    told = [(answer, _unit(answer, near)) for answer in answers]
-    if not told:
+    """Return all metrics, with a given similarity of reply and reference. official: is it the authors' embedding?"""
+    scored = [(answer, _unit(answer, near)) for answer in answers]
+    if not scored:
         return Scores({}, {})
     metrics: dict[str, Tally] = {}
     for access in ("inaccessible", "accessible"):
-        metrics |= _metrics([(a, u) for a, u in told if u.labels["access"] == access], access, official)
-    if facts := [u for _, u in told if u.labels["part"] == "fact"]:
+        metrics |= _metrics([(a, u) for a, u in scored if u.labels["access"] == access], access, official)
+    if facts := [u for _, u in scored if u.labels["part"] == "fact"]:
         metrics["fact token-F1"] = Tally(tuple(facts))
-    units = [u for _, u in told if u.labels["part"] != "fact"]
+    units = [u for _, u in scored if u.labels["part"] != "fact"]
     choices = [u for u in units if u.labels["part"] == "belief:choice" and u.labels["access"] == "inaccessible"]
     groups = {"part, inaccessible": by_label([u for u in units if u.labels["access"] == "inaccessible"], "part")}
     groups["tom_type, belief choice"] = by_label(choices, "tom_type", official=False)
@@ -137,23 +127,23 @@ def _unit(answer: Answer, near: Similarity) -> Unit:
     return Unit(one.key, one.cluster, value, labels)
 
 
-def _metrics(told: Sequence[tuple[Answer, Unit]], access: str, official: bool) -> dict[str, Tally]:
+def _metrics(scored: Sequence[tuple[Answer, Unit]], access: str, official: bool) -> dict[str, Tally]:
     parts: dict[str, list[Unit]] = {}
-    for _, one in told:
+    for _, one in scored:
         parts.setdefault(one.labels["part"], []).append(one)
     out: dict[str, Tally] = {}
 
-    def add(name: str, units: Sequence[Unit], **how: Any) -> None:
+    def add(name: str, units: Sequence[Unit], *, official: bool = True, statistic: Statistic = mean) -> None:
         if units:
-            out[f"{access}: {name}"] = Tally(tuple(units), **how)
+            out[f"{access}: {name}"] = Tally(tuple(units), official, statistic)
 
     note = "" if official else ", by word overlap"
-    units = [one for _, one in told]
+    units = [one for _, one in scored]
     add("All", _sets([u for u in units if u.labels["part"] in ALL], ALL))
     add(f"All*{note}", _sets(units, (*ALL, "belief:dist")), official=official)
     add("belief choice", parts.get("belief:choice", []))
     add(f"belief distance{note}", parts.get("belief:dist", []), official=official)
-    matched = [(a, u) for a, u in told if u.labels["part"] == "belief:dist" and u.value]
+    matched = [(a, u) for a, u in scored if u.labels["part"] == "belief:dist" and u.value]
     overlaps = [Unit(u.key, u.cluster, token_f1(a.item.required[0], a.reading.text), u.labels) for a, u in matched]
     add(f"belief token-F1 of the right{note}", overlaps, official=official)
     for part, title in (("answerability", "Answerability"), ("info_accessibility", "Info-Access")):
@@ -165,11 +155,10 @@ def _metrics(told: Sequence[tuple[Answer, Unit]], access: str, official: bool) -
 
 
 def _sets(units: Sequence[Unit], needed: Sequence[str]) -> list[Unit]:
-    """One unit a set, 1 when everything in it is right.
+    """Make one unit a set, 1 when everything in it is right.
 
-    A set counts if it has any of the questions, as the authors do.
-    Questions without a set (derived files) give none; a partial set of kinds in the whole file gives none
-    either.
+    A set counts if it has any of the questions, as the authors do. Questions without a set (derived files) give none;
+    a partial set of kinds in the whole file gives none either.
     """
     if not set(needed) <= {one.labels["part"] for one in units}:
         return []
@@ -177,4 +166,4 @@ def _sets(units: Sequence[Unit], needed: Sequence[str]) -> list[Unit]:
     for one in units:
         if one.labels["joint"]:
             sets.setdefault(one.labels["joint"], []).append(one)
-    return [Unit(name, told[0].cluster, float(all(u.value for u in told))) for name, told in sets.items()]
+    return [Unit(name, members[0].cluster, float(all(u.value for u in members))) for name, members in sets.items()]

@@ -20,7 +20,6 @@ from socialr1_lite.benchmarks.base import (
     Benchmark,
     Item,
     Loaded,
-    Message,
     Permission,
     Reading,
     Scores,
@@ -32,8 +31,9 @@ from socialr1_lite.benchmarks.base import (
     social_r1,
     story_key,
 )
-from socialr1_lite.benchmarks.files import Row, as_row, counts_note, make_scenario, official_files, read_json
+from socialr1_lite.benchmarks.files import SourceRow, as_row, counts_note, make_scenario, official_files, read_json
 from socialr1_lite.errors import DataError
+from socialr1_lite.sip import Message
 from socialr1_lite.statistics import Tally, Unit
 
 TITLE = "Hi-ToM"
@@ -55,7 +55,7 @@ INSTRUCTION = {
 
 
 def load(folder: Path) -> Loaded:
-    """`Hi-ToM_data.json`; VP rows are counted and left out."""
+    """Load `Hi-ToM_data.json`; VP rows are counted and left out."""
     items, files, notes = [], [], []
     for path in official_files(folder, TITLE, ("Hi-ToM_data*.json",), SOURCE):
         value, digest = read_json(path)
@@ -68,7 +68,7 @@ def load(folder: Path) -> Loaded:
     return Loaded(tuple(items), tuple(files), tuple(notes))
 
 
-def _style(row: Row) -> str:
+def _style(row: SourceRow) -> str:
     style = row.text("prompting_type")
     if style not in ("CoTP", "VP"):
         raise DataError(f"{row.where}: prompting_type {style!r} must be CoTP or VP")
@@ -76,14 +76,14 @@ def _style(row: Row) -> str:
 
 
 def clean_story(story: str) -> str:
-    """The story without the leaked instruction line and the stray "***" that some rows carry."""
+    """Return the story without the leaked instruction line and the stray "***" that some rows carry."""
     lines = story.strip().splitlines()
     if lines and lines[0].startswith("Read the following story"):
         lines = lines[1:]
     return "\n".join(line for line in lines if line.strip(" *")).strip()
 
 
-def _item(row: Row) -> Item:
+def _item(row: SourceRow) -> Item:
     story = clean_story(row.text("story"))
     lettered = re.split(r",\s*(?=[A-Z]\. )", row.text("choices").strip())
     options = tuple(re.sub(r"^[A-Z]\. ", "", option).strip() for option in lettered)
@@ -109,7 +109,7 @@ def _item(row: Row) -> Item:
 
 
 def prompt(ask: Ask, cot: bool) -> list[Message]:
-    """The authors' prompt files, with the note that the answers rest on. One user message."""
+    """Write the authors' prompt, with the note that the answers rest on. One user message."""
     letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
     choices = ", ".join(f"{letter}. {option}" for letter, option in zip(letters, ask.scenario.options, strict=False))
     shown = ask.scenario
@@ -118,15 +118,14 @@ def prompt(ask: Ask, cot: bool) -> list[Message]:
 
 
 def read(ask: Ask, text: str, cot: bool) -> list[Reading]:
-    """A leading letter or the one container named (the authors publish no reader); CoT: in the first line, as asked."""
-    told = text.strip()
-    told = re.sub(r"(?i)^(the )?(correct )?answer( is)?\s*:?\s*", "", told)
-    first = told.splitlines()[0] if cot and told else told
+    """Read a leading letter or the one container named (the authors publish no reader); CoT: in the first line."""
+    answer = re.sub(r"(?i)^(the )?(correct )?answer( is)?\s*:?\s*", "", text.strip())
+    first = answer.splitlines()[0] if cot and answer else answer
     return [read_letter(ask, named_option(first, ask.scenario.options), text)]
 
 
 def score(answers: Sequence[Answer]) -> Scores:
-    """Accuracy per order, length and tell/no-tell; joint accuracy per order, over stories asked at every lower order."""
+    """Score accuracy per order, length and tell/no-tell; joint accuracy per order, where all lower orders were asked."""
     labels = ("order", "length", "deception")
     units = right_units(answers, *labels)
     if not units:
@@ -147,12 +146,12 @@ def _joint(answers: Sequence[Answer]) -> list[Unit]:
         Unit(
             f"{story}/{order}#{sample}",
             story,
-            float(all(told[low] for low in range(order + 1))),
+            float(all(right[low] for low in range(order + 1))),
             {"order": str(order)},
         )
-        for (story, sample), told in stories.items()
-        for order in sorted(told)
-        if all(low in told for low in range(order + 1))
+        for (story, sample), right in stories.items()
+        for order in sorted(right)
+        if all(low in right for low in range(order + 1))
     ]
 
 

@@ -16,7 +16,6 @@ from socialr1_lite.benchmarks.base import (
     Benchmark,
     Item,
     Loaded,
-    Message,
     Permission,
     Reading,
     Scores,
@@ -29,7 +28,7 @@ from socialr1_lite.benchmarks.base import (
     social_r1,
 )
 from socialr1_lite.benchmarks.files import (
-    Row,
+    SourceRow,
     counts_note,
     make_scenario,
     official_files,
@@ -37,6 +36,7 @@ from socialr1_lite.benchmarks.files import (
     strip_letter,
 )
 from socialr1_lite.errors import DataError
+from socialr1_lite.sip import Message
 from socialr1_lite.statistics import Tally, Unit
 
 TITLE = "MotiveBench"
@@ -67,7 +67,7 @@ COT = (
 
 
 def load(folder: Path) -> Loaded:
-    """`<Dataset>/<Dataset>_questions.json` of the three datasets; each row becomes three joined items."""
+    """Load `<Dataset>/<Dataset>_questions.json` of the three datasets; each row becomes three joined items."""
     items, files, notes = [], [], []
     for path in official_files(folder, TITLE, [f"{name}_questions*.json" for name in ROWS], SOURCE):
         dataset = path.name.partition("_")[0]
@@ -78,7 +78,7 @@ def load(folder: Path) -> Loaded:
     return Loaded(tuple(items), tuple(files), tuple(notes))
 
 
-def _item(row: Row, dataset: str, number: int) -> Item:
+def _item(row: SourceRow, dataset: str, number: int) -> Item:
     listed = row.texts(f"Options {number}", least=2)
     if len(listed) != len(ORDERS[0]):
         raise DataError(f"{row.where}: 'Options {number}' has {len(listed)} entries; the six fixed orders need 6")
@@ -101,12 +101,12 @@ def _item(row: Row, dataset: str, number: int) -> Item:
 
 
 def asks(items: Sequence[Item], seed: int, official: bool) -> list[Ask]:
-    """Each item in the six fixed orders (under every prompt; the seed plays no part)."""
+    """Ask each item in the six fixed orders (under every prompt; the seed plays no part)."""
     return [display(item, order, f"o{number}") for item in items for number, order in enumerate(ORDERS, start=1)]
 
 
 def prompt(ask: Ask, cot: bool) -> list[Message]:
-    """The authors' prompt (client_eval.py), options as a printed Python list, their system line as they spell it."""
+    """Write the authors' prompt (client_eval.py): options as a printed Python list, the system line as they spell it."""
     kind = KINDS[int(ask.item.extra["number"])][1]
     options = [f"{letter}. {option}" for letter, option in zip("ABCDEF", ask.scenario.options, strict=True)]
     user = (
@@ -120,19 +120,19 @@ def prompt(ask: Ask, cot: bool) -> list[Message]:
 
 
 def extract(text: str, *, cot: bool) -> str:
-    """The authors' extraction: the first character of the reply (direct) or the last (CoT), some marks stripped."""
-    told = text.strip().strip(".").strip("'").strip('"').strip("*")
-    return told[-1 if cot else 0].upper() if told else ""
+    """Extract as the authors do: the first character of the reply (direct) or the last (CoT), some marks stripped."""
+    text = text.strip().strip(".").strip("'").strip('"').strip("*")
+    return text[-1 if cot else 0].upper() if text else ""
 
 
 def read(ask: Ask, text: str, cot: bool) -> list[Reading]:
-    """The authors' reading; a character that is no letter of an option is wrong."""
+    """Read as the authors do; a character that is no letter of an option is wrong."""
     letter = extract(text, cot=cot)
     return [read_letter(ask, "ABCDEF".index(letter) if letter and letter in "ABCDEF" else None, text)]
 
 
 def score(answers: Sequence[Answer]) -> Scores:
-    """Accuracy of each question and of all three, over orders; a scenario with a part missing has no all-three score."""
+    """Score each question and all three, over orders; a scenario with a part missing has no all-three score."""
     units = right_units(answers, "question", "dataset")
     if not units:
         return Scores({}, {})
@@ -140,11 +140,11 @@ def score(answers: Sequence[Answer]) -> Scores:
         Unit(
             f"{joint}@{view}#{sample}",
             joint,
-            float(all(a.right for a in told)),
-            {"dataset": told[0].item.label("dataset")},
+            float(all(a.right for a in parts)),
+            {"dataset": parts[0].item.label("dataset")},
         )
-        for (joint, view, sample), told in joined(answers).items()
-        if len(told) == len(KINDS)
+        for (joint, view, sample), parts in joined(answers).items()
+        if len(parts) == len(KINDS)
     ]
     questions = by_label(units, "question")
     metrics = {"accuracy": Tally(tuple(units), official=False), **questions}

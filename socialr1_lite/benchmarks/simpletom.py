@@ -17,7 +17,6 @@ from socialr1_lite.benchmarks.base import (
     Benchmark,
     Item,
     Loaded,
-    Message,
     Permission,
     Reading,
     Scores,
@@ -27,8 +26,9 @@ from socialr1_lite.benchmarks.base import (
     right_units,
     social_r1,
 )
-from socialr1_lite.benchmarks.files import Row, counts_note, make_scenario, official_files, read_jsonl
+from socialr1_lite.benchmarks.files import SourceRow, counts_note, make_scenario, official_files, read_jsonl
 from socialr1_lite.errors import DataError
+from socialr1_lite.sip import Message
 from socialr1_lite.statistics import Tally
 
 TITLE = "SimpleToM"
@@ -42,7 +42,7 @@ COT = (
 
 
 def load(folder: Path) -> Loaded:
-    """`<config>/test.jsonl` of the three question configs, or those of them that are there."""
+    """Load `<config>/test.jsonl` of the three question configs, or those of them that are there."""
     items, files, found = [], [], dict.fromkeys(CONFIGS, 0)
     for path in official_files(folder, TITLE, [f"{config}/*.jsonl" for config in CONFIGS], SOURCE):
         config = path.parent.name
@@ -56,7 +56,7 @@ def load(folder: Path) -> Loaded:
     )
 
 
-def _item(row: Row, kind: str) -> Item:
+def _item(row: SourceRow, kind: str) -> Item:
     choices = row.row("choices")
     options, labels = choices.texts("text", least=2), choices.texts("label", least=2)
     if labels != ("A", "B", "C", "D")[: len(options)]:
@@ -80,7 +80,7 @@ def _item(row: Row, kind: str) -> Item:
 
 
 def prompt(ask: Ask, cot: bool) -> list[Message]:
-    """The authors' prompt (inference/utils.py), with their spaces."""
+    """Write the authors' prompt (inference/utils.py), with their spaces."""
     letters = ["(A)", "(B)", "(C)", "(D)"][: len(ask.scenario.options)]
     choices = " \n".join(f"{letter} {option}" for letter, option in zip(letters, ask.scenario.options, strict=True))
     final = COT if cot else "Respond with just"
@@ -94,29 +94,29 @@ def prompt(ask: Ask, cot: bool) -> list[Message]:
 
 
 def extract(text: str, *, cot: bool) -> int | None:
-    """The authors' extraction: after the last "the answer is", the first of (A) to (D) in letter order.
+    """Extract as the authors do: after the last "the answer is", the first of (A) to (D) in letter order.
 
     Else the only one of "(A" to "(D", else the only capital A to D; two different ones, or none: None.
     """
     prefix = ".*the answer is" if cot else "answer"
-    told = re.sub(f"(?ims){prefix}:?", "", text).strip()
+    reply = re.sub(f"(?ims){prefix}:?", "", text).strip()
     for place, letter in enumerate("ABCD"):
-        if f"({letter})" in told:
+        if f"({letter})" in reply:
             return place
     for form in ("({}", "{}"):
-        found = [place for place, letter in enumerate("ABCD") if form.format(letter) in told]
+        found = [place for place, letter in enumerate("ABCD") if form.format(letter) in reply]
         if found:
             return found[0] if len(found) == 1 else None
     return None
 
 
 def read(ask: Ask, text: str, cot: bool) -> list[Reading]:
-    """The authors' reading of a reply to their prompt."""
+    """Read a reply to the authors' prompt as they do."""
     return [read_letter(ask, extract(text, cot=cot), text)]
 
 
 def score(answers: Sequence[Answer]) -> Scores:
-    """Accuracy per question type; the mean over all questions is not the authors' figure."""
+    """Score accuracy per question type; the mean over all questions is not the authors' figure."""
     units = right_units(answers, "question_type", "scenario")
     if not units:
         return Scores({}, {})

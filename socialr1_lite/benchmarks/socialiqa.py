@@ -23,7 +23,7 @@ from socialr1_lite.benchmarks.base import (
     story_key,
 )
 from socialr1_lite.benchmarks.files import (
-    Row,
+    SourceRow,
     content,
     counts_note,
     make_scenario,
@@ -39,12 +39,12 @@ OPTIONS = ("answerA", "answerB", "answerC")
 
 
 def load(folder: Path) -> Loaded:
-    """The dev split: `dev*.jsonl` with its `dev-labels*.lst`, or rows that carry their own `label`."""
+    """Load the dev split: `dev*.jsonl` with its `dev-labels*.lst`, or rows that carry their own `label`."""
     return _load(folder, "dev")
 
 
 def load_train(folder: Path) -> Loaded:
-    """The training split, which may be trained on."""
+    """Load the training split, which may be trained on."""
     return _load(folder, "train")
 
 
@@ -64,8 +64,8 @@ def _load(folder: Path, split: str) -> Loaded:
     return Loaded(tuple(items), tuple(files), tuple(notes))
 
 
-def _labels(path: Path, rows: Sequence[Row], split: str) -> tuple[list[str], list[SourceFile]]:
-    """One label a row, from the rows themselves or from the label file that belongs to `path`."""
+def _labels(path: Path, rows: Sequence[SourceRow], split: str) -> tuple[list[str], list[SourceFile]]:
+    """Return one label a row, from the rows themselves or from the label file that belongs to `path`."""
     if rows and "label" in rows[0].data:
         return [str(row.raw("label")).strip() for row in rows], []
     beside = path.with_name(path.name.replace(split, f"{split}-labels", 1).removesuffix(".jsonl") + ".lst")
@@ -80,7 +80,7 @@ def _labels(path: Path, rows: Sequence[Row], split: str) -> tuple[list[str], lis
     return labels, [SourceFile(beside.name, digest, len(labels))]
 
 
-def _item(row: Row, label: str, path: Path, split: str, number: int) -> Item:
+def _item(row: SourceRow, label: str, path: Path, split: str, number: int) -> Item:
     if label not in ("1", "2", "3"):
         raise DataError(f"{row.where}: label {label!r} must be 1, 2 or 3")
     options = tuple(row.text(key).strip() for key in OPTIONS)
@@ -100,7 +100,7 @@ def _item(row: Row, label: str, path: Path, split: str, number: int) -> Item:
 
 
 def score(answers: Sequence[Answer]) -> Scores:
-    """Accuracy."""
+    """Score accuracy."""
     return accuracy(answers)
 
 

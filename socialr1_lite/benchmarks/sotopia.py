@@ -25,7 +25,7 @@ from socialr1_lite.benchmarks.base import (
     SourceFile,
 )
 from socialr1_lite.benchmarks.files import (
-    Row,
+    SourceRow,
     content,
     counts_note,
     make_scenario,
@@ -43,7 +43,7 @@ ROWS = {"environments": 90, "agents": 40, "combinations": 450}
 
 
 def load(folder: Path) -> Loaded:
-    """Every combination of an environment and two characters, once for each seat of the model under test."""
+    """Load every combination of an environment and two characters, once for each seat of the model under test."""
     paths = {path.name: path for path in official_files(folder, TITLE, FILES, SOURCE)}
     if missing := [name for name in FILES if name not in paths]:
         raise DataError(
@@ -66,7 +66,7 @@ def load(folder: Path) -> Loaded:
 
 
 def hard_environments(folder: Path) -> frozenset[str]:
-    """The ids of SOTOPIA-hard from `env_ids.txt`, where that file lies beside the others."""
+    """Return the ids of SOTOPIA-hard from `env_ids.txt`, where that file lies beside the others."""
     try:
         path = official_files(folder, TITLE, ("env_ids.txt",), SOURCE)[0]
     except DataError:
@@ -75,7 +75,7 @@ def hard_environments(folder: Path) -> frozenset[str]:
     return frozenset(part for part in head.split('"')[1::2])
 
 
-def _agent(row: Row) -> Agent:
+def _agent(row: SourceRow) -> Agent:
     name = f"{row.text('first_name')} {row.text('last_name')}"
     gender = GENDERS.get(row.text("gender"), "")
     intro = (
@@ -92,8 +92,8 @@ def _agent(row: Row) -> Agent:
     )
 
 
-def stage_of(combo: Row, environments: Mapping[str, Row], agents: Mapping[str, Agent]) -> Stage:
-    """The scene of one combination. DataError when it names an unknown environment or agent."""
+def stage_of(combo: SourceRow, environments: Mapping[str, SourceRow], agents: Mapping[str, Agent]) -> Stage:
+    """Return the scene of one combination. Raises DataError when it names an unknown environment or agent."""
     env_id, ids = combo.text("env_id"), combo.texts("agent_ids", least=2)
     for known, asked, what in ((environments, (env_id,), "env_id"), (agents, ids, "agent_id")):
         if unknown := [one for one in asked if one not in known]:
@@ -103,10 +103,12 @@ def stage_of(combo: Row, environments: Mapping[str, Row], agents: Mapping[str, A
     if str(relationship) not in "012345" or len(str(relationship)) != 1:  # a string here, a number in the library
         raise DataError(f"{row.where}: relationship {relationship!r} must be 0 to 5")
     pair = (agents[ids[0]], agents[ids[1]])
-    return Stage(combo.text("combo_id"), row.text("scenario"), (goals[0], goals[1]), int(relationship), pair)
+    return Stage(combo.text("combo_id"), row.text("scenario"), (goals[0], goals[1]), int(str(relationship)), pair)
 
 
-def _item(combo: Row, stage: Stage, seat: int, environments: Mapping[str, Row], hard: Iterable[str]) -> Item:
+def _item(
+    combo: SourceRow, stage: Stage, seat: int, environments: Mapping[str, SourceRow], hard: Iterable[str]
+) -> Item:
     env_id = combo.text("env_id")
     scenario = make_scenario(
         combo,
@@ -127,7 +129,7 @@ def _item(combo: Row, stage: Stage, seat: int, environments: Mapping[str, Row], 
 
 
 def _stored(stage: Stage) -> dict[str, str]:
-    """The scene as text, so that an item carries all an episode needs."""
+    """Return the scene as text, so that an item carries all an episode needs."""
     agents = [{key: getattr(agent, key) for key in Agent.__slots__} for agent in stage.agents]
     whole = {
         "scenario": stage.scenario,
@@ -139,28 +141,28 @@ def _stored(stage: Stage) -> dict[str, str]:
 
 
 def stage(item: Item) -> Stage:
-    """The scene an item was made from."""
-    told = json.loads(item.extra["scene"])
-    first, second = (Agent(**agent) for agent in told["agents"])
-    goals = (told["goals"][0], told["goals"][1])
-    return Stage(item.extra["stage"], told["scenario"], goals, told["relationship"], (first, second))
+    """Return the scene an item was made from."""
+    scene = json.loads(item.extra["scene"])
+    first, second = (Agent(**agent) for agent in scene["agents"])
+    goals = (scene["goals"][0], scene["goals"][1])
+    return Stage(item.extra["stage"], scene["scenario"], goals, scene["relationship"], (first, second))
 
 
 def asks(items: Sequence[Item], seed: int, official: bool) -> list[Ask]:
-    """One ask an item: the episode decides what is asked at each turn."""
+    """Make one ask an item: the episode decides what is asked at each turn."""
     return [Ask(item, item.scenario) for item in items]
 
 
 def score(answers: Sequence[Answer]) -> Scores:
-    """Mean of each dimension and of the overall score over the episodes that were judged.
+    """Score the mean of each dimension and of the overall score over the episodes that were judged.
 
     An answer's text is the JSON of its seven scores; an unreadable one was not judged and does not count.
     """
     judged = [(answer, json.loads(answer.reading.text)) for answer in answers if answer.reading.readable]
     if not judged:
         return Scores({}, {}, headline="overall")
-    metrics = {name: _tally([_unit(a, told[name]) for a, told in judged]) for name in RANGES}
-    whole = [_unit(a, overall(told)) for a, told in judged]
+    metrics = {name: _tally([_unit(a, scores[name]) for a, scores in judged]) for name in RANGES}
+    whole = [_unit(a, overall(scores)) for a, scores in judged]
     metrics = {"overall": _tally(whole), **metrics}
     groups: dict[str, dict[str, Tally]] = {}
     for name in ("hard", "origin", "seat"):
@@ -172,7 +174,7 @@ def score(answers: Sequence[Answer]) -> Scores:
 
 
 def _tally(units: Sequence[Unit]) -> Tally:
-    """Scores on a scale: 0 and 1 are not wrong and right."""
+    """Tally scores on a scale: 0 and 1 are not wrong and right."""
     return Tally(tuple(units), proportion=False)
 
 

@@ -12,10 +12,9 @@ import json
 import re
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
-from socialr1_lite.benchmarks.base import Message
 from socialr1_lite.benchmarks.sotopia_rubric import RUBRIC
+from socialr1_lite.sip import Message
 
 MAX_TURNS = 20
 MAX_IDLE = 2  # more "none" actions in a row end the episode
@@ -72,15 +71,15 @@ class Agent:
     secret: str
 
     def seen_by_self(self) -> str:
-        """The whole profile."""
+        """Return the whole profile."""
         return f"{self.seen_by_friend()} {self.first_name}'s secrets: {self.secret}"
 
     def seen_by_friend(self) -> str:
-        """All but the secret."""
+        """Return all but the secret."""
         return f"{self.name} {self.intro} Personality and values description: {self.personality}"
 
     def seen_by(self, relationship: int) -> str:
-        """What a partner in this relationship knows: nothing, the name, the public part, or all but the secret."""
+        """Return what a partner so related knows: nothing, the name, the public part, or all but the secret."""
         if relationship <= STRANGER:
             return "Unknown"
         if relationship == BY_NAME:
@@ -99,7 +98,7 @@ class Stage:
     agents: tuple[Agent, Agent]
 
     def background(self, viewer: int | None) -> str:
-        """The opening context as agent 0 or 1 sees it; None: the judge, who sees everything."""
+        """Return the opening context as agent 0 or 1 sees it; None: the judge, who sees everything."""
         first, second = self.agents
         lines = [
             f"Scenario: {visible(self.scenario, viewer)}",
@@ -107,8 +106,8 @@ class Stage:
         ]
         for place, agent in enumerate(self.agents):
             whole = viewer in (None, place)
-            told = agent.seen_by_self() if whole else agent.seen_by(self.relationship)
-            lines.append(f"{agent.name}'s background: {told}")
+            profile = agent.seen_by_self() if whole else agent.seen_by(self.relationship)
+            lines.append(f"{agent.name}'s background: {profile}")
         for place, agent in enumerate(self.agents):
             goal = visible(self.goals[place], viewer) if viewer in (None, place) else "Unknown"
             lines.append(f"{agent.name}'s goal: {goal}")
@@ -116,7 +115,7 @@ class Stage:
 
 
 def visible(text: str, viewer: int | None) -> str:
-    """The text as agent 0 or 1 (None: the judge) sees it: others' passages cut out, hint tags taken off their text."""
+    """Return the text as agent 0 or 1 (None: the judge) sees it: others' passages cut out, hint tags taken off."""
 
     def passage(match: re.Match[str]) -> str:
         return match[2] if viewer is None or match[1] == f"agent_{viewer}" else ""
@@ -136,8 +135,8 @@ class Action:
     argument: str
     readable: bool = True
 
-    def told(self) -> str:
-        """The action as the other agent and the judge read it."""
+    def described(self) -> str:
+        """Return the action as the other agent and the judge read it."""
         if self.kind == "speak":
             return f'said: "{self.argument}"'
         return {"none": "did nothing", "leave": "left the conversation"}.get(
@@ -145,8 +144,8 @@ class Action:
         )
 
 
-def json_object(text: str) -> dict[str, Any] | None:
-    """The first JSON object in a reply, whatever stands around it; None when there is none."""
+def json_object(text: str) -> Mapping[str, object] | None:
+    """Return the first JSON object in a reply, whatever stands around it; None when there is none."""
     decoder = json.JSONDecoder()
     for start in (found.start() for found in re.finditer(r"\{", text)):
         try:
@@ -159,7 +158,7 @@ def json_object(text: str) -> dict[str, Any] | None:
 
 
 def read_action(text: str) -> Action:
-    """An agent's reply as an action; whatever does not parse is "none", as in the authors' code."""
+    """Read an agent's reply as an action; whatever does not parse is "none", as in the authors' code."""
     value = json_object(text.split("</think>")[-1]) or {}
     kind, argument = value.get("action_type"), value.get("argument", "")
     if kind not in ACTIONS or not isinstance(argument, str):
@@ -201,10 +200,10 @@ class Episode:
 
     def _lines(self) -> list[tuple[int, str]]:
         names = [agent.name for agent in self.stage.agents]
-        return [(n, "" if a.kind == "none" else f"{names[n % 2]} {a.told()}") for n, a in enumerate(self.actions)]
+        return [(n, "" if a.kind == "none" else f"{names[n % 2]} {a.described()}") for n, a in enumerate(self.actions)]
 
     def prompt(self, viewer: int) -> list[Message]:
-        """The authors' turn prompt, one user message."""
+        """Write the authors' turn prompt, one user message."""
         history = f"{self.stage.background(viewer)}\nConversation Starts:\n"
         history += "".join(f"\nTurn #{number}: {line}\n" for number, line in self._lines())
         agent = self.stage.agents[viewer].name
@@ -212,11 +211,11 @@ class Episode:
         return [{"role": "user", "content": text}]
 
     def transcript(self) -> str:
-        """What happened, one line a turn; turns in which nothing was done are left out."""
+        """Return what happened, one line a turn; turns in which nothing was done are left out."""
         return "\n".join(f"Turn #{number}: {line}" for number, line in self._lines() if line)
 
     def judge_prompt(self) -> list[Message]:
-        """The authors' judge prompt over both goals, both backgrounds and what happened."""
+        """Write the authors' judge prompt over both goals, both backgrounds and what happened."""
         ranges = {name: f"integer from {low} to {high}" for name, (low, high) in RANGES.items()}
         rubric = "\n".join(f"- {name} ({ranges[name]}): {RUBRIC[name]}" for name in RANGES)
         first, second = (agent.name for agent in self.stage.agents)
@@ -224,7 +223,7 @@ class Episode:
         return [{"role": "user", "content": text}]
 
     def dimension_prompt(self, seat: int, name: str) -> list[Message]:
-        """Not the authors' form: one agent, one dimension, one number, the rubric's text as it is."""
+        """Write a prompt of another form than theirs: one agent, one dimension, one number, the rubric's text as it is."""
         low, high = RANGES[name]
         agent, rubric = self.stage.agents[seat].name, RUBRIC[name]
         text = DIMENSION_PROMPT.format(
@@ -245,25 +244,25 @@ LEADING_SCORE = re.compile(
 
 
 def read_verdict(text: str) -> tuple[dict[str, int], dict[str, int]] | str:
-    """Both agents' seven scores from a judge's reply, or in words why it is broken. Never a score that was not given."""
+    """Read both agents' seven scores in a judge's reply, or return why it is broken; never a score it did not give."""
     value = json_object(text.split("</think>")[-1])
     if value is None:
         return "no JSON object in the judge's reply"
-    told = value.get("evaluations", value)
-    if not isinstance(told, Mapping):
+    verdicts = value.get("evaluations", value)
+    if not isinstance(verdicts, Mapping):
         return "evaluations is no object"
-    first, second = (_scores(told.get(key), key) for key in ("agent_1", "agent_2"))
+    first, second = (_scores(verdicts.get(key), key) for key in ("agent_1", "agent_2"))
     if isinstance(first, str):
         return first
     return second if isinstance(second, str) else (first, second)
 
 
-def _scores(told: object, who: str) -> dict[str, int] | str:
-    if not isinstance(told, Mapping):
+def _scores(verdict: object, who: str) -> dict[str, int] | str:
+    if not isinstance(verdict, Mapping):
         return f"no scores for {who}"
     scores: dict[str, int] = {}
     for name, (low, high) in RANGES.items():
-        given = told.get(name)
+        given = verdict.get(name)
         score = given.get("score") if isinstance(given, Mapping) else None
         if isinstance(score, bool) or not isinstance(score, int) or not low <= score <= high:
             return f"{who}, {name}: score {score!r} is no whole number from {low} to {high}"
@@ -272,14 +271,14 @@ def _scores(told: object, who: str) -> dict[str, int] | str:
 
 
 def read_score(text: str, name: str) -> int | str:
-    """The whole number that a reply to `dimension_prompt` begins with, or in words why there is none.
+    """Read the whole number that a reply to `dimension_prompt` begins with, or return why there is none.
 
     A range ("0-3"), a fraction ("8/10", "7.5") and a number after other words are no score: a rambling reply that
     quotes the rubric must not be read as one.
     """
     low, high = RANGES[name]
-    told = text.split("</think>")[-1].strip()
-    found = LEADING_SCORE.match(told.replace("\u2212", "-"))
+    answer = text.split("</think>")[-1].strip()
+    found = LEADING_SCORE.match(answer.replace("\u2212", "-"))
     if found is None:
         return f"{name}: the reply does not begin with a whole number"
     score = int(found[1])
@@ -287,5 +286,5 @@ def read_score(text: str, name: str) -> int | str:
 
 
 def overall(scores: Mapping[str, float]) -> float:
-    """The plain mean of the seven raw scores, as the authors take it (ranges differ and are not rescaled)."""
+    """Return the plain mean of the seven raw scores, as the authors take it (ranges differ and are not rescaled)."""
     return sum(scores[name] for name in RANGES) / len(RANGES)

@@ -28,7 +28,7 @@ ORDERS = (0, 1, 2)
 
 
 def load(folder: Path | None = None) -> Loaded:
-    """The same questions on every machine; `folder` plays no part."""
+    """Generate the same questions on every machine; `folder` plays no part."""
     from socialr1_lite.stories import DIMENSIONS, generate  # an engine to load, not a record
 
     made = generate(COUNT, seed=SEED, dimensions=tuple(DIMENSIONS), orders=ORDERS, split="test")
@@ -37,12 +37,12 @@ def load(folder: Path | None = None) -> Loaded:
 
 
 def joint(name: str, twins: Sequence[str]) -> str:
-    """One name for a scenario and its twins ("" without twins)."""
+    """Return one name for a scenario and its twins ("" without twins)."""
     return min(name, *twins) if twins else ""
 
 
 def score(answers: Sequence[Answer]) -> Scores:
-    """Accuracy, by dimension and order; twin accuracy.
+    """Score accuracy, by dimension and order; twin accuracy.
 
     How often each named shortcut was taken instead of gold.
     """
@@ -64,14 +64,14 @@ def score(answers: Sequence[Answer]) -> Scores:
 
 def _twins(answers: Sequence[Answer]) -> list[Unit]:
     return [
-        Unit(f"{name}#{sample}", told[0].item.scenario.group or name, float(all(a.right for a in told)))
-        for (name, _, sample), told in joined(answers).items()
-        if len(told) > 1
+        Unit(f"{name}#{sample}", pair[0].item.scenario.group or name, float(all(a.right for a in pair)))
+        for (name, _, sample), pair in joined(answers).items()
+        if len(pair) > 1
     ]
 
 
 def _taken(answers: Sequence[Answer], name: str) -> list[Unit]:
-    """Among questions that offer the shortcut: did the reply take it?"""
+    """Count, among questions that offer the shortcut, the replies that took it."""
     offered = [a for a in answers if name in a.item.scenario.shortcuts]
     return [
         Unit(

@@ -4,7 +4,6 @@ Official metric: accuracy per category; lists by exact set match, multiple choic
 (options shuffled, gold stored first), yes/no by word. No overall figure; justification is asked but not in
 the authors' script.
 """
-# ruff: noqa: E501 (the authors' prompts, verbatim)
 
 from __future__ import annotations
 
@@ -19,7 +18,6 @@ from socialr1_lite.benchmarks.base import (
     Item,
     Kind,
     Loaded,
-    Message,
     Permission,
     Reading,
     Scores,
@@ -29,9 +27,10 @@ from socialr1_lite.benchmarks.base import (
     social_r1,
     unit,
 )
-from socialr1_lite.benchmarks.files import Row, counts_note, make_scenario, official_files, read_json_rows
+from socialr1_lite.benchmarks.files import SourceRow, counts_note, make_scenario, official_files, read_json_rows
 from socialr1_lite.errors import DataError
 from socialr1_lite.scenario import Scalar
+from socialr1_lite.sip import Message
 from socialr1_lite.statistics import Tally
 
 TITLE = "TactfulToM"
@@ -84,7 +83,7 @@ ENDING: dict[Kind, str] = {
 
 
 def load(folder: Path) -> Loaded:
-    """`Tactful_conv_set_*.json`: one object a conversation, with twelve lists of questions."""
+    """Load `Tactful_conv_set_*.json`: one object a conversation, with twelve lists of questions."""
     items, files, conversations = [], [], 0
     for path in official_files(folder, TITLE, ("Tactful_conv_set_*.json",), SOURCE):
         rows, digest = read_json_rows(path)
@@ -105,7 +104,7 @@ def load(folder: Path) -> Loaded:
     return Loaded(tuple(items), tuple(files), notes)
 
 
-def _item(conversation: Row, row: Row, category: str) -> Item:
+def _item(conversation: SourceRow, row: SourceRow, category: str) -> Item:
     kind = CATEGORIES[category][0]
     options, gold, accepted, required, rejected = _answers(row, kind)
     target = _target(row)
@@ -136,8 +135,8 @@ def _item(conversation: Row, row: Row, category: str) -> Item:
     return Item(scenario, kind, required=required, rejected=rejected, extra=extra)
 
 
-def _target(row: Row) -> tuple[str, str]:
-    """The line without which a list or yes/no question means nothing, with its heading."""
+def _target(row: SourceRow) -> tuple[str, str]:
+    """Return the line without which a list or yes/no question means nothing, with its heading."""
     if "information" in row.data:
         return "Information", row.text("information")
     key = next((key for key in TARGETS if key in row.data), None)
@@ -147,8 +146,8 @@ def _target(row: Row) -> tuple[str, str]:
 Answers = tuple[tuple[str, ...], tuple[int, ...], tuple[str, ...], tuple[str, ...], tuple[str, ...]]
 
 
-def _answers(row: Row, kind: Kind) -> Answers:
-    """Options, gold, accepted text, required and rejected names. 68 belief questions have one wrong answer, as a text."""
+def _answers(row: SourceRow, kind: Kind) -> Answers:
+    """Return options, gold, accepted text, required and rejected names. 68 beliefs have one wrong answer, as a text."""
     if kind == "names":
         required, rejected = row.texts("correct_answer", least=1), row.texts("wrong_answer")
         return (), (), (", ".join(required),), required, rejected
@@ -164,7 +163,7 @@ def _answers(row: Row, kind: Kind) -> Answers:
 
 
 def prompt(ask: Ask, cot: bool) -> list[Message]:
-    """The authors' prompt (get_original_results.py): options numbered from 1."""
+    """Write the authors' prompt (get_original_results.py): options numbered from 1."""
     extra = ask.item.extra
     user = f"# Context:\n{ask.scenario.story}\n\n"
     if extra["target"]:
@@ -178,7 +177,7 @@ def prompt(ask: Ask, cot: bool) -> list[Message]:
 
 
 def extract_number(text: str, options: int) -> int | None:
-    """The authors' reading of a choice: the first character after "Option" or "answer:", if it is a number shown.
+    """Read a choice as the authors do: the first character after "Option" or "answer:", if it is a number shown.
 
     The result counts from 0. A reply of "12" reads as 1, as theirs does.
     """
@@ -191,31 +190,31 @@ def extract_number(text: str, options: int) -> int | None:
 
 
 def yes_or_no(text: str) -> str:
-    """The authors' reading of a yes/no reply: the word yes anywhere, else the word no, else ""."""
+    """Read a yes/no reply as the authors do: the word yes anywhere, else the word no, else ""."""
     words = re.sub(r"[^\w\s]", "", text).lower().split()
     return "yes" if "yes" in words else "no" if "no" in words else ""
 
 
 def names(text: str) -> set[str]:
-    """The authors' reading of a list: split at commas, compared exactly (case counts)."""
+    """Read a list as the authors do: split at commas, compared exactly (case counts)."""
     return {name.strip() for name in text.split(",")}
 
 
 def read(ask: Ask, text: str, cot: bool) -> list[Reading]:
-    """The authors' reading, after a reasoning model's closing </think>."""
-    told = text.split("</think>")[-1].strip()
+    """Read as the authors do, after a reasoning model's closing </think>."""
+    answer = text.split("</think>")[-1].strip()
     if ask.item.kind == "choice":
-        return [read_letter(ask, extract_number(told, len(ask.order)), told)]
-    return [Reading(None, told, legible(ask.item, told))]
+        return [read_letter(ask, extract_number(answer, len(ask.order)), answer)]
+    return [Reading(None, answer, legible(ask.item, answer))]
 
 
 def legible(item: Item, text: str) -> bool:
-    """A yes/no reply needs the word yes or no, a list only some text."""
+    """Return whether a yes/no reply has the word yes or no, a list some text."""
     return bool(yes_or_no(text)) if item.kind == "yesno" else bool(text.strip())
 
 
 def right(answer: Answer) -> bool:
-    """Is the answer right, by the rule of its kind? A text that could not be read is wrong."""
+    """Return whether the answer is right, by the rule of its kind. A text that could not be read is wrong."""
     item, text = answer.item, answer.reading.text
     if item.kind == "choice":
         return answer.right
@@ -225,7 +224,7 @@ def right(answer: Answer) -> bool:
 
 
 def score(answers: Sequence[Answer]) -> Scores:
-    """Accuracy per category; further cuts that are not the authors' are marked so."""
+    """Score accuracy per category; further cuts that are not the authors' are marked so."""
     labels = ("category", "order", "access", "lie_type", "strict")
     units = [unit(answer, float(right(answer)), *labels) for answer in answers]
     if not units:

@@ -19,7 +19,6 @@ from socialr1_lite.benchmarks.base import (
     Benchmark,
     Item,
     Loaded,
-    Message,
     Permission,
     Published,
     Reading,
@@ -36,7 +35,7 @@ from socialr1_lite.benchmarks.base import (
     unit,
 )
 from socialr1_lite.benchmarks.files import (
-    Row,
+    SourceRow,
     absent,
     counts_note,
     make_scenario,
@@ -44,6 +43,7 @@ from socialr1_lite.benchmarks.files import (
     read_jsonl,
     strip_letter,
 )
+from socialr1_lite.sip import Message
 from socialr1_lite.statistics import Tally
 
 TITLE = "ToMBench"
@@ -88,7 +88,7 @@ HEADINGS = {"en": ("[Story]", "[Question]", "[Candidate Answers]"), "zh": ("[故
 
 
 def load(folder: Path) -> Loaded:
-    """The jsonl files of the repository's `data` folder, both languages as items of their own."""
+    """Load the jsonl files of the repository's `data` folder, both languages as items of their own."""
     items, files, dropped = [], [], []
     for path in official_files(folder, TITLE, [f"{stem}.jsonl" for stem in FILE_ROWS], SOURCE):
         rows, digest = read_jsonl(path)
@@ -107,7 +107,7 @@ def load(folder: Path) -> Loaded:
     return Loaded(tuple(items), tuple(files), tuple(notes))
 
 
-def _item(row: Row, stem: str, number: int, language: str) -> Item:
+def _item(row: SourceRow, stem: str, number: int, language: str) -> Item:
     story_field, question_field, option_fields = FIELDS[language]
     options = tuple(
         strip_letter(row.text(key), place) for place, key in enumerate(option_fields) if not absent(row.raw(key))
@@ -129,7 +129,7 @@ def _item(row: Row, stem: str, number: int, language: str) -> Item:
 
 
 def _ability_label(ability: str) -> str:
-    """One spelling per ability: the release varies case and trailing space ("Non-literal communication: …")."""
+    """Spell an ability one way: the release varies case and trailing space ("Non-literal communication: …")."""
     dimension, _, kind = ability.partition(":")
     return (
         f"{dimension.strip().capitalize()}: {kind.strip().capitalize()}"
@@ -139,12 +139,12 @@ def _ability_label(ability: str) -> str:
 
 
 def asks(items: Sequence[Item], seed: int, official: bool) -> list[Ask]:
-    """Each item in five shuffled orders (the official protocol, under every prompt)."""
+    """Ask each item in five shuffled orders (the official protocol, under every prompt)."""
     return [display(item, shuffled(item, seed, f"s{turn}"), f"s{turn}") for item in items for turn in range(TRIES)]
 
 
 def prompt(ask: Ask, cot: bool) -> list[Message]:
-    """The authors' prompt (prompts.py): system and user message, in the item's language."""
+    """Write the authors' prompt (prompts.py): system and user message, in the item's language."""
     language = ask.item.label("language")
     story, question, answers = HEADINGS[language]
     options = "\n".join(f"{letter}. {option}" for letter, option in zip("ABCD", ask.scenario.options, strict=False))
@@ -153,7 +153,7 @@ def prompt(ask: Ask, cot: bool) -> list[Message]:
 
 
 def extract(text: str) -> str | None:
-    """The authors' extraction: [[X]] in the order A to D, then [X], then the last capital A to D; None where they say A."""
+    """Extract as the authors do: [[X]] in the order A to D, then [X], then the last capital; None where they say A."""
     for form in ("[[{}]]", "[{}]"):
         for letter in "ABCD":
             if form.format(letter) in text:
@@ -163,18 +163,18 @@ def extract(text: str) -> str | None:
 
 
 def read(ask: Ask, text: str, cot: bool) -> list[Reading]:
-    """The authors' reading. No letter at all: they count "A", and so do we, but it is reported as unreadable."""
+    """Read as the authors do. No letter at all: they count "A", and so do we, but it is reported as unreadable."""
     letter = extract(text)
     reading = read_letter(ask, "ABCD".index(letter or "A"), text)
     return [reading if letter else Reading(reading.choice, text, False)]
 
 
 def score(answers: Sequence[Answer]) -> Scores:
-    """Majority of each question's answers; accuracy per task, ability and language, and the mean over questions."""
+    """Score each question's majority answer; accuracy per task, ability and language, and the mean over questions."""
     labels = ("task", "ability", "language")
     units = []
-    for _, told in groupby(sorted(answers, key=_question), key=_question):
-        votes = list(told)
+    for _, answered in groupby(sorted(answers, key=_question), key=_question):
+        votes = list(answered)
         choice = majority([vote.reading.choice for vote in votes])
         units.append(unit(votes[0], float(choice in votes[0].item.scenario.gold), *labels))
     if not units:

@@ -24,7 +24,7 @@ from socialr1_lite.benchmarks.base import (
     story_key,
 )
 from socialr1_lite.benchmarks.files import (
-    Row,
+    SourceRow,
     absent,
     counts_note,
     make_scenario,
@@ -47,12 +47,12 @@ OPTION = re.compile(r"(?:option_?)?([a-f])")
 
 
 def load(folder: Path) -> Loaded:
-    """The validation (or test) CSV."""
+    """Load the validation (or test) CSV."""
     return _load(folder, ("*Hard*val*.csv", "*Hard*test*.csv"), 100)
 
 
 def load_train(folder: Path) -> Loaded:
-    """The training CSV."""
+    """Load the training CSV."""
     return _load(folder, ("*Hard*train*.csv",), 700)
 
 
@@ -66,8 +66,8 @@ def _load(folder: Path, patterns: Sequence[str], documented: int) -> Loaded:
     return Loaded(tuple(items), tuple(files), (note,))
 
 
-def columns(row: Row, path: Path) -> tuple[Mapping[str, str], list[str]]:
-    """The file's own names of our columns, and of its option columns in order.
+def columns(row: SourceRow, path: Path) -> tuple[Mapping[str, str], list[str]]:
+    """Return the file's own names of our columns, and of its option columns in order.
 
     DataError with the header found.
     """
@@ -82,7 +82,7 @@ def columns(row: Row, path: Path) -> tuple[Mapping[str, str], list[str]]:
     return named, [name for _, name in options]
 
 
-def _item(row: Row, path: Path, number: int) -> Item:
+def _item(row: SourceRow, path: Path, number: int) -> Item:
     named, option_columns = columns(row, path)
     options = tuple(
         strip_letter(row.text(key), place) for place, key in enumerate(option_columns) if not absent(row.raw(key))
@@ -103,19 +103,16 @@ def _item(row: Row, path: Path, number: int) -> Item:
     return Item(scenario)
 
 
-def _gold(row: Row, key: str, options: Sequence[str]) -> tuple[int, ...]:
-    """A letter or an option's text.
-
-    A number is refused: whether it would count from 0 or 1 is not documented.
-    """
-    told = row.text(key).strip()
-    if told.isdigit() and told not in options:
-        raise DataError(f"{row.where}: gold {told!r} is a number; a letter or an option's text is needed")
-    return read_gold(told, options, row.where)
+def _gold(row: SourceRow, key: str, options: Sequence[str]) -> tuple[int, ...]:
+    """Read a letter or an option's text. A number is refused: if it would count from 0 or 1 is not documented."""
+    gold = row.text(key).strip()
+    if gold.isdigit() and gold not in options:
+        raise DataError(f"{row.where}: gold {gold!r} is a number; a letter or an option's text is needed")
+    return read_gold(gold, options, row.where)
 
 
 def score(answers: Sequence[Answer]) -> Scores:
-    """Accuracy, and by ability."""
+    """Score accuracy, and by ability."""
     return accuracy(answers, "ability")
 
 

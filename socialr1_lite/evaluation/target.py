@@ -29,7 +29,7 @@ class Target:
     checkpoint: str = NEWEST
 
     def load(self) -> Policy:
-        """The policy, with its adapter; a merged cold start goes into the base first, as in training."""
+        """Load the policy, with its adapter; a merged cold start goes into the base first, as in training."""
         if self.cold_start is None:
             return load_policy(self.recipe.model, adapter=self.adapter)
         policy = load_policy(self.recipe.model, adapter=self.cold_start)
@@ -40,7 +40,7 @@ class Target:
 
 
 def find(named: str, *, backend: str = "auto", load_in_4bit: bool = False, checkpoint: str = NEWEST) -> Target:
-    """A run folder when there is one of that name, else a model.
+    """Find a run folder of that name, else a model.
 
     checkpoint: which adapter of a run: "newest", "best" (by held-out accuracy), or a step's number.
     Raises PolicyError for a run without that adapter.
@@ -57,7 +57,7 @@ def find(named: str, *, backend: str = "auto", load_in_4bit: bool = False, check
 
 
 def _local(backend: str) -> str:
-    """The policy's backend: vllm and openai do not go through it."""
+    """Return the policy's backend: vllm and openai do not go through it."""
     return backend if backend in ("unsloth", "transformers") else "auto"
 
 
@@ -76,7 +76,7 @@ def _run(run: RunFolder, backend: str, checkpoint: str) -> Target:
 
 
 def chosen_adapter(run: RunFolder, checkpoint: str) -> tuple[Path, int]:
-    """The adapter's folder and its step. Nothing in the run is changed. Raises PolicyError when it is not there."""
+    """Return the adapter's folder and step; nothing in the run is changed. Raises PolicyError when it is not there."""
     if checkpoint == NEWEST:
         return newest_adapter(run)
     if checkpoint == BEST:
@@ -92,7 +92,7 @@ def chosen_adapter(run: RunFolder, checkpoint: str) -> tuple[Path, int]:
 
 
 def newest_adapter(run: RunFolder) -> tuple[Path, int]:
-    """The final adapter, else the newest complete checkpoint's, and its step. Nothing in the run is changed."""
+    """Return the final adapter, else the newest complete checkpoint's, and its step. Nothing in the run is changed."""
     if (run.adapter / ADAPTER_FILE).is_file():
         return run.adapter, int(run.state().get("step", 0))
     steps = _checkpoints(run)
@@ -102,7 +102,7 @@ def newest_adapter(run: RunFolder) -> tuple[Path, int]:
 
 
 def _checkpoints(run: RunFolder) -> dict[int, Path]:
-    """The complete checkpoints by their step."""
+    """Return the complete checkpoints by their step."""
     return {
         int(path.name.rpartition("-")[2]): path
         for path in run.checkpoints.glob("checkpoint-*")
