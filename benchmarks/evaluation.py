@@ -34,7 +34,7 @@ Replies = Callable[[list[Prompt], int], list[str]]
 def prompts(name: str, data: Path, count: int, style: str) -> list[Prompt]:
     """Return prompts of some items of a benchmark, drawn by seed."""
     benchmark = BENCHMARKS[name]
-    plan = asking.Plan(style, Sampling(1), limit=count)
+    plan = asking.AskingPlan(style, Sampling(1), limit=count)
     asks = benchmark.asks(asking.pick(benchmark.load(data), plan), 0, style in asking.OFFICIAL)[:count]
     return [asking.messages(benchmark, ask, plan) for ask in asks]
 
@@ -43,7 +43,7 @@ def batched(policy: Policy, size: int) -> Replies:
     """Return the policy's own generation."""
 
     def answer(asked: list[Prompt], tokens: int) -> list[str]:
-        return [told.text for told in policy.generate(asked, max_new_tokens=tokens, batch_size=size)]
+        return [one.text for one in policy.generate(asked, max_new_tokens=tokens, batch_size=size)]
 
     return answer
 
@@ -52,8 +52,8 @@ def stock_model(policy: Policy) -> Any:
     """Load the weights once more, as `transformers` does: without what the policy changed for speed."""
     from transformers import AutoModelForCausalLM
 
-    told = policy.model.config
-    return AutoModelForCausalLM.from_pretrained(told._name_or_path, dtype=told.dtype).to(policy.device).eval()
+    config = policy.model.config
+    return AutoModelForCausalLM.from_pretrained(config._name_or_path, dtype=config.dtype).to(policy.device).eval()
 
 
 def one_by_one(policy: Policy, model: Any) -> Replies:
@@ -105,17 +105,17 @@ def timed(answer: Replies, asked: list[Prompt], tokens: int) -> Timed:
     """Measure after a warm-up."""
     answer(asked[:2], 4)
     clock, processor = time.perf_counter(), time.process_time()
-    told = answer(asked, tokens)
-    return Timed(time.perf_counter() - clock, time.process_time() - processor, told)
+    replies = answer(asked, tokens)
+    return Timed(time.perf_counter() - clock, time.process_time() - processor, replies)
 
 
-def row(name: str, told: Timed, loop: Timed) -> str:
+def row(name: str, way: Timed, loop: Timed) -> str:
     """Return one line of the table."""
-    n = len(told.replies)
-    same = sum(a.strip() == b.strip() for a, b in zip(told.replies, loop.replies, strict=True))
+    n = len(way.replies)
+    same = sum(a.strip() == b.strip() for a, b in zip(way.replies, loop.replies, strict=True))
     return (
-        f"{name:12} {n / told.clock:8.2f} {told.clock:9.1f} {loop.clock / told.clock:7.2f} {told.processor:13.1f} "
-        f"{loop.processor / told.processor:7.2f}   {same} of {n}"
+        f"{name:12} {n / way.clock:8.2f} {way.clock:9.1f} {loop.clock / way.clock:7.2f} {way.processor:13.1f} "
+        f"{loop.processor / way.processor:7.2f}   {same} of {n}"
     )
 
 
@@ -129,26 +129,26 @@ def main() -> None:
     parser.add_argument("--tokens", type=int, default=32)
     parser.add_argument("--batch-size", type=int, default=16)
     parser.add_argument("--prompt", default="sip", choices=asking.STYLES)
-    told = parser.parse_args()
+    args = parser.parse_args()
     import torch
 
-    policy = find(told.model, backend="transformers").load()
-    asked = prompts(told.benchmark, told.data, told.items, told.prompt)
+    policy = find(args.model, backend="transformers").load()
+    asked = prompts(args.benchmark, args.data, args.items, args.prompt)
     texts = [policy.prompt_text(prompt) for prompt in asked]
     lengths = [len(ids) for ids in policy.tokenizer(texts, add_special_tokens=False)["input_ids"]]
     print(
-        f"{len(texts)} prompts of {told.benchmark} ({min(lengths)} to {max(lengths)} tokens), up to {told.tokens} new "
-        f"tokens, {told.model} on {policy.device} ({torch.get_num_threads()} threads), batches of {told.batch_size}"
+        f"{len(texts)} prompts of {args.benchmark} ({min(lengths)} to {max(lengths)} tokens), up to {args.tokens} new "
+        f"tokens, {args.model} on {policy.device} ({torch.get_num_threads()} threads), batches of {args.batch_size}"
     )
     print(
         f"{'':12} {'items/s':>8} {'seconds':>9} {'x loop':>7} {'processor s':>13} {'x loop':>7}   replies as the loop's"
     )
     stock = stock_model(policy)
-    loop = timed(one_by_one(policy, stock), asked, told.tokens)
+    loop = timed(one_by_one(policy, stock), asked, args.tokens)
     print(row("one by one", loop, loop), flush=True)
-    print(row("batched", timed(batched(policy, told.batch_size), asked, told.tokens), loop), flush=True)
-    if other := harness(policy, stock, told.batch_size):
-        print(row("lm-eval hf", timed(other, asked, told.tokens), loop))
+    print(row("batched", timed(batched(policy, args.batch_size), asked, args.tokens), loop), flush=True)
+    if other := harness(policy, stock, args.batch_size):
+        print(row("lm-eval hf", timed(other, asked, args.tokens), loop))
     else:
         print("lm-eval hf   not installed: pip install lm-eval")
 

@@ -82,7 +82,7 @@ def test_the_bootstrap_covers_the_truth_about_as_often_as_it_says() -> None:
 
 
 def test_the_bootstrap_is_the_same_every_time_and_serves_any_statistic() -> None:
-    middle = Tally(units([1.0, 2.0, 9.0, 4.0], per_cluster=2), statistic=lambda told: max(u.value for u in told))
+    middle = Tally(units([1.0, 2.0, 9.0, 4.0], per_cluster=2), statistic=lambda some: max(u.value for u in some))
     first = cluster_bootstrap(middle)
     assert first == cluster_bootstrap(middle)
     assert (first.value, first.low, first.high) == (9.0, 2.0, 9.0)

@@ -309,7 +309,7 @@ def right_units(answers: Iterable[Answer], *labels: str) -> list[Unit]:
 
 
 def joined(answers: Iterable[Answer]) -> dict[tuple[str, str, int], list[Answer]]:
-    """Collect the answers that are scored together: {(joint, view, sample): answers}; those that stand alone are not."""
+    """Collect answers that are scored together: {(joint, view, sample): answers}; those that stand alone are not."""
     rows: dict[tuple[str, str, int], list[Answer]] = {}
     for answer in answers:
         if answer.item.joint:

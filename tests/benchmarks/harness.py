@@ -44,8 +44,8 @@ def official_reply(name: str, ask: Ask, choose: Choose) -> str:
     place = choose(ask)
     letter = "ABCDEFGHIJKLMNO"[place]
     if name == "emobench" and ask.partner:
-        told = {"answer_q1": letter, "answer_q2": "ABCDEFG"[choose(ask.partner)]}
-        return f"```json\n{json.dumps(told)}\n```"
+        letters = {"answer_q1": letter, "answer_q2": "ABCDEFG"[choose(ask.partner)]}
+        return f"```json\n{json.dumps(letters)}\n```"
     forms = {
         "tombench": f"[[{letter}]]",
         "emobench": json.dumps({"answer": letter}),
@@ -62,11 +62,11 @@ def play(
     benchmark: Benchmark, items: Sequence[Item], choose: Choose, *, official: bool = False, seed: int = 0
 ) -> Scores:
     """Ask every item, answer by script, score."""
-    told: list[Answer] = []
+    answers: list[Answer] = []
     for ask in benchmark.asks(items, seed, official):
         text = official_reply(benchmark.name, ask, choose) if official else own_reply(ask, choose)
-        told += answers_to(benchmark, ask, text, official=official)
-    return benchmark.score(told)
+        answers += answers_to(benchmark, ask, text, official=official)
+    return benchmark.score(answers)
 
 
 def chance(items: Sequence[Item]) -> float:

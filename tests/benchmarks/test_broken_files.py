@@ -1,4 +1,4 @@
-"""Whatever is wrong with a file is told in one line that names the file and the row."""
+"""Whatever is wrong with a file is reported in one line that names the file and the row."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def edit(path: Path, row: int, **changes: Any) -> None:
     """Change keys of one line of a jsonl file (None removes the key)."""
     lines = path.read_text().splitlines()
     value = json.loads(lines[row]) | changes
-    lines[row] = json.dumps({key: told for key, told in value.items() if told is not None}, ensure_ascii=False)
+    lines[row] = json.dumps({key: cell for key, cell in value.items() if cell is not None}, ensure_ascii=False)
     path.write_text("\n".join(lines) + "\n")
 
 
@@ -37,16 +37,16 @@ def complaint(name: str, folder: Path) -> str:
 
 @pytest.mark.parametrize("name", [name for name, bench in BENCHMARKS.items() if not bench.generated])
 def test_a_wrong_folder_says_what_was_looked_for_and_where_it_is(name: str, tmp_path: Path) -> None:
-    told = complaint(name, tmp_path)
-    assert str(tmp_path) in told and "no official" in told and "looked for" in told and "http" in told
+    message = complaint(name, tmp_path)
+    assert str(tmp_path) in message and "no official" in message and "looked for" in message and "http" in message
     assert "no such folder" in complaint(name, tmp_path / "nowhere")
 
 
 def test_a_missing_column_is_named_with_the_row_and_the_keys_found(folder: Path) -> None:
     edit(folder / "ToMBench/data/False Belief Task.jsonl", 1, QUESTION=None)
-    told = complaint("tombench", folder)
-    assert told.startswith("False Belief Task.jsonl line 2: 'QUESTION' is missing; found: ")
-    assert "'STORY'" in told
+    message = complaint("tombench", folder)
+    assert message.startswith("False Belief Task.jsonl line 2: 'QUESTION' is missing; found: ")
+    assert "'STORY'" in message
 
 
 def test_a_corrupt_line_is_named(folder: Path) -> None:
@@ -63,8 +63,8 @@ def test_a_line_that_is_no_object_is_named(folder: Path) -> None:
 
 def test_a_gold_that_no_option_has_is_named(folder: Path) -> None:
     edit(folder / "EmoBench/EA.jsonl", 0, label="Send flowers")
-    told = complaint("emobench", folder)
-    assert told.startswith("EA.jsonl line 1: gold 'Send flowers' is none of the options ['Call and apologise'")
+    message = complaint("emobench", folder)
+    assert message.startswith("EA.jsonl line 1: gold 'Send flowers' is none of the options ['Call and apologise'")
 
 
 def test_a_gold_letter_beyond_the_options_is_named(folder: Path) -> None:
@@ -94,8 +94,8 @@ def test_a_hub_row_carries_its_own_label(folder: Path) -> None:
 def test_an_unknown_hard_header_is_shown(folder: Path) -> None:
     path = folder / "ToMBench-Hard/ToMBench_Hard_val.csv"
     path.write_text(path.read_text().replace("Story,Question", "Text,Question", 1))
-    told = complaint("tombench-hard", folder)
-    assert told == (
+    message = complaint("tombench-hard", folder)
+    assert message == (
         "ToMBench_Hard_val.csv: no column for story; the header is: "
         "Text, Question, Option-A, Option-B, Option-C, Option-D, Answer, Ability"
     )
@@ -138,8 +138,8 @@ def test_five_motive_options_are_refused(folder: Path) -> None:
 def test_an_unknown_binary_gold_of_fantom_is_named(folder: Path) -> None:
     path = folder / "FanToM/fantom_v1.json"
     path.write_text(path.read_text().replace('"no:long"', '"maybe"', 1))
-    told = complaint("fantom", folder)
-    assert told == ("fantom_v1.json entry 0 infoAccessibilityQAs_binary[2]: gold 'maybe' must be yes, no or no:long")
+    message = complaint("fantom", folder)
+    assert message == ("fantom_v1.json entry 0 infoAccessibilityQAs_binary[2]: gold 'maybe' must be yes, no or no:long")
 
 
 def test_an_unknown_agent_of_sotopia_is_named(folder: Path) -> None:

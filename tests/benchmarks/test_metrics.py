@@ -75,9 +75,9 @@ def test_tombench_extraction(text: str, letter: str | None) -> None:
 def test_tombench_counts_a_question_by_its_majority_per_task_and_ability() -> None:
     made = items("tombench")
     where, look = made["False Belief Task/1/en"], made["False Belief Task/2/en"]
-    told = [chose(where, c, f"s{n}") for n, c in enumerate([0, 0, 1, 1, 0])]  # gold 0: right
-    told += [chose(look, c, f"s{n}") for n, c in enumerate([0, 1, 0, 1, 2])]  # gold 1: a tie that 0 saw first
-    scores = BENCHMARKS["tombench"].score(told)
+    answers = [chose(where, c, f"s{n}") for n, c in enumerate([0, 0, 1, 1, 0])]  # gold 0: right
+    answers += [chose(look, c, f"s{n}") for n, c in enumerate([0, 1, 0, 1, 2])]  # gold 1: a tie that 0 saw first
+    scores = BENCHMARKS["tombench"].score(answers)
     assert value(scores, "accuracy") == 0.5
     assert value(scores, "single_order_accuracy") == 0.5  # 3 + 2 of 10
     assert not scores.metrics["accuracy"].official  # the authors report no overall figure
@@ -107,8 +107,8 @@ def test_emobench_understanding_needs_emotion_and_cause() -> None:
     emotion, cause = made["EU/en/1/emotion"], made["EU/en/1/cause"]
     other, other_cause = made["EU/en/2/emotion"], made["EU/en/2/cause"]
     applied = made["EA/en/1"]
-    told = [chose(emotion, 0), chose(cause, 1), chose(other, 1), chose(other_cause, 1), chose(applied, 0)]
-    scores = BENCHMARKS["emobench"].score(told)
+    answers = [chose(emotion, 0), chose(cause, 1), chose(other, 1), chose(other_cause, 1), chose(applied, 0)]
+    scores = BENCHMARKS["emobench"].score(answers)
     assert value(scores, "EU en") == 0.5  # row 1 has the cause wrong
     assert value(scores, "EA en") == 1.0
     assert value(scores, "EU en emotion alone") == 1.0
@@ -135,8 +135,8 @@ def test_emobench_official_prompt_asks_both_questions_at_once() -> None:
     bench = BENCHMARKS["emobench"]
     asks = bench.asks([*items("emobench").values()], 0, True)
     assert [ask.partner is not None for ask in asks] == [False, False, True, True]
-    told = answers_to(bench, asks[2], json.dumps({"answer_q1": "A", "answer_q2": "a"}), official=True)
-    assert [answer.reading.choice for answer in told] == [0, None]  # the letter's case counts
+    answers = answers_to(bench, asks[2], json.dumps({"answer_q1": "A", "answer_q2": "a"}), official=True)
+    assert [answer.reading.choice for answer in answers] == [0, None]  # the letter's case counts
 
 
 # ------------------------------------------------------------------------------------------------ MotiveBench
@@ -149,7 +149,7 @@ def test_motivebench_averages_six_orders_and_needs_all_three() -> None:
     assert len(asks) == 18
     # question 1 always right; question 2 in orders 1-3; question 3 in orders 2-4
     right = {"Q1": range(1, 7), "Q2": range(1, 4), "Q3": range(2, 5)}
-    told = [
+    answers = [
         chose(
             ask.item,
             ask.item.scenario.gold[0] if int(ask.view[1:]) in right[ask.item.label("question")] else 5,
@@ -157,7 +157,7 @@ def test_motivebench_averages_six_orders_and_needs_all_three() -> None:
         )
         for ask in asks
     ]
-    scores = bench.score(told)
+    scores = bench.score(answers)
     assert value(scores, "Q1") == 1.0
     assert value(scores, "Q2") == value(scores, "Q3") == 0.5
     assert value(scores, "all three") == pytest.approx(2 / 6)  # orders 2 and 3
@@ -250,12 +250,12 @@ def test_simpletom_extraction(text: str, cot: bool, place: int | None) -> None:
 
 def test_simpletom_reports_each_question_type() -> None:
     made = items("simpletom")
-    told = [
+    answers = [
         chose(made["salt_jar_sev1_aware"], 1),
         chose(made["salt_jar_sev1_action"], 1),
         chose(made["salt_jar_sev1_judge"], None),
     ]
-    scores = BENCHMARKS["simpletom"].score(told)
+    scores = BENCHMARKS["simpletom"].score(answers)
     assert (value(scores, "aware"), value(scores, "action"), value(scores, "judge")) == (1.0, 0.0, 0.0)
     assert scores.metrics["aware"].official and not scores.metrics["accuracy"].official
 
@@ -293,11 +293,11 @@ def test_tactfultom_choice_by_number(text: str, place: int | None) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "word"),
     [("Yes.", "yes"), ("No, yes", "yes"), ("no way", "no"), ("Nobody", ""), ("", "")],
 )
-def test_tactfultom_yes_and_no_are_words(text: str, told: str) -> None:
-    assert tactfultom.yes_or_no(text) == told
+def test_tactfultom_yes_and_no_are_words(text: str, word: str) -> None:
+    assert tactfultom.yes_or_no(text) == word
 
 
 @pytest.mark.parametrize(
@@ -318,14 +318,14 @@ def test_tactfultom_lists_match_as_sets(text: str, right: bool) -> None:
 
 def test_tactfultom_reports_each_category() -> None:
     made = items("tactfultom")
-    told = [
+    answers = [
         said(made["9-0-0-0-comprehension-0"], "No."),
         chose(made["9-0-0-0-belief-0"], 0),
         chose(made["9-0-0-0-belief-1"], 1),
         chose(made["9-0-0-0-justification-0"], 0),
         said(made["9-0-0-0-info_access_list-0"], "Ada"),
     ]
-    scores = BENCHMARKS["tactfultom"].score(told)
+    scores = BENCHMARKS["tactfultom"].score(answers)
     assert value(scores, "comprehensionQA") == 1.0
     assert value(scores, "beliefQAs") == 0.5
     assert value(scores, "infoAccessibilityQA_list") == 0.0
@@ -398,19 +398,19 @@ def nearness(reply: str, reference: str) -> float:
 
 def fantom_answers(wrong: set[str]) -> list[Answer]:
     """Every invented question answered right, but for those named."""
-    told = []
+    answers = []
     for name, item in items("fantom").items():
         good = name not in wrong
         if item.kind == "choice":
-            told.append(chose(item, 0 if good else 1))
+            answers.append(chose(item, 0 if good else 1))
         elif item.kind == "belief":
-            told.append(said(item, "does not know" if good else "believes"))
+            answers.append(said(item, "does not know" if good else "believes"))
         elif item.kind == "yesno":
             gold = item.scenario.accepted[0]
-            told.append(said(item, gold if good else {"yes": "no", "no": "yes"}[gold]))
+            answers.append(said(item, gold if good else {"yes": "no", "no": "yes"}[gold]))
         else:
-            told.append(said(item, item.scenario.accepted[0] if good else "Fin"))
-    return told
+            answers.append(said(item, item.scenario.accepted[0] if good else "Fin"))
+    return answers
 
 
 def test_fantom_all_needs_every_question_of_the_set() -> None:
@@ -449,8 +449,8 @@ def test_fantom_weighted_f1_by_hand() -> None:
     made = items("fantom")
     replies = {"1-0-0/answerability/0": "yes", "1-0-0/answerability/1": "yes",
                "2-0-0/answerability/0": "unsure", "2-0-0/answerability/1": "no"}  # fmt: skip
-    told = [said(made[name], text) for name, text in replies.items()]
-    scores = fantom_metrics.score_with(told, nearness, official=True)
+    answers = [said(made[name], text) for name, text in replies.items()]
+    scores = fantom_metrics.score_with(answers, nearness, official=True)
     # yes: said 2, gold 2, both 1 -> F1 1/2; no: said 1, gold 2, both 1 -> 2/3; each weighs one half
     assert value(scores, "inaccessible: Answerability yes/no weighted F1") == pytest.approx((1 / 2 + 2 / 3) / 2)
 

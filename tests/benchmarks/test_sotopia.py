@@ -152,9 +152,9 @@ def test_seven_dimensions_with_their_ranges() -> None:
 
 
 def test_a_good_verdict_is_read() -> None:
-    told = read_verdict("Here:\n```json\n" + json.dumps({"agent_1": GOOD, "agent_2": GOOD}) + "\n```")
-    assert told == ({name: high for name, (_, high) in RANGES.items()},) * 2
-    assert read_verdict(json.dumps({"evaluations": {"agent_1": GOOD, "agent_2": GOOD}})) == told
+    verdict = read_verdict("Here:\n```json\n" + json.dumps({"agent_1": GOOD, "agent_2": GOOD}) + "\n```")
+    assert verdict == ({name: high for name, (_, high) in RANGES.items()},) * 2
+    assert read_verdict(json.dumps({"evaluations": {"agent_1": GOOD, "agent_2": GOOD}})) == verdict
 
 
 @pytest.mark.parametrize(
@@ -169,8 +169,8 @@ def test_a_good_verdict_is_read() -> None:
     ],
 )
 def test_a_score_out_of_range_or_form_breaks_the_verdict(spoilt: dict[str, Any], why: str) -> None:
-    told = read_verdict(json.dumps({"agent_1": GOOD, "agent_2": GOOD | spoilt}))
-    assert isinstance(told, str) and why in told
+    verdict = read_verdict(json.dumps({"agent_1": GOOD, "agent_2": GOOD | spoilt}))
+    assert isinstance(verdict, str) and why in verdict
 
 
 def test_a_verdict_on_one_agent_only_is_broken() -> None:
@@ -224,12 +224,12 @@ def test_one_dimension_is_asked_with_the_rubrics_own_words() -> None:
 def test_an_unjudged_episode_counts_for_nothing_and_not_for_zero() -> None:
     one, two = items()[0], items()[1]
     seven = dict.fromkeys(RANGES, 0) | {"goal": 8}
-    told = [
+    answers = [
         Answer(one, "", 0, Reading(None, json.dumps(seven), True)),
         Answer(two, "", 0, Reading(None, "judge broken", False)),
     ]
-    scores = BENCHMARKS["sotopia"].score(told)
+    scores = BENCHMARKS["sotopia"].score(answers)
     assert scores.metrics["goal"].value == 8
     assert len(scores.metrics["goal"].units) == 1
     assert scores.groups["hard"]["not hard"].value == pytest.approx(8 / 7)
-    assert BENCHMARKS["sotopia"].score(told[1:]).metrics == {}
+    assert BENCHMARKS["sotopia"].score(answers[1:]).metrics == {}

@@ -46,8 +46,8 @@ class Echo:
 
 
 def test_replies_come_back_in_the_order_of_the_prompts(tmp_path: Path) -> None:
-    told = ask_all(Echo(), [prompt(t) for t in "abc"], Sampling(4), ReplyStore(tmp_path / "r"))
-    assert [one.text for one in told] == ["a 0", "b 0", "c 0"]
+    replies = ask_all(Echo(), [prompt(t) for t in "abc"], Sampling(4), ReplyStore(tmp_path / "r"))
+    assert [one.text for one in replies] == ["a 0", "b 0", "c 0"]
 
 
 def test_a_repeated_prompt_counts_in_the_progress_as_often_as_it_comes(tmp_path: Path) -> None:
@@ -60,10 +60,10 @@ def test_a_repeated_prompt_counts_in_the_progress_as_often_as_it_comes(tmp_path:
 def test_sampled_repetitions_have_seeds_of_their_own_and_are_kept(tmp_path: Path) -> None:
     store = ReplyStore(tmp_path / "r")
     how = Sampling(4, temperature=1.0, seed=3)
-    told = [one.text for one in ask_all(Echo(), [prompt("a")] * 3, how, store)]
-    assert len(set(told)) == 3 and told[0] == "a 3"
+    texts = [one.text for one in ask_all(Echo(), [prompt("a")] * 3, how, store)]
+    assert len(set(texts)) == 3 and texts[0] == "a 3"
     again = Echo()
-    assert [one.text for one in ask_all(again, [prompt("a")] * 3, how, ReplyStore(store.path))] == told
+    assert [one.text for one in ask_all(again, [prompt("a")] * 3, how, ReplyStore(store.path))] == texts
     assert again.asked == []
 
 
@@ -102,8 +102,8 @@ def test_a_key_changes_with_everything_a_reply_depends_on() -> None:
 def test_the_prompts_tail_says_whether_the_think_block_is_open(tail: str, prefilled: bool, tmp_path: Path) -> None:
     policy = ScriptedPolicy(lambda i: "x", tail=tail)
     sampler = PolicySampler(policy, "p", "p")  # type: ignore[arg-type]
-    (told,) = ask_all(sampler, [prompt("a")], Sampling(4), ReplyStore(tmp_path / "r"))
-    assert told.prefilled is prefilled
+    (completion,) = ask_all(sampler, [prompt("a")], Sampling(4), ReplyStore(tmp_path / "r"))
+    assert completion.prefilled is prefilled
 
 
 def test_an_endpoint_gets_a_sample_number_with_each_seed() -> None:
@@ -136,12 +136,12 @@ def test_vllm_replies_are_read(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
     vllm = types.ModuleType("vllm")
     vllm.LLM, vllm.SamplingParams = LLM, lambda **how: how  # type: ignore[attr-defined]
     lora = types.ModuleType("vllm.lora.request")
-    lora.LoRARequest = lambda *told: told  # type: ignore[attr-defined]
+    lora.LoRARequest = lambda *arguments: arguments  # type: ignore[attr-defined]
     for name, module in {"vllm": vllm, "vllm.lora": types.ModuleType("vllm.lora"), "vllm.lora.request": lora}.items():
         monkeypatch.setitem(sys.modules, name, module)
     sampler = VllmSampler("m", "m", "m", adapter=tmp_path, rank=8)
-    (told,) = ask_all(sampler, [prompt("a")], Sampling(4, top_k=0), ReplyStore(tmp_path / "r"))
-    assert told == Completion("hi", 2, "length", prefilled=True)
+    (completion,) = ask_all(sampler, [prompt("a")], Sampling(4, top_k=0), ReplyStore(tmp_path / "r"))
+    assert completion == Completion("hi", 2, "length", prefilled=True)
     assert calls["load"]["enable_lora"] and calls["load"]["enable_prefix_caching"]
     assert calls["chat"][1] == {"max_tokens": 4, "temperature": 0.0, "top_p": 1.0, "top_k": -1, "seed": 0}
     assert calls["chat"][2]["lora_request"] == ("adapter", 1, str(tmp_path))

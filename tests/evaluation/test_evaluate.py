@@ -91,9 +91,9 @@ def test_an_oracle_scores_one_everywhere_and_the_reports_keep_the_schema(
     tmp_path: Path, speaker: Callable[[Speaker], Speaker]
 ) -> None:
     speaker(Speaker(knowing("sip", *QUESTIONS)))
-    told = run(tmp_path / "out", "--benchmarks", ",".join(QUESTIONS))
-    assert set(told) == set(QUESTIONS)
-    for name, report in told.items():
+    by_name = run(tmp_path / "out", "--benchmarks", ",".join(QUESTIONS))
+    assert set(by_name) == set(QUESTIONS)
+    for name, report in by_name.items():
         assert report.keys() >= SCHEMA, name
         metrics = {metric: figure["value"] for metric, figure in report["metrics"].items()}
         assert metrics == dict.fromkeys(metrics, 1.0), name
@@ -101,7 +101,7 @@ def test_an_oracle_scores_one_everywhere_and_the_reports_keep_the_schema(
         assert report["headline"] in report["metrics"]
         assert all(len(file["sha256"]) == 64 for file in report["source"]["files"])
         assert report["notes"] == list(BENCHMARKS[name].load(FIXTURES).notes)
-    assert told["tombench"]["n"] == 3 and told["tombench"]["replies"] == 15
+    assert by_name["tombench"]["n"] == 3 and by_name["tombench"]["replies"] == 15
 
 
 def test_every_reply_is_a_trace_beside_the_scenario_that_was_shown(
@@ -131,10 +131,10 @@ def test_the_authors_prompts_are_asked_and_read(
     if style == "official-cot":
         names = ["tombench", "emobench"]
     speaker(Speaker(knowing(style, *names)))
-    told = run(tmp_path, "--benchmarks", ",".join(names), "--prompt", style)
+    by_name = run(tmp_path, "--benchmarks", ",".join(names), "--prompt", style)
     for name in names:
-        assert told[name]["metrics"][told[name]["headline"]]["value"] == 1.0
-        assert told[name]["prompt_style"] == style
+        assert by_name[name]["metrics"][by_name[name]["headline"]]["value"] == 1.0
+        assert by_name[name]["prompt_style"] == style
     assert {one.score.components["format"] for one in read_traces(RunFolder.open(tmp_path))} == {None}
 
 
@@ -142,15 +142,15 @@ def test_wrong_unreadable_and_cut_off_replies_are_counted_apart(
     tmp_path: Path, speaker: Callable[[Speaker], Speaker]
 ) -> None:
     speaker(Speaker(lambda _: "I do not know."))
-    told = run(tmp_path / "a", "--benchmarks", "hi-tom")["hi-tom"]
-    assert (told["n"], told["unreadable"], told["truncated"]) == (3, 3, 0)
-    assert told["metrics"]["accuracy"]["value"] == 0.0
+    report = run(tmp_path / "a", "--benchmarks", "hi-tom")["hi-tom"]
+    assert (report["n"], report["unreadable"], report["truncated"]) == (3, 3, 0)
+    assert report["metrics"]["accuracy"]["value"] == 0.0
     speaker(Speaker(lambda _: "<think> well", finish="length"))
-    told = run(tmp_path / "b", "--benchmarks", "hi-tom")["hi-tom"]
-    assert (told["unreadable"], told["truncated"]) == (0, 3)
+    report = run(tmp_path / "b", "--benchmarks", "hi-tom")["hi-tom"]
+    assert (report["unreadable"], report["truncated"]) == (0, 3)
     speaker(Speaker(lambda _: "<think> a b c d. </think> <answer> C </answer>"))
-    told = run(tmp_path / "c", "--benchmarks", "hi-tom")["hi-tom"]
-    assert (told["unreadable"], told["truncated"]) == (0, 0)
+    report = run(tmp_path / "c", "--benchmarks", "hi-tom")["hi-tom"]
+    assert (report["unreadable"], report["truncated"]) == (0, 0)
     outcomes = Counter(one.score.outcome for one in read_traces(RunFolder.open(tmp_path / "c")))
     assert outcomes["unreadable"] == 0 and outcomes["wrong"] + outcomes["right"] == 3
 
@@ -164,9 +164,9 @@ def test_a_reply_that_never_came_is_wrong_even_where_the_authors_would_read_one(
             return [one, *(Completion.failure("HTTP 500") for _ in others)]
 
     speaker(Failing(lambda _: "HTTP 500"))
-    told = run(tmp_path, "--benchmarks", "tombench", "--prompt", "official")["tombench"]
-    assert (told["failed"], told["unreadable"], told["truncated"]) == (14, 1, 0)  # one came, without a letter
-    assert told["metrics"]["single_order_accuracy"]["value"] <= 1 / 15
+    report = run(tmp_path, "--benchmarks", "tombench", "--prompt", "official")["tombench"]
+    assert (report["failed"], report["unreadable"], report["truncated"]) == (14, 1, 0)  # one came, without a letter
+    assert report["metrics"]["single_order_accuracy"]["value"] <= 1 / 15
     failed = [one for one in read_traces(RunFolder.open(tmp_path)) if one.completion.failed]
     assert len(failed) == 14
     assert {one.completion for one in failed} == {Completion.failure("HTTP 500")}  # the error is no text of the model
@@ -233,10 +233,10 @@ def test_another_seed_in_the_same_folder_shows_other_orders_under_other_ids(
 
 def test_samples_draw_with_different_seeds_and_average(tmp_path: Path, speaker: Callable[[Speaker], Speaker]) -> None:
     one = speaker(Speaker(lambda _: "<think> a b c. </think> <answer> A </answer>"))
-    told = run(tmp_path, "--benchmarks", "socialiqa", "--samples", "3")["socialiqa"]
+    report = run(tmp_path, "--benchmarks", "socialiqa", "--samples", "3")["socialiqa"]
     assert len(one.asked) == 6
-    assert told["metrics"]["accuracy"]["n"] == 6
-    assert told["sampling"] | {"temperature": 0.7, "samples": 3} == told["sampling"]
+    assert report["metrics"]["accuracy"]["n"] == 6
+    assert report["sampling"] | {"temperature": 0.7, "samples": 3} == report["sampling"]
     with pytest.raises(RecipeError, match="--samples above 1 needs --temperature above 0"):
         run(tmp_path, "--benchmarks", "socialiqa", "--samples", "2", "--temperature", "0")
 
@@ -245,8 +245,8 @@ def test_a_limit_is_drawn_by_seed_and_keeps_pairs_together(
     tmp_path: Path, speaker: Callable[[Speaker], Speaker]
 ) -> None:
     speaker(Speaker(knowing("sip", "emobench")))
-    told = run(tmp_path, "--benchmarks", "emobench", "--limit", "4")["emobench"]
-    assert told["n"] in (4, 5)
+    report = run(tmp_path, "--benchmarks", "emobench", "--limit", "4")["emobench"]
+    assert report["n"] in (4, 5)
     loaded = BENCHMARKS["emobench"].load(FIXTURES)
     for seed in range(10):
         plan = asking.AskingPlan("sip", Sampling(8), seed=seed, limit=3)
@@ -258,18 +258,18 @@ def test_a_limit_is_drawn_by_seed_and_keeps_pairs_together(
 
 def test_languages_are_picked(tmp_path: Path, speaker: Callable[[Speaker], Speaker]) -> None:
     speaker(Speaker(lambda _: ""))
-    told = run(tmp_path, "--benchmarks", "tombench", "--language", "zh")["tombench"]
-    assert list(told["groups"]["language"]) == ["zh"]
+    report = run(tmp_path, "--benchmarks", "tombench", "--language", "zh")["tombench"]
+    assert list(report["groups"]["language"]) == ["zh"]
     with pytest.raises(DataError, match="socialiqa: no rows in zh; --language names another"):
         run(tmp_path, "--benchmarks", "socialiqa", "--language", "zh")
 
 
 def test_fantom_metrics_reach_the_report(tmp_path: Path, speaker: Callable[[Speaker], Speaker]) -> None:
     speaker(Speaker(lambda _: "<think> a b c. </think> <answer> Eva and Gus know it </answer>"))
-    told = run(tmp_path, "--benchmarks", "fantom")["fantom"]
-    assert told["headline"] == "inaccessible: All"
-    assert told["metrics"]["inaccessible: Answerability list"]["value"] == 1.0
-    assert told["metrics"]["inaccessible: All"]["value"] == 0.0
+    report = run(tmp_path, "--benchmarks", "fantom")["fantom"]
+    assert report["headline"] == "inaccessible: All"
+    assert report["metrics"]["inaccessible: Answerability list"]["value"] == 1.0
+    assert report["metrics"]["inaccessible: All"]["value"] == 0.0
     outcomes = {one.scenario: one.score.outcome for one in read_traces(RunFolder.open(tmp_path))}
     assert outcomes["fantom/1-0-0/answerability/list"] == "right"
     assert outcomes["fantom/1-0-0/answerability/0"] == "unreadable"  # "know it" is neither yes nor no
@@ -293,11 +293,11 @@ def acting(judge: Callable[[], str], move: str = "speak") -> Callable[[str], str
 
 def test_episodes_are_played_judged_and_kept(tmp_path: Path, speaker: Callable[[Speaker], Speaker]) -> None:
     speaker(Speaker(acting(lambda: VERDICT)))
-    told = run(tmp_path, "--benchmarks", "sotopia", "--max-turns", "4")["sotopia"]
-    assert told["metrics"]["goal"] == {"value": 10.0, "low": 10.0, "high": 10.0, "n": 4, "official": True}
-    assert told["metrics"]["overall"]["value"] == pytest.approx((10 + 5 + 10 + 0 + 0 + 5 + 10) / 7)
-    assert told["players"] == {"partner": "some/model", "judge": "some/model"}
-    assert (told["episodes"], told["unjudged"], told["endings"]) == (4, 0, {"4 turns": 4})
+    report = run(tmp_path, "--benchmarks", "sotopia", "--max-turns", "4")["sotopia"]
+    assert report["metrics"]["goal"] == {"value": 10.0, "low": 10.0, "high": 10.0, "n": 4, "official": True}
+    assert report["metrics"]["overall"]["value"] == pytest.approx((10 + 5 + 10 + 0 + 0 + 5 + 10) / 7)
+    assert report["players"] == {"partner": "some/model", "judge": "some/model"}
+    assert (report["episodes"], report["unjudged"], report["endings"]) == (4, 0, {"4 turns": 4})
     turns = [one for one in read_traces(RunFolder.open(tmp_path)) if one.benchmark == "sotopia"]
     assert len(turns) == 8  # two of the four turns of each episode are the model's
     last = [one for one in turns if one.score.notes]
@@ -307,18 +307,18 @@ def test_episodes_are_played_judged_and_kept(tmp_path: Path, speaker: Callable[[
 def test_a_broken_judge_reply_is_asked_for_again(tmp_path: Path, speaker: Callable[[Speaker], Speaker]) -> None:
     replies = iter(["no JSON", VERDICT.replace('"score": 10', '"score": 99')])
     speaker(Speaker(acting(lambda: next(replies, VERDICT), move="leave")))
-    told = run(tmp_path, "--benchmarks", "sotopia")["sotopia"]
-    assert (told["unjudged"], told["metrics"]["goal"]["n"]) == (0, 4)
+    report = run(tmp_path, "--benchmarks", "sotopia")["sotopia"]
+    assert (report["unjudged"], report["metrics"]["goal"]["n"]) == (0, 4)
 
 
 def test_an_episode_that_no_judge_reply_settles_is_reported_and_never_zero(
     tmp_path: Path, speaker: Callable[[Speaker], Speaker]
 ) -> None:
     one = speaker(Speaker(acting(lambda: "I liked it.", move="leave")))
-    told = run(tmp_path, "--benchmarks", "sotopia")["sotopia"]
-    assert told["metrics"] == {}
-    assert told["unjudged"] == 4
-    assert "no JSON object in the judge's reply" in told["unjudged_why"][0]
+    report = run(tmp_path, "--benchmarks", "sotopia")["sotopia"]
+    assert report["metrics"] == {}
+    assert report["unjudged"] == 4
+    assert "no JSON object in the judge's reply" in report["unjudged_why"][0]
     judged = [prompt for prompt in one.asked if "evaluate how well" in prompt]
     assert len(judged) == 2 + 4 + 4  # both seats share their transcript: one greedy question, then drawn anew
 
@@ -331,12 +331,12 @@ def scoring_by_dimension(reply: Callable[[str], str]) -> Callable[[str], str]:
 
 def test_a_small_judge_is_asked_for_one_score_at_a_time(tmp_path: Path, speaker: Callable[[Speaker], Speaker]) -> None:
     one = speaker(Speaker(scoring_by_dimension(lambda name: str(RANGES[name][0]))))
-    told = run(tmp_path, "--benchmarks", "sotopia", "--judge-form", "dimension")["sotopia"]
-    assert told["unjudged"] == 0
-    assert told["metrics"]["goal"] == {"value": 0.0, "low": 0.0, "high": 0.0, "n": 4, "official": False}
-    assert told["metrics"]["overall"]["value"] == pytest.approx((0 - 5 + 0 - 10 - 10 - 5 + 0) / 7)
-    assert not told["groups"]["seat"]["0"]["official"]
-    assert told["players"]["judge form"] == "one dimension at a time, not its authors' form"
+    report = run(tmp_path, "--benchmarks", "sotopia", "--judge-form", "dimension")["sotopia"]
+    assert report["unjudged"] == 0
+    assert report["metrics"]["goal"] == {"value": 0.0, "low": 0.0, "high": 0.0, "n": 4, "official": False}
+    assert report["metrics"]["overall"]["value"] == pytest.approx((0 - 5 + 0 - 10 - 10 - 5 + 0) / 7)
+    assert not report["groups"]["seat"]["0"]["official"]
+    assert report["players"]["judge form"] == "one dimension at a time, not its authors' form"
     assert len([prompt for prompt in one.asked if "in one respect" in prompt]) == 4 * len(RANGES)
 
 
@@ -344,22 +344,22 @@ def test_an_episode_with_one_dimension_missing_has_no_scores(
     tmp_path: Path, speaker: Callable[[Speaker], Speaker]
 ) -> None:
     speaker(Speaker(scoring_by_dimension(lambda name: "0-3" if name == "secret" else str(RANGES[name][1]))))
-    told = run(tmp_path, "--benchmarks", "sotopia", "--judge-form", "dimension")["sotopia"]
-    assert (told["unjudged"], told["metrics"]) == (4, {})
-    assert told["unjudged_why"][0].endswith("; ".join(["secret: the reply does not begin with a whole number"] * 3))
+    report = run(tmp_path, "--benchmarks", "sotopia", "--judge-form", "dimension")["sotopia"]
+    assert (report["unjudged"], report["metrics"]) == (4, {})
+    assert report["unjudged_why"][0].endswith("; ".join(["secret: the reply does not begin with a whole number"] * 3))
 
 
 # ------------------------------------------------------------------------------------------------ diagnostics
 
 
 def test_shortcuts_are_measured(tmp_path: Path, speaker: Callable[[Speaker], Speaker]) -> None:
-    told_a = "<think> Cue Encoding: x y z w.\nResponse Generation: So the answer is B. </think> <answer> A </answer>"
-    speaker(Speaker(lambda _: told_a))
-    told = run(tmp_path, "--benchmarks", "hi-tom", "--diagnose")["hi-tom"]["diagnostics"]
-    assert told["consistency, permuted"]["value"] == 0.0  # always A, whatever stands there
-    assert told["answer contradicts its last stage"]["value"] == 1.0
-    assert told["first option mentioned at (0 start, 1 never)"]["value"] == 1.0
-    assert {"accuracy, no story", "accuracy, no question", "accuracy, permuted"} <= set(told)
+    always_a = "<think> Cue Encoding: x y z w.\nResponse Generation: So the answer is B. </think> <answer> A </answer>"
+    speaker(Speaker(lambda _: always_a))
+    diagnostics = run(tmp_path, "--benchmarks", "hi-tom", "--diagnose")["hi-tom"]["diagnostics"]
+    assert diagnostics["consistency, permuted"]["value"] == 0.0  # always A, whatever stands there
+    assert diagnostics["answer contradicts its last stage"]["value"] == 1.0
+    assert diagnostics["first option mentioned at (0 start, 1 never)"]["value"] == 1.0
+    assert {"accuracy, no story", "accuracy, no question", "accuracy, permuted"} <= set(diagnostics)
     names = {one.benchmark for one in read_traces(RunFolder.open(tmp_path))}
     assert names == {"hi-tom", "hi-tom: no story", "hi-tom: no question", "hi-tom: permuted"}
 
@@ -367,8 +367,8 @@ def test_shortcuts_are_measured(tmp_path: Path, speaker: Callable[[Speaker], Spe
 def test_an_early_choice_shows(tmp_path: Path, speaker: Callable[[Speaker], Speaker]) -> None:
     early = "<think> Cue Encoding: The answer is B, as we shall see.\nGoal Clarification: all of this. </think> <answer> B </answer>"
     speaker(Speaker(lambda _: early))
-    told = run(tmp_path, "--benchmarks", "hi-tom", "--diagnose")["hi-tom"]["diagnostics"]
-    assert told["first option mentioned at (0 start, 1 never)"]["value"] < 0.2
+    diagnostics = run(tmp_path, "--benchmarks", "hi-tom", "--diagnose")["hi-tom"]["diagnostics"]
+    assert diagnostics["first option mentioned at (0 start, 1 never)"]["value"] < 0.2
 
 
 # ------------------------------------------------------------------------------------------------ tables
@@ -491,9 +491,9 @@ def test_all_goes_on_without_what_is_not_there(
     arguments = ["some/model", "--benchmarks", "all", "--data", str(data), "--limit", "1", "-o", str(tmp_path / "out")]
     assert evaluate.main([*arguments, "--prompt", "official"]) == 0
     assert set(reports.read(tmp_path / "out").reports) == {"hi-tom"}
-    told = capsys.readouterr().err
-    assert "left out: socialiqa: its authors publish no prompt" in told
-    assert f"left out: {data}: no official ToMBench file there" in told
+    errors = capsys.readouterr().err
+    assert "left out: socialiqa: its authors publish no prompt" in errors
+    assert f"left out: {data}: no official ToMBench file there" in errors
 
 
 def test_all_still_stops_at_a_file_that_is_wrong(tmp_path: Path) -> None:
@@ -539,10 +539,10 @@ def test_a_run_is_evaluated_at_its_newest_adapter_in_its_own_prompt(
             (place / "COMPLETE.json").write_text("{}")
     speaker(Speaker(lambda _: "<answer> A </answer>"))
     assert evaluate.main([str(folder.path), "--benchmarks", "hi-tom", "--data", str(FIXTURES)]) == 0
-    told = reports.read(folder.path).reports["hi-tom"]
-    assert (told["adapter_step"], told["prompt_style"]) == (4, "cot")
-    assert told["sampling"]["max_new_tokens"] == 77
-    assert told["recipe_sha256"] == folder.recipe_digest()
+    report = reports.read(folder.path).reports["hi-tom"]
+    assert (report["adapter_step"], report["prompt_style"]) == (4, "cot")
+    assert report["sampling"]["max_new_tokens"] == 77
+    assert report["recipe_sha256"] == folder.recipe_digest()
     assert {one.step for one in read_traces(folder)} == {4}
 
 

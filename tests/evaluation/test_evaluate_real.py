@@ -73,10 +73,10 @@ def test_a_real_server_answers_and_counts_its_tokens(served: tuple[str, str], tm
     asked = [Request([{"role": "user", "content": f"Say the word {word}."}], 8) for word in ("red", "blue")]
     settings = EndpointSettings(base_url=url, model=model, cache=tmp_path, concurrency=2, timeout_s=300)
     with Endpoint(settings) as endpoint:
-        told = endpoint.ask(asked)
-        assert all(isinstance(one, EndpointReply) and one.text for one in told), told
+        replies = endpoint.ask(asked)
+        assert all(isinstance(one, EndpointReply) and one.text for one in replies), replies
         again = endpoint.ask(asked)
-        assert [one.text for one in told if isinstance(one, EndpointReply)] == [
+        assert [one.text for one in replies if isinstance(one, EndpointReply)] == [
             one.text for one in again if isinstance(one, EndpointReply) and one.cached
         ]
         assert endpoint.usage.requests == 4 and endpoint.usage.cached == 2
@@ -90,9 +90,9 @@ def test_the_command_line_evaluates_a_served_model(
     arguments = [model, "--backend", "openai", "--base-url", url, "--data", str(FIXTURES), "-o", str(tmp_path / "out")]
     arguments += ["--benchmarks", "simpletom", "--prompt", "official", "--max-new-tokens", "8", "--timeout", "300"]
     assert evaluate.main(arguments) == 0
-    told = reports.read(tmp_path / "out").reports["simpletom"]
-    assert (told["n"], told["failed"]) == (3, 0)
-    assert told["usage"]["requests"] == 3
+    report = reports.read(tmp_path / "out").reports["simpletom"]
+    assert (report["n"], report["failed"]) == (3, 0)
+    assert report["usage"]["requests"] == 3
     assert len(list(read_traces(RunFolder.open(tmp_path / "out")))) == 3
 
 
@@ -102,9 +102,9 @@ def test_smollm2_answers_every_benchmark(tmp_path: Path) -> None:
     arguments += ["--limit", "2", "--max-new-tokens", "16", "--max-turns", "2", "--judge-tokens", "16"]
     arguments += ["-o", str(tmp_path)]
     assert evaluate.main(arguments) == 0
-    told = reports.read(tmp_path).reports
-    assert set(told) == set(names.split(","))
-    assert all(report["n"] >= 2 for report in told.values())
+    by_name = reports.read(tmp_path).reports
+    assert set(by_name) == set(names.split(","))
+    assert all(report["n"] >= 2 for report in by_name.values())
     traces = list(read_traces(RunFolder.open(tmp_path)))
-    assert {one.benchmark for one in traces} == set(told)
+    assert {one.benchmark for one in traces} == set(by_name)
     assert all(one.completion.text or one.completion.tokens <= 1 for one in traces)
