@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from socialr1_lite.errors import SocialR1Error as SocialR1Error
+    from socialr1_lite.plan.smoke import smoke as smoke
     from socialr1_lite.recipe import Recipe as Recipe
     from socialr1_lite.recipe import load_recipe as load_recipe
-    from socialr1_lite.plan.smoke import smoke as smoke
     from socialr1_lite.rewards.stack import RewardStack as RewardStack
-    from socialr1_lite.rewards.stack import Score as Score
+    from socialr1_lite.rollouts.reward import Score as Score
     from socialr1_lite.scenario import Claim as Claim
     from socialr1_lite.scenario import Facts as Facts
     from socialr1_lite.scenario import Scenario as Scenario
@@ -38,7 +38,7 @@ PUBLIC = {  # a public name: where it lives, and what it is called there
     "Reply": ("sip", "Reply"),
     "RewardStack": ("rewards.stack", "RewardStack"),
     "Scenario": ("scenario", "Scenario"),
-    "Score": ("rewards.stack", "Score"),
+    "Score": ("rollouts.reward", "Score"),
     "SocialR1Error": ("errors", "SocialR1Error"),
     "generate_stories": ("stories", "generate"),
     "gold_reply": ("stories", "gold_reply"),
