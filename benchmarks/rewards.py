@@ -21,7 +21,7 @@ import statistics
 import time
 from collections.abc import Callable
 
-from socialr1_lite.judges.language.reading import forget
+from socialr1_lite.judges.language.reading import clear_readings
 from socialr1_lite.recipe import Rewards
 from socialr1_lite.rewards import RewardStack
 from socialr1_lite.scenario import Scenario
@@ -103,7 +103,7 @@ def plain_work(stack: RewardStack, made: list[Group]) -> Callable[[], int]:
     def work() -> int:
         for scenario, texts in made:
             for text in texts:
-                forget()
+                clear_readings()
                 reply = parse(text, scenario.options)
                 stack.score(reply, scenario, tokens=tokens([reply])[0])
         return sum(len(texts) for _, texts in made)

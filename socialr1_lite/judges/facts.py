@@ -1,6 +1,6 @@
 """The `facts` judge: holds every stage to the generated story's own world. It needs no model [ours].
 
-Cue Encoding: are the decisive sentences there, is everything told really in the story, and was it chosen? Cue
+Cue Encoding: are the decisive sentences there, is everything they say in the story, and was it chosen? Cue
 Interpretation: does the right chain of people hold the right value, and is nothing stated that the world denies? Goal
 Clarification: does the right person want the right thing? Response Generation: does it say the answered option, and
 does that follow? Words that are about nothing in the story dilute a stage; words to a judge cost the stage.
@@ -15,14 +15,14 @@ from functools import lru_cache
 
 from socialr1_lite.judges.base import Verdict
 from socialr1_lite.judges.language.lexicon import INJECTION, NEGATIONS, REASONING, STOP, letters_in, stem, stems
-from socialr1_lite.judges.language.reading import World, read, world_of
+from socialr1_lite.judges.language.reading import ScenarioReading, read, reading_of
 from socialr1_lite.judges.language.statements import NEAR_VALUE, SOMEBODY, Statement, bare, chain_of, statements
 from socialr1_lite.scenario import Claim, Facts, Scenario
 from socialr1_lite.sip import STAGES, TITLES, Reply, sentences
 
 # All constants are [ours]; tests/judges/test_facts.py shows that every hack loses under them (docs/rewards.md).
-SUPPORTED = 0.5  # share of a told cue's words that one story sentence must have
-RECALLED = 0.7  # share of a decisive sentence's words that must be told for full recall
+SUPPORTED = 0.5  # share of a cue's words that one story sentence must have
+RECALLED = 0.7  # share of a decisive sentence's words that the cues must have for full recall
 FREE_EXTRAS = 0.3  # share of the story's other sentences that may be repeated at no cost
 OTHER_ONLY = 0.35  # interpretation: only other mental states than the decisive one, and those right
 KNOWS_ONLY = 0.8  # interpretation: "knows" or "does not know" without saying what is held
@@ -32,7 +32,7 @@ OTHER_GOAL = 0.3  # goal: the right person wants something else, or another pers
 WRONG_ANSWER = 0.3  # response: it fits the answer, which is wrong
 UNCLEAR = 0.4  # response: names no option
 ABOUT = 0.5  # share of a sentence's weighty words that the story has: fully about it
-STRANGER = 0.5  # factor for a stage that names what the story does not know
+UNKNOWN_ENTITY_FACTOR = 0.5  # factor for a stage that names what the story does not know
 
 GOALS = stems(
     "want goal aim need wish hope intend intention try seek purpose plan desire mean like objective trying would look"
@@ -44,11 +44,11 @@ PARTS = re.compile(r",|\b(?:and|after|before|while|when|because|but|then|so)\b")
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class CueSentence:
     """A story or cue sentence: stems of its weighty words, the people in it in order, whether it is negated.
 
     Of those words, things: the world's things and places; left: where something is said to come from. before: the
-    things and places that the story has told of until then.
+    things and places that the story has named until then.
     """
 
     words: frozenset[str]
@@ -68,7 +68,7 @@ class FactsJudge:
     audit_floor = 1.0
 
     def judge(self, replies: Sequence[Reply], scenario: Scenario) -> list[Verdict]:
-        """One verdict for each reply; never fails."""
+        """Return one verdict for each reply; never fails."""
         if scenario.facts is None:
             return [Verdict(dict.fromkeys(STAGES), ("facts: this scenario has none",)) for _ in replies]
         return [_judge(reply, scenario, scenario.facts) for reply in replies]
@@ -77,44 +77,44 @@ class FactsJudge:
 def _judge(reply: Reply, scenario: Scenario, facts: Facts) -> Verdict:
     notes: list[str] = []
     texts = {stage: reply.stage_text(stage) for stage in STAGES}
-    world, said_before = world_of(scenario), set[str]()
+    reading, said_before = reading_of(scenario), set[str]()
     scores: dict[str, float | None] = {}
     for stage in STAGES:
         text = texts[stage]
         if not text:
             scores[stage] = 0.0
             continue
-        worth = _worth(stage, text, world, said_before, notes)
+        relevance = _relevance(stage, text, reading, said_before, notes)
         purpose = _PURPOSES[stage](text, reply, scenario, facts, notes)
-        scores[stage] = purpose * worth
+        scores[stage] = purpose * relevance
     return Verdict(scores, tuple(notes))
 
 
 # ---------------------------------------------------------------------------------------- for every stage
 
 
-def _worth(stage: str, text: str, world: World, said_before: set[str], notes: list[str]) -> float:
-    """Share of a stage's words about this story and new, times the cost of strangers; 0 if it talks to a judge."""
+def _relevance(stage: str, text: str, reading: ScenarioReading, said_before: set[str], notes: list[str]) -> float:
+    """Return the share of a stage's words about this story and new; an unknown entity halves it, an injection is 0."""
     if INJECTION.search(text):
         notes.append(f"{TITLES[stage]} 0.00: speaks to a judge instead of about the story")
         return 0.0
     size = about = 0.0
-    strangers: set[str] = set()
-    for sentence in read(text, world):
+    unknown_entities: set[str] = set()
+    for sentence in read(text, reading):
         size += sentence.size
         key = " ".join(sentence.text.lower().split())
-        specific = len(sentence.content & world.specific)
+        specific = len(sentence.content & reading.specific)
         if specific and key not in said_before:
-            weighty = specific + sum(one not in world.known and one not in REASONING for one in sentence.content)
+            weighty = specific + sum(one not in reading.known and one not in REASONING for one in sentence.content)
             about += sentence.size * min(1.0, specific / weighty / ABOUT)
         said_before.add(key)
-        strangers.update(sentence.strangers)
+        unknown_entities.update(sentence.unknown_entities)
     value = about / size if size else 0.0
     if value < 0.75:
         notes.append(f"{TITLES[stage]}: {1 - value:.0%} of its words are not about this story, or were said before")
-    if strangers:
-        notes.append(f"{TITLES[stage]}: names what the story does not have: {', '.join(sorted(strangers)[:3])}")
-        value *= STRANGER
+    if unknown_entities:
+        notes.append(f"{TITLES[stage]}: names what the story does not have: {', '.join(sorted(unknown_entities)[:3])}")
+        value *= UNKNOWN_ENTITY_FACTOR
     return value
 
 
@@ -122,16 +122,16 @@ def _worth(stage: str, text: str, world: World, said_before: set[str], notes: li
 
 
 def _cues(text: str, _reply: Reply, _scenario: Scenario, facts: Facts, notes: list[str]) -> float:
-    """Recall of the decisive sentences, times the share of words that the story supports, times selectivity."""
+    """Return recall of the decisive sentences, times the share of words that the story supports, times selectivity."""
     story = _story(facts)
-    told, supports = _cues_in(text, facts, story)
-    if not told:
+    cues, supports = _cues_in(text, facts, story)
+    if not cues:
         return 0.0
-    size = sum(len(cue.words) + len(cue.people) for cue in told)
+    size = sum(len(cue.words) + len(cue.people) for cue in cues)
     precision = (
-        sum((len(c.words) + len(c.people)) * (s is not None) for c, s in zip(told, supports, strict=True)) / size
+        sum((len(c.words) + len(c.people)) * (s is not None) for c, s in zip(cues, supports, strict=True)) / size
     )
-    recalls = [_recall(story[i], [cue for cue in told if _fit(cue, story[i]) >= SUPPORTED]) for i in facts.cues]
+    recalls = [_recall(story[i], [cue for cue in cues if _fit(cue, story[i]) >= SUPPORTED]) for i in facts.cues]
     recall = sum(recalls) / len(recalls) if recalls else 1.0
     others = [i for i in range(len(story)) if i not in facts.cues]
     repeated = sum(1 for i in others if i in supports)
@@ -149,36 +149,36 @@ def _cues(text: str, _reply: Reply, _scenario: Scenario, facts: Facts, notes: li
     return recall * precision * selective
 
 
-def sentence_told(cue: str, facts: Facts) -> str | None:
-    """The sentence of the story that a cue, or its first part that fits, tells of the right people and things."""
+def supporting_sentence(cue: str, facts: Facts) -> str | None:
+    """Return the story's sentence that a cue, or its first part that fits, says of the right people and things."""
     found = (one for one in _cues_in(cue, facts, _story(facts))[1] if one is not None)
     return next((facts.sentences[one] for one in found), None)
 
 
-def _cues_in(text: str, facts: Facts, story: Sequence[Told]) -> tuple[list[Told], list[int | None]]:
-    """What is told, each with the story sentence that supports it; a sentence that none supports is read in parts."""
-    told: list[Told] = []
+def _cues_in(text: str, facts: Facts, story: Sequence[CueSentence]) -> tuple[list[CueSentence], list[int | None]]:
+    """Read the cues, each with the story sentence that supports it; one that none supports is read in parts."""
+    cues: list[CueSentence] = []
     supports: list[int | None] = []
     for start, end in sentences(text):
         for clause in text[start:end].split(";"):
-            whole = _told(clause, facts)
+            whole = _cue_sentence(clause, facts)
             found = _supported(whole, story)
-            parts = [whole] if found is not None else [_told(part, facts) for part in PARTS.split(clause)]
+            parts = [whole] if found is not None else [_cue_sentence(part, facts) for part in PARTS.split(clause)]
             for part in parts:
                 if part.words or part.people:
-                    told.append(part)
+                    cues.append(part)
                     supports.append(_supported(part, story) if found is None else found)
-    return told, supports
+    return cues, supports
 
 
 @lru_cache(maxsize=512)
-def _story(facts: Facts) -> tuple[Told, ...]:
-    told: list[Told] = []
+def _story(facts: Facts) -> tuple[CueSentence, ...]:
+    story: list[CueSentence] = []
     before: frozenset[str] = frozenset()
     for sentence in facts.sentences:
-        told.append(replace(_told(sentence, facts), before=before))
-        before |= told[-1].things
-    return tuple(told)
+        story.append(replace(_cue_sentence(sentence, facts), before=before))
+        before |= story[-1].things
+    return tuple(story)
 
 
 @lru_cache(maxsize=512)
@@ -186,7 +186,7 @@ def _thing_words(facts: Facts) -> frozenset[str]:
     return frozenset().union(*(_weighty(thing) for thing in facts.things))
 
 
-def _told(text: str, facts: Facts) -> Told:
+def _cue_sentence(text: str, facts: Facts) -> CueSentence:
     words, named, negated, left, last, leaving = set(), [], False, set(), "", False
     things = _thing_words(facts)
     for word in WORD.findall(text):
@@ -202,18 +202,18 @@ def _told(text: str, facts: Facts) -> Told:
             words.add(root)
             if leaving and root in things:
                 left.add(root)
-    return Told(frozenset(words), tuple(named), negated, things & words, frozenset(left))
+    return CueSentence(frozenset(words), tuple(named), negated, things & words, frozenset(left))
 
 
-def _supported(cue: Told, story: Sequence[Told]) -> int | None:
-    """The story sentence that says what the cue says, if one does: words, people in order, things, polarity."""
+def _supported(cue: CueSentence, story: Sequence[CueSentence]) -> int | None:
+    """Find the story sentence that says what the cue says: words, people in order, things, polarity."""
     fits = [_fit(cue, sentence) for sentence in story]
     best = max(range(len(story)), key=fits.__getitem__, default=0)
     return best if fits and fits[best] >= SUPPORTED else None
 
 
-def _fit(cue: Told, sentence: Told) -> float:
-    """Share of the cue's words that the sentence has; 0 where people, things, places or polarity do not fit."""
+def _fit(cue: CueSentence, sentence: CueSentence) -> float:
+    """Return the share of the cue's words that the sentence has; 0 if people, things, places or polarity do not fit."""
     if cue.negated != sentence.negated or not cue.words or not _in_order(cue.people, sentence.people):
         return 0.0
     if not _same_things(cue, sentence):
@@ -221,10 +221,10 @@ def _fit(cue: Told, sentence: Told) -> float:
     return len(cue.words & sentence.words) / len(cue.words)
 
 
-def _same_things(cue: Told, sentence: Told) -> bool:
-    """The cue names no thing or place that the sentence has not, and takes none that was reached for one that was left.
+def _same_things(cue: CueSentence, sentence: CueSentence) -> bool:
+    """Return whether the cue names only the sentence's things and places, and none left for one that was reached.
 
-    Where a thing was taken from may be added to a sentence that does not say it, if the story has told of the place.
+    Where a thing was taken from may be added to a sentence that does not say it, if the story has named the place.
     """
     added = cue.things - sentence.things
     if added and (sentence.left or not added <= cue.left & sentence.before):
@@ -238,8 +238,8 @@ def _in_order(few: Sequence[str], many: Sequence[str]) -> bool:
     return all(name in rest for name in few)
 
 
-def _recall(sentence: Told, cues: Sequence[Told]) -> float:
-    """How much of a decisive sentence the cues that it supports bring together, in [0, 1]."""
+def _recall(sentence: CueSentence, cues: Sequence[CueSentence]) -> float:
+    """Return how much of a decisive sentence the cues that it supports bring together, in [0, 1]."""
     if not cues or set(sentence.people) - {name for cue in cues for name in cue.people}:
         return 0.0
     words = frozenset().union(*(cue.words for cue in cues))
@@ -251,7 +251,7 @@ def _recall(sentence: Told, cues: Sequence[Told]) -> float:
 
 
 def _interpretation(text: str, _reply: Reply, _scenario: Scenario, facts: Facts, notes: list[str]) -> float:
-    """The decisive claim stated, nothing denied by the world."""
+    """Score whether the decisive claim is stated, and nothing that the world denies."""
     decisive = facts.claims[0]
     chain = chain_of(decisive, facts.people)
     right = wrong = knows = False
@@ -290,7 +290,7 @@ def _is_about(stated: Statement, claim: Claim) -> bool:
 
 
 def _holds(stated: Statement, facts: Facts) -> bool | None:
-    """Whether the world agrees with a statement; None: it says nothing of it."""
+    """Return whether the world agrees with a statement; None: it says nothing of it."""
     claims = [claim for claim in facts.claims if chain_of(claim, facts.people) == stated.chain]
     if stated.value is None:
         return _knowledge(stated, claims, facts)
@@ -309,13 +309,13 @@ def _negated(claim: Claim) -> bool:
 
 
 def _reads_as(stated: Statement, claim: Claim) -> bool:
-    """Of the world itself only what is put as the claim puts it counts: a retold event ("was in the box") does not."""
+    """Return whether a statement is put as the claim puts it: a retold event ("was in the box") is not."""
     relation = [word for word in claim.relation.split() if word not in NEAR_VALUE]
     return stated.relation.split()[-len(relation) :] == relation
 
 
 def _knowledge(stated: Statement, claims: Sequence[Claim], facts: Facts) -> bool | None:
-    """Ben "knows" if he holds what those before him in the chain hold, and "does not know" if something else."""
+    """Judge "Ben knows": he holds what those before him in the chain hold; he does not if it is something else."""
     for claim in claims:
         if claim.value.startswith("where "):
             return stated.denied == _negated(claim)
@@ -332,7 +332,7 @@ def _knowledge(stated: Statement, claims: Sequence[Claim], facts: Facts) -> bool
 
 
 def _goal(text: str, _reply: Reply, _scenario: Scenario, facts: Facts, notes: list[str]) -> float:
-    """The right person wants the right thing, in one sentence with a word of wanting."""
+    """Score whether the right person wants the right thing, in one sentence with a word of wanting."""
     goal, best = facts.goal, 0.0
     wanted, rivals = _weighty(goal.value), [_weighty(rival) for rival in goal.rivals]
     person = chain_of(goal, facts.people)
@@ -341,10 +341,10 @@ def _goal(text: str, _reply: Reply, _scenario: Scenario, facts: Facts, notes: li
         words = {stem(word.lower()) for word in WORD.findall(sentence)}
         if not words & GOALS and stem(goal.relation.split()[0]) not in words:
             continue
-        told = _told(sentence, facts)
+        cue = _cue_sentence(sentence, facts)
         overlap = _share(wanted, words)
-        opposed = any(_share(rival - wanted, words) > 0 for rival in rivals) or told.negated
-        same_person = told.people[: len(person)] == person or (not told.people and len(facts.people) == 1)
+        opposed = any(_share(rival - wanted, words) > 0 for rival in rivals) or cue.negated
+        same_person = cue.people[: len(person)] == person or (not cue.people and len(facts.people) == 1)
         hit = overlap >= 0.5 and not opposed
         best = max(best, 1.0 if hit and same_person else OTHER_GOAL if hit or same_person else 0.0)
     if best < 1.0:
@@ -364,7 +364,7 @@ def _share(wanted: frozenset[str], words: set[str]) -> float:
 
 
 def _response(text: str, reply: Reply, scenario: Scenario, facts: Facts, notes: list[str]) -> float:
-    """It speaks for the option that is answered, for no other, and that one is right."""
+    """Score whether it speaks for the option that is answered, for no other, and that one is right."""
     favoured = _favoured(text, scenario)
     if not favoured or reply.answer is None:
         notes.append(
@@ -384,7 +384,7 @@ def _response(text: str, reply: Reply, scenario: Scenario, facts: Facts, notes: 
 
 
 def _favoured(text: str, scenario: Scenario) -> set[int]:
-    """The options that the text speaks for: by label, by their words, or for statements by the closest wording."""
+    """Return the options that the text speaks for: by label, by their words, or by the closest wording."""
     labels = set(map(scenario.letters.find, letters_in(text))) - {-1}
     plain = " ".join(WORD.findall(text.lower()))
     named = set()
@@ -399,7 +399,7 @@ def _favoured(text: str, scenario: Scenario) -> set[int]:
 
 
 def _longest(named: set[int], options: Sequence[str]) -> set[int]:
-    """Without options whose text is part of another named one."""
+    """Drop options whose text is part of another named one."""
     return {i for i in named if not any(i != j and bare(options[i]) in bare(options[j]) for j in named)}
 
 

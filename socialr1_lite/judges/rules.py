@@ -13,7 +13,7 @@ from typing import NamedTuple
 from socialr1_lite.judges.base import Verdict
 from socialr1_lite.judges.language.choices import claims_of, flip, phrase
 from socialr1_lite.judges.language.lexicon import INJECTION, REASONING
-from socialr1_lite.judges.language.reading import SUPPORTS_KEPT, Clause, World, pieces, read, world_of
+from socialr1_lite.judges.language.reading import SUPPORTS_KEPT, Clause, ScenarioReading, pieces, read, reading_of
 from socialr1_lite.judges.language.sentence import Attribution, Sentence
 from socialr1_lite.scenario import Scenario
 from socialr1_lite.sip import STAGES, TITLES, Reply
@@ -26,10 +26,10 @@ CONFLICT = 0.3  # share of the common words under an opposite sign: the cue deni
 QUOTED = 0.8  # share of a clause's content that makes it repeated
 FREE_SHARE = 0.7  # share of the story's clauses that may be repeated before it stops being a selection
 ANSWER_WORDS = 12  # a sentence that names an option is about the question, up to this length
-STRANGER_WORTH = 0.5  # factor for each stage with an invented name or thing
+UNKNOWN_ENTITY_FACTOR = 0.5  # factor for each stage with an invented name or thing
 NEUTRAL = 0.5  # an interpretation that says nothing of any option
 OTHER_MIND = 0.3  # a state of mind of somebody, but not of whom the question asks about
-DENIAL_WORTH = 0.6  # "does not think that ..." tells what is not in a mind
+DENIAL_FACTOR = 0.6  # "does not think that ..." tells what is not in a mind
 LOWER_ORDER = 0.6  # the thought about a thought is missing
 DISAGREES = 0.2  # factor for a response at odds with the interpretation
 
@@ -53,213 +53,216 @@ class RulesJudge:
     audit_floor = 1.0
 
     def judge(self, replies: Sequence[Reply], scenario: Scenario) -> list[Verdict]:
-        """One verdict for each reply; never fails."""
-        world = world_of(scenario)
-        if not world.english:
+        """Return one verdict for each reply; never fails."""
+        reading = reading_of(scenario)
+        if not reading.english:
             return [Verdict(dict.fromkeys(STAGES), ("rules: reads English only",)) for _ in replies]
-        return [_judge(reply, world) for reply in replies]
+        return [_judge(reply, reading) for reply in replies]
 
 
-def _judge(reply: Reply, world: World) -> Verdict:
+def _judge(reply: Reply, reading: ScenarioReading) -> Verdict:
     """Read the stages in order, then hold each to the story, to the answer and to the stages before it."""
-    told: set[str] = set()
+    said_before: set[str] = set()
     stages = {}
-    worth = {}
+    relevance = {}
     notes: list[str] = []
     for stage in STAGES:
         text = reply.stage_text(stage)
-        stages[stage] = read(_cut(stage, text), world) if text else []
-        worth[stage] = _worth(stage, text, stages[stage], world, told, notes)
+        stages[stage] = read(_cut(stage, text), reading) if text else []
+        relevance[stage] = _relevance(stage, text, stages[stage], reading, said_before, notes)
     cues, interpretation, goal, response = (stages[stage] for stage in STAGES)
     chosen = reply.answer
-    thought = _interpreted(interpretation, world, chosen)
-    said = _said(response, world, chosen)
+    thought = _interpreted(interpretation, reading, chosen)
+    said = _said(response, reading, chosen)
     purpose = {
-        "cue_encoding": _cues(cues, world, notes),
-        "cue_interpretation": _interpretation(interpretation, world, thought, notes),
-        "goal_clarification": _goal(goal, world, notes),
-        "response_generation": _response(interpretation, response, world, thought, said, chosen, notes),
+        "cue_encoding": _cues(cues, reading, notes),
+        "cue_interpretation": _interpretation(interpretation, reading, thought, notes),
+        "goal_clarification": _goal(goal, reading, notes),
+        "response_generation": _response(interpretation, response, reading, thought, said, chosen, notes),
     }
-    return Verdict({stage: purpose[stage] * worth[stage] for stage in STAGES}, tuple(notes))
+    return Verdict({stage: purpose[stage] * relevance[stage] for stage in STAGES}, tuple(notes))
 
 
 # ---------------------------------------------------------------------------------------- for every stage
 
 
-def _worth(stage: str, text: str, said: Sequence[Sentence], world: World, told: set[str], notes: list[str]) -> float:
-    """Share of a stage's words that are about the scenario and not said before, times the cost of inventions."""
+def _relevance(
+    stage: str, text: str, said: Sequence[Sentence], reading: ScenarioReading, said_before: set[str], notes: list[str]
+) -> float:
+    """Return the share of a stage's words about the scenario and new; unknown entities halve it, injections are 0."""
     if not said:
         return 0.0
     if any(sentence.alarm for sentence in said) and INJECTION.search(text):
         notes.append(f"{TITLES[stage]} 0.00: speaks to a judge instead of about the story")
         return 0.0
-    value = _share(stage, said, world, told)
-    strangers = [name for sentence in said for name in sentence.strangers]
+    value = _share(stage, said, reading, said_before)
+    unknown_entities = [name for sentence in said for name in sentence.unknown_entities]
     if value < 0.75:
         notes.append(f"{TITLES[stage]}: {1 - value:.0%} of its words are not about this story, or were said before")
-    if strangers:
-        named = ", ".join(sorted(set(strangers))[:3])
+    if unknown_entities:
+        named = ", ".join(sorted(set(unknown_entities))[:3])
         notes.append(f"{TITLES[stage]}: names what neither story nor question has: {named}")
-        value *= STRANGER_WORTH
+        value *= UNKNOWN_ENTITY_FACTOR
     return value
 
 
-def _share(stage: str, said: Sequence[Sentence], world: World, told: set[str]) -> float:
+def _share(stage: str, said: Sequence[Sentence], reading: ScenarioReading, said_before: set[str]) -> float:
     size = about = 0.0
     for sentence in said:
         size += sentence.size
-        if sentence.key not in told:
-            answers = stage == STAGES[-1] and sentence.size <= ANSWER_WORDS and _answers(sentence, world)
+        if sentence.key not in said_before:
+            answers = stage == STAGES[-1] and sentence.size <= ANSWER_WORDS and _answers(sentence, reading)
             about += sentence.size * (1.0 if answers else sentence.about)
-        told.add(sentence.key)
+        said_before.add(sentence.key)
     return about / size if size else 0.0
 
 
 def share_about(stage: str, text: str, scenario: Scenario) -> float:
-    """Share of a stage's words that are about the scenario and said once, in [0, 1]; 1 for what is not English."""
-    world = world_of(scenario)
-    return _share(stage, read(_cut(stage, text), world), world, set()) if world.english else 1.0
+    """Return the share of a stage's words about the scenario and said once, in [0, 1]; 1 for what is not English."""
+    reading = reading_of(scenario)
+    return _share(stage, read(_cut(stage, text), reading), reading, set()) if reading.english else 1.0
 
 
 def _cut(stage: str, text: str) -> str:
-    """Cues are often given as a list with semicolons: each is a cue of its own."""
+    """Cut cues given as a list with semicolons: each is a cue of its own."""
     return text.replace(";", ".") if stage == STAGES[0] else text
 
 
-def _answers(sentence: Sentence, world: World) -> bool:
-    """Whether a sentence of the response names an option: that is what the stage is for."""
-    if next(_named(sentence, world), None) is not None:
+def _answers(sentence: Sentence, reading: ScenarioReading) -> bool:
+    """Return whether a sentence of the response names an option: that is what the stage is for."""
+    if next(_named(sentence, reading), None) is not None:
         return True
     said = phrase(sentence.text)
-    return any(option and option in said for option in world.phrases)
+    return any(option and option in said for option in reading.phrases)
 
 
 # --------------------------------------------------------------------------------------------- 1: cues
 
 
-def _cues(said: Sequence[Sentence], world: World, notes: list[str]) -> float:
-    """Word-weighted support of the cue sentences by the story, times selectivity."""
+def _cues(said: Sequence[Sentence], reading: ScenarioReading, notes: list[str]) -> float:
+    """Return the word-weighted support of the cue sentences by the story, times selectivity."""
     size = sum(sentence.size for sentence in said)
-    if not size or not world.clauses:
+    if not size or not reading.clauses:
         return 0.0
-    supports = [_remembered_support(sentence, world) for sentence in said]
+    supports = [_remembered_support(sentence, reading) for sentence in said]
     value = sum(support * sentence.size for support, sentence in zip(supports, said, strict=True)) / size
     invented = [sentence.text for support, sentence in zip(supports, said, strict=True) if support < 0.5]
     if invented:
         notes.append(f"Cue Encoding: {len(invented)} of {len(said)} cues are not in the story: {_quote(invented[0])}")
-    selective = _selectivity(said, world)
+    selective = _selectivity(said, reading)
     if selective < 1.0:
         notes.append(f"Cue Encoding: repeats the story instead of choosing from it (selectivity {selective:.2f})")
     return value * selective
 
 
-def _remembered_support(cue: Sentence, world: World) -> float:
-    """`_support`, remembered: replies to one scenario cite the same sentences."""
-    known = world.supports.get(cue.text)
+def _remembered_support(cue: Sentence, reading: ScenarioReading) -> float:
+    """Return `_support`, remembered: replies to one scenario cite the same sentences."""
+    known = reading.supports.get(cue.text)
     if known is None:
-        if len(world.supports) >= SUPPORTS_KEPT:
-            world.supports.clear()
-        known = world.supports[cue.text] = _support(cue, world)
+        if len(reading.supports) >= SUPPORTS_KEPT:
+            reading.supports.clear()
+        known = reading.supports[cue.text] = _support(cue, reading)
     return known
 
 
-def _support(cue: Sentence, world: World) -> float:
-    """How well the story says what the cue says, in [0, 1]: shared content, the same people, the same negations."""
-    wanted = frozenset(one for one in cue.content if one in world.known or one not in REASONING)
+def _support(cue: Sentence, reading: ScenarioReading) -> float:
+    """Return how well the story says what the cue says, in [0, 1]: shared content, people and negations."""
+    wanted = frozenset(one for one in cue.content if one in reading.known or one not in REASONING)
     if not wanted:
         return 0.0
     found: frozenset[str] = frozenset()
     clauses: list[Clause] = []
     for _ in range(CLAUSES_A_CUE):
-        clause = _best(frozenset(one for one in wanted - found if one[0] != "@" or not clauses), world)
+        clause = _best(frozenset(one for one in wanted - found if one[0] != "@" or not clauses), reading)
         if clause is None:
             break
         found |= wanted & clause.content
         clauses.append(clause)
     if not clauses or (cue.people and clauses[0].named and cue.people.isdisjoint(clauses[0].named)):
         return 0.0  # what the story says of somebody else
-    told = _union(clause.people for clause in clauses)
-    if not cue.people <= told or _denies(cue, _union(clause.signed for clause in clauses), world):
+    people = _union(clause.people for clause in clauses)
+    if not cue.people <= people or _denies(cue, _union(clause.signed for clause in clauses), reading):
         return 0.0
     return _ramp(len(found) / len(wanted), UNSUPPORTED, SUPPORTED)
 
 
-def _denies(cue: Sentence, story: frozenset[str], world: World) -> bool:
-    """Whether a cue says the contrary. A negation reaches no further than its comma: the story was read so too."""
+def _denies(cue: Sentence, story: frozenset[str], reading: ScenarioReading) -> bool:
+    """Return whether a cue says the contrary. A negation reaches no further than its comma, as in the story."""
     if _denied(cue.signed, story) <= CONFLICT:
         return False
-    return "," not in cue.text or _denied(_union(part.signed for part in pieces(cue.text, world)), story) > CONFLICT
+    return "," not in cue.text or _denied(_union(part.signed for part in pieces(cue.text, reading)), story) > CONFLICT
 
 
-def _best(wanted: frozenset[str], world: World) -> Clause | None:
-    """The clause that shares most with `wanted`; of equals the shorter one, then the earlier one."""
+def _best(wanted: frozenset[str], reading: ScenarioReading) -> Clause | None:
+    """Find the clause that shares most with `wanted`; of equals the shorter one, then the earlier one."""
     shared: dict[int, int] = {}
     for one in wanted:
-        for number in world.mentions.get(one, ()):
+        for number in reading.mentions.get(one, ()):
             shared[number] = shared.get(number, 0) + 1
     if not shared:
         return None
-    return world.clauses[max(shared, key=lambda number: (shared[number], -len(world.clauses[number].content), -number))]
+    clauses = reading.clauses
+    return clauses[max(shared, key=lambda number: (shared[number], -len(clauses[number].content), -number))]
 
 
 def _denied(one: frozenset[str], other: frozenset[str]) -> float:
-    """Share of the common words that stand under a negation on one side only."""
+    """Return the share of the common words that stand under a negation on one side only."""
     same = len(one & other)
     opposed = sum(flip(word) in other and word not in other for word in one)
     return opposed / (same + opposed) if opposed else 0.0
 
 
-def _selectivity(said: Sequence[Sentence], world: World) -> float:
-    """1 up to `FREE_SHARE` of the story's clauses repeated, 0 for all of them; of one nothing can be selected."""
-    if len(world.clauses) < 2:
+def _selectivity(said: Sequence[Sentence], reading: ScenarioReading) -> float:
+    """Return 1 up to `FREE_SHARE` of the story's clauses repeated, 0 for all; of one nothing can be selected."""
+    if len(reading.clauses) < 2:
         return 1.0
     repeated = frozenset().union(*(sentence.content for sentence in said))
-    quoted = sum(len(clause.content & repeated) >= QUOTED * len(clause.content) for clause in world.clauses)
-    return 1.0 - _ramp(quoted / len(world.clauses), FREE_SHARE, 1.0)
+    quoted = sum(len(clause.content & repeated) >= QUOTED * len(clause.content) for clause in reading.clauses)
+    return 1.0 - _ramp(quoted / len(reading.clauses), FREE_SHARE, 1.0)
 
 
 # ------------------------------------------------------------------------------------- 2: interpretation
 
 
-def _interpretation(said: Sequence[Sentence], world: World, thought: Agreement, notes: list[str]) -> float:
-    """Whose mind, and what is in it: a state of mind of the asked person that agrees with the answer given."""
+def _interpretation(said: Sequence[Sentence], reading: ScenarioReading, thought: Agreement, notes: list[str]) -> float:
+    """Score whose mind it is, and what is in it: the asked person's, in agreement with the answer given."""
     chains = [attribution.chain for sentence in said for attribution in sentence.attributions]
-    known = [chain for chain in chains if chain[0] in world.people]
+    known = [chain for chain in chains if chain[0] in reading.people]
     if not known:
         if said:
             notes.append("Cue Interpretation: attributes no state of mind to anybody in the story")
         return 0.0
     mind = 1.0
-    if world.asked:
-        held = [chain for chain in known if chain[0] == world.asked[0]]
+    if reading.asked:
+        held = [chain for chain in known if chain[0] == reading.asked[0]]
         if not held:
-            notes.append(f"Cue Interpretation: says nothing of what {world.asked[0][1:].title()} has in mind")
+            notes.append(f"Cue Interpretation: says nothing of what {reading.asked[0][1:].title()} has in mind")
             mind = OTHER_MIND
-        elif len(world.asked) > 1 and not _nests(said, world.asked):
-            notes.append(f"Cue Interpretation: leaves out what is thought of {world.asked[1][1:].title()}'s mind")
+        elif len(reading.asked) > 1 and not _nests(said, reading.asked):
+            notes.append(f"Cue Interpretation: leaves out what is thought of {reading.asked[1][1:].title()}'s mind")
             mind = LOWER_ORDER
-    denied = _denied_share(said, world)
+    denied = _denied_share(said, reading)
     if denied:
         notes.append("Cue Interpretation: says what is not thought, and leaves open what is")
-        mind *= 1.0 - (1.0 - DENIAL_WORTH) * denied
+        mind *= 1.0 - (1.0 - DENIAL_FACTOR) * denied
     if thought.value < NEUTRAL:
         notes.append("Cue Interpretation: speaks against the answer that is given")
     return mind * thought.value
 
 
-def _denied_share(said: Sequence[Sentence], world: World) -> float:
-    """Share of the asked person's (or anybody's) attributed thoughts that are denied, in [0, 1]."""
+def _denied_share(said: Sequence[Sentence], reading: ScenarioReading) -> float:
+    """Return the share of the asked person's (or anybody's) attributed thoughts that are denied, in [0, 1]."""
     held = [
         attribution.denied
         for sentence in said
         for attribution in sentence.attributions
-        if not world.asked or attribution.chain[0] == world.asked[0]
+        if not reading.asked or attribution.chain[0] == reading.asked[0]
     ]
     return sum(held) / len(held) if held else 0.0
 
 
 def _nests(said: Sequence[Sentence], asked: tuple[str, ...]) -> bool:
-    """Whether the asked person's thought about the second person is told."""
+    """Return whether the asked person's thought about the second person is given."""
     return any(
         attribution.chain[0] == asked[0] and (asked[1] in attribution.chain[1:] or _names(attribution, asked[1]))
         for sentence in said
@@ -271,17 +274,17 @@ def _names(attribution: Attribution, person: str) -> bool:
     return person in attribution.said or "!" + person in attribution.said
 
 
-def _interpreted(said: Sequence[Sentence], world: World, chosen: int | None) -> Agreement:
-    """What the asked person's states of mind say of the options; without any, what the stage says at all."""
-    if not world.marks:
+def _interpreted(said: Sequence[Sentence], reading: ScenarioReading, chosen: int | None) -> Agreement:
+    """Return what the asked person's states of mind say of the options; without any, what the stage says at all."""
+    if not reading.marks:
         return Agreement(1.0, None)
-    if world.claims:
-        agreement = _compare(claims_of(said), world.claims, chosen)
+    if reading.claims:
+        agreement = _compare(claims_of(said), reading.claims, chosen)
         if agreement != SILENT:
             return agreement
-        if not {_mind(claim) for claim in claims_of(said)}.isdisjoint(_mind(one) for one in _union(world.claims)):
+        if not {_mind(claim) for claim in claims_of(said)}.isdisjoint(_mind(one) for one in _union(reading.claims)):
             return SILENT  # somebody who is no option has what is asked for
-    asked = world.asked[0] if world.asked else None
+    asked = reading.asked[0] if reading.asked else None
     held = [
         attribution
         for sentence in said
@@ -290,33 +293,33 @@ def _interpreted(said: Sequence[Sentence], world: World, chosen: int | None) -> 
     ]
     for perceiving in (False, True):  # what is believed outweighs what was seen
         signs = _union(attribution.said for attribution in held if attribution.perceiving is perceiving)
-        agreement = _agreement(signs, world, chosen)
+        agreement = _agreement(signs, reading, chosen)
         if agreement != SILENT:
             return agreement
     others = asked is not None and bool(held)  # then what only others think is not what the asked person does
-    return _agreement(_union(s.signed for s in said if not (others and _of_others(s, asked))), world, chosen)
+    return _agreement(_union(s.signed for s in said if not (others and _of_others(s, asked))), reading, chosen)
 
 
 def _mind(claim: str) -> str:
-    """The state of mind that a claim is about: "know" of "!@anna>@ben>know"."""
+    """Return the state of mind that a claim is about: "know" of "!@anna>@ben>know"."""
     return claim.rpartition(">")[2]
 
 
 def _of_others(sentence: Sentence, asked: str | None) -> bool:
-    """Whether a sentence tells of states of mind, and of none of the asked person."""
+    """Return whether a sentence speaks of states of mind, and of none of the asked person."""
     return bool(sentence.attributions) and all(one.chain[0] != asked for one in sentence.attributions)
 
 
-def _agreement(signs: frozenset[str], world: World, chosen: int | None) -> Agreement:
-    """How signed words stand to the options: by what tells these apart, less what of the chosen one is denied."""
-    agreement = _compare(signs, world.marks, chosen)
+def _agreement(signs: frozenset[str], reading: ScenarioReading, chosen: int | None) -> Agreement:
+    """Hold signed words to the options: what tells these apart, less what of the chosen one is denied."""
+    agreement = _compare(signs, reading.marks, chosen)
     if chosen is None or agreement.favoured != chosen:
         return agreement
-    return Agreement(agreement.value * (1.0 - _denied(world.shown[chosen], signs)), chosen)
+    return Agreement(agreement.value * (1.0 - _denied(reading.shown[chosen], signs)), chosen)
 
 
 def _compare(signs: frozenset[str], marks: Sequence[frozenset[str]], chosen: int | None) -> Agreement:
-    """1 when the signs speak for the chosen option and more than for any other; 0 when against it."""
+    """Return 1 when the signs speak for the chosen option and more than for any other; 0 when against it."""
     if chosen is None or chosen >= len(marks):
         return Agreement(0.0, None)
     speaks = [_speaks(mark, signs) for mark in marks]
@@ -333,7 +336,7 @@ def _compare(signs: frozenset[str], marks: Sequence[frozenset[str]], chosen: int
 
 
 def _speaks(mark: frozenset[str], signs: frozenset[str]) -> float:
-    """Share of an option's words said, minus the share denied, in [-1, 1]."""
+    """Return the share of an option's words said, minus the share denied, in [-1, 1]."""
     if not mark:
         return 0.0
     denied = sum(flip(one) in signs and one not in signs for one in mark)
@@ -343,15 +346,15 @@ def _speaks(mark: frozenset[str], signs: frozenset[str]) -> float:
 # ------------------------------------------------------------------------------------------------ 3: goal
 
 
-def _goal(said: Sequence[Sentence], world: World, notes: list[str]) -> float:
-    """Names whose goal, uses a word of wanting or asking, and is about what the question is about."""
+def _goal(said: Sequence[Sentence], reading: ScenarioReading, notes: list[str]) -> float:
+    """Score whether it names whose goal, has a word of wanting or asking, and is about what is asked."""
     if not said:
         return 0.0
     people = _union(sentence.people for sentence in said)
-    whose = bool(people & world.people) if not world.wanting else world.wanting[0] in people
+    whose = bool(people & reading.people) if not reading.wanting else reading.wanting[0] in people
     wants = any(sentence.goal for sentence in said)
     content = _union(sentence.content for sentence in said)
-    about = frozenset(one for one in world.question | world.options if one[0] != "@")
+    about = frozenset(one for one in reading.question | reading.options if one[0] != "@")
     grounded = float(bool(content & about)) if about else 1.0
     if not whose:
         notes.append("Goal Clarification: does not name the person that the question asks about")
@@ -363,53 +366,52 @@ def _goal(said: Sequence[Sentence], world: World, notes: list[str]) -> float:
 # -------------------------------------------------------------------------------------------- 4: response
 
 
-def _said(said: Sequence[Sentence], world: World, chosen: int | None) -> Agreement:
-    """What the response says of the options: the labels it names, or else their words."""
-    if not world.marks:
+def _said(said: Sequence[Sentence], reading: ScenarioReading, chosen: int | None) -> Agreement:
+    """Return what the response says of the options: the labels it names, or else their words."""
+    if not reading.marks:
         return Agreement(1.0, None)
-    named = {index for sentence in said for index in _named(sentence, world)}
+    named = {index for sentence in said for index in _named(sentence, reading)}
     if len(named) == 1:
         favoured = named.pop()
         if favoured != chosen:
             return Agreement(0.0, favoured)
-        words = _agreement(_union(sentence.signed for sentence in said), world, chosen)
+        words = _agreement(_union(sentence.signed for sentence in said), reading, chosen)
         return Agreement(max(NEUTRAL, words.value) if words.favoured is not None else 1.0, chosen)
-    whole = _whole(said, world)
+    whole = _whole(said, reading)
     if whole is not None:
         return Agreement(float(whole == chosen), whole)
-    return _agreement(_union(sentence.signed for sentence in said), world, chosen)
+    return _agreement(_union(sentence.signed for sentence in said), reading, chosen)
 
 
-def _named(sentence: Sentence, world: World) -> Iterator[int]:
-    """The options that a sentence names by letter, or by a bare yes or no where these are the options."""
+def _named(sentence: Sentence, reading: ScenarioReading) -> Iterator[int]:
+    """Yield the options that a sentence names by letter, or by a bare yes or no where these are the options."""
     for label in sentence.labels:
         if len(label) > 1:
-            if world.yes_no is not None:
-                yield world.yes_no[label == "no"]
-        elif ord(label) - ord("A") < len(world.marks):
+            if reading.yes_no is not None:
+                yield reading.yes_no[label == "no"]
+        elif ord(label) - ord("A") < len(reading.marks):
             yield ord(label) - ord("A")
 
 
-def _whole(said: Sequence[Sentence], world: World) -> int | None:
-    """The one option whose whole text the stage says, None for no or several; short texts are left to their words."""
+def _whole(said: Sequence[Sentence], reading: ScenarioReading) -> int | None:
+    """Find the one option whose whole text the stage says; None for no or several, and for short texts."""
     text = phrase(" ".join(sentence.text for sentence in said))
-    found = [
-        index for index, option in enumerate(world.phrases) if option and option in text and f" not{option}" not in text
-    ]
-    longest = [i for i in found if not any(j != i and world.phrases[i] in world.phrases[j] for j in found)]
+    phrases = reading.phrases
+    found = [i for i, option in enumerate(phrases) if option and option in text and f" not{option}" not in text]
+    longest = [i for i in found if not any(j != i and phrases[i] in phrases[j] for j in found)]
     return longest[0] if len(longest) == 1 else None
 
 
 def _response(
     interpretation: Sequence[Sentence],
     response: Sequence[Sentence],
-    world: World,
+    reading: ScenarioReading,
     thought: Agreement,
     said: Agreement,
     chosen: int | None,
     notes: list[str],
 ) -> float:
-    """Leads to the answer given, and to what the interpretation says."""
+    """Score whether it leads to the answer given, and to what the interpretation says."""
     if not response:
         return 0.0
     value = said.value
@@ -427,12 +429,12 @@ def _response(
 
 
 def _union(sets: Iterable[frozenset[str]]) -> frozenset[str]:
-    """All that is in any of the sets."""
+    """Return all that is in any of the sets."""
     return frozenset().union(*sets)
 
 
 def _ramp(value: float, low: float, high: float) -> float:
-    """0 at `low` and below, 1 at `high` and above, straight between."""
+    """Return 0 at `low` and below, 1 at `high` and above, straight between."""
     return min(1.0, max(0.0, (value - low) / (high - low)))
 
 

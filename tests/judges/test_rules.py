@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from socialr1_lite.judges import build_judge
 from socialr1_lite.judges.language.lexicon import INJECTION, stem
-from socialr1_lite.judges.language.reading import World, forget, read, world_of
+from socialr1_lite.judges.language.reading import ScenarioReading, clear_readings, read, reading_of
 from socialr1_lite.scenario import Scenario
 from socialr1_lite.sip import STAGES, parse, reply_text
 from tests.conftest import SCENARIO
@@ -360,7 +360,7 @@ def test_remembering_changes_no_score() -> None:
     replies = [parse(reply_text(texts, "B"), SCENARIO.options) for texts in (HONEST, HONEST[::-1], (CUES,) * 4)]
     fresh = []
     for reply in replies:
-        forget()
+        clear_readings()
         fresh.extend(build_judge("rules").judge([reply], SCENARIO))
     assert build_judge("rules").judge(replies, SCENARIO) == fresh
     assert build_judge("rules").judge(replies[::-1], SCENARIO)[::-1] == fresh
@@ -395,7 +395,7 @@ def test_other_words_do_not(pair: str) -> None:
 
 def asks(question: str) -> tuple[str, ...]:
     story = "Xiao Ming and Xiao Li sit down. The thief robs Ada's mother. Ben and Mr. Wu watch."
-    return world_of(Scenario("x/6", story, question, ("yes it is", "no it is not"), (0,))).asked
+    return reading_of(Scenario("x/6", story, question, ("yes it is", "no it is not"), (0,))).asked
 
 
 @pytest.mark.parametrize(
@@ -416,8 +416,8 @@ def test_whom_a_question_asks_about(question: str, asked: tuple[str, ...]) -> No
 
 
 def attributed(text: str) -> list[tuple[tuple[str, ...], bool]]:
-    world: World = world_of(SCENARIO)
-    return [(one.chain, "!trunk" not in one.said) for sentence in read(text, world) for one in sentence.attributions]
+    reading: ScenarioReading = reading_of(SCENARIO)
+    return [(one.chain, "!trunk" not in one.said) for sentence in read(text, reading) for one in sentence.attributions]
 
 
 @pytest.mark.parametrize(

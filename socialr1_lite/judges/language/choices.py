@@ -18,14 +18,14 @@ _SUCCESS, _FAILURE = lexicon.stems("success succeed successful work"), lexicon.s
 _FILLERS = lexicon.stems("too either also so")
 
 
-def telling(options: Sequence[Option]) -> frozenset[str]:
-    """Content that some option has and some other has not: in this scenario it is no mere word of reasoning."""
-    told = [frozenset().union(*(sentence.content for sentence in option)) for option in options]
-    return frozenset().union(*told) - frozenset.intersection(*told) - YES - NO if told else frozenset()
+def distinguishing(options: Sequence[Option]) -> frozenset[str]:
+    """Return the content that some option has and some other has not: here it is no mere word of reasoning."""
+    content = [frozenset().union(*(sentence.content for sentence in option)) for option in options]
+    return frozenset().union(*content) - frozenset.intersection(*content) - YES - NO if content else frozenset()
 
 
 def marks_of(options: Sequence[Option], question: frozenset[str]) -> tuple[frozenset[str], ...]:
-    """For each option the signed content that tells it from the others; yes and no stand for the question's content.
+    """Return for each option the signed content that tells it apart; yes and no stand for the question's content.
 
     Words that every option has, under one sign or the other, tell nothing unless a negation stands right before them:
     of "knows where the ball is" and "does not know where the ball is" it is the knowing that differs.
@@ -34,7 +34,7 @@ def marks_of(options: Sequence[Option], question: frozenset[str]) -> tuple[froze
     for option in options:
         said = frozenset().union(*(sentence.signed for sentence in option))
         first = TOKEN.findall(option[0].text)[0].lower() if option and TOKEN.findall(option[0].text) else ""
-        bare = {plain(one) for one in said} - YES - NO
+        bare = {unsigned(one) for one in said} - YES - NO
         if not bare and first in YES:
             said = question
         elif not bare and first in NO:
@@ -43,20 +43,20 @@ def marks_of(options: Sequence[Option], question: frozenset[str]) -> tuple[froze
     if not signed:
         return ()
     shared = frozenset.intersection(*signed)
-    topics = frozenset.intersection(*(frozenset(map(plain, said)) for said in signed))
+    topics = frozenset.intersection(*(frozenset(map(unsigned, said)) for said in signed))
     heads = frozenset().union(*(sentence.heads for option in options for sentence in option)) or topics
-    telling = [frozenset(one for one in said - shared if plain(one) not in topics - heads) for said in signed]
-    return tuple(mark or said - shared or said for mark, said in zip(telling, signed, strict=True))
+    distinguishing = [frozenset(one for one in said - shared if unsigned(one) not in topics - heads) for said in signed]
+    return tuple(mark or said - shared or said for mark, said in zip(distinguishing, signed, strict=True))
 
 
 def yes_no(options: Sequence[str]) -> tuple[int, int] | None:
-    """Which option is yes and which is no, where they are these two."""
-    told = [option.strip(" .").lower() for option in options]
-    return (told.index("yes"), told.index("no")) if sorted(told) == ["no", "yes"] else None
+    """Return which option is yes and which is no, where they are these two."""
+    shown = [option.strip(" .").lower() for option in options]
+    return (shown.index("yes"), shown.index("no")) if sorted(shown) == ["no", "yes"] else None
 
 
 def claims_of_options(options: Sequence[Option], question: Sequence[Sentence]) -> tuple[frozenset[str], ...]:
-    """What tells options apart by who has which state of mind, where their words do not tell; else nothing.
+    """Return who has which state of mind by each option, where their words do not tell them apart; else nothing.
 
     That is so for options that share all their words, that are nothing but people ("Anna", "only Anna", "both of
     them"), and for yes and no to a question about a state of mind.
@@ -65,28 +65,28 @@ def claims_of_options(options: Sequence[Option], question: Sequence[Sentence]) -
         return ()
     first = [TOKEN.findall(option[0].text.lower()) for option in options]
     content = [frozenset().union(*(sentence.content for sentence in option)) for option in options]
-    told: list[frozenset[str]] = []
+    claims: list[frozenset[str]] = []
     if all(words and words[0] in (YES | NO) and len(words) == 1 for words in first):
         asked = max((one.claim for s in question for one in s.attributions), key=_depth, default="")
-        told = [frozenset((asked if words[0] in YES else flip(asked),)) for words in first] if asked else []
+        claims = [frozenset((asked if words[0] in YES else flip(asked),)) for words in first] if asked else []
     elif all((said and all(one[0] == "@" or one in _QUANTITIES for one in said)) or _counts(said) for said in content):
-        minds = [one for sentence in question for one in sentence.signed if plain(one) in _STATES]
+        minds = [one for sentence in question for one in sentence.signed if unsigned(one) in _STATES]
         if not minds and any("tell" in sentence.content for sentence in question):
             minds = ["know"]  # "who could tell Anna where ..."
         if not minds and any("try" in sentence.content for sentence in question):
             minds = ["want"]  # "who is trying to ..."
         people = frozenset().union(*content, *(sentence.people for sentence in question))
-        told = [frozenset(_share(said, words, people, minds)) for said, words in zip(content, first, strict=True)]
+        claims = [frozenset(_share(said, words, people, minds)) for said, words in zip(content, first, strict=True)]
     elif len({said - _FILLERS for said in content}) == 1:
-        told = [claims_of(option) for option in options]
-        told = [said - frozenset.intersection(*told) for said in told]
-    return tuple(told) if told and all(told) and len(set(told)) == len(told) else ()
+        claims = [claims_of(option) for option in options]
+        claims = [said - frozenset.intersection(*claims) for said in claims]
+    return tuple(claims) if claims and all(claims) and len(set(claims)) == len(claims) else ()
 
 
 def pretence(
     options: Sequence[Option], question: Sequence[Sentence]
 ) -> tuple[tuple[str, str], tuple[frozenset[str], ...]] | None:
-    """What would come of it if Anna pretended (not) to know: it is Ben's mind that decides, and what he thinks of hers.
+    """Read a question what would come of it if Anna pretended (not) to know: Ben's mind decides, and his view of hers.
 
     Gives both of them, he first, and each option's claim: success if he believes what she pretends, failure if not.
     None for every other question.
@@ -98,7 +98,7 @@ def pretence(
     for pretended in (one for sentence in question for one in sentence.attributions if one.claim.endswith(">pretend")):
         actor = pretended.chain[-1]
         others = frozenset().union(*(sentence.people for sentence in question)) - {actor}
-        minds = [one for one in pretended.said if plain(one) in _STATES]
+        minds = [one for one in pretended.said if unsigned(one) in _STATES]
         if len(others) == len(minds) == 1:
             (other,) = others
             believed = _of_person(f"{other}>{actor}", minds[0])
@@ -107,18 +107,18 @@ def pretence(
 
 
 def is_person(option: Option) -> bool:
-    """Whether an option is a person's name and nothing else; then the question asks for a person, not about one."""
+    """Return whether an option is a person's name alone; then the question asks for a person, not about one."""
     content = frozenset().union(*(sentence.content for sentence in option))
     return len(content) == 1 and next(iter(content))[0] == "@"
 
 
 def _counts(said: frozenset[str]) -> bool:
-    """Whether an option has no content of its own ("neither of them")."""
+    """Return whether an option has no content of its own ("neither of them")."""
     return not said
 
 
 def _share(said: frozenset[str], words: Sequence[str], people: frozenset[str], minds: Sequence[str]) -> Iterator[str]:
-    """Who has the asked state of mind if this option is right: those it names; both; or nobody."""
+    """Yield who has the asked state of mind if this option is right: those it names; both; or nobody."""
     named = frozenset(one for one in said if one[0] == "@")
     alone = not named or "only" in words
     everybody = "both" in words or "all" in words
@@ -138,20 +138,20 @@ def _depth(claim: str) -> int:
 
 
 def claims_of(said: Iterable[Sentence]) -> frozenset[str]:
-    """Who is said to have which state of mind."""
+    """Return who is said to have which state of mind."""
     return frozenset(attribution.claim for sentence in said for attribution in sentence.attributions)
 
 
 def phrase(text: str) -> str:
-    """The words in lower case with one space around each, so that `in` finds whole-word phrases."""
+    """Return the words in lower case, a space around each, so that `in` finds whole-word phrases."""
     return f" {' '.join(raw for raw in TOKEN.findall(text.lower()) if raw[0].isalnum())} "
 
 
 def flip(one: str) -> str:
-    """A signed word under the other sign."""
+    """Return a signed word under the other sign."""
     return one[1:] if one[0] == "!" else "!" + one
 
 
-def plain(one: str) -> str:
-    """A signed word without its sign."""
+def unsigned(one: str) -> str:
+    """Return a signed word without its sign."""
     return one[1:] if one[0] == "!" else one

@@ -52,13 +52,13 @@ _ENDINGS = (  # ending, what stands for it, letters that must be left before it
 
 @lru_cache(maxsize=STEMS_KEPT)
 def stem(word: str) -> str:
-    """The comparable form of a lower-case word: "moved", "moves", "moving" and "move" are one. Any string in."""
+    """Return the comparable form of a lower-case word: "moved", "moves", "moving" and "move" are one. Any string in."""
     word = word.split("'")[0].split("\u2019")[0] or word
     return _regular(_IRREGULAR.get(word, word))
 
 
 def _regular(word: str) -> str:
-    """Without one inflection, a doubled last consonant and a last e; y becomes i."""
+    """Take off one inflection, a doubled last consonant and a last e; y becomes i."""
     if len(word) <= 3 or word[-1].isdigit():
         return word
     base = _without_ending(word)
@@ -76,17 +76,17 @@ def _without_ending(word: str) -> str:
     return word
 
 
-def plain(words: str) -> frozenset[str]:
-    """The words of a blank-separated list, as they are."""
+def words_in(words: str) -> frozenset[str]:
+    """Return the words of a blank-separated list, as they are."""
     return frozenset(words.split())
 
 
 def stems(words: str) -> frozenset[str]:
-    """The stems of a blank-separated list."""
+    """Return the stems of a blank-separated list."""
     return frozenset(stem(word) for word in words.split())
 
 
-NEGATIONS = plain(
+NEGATIONS = words_in(
     "not never no nor neither nobody none nothing cannot without unaware unable fails failed don't "
     "doesn't didn't won't wouldn't can't couldn't isn't aren't wasn't weren't hasn't haven't hadn't "
     "shouldn't mustn't"
@@ -96,17 +96,17 @@ OPPOSITES = {  # word -> what it is the negation of
     "false": "true", "unwilling": "willing", "disbelieves": "believe", "ignorant": "aware", "dissatisfied": "satisfied",
     "unable": "able", "doubts": "believe", "doubt": "believe", "denies": "admit", "impossible": "possible",
 }  # fmt: skip
-BOUNDARIES = plain(
+BOUNDARIES = words_in(
     ', ; : . ! ? — \u2013 " “ ” but because so although though while when whereas since until however and'
 )
 
 # Where what is attributed to a mind ends: the reason, the contrast or the time that follows is the writer's.
-CUTTING = plain("; but although though while whereas because since so unless before after when until however")
+CUTTING = words_in("; but although though while whereas because since so unless before after when until however")
 PERCEIVING = stems("see hear notice perceive learn remember watch observe look miss overlook")
 BELIEVING = stems("think believe assume suppose expect convince certain guess imagine conclude feel")
-REFERRING = plain("he she they it him her them his hers their its himself herself itself themselves")
+REFERRING = words_in("he she they it him her them his hers their its himself herself itself themselves")
 # Capitalised words that are no names.
-CALENDAR = plain(
+CALENDAR = words_in(
     "monday tuesday wednesday thursday friday saturday sunday january february march april may june july august "
     "september october november december mr mrs ms dr english chinese ok okay yes"
 )
@@ -151,17 +151,17 @@ REASONING = (
         "assume"
     )
 )
-STOP = plain(
+STOP = words_in(
     "a an the this that these those of in on at to from by for with into onto out up down over under as "
     "is are was were be been being am do does did doing have has had having and or but if than then so "
     "because while when where who whom whose which what why how it its he him his she her hers they them "
     "their theirs we us our you your i me my mine himself herself itself themselves will would can could "
     "shall should may might must there here not no nor never also too very just about's s t re ll ve d m"
 )
-PRONOUNS = plain("he she they")
-REASONER = plain("i we you")  # the writer of the reply: no character's mind
+PRONOUNS = words_in("he she they")
+REASONER = words_in("i we you")  # the writer of the reply: no character's mind
 # Between a subject and its verb: auxiliaries, negations, adverbs.
-SKIPPED = plain(
+SKIPPED = words_in(
     "do does did will would can could should shall may might must has have had is are was were be been "
     "being not never no longer still also probably likely therefore thus then now only just even really "
     "actually always already mistakenly wrongly falsely correctly simply now thereby most clearly surely "
@@ -169,7 +169,7 @@ SKIPPED = plain(
     "wouldn't can't couldn't isn't aren't wasn't weren't hasn't haven't to very quite so too firmly "
     "strongly privately secretly rightly"
 )
-INVERTING = plain("do does did will would can could should shall may might must has have had is are was were")
+INVERTING = words_in("do does did will would can could should shall may might must has have had is are was were")
 
 ROLES = stems(
     "man woman boy girl child baby mother father mom mum dad parent brother sister son daughter "
@@ -202,7 +202,7 @@ OBJECTS = stems(
     "ticket passport map hammer knife spoon fork candle"
 )
 
-NAMINGS = plain("yes no")  # with a lone capital letter: what may name an option
+NAMINGS = words_in("yes no")  # with a lone capital letter: what may name an option
 # "option B", "the answer is B", "(B)", and a letter alone where an answer is named: "so B is right", "I choose B.".
 # "A box" has an article, "I" is the writer, "plan B" names no option.
 _BEFORE = "is be it makes? choose pick take get with to leaves? so only thus hence therefore then"
@@ -214,12 +214,12 @@ LETTER = re.compile(
 
 
 def letters_in(text: str) -> list[str]:
-    """The letters by which a text names options, in its order."""
+    """Return the letters by which a text names options, in its order."""
     return [next(filter(None, match.groups())) for match in LETTER.finditer(text)]
 
 
 # Without one of these words nothing matches `INJECTION`, so only sentences with one are searched.
-ALARMS = plain(
+ALARMS = words_in(
     "instruction instructions prompt prompts rule rules rubric rubrics criteria guideline guidelines score scores mark "
     "marks point points grade grades rating ratings reward rewards credit verdict judge grader evaluator scorer rater "
     "model assistant message override 10 100 1 full maximum max highest top perfect best"

@@ -24,7 +24,7 @@ Run = tuple[str, ...]  # the words of a name, in lower case
 
 
 def names_in(texts: Iterable[str]) -> tuple[dict[str, tuple[tuple[Run, str], ...]], dict[str, str]]:
-    """The names of some texts: by their first word, and by any word that belongs to one name only.
+    """Find the names of some texts: by their first word, and by any word that belongs to one name only.
 
     First: first word -> (words, "@name") of the names that start with it, longest first. Second: word -> "@name".
     """
@@ -57,7 +57,7 @@ def names_in(texts: Iterable[str]) -> tuple[dict[str, tuple[tuple[Run, str], ...
 
 
 def _capital_runs(tokens: Sequence[Word]) -> Iterator[tuple[Run, int]]:
-    """(lower-case words, place) of each run of capitalised words that are no ordinary words."""
+    """Yield (lower-case words, place) of each run of capitalised words that are no ordinary words."""
     place = 0
     while place < len(tokens):
         run: list[str] = []
@@ -72,18 +72,18 @@ def _capital_runs(tokens: Sequence[Word]) -> Iterator[tuple[Run, int]]:
         place = max(at, place + 1)
 
 
-def _looks_like_a_name(told: Word) -> bool:
+def _looks_like_a_name(word: Word) -> bool:
     return bool(
-        told.kind & CAPITAL
-        and told.kind & CONTENT
-        and not told.kind & (LICENSED | WRITER | BREAKS | SKIPPED)
-        and told.base not in lexicon.CALENDAR
-        and len(told.base) > 1
+        word.kind & CAPITAL
+        and word.kind & CONTENT
+        and not word.kind & (LICENSED | WRITER | BREAKS | SKIPPED)
+        and word.base not in lexicon.CALENDAR
+        and len(word.base) > 1
     )
 
 
 def _takes_a_subject(behind: str) -> bool:
-    """Whether the word behind a capitalised opening word makes that one a subject: "Anna puts", "Anna and"."""
+    """Return whether the word behind a capitalised opening word makes that one a subject: "Anna puts", "Anna and"."""
     return behind in ("and", "is", "was", "has", "had", ",") or (
         behind.endswith(("s", "ed")) and behind not in lexicon.STOP and len(behind) > 2
     )

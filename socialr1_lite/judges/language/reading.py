@@ -10,20 +10,20 @@ from functools import lru_cache
 from socialr1_lite.judges.language import lexicon
 from socialr1_lite.judges.language.choices import (
     claims_of_options,
+    distinguishing,
     is_person,
     marks_of,
     phrase,
     pretence,
-    telling,
     yes_no,
 )
 from socialr1_lite.judges.language.names import names_in
-from socialr1_lite.judges.language.sentence import Ground, Sentence, Subject, mention_at, read, read_sentence
+from socialr1_lite.judges.language.sentence import ReadingContext, Sentence, Subject, mention_at, read, read_sentence
 from socialr1_lite.judges.language.surface import MENTAL, OWNING, PRONOUN, ROLE, TOKEN, WRITER, words_of
 from socialr1_lite.scenario import Scenario
 from socialr1_lite.sip import sentences
 
-__all__ = ["Clause", "World", "forget", "read", "world_of"]
+__all__ = ["Clause", "ScenarioReading", "clear_readings", "read", "reading_of"]
 
 SCENARIOS_KEPT = 32  # scenarios whose reading is remembered
 SUPPORTS_KEPT = 256  # cues whose support is remembered, for each of these
@@ -42,7 +42,7 @@ class Clause:
 
 
 @dataclass(frozen=True, slots=True)
-class World(Ground):
+class ScenarioReading(ReadingContext):
     """A scenario, read once for all replies to it.
 
     wanting: whose goal the question is about, where that is known (of a pretence: not his whose mind decides, `asked`).
@@ -68,24 +68,24 @@ class World(Ground):
     supports: dict[str, float] = field(default_factory=dict)
 
 
-def world_of(scenario: Scenario) -> World:
-    """The scenario's reading, remembered for the last `SCENARIOS_KEPT` scenarios by what they say."""
-    return _world(scenario.story, scenario.question, scenario.options)
+def reading_of(scenario: Scenario) -> ScenarioReading:
+    """Read a scenario; the last `SCENARIOS_KEPT` are remembered by what they say."""
+    return _reading(scenario.story, scenario.question, scenario.options)
 
 
-def forget() -> None:
+def clear_readings() -> None:
     """Drop what is remembered of scenarios (a benchmark shows what remembering saves)."""
-    _world.cache_clear()
+    _reading.cache_clear()
 
 
 @lru_cache(maxsize=SCENARIOS_KEPT)
-def _world(story: str, question: str, options: tuple[str, ...]) -> World:
+def _reading(story: str, question: str, options: tuple[str, ...]) -> ScenarioReading:
     names, aliases = names_in((story, question, *options))
-    bare = Ground(names, aliases)
+    bare = ReadingContext(names, aliases)
     asked = _asked(question, bare)
     wanted = read(question, bare)
     # "because she ..." in an option means the asked person
-    shown = [read(option, Ground(names, aliases, asked)) for option in options]
+    shown = [read(option, ReadingContext(names, aliases, asked)) for option in options]
     in_options = [sentence for option in shown for sentence in option]
     everything = [*read(story, bare), *wanted, *in_options]
     known = frozenset().union(*(sentence.content for sentence in everything))
@@ -95,13 +95,13 @@ def _world(story: str, question: str, options: tuple[str, ...]) -> World:
     claims = claims_of_options(shown, wanted)
     if fooled := pretence(shown, wanted):
         asked, claims = fooled
-    return World(
+    return ScenarioReading(
         names=names,
         aliases=aliases,
         asked=asked,
         wanting=wanting,
         known=known,
-        specific=(known - lexicon.REASONING) | telling(shown),
+        specific=(known - lexicon.REASONING) | distinguishing(shown),
         people=frozenset().union(*(sentence.people for sentence in everything)),
         clauses=clauses,
         mentions=_mentions(clauses),
@@ -117,12 +117,12 @@ def _world(story: str, question: str, options: tuple[str, ...]) -> World:
 
 
 def _is_english(text: str) -> bool:
-    """Whether at least half of the characters are ASCII: enough to tell English from Chinese."""
+    """Return whether at least half of the characters are ASCII: enough to tell English from Chinese."""
     return 2 * sum(map(str.isascii, text)) >= len(text)
 
 
 def _mentions(clauses: tuple[Clause, ...]) -> dict[str, tuple[int, ...]]:
-    """Content -> numbers of the clauses that have it."""
+    """Map content to the numbers of the clauses that have it."""
     found: dict[str, list[int]] = {}
     for number, clause in enumerate(clauses):
         for one in clause.content:
@@ -130,12 +130,12 @@ def _mentions(clauses: tuple[Clause, ...]) -> dict[str, tuple[int, ...]]:
     return {one: tuple(numbers) for one, numbers in found.items()}
 
 
-def _clauses(story: str, ground: Ground) -> tuple[Clause, ...]:
-    """The clauses of the story: sentences, cut at commas where both sides say enough."""
+def _clauses(story: str, context: ReadingContext) -> tuple[Clause, ...]:
+    """Cut the story into clauses: sentences, cut at commas where both sides say enough."""
     found: list[Clause] = []
     carried: frozenset[str] = frozenset()
     for start, end in sentences(story):
-        for piece in pieces(story[start:end], ground):
+        for piece in pieces(story[start:end], context):
             if not piece.content:
                 continue
             people = piece.people or carried
@@ -146,28 +146,28 @@ def _clauses(story: str, ground: Ground) -> tuple[Clause, ...]:
     return tuple(found)
 
 
-def pieces(text: str, ground: Ground) -> list[Sentence]:
-    """A sentence cut at its commas and semicolons; a piece too short to stand alone joins its neighbour."""
+def pieces(text: str, context: ReadingContext) -> list[Sentence]:
+    """Cut a sentence at its commas and semicolons; a piece too short to stand alone joins its neighbour."""
     found: list[str] = []
     sizes: list[int] = []
     for part in re.split(r"(?<=[,;])\s", text):
-        size = sum(one[0] != "@" for one in read_sentence(part, ground, Subject()).content)  # names do not count
+        size = sum(one[0] != "@" for one in read_sentence(part, context, Subject()).content)  # names do not count
         if found and (size < CLAUSE_WORDS or sizes[-1] < CLAUSE_WORDS):
             found[-1] = f"{found[-1]} {part}"
             sizes[-1] += size
         else:
             found.append(part)
             sizes.append(size)
-    return [read_sentence(piece, ground, Subject()) for piece in found]
+    return [read_sentence(piece, context, Subject()) for piece in found]
 
 
 def _has_pronoun(text: str) -> bool:
-    """Whether a clause speaks of somebody it does not name."""
+    """Return whether a clause speaks of somebody it does not name."""
     return not lexicon.REFERRING.isdisjoint(raw.lower() for raw in TOKEN.findall(text))
 
 
-def _asked(question: str, ground: Ground) -> tuple[str, ...]:
-    """Whom the question asks about: the subject of its inverted clause, else the first person it names.
+def _asked(question: str, context: ReadingContext) -> tuple[str, ...]:
+    """Find whom the question asks about: the subject of its inverted clause, else the first person it names.
 
     A second entry is the person whose mind the first one's thought is about ("Where does Anna think Ben ...").
     """
@@ -181,8 +181,8 @@ def _asked(question: str, ground: Ground) -> tuple[str, ...]:
         at = place
         place += 1
         mention = None
-        if base in ground.aliases or base in ground.names:
-            mention, place = mention_at(tokens, at, ground)
+        if base in context.aliases or base in context.names:
+            mention, place = mention_at(tokens, at, context)
         elif kind & ROLE:
             mention = "@" + root
         if mention is not None:

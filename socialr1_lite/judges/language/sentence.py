@@ -68,7 +68,7 @@ class Sentence(NamedTuple):
     attributions: tuple[Attribution, ...]
     goal: bool  # has a word of wanting, aiming or asking
     heads: frozenset[str]  # the words that a negation stands right before
-    strangers: tuple[str, ...]  # names and things that the scenario does not know
+    unknown_entities: tuple[str, ...]  # names and things that the scenario does not know
     about: float  # how far it is about the scenario, in [0, 1]
     key: str  # the text in lower case: by it a repetition is known
     labels: tuple[str, ...]  # letters and the words yes and no, where they name an option
@@ -76,7 +76,7 @@ class Sentence(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Ground:
+class ReadingContext:
     """What must be known of a scenario to read a text about it.
 
     names: first word -> the names that start with it, longest first. aliases: a word that belongs to one name only.
@@ -93,20 +93,20 @@ class Ground:
     sentences: dict[tuple[str, str | None, bool], tuple[Sentence, str | None, bool]] = field(default_factory=dict)
 
 
-def read(text: str, ground: Ground) -> list[Sentence]:
-    """The sentences of a text. Linear."""
-    state = Subject(ground.asked[0] if ground.asked else None)
-    return [_remembered(text[start:end], ground, state) for start, end in sentences(text)]
+def read(text: str, context: ReadingContext) -> list[Sentence]:
+    """Read the sentences of a text. Linear."""
+    state = Subject(context.asked[0] if context.asked else None)
+    return [_remembered(text[start:end], context, state) for start, end in sentences(text)]
 
 
-def _remembered(text: str, ground: Ground, state: Subject) -> Sentence:
-    """`read_sentence`, remembered: replies to one scenario share many sentences, quotations of the story above all."""
+def _remembered(text: str, context: ReadingContext, state: Subject) -> Sentence:
+    """Read a sentence, or remember it: replies to one scenario share many, quotations of the story above all."""
     key = (text, state.last, state.named)
-    known = ground.sentences.get(key)
+    known = context.sentences.get(key)
     if known is None:
-        if len(ground.sentences) >= SENTENCES_KEPT:
-            ground.sentences.clear()
-        known = ground.sentences[key] = (read_sentence(text, ground, state), state.last, state.named)
+        if len(context.sentences) >= SENTENCES_KEPT:
+            context.sentences.clear()
+        known = context.sentences[key] = (read_sentence(text, context, state), state.last, state.named)
     state.last, state.named = known[1:]
     return known[0]
 
@@ -122,34 +122,34 @@ class Subject:
         self.named = False
 
     def meet(self, person: str) -> None:
-        """Somebody is named."""
+        """Note that somebody is named."""
         self.last = person
         self.named = self.named or person == self.asked
 
     def meant(self) -> str | None:
-        """Whom "he" or "she" means now."""
+        """Return whom "he" or "she" means now."""
         return self.asked if self.named or self.last is None else self.last
 
 
-def read_sentence(text: str, ground: Ground, state: Subject) -> Sentence:
-    """One pass over the words of a sentence; see `_Reader`. Plain words, the most, are taken here for speed."""
+def read_sentence(text: str, context: ReadingContext, state: Subject) -> Sentence:
+    """Pass once over the words of a sentence (see `_SentenceReader`); plain words are read here for speed."""
     tokens = words_of(text)
-    reader = _Reader(ground, state, len(tokens))
+    reader = _SentenceReader(context, state, len(tokens))
     behind = 0
-    for place, told in enumerate(tokens):
+    for place, word in enumerate(tokens):
         if place < behind:
             continue
-        kind = told.kind
+        kind = word.kind
         if kind & EVENT:
             behind = reader.take(tokens, place)
         elif kind & CONTENT:
-            reader.add_plain(told.stem)
+            reader.add_plain(word.stem)
         elif not kind & SKIPPED:
             reader.near = None
     return reader.sentence(text)
 
 
-class _Reader:
+class _SentenceReader:
     """Reads one sentence from left to right.
 
     A mental word opens an attribution to its subject: the mention with nothing but auxiliaries and adverbs between,
@@ -160,20 +160,20 @@ class _Reader:
     """
 
     __slots__ = (
-        *("attributions", "chain", "content", "heads", "people", "said", "signed", "strangers"),
-        *("clause_first", "first", "joined", "near", "size", "state", "ground", "verb"),
+        *("attributions", "chain", "content", "heads", "people", "said", "signed", "unknown_entities"),
+        *("clause_first", "first", "joined", "near", "size", "state", "context", "verb"),
         *("alarm", "awaits", "broken", "denied", "fresh", "goal", "believing", "leads", "naming", "negated", "open"),
-        *("perceiving", "since", "told"),
+        *("perceiving", "since", "has_content"),
     )
 
-    def __init__(self, ground: Ground, state: Subject, size: int) -> None:
-        self.ground = ground
+    def __init__(self, context: ReadingContext, state: Subject, size: int) -> None:
+        self.context = context
         self.state = state
         self.content: set[str] = set()
         self.signed: set[str] = set()
         self.people: set[str] = set()
         self.attributions: list[Attribution] = []
-        self.strangers: list[str] = []
+        self.unknown_entities: list[str] = []
         self.heads: set[str] = set()
         self.awaits = False  # a negation whose word has not come yet
         self.believing = False
@@ -190,7 +190,7 @@ class _Reader:
         self.first: str | None = None
         self.fresh = False  # a mention since the last mental word
         self.broken = False  # a comma or conjunction since the last mental word
-        self.told = False  # a content word since the clause began
+        self.has_content = False  # a content word since the clause began
         self.leads = False  # the last mention came before any
         self.open = False
         self.said: set[str] = set()
@@ -199,10 +199,10 @@ class _Reader:
         self.denied = False
 
     def take(self, tokens: Sequence[Word], place: int) -> int:
-        """Read the word at `place`; the place behind what was read."""
-        told = tokens[place]
-        base, root, kind = told
-        ground = self.ground
+        """Read the word at `place`; return the place behind what was read."""
+        word = tokens[place]
+        base, root, kind = word
+        context = self.context
         if kind & ALARM:
             self.alarm = True
         if kind & NAMING:
@@ -211,11 +211,11 @@ class _Reader:
             if base == "and" and self.near is not None and place + 1 < len(tokens) and tokens[place + 1].kind & CAPITAL:
                 self.joined = self.near  # "Anna and Ben think": one subject
             else:
-                self._break(told)
+                self._break(word)
         elif kind & NEGATES:
             self.negated = self.since = self.awaits = True
-        elif kind & CAPITAL and (base in ground.aliases or base in ground.names):
-            name, behind = mention_at(tokens, place, ground)
+        elif kind & CAPITAL and (base in context.aliases or base in context.names):
+            name, behind = mention_at(tokens, place, context)
             self._meet(name, named=True)
             return behind
         elif kind & PRONOUN:
@@ -224,19 +224,19 @@ class _Reader:
             self._meet(WRITER_OF_REPLY, named=False)
         elif kind & ROLE:
             self._meet("@" + root, named=True)
-        elif kind & CAPITAL and self._is_stranger(tokens, place):
-            self.strangers.append(base)
+        elif kind & CAPITAL and self._is_unknown_name(tokens, place):
+            self.unknown_entities.append(base)
             self._meet("@" + base, named=True)
         elif kind & CONTENT:
-            self._take_content(told)
+            self._take_content(word)
         elif not kind & SKIPPED and base != "that":
             self.near = None
         return place + 1
 
     def add_plain(self, one: str) -> None:
-        """A content word that is nothing more: what `_take_content` does with it, in fewer steps."""
+        """Add a content word that is nothing more: what `_take_content` does with it, in fewer steps."""
         self.near = None
-        self.told = True
+        self.has_content = True
         self.content.add(one)
         if self.awaits:
             self.heads.add(one)
@@ -248,7 +248,7 @@ class _Reader:
             self.said.add(one)
 
     def sentence(self, text: str) -> Sentence:
-        """What was read."""
+        """Return what was read."""
         self._close()
         return Sentence(
             text,
@@ -259,80 +259,80 @@ class _Reader:
             tuple(self.attributions),
             self.goal,
             frozenset(self.heads),
-            tuple(self.strangers),
-            _about(self.content, self.ground),
+            tuple(self.unknown_entities),
+            _about(self.content, self.context),
             text.lower(),
             _labels(text) if self.naming else (),
             self.alarm,
         )
 
-    def _break(self, told: Word) -> None:
+    def _break(self, word: Word) -> None:
         self.negated = self.since = self.awaits = False
         self.near = self.clause_first = None
         self.broken = True
-        self.told = False
-        self.size -= not told.base.isalnum()
-        if told.kind & CUTS:
+        self.has_content = False
+        self.size -= not word.base.isalnum()
+        if word.kind & CUTS:
             self._close()
 
     def _meet(self, person: str | None, *, named: bool) -> None:
-        """A mention, by name or by pronoun."""
+        """Note a mention, by name or by pronoun."""
         if person is None:
             return
         if named:
             self.state.meet(person)
             self.people.add(person)
             self._add(person, self.negated)
-        self.near = self.joined if self.joined is not None and person not in self.ground.asked else person
+        self.near = self.joined if self.joined is not None and person not in self.context.asked else person
         self.joined = None
         self.clause_first = self.clause_first or person
         self.first = self.first or person
         self.fresh = True
-        self.leads = not self.told
+        self.leads = not self.has_content
         self.since = False
 
-    def _is_stranger(self, tokens: Sequence[Word], place: int) -> bool:
-        """Whether a capitalised word is a name that the scenario does not know.
+    def _is_unknown_name(self, tokens: Sequence[Word], place: int) -> bool:
+        """Return whether a capitalised word is a name that the scenario does not know.
 
         Within a sentence a capital is enough; at its start the word must also be the subject of what follows.
         """
-        told = tokens[place]
-        known = self.ground.known
-        if not known or not told.kind & CONTENT or told.kind & LICENSED or told.stem in known or len(told.base) < 2:
+        word = tokens[place]
+        known = self.context.known
+        if not known or not word.kind & CONTENT or word.kind & LICENSED or word.stem in known or len(word.base) < 2:
             return False
         if place > 0:
             return True
         return len(tokens) > 1 and _is_predicate(tokens[1], known)
 
-    def _take_content(self, told: Word) -> None:
-        kind, known = told.kind, self.ground.known
+    def _take_content(self, word: Word) -> None:
+        kind, known = word.kind, self.context.known
         if kind & GOAL:
             self.goal = True
         if kind & MENTAL and (self.fresh or self.broken or not self.open):
-            self._open(told)
+            self._open(word)
         if kind & MENTAL:
             self.broken = False
         if not kind & SKIPPED:
             self.near = None
-        self.told = True
+        self.has_content = True
         if self.awaits and not kind & SKIPPED:
-            self.heads.add(told.stem)
+            self.heads.add(word.stem)
             self.awaits = False
-        self._add(told.stem, self.negated != bool(kind & OPPOSITE))
-        if kind & OBJECT and known and not kind & LICENSED and told.stem not in known:
-            self.strangers.append(told.base)
+        self._add(word.stem, self.negated != bool(kind & OPPOSITE))
+        if kind & OBJECT and known and not kind & LICENSED and word.stem not in known:
+            self.unknown_entities.append(word.base)
 
     def _add(self, one: str, negated: bool) -> None:
-        """A content word or a name, under the signs that hold here."""
+        """Add a content word or a name, under the signs that hold here."""
         self.content.add(one)
         signed = "!" + one if negated != self.denied else one
         self.signed.add(signed)
         if self.open:
             self.said.add(signed)
 
-    def _open(self, told: Word) -> None:
+    def _open(self, word: Word) -> None:
         """Start what a mental word attributes to its subject."""
-        kind = told.kind
+        kind = word.kind
         holder = self.near or self.clause_first or (self.chain[0] if self.open else self.first or self.state.last)
         nested = self.open and not (self.broken and self.leads) and len(self.chain) < DEEPEST
         chain = self.chain
@@ -347,7 +347,7 @@ class _Reader:
         self.chain = (*chain, holder) if nested else (holder,)
         self.perceiving = outer_perceiving if nested else bool(kind & PERCEIVING)
         self.believing = bool(kind & BELIEVING)
-        self.verb = told.stem
+        self.verb = word.stem
         self.denied = denied != (nested and outer_denied)
 
     def _close(self) -> None:
@@ -358,36 +358,36 @@ class _Reader:
         self.open = self.denied = False
 
 
-def _is_predicate(told: Word, known: frozenset[str]) -> bool:
-    """Whether a word goes on from a subject: an auxiliary, a mental verb, or a verb of the scenario's own."""
-    if told.base in lexicon.INVERTING:
+def _is_predicate(word: Word, known: frozenset[str]) -> bool:
+    """Return whether a word goes on from a subject: an auxiliary, a mental verb, or a verb of the scenario's own."""
+    if word.base in lexicon.INVERTING:
         return True
-    if told.kind & MENTAL:
-        return not told.base.endswith("ing")
-    return told.stem in known and told.base.endswith(("s", "ed")) and not told.kind & (OBJECT | ROLE)
+    if word.kind & MENTAL:
+        return not word.base.endswith("ing")
+    return word.stem in known and word.base.endswith(("s", "ed")) and not word.kind & (OBJECT | ROLE)
 
 
 _YES_OR_NO = re.compile(r"\b(yes|no)\b(?=\s{0,3}(?:[.,;:!?\"')]|$|fits\b|is\b|follows\b))", re.IGNORECASE)
 
 
 def _labels(text: str) -> tuple[str, ...]:
-    """The options that a sentence names by letter ("option B", "(B)"), and yes and no where they stand alone."""
+    """Find the options that a sentence names by letter ("option B", "(B)"), and yes and no where they stand alone."""
     return (*lexicon.letters_in(text), *(match[1].lower() for match in _YES_OR_NO.finditer(text)))
 
 
-def _about(content: set[str], ground: Ground) -> float:
-    """Share of the weighty words (no words of reasoning) that the scenario has, scaled so that `ABOUT` is enough."""
-    specific = len(content & ground.specific)
+def _about(content: set[str], context: ReadingContext) -> float:
+    """Return the share of weighty words (not of reasoning) that the scenario has, scaled: `ABOUT` of them is 1."""
+    specific = len(content & context.specific)
     if not specific:
         return 0.0
-    weighty = specific + len(content - ground.known - lexicon.REASONING)
+    weighty = specific + len(content - context.known - lexicon.REASONING)
     return min(1.0, specific / weighty / ABOUT)
 
 
-def mention_at(tokens: Sequence[Word], place: int, ground: Ground) -> tuple[str, int]:
-    """The name that stands at `place`, and the place behind it."""
-    for run, name in ground.names.get(tokens[place].base, ()):
+def mention_at(tokens: Sequence[Word], place: int, context: ReadingContext) -> tuple[str, int]:
+    """Return the name that stands at `place`, and the place behind it."""
+    for run, name in context.names.get(tokens[place].base, ()):
         if all(place + at < len(tokens) and tokens[place + at].base == part for at, part in enumerate(run)):
             return name, place + len(run)
-    alias = ground.aliases.get(tokens[place].base)
+    alias = context.aliases.get(tokens[place].base)
     return (alias or "@" + tokens[place].base), place + 1

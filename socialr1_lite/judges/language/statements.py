@@ -49,13 +49,13 @@ class Statement:
 
 
 def chain_of(claim: Claim, people: tuple[str, ...]) -> tuple[str, ...]:
-    """The chain a text gives a claim: its holders, and its subject if that is a person ("Anna feels …")."""
+    """Return the chain a text gives a claim: its holders, and its subject if that is a person ("Anna feels …")."""
     chain = (*claim.holders, claim.subject) if claim.subject in people else claim.holders
     return tuple(name for i, name in enumerate(chain) if i == 0 or chain[i - 1] != name)
 
 
 def bare(value: str) -> str:
-    """A value without its article, in lower case."""
+    """Return a value without its article, in lower case."""
     return ARTICLES.sub("", value).lower().rstrip(".")
 
 
@@ -70,26 +70,26 @@ class Vocabulary:
 
 @lru_cache(maxsize=512)
 def vocabulary(facts: Facts) -> Vocabulary:
-    """What to look for; remembered for the last 512 worlds."""
+    """Gather what to look for; remembered for the last 512 worlds."""
     names = {name.lower(): name for name in facts.people}
-    told = [value for claim in facts.claims for value in (claim.value, *claim.rivals)]
-    values = {bare(value): value for value in told if bare(value) not in names}
+    spelled = [value for claim in facts.claims for value in (claim.value, *claim.rivals)]
+    values = {bare(value): value for value in spelled if bare(value) not in names}
     phrases = sorted([*names, *values], key=len, reverse=True)
     found = "|".join(re.escape(phrase) for phrase in phrases)
     return Vocabulary(names, values, re.compile(rf"\b(?P<phrase>{found})\b(?P<own>['’]s)?|{TOKEN}", re.IGNORECASE))
 
 
 def statements(text: str, facts: Facts) -> list[Statement]:
-    """All that the text states about who holds what, in order."""
+    """Read all that the text states about who holds what, in order."""
     words = vocabulary(facts)
-    reader = _Reader()
+    reader = _StatementReader()
     found: list[Statement] = []
     for start, end in sentences(text):
         found += reader.sentence(text[start:end], words)
     return found
 
 
-class _Reader:
+class _StatementReader:
     """Reads sentences one after the other; remembers whom a pronoun means and which value "there" means."""
 
     __slots__ = ("before", "chain", "denied", "knowing", "last_value", "open", "pending", "persons", "relation")
@@ -107,7 +107,7 @@ class _Reader:
         self.before = ""
 
     def sentence(self, text: str, words: Vocabulary) -> Iterator[Statement]:
-        """The statements of one sentence."""
+        """Yield the statements of one sentence."""
         called_wrong = CALLED_WRONG.match(text)
         self.denied = called_wrong is not None
         for match in words.pattern.finditer(text, called_wrong.end() if called_wrong else 0):
@@ -154,13 +154,13 @@ class _Reader:
             self.relation.append(token)
 
     def _meant(self) -> str | None:
-        """Whom a pronoun means: within a thought somebody else than the thinker, SOMEBODY where none was named."""
+        """Return whom a pronoun means: within a thought not the thinker, SOMEBODY where nobody else was named."""
         if not self.open:
             return self.persons[-1] if self.persons else None
         return next((name for name in reversed(self.persons) if name != self.chain[-1]), SOMEBODY)
 
     def _holds(self, *, know: bool) -> None:
-        """A word of holding: its subject holds what follows, within what an open chain holds."""
+        """Take a word of holding: its subject holds what follows, within what an open chain holds."""
         if self.pending is None:
             return
         self.chain = (*self.chain, self.pending) if self.open and self.chain[-1] != self.pending else (self.pending,)

@@ -31,12 +31,12 @@ class _Words(dict[str, Word]):
     def __missing__(self, raw: str) -> Word:
         if len(self) >= WORDS_KEPT:
             self.clear()
-        told = self[raw] = _properties(raw)
-        return told
+        word = self[raw] = _properties(raw)
+        return word
 
 
 def words_of(text: str) -> list[Word]:
-    """The words and the punctuation of a text, in order. Linear."""
+    """Return the words and the punctuation of a text, in order. Linear."""
     return list(map(_WORDS.__getitem__, TOKEN.findall(text)))
 
 
