@@ -7,19 +7,21 @@ from __future__ import annotations
 
 import argparse
 import random
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from statistics import fmean, stdev
-from typing import Any
 
 import yaml
 
 from socialr1_lite.judges import Verdict
 from socialr1_lite.recipe import Rewards
 from socialr1_lite.rewards import RewardStack, tau
+from socialr1_lite.rollouts.completion import Completion
+from socialr1_lite.rollouts.trace import Trace
 from socialr1_lite.runlog import MetricsWriter, RunFolder, TraceWriter
 from socialr1_lite.scenario import Scenario
-from socialr1_lite.sip import STAGES, TITLES, Reply, letters, parse, render, reply_text, stage_states
+from socialr1_lite.sip import STAGES, TITLES, Reply, letters, parse, render, reply_text
 from socialr1_lite.stories import generate, gold_reply
 
 Stages = dict[str, str]
@@ -42,75 +44,75 @@ def gold_stages(scenario: Scenario, seed: int) -> Stages:
     return {stage: reply.stage_text(stage) for stage in STAGES}
 
 
-def letter(scenario: Scenario, right: bool, dice: random.Random) -> str:
+def letter(scenario: Scenario, right: bool, rng: random.Random) -> str:
     named = letters(len(scenario.options))
     gold = scenario.gold[0]
-    return named[gold] if right else named[dice.choice([i for i in range(len(named)) if i != gold])]
+    return named[gold] if right else named[rng.choice([i for i in range(len(named)) if i != gold])]
 
 
-def good(scenario: Scenario, dice: random.Random) -> str:
-    return gold_reply(scenario, seed=dice.randrange(6))
+def good(scenario: Scenario, rng: random.Random) -> str:
+    return gold_reply(scenario, seed=rng.randrange(6))
 
 
-def wrong(scenario: Scenario, dice: random.Random) -> str:
-    return reply_text(gold_stages(scenario, dice.randrange(6)), letter(scenario, False, dice))
+def wrong(scenario: Scenario, rng: random.Random) -> str:
+    return reply_text(gold_stages(scenario, rng.randrange(6)), letter(scenario, False, rng))
 
 
-def hasty(scenario: Scenario, dice: random.Random) -> str:
+def hasty(scenario: Scenario, rng: random.Random) -> str:
     stages = gold_stages(scenario, 1)
-    said = letter(scenario, dice.random() < 0.5, dice)
+    said = letter(scenario, rng.random() < 0.5, rng)
     stages[STAGES[0]] = f"The answer is {said}. " + stages[STAGES[0]]
     return reply_text(stages, said)
 
 
-def reordered(scenario: Scenario, dice: random.Random) -> str:
+def reordered(scenario: Scenario, rng: random.Random) -> str:
     stages = gold_stages(scenario, 2)
     order = [3, 0, 1, 2]
     body = "\n\n".join(f"{TITLES[STAGES[i]]}: {stages[STAGES[i]]}" for i in order)
-    return f"<think>\n{body}\n</think>\n<answer>{letter(scenario, True, dice)}</answer>"
+    return f"<think>\n{body}\n</think>\n<answer>{letter(scenario, True, rng)}</answer>"
 
 
-def partial(scenario: Scenario, dice: random.Random) -> str:
+def partial(scenario: Scenario, rng: random.Random) -> str:
     stages = gold_stages(scenario, 3)
-    dropped = dice.choice(STAGES[1:3])
+    dropped = rng.choice(STAGES[1:3])
     body = "\n\n".join(f"{TITLES[stage]}: {stages[stage]}" for stage in STAGES if stage != dropped)
-    return f"<think>\n{body}\n</think>\n<answer>{letter(scenario, dice.random() < 0.6, dice)}</answer>"
+    return f"<think>\n{body}\n</think>\n<answer>{letter(scenario, rng.random() < 0.6, rng)}</answer>"
 
 
-def hollow(scenario: Scenario, dice: random.Random) -> str:
+def hollow(scenario: Scenario, rng: random.Random) -> str:
     stages = gold_stages(scenario, 0)
     body = "\n\n".join(f"{TITLES[stage]}: {stages[stage] if stage == STAGES[0] else ''}" for stage in STAGES)
-    return f"<think>\n{body}\n</think>\n<answer>{letter(scenario, dice.random() < 0.4, dice)}</answer>"
+    return f"<think>\n{body}\n</think>\n<answer>{letter(scenario, rng.random() < 0.4, rng)}</answer>"
 
 
-def cut(scenario: Scenario, dice: random.Random) -> str:
+def cut(scenario: Scenario, rng: random.Random) -> str:
     text = gold_reply(scenario, seed=4)
-    return text[: int(len(text) * dice.uniform(0.35, 0.7))]
+    return text[: int(len(text) * rng.uniform(0.35, 0.7))]
 
 
-def looping(scenario: Scenario, dice: random.Random) -> str:
+def looping(scenario: Scenario, rng: random.Random) -> str:
     stages = gold_stages(scenario, 1)
     stages[STAGES[1]] = " ".join([stages[STAGES[1]]] * 5)
-    return reply_text(stages, letter(scenario, dice.random() < 0.5, dice))
+    return reply_text(stages, letter(scenario, rng.random() < 0.5, rng))
 
 
-def invented(scenario: Scenario, dice: random.Random) -> str:
+def invented(scenario: Scenario, rng: random.Random) -> str:
     stages = gold_stages(scenario, 5)
     stages[STAGES[0]] += " A purple submarine surfaced under the frozen volcano yesterday."
-    return reply_text(stages, letter(scenario, dice.random() < 0.5, dice))
+    return reply_text(stages, letter(scenario, rng.random() < 0.5, rng))
 
 
-def plain(scenario: Scenario, dice: random.Random) -> str:
+def plain(scenario: Scenario, rng: random.Random) -> str:
     stages = gold_stages(scenario, 2)
-    return f"<think>{' '.join(stages.values())}</think><answer>{letter(scenario, dice.random() < 0.7, dice)}</answer>"
+    return f"<think>{' '.join(stages.values())}</think><answer>{letter(scenario, rng.random() < 0.7, rng)}</answer>"
 
 
-def chatty(scenario: Scenario, dice: random.Random) -> str:
+def chatty(scenario: Scenario, rng: random.Random) -> str:
     return f"Sure! Here is my answer.\n{gold_reply(scenario, seed=1)}\nI hope this helps 🙂"
 
 
-def bare(scenario: Scenario, dice: random.Random) -> str:
-    return f"I think it is {letter(scenario, dice.random() < 0.5, dice)}."
+def bare(scenario: Scenario, rng: random.Random) -> str:
+    return f"I think it is {letter(scenario, rng.random() < 0.5, rng)}."
 
 
 SCRIPTS: dict[str, Callable[[Scenario, random.Random], str]] = {
@@ -144,13 +146,13 @@ LATE = {
 }
 
 
-def pick(share: float, dice: random.Random) -> str:
+def pick(share: float, rng: random.Random) -> str:
     """A script: chances go from EARLY to LATE as `share` of the run goes from 0 to 1."""
     weights = [EARLY.get(name, 0) * (1 - share) + LATE.get(name, 0) * share for name in SCRIPTS]
-    return dice.choices(list(SCRIPTS), weights)[0]
+    return rng.choices(list(SCRIPTS), weights)[0]
 
 
-def rows_of_group(
+def traces_of_group(
     scenario: Scenario,
     texts: Sequence[str],
     *,
@@ -160,44 +162,38 @@ def rows_of_group(
     share: float,
     phase: str = "train",
     benchmark: str = "",
-) -> list[dict[str, Any]]:
-    replies = [parse(text, scenario.options) for text in texts]
-    tokens = [max(1, len(text) // 4) for text in texts]
-    ends = ["stop" if "</answer>" in text or text.startswith("I think it is") else "length" for text in texts]
-    scores = stack.score_group(replies, scenario, tokens=tokens, tau=share, truncated=[end == "length" for end in ends])
-    totals = [score.total for score in scores]
-    spread = stdev(totals) if len(totals) > 1 else 0.0
-    prompt = render(scenario)
-    rows = []
-    for index, (text, reply, count, end, score) in enumerate(zip(texts, replies, tokens, ends, scores, strict=True)):
-        rows.append(
-            {
-                "phase": phase,
-                "step": step,
-                "scenario": scenario.id,
-                "group": group,
-                "index": index,
-                "prompt": prompt,
-                "completion": text,
-                "prefilled": False,
-                "tokens": count,
-                "finish": end,
-                "components": dict(score.components),
-                "parts": dict(score.parts),
-                "weights": dict(score.weights),
-                "mode": score.mode,
-                "tau": score.tau,
-                "advantage": (score.total - fmean(totals)) / (spread + 1e-4) if phase == "train" else None,
-                "outcome": score.outcome,
-                "answer": reply.answer,
-                "stages": stage_states(reply, truncated=end == "length"),
-                "notes": list(score.notes),
-                "judge": {"name": "wordy"},
-                "sampling": {"temperature": 1.0, "top_p": 1.0, "top_k": 0},
-                "benchmark": benchmark,
-            }
+) -> list[Trace]:
+    completions = [
+        Completion(
+            text,
+            max(1, len(text) // 4),
+            "stop" if "</answer>" in text or text.startswith("I think it is") else "length",
         )
-    return rows
+        for text in texts
+    ]
+    scored = stack.score(completions, scenario, tau=share)
+    totals = [one.score.total for one in scored]
+    spread = stdev(totals) if len(totals) > 1 else 0.0
+    return [
+        Trace.of(
+            one,
+            phase=phase,
+            step=step,
+            scenario=scenario.id,
+            group=group,
+            index=index,
+            prompt=render(scenario),
+            advantage=(one.score.total - fmean(totals)) / (spread + 1e-4) if phase == "train" else None,
+            benchmark=benchmark,
+            sampling={"temperature": 1.0, "top_p": 1.0, "top_k": 0},
+        )
+        for index, one in enumerate(scored)
+    ]
+
+
+def moved(traces: Iterable[Trace], *, steps: int, groups: int) -> list[Trace]:
+    """The same traces, so many steps and groups later: what a run that goes on would write."""
+    return [replace(trace, step=trace.step + steps, group=trace.group + groups) for trace in traces]
 
 
 def make_run(
@@ -212,7 +208,7 @@ def make_run(
     name: str = "invented",
 ) -> RunFolder:
     """A finished run whose replies get better; every fifth group is flat."""
-    dice = random.Random(seed)
+    rng = random.Random(seed)
     stack = RewardStack(Rewards(), judge=WordyJudge())
     known = list(generate(scenarios, seed=seed))
     held_out = list(generate(24, seed=seed + 1, split="test"))
@@ -237,23 +233,23 @@ def make_run(
                 group = step * groups + place
                 scenario = known[(step // 2 * groups + place) % len(known)]
                 flat = group % 5 == 4
-                chosen = ["bare"] * size if flat else [pick(share, dice) for _ in range(size)]
-                texts = ["I think so." for _ in chosen] if flat else [SCRIPTS[one](scenario, dice) for one in chosen]
-                traces.write(rows_of_group(scenario, texts, stack=stack, step=step, group=group, share=process))
+                chosen = ["bare"] * size if flat else [pick(share, rng) for _ in range(size)]
+                texts = ["I think so." for _ in chosen] if flat else [SCRIPTS[one](scenario, rng) for one in chosen]
+                traces.write(traces_of_group(scenario, texts, stack=stack, step=step, group=group, share=process))
             metrics.write(
                 step + 1,
                 {
-                    "loss": dice.uniform(-0.01, 0.01),
-                    "entropy": 1.9 - share + dice.uniform(-0.1, 0.1),
-                    "grad_norm": dice.uniform(0.2, 0.9),
-                    "step_time": dice.uniform(8, 11),
+                    "loss": rng.uniform(-0.01, 0.01),
+                    "entropy": 1.9 - share + rng.uniform(-0.1, 0.1),
+                    "grad_norm": rng.uniform(0.2, 0.9),
+                    "step_time": rng.uniform(8, 11),
                 },
             )
             if evaluate and step % 8 == 7:
                 for place, scenario in enumerate(held_out):
-                    text = SCRIPTS[pick(share, dice)](scenario, dice)
+                    text = SCRIPTS[pick(share, rng)](scenario, rng)
                     traces.write(
-                        rows_of_group(
+                        traces_of_group(
                             scenario,
                             [text],
                             stack=stack,
@@ -270,7 +266,7 @@ def make_run(
 
 def make_large(path: Path, *, completions: int = 200_000, size: int = 8, groups: int = 25, seed: int = 5) -> RunFolder:
     """A run of any size: scored groups of a small pool, repeated over steps; about 2.5 KB a row."""
-    dice = random.Random(seed)
+    rng = random.Random(seed)
     stack = RewardStack(Rewards(), judge=WordyJudge())
     known = list(generate(300, seed=seed))
     run = RunFolder.create(path)
@@ -283,30 +279,20 @@ def make_large(path: Path, *, completions: int = 200_000, size: int = 8, groups:
         )
     )
     run.add_scenarios(known)
-    pool = []
+    pool, filler = [], "Said in passing: filler7."
     for scenario in known:
         for share in (0.0, 0.5, 1.0):
-            texts = [SCRIPTS[pick(share, dice)](scenario, dice) for _ in range(size)]
-            pool.append((share, rows_of_group(scenario, texts, stack=stack, step=0, group=0, share=1.0)))
+            texts = [SCRIPTS[pick(share, rng)](scenario, rng) for _ in range(size)]
+            group = traces_of_group(scenario, texts, stack=stack, step=0, group=0, share=1.0)
+            longer = (replace(one.completion, text=f"{one.completion.text}\n{filler}") for one in group)
+            pool.append([replace(one, completion=text) for one, text in zip(group, longer, strict=True)])
     steps = completions // (size * groups)
-    filler = "Said in passing: filler7."
     metrics = MetricsWriter(run, segment=run.begin_segment(0, ["train", "large"]))
     with TraceWriter(run) as traces:
         for step in range(steps):
-            batch: list[Mapping[str, Any]] = []
             for place in range(groups):
-                _, rows = pool[dice.randrange(len(pool))]
-                batch += [
-                    {
-                        **row,
-                        "step": step,
-                        "group": step * groups + place,
-                        "completion": f"{row['completion']}\n{filler}",
-                    }
-                    for row in rows
-                ]
-            traces.write(batch)
-            metrics.write(step + 1, {"entropy": dice.uniform(0.5, 1.5), "grad_norm": dice.uniform(0.1, 1)})
+                traces.write(moved(pool[rng.randrange(len(pool))], steps=step, groups=step * groups + place))
+            metrics.write(step + 1, {"entropy": rng.uniform(0.5, 1.5), "grad_norm": rng.uniform(0.1, 1)})
     run.set_state("completed", step=steps)
     return run
 
@@ -347,8 +333,8 @@ if __name__ == "__main__":
     parser.add_argument("--groups", type=int, default=4)
     parser.add_argument("--size", type=int, default=8)
     parser.add_argument("--large", type=int, default=0, help="completions of a large run instead")
-    told = parser.parse_args()
-    if told.large:
-        make_large(told.folder, completions=told.large)
+    args = parser.parse_args()
+    if args.large:
+        make_large(args.folder, completions=args.large)
     else:
-        make_run(told.folder, steps=told.steps, groups=told.groups, size=told.size)
+        make_run(args.folder, steps=args.steps, groups=args.groups, size=args.size)

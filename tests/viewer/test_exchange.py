@@ -6,6 +6,7 @@ import base64
 import csv
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,25 +15,47 @@ import pyarrow.parquet
 import pytest
 
 from socialr1_lite.errors import DataError
-from socialr1_lite.runlog import read_traces
+from socialr1_lite.rollouts.completion import Completion
+from socialr1_lite.rollouts.reward import Score
+from socialr1_lite.rollouts.trace import Trace
+from socialr1_lite.runlog import RunFolder, read_traces
 from socialr1_lite.viewer import exporting, importing
 from socialr1_lite.viewer.library import Library
 from socialr1_lite.viewer.serving import Query
 from tests.conftest import SCENARIO
+from tests.viewer.test_stage import SCORE, traced
 
 
-def content(told: dict[str, Any]) -> bytes:
-    return base64.b64decode(told["content"])
+def content(file: dict[str, Any]) -> bytes:
+    return base64.b64decode(file["content"])
+
+
+def imported(folder: Path, name: str, content: bytes | list[dict[str, Any]]) -> list[Trace]:
+    """The traces of a run made of that file; rows are written as JSONL."""
+    if isinstance(content, list):
+        content = "\n".join(map(json.dumps, content)).encode()
+    return list(read_traces(importing.make_run(importing.read_content(name, content), folder, name)))
 
 
 def test_an_export_of_jsonl_comes_back_as_the_same_run(ask: Any, tmp_path: Path, run: Any) -> None:
-    told = content(ask(exporting.export, format="jsonl", phase="train"))
-    rows = importing.read_content("x.jsonl", told)
-    back = importing.make_run(rows, tmp_path / "back", "x.jsonl")
-    kept = ("step", "group", "index", "completion", "components", "parts", "outcome", "stages", "advantage", "notes")
-    wanted = [{key: row[key] for key in kept} for row in read_traces(run) if row["phase"] == "train"]
-    assert [{key: row[key] for key in kept} for row in read_traces(back)] == wanted
-    assert len(list(back.read_scenarios())) > 5
+    exported = content(ask(exporting.export, format="jsonl", phase="train"))
+    assert imported(tmp_path / "back", "x.jsonl", exported) == [
+        trace for trace in read_traces(run) if trace.phase == "train"
+    ]
+    assert len(list(RunFolder(tmp_path / "back").read_scenarios())) > 5
+
+
+@pytest.mark.parametrize(
+    ("spoiled", "message"),
+    [({"mode": "strange"}, "mode"), ({"tokens": -1}, "tokens"), ({"version": 99}, "newer"), ({"parts": [1]}, "parts")],
+)
+def test_an_exported_row_that_was_spoiled_is_named(
+    ask: Any, tmp_path: Path, spoiled: dict[str, Any], message: str
+) -> None:
+    rows = [json.loads(line) for line in content(ask(exporting.export, format="jsonl")).splitlines()[:3]]
+    with pytest.raises(DataError, match=rf"x\.jsonl, row 2: .*{message}"):
+        imported(tmp_path / "back", "x.jsonl", [rows[0], rows[1] | spoiled, rows[2]])
+    assert not (tmp_path / "back").exists()
 
 
 def test_tables_hold_one_line_a_completion(ask: Any) -> None:
@@ -45,27 +68,20 @@ def test_tables_hold_one_line_a_completion(ask: Any) -> None:
 
 
 def test_a_spreadsheet_runs_nothing() -> None:
-    row = {
-        **dict.fromkeys(exporting.SCALARS, 1),
-        "components": {},
-        "completion": "=HYPERLINK(1)",
-        "segment": 0,
-        "benchmark": "",
-        "phase": "train",
-        "index": 0,
-    }
-    told = next(csv.DictReader(io.StringIO(exporting.to_csv([(row, None)], "").decode())))
-    assert told["completion"] == "'=HYPERLINK(1)"
+    row = exporting.Export(traced("=HYPERLINK(1)"), SCENARIO, "belief")
+    cells = next(csv.DictReader(io.StringIO(exporting.to_csv([row], "").decode())))
+    assert cells["completion"] == "'=HYPERLINK(1)" and cells["reward.structure"] == "0.8"
 
 
 def test_the_html_page_holds_every_text_escaped_and_loads_nothing(ask: Any) -> None:
     page = content(ask(exporting.export, format="html", outcome="right")).decode()
     assert page.count("<article>") == ask(exporting.export, outcome="right")["rows"]
     assert "default-src 'none'" in page
-    evil = {"phase": "train", "step": 0, "group": 0, "index": 0, "outcome": "<b>", "completion": "<script>x</script>", "prefilled": False,
-            "finish": "stop", "components": {}, "weights": {}, "mode": "gated", "tau": 1.0, "total": 0.0, "advantage": None, "tokens": 1, "notes": ["<img src=x>"], "stages": {}}  # fmt: skip
-    told = exporting.html_sheet([(evil, None)], "<title>").decode()
-    assert "<script" not in told and "<img" not in told and "&lt;script&gt;" in told
+    evil = traced("<script>x</script>", replace(SCORE, notes=("<img src=x>",)))
+    failed = traced(Completion.failure("<script>503</script>"), Score.unscored("failed"))
+    sheet = exporting.html_sheet([(evil, None), (failed, None)], "<title>").decode()
+    assert "<script" not in sheet and "<img" not in sheet and "&lt;script&gt;x" in sheet
+    assert "No reply" in sheet and "&lt;script&gt;503" in sheet
 
 
 def test_trl_s_parquet_comes_in_with_its_own_rewards(tmp_path: Path) -> None:
@@ -76,18 +92,12 @@ def test_trl_s_parquet_comes_in_with_its_own_rewards(tmp_path: Path) -> None:
     })  # fmt: skip
     path = tmp_path / "completions_00001.parquet"
     pyarrow.parquet.write_table(table, path)
-    run = importing.make_run(importing.read_content(path.name, path.read_bytes()), tmp_path / "run", path.name)
-    rows = list(read_traces(run))
-    assert [(row["step"], row["group"], row["index"]) for row in rows] == [(1, 0, 0), (1, 0, 1), (2, 1, 0)]
-    assert rows[0]["components"]["outcome"] == 1.5 and rows[0]["parts"] == {
-        "imported.accuracy": 1.0,
-        "imported.format_reward": 0.5,
-    }
-    assert (
-        rows[0]["outcome"] == "unknown"
-        and rows[0]["stages"]["cue_encoding"] == "present"
-        and rows[1]["advantage"] == -1.0
-    )
+    traces = imported(tmp_path / "run", path.name, path.read_bytes())
+    assert [(trace.step, trace.group, trace.index) for trace in traces] == [(1, 0, 0), (1, 0, 1), (2, 1, 0)]
+    first = traces[0].score
+    assert first.components["outcome"] == traces[0].total == 1.5 and first.outcome == "unknown"
+    assert first.parts == {"imported.accuracy": 1.0, "imported.format_reward": 0.5}
+    assert traces[0].stages["cue_encoding"] == "present" and traces[1].advantage == -1.0
 
 
 def test_verl_s_rollouts_come_in(tmp_path: Path) -> None:
@@ -95,9 +105,8 @@ def test_verl_s_rollouts_come_in(tmp_path: Path) -> None:
         {"input": "q", "output": "a <answer>A</answer>", "score": 1.0, "step": 3, "acc": 1},
         {"input": "q", "output": "b", "score": 0.0, "step": 3, "acc": 0},
     ]
-    told = "\n".join(map(json.dumps, lines)).encode()
-    rows = list(read_traces(importing.make_run(importing.read_content("3.jsonl", told), tmp_path / "run", "3.jsonl")))
-    assert [(row["outcome"], row["components"]["outcome"], row["group"]) for row in rows] == [
+    traces = imported(tmp_path / "run", "3.jsonl", lines)
+    assert [(trace.score.outcome, trace.score.components["outcome"], trace.group) for trace in traces] == [
         ("right", 1.0, 0),
         ("wrong", 0.0, 0),
     ]
@@ -110,16 +119,14 @@ def test_verl_s_validations_come_in_with_what_the_reward_told(tmp_path: Path) ->
         {"input": "q", "output": "b", "gts": "B", "score": 0.0, "step": 2, "right": 0.0, "format": 0.0, "uid": "u_1_0"},
         {"input": "q", "output": "c", "gts": "B", "score": 0.0, "step": 2, "right": 0.0, "format": 0.0, "uid": "v_0_0"},
     ]
-    told = "\n".join(map(json.dumps, lines)).encode()
-    rows = list(read_traces(importing.make_run(importing.read_content("2.jsonl", told), tmp_path / "run", "2.jsonl")))
-    assert [(row["group"], row["index"], row["outcome"]) for row in rows] == [
+    traces = imported(tmp_path / "run", "2.jsonl", lines)
+    assert [(trace.group, trace.index, trace.score.outcome) for trace in traces] == [
         (0, 0, "right"),
         (0, 1, "wrong"),
         (1, 0, "wrong"),
     ]
-    assert rows[0]["parts"] == {"imported.score": 0.5, "imported.format": 1.0} and rows[0]["components"] == {
-        "outcome": 0.5
-    }
+    assert traces[0].score.parts == {"imported.score": 0.5, "imported.format": 1.0}
+    assert traces[0].score.components == {"outcome": 0.5}
 
 
 def test_what_score_reads_is_scored_on_the_way_in(tmp_path: Path) -> None:
@@ -134,14 +141,14 @@ def test_what_score_reads_is_scored_on_the_way_in(tmp_path: Path) -> None:
         row | {"completion": "<think>no</think><answer>B</answer>"},
         row | {"completion": "<think>no</think><answer>A</answer>"},
     ]
-    told = "\n".join(map(json.dumps, lines)).encode()
-    rows = list(read_traces(importing.make_run(importing.read_content("in.jsonl", told), tmp_path / "run", "in.jsonl")))
-    assert [row["outcome"] for row in rows] == ["right", "wrong"]
-    assert {row["group"] for row in rows} == {0} and rows[0]["components"]["format"] == 1.0
+    traces = imported(tmp_path / "run", "in.jsonl", lines)
+    assert [trace.score.outcome for trace in traces] == ["right", "wrong"]
+    assert {trace.group for trace in traces} == {0} and traces[0].score.components["format"] == 1.0
+    assert {trace.judges for trace in traces} == {("rules",)}
 
 
 @pytest.mark.parametrize(
-    ("name", "told", "wrong"),
+    ("name", "file", "message"),
     [
         ("a.jsonl", b"", "no rows"), ("a.jsonl", b"{]", "not JSON"), ("a.jsonl", b"[1]", "object"), ("a.jsonl", b'{"x": 1}', "no known kind"),
         ("a.jsonl", b'{"components": {}, "total": 1}', "import the file that was given"), ("a.parquet", b"PAR1 nonsense", "Parquet"),
@@ -149,17 +156,17 @@ def test_what_score_reads_is_scored_on_the_way_in(tmp_path: Path) -> None:
     ],
 )  # fmt: skip
 def test_a_file_that_is_none_is_told_in_one_line_and_leaves_nothing(
-    tmp_path: Path, name: str, told: bytes, wrong: str
+    tmp_path: Path, name: str, file: bytes, message: str
 ) -> None:
-    with pytest.raises(DataError, match=wrong) as caught:
-        importing.make_run(importing.read_content(name, told), tmp_path / "run", name)
+    with pytest.raises(DataError, match=message) as caught:
+        importing.make_run(importing.read_content(name, file), tmp_path / "run", name)
     assert "\n" not in str(caught.value) and not (tmp_path / "run").exists()
 
 
 def test_an_upload_becomes_a_run_of_the_library(places: Path) -> None:
     library = Library([places])
-    told = json.dumps({"input": "q \ud83d", "output": "a", "score": 1.0, "step": 0}).encode()
-    query = Query({"name": "../../evil name?.jsonl", "content": base64.b64encode(told).decode()})
+    upload = json.dumps({"input": "q \ud83d", "output": "a", "score": 1.0, "step": 0}).encode()
+    query = Query({"name": "../../evil name?.jsonl", "content": base64.b64encode(upload).decode()})
     key = importing.import_file(library, query)["run"]
     made = library.run(key).folder.path.resolve()
     assert made.parent.name == "imports" and places.resolve() not in made.parents

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import pytest
@@ -12,25 +13,26 @@ import pytest
 from socialr1_lite.errors import RunLogError
 from socialr1_lite.runlog import RunFolder, TraceWriter, read_traces
 from socialr1_lite.sip import STAGES
+from socialr1_lite.statistics import wilson
 from socialr1_lite.viewer import comparison, curves, hacks, pages, reports, runs
 from socialr1_lite.viewer.library import Indexing, Library
-from socialr1_lite.viewer.serving import Query, BadRequest, encode, served
+from socialr1_lite.viewer.serving import BadRequest, Query, encode, served
 from socialr1_lite.viewer.words import MAX_WORDS, word_diff
-from tests.viewer.make_run import make_run
+from tests.viewer.make_run import make_run, moved
 
 
 def test_filters_agree_with_a_plain_count(ask: Any, run: RunFolder) -> None:
-    rows = list(read_traces(run))
-    told = {
-        "outcome": ("wrong", lambda row: row["outcome"] == "wrong"),
-        "truncated": ("1", lambda row: row["finish"] == "length"),
-        "phase": ("eval", lambda row: row["phase"] == "eval"),
-        "stage_state": ("cue_interpretation:missing", lambda row: row["stages"]["cue_interpretation"] == "missing"),
-        "flag": ("early_answer", lambda row: row["parts"]["structure.independence"] < 1),
-        "q": ("submarine", lambda row: "submarine" in row["completion"]),
+    traces = list(read_traces(run))
+    filters = {
+        "outcome": ("wrong", lambda trace: trace.score.outcome == "wrong"),
+        "truncated": ("1", lambda trace: trace.completion.truncated),
+        "phase": ("eval", lambda trace: trace.phase == "eval"),
+        "stage_state": ("cue_interpretation:missing", lambda trace: trace.stages["cue_interpretation"] == "missing"),
+        "flag": ("early_answer", lambda trace: trace.score.parts["structure.independence"] < 1),
+        "q": ("submarine", lambda trace: "submarine" in trace.completion.text),
     }
-    for name, (value, holds) in told.items():
-        wanted = sum(map(holds, rows))
+    for name, (value, holds) in filters.items():
+        wanted = sum(map(holds, traces))
         assert wanted > 0, name
         assert ask(pages.traces, **{name: value})["total"] == wanted, name
 
@@ -111,12 +113,13 @@ def test_the_group_says_what_separated_best_from_worst(ask: Any) -> None:
 
 
 def test_the_same_prompt_is_followed_across_steps(ask: Any, run: RunFolder) -> None:
-    rows = [row for row in read_traces(run) if row["phase"] == "train"]
-    twice = next(row for row in rows if len({one["step"] for one in rows if one["scenario"] == row["scenario"]}) > 2)
-    told = ask(pages.prompt, trace=pages.key_of(twice), stage="all")
-    assert told["steps"] == len({one["step"] for one in rows if one["scenario"] == twice["scenario"]})
-    assert "".join(text for sign, text in told["diff"] if sign != "-") == next(
-        row["completion"] for row in rows if pages.key_of(row) == told["b"]["id"]
+    traces = [trace for trace in read_traces(run) if trace.phase == "train"]
+    steps = lambda scenario: len({trace.step for trace in traces if trace.scenario == scenario})  # noqa: E731
+    often = next(trace for trace in traces if steps(trace.scenario) > 2)
+    page = ask(pages.prompt, trace=pages.key_of(often), stage="all")
+    assert page["steps"] == steps(often.scenario)
+    assert "".join(text for sign, text in page["diff"] if sign != "-") == next(
+        trace.completion.text for trace in traces if pages.key_of(trace) == page["b"]["id"]
     )
 
 
@@ -135,16 +138,16 @@ def test_a_word_diff_gives_both_sides_back() -> None:
 
 
 def test_curves_agree_with_the_rows(ask: Any, run: RunFolder) -> None:
-    rows = [row for row in read_traces(run) if row["phase"] == "train" and row["step"] == 3]
+    traces = [trace for trace in read_traces(run) if trace.phase == "train" and trace.step == 3]
     charts = {chart["key"]: chart for chart in ask(runs.overview)["charts"]}
     for key in ("reward", "accuracy", "informative", "components", "lengths", "stages", "early", "evaluations"):
         assert charts[key]["series"], key
     right = charts["accuracy"]["series"][0]
     at = dict(right.get("faint") or right["points"])
-    assert at[3] == pytest.approx(sum(row["outcome"] == "right" for row in rows) / len(rows))
+    assert at[3] == pytest.approx(sum(trace.score.outcome == "right" for trace in traces) / len(traces))
     stage = charts["stages"]["series"][0]
     at = dict(stage.get("faint") or stage["points"])
-    assert at[3] == pytest.approx(sum(row["stages"][STAGES[0]] == "present" for row in rows) / len(rows))
+    assert at[3] == pytest.approx(sum(trace.stages[STAGES[0]] == "present" for trace in traces) / len(traces))
 
 
 def test_means_in_one_pass_agree_with_the_rows(library: Library, run: RunFolder) -> None:
@@ -156,14 +159,12 @@ def test_means_in_one_pass_agree_with_the_rows(library: Library, run: RunFolder)
         "tokens": "tokens",
     }
     for point in index.figures.means(wanted, {"phase": "train"}):
-        rows = [row for row in read_traces(run) if row["phase"] == "train" and row["step"] == point["step"]]
-        assert point["n"] == len(rows)
-        assert point["cut"] == pytest.approx(sum(row["finish"] == "length" for row in rows) / len(rows))
-        assert point["right"] == pytest.approx(sum(row["outcome"] == "right" for row in rows) / len(rows))
-        assert point["there"] == pytest.approx(
-            sum(row["stages"]["cue_encoding"] == "present" for row in rows) / len(rows)
-        )
-        assert point["tokens"] == pytest.approx(sum(row["tokens"] for row in rows) / len(rows))
+        traces = [trace for trace in read_traces(run) if trace.phase == "train" and trace.step == point["step"]]
+        assert point["n"] == len(traces)
+        assert point["cut"] == pytest.approx(fmean(trace.completion.truncated for trace in traces))
+        assert point["right"] == pytest.approx(fmean(trace.score.outcome == "right" for trace in traces))
+        assert point["there"] == pytest.approx(fmean(trace.stages["cue_encoding"] == "present" for trace in traces))
+        assert point["tokens"] == pytest.approx(fmean(trace.completion.tokens for trace in traces))
 
 
 def test_long_curves_are_thinned_to_means_that_keep_the_whole() -> None:
@@ -180,10 +181,11 @@ def test_the_running_mean_starts_at_the_first_value_and_stays_within_the_line() 
     assert all(0 <= y <= 1 for _, y in smooth)
 
 
-def test_wilson_s_interval_as_in_his_paper_s_successors() -> None:
-    low, high = curves.wilson(0.5, 10)
-    assert (low, high) == (pytest.approx(0.2366, abs=1e-4), pytest.approx(0.7634, abs=1e-4))
-    assert curves.wilson(0.0, 5)[0] == 0.0 and curves.wilson(1.0, 5)[1] == 1.0
+def test_an_evaluation_has_wilson_s_interval(ask: Any) -> None:
+    (series,) = next(chart for chart in ask(runs.overview)["charts"] if chart["key"] == "evaluations")["series"]
+    assert len(series["points"]) == 2
+    for (step, share), (at, low, high) in zip(series["points"], series["band"], strict=True):
+        assert step == at and (share, low, high) == pytest.approx(wilson(round(share * 24), 24))
 
 
 def test_comparing_pairs_by_prompt(ask: Any) -> None:
@@ -236,9 +238,9 @@ def test_a_run_that_grows_is_taken_in(tmp_path: Path) -> None:
     library = Library([tmp_path])
     opened = library.run("growing")
     before = settled(opened).count()
-    rows = [{key: value for key, value in row.items() if key != "superseded"} for row in read_traces(run)]
+    written = list(read_traces(run))
     with TraceWriter(run, 0, segment=0) as traces:
-        traces.write([{**row, "step": row["step"] + 2, "group": row["group"] + 4} for row in rows])
+        traces.write(moved(written, steps=2, groups=4))
     opened._refreshed = 0.0
     assert opened.index().count() == 2 * before
 
@@ -249,16 +251,16 @@ def test_what_is_written_between_two_looks_is_shown_after_the_second(
     """A figure that was counted before the last completions came must not stay for good."""
     run = make_run(tmp_path / "growing", steps=2, groups=2, size=4, scenarios=6, evaluate=False)
     library = Library([tmp_path])
-    rows = [{key: value for key, value in row.items() if key != "superseded"} for row in read_traces(run)]
+    written = list(read_traces(run))
     settled(library.run("growing"))
     monkeypatch.setattr("socialr1_lite.viewer.library.REFRESH_S", float("inf"))
     with TraceWriter(run, 0, segment=0) as traces:
-        traces.write([{**row, "step": row["step"] + 2, "group": row["group"] + 4} for row in rows])
+        traces.write(moved(written, steps=2, groups=4))
     before = {page: page(library, Query({"run": "growing"})) for page in (runs.pulse, runs.overview, pages.traces)}
-    assert before[runs.pulse]["rows"] == before[pages.traces]["total"] == len(rows)
+    assert before[runs.pulse]["rows"] == before[pages.traces]["total"] == len(written)
     monkeypatch.setattr("socialr1_lite.viewer.library.REFRESH_S", -1.0)
     pulse, overview, table = (page(library, Query({"run": "growing"})) for page in before)
-    assert pulse["rows"] == table["total"] == table["seen"] == 2 * len(rows)
+    assert pulse["rows"] == table["total"] == table["seen"] == 2 * len(written)
     assert pulse["stamp"] == overview["stamp"] != before[runs.pulse]["stamp"] == before[runs.overview]["stamp"]
     assert overview["charts"] != before[runs.overview]["charts"]
 

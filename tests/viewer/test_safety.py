@@ -6,6 +6,7 @@ import json
 import os
 import urllib.error
 import urllib.request
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,12 @@ import pytest
 
 from socialr1_lite.recipe import Rewards
 from socialr1_lite.rewards import RewardStack
+from socialr1_lite.rollouts.trace import Trace
 from socialr1_lite.runlog import MetricsWriter, RunFolder, TraceWriter
+from socialr1_lite.runlog.rejudged import StoredVerdict, write_verdicts
 from socialr1_lite.scenario import Scenario
-from socialr1_lite.sip import STAGES, reply_text
-from tests.viewer.make_run import WordyJudge, hostile_texts, rows_of_group
+from socialr1_lite.sip import STAGES, TITLES, reply_text
+from tests.viewer.make_run import WordyJudge, hostile_texts, traces_of_group
 
 pytestmark = pytest.mark.slow
 
@@ -28,7 +31,8 @@ def hostile_run(root: Path) -> RunFolder:
     stack = RewardStack(Rewards(), judge=WordyJudge())
     run = RunFolder.create(root / NAME)
     run.recipe.write_text(json.dumps({"model": {"name": f"{NAME} model"}, "grpo": {"loss_type": NAME, "max_steps": 3}}))
-    scenarios, rows = [], []
+    scenarios: list[Scenario] = []
+    traces: list[Trace] = []
     for number, (_, text) in enumerate(hostile_texts()):
         text = text.encode("utf-8", "replace").decode()  # the run log itself holds no lone surrogate
         scenario = Scenario(
@@ -42,21 +46,33 @@ def hostile_run(root: Path) -> RunFolder:
             f"{text}<think>{text}</think>{text}<answer>{text}</answer>{text}",
             f"Cue Encoding: {text}\nCue Interpretation: {text}",
         ]
-        told = rows_of_group(scenario, replies, stack=stack, step=number, group=number, share=1.0)
-        for row in told:
-            row |= {
-                "notes": [f"coverage {text}", text],
-                "judge": {"name": text},
-                "sampling": {text: text},
-                "prompt": [{"role": text, "content": text}],
-            }
-            row["stages"] = {**row["stages"], text: text}
-        rows += told
-        rows += [{**told[0], "phase": "eval", "benchmark": text, "outcome": text, "mode": "gated"}]
+        group = traces_of_group(scenario, replies, stack=stack, step=number, group=number, share=1.0)
+        hostile = [
+            replace(
+                trace,
+                score=replace(
+                    trace.score,
+                    notes=(f"coverage {text}", text),
+                    parts={**trace.score.parts, f"content.{text}": 0.5},
+                    versions={**trace.score.versions, f"judge.{text}": 1},
+                ),
+                judges=(text,),
+                sampling={text: 1.0},
+                prompt=[{"role": text, "content": text}],
+                stages={**trace.stages, text: text},
+            )
+            for trace in group
+        ]
+        failed = replace(hostile[0].completion, text="", tokens=0, finish="failed", error=text)
+        traces += hostile
+        traces += [replace(hostile[0], phase="eval", benchmark=text)]
+        traces += [replace(hostile[0], phase="eval", benchmark=text, index=1, completion=failed, stages={})]
     run.add_scenarios(scenarios)
     segment = run.begin_segment(0, [NAME])
-    with TraceWriter(run, segment=segment) as traces:
-        traces.write(rows)
+    with TraceWriter(run, segment=segment) as writer:
+        writer.write(traces)
+    notes = ((trace, (f"{TITLES[STAGES[0]]} {trace.judges[0]}", trace.judges[0])) for trace in traces)
+    write_verdicts(run, ((trace, StoredVerdict("rules", 2, {STAGES[0]: 0.35}, both)) for trace, both in notes))
     MetricsWriter(run, segment=segment).write(1, {"entropy": 1.0, NAME: 2.0, "loss": NAME})
     run.set_state("completed", step=3)
     (run.evaluation / "evil.json").write_text(json.dumps({

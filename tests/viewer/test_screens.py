@@ -10,7 +10,7 @@ import pytest
 
 from socialr1_lite.runlog import RunFolder, TraceWriter, read_traces
 from tests.viewer.conftest import PHONE
-from tests.viewer.make_run import make_run
+from tests.viewer.make_run import make_run, moved
 
 pytestmark = pytest.mark.slow
 
@@ -273,11 +273,11 @@ def test_the_theme_can_be_chosen_and_stays(visit: Any) -> None:
 def test_a_live_run_grows_without_moving_the_reader(serve: Any, visit: Any, tmp_path: Path) -> None:
     run = make_run(tmp_path / "live", steps=4, groups=2, size=4, scenarios=8, evaluate=False)
     run.set_state("running", step=4)
-    rows = [{key: value for key, value in row.items() if key != "superseded"} for row in read_traces(run)]
+    written = list(read_traces(run))
     base = serve(tmp_path)
     table, curves = visit("?run=live&screen=traces", base=base), visit("?run=live", base=base)
     last = visit("?run=live&screen=trace&trace=t0.3.7.3", base=base)
-    assert last.page.inner_text("#s1-position") == f"{len(rows)} of {len(rows)}"
+    assert last.page.inner_text("#s1-position") == f"{len(written)} of {len(written)}"
     last.page.focus("[aria-label='Previous in the filter']")
     table.page.wait_for_selector(".live.on")
     curves.page.evaluate("scrollTo(0, 300)")
@@ -285,9 +285,9 @@ def test_a_live_run_grows_without_moving_the_reader(serve: Any, visit: Any, tmp_
     curves.has("[data-chart=reward] table tbody tr", 4)
     curves.page.evaluate("document.querySelector('[data-chart=reward] svg.plot').focus({preventScroll: true})")
     first = table.page.query_selector("tbody tr")
-    number = len(rows)
+    number = len(written)
     with TraceWriter(run, 0, segment=0) as traces:
-        traces.write([{**row, "step": row["step"] + 4, "group": row["group"] + 8} for row in rows])
+        traces.write(moved(written, steps=4, groups=8))
     table.says(f"{number} new completions", at="#s1-fresh")
     assert first.is_visible() and table.page.inner_text("#s1-count").endswith(f"of {number}")
     table.moved(lambda: table.page.click("#s1-fresh"))

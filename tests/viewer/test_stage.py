@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from socialr1_lite.judges import Verdict
+from socialr1_lite import score as score_command
+from socialr1_lite.judges import Verdict, build_judge
+from socialr1_lite.recipe import JudgeEntry, Recipe, Rewards
+from socialr1_lite.rewards import RewardStack
 from socialr1_lite.rewards.content import Opinion, content
-from socialr1_lite.rollouts.reward import total_reward
+from socialr1_lite.rollouts.completion import Completion
+from socialr1_lite.rollouts.reward import COMPONENTS, ComponentInfo, Score, ScoredCompletion
+from socialr1_lite.rollouts.trace import Trace
+from socialr1_lite.runlog import RunFolder, TraceWriter, read_traces
+from socialr1_lite.runlog.rejudged import read_verdicts
 from socialr1_lite.sip import STAGES, TITLES, parse, reply_text
+from socialr1_lite.viewer import stage
 from socialr1_lite.viewer.marks import MAX_MARKED, Mark, best_match, content_words, loops, pieces, stage_marks
-from socialr1_lite.viewer.stage import contribution, formula, gate_product, sort_notes, stage_view, story_pieces
-from tests.conftest import SCENARIO
+from socialr1_lite.viewer.stage import formula, sort_notes, stage_view, story_pieces
+from tests.conftest import REPOSITORY, SCENARIO
 
 CUES = "Mara puts the violin in the green trunk. A dragon ate the piano yesterday."
 GOOD = {
@@ -25,31 +35,23 @@ GOOD = {
 }
 
 
-def row(text: str, **more: Any) -> dict[str, Any]:
-    facts = {
-        "phase": "train",
-        "step": 3,
-        "segment": 0,
-        "group": 7,
-        "index": 1,
-        "scenario": SCENARIO.id,
-        "prompt": [],
-        "completion": text,
-        "prefilled": False,
-        "tokens": 50,
-        "finish": "stop",
-        "components": {"format": 1.0, "outcome": 1.0, "structure": 0.8, "content": 0.5, "length": 0.9},
-        "parts": {"structure.order": 0.8, "content.cue_encoding": 0.5},
-        "weights": {"outcome": 1.0, "structure": 0.5, "content": 0.5, "format": 0.2, "length": 0.2},
-        "mode": "gated",
-        "tau": 0.4,
-        "outcome": "right",
-        "advantage": 0.3,
-        "answer": 1,
-        "notes": [],
-        "superseded": False,
-    }
-    return facts | more
+WEIGHTS = {"outcome": 1.0, "structure": 0.5, "content": 0.5, "format": 0.2, "length": 0.2}
+SCORE = Score(
+    components={"format": 1.0, "outcome": 1.0, "structure": 0.8, "content": 0.5, "length": 0.9},
+    parts={"structure.order": 0.8, "content.cue_encoding": 0.5},
+    weights=WEIGHTS,
+    mode="gated",
+    tau=0.4,
+    notes=(),
+    outcome="right",
+)
+
+
+def traced(completion: Completion | str, score: Score = SCORE) -> Trace:
+    """A trace of that text, whatever it earned."""
+    text = Completion(completion, 50) if isinstance(completion, str) else completion
+    scored = ScoredCompletion(text, parse(text.text, SCENARIO.options), score)
+    return Trace.of(scored, phase="train", step=3, scenario=SCENARIO.id, group=7, index=1, prompt=[], advantage=0.3)
 
 
 def test_the_ledger_shows_each_judge_and_how_far_they_are_apart() -> None:
@@ -58,8 +60,8 @@ def test_the_ledger_shows_each_judge_and_how_far_they_are_apart() -> None:
     )
     reply = parse(reply_text(GOOD, "B"), SCENARIO.options)
     (judged,) = content([reply], [Opinion("llm_1", 1.0, [kind]), Opinion("llm_2", 1.0, [strict])])
-    told = row(reply.text, parts=judged.parts, notes=list(judged.notes))
-    terms = {term["name"]: term for term in stage_view(told, SCENARIO, [])["ledger"]["rows"]}
+    judged_so = traced(reply.text, replace(SCORE, parts=judged.parts, notes=judged.notes))
+    terms = {term["name"]: term for term in stage_view(judged_so, SCENARIO)["ledger"]["rows"]}
     parts = {part["name"]: part["value"] for part in terms["content"]["parts"]}
     assert (parts["llm 1"], parts["llm 2"]) == (pytest.approx(0.9), pytest.approx(0.7))
     assert parts["disagreement"] == pytest.approx(0.2)
@@ -71,9 +73,9 @@ def test_the_ledger_shows_each_judge_and_how_far_they_are_apart() -> None:
 
 
 def test_cues_are_linked_to_the_sentence_that_they_quote() -> None:
-    view = stage_view(row(reply_text(GOOD, "B")), SCENARIO, [])
-    told = [piece for piece in view["cards"][0]["segments"][0]["pieces"] if piece.get("k")]
-    assert [(piece["k"], piece.get("cue")) for piece in told] == [(["quote"], [0]), (["invented"], None)]
+    view = stage_view(traced(reply_text(GOOD, "B")), SCENARIO)
+    marked = [piece for piece in view["cards"][0]["segments"][0]["pieces"] if piece.get("k")]
+    assert [(piece["k"], piece.get("cue")) for piece in marked] == [(["quote"], [0]), (["invented"], None)]
     assert [part["quoted"] for part in view["scenario"]["story"] if part["sentence"] is not None] == [
         True,
         False,
@@ -124,7 +126,7 @@ def test_a_stretch_said_again_is_a_loop_and_a_short_phrase_is_not() -> None:
 
 
 def test_text_outside_the_stages_is_shown_with_its_place() -> None:
-    view = stage_view(row(f"Sure!\n{reply_text(GOOD, 'B')}\nBye."), SCENARIO, [])
+    view = stage_view(traced(f"Sure!\n{reply_text(GOOD, 'B')}\nBye."), SCENARIO)
     assert [(part["t"], part["before"]) for part in view["outside"]] == [("Sure!", True), ("Bye.", False)]
 
 
@@ -132,7 +134,7 @@ def test_text_outside_the_stages_is_shown_with_its_place() -> None:
     "text", ["", "<think>", "just words", "<answer>B</answer>", "<think></think><answer></answer>", "🙂" * 50]
 )
 def test_every_text_has_a_view(text: str) -> None:
-    view = stage_view(row(text), SCENARIO, [])
+    view = stage_view(traced(text), SCENARIO)
     assert [card["stage"] for card in view["cards"]] == list(STAGES)
     assert view["completion"] == text
 
@@ -155,7 +157,7 @@ def test_every_text_has_a_view(text: str) -> None:
     ).map("".join)
 )
 def test_no_word_of_a_reply_is_hidden(text: str) -> None:
-    view = stage_view(row(text), SCENARIO, [])
+    view = stage_view(traced(text), SCENARIO)
     shown = "".join(piece["t"] for card in view["cards"] for segment in card["segments"] for piece in segment["pieces"])
     shown += "".join(part["t"] for part in view["outside"]) + view["answer_text"]
     for word in ("Mara", "🙂"):
@@ -179,26 +181,29 @@ component = st.one_of(st.none(), st.floats(0, 1))
 
 
 @given(
-    st.fixed_dictionaries({name: component for name in ("format", "outcome", "structure", "content", "length")}),
+    st.fixed_dictionaries(dict.fromkeys(COMPONENTS, component)),
     st.sampled_from(("gated", "additive")),
     st.floats(0, 1),
 )
 def test_what_the_components_add_is_the_total(parts: dict[str, float | None], mode: str, tau: float) -> None:
-    one = row("x", components=parts, mode=mode, tau=tau)
-    told = [contribution(name, one, gate_product(one)) for name in parts]
-    assert sum(x for x in told if x is not None) == pytest.approx(
-        total_reward(parts, one["weights"], mode, tau), abs=1e-9
-    )
+    score = replace(SCORE, components=parts, mode=mode, tau=tau)
+    view = stage_view(traced("x", score), SCENARIO)
+    added = [term["contribution"] for term in view["ledger"]["rows"]]
+    assert len(added) == len(parts)
+    assert sum(x for x in added if x is not None) == pytest.approx(view["total"], abs=1e-9)
+    assert view["total"] == pytest.approx(score.total)
+    if score.is_scored:
+        assert view["ledger"]["formula"].endswith(f" = {score.total:.3f}")
 
 
 def test_the_formula_is_written_out_with_its_numbers() -> None:
-    assert formula(row("x"), 1.134) == "1.00 × (1·1.00 + 0.40·(0.5·0.80 + 0.5·0.50)) × 0.90 = 1.134"
-    additive = row(
-        "x",
+    assert formula(SCORE) == "1.00 × (1·1.00 + 0.40·(0.5·0.80 + 0.5·0.50)) × 0.90 = 1.134"
+    additive = replace(
+        SCORE,
         mode="additive",
         components={"format": 1.0, "outcome": 1.0, "structure": None, "content": None, "length": 0.5},
     )
-    assert formula(additive, 1.3) == "1·1.00 + 0.2·1.00 + 0.2·0.50 = 1.300"
+    assert formula(additive) == "1·1.00 + 0.2·1.00 + 0.2·0.50 = 1.300"
 
 
 def test_notes_go_under_the_component_they_speak_of() -> None:
@@ -209,11 +214,98 @@ def test_notes_go_under_the_component_they_speak_of() -> None:
         "something else",
     ]
     assert sort_notes(notes) == {"structure": notes[:1], "length": notes[1:2], "outcome": notes[2:3], "": notes[3:]}
+    judged = ["wordy: Cue Encoding 0.5", "facts_2: Cue Encoding 0.5", "format: 1 of 7 checks failed"]
+    assert sort_notes(judged, ["wordy"]) == {"content": judged[:2], "format": judged[2:]}
+
+
+def test_notes_and_formula_of_a_component_that_this_module_does_not_know(monkeypatch: pytest.MonkeyPatch) -> None:
+    table = {
+        **COMPONENTS,
+        "order_of_words": ComponentInfo("term", "Order of words"),
+        "calm": ComponentInfo("gate", "Calm"),
+    }
+    monkeypatch.setattr(stage, "COMPONENTS", table)
+    monkeypatch.setattr(stage, "TERMS", ("outcome", "order_of_words"))
+    monkeypatch.setattr(stage, "GATES", ("format", "length", "calm"))
+    notes = ["order_of_words 0.5: odd", "order 0.75: late", "calm: shouts"]
+    assert sort_notes(notes) == {"order_of_words": notes[:1], "structure": notes[1:2], "calm": notes[2:]}
+    more = replace(SCORE, components={**SCORE.components, "order_of_words": 0.25, "calm": 0.5})
+    assert formula(more).startswith("1.00 × (1·1.00 + 0·0.25 + 0.40·(0.5·0.80 + 0.5·0.50)) × 0.90 × 0.50 = ")
+    rows = stage_view(traced("x", more), SCENARIO)["ledger"]["rows"]
+    assert [(one["title"], one["role"]) for one in rows[-2:]] == [
+        ("Order of words", "weight 0"),
+        ("Calm", "gate: multiplies the rest"),
+    ]
+
+
+def written(folder: Path, scored: list[ScoredCompletion]) -> RunFolder:
+    """A run of these completions of SCENARIO, as the trainer writes it."""
+    run = RunFolder.create(folder)
+    run.add_scenarios([SCENARIO])
+    with TraceWriter(run, segment=run.begin_segment(0, ["train"])) as writer:
+        writer.write(
+            [
+                Trace.of(one, phase="train", step=0, scenario=SCENARIO.id, group=0, index=index, prompt=[])
+                for index, one in enumerate(scored)
+            ]
+        )
+    return run
+
+
+def test_the_judges_of_a_training_completion_are_shown_with_their_versions(tmp_path: Path) -> None:
+    entries = (JudgeEntry(name="facts"), JudgeEntry(name="rules"))
+    rewards = Rewards()
+    stack = RewardStack(rewards.model_copy(update={"content": rewards.content.model_copy(update={"judges": entries})}))
+    run = written(tmp_path / "run", stack.score([Completion(reply_text(GOOD, "B"), 60)], SCENARIO))
+    (trace,) = read_traces(run)
+    versions = trace.score.versions
+    shown = f"facts v{versions['judge.facts']}, rules v{versions['judge.rules']}"
+    assert ("judge", shown) in stage_view(trace, SCENARIO)["facts"]
+
+
+def test_the_judge_of_a_run_written_before_traces_were_a_type_is_shown() -> None:
+    run = RunFolder.open(REPOSITORY / "tests" / "fixtures" / "run_2026_11_22" / "run")
+    trained = [trace for trace in read_traces(run) if trace.phase == "train"]
+    assert trained
+    for trace in trained:
+        assert any(name == "judge" and " v1" in value for name, value in stage_view(trace, None)["facts"])
+
+
+def test_a_failed_completion_is_shown_with_its_error_and_not_as_a_reply(tmp_path: Path) -> None:
+    completions = [Completion.failure("HTTP 503: try later"), Completion(reply_text(GOOD, "B"), 60)]
+    run = written(tmp_path / "run", RewardStack(Rewards()).score(completions, SCENARIO))
+    failed, answered = (stage_view(trace, SCENARIO) for trace in read_traces(run))
+    assert (failed["outcome"], failed["error"], failed["cards"]) == ("failed", "HTTP 503: try later", [])
+    assert (
+        failed["flags"] == [{"label": "failed: HTTP 503: try later"}] and failed["answer_note"] == "There is no reply."
+    )
+    assert ("ended by", "an error") in failed["facts"] and failed["ledger"]["formula"] == "Nothing was scored."
+    assert answered["error"] == "" and len(answered["cards"]) == 4
+
+
+def test_verdicts_of_a_judge_that_was_asked_again_stand_beside_the_old_scores(tmp_path: Path) -> None:
+    run = written(tmp_path / "run", RewardStack(Rewards()).score([Completion(reply_text(GOOD, "B"), 60)], SCENARIO))
+    run.recipe.write_text(Recipe().to_yaml(), "utf-8")
+    assert score_command.main([str(run.path), "--rejudge", "facts"]) == 0
+    (trace,) = read_traces(run)
+    verdicts = read_verdicts(run, trace)
+    view = stage_view(trace, SCENARIO, verdicts=verdicts)
+    (now,) = build_judge("facts", {}).judge([parse(trace.completion.text, SCENARIO.options)], SCENARIO)
+    assert now.notes and now.scores[STAGES[0]] is not None
+    shown = []
+    for card in view["cards"]:
+        (verdict,) = card["verdicts"]
+        assert verdict["by"] == "now by facts v1" and verdict["score"] == now.scores[card["stage"]]
+        assert card["score"] == trace.score.parts[f"content.{card['stage']}"]
+        shown += verdict["notes"]
+    (loose,) = view["ledger"]["verdicts"]
+    assert sorted([*shown, *loose["notes"]]) == sorted(now.notes) and not loose["failed"]
+    assert stage_view(trace, SCENARIO)["cards"][0]["verdicts"] == []
 
 
 def test_a_flat_group_says_why() -> None:
-    assert "all wrong" in stage_view(row("x"), SCENARIO, [{}, {}], "all wrong")["flat"]
-    assert stage_view(row("x"), SCENARIO, [{}, {}])["flat"] == ""
+    assert "all wrong" in stage_view(traced("x"), SCENARIO, [{}, {}], "all wrong")["flat"]
+    assert stage_view(traced("x"), SCENARIO, [{}, {}])["flat"] == ""
 
 
 def test_matching_ignores_endings_and_needs_enough_common_words() -> None:

@@ -17,7 +17,7 @@ from socialr1_lite.runlog import BestAdapter, CheckScore, RunFolder
 from socialr1_lite.sip import STAGES, reply_text
 from socialr1_lite.viewer import trying
 from socialr1_lite.viewer.library import Library
-from socialr1_lite.viewer.serving import Query, BadRequest
+from socialr1_lite.viewer.serving import BadRequest, Query
 from tests.conftest import SCENARIO
 from tests.viewer.make_run import make_run
 
