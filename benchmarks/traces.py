@@ -16,11 +16,14 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
+from socialr1_lite.rollouts.completion import Completion
+from socialr1_lite.rollouts.reward import COMPONENTS, Score
+from socialr1_lite.rollouts.trace import Trace
 from socialr1_lite.runlog import RunFolder, TraceIndex, TraceWriter
-from socialr1_lite.runlog.query import PARTS, STAGES
+from socialr1_lite.runlog.query import PARTS
 from socialr1_lite.scenario import Scenario
+from socialr1_lite.sip import STAGES
 
 GROUP, STEP_ROWS, TEXT_BYTES, SCENARIOS = 8, 200, 2300, 2000
 FILTER = {"phase": "train", "outcome": ["wrong"], "tokens": {"min": 150}, "early": False}
@@ -37,48 +40,49 @@ def completions(rng: random.Random) -> Iterator[str]:
         yield pool[start : start + TEXT_BYTES]
 
 
-def rows(count: int, seed: int = 7) -> Iterator[list[dict[str, Any]]]:
+def traces(count: int, seed: int = 7) -> Iterator[list[Trace]]:
     """Batches of one step each."""
     rng = random.Random(seed)
     texts = completions(rng)
     for start in range(0, count, STEP_ROWS):
-        yield [row(rng, next(texts), number) for number in range(start, min(start + STEP_ROWS, count))]
+        yield [trace(rng, next(texts), number) for number in range(start, min(start + STEP_ROWS, count))]
 
 
-def row(rng: random.Random, text: str, number: int) -> dict[str, Any]:
-    """One trace row with plausible figures."""
-    group, right = number // GROUP, float(rng.random() < 0.5)
-    return {
-        "phase": "train",
-        "step": number // STEP_ROWS,
-        "scenario": f"stories/{group % SCENARIOS}",
-        "group": group,
-        "index": number % GROUP,
-        "prompt": [{"role": "user", "content": "Where will Anna look for the ball?"}],
-        "completion": text,
-        "prefilled": False,
-        "tokens": rng.randint(60, 400),
-        "finish": "length" if rng.random() < 0.05 else "stop",
-        "components": {
+def trace(rng: random.Random, text: str, number: int) -> Trace:
+    """One trace with plausible figures."""
+    group, right = number // GROUP, rng.random() < 0.5
+    score = Score(
+        components={
             "format": float(rng.random() < 0.9),
-            "outcome": right,
+            "outcome": float(right),
             "structure": rng.random(),
             "content": rng.random(),
             "length": 1.0,
         },
-        "parts": {name: round(rng.random(), 3) for name in PARTS}
+        parts={name: round(rng.random(), 3) for name in PARTS}
         | {"structure.independence": rng.choice([0.5, 1.0, 1.0])},
-        "stages": {stage: rng.choice(["present", "present", "present", "missing"]) for stage in STAGES},
-        "weights": {"format": 0.2, "outcome": 1.0, "structure": 0.5, "content": 0.5, "length": 0.2},
-        "mode": "gated",
-        "tau": 0.7,
-        "advantage": rng.gauss(0, 1),
-        "outcome": "right" if right else "wrong",
-        "answer": rng.randrange(4),
-        "notes": ["coverage 0.75: Goal Clarification is missing"],
-        "judge": {"name": "rules"},
-        "sampling": {"temperature": 1.0, "top_p": 1.0, "top_k": 0},
-    }
+        weights={"format": 0.2, "outcome": 1.0, "structure": 0.5, "content": 0.5, "length": 0.2},
+        mode="gated",
+        tau=0.7,
+        notes=("coverage 0.75: Goal Clarification is missing",),
+        outcome="right" if right else "wrong",
+        versions=dict.fromkeys((*COMPONENTS, "judge.rules"), 1),
+    )
+    return Trace(
+        phase="train",
+        step=number // STEP_ROWS,
+        scenario=f"stories/{group % SCENARIOS}",
+        group=group,
+        index=number % GROUP,
+        prompt=[{"role": "user", "content": "Where will Anna look for the ball?"}],
+        completion=Completion(text, rng.randint(60, 400), "length" if rng.random() < 0.05 else "stop"),
+        score=score,
+        answer=rng.randrange(4),
+        stages={stage: rng.choice(["present", "present", "present", "missing"]) for stage in STAGES},
+        judges=("rules",),
+        advantage=rng.gauss(0, 1),
+        sampling={"temperature": 1.0, "top_p": 1.0, "top_k": 0},
+    )
 
 
 def scenarios() -> Iterator[Scenario]:
@@ -94,7 +98,7 @@ def scenarios() -> Iterator[Scenario]:
         )
 
 
-def timed(label: str, act: Callable[[], Any], times: int = 1) -> float:
+def timed(label: str, act: Callable[[], object], times: int = 1) -> float:
     """Print and return the median of some runs, in seconds."""
     spent = []
     for _ in range(times):
@@ -107,10 +111,10 @@ def timed(label: str, act: Callable[[], Any], times: int = 1) -> float:
 
 
 def write(run: RunFolder, count: int) -> None:
-    """Write rows batch by batch as training does, and tell the time without that of making them up."""
+    """Write traces batch by batch as training does, and print the time without that of making them up."""
     spent = slowest = 0.0
     with TraceWriter(run) as writer:
-        for batch in rows(count):
+        for batch in traces(count):
             start = time.perf_counter()
             writer.write(batch)
             slowest = max(slowest, took := time.perf_counter() - start)
@@ -149,7 +153,7 @@ def ask(index: TraceIndex) -> dict[str, float]:
         timed("next by time", lambda: index.neighbour(here, FILTER, "time", 1), 5),
     )
     timed("position in that filter and sorting", lambda: index.position(here, FILTER, sort), 5)
-    timed("get one full row", lambda: index.get(here), 20)
+    timed("get one full trace", lambda: index.get(here), 20)
     timed("facets", lambda: index.figures.facets(FILTER), 5)
     timed("series of the total by step", lambda: index.figures.series("total"), 5)
     timed("series of tokens, quantiles", lambda: index.figures.series("tokens", quantiles=(0.1, 0.5, 0.9)), 3)
@@ -165,9 +169,9 @@ def main() -> int:
     options = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     options.add_argument("--rows", type=int, default=200_000)
     options.add_argument("--keep", type=Path, help="use this folder and leave it (default: a temporary one)")
-    told = options.parse_args()
+    args = options.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
-        found = measure(told.keep or Path(scratch), told.rows)
+        found = measure(args.keep or Path(scratch), args.rows)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(f"{'peak memory of this process':<52}{peak:>10.0f} MB")
     missed = [name for name, seconds in found.items() if seconds > TARGETS_S[name]]

@@ -54,11 +54,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Measure the viewer on a large run.")
     parser.add_argument("--completions", type=int, default=200_000)
     parser.add_argument("--run", type=Path, help="an existing run folder instead of one made here")
-    told = parser.parse_args()
+    args = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="viewer-bench-") as scratch:
-        folder = told.run or make(Path(scratch) / "runs" / "large", told.completions)
+        folder = args.run or make(Path(scratch) / "runs" / "large", args.completions)
         figures = measure(folder, Path(scratch) / "cache")
-    show(figures, told.completions)
+    show(figures, args.completions)
 
 
 def make(folder: Path, completions: int) -> Path:
@@ -136,11 +136,11 @@ TIMED = """([act]) => new Promise((done) => {
   });
   watch.observe(main, {attributes: true, attributeFilter: ['data-ready']});
   if (!act.startsWith('go(')) { (0, eval)(act); return; }
-  const told = new URLSearchParams(location.search);
+  const query = new URLSearchParams(location.search);
   for (const [key, value] of Object.entries((0, eval)('(' + act.slice(3, -1) + ')'))) {
-    if (value === null) told.delete(key); else told.set(key, value);
+    if (value === null) query.delete(key); else query.set(key, value);
   }
-  history.pushState(null, '', '?' + told); window.dispatchEvent(new PopStateEvent('popstate'));
+  history.pushState(null, '', '?' + query); window.dispatchEvent(new PopStateEvent('popstate'));
 })"""
 
 
@@ -170,12 +170,12 @@ def show(figures: dict[str, list[float]], completions: int) -> None:
     load = os.getloadavg()[0]
     print(f"{completions} completions, {os.cpu_count()} cores, load {load:.1f}\n")
     print(f"{'':18}{'median':>10}{'worst':>10}{'asked':>10}   (ms; memory in MB)")
-    for name, told in figures.items():
-        print(f"{name:18}{median(told):10.0f}{max(told):10.0f}{LIMITS_MS.get(name, ''):>10}")
+    for name, times in figures.items():
+        print(f"{name:18}{median(times):10.0f}{max(times):10.0f}{LIMITS_MS.get(name, ''):>10}")
     folder = ROOT / "artifacts"
     folder.mkdir(exist_ok=True)
-    told = {"completions": completions, "load": load, "figures": figures}
-    (folder / "viewer-benchmark.json").write_text(json.dumps(told, indent=1))
+    report = {"completions": completions, "load": load, "figures": figures}
+    (folder / "viewer-benchmark.json").write_text(json.dumps(report, indent=1))
 
 
 if __name__ == "__main__":
