@@ -114,7 +114,7 @@ def peek(text: str) -> str:
 
 
 def listed(trace: Trace, scenario: Scenario | None) -> Json:
-    """Return one line of a list; a failed completion is told by its error."""
+    """Return one line of a list; a failed completion shows its error in place of a text."""
     completion = trace.completion
     return {
         "id": key_of(trace),

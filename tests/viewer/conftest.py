@@ -87,7 +87,7 @@ class Page:
         self.page, self.base = page, base
         self.problems: list[str] = []
         self.foreign: list[str] = []
-        page.on("pageerror", lambda wrong: self.problems.append(f"error: {wrong}"))
+        page.on("pageerror", lambda error: self.problems.append(f"error: {error}"))
         page.on("console", lambda line: self.problems.append(f"console: {line.text}") if line.type == "error" else None)
         page.on("request", lambda request: self._requested(request.url))
 

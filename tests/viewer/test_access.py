@@ -30,9 +30,9 @@ def test_nobody_is_shut_out(visit: Any, axe: str, screen: str, dark: bool) -> No
     page.ready(screen)
     page.page.evaluate(axe)
     found = page.page.evaluate("axe.run(document, {resultTypes: ['violations']})")["violations"]
-    told = [
+    lines = [
         f"{one['impact']} {one['id']}: {node['html'][:160]} {node['failureSummary'][:200]}"
         for one in found
         for node in one["nodes"][:2]
     ]
-    assert not [line for line in told if line.startswith(SERIOUS)], "\n".join(told)
+    assert not [line for line in lines if line.startswith(SERIOUS)], "\n".join(lines)

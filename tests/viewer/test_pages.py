@@ -46,12 +46,12 @@ def test_facet_counts_are_what_choosing_them_gives(ask: Any) -> None:
 
 
 def test_walking_the_filter_visits_every_completion_once(ask: Any) -> None:
-    told = {"outcome": "wrong", "sort": "-total"}
-    total = ask(pages.traces, **told)["total"]
-    here = ask(pages.trace, **told)
+    filters = {"outcome": "wrong", "sort": "-total"}
+    total = ask(pages.traces, **filters)["total"]
+    here = ask(pages.trace, **filters)
     seen = [here["id"]]
     while here["next"]:
-        here = ask(pages.trace, trace=here["next"], **told)
+        here = ask(pages.trace, trace=here["next"], **filters)
         assert here["previous"] == seen[-1]
         seen.append(here["id"])
         assert here["position"] == len(seen) and here["of"] == total
@@ -77,8 +77,8 @@ def test_a_name_finds_its_completion_and_no_other_run_s(ask: Any) -> None:
 )  # fmt: skip
 def test_what_is_no_question_is_refused(library: Library, wrong: dict[str, Any]) -> None:
     page = pages.trace if "trace" in wrong else pages.traces
-    told = json.loads(served("x", lambda query: page(library, query))({"run": "first", **wrong}))
-    assert list(told) == ["error"], told
+    answer = json.loads(served("x", lambda query: page(library, query))({"run": "first", **wrong}))
+    assert list(answer) == ["error"], answer
 
 
 @pytest.mark.parametrize("name", ["../first", "/etc", "", "first/../second", "first\x00", "FIRST"])
@@ -88,17 +88,17 @@ def test_a_run_is_looked_up_and_never_a_path(library: Library, name: str) -> Non
 
 
 def test_an_answer_is_always_json_that_a_browser_reads() -> None:
-    told = encode({"a": float("nan"), "b": [float("inf")], "c": "lone \ud83d surrogate", "d": "\u2028</script>"})
-    assert json.loads(told) == {"a": None, "b": [None], "c": "lone \ud83d surrogate", "d": "\u2028</script>"}
-    assert told.isascii()
+    text = encode({"a": float("nan"), "b": [float("inf")], "c": "lone \ud83d surrogate", "d": "\u2028</script>"})
+    assert json.loads(text) == {"a": None, "b": [None], "c": "lone \ud83d surrogate", "d": "\u2028</script>"}
+    assert text.isascii()
 
 
 def test_a_bug_of_ours_is_a_sentence_on_the_page_and_a_traceback_in_the_terminal(capsys: Any) -> None:
     def broken(query: Query) -> Any:
         raise KeyError("secret detail")
 
-    told = json.loads(served("x", broken)({}))
-    assert "mistake" in told["error"] and "secret" not in told["error"]
+    answer = json.loads(served("x", broken)({}))
+    assert "mistake" in answer["error"] and "secret" not in answer["error"]
     assert "KeyError" in capsys.readouterr().err
 
 
@@ -189,17 +189,17 @@ def test_an_evaluation_has_wilson_s_interval(ask: Any) -> None:
 
 
 def test_comparing_pairs_by_prompt(ask: Any) -> None:
-    told = ask(comparison.compare, **{"with": "second"})
-    counts = told["counts"]
+    answer = ask(comparison.compare, **{"with": "second"})
+    counts = answer["counts"]
     assert counts["all"] > 0 and counts["win"] + counts["loss"] == counts["flip"]
     assert counts["flip"] + counts["both_right"] + counts["both_wrong"] == counts["all"]
-    opened = ask(comparison.compare, **{"with": "second", "pair": told["pairs"][0]["scenario"]})
+    opened = ask(comparison.compare, **{"with": "second", "pair": answer["pairs"][0]["scenario"]})
     assert opened["detail"]["left"]["id"] and opened["detail"]["right"]["id"]
 
 
 def test_comparing_evaluations_of_two_steps(ask: Any) -> None:
-    told = ask(comparison.compare, **{"with": "first", "at": "eval heldout 8", "with_at": "eval heldout 16"})
-    assert told["counts"]["all"] == 24
+    answer = ask(comparison.compare, **{"with": "first", "at": "eval heldout 8", "with_at": "eval heldout 16"})
+    assert answer["counts"]["all"] == 24
     with pytest.raises(BadRequest):
         ask(comparison.compare, at="eval x y")
 
@@ -212,11 +212,11 @@ def test_the_sign_test_by_hand() -> None:
 
 
 def test_the_hack_board_finds_what_was_put_there(ask: Any) -> None:
-    told = ask(hacks.hacks)
-    assert all(row["outcome"] == "right" for row in told["unpaid_right"])
-    assert all(row["outcome"] == "wrong" for row in told["paid_wrong"])
-    assert any(entry["items"] for entry in told["openings"])
-    diagonal = [row[i] for i, row in enumerate(told["correlation"]["rows"]) if row[i] is not None]
+    answer = ask(hacks.hacks)
+    assert all(row["outcome"] == "right" for row in answer["unpaid_right"])
+    assert all(row["outcome"] == "wrong" for row in answer["paid_wrong"])
+    assert any(entry["items"] for entry in answer["openings"])
+    diagonal = [row[i] for i, row in enumerate(answer["correlation"]["rows"]) if row[i] is not None]
     assert diagonal and all(value == pytest.approx(1) for value in diagonal)
 
 
@@ -282,21 +282,21 @@ def test_a_torn_last_line_is_left_out(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("spoil", "told"),
+    ("spoil", "message"),
     [
         (lambda run: shutil.rmtree(run.path), "gone"),
         (lambda run: run.state_file.write_text('{"version": 99}'), "version 99"),
     ],
 )
-def test_a_run_that_cannot_be_read_says_so_in_one_line(tmp_path: Path, spoil: Any, told: str) -> None:
+def test_a_run_that_cannot_be_read_says_so_in_one_line(tmp_path: Path, spoil: Any, message: str) -> None:
     run = make_run(tmp_path / "runs" / "mine", steps=1, groups=1, size=2, scenarios=2, evaluate=False)
     library = Library([tmp_path / "runs"])
     library.runs()
     spoil(run)
     answer = json.loads(served("x", lambda query: runs.overview(library, query))({"run": "mine"}))
-    assert told in answer["error"] and "\n" not in answer["error"]
+    assert message in answer["error"] and "\n" not in answer["error"]
     listed = json.loads(served("x", lambda query: runs.runs(library, query))({}))
-    assert all(told in run["problem"] for run in listed["runs"])
+    assert all(message in run["problem"] for run in listed["runs"])
 
 
 def test_two_runs_of_one_name_stay_apart(tmp_path: Path) -> None:
@@ -311,8 +311,8 @@ def test_an_empty_run_has_an_overview(tmp_path: Path) -> None:
     RunFolder.create(tmp_path / "empty")
     library = Library([tmp_path])
     settled(library.run("empty"))
-    told = runs.overview(library, Query({"run": "empty"}))
-    assert "no completions" in told["empty"] and told["charts"] == []
+    answer = runs.overview(library, Query({"run": "empty"}))
+    assert "no completions" in answer["empty"] and answer["charts"] == []
     assert pages.traces(library, Query({"run": "empty"}))["total"] == 0
 
 
@@ -328,7 +328,7 @@ def test_reports_are_read_and_bad_ones_told(tmp_path: Path) -> None:
     path.write_text(json.dumps(good))
     report = reports.read_report(path)
     assert report["metrics"][0]["value"] == 0.5 and report["published"][0]["protocol"] == "5-shot"
-    for bad, told in (("{", "no JSON"), ("[]", "no report"), ('{"version": 7}', "version 7")):
+    for bad, message in (("{", "no JSON"), ("[]", "no report"), ('{"version": 7}', "version 7")):
         path.write_text(bad)
-        with pytest.raises(ValueError, match=told):
+        with pytest.raises(ValueError, match=message):
             reports.read_report(path)

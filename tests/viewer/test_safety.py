@@ -215,8 +215,8 @@ def component(address: str) -> int:
     ],
 )
 def test_a_function_called_past_the_page_answers_in_a_sentence(address: str, data: Any) -> None:
-    status, told = call(address, "trace", data)
-    assert status == 200 and list(json.loads(told)) == ["error"]
+    status, answer = call(address, "trace", data)
+    assert status == 200 and list(json.loads(answer)) == ["error"]
 
 
 @pytest.mark.parametrize("name", ["launch", "__init__", "postprocess", "build", "system"])

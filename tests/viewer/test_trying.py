@@ -75,9 +75,9 @@ def poll(offer: Library, job: int) -> dict[str, Any]:
 def finished(offer: Library, job: int, within_s: float = 60) -> dict[str, Any]:
     until = time.monotonic() + within_s
     while time.monotonic() < until:
-        told = poll(offer, job)
-        if told["done"]:
-            return told
+        answer = poll(offer, job)
+        if answer["done"]:
+            return answer
         time.sleep(0.02)
     raise AssertionError("never done")
 
@@ -88,9 +88,11 @@ def test_a_reply_is_streamed_then_parsed_and_scored(offer: Library, policy: Scri
     assert policy.begun.wait(60)
     assert not poll(offer, job)["done"]
     policy.may_end.set()
-    told = finished(offer, job)
-    assert told["text"] == GOOD and told["failed"] == ""
-    assert told["view"]["outcome"] == "right" and [card["state"] for card in told["view"]["cards"]] == ["present"] * 4
+    answer = finished(offer, job)
+    assert answer["text"] == GOOD and answer["failed"] == ""
+    assert (
+        answer["view"]["outcome"] == "right" and [card["state"] for card in answer["view"]["cards"]] == ["present"] * 4
+    )
 
 
 def test_a_reply_can_be_cancelled_and_only_one_runs_at_a_time(offer: Library, policy: Scripted) -> None:
@@ -100,16 +102,16 @@ def test_a_reply_can_be_cancelled_and_only_one_runs_at_a_time(offer: Library, po
     with pytest.raises(BadRequest, match="another reply"):
         start(offer)
     trying.cancel(offer, Query({"job": job}))
-    told = finished(offer, job)
-    assert len(told["text"]) < len(GOOD) and told["view"]["cards"]
+    answer = finished(offer, job)
+    assert len(answer["text"]) < len(GOOD) and answer["view"]["cards"]
     policy.may_end.set()
     assert start(offer) != job
 
 
 def test_a_model_that_fails_is_told_in_one_sentence(offer: Library, policy: Scripted) -> None:
     policy.fails = True
-    told = finished(offer, start(offer))
-    assert told["view"] is None and "out of memory" in told["failed"]
+    answer = finished(offer, start(offer))
+    assert answer["view"] is None and "out of memory" in answer["failed"]
 
 
 def test_only_offered_models_and_sane_settings(offer: Library, policy: Scripted) -> None:
@@ -150,8 +152,8 @@ def trained(folder: Path, *, merge: bool = False, step: int = 4, best: int = 2) 
     """A finished run whose best held-out check was after an earlier step."""
     run = make_run(folder, steps=2, groups=1, size=2, scenarios=2, evaluate=False)
     run.set_state("completed", step=step)
-    told = Recipe().model_dump(mode="json") | {"warmup": {"steps": 1, "merge": merge}}
-    run.recipe.write_text(Recipe.model_validate(told).to_yaml(), encoding="utf-8")
+    sections = Recipe().model_dump(mode="json") | {"warmup": {"steps": 1, "merge": merge}}
+    run.recipe.write_text(Recipe.model_validate(sections).to_yaml(), encoding="utf-8")
     kept = BestAdapter(run)
     adapters = [run.adapter, kept.path(best), run.path / "cold_start"]
     for number, adapter in enumerate(adapters):
@@ -212,6 +214,6 @@ def test_the_embedded_model_writes_a_reply(offer: Library, monkeypatch: pytest.M
         pytest.skip("the embedded model is not installed")
     monkeypatch.setattr(trying, "WORKSHOP", trying.Workshop())
     model = next(one["key"] for one in trying.models(offer) if "embedded" in one["label"])
-    told = finished(offer, start(offer, model=model, max_new_tokens=24, seed=3), within_s=300)
-    assert told["failed"] == "" and told["text"].strip() and told["view"]["finish"] in ("length", "stop")
-    assert isinstance(told["view"]["total"], float)
+    answer = finished(offer, start(offer, model=model, max_new_tokens=24, seed=3), within_s=300)
+    assert answer["failed"] == "" and answer["text"].strip() and answer["view"]["finish"] in ("length", "stop")
+    assert isinstance(answer["view"]["total"], float)
