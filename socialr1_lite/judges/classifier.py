@@ -11,10 +11,10 @@ import json
 from collections.abc import Sequence
 from math import exp
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict, cast
 
 from socialr1_lite.errors import JudgeError, PolicyError
-from socialr1_lite.judges.token_tree import TREE_TOKENS, grouped, grow, read_as_trees, tree_scores
+from socialr1_lite.judges.token_tree import TREE_TOKENS, Model, grouped, grow, read_as_trees, tree_scores
 from socialr1_lite.policy.embedded import EMBEDDED, embedded_model
 
 RECORD = "judge.json"
@@ -24,8 +24,30 @@ COARSE_TOLERANCE = 0.3  # of 16-bit judges, whose merged weights are rounded ...
 COARSE_SHARE = 0.1  # ... the more, the further apart a judge sets its texts: 0.36 of 5.6 was seen in bfloat16
 
 
-def here(device: str) -> str:
-    """The device that is meant: auto is this process's own GPU, one of several with several processes, else the CPU."""
+Tokenizer = Any  # of transformers, untyped
+
+
+class Probe(TypedDict):
+    """A text with the logit that it had when the judge was saved."""
+
+    text: str
+    logit: float
+
+
+class JudgeRecord(TypedDict):
+    """What `train_judge` writes of a judge, as far as it is read again. center: the logit that counts as 1/2."""
+
+    version: int
+    base: str
+    revision: str | None
+    dtype: str
+    max_length: int
+    center: float
+    probes: list[Probe]
+
+
+def resolve_device(device: str) -> str:
+    """Return the device that is meant: auto is this process's own GPU (one of several), else the CPU."""
     import torch
 
     if device != "auto":
@@ -33,34 +55,34 @@ def here(device: str) -> str:
     return f"cuda:{torch.cuda.current_device()}" if torch.cuda.is_available() else "cpu"
 
 
-def token_ids(tokenizer: Any, text: str, max_length: int) -> list[int]:
-    """The text's tokens; of a long one the end is kept, where the judged stage stands."""
+def token_ids(tokenizer: Tokenizer, text: str, max_length: int) -> list[int]:
+    """Return the text's tokens; of a long one the end is kept, where the judged stage stands."""
     found: list[int] = tokenizer(text, add_special_tokens=False)["input_ids"]
     return found[-max_length:]
 
 
 def logits(
-    model: Any, tokenizer: Any, texts: Sequence[str], *, max_length: int, batch_tokens: int = TREE_TOKENS
+    model: Model, tokenizer: Tokenizer, texts: Sequence[str], *, max_length: int, batch_tokens: int = TREE_TOKENS
 ) -> list[float]:
-    """The model's score of each text, unbounded. What texts have in common at their beginning is read once."""
+    """Score each text, unbounded. What texts have in common at their beginning is read once."""
     import torch
 
-    ids, told = [token_ids(tokenizer, text, max_length) for text in texts], [0.0] * len(texts)
+    ids, found = [token_ids(tokenizer, text, max_length) for text in texts], [0.0] * len(texts)
     for group in grouped(ids, batch_tokens):
         with torch.no_grad():
             scores = tree_scores(model, grow([ids[i] for i in group])).tolist()
         for i, score in zip(group, scores, strict=True):
-            told[i] = score
-    return told
+            found[i] = score
+    return found
 
 
 def sigmoid(x: float) -> float:
-    """1 / (1 + e^-x) without overflow."""
+    """Return 1 / (1 + e^-x) without overflow."""
     return 1.0 / (1.0 + exp(-x)) if x >= 0 else exp(x) / (1.0 + exp(x))
 
 
-def load_judge(folder: Path, *, device: str = "auto") -> tuple[Any, Any]:
-    """Model (merged, evaluation mode, no gradients) and tokenizer. Raises JudgeError when it is not the one saved."""
+def load_judge(folder: Path, *, device: str = "auto") -> tuple[Model, Tokenizer]:
+    """Load model (merged, in evaluation mode) and tokenizer. Raises JudgeError if it is another than saved."""
     record = read_record(folder)
     from peft import PeftModel
     from transformers import AutoTokenizer
@@ -68,14 +90,14 @@ def load_judge(folder: Path, *, device: str = "auto") -> tuple[Any, Any]:
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder / "tokenizer")
         base = load_base(record["base"], tokenizer, revision=record["revision"], dtype=record["dtype"])
-        model = PeftModel.from_pretrained(base, folder / "adapter").merge_and_unload().to(here(device))
-    except (OSError, ValueError, RuntimeError, AssertionError, PolicyError) as wrong:  # AssertionError: no CUDA
-        first = next(iter(str(wrong).splitlines()), type(wrong).__name__)
+        model = PeftModel.from_pretrained(base, folder / "adapter").merge_and_unload().to(resolve_device(device))
+    except (OSError, ValueError, RuntimeError, AssertionError, PolicyError) as error:  # AssertionError: no CUDA
+        first = next(iter(str(error).splitlines()), type(error).__name__)
         raise JudgeError(f"reward_model: {folder} cannot be loaded: {first}") from None
     model.eval().requires_grad_(False)
     probes = record["probes"]
-    told = logits(model, tokenizer, [probe["text"] for probe in probes], max_length=record["max_length"])
-    worst = max((abs(one - probe["logit"]) for one, probe in zip(told, probes, strict=True)), default=0.0)
+    now = logits(model, tokenizer, [probe["text"] for probe in probes], max_length=record["max_length"])
+    worst = max((abs(one - probe["logit"]) for one, probe in zip(now, probes, strict=True)), default=0.0)
     if not worst <= probe_tolerance(record["dtype"], [probe["logit"] for probe in probes]):
         raise JudgeError(
             f"reward_model: {folder}: its own texts score otherwise than when it was saved (by {worst:.2f}); "
@@ -85,26 +107,26 @@ def load_judge(folder: Path, *, device: str = "auto") -> tuple[Any, Any]:
 
 
 def probe_tolerance(dtype: str, saved: Sequence[float]) -> float:
-    """How far, in logits, a judge loaded in this type may be from the logits it was saved with."""
+    """Return how far, in logits, a judge loaded in this type may be from the logits it was saved with."""
     if dtype == "float32" or not saved:
         return PROBE_TOLERANCE
     return max(COARSE_TOLERANCE, COARSE_SHARE * (max(saved) - min(saved)))
 
 
-def load_base(name: str, tokenizer: Any, *, revision: str | None, dtype: str, **how: Any) -> Any:
-    """A model with one label and a fresh score head in 32 bits. how: for `from_pretrained`, whose errors it raises."""
+def load_base(name: str, tokenizer: Tokenizer, *, revision: str | None, dtype: str, **options: Any) -> Model:
+    """Load a model with one label and a fresh score head in 32 bits. options: of `from_pretrained`, which may raise."""
     import torch
     from transformers import AutoModelForSequenceClassification
     from transformers.utils import logging
 
-    told = logging.get_verbosity()
+    verbosity = logging.get_verbosity()
     logging.set_verbosity_error()  # else a report that the score head is new: it is, and it is trained or comes later
     try:
         model = AutoModelForSequenceClassification.from_pretrained(
-            base_folder(name), revision=revision, num_labels=1, dtype=getattr(torch, dtype), **how
+            base_folder(name), revision=revision, num_labels=1, dtype=getattr(torch, dtype), **options
         )
     finally:
-        logging.set_verbosity(told)
+        logging.set_verbosity(verbosity)
     model.config.pad_token_id = tokenizer.pad_token_id
     read_as_trees(model)
     model.score.float()  # small, and what a score is rounded by
@@ -112,27 +134,27 @@ def load_base(name: str, tokenizer: Any, *, revision: str | None, dtype: str, **
 
 
 def base_folder(name: str) -> str:
-    """Where the base model is: the embedded one's folder, else the name as it is."""
+    """Return where the base model is: the embedded one's folder, else the name as it is."""
     return str(embedded_model()) if name == EMBEDDED else name
 
 
-def read_record(folder: Path) -> dict[str, Any]:
-    """What `train_judge` wrote down of a judge. Raises JudgeError when the folder holds none."""
+def read_record(folder: Path) -> JudgeRecord:
+    """Read what `train_judge` wrote of a judge. Raises JudgeError when the folder holds none."""
     path = folder / RECORD
     try:
-        told = json.loads(path.read_text(encoding="utf-8"))
-        known = {key: told[key] for key in ("version", "base", "revision", "dtype", "max_length", "center", "probes")}
+        stored = json.loads(path.read_text(encoding="utf-8"))
+        record = cast(JudgeRecord, {key: stored[key] for key in JudgeRecord.__annotations__})
     except FileNotFoundError:
         raise JudgeError(
             f"reward_model: path: {folder} holds no {RECORD}; "
             "give a folder written by python -m socialr1_lite.train_judge"
         ) from None
-    except (OSError, ValueError, KeyError, TypeError) as wrong:
-        raise JudgeError(f"reward_model: {path} cannot be read ({type(wrong).__name__}: {wrong})") from None
-    if known["version"] != RECORD_VERSION:
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise JudgeError(f"reward_model: {path} cannot be read ({type(error).__name__}: {error})") from None
+    if record["version"] != RECORD_VERSION:
         raise JudgeError(
-            f"reward_model: {path} is of version {known['version']}, this code reads {RECORD_VERSION}; train it again"
+            f"reward_model: {path} is of version {record['version']}, this code reads {RECORD_VERSION}; train it again"
         )
     if not (folder / "adapter").is_dir():
         raise JudgeError(f"reward_model: {folder} has no adapter folder; train it again")
-    return {**told, **known}
+    return record

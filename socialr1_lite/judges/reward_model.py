@@ -17,7 +17,7 @@ from pathlib import Path
 
 from socialr1_lite.errors import JudgeError
 from socialr1_lite.judges.base import Verdict
-from socialr1_lite.judges.classifier import here, load_judge, logits, read_record, sigmoid
+from socialr1_lite.judges.classifier import load_judge, logits, read_record, resolve_device, sigmoid
 from socialr1_lite.judges.language.lexicon import INJECTION
 from socialr1_lite.judges.reward_process import RewardProcess
 from socialr1_lite.judges.rules import share_about
@@ -35,7 +35,7 @@ class RewardModelJudge:
     version = 1
 
     def __init__(self, *, path: str, device: str = "auto", batch_tokens: int = TREE_TOKENS) -> None:
-        """path: a folder of `train_judge`. device: auto, cpu, cuda, cuda:1. Raises JudgeError if it holds none.
+        """Read its record. path: a folder of `train_judge`. device: auto, cpu, cuda, cuda:1. Raises JudgeError.
 
         batch_tokens: of one forward pass, counting what several texts begin with once.
         """
@@ -50,7 +50,7 @@ class RewardModelJudge:
         self._kept: OrderedDict[tuple[str, ...], dict[str, float]] = OrderedDict()
 
     def judge(self, replies: Sequence[Reply], scenario: Scenario) -> list[Verdict]:
-        """One verdict a reply; a stage without text is 0, and so is one that talks to a judge, unread.
+        """Return one verdict a reply; a stage without text is 0, and so is one that talks to a judge, unread.
 
         What the model says of a stage counts for the share of its words that are about the scenario, as `rules` has it:
         of much filler behind little, a small model knows only that it is seldom the worst [measured].
@@ -70,10 +70,10 @@ class RewardModelJudge:
             else:
                 about = share_about(stage, said, scenario)
                 scores[i][stage] = sigmoid(logits[text] - self._record["center"]) * about
-        return [Verdict(one, tuple(told)) for one, told in zip(scores, notes, strict=True)]
+        return [Verdict(one, tuple(note)) for one, note in zip(scores, notes, strict=True)]
 
     def _logits(self, texts: Sequence[str]) -> dict[str, float]:
-        """The logit of each text, read together: the same texts get the very same logits again, here or elsewhere.
+        """Score the texts, read together: the same texts get the very same logits again, here or elsewhere.
 
         In 16 bits a text's logit moves by a few hundredths with what is read beside it, so it is not kept by itself.
         """
@@ -89,8 +89,8 @@ class RewardModelJudge:
         return self._kept[wanted]
 
     def _reader(self) -> Callable[[Sequence[str]], list[float]]:
-        """What reads texts: the model itself, or a process that holds it."""
-        device = here(self._device)
+        """Return what reads texts: the model itself, or a process that holds it."""
+        device = resolve_device(self._device)
         if "unsloth" in sys.modules:
             return RewardProcess(self._folder, device=device, batch_tokens=self._batch_tokens).logits
         model, tokenizer = load_judge(self._folder, device=device)
@@ -99,7 +99,7 @@ class RewardModelJudge:
 
 
 def judged_text(scenario: Scenario, stage: str, text: str, context: Mapping[str, str], answer: str) -> str:
-    """What the model reads of one stage: the question and its right answer, then the stage, last.
+    """Write what the model reads of one stage: the question and its right answer, then the stage, last.
 
     Interpretation and answer given are shown for the last stage only, which has to agree with them: whatever is wrong
     elsewhere in a reply, a stage's score stays what it is. The stages share their beginnings. Training and judging
@@ -122,14 +122,14 @@ def judged_text(scenario: Scenario, stage: str, text: str, context: Mapping[str,
 
 
 def _lettered(scenario: Scenario, answer: str) -> str:
-    """An option with its letter, so that a stage may name either; other text as it is."""
+    """Return an option with its letter, so that a stage may name either; other text as it is."""
     if answer not in scenario.options:
         return answer
     return f"{scenario.letters[scenario.options.index(answer)]}. {answer}"
 
 
 def _unaddressed(story: str) -> str:
-    """The story without the sentences that speak to a judge; as it is when none does."""
+    """Return the story without the sentences that speak to a judge; as it is when none does."""
     if not INJECTION.search(story):
         return story
     return " ".join(story[start:end] for start, end in sentences(story) if not INJECTION.search(story[start:end]))

@@ -42,13 +42,13 @@ class RewardProcess:
         self.close = finalize(self, _end, self._process, self._errors)
 
     def logits(self, texts: Sequence[str]) -> list[float]:
-        """The model's score of each text. Raises JudgeError with the process's own words, or its last ones."""
-        asked, told = self._process.stdin, self._process.stdout
-        assert asked and told
+        """Score each text. Raises JudgeError with the process's own words, or its last ones."""
+        requests, answers = self._process.stdin, self._process.stdout
+        assert requests and answers
         try:
-            asked.write(json.dumps(list(texts)) + "\n")
-            asked.flush()
-            answer = told.readline()
+            requests.write(json.dumps(list(texts)) + "\n")
+            requests.flush()
+            answer = answers.readline()
         except BrokenPipeError:
             answer = ""
         if not answer:
@@ -80,21 +80,22 @@ def _end(process: subprocess.Popen[str], errors: IO[bytes]) -> None:
 
 
 def main() -> None:
-    """Answer lines until there are none. A mistake is told in the answer, on one line."""
+    """Answer lines until there are none. A mistake comes in the answer, on one line."""
     folder, device, batch_tokens = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what libraries print is no answer
-    judge, told = None, dict[str, object]()
+    judge = None
+    answer: dict[str, str | list[float]]
     for line in sys.stdin:
         try:
             judge = judge or load_judge(folder, device=device)
             length = read_record(folder)["max_length"]
-            told = {"logits": logits(*judge, json.loads(line), max_length=length, batch_tokens=batch_tokens)}
-        except JudgeError as wrong:
-            told = {"error": str(wrong)}
-        except RuntimeError as wrong:  # a device that is not there, or has no memory left
-            told = {"error": f"reward_model: on {device}: {(str(wrong).splitlines() or [type(wrong).__name__])[0]}"}
-        print(json.dumps(told), file=answers, flush=True)
+            answer = {"logits": logits(*judge, json.loads(line), max_length=length, batch_tokens=batch_tokens)}
+        except JudgeError as error:
+            answer = {"error": str(error)}
+        except RuntimeError as error:  # a device that is not there, or has no memory left
+            answer = {"error": f"reward_model: on {device}: {(str(error).splitlines() or [type(error).__name__])[0]}"}
+        print(json.dumps(answer), file=answers, flush=True)
 
 
 if __name__ == "__main__":

@@ -14,6 +14,9 @@ from typing import Any
 ATTENTION = "socialr1_lite_tree"  # what transformers knows `tree_attention` by
 TREE_TOKENS = 1024  # nodes of one forward pass: attention grows with their square, and sharing is had by then
 
+Model = Any  # of transformers, untyped
+Tensor = Any
+
 
 @dataclass(frozen=True, slots=True)
 class TokenTree:
@@ -29,7 +32,7 @@ class TokenTree:
 
 
 def grow(texts: Sequence[Sequence[int]]) -> TokenTree:
-    """The tree of these texts; an empty text has no score, so none may be empty."""
+    """Build the tree of these texts; an empty text has no score, so none may be empty."""
     tree, known = TokenTree([], [], [], []), dict[tuple[int, int], int]()
     for text in texts:
         node = -1
@@ -48,7 +51,7 @@ def grow(texts: Sequence[Sequence[int]]) -> TokenTree:
 
 
 def grouped(texts: Sequence[Sequence[int]], limit: int = TREE_TOKENS) -> Iterator[list[int]]:
-    """Indices of texts by tree, neighbours in the alphabet together, a tree of at most `limit` nodes.
+    """Yield indices of texts by tree, neighbours in the alphabet together, a tree of at most `limit` nodes.
 
     A text that is longer than that has a tree of its own.
     """
@@ -66,14 +69,14 @@ def grouped(texts: Sequence[Sequence[int]], limit: int = TREE_TOKENS) -> Iterato
 
 
 def _shared(one: Sequence[int], other: Sequence[int]) -> int:
-    """Length of the common beginning."""
+    """Return the length of the common beginning."""
     for n, (a, b) in enumerate(zip(one, other, strict=False)):
         if a != b:
             return n
     return min(len(one), len(other))
 
 
-def read_as_trees(model: Any) -> None:
+def read_as_trees(model: Model) -> None:
     """Let the model attend by `tree_attention`, if it attends by PyTorch's fused kernel now."""
     from transformers import AttentionInterface, AttentionMaskInterface
     from transformers.masking_utils import sdpa_mask
@@ -84,8 +87,10 @@ def read_as_trees(model: Any) -> None:
         model.set_attn_implementation(ATTENTION)
 
 
-def tree_attention(module: Any, query: Any, key: Any, value: Any, attention_mask: Any, **how: Any) -> tuple[Any, None]:
-    """Attention under a tree's mask: on a CPU two products and a softmax, elsewhere PyTorch's fused kernel.
+def tree_attention(
+    module: Model, query: Tensor, key: Tensor, value: Tensor, attention_mask: Tensor, **options: Any
+) -> tuple[Tensor, None]:
+    """Attend under a tree's mask: on a CPU two products and a softmax, elsewhere PyTorch's fused kernel.
 
     On a CPU the fused kernel takes longer: `benchmarks/judges.py` compares the two.
     query: (batch, heads, n, width); key and value may have fewer heads.
@@ -94,20 +99,20 @@ def tree_attention(module: Any, query: Any, key: Any, value: Any, attention_mask
     from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
     tree = attention_mask is not None and attention_mask.is_floating_point()
-    if query.device.type != "cpu" or not tree or how.get("dropout"):
-        out, _ = sdpa_attention_forward(module, query, key, value, attention_mask, **how)
+    if query.device.type != "cpu" or not tree or options.get("dropout"):
+        out, _ = sdpa_attention_forward(module, query, key, value, attention_mask, **options)
         return out, None
     batch, heads, n, width = query.shape
     groups = key.shape[1]
-    scale = how.get("scaling") or width**-0.5
+    scale = options.get("scaling") or width**-0.5
     asked = (query * scale).reshape(batch, groups, heads // groups * n, width)  # heads that share a key stand together
     weights = (asked @ key.transpose(2, 3)).view(batch, heads, n, n) + attention_mask
     out = torch.softmax(weights, dim=-1).view(batch, groups, heads // groups * n, n) @ value
     return out.view(batch, heads, n, width).transpose(1, 2).contiguous(), None
 
 
-def tree_scores(classifier: Any, tree: TokenTree) -> Any:
-    """The scores (a float tensor, one a text) of a sequence classifier with one label, with their gradients if wanted.
+def tree_scores(classifier: Model, tree: TokenTree) -> Tensor:
+    """Score with a sequence classifier with one label: a float tensor, one a text, with gradients if wanted.
 
     classifier: a transformers model with a `score` head, or a PEFT model around one.
     """
