@@ -113,7 +113,7 @@ class LlmJudge:
     version = 1
 
     def __init__(self, *, sleep: Callable[[float], None] = time.sleep, **settings: Yaml) -> None:
-        """Set up the connections; nothing is sent yet. sleep: replaced in tests. Raises JudgeError for wrong settings."""
+        """Set up connections; nothing is sent yet. sleep: replaced in tests. Raises JudgeError for wrong settings."""
         given = self.settings = _settings(settings)
         cache = Path(given.cache).expanduser() if given.cache else None
         self._secret = _secret(cache)

@@ -19,30 +19,30 @@ from socialr1_lite.errors import DataError, command
 from socialr1_lite.judges import JUDGES, build_judge, read_settings
 from socialr1_lite.pairs import make_pairs, read_pairs, write_pairs
 from socialr1_lite.pairs.audit import as_text, audit
-from socialr1_lite.pairs.ranking import as_text as standings_as_text
-from socialr1_lite.pairs.ranking import ranked, standings
+from socialr1_lite.pairs.ranking import accuracies, pair_scores
+from socialr1_lite.pairs.ranking import as_text as accuracies_as_text
 from socialr1_lite.pairs.traces import MARGIN, run_pairs
 from socialr1_lite.runlog import RunFolder
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one of the three commands; returns the exit status."""
+    """Run one of the three commands; return the exit status."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     if arguments[:1] == ["audit"]:
         return _audit(arguments[1:])
     if arguments[:1] == ["rank"]:
         return _rank(arguments[1:])
-    given = _parser().parse_args(arguments)
-    if given.n < 1:
-        raise DataError(f"--n {given.n}: give 1 or more")
-    if given.from_run:
-        judge = build_judge(given.judge, read_settings(given.settings))
-        pairs = run_pairs(RunFolder.open(given.from_run), judge, margin=given.margin, most=given.n)
-        print(f"{write_pairs(Path(given.output), pairs)} pairs in {given.output}", file=sys.stderr)
+    args = _parser().parse_args(arguments)
+    if args.n < 1:
+        raise DataError(f"--n {args.n}: give 1 or more")
+    if args.from_run:
+        judge = build_judge(args.judge, read_settings(args.settings))
+        pairs = run_pairs(RunFolder.open(args.from_run), judge, margin=args.margin, most=args.n)
+        print(f"{write_pairs(Path(args.output), pairs)} pairs in {args.output}", file=sys.stderr)
         return 0
-    names = [name.strip() for name in given.dimensions.split(",") if name.strip()]
-    pairs = make_pairs(given.n, seed=given.seed, split=given.split, dimensions=names)
-    print(f"{write_pairs(Path(given.output), pairs)} pairs in {given.output}", file=sys.stderr)
+    names = [name.strip() for name in args.dimensions.split(",") if name.strip()]
+    pairs = make_pairs(args.n, seed=args.seed, split=args.split, dimensions=names)
+    print(f"{write_pairs(Path(args.output), pairs)} pairs in {args.output}", file=sys.stderr)
     return 0
 
 
@@ -58,12 +58,12 @@ def _rank(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m socialr1_lite.pairs rank")
     parser.add_argument("file", type=Path, help="pairs, one JSON object a line")
     _add_judge(parser, "rules")
-    given = parser.parse_args(arguments)
-    judge, pairs = build_judge(given.judge, read_settings(given.settings)), read_pairs(given.file)
-    found = standings(pairs, ranked(pairs, judge))
+    args = parser.parse_args(arguments)
+    judge, pairs = build_judge(args.judge, read_settings(args.settings)), read_pairs(args.file)
+    found = accuracies(pairs, pair_scores(pairs, judge))
     if not found:
-        raise DataError(f"{given.file}: {given.judge} can score none of its pairs")
-    print(standings_as_text(found))
+        raise DataError(f"{args.file}: {args.judge} can score none of its pairs")
+    print(accuracies_as_text(found))
     return 0
 
 

@@ -31,12 +31,12 @@ class Shortcut:
 
     @property
     def works(self) -> bool:
-        """Whether it is clearly over the ceiling: the whole interval is."""
+        """Return whether it is clearly over the ceiling: the whole interval is."""
         return self.right.low > CEILING
 
 
 def audit(pairs: Sequence[Pair]) -> list[Shortcut]:
-    """Length (in whichever direction does better) and the bag of words."""
+    """Measure length (in whichever direction does better) and the bag of words."""
     longer = [_sign(len(pair.chosen.split()) - len(pair.rejected.split())) for pair in pairs]
     if sum(longer) < len(pairs) / 2:
         longer = [1.0 - one for one in longer]
@@ -44,7 +44,7 @@ def audit(pairs: Sequence[Pair]) -> list[Shortcut]:
 
 
 def as_text(shortcuts: Sequence[Shortcut]) -> str:
-    """A line a shortcut, then its kinds."""
+    """Write a line a shortcut, then its kinds."""
     lines = []
     for one in shortcuts:
         mark = f"  << works (over {CEILING:.0%})" if one.works else ""
@@ -67,7 +67,7 @@ def _shortcut(name: str, pairs: Sequence[Pair], right: Sequence[float]) -> Short
 
 
 def _bag_of_words(pairs: Sequence[Pair]) -> list[float]:
-    """For each pair whether a model trained on the other half of the scenarios prefers the chosen text."""
+    """Return for each pair whether a model trained on the other half of the scenarios prefers the chosen text."""
     halves = [_half(pair) for pair in pairs]
     bags = [_difference(pair) for pair in pairs]
     models = [_train([bag for bag, half in zip(bags, halves, strict=True) if half != tested]) for tested in (0, 1)]
@@ -75,20 +75,20 @@ def _bag_of_words(pairs: Sequence[Pair]) -> list[float]:
 
 
 def _half(pair: Pair) -> int:
-    """0 or 1, the same for a scenario and its twins."""
+    """Return 0 or 1, the same for a scenario and its twins."""
     family = min((pair.scenario.id, *pair.scenario.twins))
     return hashlib.sha256(family.encode()).digest()[0] % 2
 
 
 def _difference(pair: Pair) -> dict[str, int]:
-    """Word counts of the chosen text minus those of the rejected one, without zeros."""
+    """Count the words of the chosen text minus those of the rejected one, without zeros."""
     counts = Counter(re.findall(r"[\w']+", pair.chosen.lower()))
     counts.subtract(re.findall(r"[\w']+", pair.rejected.lower()))
     return {word: count for word, count in counts.items() if count}
 
 
 def _train(bags: Sequence[Mapping[str, int]]) -> dict[str, float]:
-    """Logistic regression on differences by stochastic gradient descent, in the given order."""
+    """Fit a logistic regression on differences by stochastic gradient descent, in the given order."""
     weights: dict[str, float] = {}
     for _ in range(EPOCHS):
         for bag in bags:

@@ -104,28 +104,29 @@ class Case:
     rng: Rng
 
 
-Corruption = Callable[[Case], tuple[str, str] | None]  # chosen and rejected; None where it does not apply
+Sides = tuple[str, str]  # chosen and rejected
+Corruption = Callable[[Case], Sides | None]  # None where it does not apply
 
 
-def wrong_person_cue(case: Case) -> tuple[str, str] | None:
-    """A decisive event is told of somebody else."""
-    told = _sentences(case.facts)
-    place = next((i for i, one in enumerate(told) if _people_in(one, case.facts)), None)
+def wrong_person_cue(case: Case) -> Sides | None:
+    """Tell a decisive event of somebody else."""
+    cues = _decisive(case.facts)
+    place = next((i for i, one in enumerate(cues) if _people_in(one, case.facts)), None)
     if place is None:
         return None
-    person = _people_in(told[place], case.facts)[0]
-    others = [name for name in case.facts.people if name not in told[place]]
+    person = _people_in(cues[place], case.facts)[0]
+    others = [name for name in case.facts.people if name not in cues[place]]
     if not others:
         return None
-    wrong = list(told)
+    wrong = list(cues)
     wrong[place] = wrong[place].replace(person, case.rng.pick(others))
-    return " ".join(told), " ".join(wrong)
+    return " ".join(cues), " ".join(wrong)
 
 
-def invented_cue(case: Case) -> tuple[str, str] | None:
-    """An event of the twin's story, which did not happen here, instead of one that did."""
-    mine = _sentences(case.facts)
-    foreign = [one for one in _sentences(case.other) if one not in case.facts.sentences]
+def invented_cue(case: Case) -> Sides | None:
+    """Put an event of the twin's story, which did not happen here, in place of one that did."""
+    mine = _decisive(case.facts)
+    foreign = [one for one in _decisive(case.other) if one not in case.facts.sentences]
     own = [i for i, one in enumerate(mine) if one not in case.other.sentences]
     if not foreign or not own:
         return None
@@ -134,43 +135,43 @@ def invented_cue(case: Case) -> tuple[str, str] | None:
     return " ".join(mine), " ".join(wrong)
 
 
-def missed_cue(case: Case) -> tuple[str, str] | None:
-    """A decisive event is left out: the rejected text is the shorter one (`copied_story` makes up for it)."""
-    told = _sentences(case.facts)
-    if len(told) < 2:
+def missed_cue(case: Case) -> Sides | None:
+    """Leave a decisive event out: the rejected text is the shorter one (`copied_story` makes up for it)."""
+    cues = _decisive(case.facts)
+    if len(cues) < 2:
         return None
-    left_out = case.rng.below(len(told))
-    return " ".join(told), " ".join(one for i, one in enumerate(told) if i != left_out)
+    left_out = case.rng.below(len(cues))
+    return " ".join(cues), " ".join(one for i, one in enumerate(cues) if i != left_out)
 
 
-def copied_story(case: Case) -> tuple[str, str] | None:
-    """The story as it is, without a choice: the rejected text is the longer one."""
-    told, story = _sentences(case.facts), case.facts.sentences
-    return None if len(story) < len(told) + 2 else (" ".join(told), " ".join(story))
+def copied_story(case: Case) -> Sides | None:
+    """Give the story as it is, without a choice: the rejected text is the longer one."""
+    cues, story = _decisive(case.facts), case.facts.sentences
+    return None if len(story) < len(cues) + 2 else (" ".join(cues), " ".join(story))
 
 
-def filler_cue(case: Case) -> tuple[str, str] | None:
-    """Filler in a decisive event's place."""
-    told = _sentences(case.facts)
-    if len(told) < 2:
+def filler_cue(case: Case) -> Sides | None:
+    """Put filler in a decisive event's place."""
+    cues = _decisive(case.facts)
+    if len(cues) < 2:
         return None
-    place, filler = case.rng.below(len(told)), case.rng.pick(FILLER)
-    return " ".join(told), " ".join(filler if i == place else one for i, one in enumerate(told))
+    place, filler = case.rng.below(len(cues)), case.rng.pick(FILLER)
+    return " ".join(cues), " ".join(filler if i == place else one for i, one in enumerate(cues))
 
 
-def honest_filler_cue(case: Case) -> tuple[str, str] | None:
-    """The counterweight: all that is decisive with a filler, against an invented event and what decides nothing."""
-    told = _sentences(case.facts)
-    foreign = [one for one in _sentences(case.other) if one not in case.facts.sentences]
-    idle = [one for i, one in enumerate(case.facts.sentences) if i not in case.facts.cues and one not in told]
-    if not foreign or len(idle) < len(told):
+def filler_and_cues(case: Case) -> Sides | None:
+    """Balance another kind: all that is decisive with a filler, against an invented event and what decides nothing."""
+    cues = _decisive(case.facts)
+    foreign = [one for one in _decisive(case.other) if one not in case.facts.sentences]
+    idle = [one for i, one in enumerate(case.facts.sentences) if i not in case.facts.cues and one not in cues]
+    if not foreign or len(idle) < len(cues):
         return None
-    rest = case.rng.sample(idle, len(told))
-    return f"{' '.join(told)} {_filler(case)}", " ".join((foreign[0], *rest))
+    rest = case.rng.sample(idle, len(cues))
+    return f"{' '.join(cues)} {_filler(case)}", " ".join((foreign[0], *rest))
 
 
-def wrong_person(case: Case) -> tuple[str, str] | None:
-    """The deciding belief is given to somebody else, who is not asked about or holds something else."""
+def wrong_person(case: Case) -> Sides | None:
+    """Give the deciding belief to somebody else, who is not asked about or holds something else."""
     claim, options = case.facts.claims[0], [one for one in case.scenario.options if one in case.facts.people]
     if not claim.holders and claim.subject in options:  # who knows? none of the other people to choose from
         others = [name for name in options if name != claim.subject]
@@ -187,22 +188,22 @@ def wrong_person(case: Case) -> tuple[str, str] | None:
     return _worded(case, claim, replace(claim, holders=(*claim.holders[:-1], case.rng.pick(others))))
 
 
-def persons_exchanged(case: Case) -> tuple[str, str] | None:
-    """Somebody whom the question asks about or for and somebody else, each in the other's place."""
-    told, gold, options = case.gold[STAGES[1]], case.scenario.gold_text, case.scenario.options
+def persons_exchanged(case: Case) -> Sides | None:
+    """Exchange somebody whom the question asks about or for and somebody else."""
+    stage, gold, options = case.gold[STAGES[1]], case.scenario.gold_text, case.scenario.options
     if gold in case.facts.people:  # nobody else is right; whom the options leave out may be
-        asked, others = [gold] if gold in told else [], [name for name in options if name in case.facts.people]
+        asked, others = [gold] if gold in stage else [], [name for name in options if name in case.facts.people]
     else:
-        asked = [name for name in case.facts.people if name in told and name in case.scenario.question]
+        asked = [name for name in case.facts.people if name in stage and name in case.scenario.question]
         others = list(case.facts.people)
     if not asked:
         return None
     person = case.rng.pick(asked)
-    return told, exchange(told, person, case.rng.pick([name for name in others if name != person]))
+    return stage, exchange(stage, person, case.rng.pick([name for name in others if name != person]))
 
 
-def opposite_belief(case: Case) -> tuple[str, str] | None:
-    """What the twin's story would make them think."""
+def opposite_belief(case: Case) -> Sides | None:
+    """State what the twin's story would make them think."""
     mine, other = case.facts.claims[0], case.other.claims[0]
     same = (mine.holders, mine.subject, mine.relation) == (other.holders, other.subject, other.relation)
     if same and mine.value != other.value:
@@ -212,15 +213,15 @@ def opposite_belief(case: Case) -> tuple[str, str] | None:
     return _worded(case, mine, replace(mine, value=case.rng.pick(mine.rivals))) if mine.rivals else None
 
 
-def too_low(case: Case) -> tuple[str, str] | None:
-    """A true belief of one depth less than the question asks for, which decides nothing."""
+def too_low(case: Case) -> Sides | None:
+    """State a true belief of one depth less than the question asks for, which decides nothing."""
     claim = case.facts.claims[0]
     lower = [one for one in case.facts.claims[1:] if one.holders and len(one.holders) == len(claim.holders) - 1]
     return _worded(case, claim, case.rng.pick(lower)) if lower else None
 
 
-def too_high(case: Case) -> tuple[str, str] | None:
-    """The counterweight: one depth more than the question asks for."""
+def too_high(case: Case) -> Sides | None:
+    """Balance another kind: one depth more than the question asks for."""
     claim = case.facts.claims[0]
     others = [name for name in case.facts.people if name not in claim.holders]
     if not claim.holders or not others:
@@ -228,15 +229,15 @@ def too_high(case: Case) -> tuple[str, str] | None:
     return _worded(case, claim, replace(claim, holders=(case.rng.pick(others), *claim.holders)))
 
 
-def back_filled(case: Case) -> tuple[str, str] | None:
-    """Settled on an option first: the belief drawn from the answer, in the words that draw the answer from it."""
+def back_filled(case: Case) -> Sides | None:
+    """Settle on an option first: the belief drawn from the answer, in the words that draw the answer from it."""
     right, wrong = case.rng.pick(BACK_FILLED)
-    told = {"c": claim_clause(case.facts.claims[0]), "v": case.scenario.gold_text}
-    return capital(right.format(**told)), capital(wrong.format(**told))
+    parts = {"c": claim_clause(case.facts.claims[0]), "v": case.scenario.gold_text}
+    return capital(right.format(**parts)), capital(wrong.format(**parts))
 
 
-def swapped_goal(case: Case) -> tuple[str, str] | None:
-    """Another person's wish, or the twin story's: a goal's rivals have words that gold goals never have."""
+def swapped_goal(case: Case) -> Sides | None:
+    """Take another person's wish, or the twin story's: a goal's rivals have words that gold goals never have."""
     claim = case.facts.goal
     others = [name for name in case.facts.people if name != claim.subject and name not in claim.value]
     if others:
@@ -248,8 +249,8 @@ def swapped_goal(case: Case) -> tuple[str, str] | None:
     return _alike(case, lambda rng: goal(rng, claim), lambda rng: goal(rng, wrong))
 
 
-def contradiction(case: Case) -> tuple[str, str] | None:
-    """A response for another option than the one that interpretation and answer speak for."""
+def contradiction(case: Case) -> Sides | None:
+    """Respond for another option than the one that interpretation and answer speak for."""
     others = [one for i, one in enumerate(case.scenario.options) if i not in case.scenario.gold]
     other, bare = case.rng.pick(others), _without_claims(case.facts)
     return _alike(
@@ -257,45 +258,45 @@ def contradiction(case: Case) -> tuple[str, str] | None:
     )
 
 
-def foreign_cue(case: Case) -> tuple[str, str] | None:
-    """An event of quite another story among the decisive ones."""
-    told = _sentences(case.facts)
-    made = list(told)
-    made.insert(case.rng.below(len(told) + 1), case.rng.pick(case.foreign.sentences))
-    return " ".join(told), " ".join(made)
+def foreign_cue(case: Case) -> Sides | None:
+    """Put an event of quite another story among the decisive ones."""
+    cues = _decisive(case.facts)
+    made = list(cues)
+    made.insert(case.rng.below(len(cues) + 1), case.rng.pick(case.foreign.sentences))
+    return " ".join(cues), " ".join(made)
 
 
-def foreign_cues(case: Case) -> tuple[str, str] | None:
-    """Events of quite another story, and nothing else."""
-    told = _sentences(case.facts)
-    return " ".join(told), " ".join(case.rng.sample(case.foreign.sentences, 1 + case.rng.below(len(told))))
+def foreign_cues(case: Case) -> Sides | None:
+    """Give events of quite another story, and nothing else."""
+    cues = _decisive(case.facts)
+    return " ".join(cues), " ".join(case.rng.sample(case.foreign.sentences, 1 + case.rng.below(len(cues))))
 
 
-def cues_and_story(case: Case) -> tuple[str, str] | None:
-    """The decisive events, and then the story as it is."""
-    told = _sentences(case.facts)
-    return " ".join(told), " ".join((*told, *case.facts.sentences))
+def cues_and_story(case: Case) -> Sides | None:
+    """Give the decisive events, and then the story as it is."""
+    cues = _decisive(case.facts)
+    return " ".join(cues), " ".join((*cues, *case.facts.sentences))
 
 
-def stranger(case: Case) -> tuple[str, str] | None:
-    """The belief of somebody whom the story does not know."""
-    told, names = case.gold[STAGES[1]], [name for name in case.facts.people if name in case.gold[STAGES[1]]]
-    strangers = [name for name in case.foreign.people if name not in case.facts.people]
-    if not names or not strangers:
+def unknown_person(case: Case) -> Sides | None:
+    """Give the belief to somebody whom the story does not know."""
+    stage, names = case.gold[STAGES[1]], [name for name in case.facts.people if name in case.gold[STAGES[1]]]
+    unknown = [name for name in case.foreign.people if name not in case.facts.people]
+    if not names or not unknown:
         return None
-    return told, told.replace(case.rng.pick(names), case.rng.pick(strangers))
+    return stage, stage.replace(case.rng.pick(names), case.rng.pick(unknown))
 
 
-def denied_belief(case: Case) -> tuple[str, str] | None:
-    """The deciding belief denied, by itself and in marked words."""
+def denied_belief(case: Case) -> Sides | None:
+    """Deny the deciding belief, by itself and in marked words."""
     clause = claim_clause(case.facts.claims[0], case.rng.pick(("thinks", "believes", "supposes")))
     if " thinks " in clause and case.rng.chance(0.5):
         return capital(f"{clause}."), capital(f"{clause.replace(' thinks ', ' never thinks ', 1)}.")
     return capital(f"{clause}."), capital(case.rng.pick(DENIALS).format(c=clause))
 
 
-def wrong_denied(case: Case) -> tuple[str, str] | None:
-    """The counterweight: a wrong belief denied, against the same one held."""
+def wrong_denied(case: Case) -> Sides | None:
+    """Balance another kind: a wrong belief denied, against the same one held."""
     claim = case.facts.claims[0]
     if not claim.rivals:
         return None
@@ -303,88 +304,88 @@ def wrong_denied(case: Case) -> tuple[str, str] | None:
     return capital(case.rng.pick(DENIALS).format(c=clause)), capital(f"{clause}.")
 
 
-def turned_round(case: Case) -> tuple[str, str] | None:
-    """The right belief denied by the one word: does not think."""
-    told = _turned(case)
-    return (told.right, told.right_denied) if told else None
+def turned_round(case: Case) -> Sides | None:
+    """Deny the right belief by the one word: does not think."""
+    turned = _turned(case)
+    return (turned.right, turned.right_denied) if turned else None
 
 
-def wrong_turned_round(case: Case) -> tuple[str, str] | None:
-    """The counterweight: a wrong belief denied in that way, against the same one held."""
-    told = _turned(case)
-    return (told.wrong_denied, told.wrong) if told else None
+def wrong_turned_round(case: Case) -> Sides | None:
+    """Balance another kind: a wrong belief denied in that way, against the same one held."""
+    turned = _turned(case)
+    return (turned.wrong_denied, turned.wrong) if turned else None
 
 
-def right_or_wrong_denied(case: Case) -> tuple[str, str] | None:
-    """Both deny, in the same words: only what is denied tells them apart."""
-    told = _turned(case)
-    return (told.wrong_denied, told.right_denied) if told else None
+def right_or_wrong_denied(case: Case) -> Sides | None:
+    """Deny on both sides, in the same words: only what is denied tells them apart."""
+    turned = _turned(case)
+    return (turned.wrong_denied, turned.right_denied) if turned else None
 
 
-def knowledge_turned_round(case: Case) -> tuple[str, str] | None:
-    """Knowing for not knowing, or the other way round: the twin's story has it the other way."""
-    told = interpretation(case.rng, case.facts)
-    return None if case.facts.claims[0].rivals else (told, _turned_round(told))
+def knowledge_turned_round(case: Case) -> Sides | None:
+    """Put knowing for not knowing, or the other way round: the twin's story has it the other way."""
+    gold = interpretation(case.rng, case.facts)
+    return None if case.facts.claims[0].rivals else (gold, _turned_round(gold))
 
 
-def pretence_turned_round(case: Case) -> tuple[str, str] | None:
-    """The same where the answer does not say it: a pretence that succeeds is one that nobody sees through."""
+def pretence_turned_round(case: Case) -> Sides | None:
+    """Do so where the answer does not say it: a pretence that succeeds is one that nobody sees through."""
     people = case.facts.people
     said = {"Yes", "No"} == {*case.scenario.options} or any(one in people for one in case.scenario.options)
     return None if said or not case.facts.claims[0].holders else knowledge_turned_round(case)
 
 
-def other_letter(case: Case) -> tuple[str, str] | None:
-    """The response for another option, named by its letter."""
+def other_letter(case: Case) -> Sides | None:
+    """Respond for another option, named by its letter."""
     letters, wording = case.scenario.letters, case.rng.pick(BY_LETTER)
     right = letters[case.scenario.gold[0]]
     wrong = case.rng.pick([one for one in letters if one != right])
-    told = case.facts.goal.subject
-    return wording.format(l=right, s=told), wording.format(l=wrong, s=told)
+    subject = case.facts.goal.subject
+    return wording.format(l=right, s=subject), wording.format(l=wrong, s=subject)
 
 
-def other_option(case: Case) -> tuple[str, str] | None:
-    """The response for another option, bare."""
+def other_option(case: Case) -> Sides | None:
+    """Respond for another option, bare."""
     right, wording = case.scenario.gold[0], case.rng.pick(BY_TEXT)
     wrong = case.rng.pick([i for i in range(len(case.scenario.options)) if i not in case.scenario.gold])
     one, other = (wording.format(v=case.scenario.options[i].rstrip(".")) for i in (right, wrong))
     return one, other
 
 
-def filler_added(case: Case) -> tuple[str, str] | None:
-    """Filler after or before what is right."""
+def filler_added(case: Case) -> Sides | None:
+    """Put filler after or before what is right."""
     gold, filler = case.gold[case.stage], _filler(case)
     return gold, f"{gold} {filler}" if case.rng.chance(0.7) else f"{filler} {gold}"
 
 
-def filler_instead(case: Case) -> tuple[str, str] | None:
-    """Filler, a heading, or words about the stage instead of the stage."""
+def filler_instead(case: Case) -> Sides | None:
+    """Put filler, a heading, or words about the stage in the stage's place."""
     stage = case.stage
     words = (*FILLER, *(one.format(TITLES[stage].lower()) for one in PLACEHOLDERS))
     return case.gold[stage], capital(" ".join(case.rng.sample(words, 1 + case.rng.below(2))))
 
 
-def other_stage(case: Case) -> tuple[str, str] | None:
-    """What another stage says."""
+def other_stage(case: Case) -> Sides | None:
+    """Say what another stage says."""
     stage = case.stage
     return case.gold[stage], case.gold[case.rng.pick([one for one in STAGES if one != stage])]
 
 
-def loop(case: Case) -> tuple[str, str] | None:
-    """The last sentence over and over."""
+def loop(case: Case) -> Sides | None:
+    """Say the last sentence over and over."""
     gold = case.gold[case.stage]
     start, end = sentences(gold)[-1]
     return gold, " ".join((gold, *[gold[start:end]] * LOOPS))
 
 
-def filler_and_belief(case: Case) -> tuple[str, str] | None:
-    """The counterweight: what is right with filler, against the wrong belief without."""
+def filler_and_belief(case: Case) -> Sides | None:
+    """Balance another kind: what is right with filler, against the wrong belief without."""
     wrong = opposite_belief(case)
     return wrong and (f"{case.gold[STAGES[1]]} {_filler(case)}", wrong[1])
 
 
-def filler_and_answer(case: Case) -> tuple[str, str] | None:
-    """The counterweight: what is right with filler, against the wrong response without."""
+def filler_and_answer(case: Case) -> Sides | None:
+    """Balance another kind: what is right with filler, against the wrong response without."""
     wrong = contradiction(case)
     return wrong and (f"{case.gold[STAGES[3]]} {_filler(case)}", wrong[1])
 
@@ -393,7 +394,7 @@ def _filler(case: Case) -> str:
     return " ".join(case.rng.sample(FILLER, case.rng.pick(FILLERS)))
 
 
-def _sentences(facts: Facts) -> list[str]:
+def _decisive(facts: Facts) -> list[str]:
     return list(dict.fromkeys(facts.sentences[i] for i in facts.cues))
 
 
@@ -402,7 +403,7 @@ def _people_in(sentence: str, facts: Facts) -> list[str]:
 
 
 def _without_claims(facts: Facts) -> Facts:
-    """The facts with a claim that nobody holds, so that a response states the answer and no belief."""
+    """Return the facts with a claim that nobody holds, so that a response states the answer and no belief."""
     return replace(facts, claims=(replace(facts.claims[0], holders=()),))
 
 
@@ -417,24 +418,24 @@ class _Turned:
 
 
 def _turned(case: Case) -> _Turned | None:
-    """None where nothing else could be thought, or where no word turns it round."""
+    """Turn beliefs round; None where nothing else could be thought, or where no word turns it round."""
     claim, words = case.facts.claims[0], f"{case.scenario.id} {case.rng.below(10**9)}"
     if not claim.rivals:
         return None
     other = replace(case.facts, claims=(replace(claim, value=case.rng.pick(claim.rivals)), *case.facts.claims[1:]))
     right, wrong = (interpretation(Rng(words), facts) for facts in (case.facts, other))
-    told = _Turned(right, _turned_round(right), wrong, _turned_round(wrong))
-    return None if right in (told.right_denied, wrong) else told
+    turned = _Turned(right, _turned_round(right), wrong, _turned_round(wrong))
+    return None if right in (turned.right_denied, wrong) else turned
 
 
 def _turned_round(text: str) -> str:
-    """The text with its first sentence denied; the same text where that cannot be done by a word."""
+    """Deny the first sentence of a text; the same text where that cannot be done by a word."""
     start, end = sentences(text)[0]
     return text[:start] + denied(text[start:end]) + text[end:]
 
 
-def _worded(case: Case, right: Claim, wrong: Claim) -> tuple[str, str]:
-    """Two claims as interpretations of like length."""
+def _worded(case: Case, right: Claim, wrong: Claim) -> Sides:
+    """Word two claims as interpretations of like length."""
     return _alike(
         case,
         lambda rng: interpretation(rng, replace(case.facts, claims=(right,))),
@@ -442,8 +443,10 @@ def _worded(case: Case, right: Claim, wrong: Claim) -> tuple[str, str]:
     )
 
 
-def _alike(case: Case, right: Callable[[Rng], str], wrong: Callable[[Rng], str]) -> tuple[str, str]:
-    """Of several wordings of each side the two nearest in length; of equals, any."""
-    told = [(right(case.rng), wrong(case.rng)) for _ in range(WORDINGS)]
-    chosen = case.rng.pick(told)[0]
-    return chosen, min((other for _, other in told), key=lambda other: abs(len(other.split()) - len(chosen.split())))
+def _alike(case: Case, right: Callable[[Rng], str], wrong: Callable[[Rng], str]) -> Sides:
+    """Take of several wordings of each side the two nearest in length; of equals, any."""
+    wordings = [(right(case.rng), wrong(case.rng)) for _ in range(WORDINGS)]
+    chosen = case.rng.pick(wordings)[0]
+    return chosen, min(
+        (other for _, other in wordings), key=lambda other: abs(len(other.split()) - len(chosen.split()))
+    )

@@ -15,6 +15,7 @@ from typing import NamedTuple
 from socialr1_lite.pairs.corrupt import (
     Case,
     Corruption,
+    Sides,
     back_filled,
     contradiction,
     copied_story,
@@ -23,11 +24,11 @@ from socialr1_lite.pairs.corrupt import (
     filler_added,
     filler_and_answer,
     filler_and_belief,
+    filler_and_cues,
     filler_cue,
     filler_instead,
     foreign_cue,
     foreign_cues,
-    honest_filler_cue,
     invented_cue,
     knowledge_turned_round,
     loop,
@@ -39,11 +40,11 @@ from socialr1_lite.pairs.corrupt import (
     persons_exchanged,
     pretence_turned_round,
     right_or_wrong_denied,
-    stranger,
     swapped_goal,
     too_high,
     too_low,
     turned_round,
+    unknown_person,
     wrong_denied,
     wrong_person,
     wrong_person_cue,
@@ -80,7 +81,7 @@ KINDS: dict[str, Kind] = {
     "missed decisive cue": Kind(STAGES[0], missed_cue, 0.6),
     "wholesale copy": Kind(STAGES[0], copied_story, 0.12),
     "verbose filler": Kind(STAGES[0], filler_cue, 0.4),
-    "invented cue, filler chosen": Kind(STAGES[0], honest_filler_cue, 0.5),
+    "invented cue, filler chosen": Kind(STAGES[0], filler_and_cues, 0.5),
     "wrong person": Kind(STAGES[1], wrong_person, 0.8),
     "persons exchanged": Kind(STAGES[1], persons_exchanged, 2),
     "opposite belief": Kind(STAGES[1], opposite_belief, 1),
@@ -92,7 +93,7 @@ KINDS: dict[str, Kind] = {
     "a cue of another story": Kind(STAGES[0], foreign_cue, 0.47),
     "cues of another story": Kind(STAGES[0], foreign_cues, 0.25),
     "cues and the whole story": Kind(STAGES[0], cues_and_story, 0.12),
-    "somebody unknown": Kind(STAGES[1], stranger, 0.4),
+    "somebody unknown": Kind(STAGES[1], unknown_person, 0.4),
     "denied belief": Kind(STAGES[1], denied_belief, 0.5),
     "wrong belief denied": Kind(STAGES[1], wrong_denied, 1),
     "belief turned round": Kind(STAGES[1], turned_round, 2, TURNED),
@@ -131,16 +132,16 @@ def make_pairs(
     dimensions: Sequence[str] = ("belief", "knowledge"),
     orders: Sequence[int] = (0, 1, 2),
 ) -> list[Pair]:
-    """At most n pairs from fresh stories, about eighteen a story, balanced kinds equally often.
+    """Make at most n pairs from fresh stories, about eighteen a story, balanced kinds equally often.
 
     The same arguments give the same pairs. split: whose names and things ("test": never in "train").
     """
-    told = iter(generate(8 * n + 200, seed=seed, dimensions=dimensions, orders=orders, split=split))
-    foreign = next(told).facts  # the family before, whose people and things are others
-    next(told)
+    stories = iter(generate(8 * n + 200, seed=seed, dimensions=dimensions, orders=orders, split=split))
+    foreign = next(stories).facts  # the family before, whose people and things are others
+    next(stories)
     pairs: list[Pair] = []
     counts = Counter[str]()
-    for first, second in zip(told, told, strict=True):
+    for first, second in zip(stories, stories, strict=True):
         if first.meta["template"] != LAST_LEARNED and not Rng(f"{first.id} taken {seed}").chance(OF_OTHERS):
             continue
         more = [*_of(first, second, foreign, seed), *_of(second, first, foreign, seed)]
@@ -159,7 +160,7 @@ def make_pairs(
 
 
 def _balanced(counts: Counter[str]) -> Counter[str]:
-    """How many of each kind may stay, so that none outnumbers its counterweight."""
+    """Return how many of each kind may stay, so that none outnumbers its counterweight."""
     stay = Counter(counts)
     for one, other in BALANCED:
         stay[one] = stay[other] = min(counts[one], counts[other])
@@ -167,20 +168,20 @@ def _balanced(counts: Counter[str]) -> Counter[str]:
 
 
 def _of(scenario: Scenario, twin: Scenario, foreign: Facts | None, seed: int) -> Iterator[Pair]:
-    """A pair of every kind that applies."""
+    """Yield a pair of every kind that applies."""
     if scenario.facts is None or twin.facts is None or foreign is None:
         return
     gold = _gold_stages(scenario.facts, scenario.gold_text, Rng(f"{scenario.id} gold {seed}"))
     for kind, (fixed, corrupt, often, alike) in KINDS.items():
-        rng, told = Rng(f"{scenario.id} {alike or kind} {seed}"), set[tuple[str, str]]()
+        rng, seen = Rng(f"{scenario.id} {alike or kind} {seed}"), set[Sides]()
         for _ in range(ceil(often)):
             if not rng.chance(often):
                 continue
             stage = fixed or rng.pick(STAGES)
             made = corrupt(Case(scenario, twin, scenario.facts, twin.facts, foreign, gold, stage, rng))
-            if made is None or made[0] == made[1] or made in told:
+            if made is None or made[0] == made[1] or made in seen:
                 continue
-            told.add(made)
+            seen.add(made)
             context = {name: text for name, text in gold.items() if name != stage}
             yield Pair(scenario, stage, *made, kind=kind, source="gold", context=context, answer=scenario.gold_text)
 

@@ -12,7 +12,7 @@ from socialr1_lite.statistics import Interval, wilson
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class PairAccuracy:
     """A judge's figures on some pairs. n: pairs it scored; tied: share it scored alike, which counts as not found."""
 
     label: str
@@ -21,43 +21,43 @@ class Standing:
     tied: float
 
 
-def ranked(pairs: Sequence[Pair], judge: Judge) -> list[tuple[float, float] | None]:
-    """The judge's scores of chosen and rejected text, each in the place of its stage; None where it has none."""
-    told: list[tuple[float, float] | None] = []
+def pair_scores(pairs: Sequence[Pair], judge: Judge) -> list[tuple[float, float] | None]:
+    """Score chosen and rejected text, each in the place of its stage; None where the judge has no score."""
+    scores: list[tuple[float, float] | None] = []
     for pair in pairs:
         replies = [_in_place(pair, text) for text in (pair.chosen, pair.rejected)]
         verdicts = judge.judge([parse(text, pair.scenario.options) for text in replies], pair.scenario)
         chosen, rejected = (verdict.scores.get(pair.stage) for verdict in verdicts)
-        told.append(None if chosen is None or rejected is None else (chosen, rejected))
-    return told
+        scores.append(None if chosen is None or rejected is None else (chosen, rejected))
+    return scores
 
 
-def standings(pairs: Sequence[Pair], scores: Sequence[tuple[float, float] | None]) -> list[Standing]:
-    """All pairs, then each stage, then each kind."""
-    judged = [(pair, told) for pair, told in zip(pairs, scores, strict=True) if told is not None]
-    groups: dict[str, list[tuple[float, float]]] = {"all pairs": [told for _, told in judged]}
+def accuracies(pairs: Sequence[Pair], scores: Sequence[tuple[float, float] | None]) -> list[PairAccuracy]:
+    """Count over all pairs, then each stage, then each kind."""
+    judged = [(pair, both) for pair, both in zip(pairs, scores, strict=True) if both is not None]
+    groups: dict[str, list[tuple[float, float]]] = {"all pairs": [both for _, both in judged]}
     for stage in STAGES:
-        groups[f"stage {stage}"] = [told for pair, told in judged if pair.stage == stage]
+        groups[f"stage {stage}"] = [both for pair, both in judged if pair.stage == stage]
     for kind in sorted({pair.kind for pair in pairs}):
-        groups[kind or "(no kind)"] = [told for pair, told in judged if pair.kind == kind]
-    return [_standing(label, told) for label, told in groups.items() if told]
+        groups[kind or "(no kind)"] = [both for pair, both in judged if pair.kind == kind]
+    return [_accuracy(label, both) for label, both in groups.items() if both]
 
 
-def as_text(told: Iterable[Standing]) -> str:
-    """A line each."""
+def as_text(found: Iterable[PairAccuracy]) -> str:
+    """Write a line each."""
     return "\n".join(
         f"{one.label:34} {one.n:5}  {one.found.value:6.1%} [{one.found.low:.1%}, {one.found.high:.1%}]"
         + (f"  tied {one.tied:.1%}" if one.tied else "")
-        for one in told
+        for one in found
     )
 
 
-def _standing(label: str, told: Sequence[tuple[float, float]]) -> Standing:
-    n = len(told)
-    return Standing(label, n, wilson(sum(a > b for a, b in told), n), sum(a == b for a, b in told) / n)
+def _accuracy(label: str, scores: Sequence[tuple[float, float]]) -> PairAccuracy:
+    n = len(scores)
+    return PairAccuracy(label, n, wilson(sum(a > b for a, b in scores), n), sum(a == b for a, b in scores) / n)
 
 
 def _in_place(pair: Pair, text: str) -> str:
-    """The whole reply with this text for the pair's stage."""
+    """Return the whole reply with this text for the pair's stage."""
     stages = {**pair.context, pair.stage: text}
     return reply_text({stage: stages[stage] for stage in STAGES if stages.get(stage)}, pair.answer)

@@ -7,7 +7,8 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+
+from pydantic import JsonValue
 
 from socialr1_lite.errors import DataError
 from socialr1_lite.scenario import Scenario
@@ -35,12 +36,14 @@ class Pair:
     context: Mapping[str, str] = field(default_factory=dict)
     answer: str = ""
 
-    def to_row(self) -> dict[str, Any]:
-        """A JSON-ready dict; the scenario without its facts, which no reward model may see."""
-        told = {key: value for key, value in self.scenario.to_row().items() if value and key != "facts"}
+    def to_row(self) -> dict[str, JsonValue]:
+        """Return the JSON object; the scenario without its facts, which no reward model may see."""
+        scenario: dict[str, JsonValue] = {
+            key: value for key, value in self.scenario.to_row().items() if value and key != "facts"
+        }
         return {
             "version": PAIR_VERSION,
-            "scenario": told,
+            "scenario": scenario,
             "stage": self.stage,
             "chosen": self.chosen,
             "rejected": self.rejected,
@@ -52,7 +55,7 @@ class Pair:
 
 
 def write_pairs(path: Path, pairs: Iterable[Pair]) -> int:
-    """Write the file whole or not at all; returns how many pairs are in it."""
+    """Write the file whole or not at all; return how many pairs are in it."""
     partial, n = path.with_name(path.name + ".partial"), 0
     try:
         with partial.open("w", encoding="utf-8", newline="\n") as file:
@@ -60,18 +63,18 @@ def write_pairs(path: Path, pairs: Iterable[Pair]) -> int:
                 file.write(json.dumps(pair.to_row(), ensure_ascii=False, sort_keys=True) + "\n")
                 n += 1
         os.replace(partial, path)
-    except OSError as wrong:
-        raise DataError(f"cannot write {path}: {wrong.strerror}") from None
+    except OSError as error:
+        raise DataError(f"cannot write {path}: {error.strerror}") from None
     return n
 
 
 def read_pairs(path: Path) -> list[Pair]:
-    """The pairs of a file. Raises DataError naming file, line and what is wrong."""
+    """Read the pairs of a file. Raises DataError naming file, line and what is wrong."""
     try:
         with path.open(encoding="utf-8-sig") as file:
             found = list(_read_lines(path, file))
-    except (OSError, UnicodeDecodeError) as wrong:
-        raise DataError(f"{path}: cannot be read ({wrong})") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{path}: cannot be read ({error})") from None
     if not found:
         raise DataError(f"{path}: holds no pair")
     return found
@@ -90,7 +93,7 @@ def _read_lines(path: Path, lines: Iterable[str]) -> Iterator[Pair]:
 
 
 def read_pair(row: object, where: str) -> Pair:
-    """One row. Raises DataError naming the field."""
+    """Read one row. Raises DataError naming the field."""
     if not isinstance(row, dict) or not isinstance(row.get("scenario"), dict):
         raise DataError(f"{where}: needs an object with scenario, stage, chosen and rejected")
     version = row.get("version", PAIR_VERSION)
@@ -108,8 +111,8 @@ def read_pair(row: object, where: str) -> Pair:
         raise DataError(f"{where}: chosen and rejected are the same text")
     try:
         scenario = Scenario.from_row({"id": where, **row["scenario"]})
-    except DataError as wrong:
-        raise DataError(f"{where}: scenario: {wrong}") from None
+    except DataError as error:
+        raise DataError(f"{where}: scenario: {error}") from None
     return Pair(
         scenario,
         row["stage"],

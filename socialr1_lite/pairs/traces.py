@@ -21,7 +21,7 @@ MARGIN = 0.3  # least difference of the judge's two scores [ours]
 
 
 def run_pairs(run: RunFolder, judge: Judge, *, margin: float = MARGIN, most: int | None = None) -> list[Pair]:
-    """At most one pair for each stage of each group of the run's training, in order.
+    """Make at most one pair for each stage of each group of the run's training, in order.
 
     judge: ranks the texts; `facts` needs a run on generated stories. margin: how far apart the two scores are at
     least. most: pairs wanted. Raises DataError when the run gives none.
@@ -50,7 +50,7 @@ def _pairs(run: RunFolder, scenarios: Mapping[str, Scenario], judge: Judge, marg
 def group_pairs(
     replies: Sequence[Reply], scenario: Scenario, judge: Judge, *, margin: float = MARGIN, source: str = ""
 ) -> Iterator[Pair]:
-    """At most one pair a stage: the best text, and of those clearly worse the one nearest to it in length."""
+    """Yield at most one pair a stage: the best text, and of the clearly worse ones the nearest to it in length."""
     best = _best(replies, scenario, judge)
     if best is None:
         return
@@ -69,31 +69,30 @@ def group_pairs(
 
 
 def _best(replies: Sequence[Reply], scenario: Scenario, judge: Judge) -> Reply | None:
-    """The reply with the highest sum of scores; None where the judge has none, or fewer than two have stages."""
+    """Find the reply with the highest sum of scores; None if the judge has none, or fewer than two have stages."""
     marked = [reply for reply in replies if reply.marked and reply.answer_text]
     if len(marked) < 2:
         return None
     verdicts = judge.judge(marked, scenario)
-    told = [(_sum(verdict.scores.values()), reply) for verdict, reply in zip(verdicts, marked, strict=True)]
-    judged = [(score, reply) for score, reply in told if score is not None]
+    sums = [(_sum(verdict.scores.values()), reply) for verdict, reply in zip(verdicts, marked, strict=True)]
+    judged = [(score, reply) for score, reply in sums if score is not None]
     return max(judged, key=lambda one: one[0])[1] if judged else None
 
 
 def _sum(scores: Iterable[float | None]) -> float | None:
-    told = [score for score in scores if score is not None]
-    return sum(told) if told else None
+    known = [score for score in scores if score is not None]
+    return sum(known) if known else None
 
 
 def _in_place(
     texts: Sequence[str], stage: str, stages: Mapping[str, str], best: Reply, scenario: Scenario, judge: Judge
 ) -> dict[str, float]:
-    """Each text's score in the best reply's place of that stage; a text that the judge cannot score is left out."""
+    """Score each text in the best reply's place of that stage; a text that the judge cannot score is left out."""
     if len(texts) < 2:
         return {}
-    told = {**stages, stage: ""}
-    order = [one for one in STAGES if one in told]
+    order = [one for one in STAGES if one in (*stages, stage)]
     tried = [
-        parse(reply_text({one: {**told, stage: text}[one] for one in order}, best.answer_text), scenario.options)
+        parse(reply_text({one: {**stages, stage: text}[one] for one in order}, best.answer_text), scenario.options)
         for text in texts
     ]
     verdicts = judge.judge(tried, scenario)

@@ -11,7 +11,7 @@ import pytest
 from socialr1_lite.errors import DataError
 from socialr1_lite.judges import Verdict
 from socialr1_lite.pairs.__main__ import main
-from socialr1_lite.pairs.ranking import ranked, standings
+from socialr1_lite.pairs.ranking import accuracies, pair_scores
 from socialr1_lite.pairs.record import read_pair
 from socialr1_lite.scenario import Scenario
 from socialr1_lite.sip import STAGES, Reply
@@ -41,9 +41,9 @@ def test_a_judge_is_held_to_pairs_by_stage_and_kind(tmp_path: Path, capsys: pyte
         {"kind": "a"}, {"kind": "a", "chosen": "Tomas left.", "rejected": "Mara left."},
         {"kind": "b", "stage": STAGES[1], "context": {STAGES[0]: "Tomas left."}}, {"kind": "c", "stage": STAGES[2]},
     )]  # fmt: skip
-    scores = ranked(told, Says())
+    scores = pair_scores(told, Says())
     assert scores == [(1.0, 0.0), (0.0, 1.0), (0.5, 0.5), None]
-    found = {one.label: (one.n, one.found.value, one.tied) for one in standings(told, scores)}
+    found = {one.label: (one.n, one.found.value, one.tied) for one in accuracies(told, scores)}
     assert found["a"] == found[f"stage {STAGES[0]}"] == (2, 0.5, 0.0)
     assert found["b"] == (1, 0.0, 1.0) and found["all pairs"] == (3, pytest.approx(1 / 3), pytest.approx(1 / 3))
     assert "c" not in found
