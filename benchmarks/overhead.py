@@ -25,7 +25,7 @@ from socialr1_lite.policy import load_policy
 from socialr1_lite.recipe import Recipe
 from socialr1_lite.rewards.stack import RewardStack
 from socialr1_lite.runlog import MetricsWriter, RunFolder, TraceWriter, mark_complete
-from socialr1_lite.training import grpo as train_grpo
+from socialr1_lite.training import grpo, grpo_config
 
 KINDS = ("ours", "bare", "bare, stock sampling")
 
@@ -58,9 +58,9 @@ def one(kind: str, steps: int) -> dict[str, float]:
     order = schedule(training_scenarios(told), told)
     with tempfile.TemporaryDirectory() as folder:
         run = RunFolder.create(folder)
-        settings = train_grpo.grpo_settings(told, policy, run.checkpoints)
+        settings = grpo_config.grpo_settings(told, policy, run.checkpoints)
         settings["generation_kwargs"] = {"min_new_tokens": told.grpo.max_completion_length}
-        config = train_grpo.build_config(settings, processes=1, full_device=policy.device != "cpu")
+        config = grpo_config.build_config(settings, processes=1, full_device=policy.device != "cpu")
         times: list[float] = []
         with TraceWriter(run) as traces:
             trainer = (
@@ -69,7 +69,7 @@ def one(kind: str, steps: int) -> dict[str, float]:
                 else _bare(told, policy, order, config)
             )
             trainer.add_callback(
-                train_grpo.watcher(
+                grpo.watcher(
                     log=lambda *_: None, saved=lambda _: None, step_done=lambda _: times.append(time.perf_counter())
                 )
             )
@@ -78,11 +78,11 @@ def one(kind: str, steps: int) -> dict[str, float]:
 
 
 def _ours(told, policy, order, traces, config, run):
-    door = train_grpo.RewardDoor(RewardStack(told.rewards), order, told, policy.tokenizer, policy.eos_ids, False)
-    trainer = train_grpo.make_trainer(told, policy, order, door, traces, config)
+    rewards = grpo.TrlRewardAdapter(RewardStack(told.rewards), order, told, policy.tokenizer, policy.eos_ids, False)
+    trainer = grpo.make_trainer(told, policy, order, rewards, traces, config)
     metrics = MetricsWriter(run)
     trainer.add_callback(
-        train_grpo.watcher(
+        grpo.watcher(
             log=metrics.write,
             saved=lambda step: mark_complete(run, run.checkpoints / f"checkpoint-{step}"),
             step_done=lambda _: None,
@@ -103,7 +103,7 @@ def _bare(told, policy, order, config):
         model=policy.model,
         reward_funcs=[constant],
         args=config,
-        train_dataset=datasets.Dataset.from_list(train_grpo.prompt_rows(order, told)),
+        train_dataset=datasets.Dataset.from_list(grpo.prompt_rows(order, told)),
         processing_class=policy.tokenizer,
     )
     trainer.remove_callback(transformers.PrinterCallback)

@@ -14,12 +14,13 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from socialr1_lite import policy, train
+from socialr1_lite import policy
 from socialr1_lite.policy import generation
 from socialr1_lite.progress import Progress
 from socialr1_lite.recipe import Recipe
 from socialr1_lite.runlog import TraceWriter
-from socialr1_lite.training import sft as train_sft
+from socialr1_lite.training import checks, session, sft
+from socialr1_lite.training import folder as run_files
 
 STEPS = 6
 
@@ -76,7 +77,7 @@ def nothing() -> None:
 
 
 def in_the_cold_start() -> None:
-    train_sft.cold_start = at_call(1, train_sft.cold_start)
+    sft.cold_start = at_call(1, sft.cold_start)
 
 
 def while_sampling(n: int) -> Callable[[], None]:
@@ -101,7 +102,7 @@ def in_a_checkpoint(n: int) -> Callable[[], None]:
         state.write_bytes(state.read_bytes()[:100])
 
     def patch() -> None:
-        train.mark_complete = at_call(n, train.mark_complete, cut)
+        session.mark_complete = at_call(n, session.mark_complete, cut)
 
     return patch
 
@@ -110,7 +111,7 @@ def before_an_adapter_is_saved(n: int) -> Callable[[], None]:
     """1: the cold start's, 2: the best one's (of step 4, as no check is better), 3: the last one."""
 
     def patch() -> None:
-        train._save_whole = at_call(n, train._save_whole)
+        run_files.save_whole = at_call(n, run_files.save_whole)
 
     return patch
 
@@ -119,7 +120,7 @@ def before_checks_are_written_down(n: int) -> Callable[[], None]:
     """The n-th time. In a launch that goes on, 1: those that still count, 2: the next, whose adapter is kept already."""
 
     def patch() -> None:
-        train.Training._keep = at_call(n, train.Training._keep)
+        checks.HeldoutChecks._write = at_call(n, checks.HeldoutChecks._write)
 
     return patch
 
@@ -143,7 +144,7 @@ def launch(folder: Path, model: str, patch: Callable[[], None]) -> int:
         try:
             patch()
             with (folder.parent / f"{folder.name}.log").open("a") as log:
-                train.run_recipe(recipe(model), run_dir=folder, strict=False, progress=Progress(stream=log))
+                session.run_recipe(recipe(model), run_dir=folder, strict=False, progress=Progress(stream=log))
             status = 0
         finally:
             os._exit(status)
@@ -157,8 +158,8 @@ def main() -> None:
     import trl
 
     assert trl.GRPOTrainer and trl.SFTTrainer  # trl loads them on first use
-    told = {name: [launch(root / name, model, patch) for patch in plan] for name, plan in PLANS.items()}
-    print(json.dumps(told))
+    statuses = {name: [launch(root / name, model, patch) for patch in plan] for name, plan in PLANS.items()}
+    print(json.dumps(statuses))
 
 
 if __name__ == "__main__":

@@ -28,7 +28,7 @@ rl._patch_trl_rl_trainers_impl("grpo_trainer")
 import trl
 generated = sys.modules[trl.GRPOTrainer.__module__]
 trl.GRPOConfig = generated.UnslothGRPOConfig  # as `import unsloth` does where there is a GPU
-from socialr1_lite.training import grpo as train_grpo
+from socialr1_lite.training import grpo_config
 from socialr1_lite.recipe import load_recipe
 
 def policy(recipe):
@@ -41,11 +41,11 @@ told = {"trainer": trl.GRPOTrainer.__name__, "differences": {}, "signatures": {}
 told["rewritten"] = [bare.mask_truncated_completions, bare.epsilon_high, hasattr(bare, "unsloth_num_chunks")]
 for path in sys.argv[2:]:
     recipe = load_recipe(path, ["run.processes=1"] if "8xa100" in path else [])
-    settings = train_grpo.grpo_settings(recipe, policy(recipe), Path(sys.argv[1]) / "checkpoints")
+    settings = grpo_config.grpo_settings(recipe, policy(recipe), Path(sys.argv[1]) / "checkpoints")
     # A CPU has neither half precision nor vLLM; how Unsloth chooses them is not what is looked at here.
     settings |= {"bf16": False, "fp16": False, "use_vllm": False}
-    config = train_grpo.build_config(settings, processes=1, full_device=False)
-    found = train_grpo.effective_differences(settings, config)
+    config = grpo_config.build_config(settings, processes=1, full_device=False)
+    found = grpo_config.effective_differences(settings, config)
     told["differences"][path] = {name: {k: repr(v) for k, v in one.items()} for name, one in found.items()}
 for name in ("_calculate_rewards", "_generate_and_score_completions"):
     method = getattr(trl.GRPOTrainer, name, None)

@@ -15,7 +15,8 @@ from statistics import fmean, stdev
 import pytest
 
 from socialr1_lite.recipe import Recipe
-from socialr1_lite.runlog import RunFolder, read_metrics, read_traces, row_total
+from socialr1_lite.rollouts.trace import Trace
+from socialr1_lite.runlog import RunFolder, read_metrics, read_traces
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 STEPS, GROUP = 4, 4
@@ -80,40 +81,40 @@ def launched(tiny_model, tmp_path_factory, request) -> Path:
     return root
 
 
-def train_rows(run: Path) -> list[dict]:
-    return [row for row in read_traces(RunFolder.open(run)) if row["phase"] == "train"]
+def train_rows(run: Path) -> list[Trace]:
+    return [trace for trace in read_traces(RunFolder.open(run)) if trace.phase == "train"]
 
 
 def test_every_group_is_split_over_both_processes_and_nothing_is_doubled(launched):
     groups = defaultdict(list)
     for row in train_rows(launched / "whole"):
-        groups[row["group"]].append(row)
+        groups[row.group].append(row)
     assert sorted(groups) == list(range(STEPS))
     for group, rows in groups.items():
-        assert sorted(row["index"] for row in rows) == list(range(GROUP)), group
-        assert sorted(row["rank"] for row in rows) == [0, 0, 1, 1], group
-        assert {row["step"] for row in rows} == {group}
-        assert len({row["scenario"] for row in rows}) == 1
+        assert sorted(row.index for row in rows) == list(range(GROUP)), group
+        assert sorted(row.rank for row in rows) == [0, 0, 1, 1], group
+        assert {row.step for row in rows} == {group}
+        assert len({row.scenario for row in rows}) == 1
 
 
 def test_the_two_processes_sample_differently(launched):
     sampled = defaultdict(list)
     for row in train_rows(launched / "whole"):
-        sampled[row["rank"]].append(row["completion"])
+        sampled[row.rank].append(row.completion.text)
     assert sampled[0] != sampled[1]
 
 
 def test_advantages_are_what_one_process_would_have_made_of_the_same_rewards(launched):
     groups = defaultdict(list)
     for row in train_rows(launched / "whole"):
-        groups[row["group"]].append(row)
+        groups[row.group].append(row)
     told = 0
     for rows in groups.values():
-        totals = [row_total(row) for row in rows]
+        totals = [row.total for row in rows]
         mean, deviation = fmean(totals), stdev(totals)
         told += deviation > 0
         for row, total in zip(rows, totals, strict=True):
-            assert row["advantage"] == pytest.approx((total - mean) / (deviation + TRL_EPSILON), abs=1e-4)
+            assert row.advantage == pytest.approx((total - mean) / (deviation + TRL_EPSILON), abs=1e-4)
     assert told, "every group was flat: nothing was compared"
 
 
@@ -122,7 +123,7 @@ def test_the_logged_reward_is_the_mean_over_both_processes(launched):
     logged = [told for told in read_metrics(RunFolder.open(launched / "whole")) if "reward" in told]
     assert [told["step"] for told in logged] == list(range(1, STEPS + 1))
     for told in logged:
-        totals = [row_total(row) for row in rows if row["step"] == told["step"] - 1]
+        totals = [row.total for row in rows if row.step == told["step"] - 1]
         assert len(totals) == GROUP
         assert told["reward"] == pytest.approx(fmean(totals), abs=1e-5)
 
@@ -145,9 +146,9 @@ def test_a_checkpoint_holds_and_vouches_for_both_random_states(launched):
 
 def test_held_out_questions_are_asked_once_not_once_a_process(launched):
     asked = [
-        (row["benchmark"], row["step"], row["scenario"])
+        (row.benchmark, row.step, row.scenario)
         for row in read_traces(RunFolder.open(launched / "whole"))
-        if row["phase"] == "eval"
+        if row.phase == "eval"
     ]
     assert len(asked) == len(set(asked)) == 3 * 2  # untrained, step 2, after GRPO
 
@@ -155,7 +156,7 @@ def test_held_out_questions_are_asked_once_not_once_a_process(launched):
 def test_a_resumed_run_of_two_processes_is_the_run_that_nobody_stopped(launched):
     def told(run: Path) -> dict:
         rows = train_rows(run)
-        found = {(row["group"], row["index"]): (row["completion"], row["advantage"], row["rank"]) for row in rows}
+        found = {(row.group, row.index): (row.completion.text, row.advantage, row.rank) for row in rows}
         assert len(found) == len(rows) == STEPS * GROUP
         return found
 

@@ -45,6 +45,6 @@ def test_a_recipe_trains_made_small(smoked, path):
     recipe = load_recipe(run.recipe)
     assert run.completed and (run.adapter / "adapter_model.safetensors").is_file()
     assert [row["step"] for row in read_metrics(run)][-1] == recipe.grpo.max_steps
-    sampled = [row for row in read_traces(run) if row["phase"] == "train"]
+    sampled = [trace for trace in read_traces(run) if trace.phase == "train"]
     assert len(sampled) == recipe.grpo.max_steps * recipe.completions_per_step / recipe.grpo.num_iterations
     assert (root / f"{path.stem}.log").read_text().startswith("plan: at most ")

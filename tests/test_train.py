@@ -15,7 +15,7 @@ import pytest
 from socialr1_lite.errors import RecipeError
 from socialr1_lite.plan.smoke import smoke
 from socialr1_lite.recipe import load_recipe
-from socialr1_lite.runlog import BestAdapter, RunFolder, read_metrics, read_traces, row_total
+from socialr1_lite.runlog import BestAdapter, RunFolder, read_metrics, read_traces
 from tests import launches
 from tests.tiny import make_tiny_model
 
@@ -52,10 +52,10 @@ def launched(restless, tmp_path_factory) -> tuple[Path, dict[str, list[int]]]:
 
 def completions(run: RunFolder) -> dict[tuple[int, int], tuple]:
     """Every training completion that counts, by group and index; two of one place would be a doubled one."""
-    rows = [row for row in read_traces(run) if row["phase"] == "train"]
-    found = {(row["group"], row["index"]): row for row in rows}
-    assert len(found) == len(rows), "a completion is there twice"
-    return {place: (row["scenario"], row["step"], row["completion"], row["advantage"]) for place, row in found.items()}
+    traces = [trace for trace in read_traces(run) if trace.phase == "train"]
+    found = {(trace.group, trace.index): trace for trace in traces}
+    assert len(found) == len(traces), "a completion is there twice"
+    return {place: (one.scenario, one.step, one.completion.text, one.advantage) for place, one in found.items()}
 
 
 @pytest.mark.slow
@@ -90,7 +90,7 @@ def test_metrics_and_held_out_checks_are_neither_lost_nor_doubled(launched, plan
     assert [row["step"] for row in rows if "reward" in row] == list(range(1, launches.STEPS + 1))
     assert [row["step"] for row in rows if "eval/accuracy" in row] == [4, 6]
     assert not any({"reward", "eval/accuracy"} <= row.keys() for row in rows)  # named apart, on lines of their own
-    asked = [(row["benchmark"], row["scenario"]) for row in read_traces(run) if row["phase"] == "eval"]
+    asked = [(trace.benchmark, trace.scenario) for trace in read_traces(run) if trace.phase == "eval"]
     assert len(asked) == len(set(asked)) == 2 * 4  # untrained, cold start, step 4, after GRPO
 
 
@@ -137,10 +137,10 @@ def test_the_weights_really_moved(launched):
 @pytest.mark.essential
 def test_a_traces_total_is_the_reward_that_was_logged(launched):
     run = RunFolder.open(launched[0] / "undisturbed")
-    rows = [row for row in read_traces(run) if row["phase"] == "train"]
-    for told in (row for row in read_metrics(run) if "reward" in row):
-        totals = [row_total(row) for row in rows if row["step"] == told["step"] - 1]
-        assert sum(totals) / len(totals) == pytest.approx(told["reward"], abs=1e-5)
+    traces = [trace for trace in read_traces(run) if trace.phase == "train"]
+    for row in (row for row in read_metrics(run) if "reward" in row):
+        totals = [trace.total for trace in traces if trace.step == row["step"] - 1]
+        assert sum(totals) / len(totals) == pytest.approx(row["reward"], abs=1e-5)
 
 
 @pytest.mark.slow

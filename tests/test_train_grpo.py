@@ -8,16 +8,13 @@ from types import SimpleNamespace
 import pytest
 
 from socialr1_lite.recipe import Recipe
-from socialr1_lite.rewards.stack import COMPONENTS, RewardStack
-from socialr1_lite.rollouts.prompting import cause_of_flatness, score_texts
-from socialr1_lite.runlog import row_total, total_reward
-from socialr1_lite.training.grpo import (
-    RewardDoor,
-    effective_differences,
-    flat_groups,
-    grpo_settings,
-    trace_row,
-)
+from socialr1_lite.rewards.stack import RewardStack
+from socialr1_lite.rollouts.completion import Completion
+from socialr1_lite.rollouts.groups import siblings, zero_variance_reason
+from socialr1_lite.rollouts.reward import COMPONENTS
+from socialr1_lite.rollouts.trace import Trace
+from socialr1_lite.training.grpo import TrlRewardAdapter, group_metrics
+from socialr1_lite.training.grpo_config import effective_differences, grpo_settings
 from tests.scripted import BROKEN, RIGHT, WRONG, copies
 
 # What Unsloth rewrites or defaults otherwise on a GPU: each must be told, not left to a default.
@@ -71,11 +68,11 @@ def recipe(**rewards) -> Recipe:
     )
 
 
-def door(scenario, told: Recipe) -> RewardDoor:
-    return RewardDoor(RewardStack(told.rewards), copies(scenario, 4), told, Tokens(), {STOP}, prefilled=False)
+def adapter(scenario, told: Recipe) -> TrlRewardAdapter:
+    return TrlRewardAdapter(RewardStack(told.rewards), copies(scenario, 4), told, Tokens(), {STOP}, prefilled=False)
 
 
-def call(told: RewardDoor, ids, position, step=0):
+def call(told: TrlRewardAdapter, ids, position, step=0):
     state = SimpleNamespace(global_step=step, max_steps=10)
     metrics: dict[str, float] = {}
     out = [
@@ -97,7 +94,7 @@ POSITION = [1, 1, 2, 2]
 
 
 def test_gated_mode_is_one_callable_that_gives_totals(scenario):
-    told = door(scenario, recipe())
+    told = adapter(scenario, recipe())
     (rewards,), _ = call(told, IDS, POSITION)
     assert [function.__name__ for function in told.functions()] == ["sip_reward"]
     assert rewards == [scored.score.total for scored in told.last]
@@ -105,7 +102,7 @@ def test_gated_mode_is_one_callable_that_gives_totals(scenario):
 
 
 def test_additive_mode_is_one_callable_a_component_over_one_scoring(scenario):
-    told = door(scenario, recipe(mode="additive"))
+    told = adapter(scenario, recipe(mode="additive"))
     ids = [list(one) for one in IDS]
     columns, _ = call(told, ids, POSITION)
     assert [function.__name__ for function in told.functions()] == list(COMPONENTS)
@@ -117,7 +114,7 @@ def test_additive_mode_is_one_callable_a_component_over_one_scoring(scenario):
 
 
 def test_trls_weighted_sum_is_our_total_in_additive_mode(scenario):
-    told = door(scenario, recipe(mode="additive"))
+    told = adapter(scenario, recipe(mode="additive"))
     columns, metrics = call(told, IDS, POSITION, step=4)
     weights = told.weights(metrics["tau"])
     for i, scored in enumerate(told.last):
@@ -126,21 +123,21 @@ def test_trls_weighted_sum_is_our_total_in_additive_mode(scenario):
 
 
 def test_tau_follows_the_optimizer_step_and_is_one_outside_a_run(scenario):
-    told = door(scenario, recipe(curriculum={"tau0": 0.2, "p0": 0.1, "p1": 0.6}))
+    told = adapter(scenario, recipe(curriculum={"tau0": 0.2, "p0": 0.1, "p1": 0.6}))
     assert told.tau(SimpleNamespace(global_step=0, max_steps=10)) == pytest.approx(0.2)
     assert told.tau(SimpleNamespace(global_step=6, max_steps=10)) == pytest.approx(1.0)
     assert told.tau(SimpleNamespace(global_step=0, max_steps=0)) == 1.0
 
 
 def test_a_completion_without_its_end_token_was_cut_off(scenario):
-    told = door(scenario, recipe())
+    told = adapter(scenario, recipe())
     call(told, IDS, POSITION)
-    assert [scored.finish for scored in told.last] == ["stop", "stop", "stop", "length"]
-    assert [scored.tokens for scored in told.last] == [2, 2, 2, 2]
+    assert [scored.completion.finish for scored in told.last] == ["stop", "stop", "stop", "length"]
+    assert [scored.completion.tokens for scored in told.last] == [2, 2, 2, 2]
 
 
 def test_metrics_tell_components_outcomes_and_why_groups_are_flat(scenario):
-    _, metrics = call(door(scenario, recipe()), IDS, POSITION)
+    _, metrics = call(adapter(scenario, recipe()), IDS, POSITION)
     assert metrics["reward/format"] == 0.5
     assert (metrics["outcome/right"], metrics["outcome/wrong"], metrics["outcome/unreadable"]) == (0.25, 0.25, 0.5)
     assert metrics["groups/informative"] == 0.5
@@ -159,37 +156,38 @@ def test_metrics_tell_components_outcomes_and_why_groups_are_flat(scenario):
 )
 def test_flat_groups_have_a_named_cause(scenario, texts, cause):
     stack = RewardStack(recipe().rewards)
-    group = score_texts(stack, scenario, [(text, 9, "stop") for text in texts], prefilled=False)
-    assert cause_of_flatness(group) == cause
+    group = stack.score([Completion(text, 9) for text in texts], scenario)
+    assert zero_variance_reason(siblings(group)) == cause
 
 
 def test_cut_off_comes_before_badly_formed(scenario):
     stack = RewardStack(recipe().rewards)
-    group = score_texts(stack, scenario, [(BROKEN, 9, "length")] * 2, prefilled=False)
-    assert cause_of_flatness(group) == "all cut off"
+    group = stack.score([Completion(BROKEN, 9, "length")] * 2, scenario)
+    assert zero_variance_reason(siblings(group)) == "all cut off"
 
 
 def test_a_group_of_one_says_nothing_of_flatness(scenario):
     stack = RewardStack(recipe().rewards)
-    assert list(flat_groups(score_texts(stack, scenario, [(RIGHT, 9, "stop")], prefilled=False), [0])) == []
+    assert list(group_metrics(stack.score([Completion(RIGHT, 9)], scenario), [0])) == []
 
 
 def test_a_trace_row_recomputes_to_what_trl_was_given(scenario):
     told = recipe()
-    out = door(scenario, told)
+    out = adapter(scenario, told)
     (rewards,), _ = call(out, IDS, POSITION, step=5)
     given = {"position": 1, "prompt": [{"role": "user", "content": "?"}]}
-    row = trace_row(told, out, given, out.last[1], -0.7, 5, 1)
-    assert (row["scenario"], row["group"], row["index"], row["step"]) == (f"{scenario.id}-1", 1, 1, 5)
-    assert row_total(row) == pytest.approx(rewards[1], abs=1e-9)
-    assert total_reward(row["components"], row["weights"], row["mode"], row["tau"]) == row_total(row)
+    trace = Trace.from_row(out.trace(given, out.last[1], advantage=-0.7, step=5, row=1).to_row())
+    assert (trace.scenario, trace.group, trace.index, trace.step) == (f"{scenario.id}-1", 1, 1, 5)
+    assert trace.total == pytest.approx(rewards[1], abs=1e-9)
+    assert trace.advantage == -0.7
+    assert trace.judges == ("rules",)
 
 
 def test_an_infinite_advantage_is_stored_as_none(scenario):
-    out = door(scenario, recipe())
+    out = adapter(scenario, recipe())
     call(out, IDS, POSITION)
     given = {"position": 1, "prompt": []}
-    assert trace_row(recipe(), out, given, out.last[0], float("nan"), 0, 0)["advantage"] is None
+    assert out.trace(given, out.last[0], advantage=float("nan"), step=0, row=0).to_row()["advantage"] is None
 
 
 def test_every_setting_that_unsloth_rewrites_is_told():

@@ -8,16 +8,17 @@ import pytest
 
 from socialr1_lite.errors import RecipeError
 from socialr1_lite.recipe import Recipe
-from socialr1_lite.runlog import RunFolder
+from socialr1_lite.runlog import MetricsWriter, RunFolder
 from socialr1_lite.train import run_recipe
 
 
 @pytest.fixture
 def started(tmp_path: Path) -> Path:
-    """A run folder that the default recipe has begun."""
-    folder = tmp_path / "begun"
-    RunFolder.create(folder).recipe.write_text(Recipe().to_yaml())
-    return folder
+    """A run folder in which the default recipe has made a step."""
+    run = RunFolder.create(tmp_path / "begun")
+    run.recipe.write_text(Recipe().to_yaml())
+    MetricsWriter(run).write(1, {"reward": 0.1})
+    return run.path
 
 
 @pytest.mark.parametrize(

@@ -13,31 +13,31 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from socialr1_lite import train
 from socialr1_lite.recipe import load_recipe
+from socialr1_lite.training import session
 
 
 def digest(model: Any) -> str:
     """SHA-256 over the trainable weights, by name."""
-    told = hashlib.sha256()
+    found = hashlib.sha256()
     for name, weight in sorted(model.named_parameters()):
         if weight.requires_grad:
-            told.update(name.encode() + weight.detach().float().cpu().numpy().tobytes())
-    return told.hexdigest()
+            found.update(name.encode() + weight.detach().float().cpu().numpy().tobytes())
+    return found.hexdigest()
 
 
 def main() -> None:
     """Train as the command line does, telling the weights just before the run is finished."""
     folder, recipe, run = map(Path, sys.argv[1:])
-    finish = train.Training._finish
+    finish = session.Training._finish
 
-    def told_finish(self: train.Training, policy: Any, traces: Any) -> None:
+    def digesting_finish(self: session.Training, policy: Any, checks: Any, traces: Any) -> None:
         (folder / f"rank{self.ranks.rank}.json").write_text(json.dumps({"weights": digest(policy.model)}))
-        finish(self, policy, traces)
+        finish(self, policy, checks, traces)
 
-    train.Training._finish = told_finish  # type: ignore[method-assign]
+    session.Training._finish = digesting_finish  # type: ignore[method-assign]
     # Not strict: the preflight rightly refuses a random model whose every completion is cut off.
-    train.run_recipe(load_recipe(recipe), run_dir=run, strict=False)
+    session.run_recipe(load_recipe(recipe), run_dir=run, strict=False)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """The held-out check: the same questions before, during and after training, greedily, and what changed between.
 
-Greedy decoding, one completion a question, tau = 1: a number that does not move with the curriculum or the dice.
+Greedy decoding, one completion a question, tau = 1: a number that does not move with the curriculum or with chance.
+Intervals and tests count stories, not questions: the twins of one story are right or wrong together.
 """
 
 from __future__ import annotations
@@ -10,21 +11,15 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from socialr1_lite.data import story_key
 from socialr1_lite.recipe import Recipe
 from socialr1_lite.rewards.stack import RewardStack
-from socialr1_lite.rollouts.prompting import (
-    Sampler,
-    Scored,
-    is_prefilled,
-    messages,
-    score_fields,
-    score_texts,
-    template_settings,
-)
-from socialr1_lite.runlog import Scored as Evaluated
-from socialr1_lite.runlog import TraceWriter
+from socialr1_lite.rollouts.prompting import Sampler, messages, template_settings
+from socialr1_lite.rollouts.reward import ScoredCompletion
+from socialr1_lite.rollouts.trace import Trace
+from socialr1_lite.runlog import CheckScore, TraceWriter
 from socialr1_lite.scenario import Scenario
-from socialr1_lite.statistics import mcnemar, wilson
+from socialr1_lite.statistics import clustered_proportion, paired_by_cluster
 
 BENCHMARK = "heldout"
 
@@ -38,7 +33,7 @@ class Check:
     n: int
     format_rate: float
     accuracy: float
-    low: float  # 95 % Wilson interval of the accuracy
+    low: float  # 95 % interval of the accuracy, over stories
     high: float
     unreadable: float
     truncated: float
@@ -46,23 +41,24 @@ class Check:
     tokens: float  # mean completion tokens
     right: tuple[bool, ...]  # a question each, in their order: for paired tests
     seconds: float = 0.0  # what the check took; 0 in files written before it was measured
+    stories: tuple[str, ...] = ()  # of each question, equal for twins; () in files written before they were counted
 
     def to_row(self) -> dict[str, Any]:
-        """JSON-ready."""
+        """Return the check as JSON holds it."""
         return asdict(self)
 
     @classmethod
     def from_row(cls, row: dict[str, Any]) -> Check:
-        """Back from `to_row`."""
-        return cls(**(row | {"right": tuple(row["right"])}))
+        """Read a row of `to_row`, of any version."""
+        return cls(**(row | {"right": tuple(row["right"]), "stories": tuple(row.get("stories", ()))}))
 
     @property
-    def scored(self) -> Evaluated:
+    def score(self) -> CheckScore:
         """What the choice of the best adapter goes by."""
-        return Evaluated(self.step, self.label, self.accuracy, self.low, self.high, self.n)
+        return CheckScore(self.step, self.label, self.accuracy, self.low, self.high, self.n)
 
     def metrics(self) -> dict[str, float]:
-        """The figures by the names of metrics.jsonl, all of them apart from training's own."""
+        """Return the figures by the names of metrics.jsonl, all of them apart from training's own."""
         names = ("accuracy", "format_rate", "unreadable", "truncated", "reward", "tokens", "seconds")
         return {f"eval/{name}": getattr(self, name) for name in names}
 
@@ -80,28 +76,44 @@ def check_heldout(
     """Ask every held-out question once, greedily; store the replies as traces of phase eval."""
     started = time.perf_counter()
     limit = recipe.evaluation.max_new_tokens or recipe.grpo.max_completion_length
-    prefilled = is_prefilled(policy, scenarios[0], recipe)
+    prompts = [messages(scenario, recipe) for scenario in scenarios]
     completions = policy.generate(
-        [messages(scenario, recipe) for scenario in scenarios],
+        prompts,
         max_new_tokens=limit,
         temperature=0.0,
         batch_size=recipe.evaluation.batch_size,
         template=template_settings(recipe),
     )
     scored = [
-        score_texts(stack, scenario, [(told.text, told.tokens, told.finish)], prefilled=prefilled)[0]
-        for scenario, told in zip(scenarios, completions, strict=True)
+        stack.score([completion], scenario)[0] for scenario, completion in zip(scenarios, completions, strict=True)
     ]
     if traces is not None:
-        traces.write([_row(recipe, scenarios[i], scored[i], label, step, i, prefilled) for i in range(len(scored))])
-    return replace(summarise(label, step, scored), seconds=time.perf_counter() - started)
+        traces.write(
+            [
+                Trace.of(
+                    one,
+                    phase="eval",
+                    benchmark=f"{BENCHMARK}: {label}",
+                    step=step,
+                    scenario=scenarios[place].id,
+                    group=place,
+                    index=0,
+                    prompt=prompts[place],
+                    sampling={"temperature": 0.0, "top_p": 1.0, "top_k": 0},
+                )
+                for place, one in enumerate(scored)
+            ]
+        )
+    return replace(summarise(label, step, scored, scenarios), seconds=time.perf_counter() - started)
 
 
-def summarise(label: str, step: int, scored: Sequence[Scored]) -> Check:
-    """The figures of one check."""
+def summarise(label: str, step: int, scored: Sequence[ScoredCompletion], scenarios: Sequence[Scenario]) -> Check:
+    """Return the figures of one check. scenarios: the question of each completion."""
     n = len(scored)
     right = tuple(one.score.outcome == "right" for one in scored)
-    accuracy = wilson(sum(right), n)
+    first: dict[str, str] = {}  # of each story, the first question's id names it
+    stories = tuple(first.setdefault(story_key(scenario), scenario.id) for scenario in scenarios)
+    accuracy = clustered_proportion(right, stories)
     return Check(
         label=label,
         step=step,
@@ -111,33 +123,16 @@ def summarise(label: str, step: int, scored: Sequence[Scored]) -> Check:
         low=accuracy.low,
         high=accuracy.high,
         unreadable=sum(one.score.outcome == "unreadable" for one in scored) / n,
-        truncated=sum(one.finish == "length" for one in scored) / n,
+        truncated=sum(one.completion.truncated for one in scored) / n,
         reward=sum(one.score.total for one in scored) / n,
-        tokens=sum(one.tokens for one in scored) / n,
+        tokens=sum(one.completion.tokens for one in scored) / n,
         right=right,
+        stories=stories,
     )
 
 
-def _row(
-    recipe: Recipe, scenario: Scenario, scored: Scored, label: str, step: int, place: int, prefilled: bool
-) -> dict[str, Any]:
-    facts = {
-        "phase": "eval",
-        "benchmark": f"{BENCHMARK}: {label}",
-        "step": step,
-        "scenario": scenario.id,
-        "group": place,
-        "index": 0,
-        "prompt": messages(scenario, recipe),
-        "prefilled": prefilled,
-        "advantage": None,
-        "sampling": {"temperature": 0.0, "top_p": 1.0, "top_k": 0},
-    }
-    return facts | score_fields(scored)
-
-
 def table(checks: Sequence[Check]) -> tuple[list[str], list[list[str]]]:
-    """Header and rows of the before/after table."""
+    """Return header and rows of the before/after table."""
     header = [
         "held-out questions",
         "n",
@@ -169,23 +164,24 @@ def table(checks: Sequence[Check]) -> tuple[list[str], list[list[str]]]:
 
 
 def compare(before: Check, after: Check) -> str:
-    """One sentence: how many questions changed between two checks, and McNemar's exact test."""
-    paired = mcnemar(before.right, after.right)
+    """Say in one sentence how many questions changed between two checks, and what a test by story makes of it."""
+    stories = after.stories or before.stories or tuple(map(str, range(after.n)))
+    paired = paired_by_cluster(before.right, after.right, stories)
     return (
         f"{after.label} against {before.label}: {paired.only_second} questions newly right, {paired.only_first} newly "
-        f"wrong of {paired.n} (McNemar's exact test, two-sided p = {paired.p:.2g})"
+        f"wrong of {paired.n} in {paired.clusters} stories (permutation test by story, two-sided p = {paired.p:.2g})"
     )
 
 
-def tell_best(best: Evaluated, checks: Sequence[Check]) -> str:
-    """One sentence: which check was the best, and what to think of it."""
+def best_sentence(best: CheckScore, checks: Sequence[Check]) -> str:
+    """Say in one sentence which check was the best, and what to think of it."""
     rivals = sum(check.step > 0 for check in checks)
     start = max((check.accuracy for check in checks if check.step == 0), default=0.0)
-    told = (
+    sentence = (
         f"best of {rivals} checks: step {best.step}, accuracy {best.accuracy:.3f} ({best.low:.3f}-{best.high:.3f}) on "
         f"{best.n} questions"
     )
     if best.accuracy < start:
-        told += f", below the {start:.3f} before GRPO"
+        sentence += f", below the {start:.3f} before GRPO"
     # Picked for its score on these questions, it scores lower on others; one check among one was not picked.
-    return told + (" that it was picked by: measure it on others" if rivals > 1 else "")
+    return sentence + (" that it was picked by: measure it on others" if rivals > 1 else "")

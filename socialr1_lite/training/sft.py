@@ -1,7 +1,7 @@
 """The cold start: a few supervised steps on gold replies, so that a small model meets the format gate before GRPO.
 
 A model whose every completion fails the gate has groups without variance and learns nothing; tens of examples are
-enough to mend that. Rows are prompt/completion message lists, so TRL takes the loss on the completion alone.
+enough to change that. Rows are prompt/completion message lists, so TRL takes the loss on the completion alone.
 """
 
 from __future__ import annotations
@@ -12,28 +12,32 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import TYPE_CHECKING
 
 from socialr1_lite.errors import RecipeError
 from socialr1_lite.policy import Policy
 from socialr1_lite.recipe import Recipe
-from socialr1_lite.rollouts.prompting import messages
+from socialr1_lite.rollouts.prompting import Messages, messages
 from socialr1_lite.scenario import Scenario
 from socialr1_lite.stories import generate, gold_reply
+
+if TYPE_CHECKING:
+    from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+    from trl import SFTConfig
 
 SPLIT = "train"  # never the split that is held out
 
 
-def cold_start_rows(recipe: Recipe, scenarios: Sequence[Scenario]) -> list[dict[str, Any]]:
-    """`steps x batch_size` prompt/completion rows in training order, the same for the same recipe.
+def cold_start_rows(recipe: Recipe, scenarios: Sequence[Scenario]) -> list[dict[str, Messages]]:
+    """Return `steps x batch_size` prompt/completion rows in training order, the same for the same recipe.
 
     Gold replies exist for generated stories only. Where the training data are other people's questions, the cold
     start takes stories of the recipe's dimensions: it is there to teach the form, not the questions.
     """
     warmup = recipe.warmup
-    told = [scenario for scenario in scenarios if scenario.facts is not None][: warmup.examples]
-    if not told:
-        told = list(
+    examples = [scenario for scenario in scenarios if scenario.facts is not None][: warmup.examples]
+    if not examples:
+        examples = list(
             generate(
                 warmup.examples,
                 seed=recipe.data.seed,
@@ -42,12 +46,12 @@ def cold_start_rows(recipe: Recipe, scenarios: Sequence[Scenario]) -> list[dict[
                 split=SPLIT,
             )
         )
-    if not told:
+    if not examples:
         raise RecipeError("warmup: there is no gold reply to start from; set warmup.steps: 0 or data.source: stories")
-    draw = random.Random(f"cold start {recipe.run.seed}")
+    rng = random.Random(f"cold start {recipe.run.seed}")
     order: list[Scenario] = []
     while len(order) < warmup.steps * warmup.batch_size:
-        order += draw.sample(told, len(told))
+        order += rng.sample(examples, len(examples))
     return [
         {
             "prompt": messages(scenario, recipe),
@@ -61,63 +65,74 @@ def cold_start(
     recipe: Recipe,
     policy: Policy,
     scenarios: Sequence[Scenario],
-    settings: dict[str, Any],
-    tell: Callable[[int, float], None],
+    precision: dict[str, bool],
+    on_step: Callable[[int, float], None],
 ) -> None:
-    """Train the policy's adapter in place for `warmup.steps` steps. settings: precision, from the GRPO settings.
+    """Train the policy's adapter in place for `warmup.steps` steps. precision: bf16 and fp16, as for GRPO.
 
-    tell: called with (step, loss) after each step.
+    on_step: called with (step, loss) after each step.
     """
     import datasets
     import trl
-    from transformers import TrainerCallback
+    from transformers import PrinterCallback
 
-    class Tell(TrainerCallback):  # type: ignore[misc]
-        def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **_: Any) -> None:
-            if logs and "loss" in logs:
-                tell(state.global_step, float(logs["loss"]))
-
-    warmup = recipe.warmup
-    with TemporaryDirectory() as scratch:
-        config = trl.SFTConfig(
-            output_dir=str(Path(scratch)),
-            max_steps=warmup.steps,
-            per_device_train_batch_size=warmup.batch_size,
-            gradient_accumulation_steps=1,
-            learning_rate=warmup.learning_rate,
-            lr_scheduler_type=warmup.lr_scheduler_type,
-            warmup_steps=warmup.warmup_steps,
-            weight_decay=0.0,
-            optim=recipe.grpo.optim,
-            max_grad_norm=1.0,
-            max_length=recipe.model.max_seq_length,
-            packing=False,
-            seed=recipe.run.seed,
-            data_seed=recipe.run.seed,
-            logging_steps=1,
-            save_strategy="no",
-            eval_strategy="no",
-            report_to=[],
-            disable_tqdm=True,
-            gradient_checkpointing=recipe.model.gradient_checkpointing,
-            use_cpu=policy.device == "cpu",  # or bf16 is refused where no GPU is
-            **settings,
+    with TemporaryDirectory() as scratch, contextlib.redirect_stdout(sys.stderr):
+        trainer = trl.SFTTrainer(
+            model=policy.model,
+            args=_sft_config(recipe, Path(scratch), use_cpu=policy.device == "cpu", precision=precision),
+            train_dataset=datasets.Dataset.from_list(cold_start_rows(recipe, scenarios)),
+            processing_class=policy.tokenizer,
+            callbacks=[_loss_callback(on_step)],
         )
-        with contextlib.redirect_stdout(sys.stderr):
-            trainer = trl.SFTTrainer(
-                model=policy.model,
-                args=config,
-                train_dataset=datasets.Dataset.from_list(cold_start_rows(recipe, scenarios)),
-                processing_class=policy.tokenizer,
-                callbacks=[Tell()],
-            )
-            _drop_printer(trainer)
-            trainer.train()
+        # Transformers prints every log as a dict when its bar is off; the progress display says it better.
+        trainer.remove_callback(PrinterCallback)
+        trainer.train()
         policy.model = trainer.model
 
 
-def _drop_printer(trainer: Any) -> None:
-    """Transformers prints every log as a dict when its bar is off; the progress display says it better."""
-    from transformers import PrinterCallback
+def _sft_config(recipe: Recipe, output: Path, *, use_cpu: bool, precision: dict[str, bool]) -> SFTConfig:
+    import trl
 
-    trainer.remove_callback(PrinterCallback)
+    warmup = recipe.warmup
+    return trl.SFTConfig(
+        output_dir=str(output),
+        max_steps=warmup.steps,
+        per_device_train_batch_size=warmup.batch_size,
+        gradient_accumulation_steps=1,
+        learning_rate=warmup.learning_rate,
+        lr_scheduler_type=warmup.lr_scheduler_type,
+        warmup_steps=warmup.warmup_steps,
+        weight_decay=0.0,
+        optim=recipe.grpo.optim,
+        max_grad_norm=1.0,
+        max_length=recipe.model.max_seq_length,
+        packing=False,
+        seed=recipe.run.seed,
+        data_seed=recipe.run.seed,
+        logging_steps=1,
+        save_strategy="no",
+        eval_strategy="no",
+        report_to=[],
+        disable_tqdm=True,
+        gradient_checkpointing=recipe.model.gradient_checkpointing,
+        use_cpu=use_cpu,  # or bf16 is refused where no GPU is
+        **precision,
+    )
+
+
+def _loss_callback(on_step: Callable[[int, float], None]) -> TrainerCallback:
+    import transformers
+
+    class LossCallback(transformers.TrainerCallback):  # type: ignore[misc]
+        def on_log(
+            self,
+            args: TrainingArguments,
+            state: TrainerState,
+            control: TrainerControl,
+            logs: dict[str, float] | None = None,
+            **_: object,
+        ) -> None:
+            if logs and "loss" in logs:
+                on_step(state.global_step, float(logs["loss"]))
+
+    return LossCallback()

@@ -1,0 +1,66 @@
+"""The processes of one run: which one this is, and what they hand each other."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, TypeVar
+
+from socialr1_lite.errors import RecipeError
+
+if TYPE_CHECKING:
+    from accelerate import PartialState
+
+T = TypeVar("T")
+
+# How long processes wait for the main one, which alone answers the held-out questions: torch's 10 minutes are too few.
+COLLECTIVE_TIMEOUT = timedelta(hours=3)
+
+
+@dataclass(frozen=True, slots=True)
+class Ranks:
+    """This process among the processes of the run (torchrun, accelerate launch)."""
+
+    rank: int
+    processes: int
+
+    @classmethod
+    def here(cls) -> Ranks:
+        """Read the environment that the launcher set. Raises RecipeError where it asks to share out the weights."""
+        variable = os.environ.get
+        if variable("ACCELERATE_USE_FSDP") == "true" or variable("ACCELERATE_DEEPSPEED_ZERO_STAGE") == "3":
+            raise RecipeError(
+                "FSDP and ZeRO-3 share the weights out, and here the first process asks held-out questions and saves "
+                "by itself: take multi_gpu, zero1 or zero2 of TRL's accelerate_configs, or export the recipe to verl"
+            )
+        return cls(int(variable("RANK", "0")), int(variable("WORLD_SIZE", "1")))
+
+    @property
+    def main(self) -> bool:
+        """The one process that writes what is written once."""
+        return self.rank == 0
+
+    def broadcast_from_main(self, make: Callable[[], T]) -> T:
+        """Return on every process what `make` returns on the main one, which alone calls it; all must call this."""
+        if self.processes == 1:
+            return make()
+        from accelerate.utils import broadcast_object_list
+
+        self._state()
+        made: list[T] = broadcast_object_list([make() if self.main else None])
+        return made[0]
+
+    def wait_for_everyone(self) -> None:
+        """Go on when every process has come here."""
+        if self.processes > 1:
+            self._state().wait_for_everyone()
+
+    def _state(self) -> PartialState:
+        import torch
+        from accelerate import PartialState
+
+        # Opens the process group, whose timeout nothing later can change. Without a GPU it must be given `cpu`, or
+        # every process stays by itself and hears nothing of the others.
+        return PartialState(cpu=not torch.cuda.is_available(), timeout=COLLECTIVE_TIMEOUT)

@@ -1,0 +1,333 @@
+"""One launch of a training: held-out check, cold start, preflight, GRPO, held-out check, adapter.
+
+The same call continues an unfinished run from its newest whole checkpoint, and leaves a complete one alone.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from socialr1_lite.data import heldout_scenarios, schedule, training_scenarios
+from socialr1_lite.errors import PolicyError, RecipeError, SocialR1Error
+from socialr1_lite.plan import before_training
+from socialr1_lite.plan.checking import check_recipe
+from socialr1_lite.policy import Policy, add_lora, describe_machine, describe_policy, load_policy
+from socialr1_lite.progress import Progress, clock
+from socialr1_lite.recipe import Recipe
+from socialr1_lite.rewards.stack import RewardStack
+from socialr1_lite.rollouts.prompting import is_prefilled, messages, template_settings
+from socialr1_lite.runlog import (
+    MetricsWriter,
+    Newest,
+    RunFolder,
+    TraceWriter,
+    mark_complete,
+    newest_complete,
+    write_atomic,
+    write_json,
+)
+from socialr1_lite.scenario import Scenario
+from socialr1_lite.training import folder, grpo, grpo_config, sft
+from socialr1_lite.training.checks import COLD_START, UNTRAINED, HeldoutChecks
+from socialr1_lite.training.preflight import preflight
+from socialr1_lite.training.ranks import Ranks
+
+if TYPE_CHECKING:
+    from trl import GRPOTrainer
+
+
+def run_recipe(
+    recipe: Recipe,
+    *,
+    run_dir: str | Path | None = None,
+    strict: bool = True,
+    progress: Progress | None = None,
+    path: str | Path | None = None,
+    overrides: Sequence[str] = (),
+) -> Path:
+    """Train one adapter as the recipe says and return its run folder.
+
+    An unfinished run in that folder is continued, a complete one is left alone. strict: refuse to start when the
+    preflight finds that nothing can be learned; otherwise only warn. path, overrides: where the recipe was read from,
+    so that each mistake names its line.
+
+    Raises a SocialR1Error for everything the caller can put right.
+    """
+    ranks = Ranks.here()
+    if ranks.processes != recipe.processes:
+        raise RecipeError(
+            f"run.processes: the recipe is for {recipe.processes} and {ranks.processes} were started; "
+            f"torchrun --nproc_per_node {recipe.processes} -m socialr1_lite.train ..."
+        )
+    progress = progress or Progress(quiet=not ranks.main)
+    run = RunFolder(Path(run_dir or Path(recipe.run.root) / str(recipe.run.name)))
+    folder.refuse_another_recipe(run, recipe)
+    if run.path.is_dir() and run.completed:
+        progress.say(
+            f"{run.path} is complete ({run.state()['step']} steps); nothing to do. A new run: run.name=ANOTHER"
+        )
+        return run.path
+    for note in check_recipe(recipe, path, overrides):
+        progress.say(f"note: {note}")
+    stack = RewardStack(recipe.rewards)
+    run = RunFolder.create(run.path)
+    with run.lock() if ranks.main else contextlib.nullcontext():
+        Training(recipe, run, stack, progress, ranks, strict).train()
+    return run.path
+
+
+@dataclass
+class Training:
+    """One launch of one run, in the order things happen."""
+
+    recipe: Recipe
+    run: RunFolder
+    stack: RewardStack
+    progress: Progress
+    ranks: Ranks
+    strict: bool = True
+    started: float = field(default_factory=time.monotonic)
+
+    def train(self) -> None:
+        """Do everything, from an empty or unfinished run folder to the saved adapter."""
+        newest = self.ranks.broadcast_from_main(lambda: newest_complete(self.run))
+        for notice in newest.notices:
+            self.progress.say(notice)
+        self.progress.say(before_training(self.recipe))
+        scenarios = training_scenarios(self.recipe)
+        questions = heldout_scenarios(self.recipe)[: self.recipe.evaluation.items]
+        policy = self._load_policy()
+        fitting = self._fitting(policy, scenarios)
+        checks = HeldoutChecks(self.run, self.recipe, self.stack, self.progress, questions if self.ranks.main else ())
+        # Written no sooner: a mistake that only data or model show must leave nothing that stands in the way.
+        launch = self.ranks.broadcast_from_main(lambda: self._begin(newest.step, [*scenarios, *questions], checks))
+        with TraceWriter(self.run, self.ranks.rank, segment=launch) as traces:
+            for notice in traces.notices:
+                self.progress.say(notice)
+            self._describe(policy)
+            if newest.path is None:
+                self._before_grpo(policy, fitting, checks, traces)
+            else:
+                self.progress.say(f"continuing at step {newest.step} of {self.recipe.grpo.max_steps}")
+            self._grpo(policy, fitting, newest, checks, traces, launch)
+            self._finish(policy, checks, traces)
+
+    # --- before the first step
+
+    def _begin(self, step: int, scenarios: Sequence[Scenario], checks: HeldoutChecks) -> int:
+        folder.write_recipe(self.run, self.recipe, scenarios)
+        checks.drop_after(step)
+        self.run.set_state("running", step=step)
+        return self.run.begin_segment(step, sys.argv)
+
+    def _load_policy(self) -> Policy:
+        """Load the model as training is to find it: plain with a fresh adapter, or with the finished cold start."""
+        recipe = self.recipe
+        cold = folder.cold_start_folder(self.run)
+        adapter = cold if cold.is_dir() else None
+        policy = load_policy(recipe.model, adapter=adapter, trainable=True, seed=recipe.run.seed)
+        if adapter is not None and recipe.warmup.merge:
+            self._merge(policy)
+        return policy
+
+    def _merge(self, policy: Policy) -> None:
+        policy.merge_adapter()
+        add_lora(policy, self.recipe.model, seed=self.recipe.run.seed)
+
+    def _fitting(self, policy: Policy, scenarios: Sequence[Scenario]) -> list[Scenario]:
+        """Return those with a prompt that is short enough; TRL cuts none, so a long one would only fail later."""
+        limit, template = self.recipe.data.max_prompt_tokens, template_settings(self.recipe)
+        texts = [policy.prompt_text(messages(scenario, self.recipe), **template) for scenario in scenarios]
+        lengths = [len(ids) for ids in policy.tokenizer(texts, add_special_tokens=False)["input_ids"]]
+        kept = [scenario for scenario, length in zip(scenarios, lengths, strict=True) if length <= limit]
+        if not kept:
+            raise RecipeError(
+                f"data.max_prompt_tokens: {limit} tokens are fewer than the shortest of {len(lengths)} prompts has "
+                f"({min(lengths)}); raise it (model.max_seq_length must hold prompt and completion)"
+            )
+        if len(kept) < len(scenarios):
+            self.progress.say(
+                f"{len(scenarios) - len(kept)} of {len(scenarios)} training prompts are longer than "
+                f"data.max_prompt_tokens={limit} and are left out (longest: {max(lengths)} tokens)"
+            )
+        return kept
+
+    def _describe(self, policy: Policy) -> None:
+        facts = describe_policy(policy)
+        if self.ranks.main:
+            run_facts = {
+                "command": sys.argv,
+                "revision": _git_revision(),
+                "seed": self.recipe.run.seed,
+                "processes": self.ranks.processes,
+                "recipe_digest": self.recipe.digest,
+            }
+            write_json(self.run.environment, {**describe_machine(), **facts, **run_facts})
+        self.progress.say(
+            f"{self.recipe.model.name} on {facts['device']} in {facts['dtype']}"
+            f"{', 4-bit' if policy.quantized else ''} ({policy.backend} backend) -> {self.run.path}"
+        )
+
+    def _before_grpo(
+        self, policy: Policy, scenarios: Sequence[Scenario], checks: HeldoutChecks, traces: TraceWriter
+    ) -> None:
+        cold = self.recipe.warmup.steps > 0
+        if not folder.cold_start_folder(self.run).is_dir():
+            checks.make(policy, UNTRAINED, 0, traces)
+            if cold:
+                self._cold_start(policy, scenarios)
+        if cold:
+            checks.make(policy, COLD_START, 0, traces)
+        self._preflight(policy, scenarios)
+
+    def _cold_start(self, policy: Policy, scenarios: Sequence[Scenario]) -> None:
+        warmup = self.recipe.warmup
+        self.progress.say(f"cold start: {warmup.steps} steps of {warmup.batch_size} gold replies")
+
+        def on_step(step: int, loss: float) -> None:
+            if step in (1, warmup.steps) or step % 10 == 0:
+                self.progress.say(f"cold start step {step}/{warmup.steps}  loss {loss:.3f}")
+
+        sft.cold_start(self.recipe, policy, scenarios, grpo_config.precision(policy), on_step)
+        if self.ranks.main:
+            folder.save_whole(policy, folder.cold_start_folder(self.run))
+        self.ranks.wait_for_everyone()  # nobody goes on before it is saved
+        if warmup.merge:
+            self._merge(policy)
+
+    def _preflight(self, policy: Policy, scenarios: Sequence[Scenario]) -> None:
+        if not self.ranks.main:
+            return
+        found = preflight(self.recipe, policy, self.stack, scenarios)
+        self.progress.say(
+            "preflight: " + f"{self.recipe.prompts_per_step:g} prompts x "
+            f"{self.recipe.grpo.num_generations} completions an optimizer step"
+        )
+        for line in found.lines():
+            self.progress.say(f"  {line}")
+        for warning in found.warnings:
+            self.progress.say(f"  warning: {warning}")
+        if self.strict:
+            found.refuse()
+        for obstacle in found.obstacles:
+            self.progress.say(f"  warning: {obstacle}")
+
+    # --- the steps
+
+    def _grpo(
+        self,
+        policy: Policy,
+        scenarios: Sequence[Scenario],
+        newest: Newest,
+        checks: HeldoutChecks,
+        traces: TraceWriter,
+        launch: int,
+    ) -> None:
+        trainer = self._trainer(policy, schedule(scenarios, self.recipe), traces)
+        metrics = MetricsWriter(self.run, segment=launch)
+
+        def step_done(step: int) -> None:
+            if check := checks.make_on_the_way(policy, step, traces):
+                share = checks.seconds / (time.monotonic() - self.started)
+                figures = check.metrics() | {"eval/share_of_time": share}
+                metrics.write(step, figures)
+                grpo.log_to_trackers(trainer, figures)
+
+        def saved(step: int) -> None:
+            self.ranks.wait_for_everyone()  # every process writes its own random state into the checkpoint
+            if self.ranks.main:
+                mark_complete(self.run, self.run.checkpoints / f"checkpoint-{step}")
+                self.run.set_state("running", step=step)
+                checks.best.prune()
+
+        with self.progress.steps(self.recipe.grpo.max_steps, newest.step) as steps:
+            log = self._logger(metrics, steps.log)
+            trainer.add_callback(grpo.watcher(log=log, saved=saved, step_done=step_done))
+            try:
+                trainer.train(resume_from_checkpoint=str(newest.path) if newest.path else None)
+            except SocialR1Error as error:
+                self.run.set_state("failed", step=trainer.state.global_step, error=str(error))
+                raise
+            except RuntimeError as error:
+                if "out of memory" not in str(error):
+                    raise
+                raise _out_of_memory(self.recipe, trainer.state.global_step) from error
+        policy.model = trainer.model
+
+    def _trainer(self, policy: Policy, order: Sequence[Scenario], traces: TraceWriter) -> GRPOTrainer:
+        recipe = self.recipe
+        prefilled = is_prefilled(policy, order[0], recipe)
+        rewards = grpo.TrlRewardAdapter(self.stack, order, recipe, policy.tokenizer, policy.eos_ids, prefilled)
+        settings = grpo_config.grpo_settings(recipe, policy, self.run.checkpoints)
+        with contextlib.redirect_stdout(sys.stderr):  # libraries greet there
+            config = grpo_config.build_config(
+                settings, processes=self.ranks.processes, full_device=policy.device != "cpu"
+            )
+            trainer = grpo.make_trainer(recipe, policy, order, rewards, traces, config)
+        differences = grpo_config.effective_differences(settings, trainer.args)
+        if self.ranks.main:
+            text = grpo_config.effective_yaml(settings, trainer.args, differences)
+            write_atomic(self.run.effective, text.encode())
+        for name, one in differences.items():
+            self.progress.say(f"note: {name} is {one['effective']!r} in effect, the recipe says {one['recipe']!r}")
+        return trainer
+
+    def _logger(
+        self, metrics: MetricsWriter, show: Callable[[int, Mapping[str, float]], None]
+    ) -> Callable[[int, Mapping[str, float]], None]:
+        def log(step: int, values: Mapping[str, float]) -> None:
+            logged = dict(values)
+            sampled = values.get("completions/mean_length", 0.0) * grpo.generation_batch(self.recipe)
+            if seconds := values.get("time/rollout_s"):
+                logged["tokens_per_s"] = sampled / seconds
+            logged["elapsed_s"] = time.monotonic() - self.started
+            if self.ranks.main:
+                metrics.write(step, logged)
+            show(step, logged)
+
+        return log
+
+    # --- the end
+
+    def _finish(self, policy: Policy, checks: HeldoutChecks, traces: TraceWriter) -> None:
+        steps = self.recipe.grpo.max_steps
+        checks.make(policy, checks.last_label, steps, traces)
+        if not self.ranks.main:
+            return
+        folder.save_whole(policy, self.run.adapter)
+        self.run.set_state("completed", step=steps)
+        checks.report(time.monotonic() - self.started)
+        self.progress.say(f"adapter in {self.run.adapter} after {clock(time.monotonic() - self.started)}")
+
+
+def _out_of_memory(recipe: Recipe, step: int) -> PolicyError:
+    settings = recipe.grpo
+    knobs = [
+        f"grpo.per_device_train_batch_size={max(1, settings.per_device_train_batch_size // 2)} with "
+        f"grpo.gradient_accumulation_steps={settings.gradient_accumulation_steps * 2}",
+        f"grpo.max_completion_length={settings.max_completion_length // 2}",
+        "model.gradient_checkpointing=true" if not recipe.model.gradient_checkpointing else "model.load_in_4bit=true",
+    ]
+    return PolicyError(f"out of memory at step {step}; the cheapest remedies: " + ", or ".join(knobs))
+
+
+def _git_revision() -> str | None:
+    """Return the commit of this package's checkout; None for an installed package or a machine without git."""
+    with contextlib.suppress(OSError, subprocess.SubprocessError):
+        here = Path(__file__).resolve().parent
+        done = subprocess.run(
+            ["git", "-C", str(here), "rev-parse", "HEAD"],
+            capture_output=True,
+            text=True,
+            timeout=5,
+            check=True,
+        )
+        return done.stdout.strip()
+    return None
