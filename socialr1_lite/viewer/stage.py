@@ -73,7 +73,7 @@ def stage_view(
         "tokens": completion.tokens,
         "finish": completion.finish,
         "ended_by": ended_by(trace),
-        "error": completion.error,
+        "failure": completion.error,
         "prefilled": reply.prefilled,
         "superseded": trace.superseded,
         "scenario": None if scenario is None else scenario_json(scenario, reply, marks),

@@ -8,9 +8,16 @@ from typing import Any
 
 import pytest
 
+from socialr1_lite import score
+from socialr1_lite.recipe import JudgeEntry, Recipe, Rewards
+from socialr1_lite.rewards import RewardStack
+from socialr1_lite.rollouts.completion import Completion
 from socialr1_lite.runlog import RunFolder, TraceWriter, read_traces
+from socialr1_lite.stories import gold_reply
+from tests.conftest import SCENARIO
 from tests.viewer.conftest import PHONE
 from tests.viewer.make_run import make_run, moved
+from tests.viewer.test_stage import written
 
 pytestmark = pytest.mark.slow
 
@@ -322,3 +329,37 @@ def test_what_cannot_be_shown_is_said_in_a_sentence(serve: Any, visit: Any, tmp_
     page.moved(lambda: page.page.click("nav >> text=Traces"))
     page.says("moved or deleted")
     assert "Traceback" not in page.text()
+
+
+@pytest.fixture(scope="module")
+def judged_again(serve: Any, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A viewer over a run with a failed request, whose other completion was judged by two judges and then again."""
+    root = tmp_path_factory.mktemp("judged")
+    entries = (JudgeEntry(name="rules"), JudgeEntry(name="facts"))
+    rewards = Rewards()
+    rewards = rewards.model_copy(update={"content": rewards.content.model_copy(update={"judges": entries})})
+    completions = [Completion(gold_reply(SCENARIO, seed=1), 90), Completion.failure("HTTP 503: try again later")]
+    run = written(root / "mine", RewardStack(rewards).score(completions, SCENARIO))
+    run.recipe.write_text(Recipe(rewards=rewards).to_yaml(), "utf-8")
+    assert score.main([str(run.path), "--rejudge", "facts"]) == 0
+    return str(serve(root))
+
+
+@pytest.mark.parametrize(("phone", "dark"), [(False, False), (False, True), (True, False), (True, True)])
+def test_the_stage_view_names_judges_later_verdicts_and_failures(
+    visit: Any, judged_again: str, phone: bool, dark: bool
+) -> None:
+    size = f"{'phone' if phone else 'desktop'}-{'dark' if dark else 'light'}"
+    page = visit("?run=mine&screen=trace&trace=t0.0.0.0", base=judged_again, phone=phone, dark=dark)
+    page.says("rules v1, facts v1", at="[aria-label='How it was made']")
+    page.has(".stage .verdict", 4)
+    page.says("now by facts v1: ", at="#stage-cue_encoding header")
+    page.shot(f"trace-judged-again-{size}", full=True)
+    failed = visit("?run=mine&screen=trace&trace=t0.0.0.1", base=judged_again, phone=phone, dark=dark)
+    failed.says("HTTP 503: try again later", at="[aria-label='No reply']")
+    failed.says("failed", at=".crumbs")
+    failed.has(".stage", 0)
+    failed.shot(f"trace-failed-{size}", full=True)
+    for one in (page, failed):
+        assert one.page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
+        one.clean()

@@ -275,12 +275,12 @@ def test_a_failed_completion_is_shown_with_its_error_and_not_as_a_reply(tmp_path
     completions = [Completion.failure("HTTP 503: try later"), Completion(reply_text(GOOD, "B"), 60)]
     run = written(tmp_path / "run", RewardStack(Rewards()).score(completions, SCENARIO))
     failed, answered = (stage_view(trace, SCENARIO) for trace in read_traces(run))
-    assert (failed["outcome"], failed["error"], failed["cards"]) == ("failed", "HTTP 503: try later", [])
+    assert (failed["outcome"], failed["failure"], failed["cards"]) == ("failed", "HTTP 503: try later", [])
     assert (
         failed["flags"] == [{"label": "failed: HTTP 503: try later"}] and failed["answer_note"] == "There is no reply."
     )
     assert ("ended by", "an error") in failed["facts"] and failed["ledger"]["formula"] == "Nothing was scored."
-    assert answered["error"] == "" and len(answered["cards"]) == 4
+    assert answered["failure"] == "" and len(answered["cards"]) == 4
 
 
 def test_verdicts_of_a_judge_that_was_asked_again_stand_beside_the_old_scores(tmp_path: Path) -> None:

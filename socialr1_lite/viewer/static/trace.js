@@ -323,7 +323,7 @@ screens.trace = {
   load: (state) => askTrace(state, state.trace || ''),
   draw(data, state) {
     const links = [];
-    const middle = data.error ? failureCard(data.error) : data.cards.map((card) => stageCard(card, links));
+    const middle = data.failure ? failureCard(data.failure) : data.cards.map((card) => stageCard(card, links));
     const left = scenarioPane(data, links);
     return [
       h(
@@ -415,7 +415,7 @@ function rawPane(data) {
       h('h2', {}, 'The completion as generated'),
       h('span', { class: 'small muted num' }, `${count(data.tokens)} tokens · ended by ${data.ended_by}`),
     ),
-    data.error && failureCard(data.error),
+    data.failure && failureCard(data.failure),
     data.prefilled &&
       h('p', { class: 'small muted' }, 'The chat template had already opened the think block in the prompt.'),
     h('pre', { class: 'raw', id: 's1-raw', tabindex: '0' }, data.completion),
