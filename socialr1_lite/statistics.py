@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from math import comb, sqrt
+from math import sqrt
 from random import Random
 from typing import NamedTuple
 
@@ -181,13 +181,3 @@ def _flipped(patterns: Counter[int], size: int) -> Counter[int]:
         after[total + size] += count
         after[total - size] += count
     return after
-
-
-def mcnemar(first: Sequence[bool], second: Sequence[bool]) -> Paired:
-    """Test exactly (binomially) independent items, after McNemar. Raises ValueError when the two do not pair up."""
-    if len(first) != len(second):
-        raise ValueError(f"{len(first)} and {len(second)} outcomes do not pair up")
-    b = sum(a and not c for a, c in zip(first, second, strict=True))
-    c = sum(c and not a for a, c in zip(first, second, strict=True))
-    tail = sum(comb(b + c, k) for k in range(min(b, c) + 1))
-    return Paired(len(first), b, c, min(1.0, 2 * tail / 2 ** (b + c)), len(first))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import product
 from math import comb
 from random import Random
@@ -16,7 +17,6 @@ from socialr1_lite.statistics import (
     cluster_bootstrap,
     clustered_proportion,
     interval,
-    mcnemar,
     paired_by_cluster,
     wilson,
 )
@@ -24,6 +24,11 @@ from socialr1_lite.statistics import (
 
 def units(values: list[float], per_cluster: int = 1) -> tuple[Unit, ...]:
     return tuple(Unit(str(n), str(n // per_cluster), value) for n, value in enumerate(values))
+
+
+def alone(items: Sequence[object]) -> list[str]:
+    """A story of its own for every item."""
+    return [str(n) for n in range(len(items))]
 
 
 @pytest.mark.parametrize(
@@ -92,17 +97,12 @@ def test_the_bootstrap_is_the_same_every_time_and_serves_any_statistic() -> None
     ("both", "first", "second", "p"),
     [(5, 1, 7, 0.0703125), (5, 0, 0, 1.0), (0, 3, 3, 1.0), (9, 0, 10, 2 / 1024)],
 )
-def test_mcnemar_known_values(both: int, first: int, second: int, p: float) -> None:
+def test_mcnemar_s_known_values_with_one_item_a_story(both: int, first: int, second: int, p: float) -> None:
     a = [True] * both + [True] * first + [False] * second
     b = [True] * both + [False] * first + [True] * second
-    found = mcnemar(a, b)
+    found = paired_by_cluster(a, b, alone(a))
     assert (found.n, found.only_first, found.only_second) == (both + first + second, first, second)
     assert found.p == pytest.approx(p)
-
-
-def test_mcnemar_refuses_runs_that_do_not_pair_up() -> None:
-    with pytest.raises(ValueError, match="2 and 1 outcomes"):
-        mcnemar([True, True], [True])
 
 
 def test_a_share_over_stories_of_one_question_each_is_wilson_s() -> None:
@@ -149,13 +149,13 @@ def test_twins_counted_as_independent_would_give_another_p() -> None:
     worse, better = [False] * 12, [True] * 12
     by_story = paired_by_cluster(worse, better, [str(n // 2) for n in range(12)])
     assert (by_story.p, by_story.clusters) == (2 / 2**6, 6)
-    assert mcnemar(worse, better).p == 2 / 2**12
+    assert paired_by_cluster(worse, better, alone(worse)).p == 2 / 2**12
 
 
 @given(st.lists(st.tuples(st.booleans(), st.booleans()), max_size=60))
 def test_with_one_item_a_story_the_test_is_mcnemar_s(pairs: list[tuple[bool, bool]]) -> None:
     first, second = [one for one, _ in pairs], [other for _, other in pairs]
-    found = paired_by_cluster(first, second, [str(n) for n in range(len(pairs))])
+    found = paired_by_cluster(first, second, alone(pairs))
     discordant = found.only_first + found.only_second
     tail = sum(comb(discordant, k) for k in range(min(found.only_first, found.only_second) + 1))
     assert found.p == pytest.approx(min(1.0, 2 * tail / 2**discordant))
@@ -183,5 +183,7 @@ def test_many_stories_stay_exact_and_swapping_the_two_changes_nothing() -> None:
 
 
 def test_the_paired_test_refuses_what_does_not_pair_up() -> None:
+    with pytest.raises(ValueError, match="2 and 1 outcomes"):
+        paired_by_cluster([True, True], [True], ["a", "b"])
     with pytest.raises(ValueError, match="2 and 2 outcomes in 1 clusters"):
         paired_by_cluster([True, True], [True, False], ["a"])
