@@ -1,15 +1,19 @@
-"""What a launch refuses before it loads a weight: another recipe's folder, another number of processes."""
+"""What a launch refuses before it loads a weight, and what it leaves in the folder when it fails before its steps."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from socialr1_lite.errors import RecipeError
-from socialr1_lite.recipe import Recipe
-from socialr1_lite.runlog import MetricsWriter, RunFolder
+from socialr1_lite.errors import PolicyError, RecipeError, RunLogError
+from socialr1_lite.recipe import Recipe, load_recipe
+from socialr1_lite.runlog import MetricsWriter, RunFolder, TraceWriter, mark_complete, read_traces, write_json
+from socialr1_lite.scenario import Scenario
 from socialr1_lite.train import run_recipe
+from socialr1_lite.training import folder
+from tests.runlogs import trace
 
 
 @pytest.fixture
@@ -48,3 +52,100 @@ def test_deepspeed_that_keeps_weights_whole_is_not_refused(started: Path, monkey
     monkeypatch.setenv("ACCELERATE_DEEPSPEED_ZERO_STAGE", "2")
     with pytest.raises(RecipeError, match=r"differs in: run\.seed"):
         run_recipe(Recipe.model_validate({"run": {"seed": 1}}), run_dir=started)
+
+
+def attempted(path: Path, scenario: Scenario) -> RunFolder:
+    """What a launch leaves that is refused by its preflight: the recipe, the data, a held-out check."""
+    run = RunFolder.create(path)
+    folder.write_recipe(run, Recipe(), [scenario])
+    with TraceWriter(run, segment=run.begin_segment(0, ["train"])) as traces:
+        traces.write([trace(phase="eval", benchmark="heldout: untrained"), trace(step=0)])
+    write_json(run.path / "summary.json", {"version": 1, "checks": []})
+    return run
+
+
+OTHER = Recipe.model_validate({"run": {"seed": 1}})
+
+
+def test_a_corrected_recipe_begins_anew_where_no_work_would_be_lost(tmp_path: Path, scenario: Scenario) -> None:
+    run = attempted(tmp_path / "run", scenario)
+    folder.refuse_another_recipe(run, OTHER)
+    folder.write_recipe(run, OTHER, [Scenario.from_row(scenario.to_row() | {"question": "Another question?"})])
+    assert load_recipe(run.recipe).digest == OTHER.digest
+    assert [one.question for one in run.read_scenarios()] == ["Another question?"]
+    assert list(read_traces(run)) == [] and run.segments() == []
+    assert not (run.path / "summary.json").exists()
+
+
+def test_corrected_data_begin_anew_where_no_work_would_be_lost(tmp_path: Path, scenario: Scenario) -> None:
+    run = attempted(tmp_path / "run", scenario)
+    changed = Scenario.from_row(scenario.to_row() | {"question": "Another question?"})
+    folder.write_recipe(run, Recipe(), [changed])
+    assert list(run.read_scenarios()) == [changed]
+    assert load_recipe(run.recipe).digest == Recipe().digest
+
+
+def test_the_same_recipe_goes_on_with_what_was_checked(tmp_path: Path, scenario: Scenario) -> None:
+    run = attempted(tmp_path / "run", scenario)
+    before = {path: path.read_bytes() for path in run.path.rglob("*") if path.is_file()}
+    folder.write_recipe(run, Recipe(), [scenario])
+    assert {path: path.read_bytes() for path in run.path.rglob("*") if path.is_file()} == before
+
+
+def a_file(name: str) -> Callable[[RunFolder], None]:
+    def write(run: RunFolder) -> None:
+        (run.path / name).parent.mkdir(exist_ok=True)
+        (run.path / name).write_text("{}")
+
+    return write
+
+
+def a_checkpoint(run: RunFolder) -> None:
+    a_file("checkpoints/checkpoint-1/trainer_state.json")(run)
+    mark_complete(run, run.checkpoints / "checkpoint-1")
+
+
+def a_later_completion(run: RunFolder) -> None:
+    with TraceWriter(run) as traces:
+        traces.write([trace(step=1)])
+
+
+WORK = {
+    "a cold start": a_file("cold_start/adapter_config.json"),
+    "an adapter": a_file("adapter/adapter_config.json"),
+    "labels": a_file("labels/me.jsonl"),
+    "a logged step": lambda run: MetricsWriter(run).write(1, {"reward": 0.1}),
+    "a checkpoint": a_checkpoint,
+    "a step that was not logged": a_later_completion,
+}
+
+
+@pytest.mark.parametrize("work", WORK)
+def test_another_recipe_or_other_data_are_refused_where_work_would_be_lost(
+    tmp_path: Path, scenario: Scenario, work: str
+) -> None:
+    run = attempted(tmp_path / "run", scenario)
+    WORK[work](run)
+    with pytest.raises(RecipeError, match=r"another recipe \(differs in: run\.seed\)"):
+        folder.refuse_another_recipe(run, OTHER)
+    with pytest.raises(RunLogError, match="other content"):
+        folder.write_recipe(run, Recipe(), [Scenario.from_row(scenario.to_row() | {"question": "Another?"})])
+
+
+def test_a_mistake_that_only_data_or_model_show_leaves_no_recipe(tiny_model: Path, tmp_path: Path) -> None:
+    def recipe(model: object, **data: object) -> Recipe:
+        return Recipe.model_validate(
+            {
+                "model": {"name": str(model), "backend": "transformers", "max_seq_length": 4000},
+                "data": {"size": 2, "heldout": 0, "orders": [1], "dimensions": ["belief"], **data},
+                "grpo": {"max_steps": 1, "num_generations": 2, "per_device_train_batch_size": 2},
+                "evaluation": {"items": 0},
+            }
+        )
+
+    (tmp_path / "no-model").mkdir()
+    with pytest.raises(PolicyError, match=r"model\.name: cannot load"):
+        run_recipe(recipe(tmp_path / "no-model"), run_dir=tmp_path / "run")
+    with pytest.raises(RecipeError, match="fewer than the shortest of 2 prompts"):
+        run_recipe(recipe(tiny_model, max_prompt_tokens=9), run_dir=tmp_path / "run")
+    assert not RunFolder.open(tmp_path / "run").recipe.exists()
