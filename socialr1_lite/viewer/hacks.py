@@ -41,7 +41,6 @@ def _hacks(run: OpenRun, index: TraceIndex) -> Json:
     openings, sampled = _openings(index)
     return {
         "tiles": list(_tiles(index, n, high)),
-        "alerts": [],
         "paid_wrong": _suspects(index, TRAIN | high | {"outcome": "wrong"}, "-total"),
         "unpaid_right": _suspects(index, TRAIN | {"outcome": "right", "total": {"max": 0.5 * top}}, "total"),
         "lengths": lengths(index.figures.columns(("tokens", "outcome"), TRAIN)),

@@ -41,7 +41,6 @@ def _line(run: OpenRun) -> Json:
         "step": state.get("step", 0),
         "max_steps": _inside(recipe, "grpo", "max_steps"),
         "model": _inside(recipe, "model", "name"),
-        "completions": None,
         "age": age,
         "writing": state.get("status") == "running" and age is not None and age < LIVE_S,
     }

@@ -73,7 +73,7 @@ def stage_view(
         "tokens": completion.tokens,
         "finish": completion.finish,
         "ended_by": ended_by(trace),
-        "failure": completion.error,
+        "failure": (completion.error or "no reason was given") if completion.failed else "",
         "prefilled": reply.prefilled,
         "superseded": trace.superseded,
         "scenario": None if scenario is None else scenario_json(scenario, reply, marks),
@@ -265,7 +265,7 @@ def ledger(trace: Trace, siblings: Sequence[Row]) -> Json:
         "rows": [
             term(name, trace.score, siblings, notes.get(name, []))
             for name in COMPONENTS
-            if name in trace.score.components
+            if name in trace.score.components and trace.score.weights
         ],
         "loose": notes.get("", []),
         "formula": formula(trace.score),

@@ -191,6 +191,24 @@ def traces_of_group(
     ]
 
 
+def evaluated(scenarios: Sequence[Scenario], texts: Sequence[str], stack: RewardStack, step: int) -> list[Trace]:
+    """One evaluation: a reply to each scenario."""
+    return [
+        trace
+        for place, (scenario, text) in enumerate(zip(scenarios, texts, strict=True))
+        for trace in traces_of_group(
+            scenario,
+            [text],
+            stack=stack,
+            step=step,
+            group=10_000 + place,
+            share=1.0,
+            phase="eval",
+            benchmark="heldout",
+        )
+    ]
+
+
 def moved(traces: Iterable[Trace], *, steps: int, groups: int) -> list[Trace]:
     """The same traces, so many steps and groups later: what a run that goes on would write."""
     return [replace(trace, step=trace.step + steps, group=trace.group + groups) for trace in traces]
@@ -246,20 +264,8 @@ def make_run(
                 },
             )
             if evaluate and step % 8 == 7:
-                for place, scenario in enumerate(held_out):
-                    text = SCRIPTS[pick(share, rng)](scenario, rng)
-                    traces.write(
-                        traces_of_group(
-                            scenario,
-                            [text],
-                            stack=stack,
-                            step=step + 1,
-                            group=10_000 + place,
-                            share=1.0,
-                            phase="eval",
-                            benchmark="heldout",
-                        )
-                    )
+                texts = [SCRIPTS[pick(share, rng)](scenario, rng) for scenario in held_out]
+                traces.write(evaluated(held_out, texts, stack, step + 1))
     run.set_state("completed", step=steps)
     return run
 

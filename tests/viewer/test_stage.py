@@ -280,6 +280,7 @@ def test_a_failed_completion_is_shown_with_its_error_and_not_as_a_reply(tmp_path
         failed["flags"] == [{"label": "failed: HTTP 503: try later"}] and failed["answer_note"] == "There is no reply."
     )
     assert ("ended by", "an error") in failed["facts"] and failed["ledger"]["formula"] == "Nothing was scored."
+    assert failed["ledger"]["rows"] == []
     assert answered["failure"] == "" and len(answered["cards"]) == 4
 
 

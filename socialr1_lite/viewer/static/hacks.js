@@ -126,7 +126,6 @@ screens.hacks = {
         ),
       ),
       h('section', { class: 'tiles' }, data.tiles.map(tile)),
-      data.alerts.map(alert_),
       h(
         'div',
         { class: 'panes' },

@@ -42,16 +42,7 @@ screens.runs = {
                   h('span', {}, run.max_steps ? `step ${run.step} of ${run.max_steps}` : `step ${run.step}`),
                   h('span', { class: 'muted' }, run.status),
                 ),
-                h(
-                  'p',
-                  { class: 'small muted num' },
-                  [
-                    run.completions === null ? '' : plural(run.completions, 'completion'),
-                    run.age === null ? '' : `written ${ago(run.age)}`,
-                  ]
-                    .filter(Boolean)
-                    .join(' · '),
-                ),
+                h('p', { class: 'small muted num' }, run.age === null ? '' : `written ${ago(run.age)}`),
                 h('p', { class: 'small muted' }, run.place),
               ),
         ),

@@ -127,10 +127,11 @@ function stageCard(card, links) {
       card.states.map((state) => h('span', { class: `state ${bad || state !== 'present' ? 'bad' : ''}` }, state)),
       h('span', { class: 'small muted' }, card.words ? plural(card.words, 'word') : ''),
       h('span', { class: 'grow' }),
-      card.score !== null &&
-        h('span', { class: 'small num', title: 'What the judge gave this stage' }, `judge ${fixed(card.score)}`),
-      card.verdicts.map((verdict) =>
-        h('span', { class: 'small num verdict' }, `${verdict.by}: ${fixed(verdict.score)}`),
+      h(
+        'span',
+        { class: 'small num scores' },
+        card.score !== null && h('span', { title: 'What the judge gave this stage' }, `judge ${fixed(card.score)}`),
+        card.verdicts.map((verdict) => h('span', { class: 'verdict' }, `${verdict.by}: ${fixed(verdict.score)}`)),
       ),
     ),
     card.verdicts.map((verdict) => verdict.notes.map((line) => h('p', { class: 'why' }, `${verdict.by}: ${line}`))),
@@ -170,7 +171,12 @@ const verdictNotes = (verdict) =>
     verdict.notes.map((line) => h('p', { class: 'why' }, line)),
   );
 const failureCard = (error) =>
-  h('section', { class: 'card', 'aria-label': 'No reply' }, h('h3', {}, 'No reply'), h('p', { class: 'note' }, error));
+  h(
+    'section',
+    { class: 'card tight', 'aria-label': 'No reply' },
+    h('h3', {}, 'No reply'),
+    h('p', { class: 'note' }, error),
+  );
 
 function answerCard(data) {
   return h(
@@ -194,7 +200,7 @@ function ledger(data) {
       'div',
       { class: 'row spread' },
       h('h2', {}, 'Reward'),
-      h('span', { class: 'big', id: 's1-total' }, fixed(data.total)),
+      h('span', { class: 'big', id: 's1-total' }, terms.rows.length ? fixed(data.total) : '–'),
     ),
     terms.rows.map((term) =>
       h(
@@ -243,8 +249,8 @@ function ledger(data) {
     h(
       'div',
       { class: 'chips' },
-      h('span', { class: 'chip' }, `τ ${fixed(data.tau)}`),
-      h('span', { class: 'chip' }, data.mode),
+      terms.rows.length > 0 && h('span', { class: 'chip' }, `τ ${fixed(data.tau)}`),
+      terms.rows.length > 0 && h('span', { class: 'chip' }, data.mode),
       data.finish === 'length' && h('span', { class: 'chip warn' }, 'cut at the token limit'),
       data.superseded && h('span', { class: 'chip warn' }, 'superseded by a resume'),
     ),
