@@ -27,7 +27,7 @@ from socialr1_lite.pairs import make_pairs
 from socialr1_lite.recipe.judge import JudgeRecipe, load_judge_recipe
 from socialr1_lite.runlog import RunFolder, read_traces
 from socialr1_lite.sip import STAGES, parse, reply_text
-from socialr1_lite.train_judge import measure, train_judge
+from socialr1_lite.training.reward_model import measure, train_judge
 from tests.conftest import SCENARIO
 from tests.scripted import STAGES as GOOD
 
@@ -194,8 +194,8 @@ assert LlamaModel.forward.__module__.startswith("unsloth")
 try:
     load_judge(Path(sys.argv[1]))
     print("in the same process: as it was saved")
-except Exception as wrong:
-    print("in the same process:", type(wrong).__name__)
+except Exception as error:
+    print("in the same process:", type(error).__name__)
 print(*build_judge("reward_model", {"path": sys.argv[1]}).judge([REPLY], SCENARIO)[0].scores.values())
 """
     root = Path(__file__).resolve().parent.parent
@@ -220,7 +220,7 @@ def test_a_mix_of_judges_scores_a_training_as_each_scores_alone(judge_folder: Pa
     code = """
 import sys
 from pathlib import Path
-from socialr1_lite.rollouts import prompting as rollout
+from socialr1_lite.rewards import stack
 from socialr1_lite.policy import choose_backend
 from socialr1_lite.recipe import Recipe
 from socialr1_lite.sip import parse
@@ -228,7 +228,7 @@ from socialr1_lite.train import run_recipe
 from tests import launches
 from tests.test_train_judge import about
 choose_backend("auto")
-rollout.parse = lambda _, options, **how: parse(about(options), options)
+stack.parse = lambda _, options, **how: parse(about(options), options)
 model, judge, run = sys.argv[1:]
 told = launches.recipe(model).model_dump(mode="json")
 told["rewards"]["content"] = {
@@ -246,20 +246,20 @@ assert "unsloth" in sys.modules
 
     scenarios = {one.id: one for one in RunFolder.open(run).read_scenarios()}
     judges = {"facts": build_judge("facts"), "reward_model": build_judge("reward_model", {"path": str(judge_folder)})}
-    rows = [row for row in read_traces(RunFolder.open(run)) if row["phase"] == "train"]
-    assert len(rows) == 4
-    for row in rows:
-        scenario = scenarios[row["scenario"]]
+    traces = [trace for trace in read_traces(RunFolder.open(run)) if trace.phase == "train"]
+    assert len(traces) == 4
+    for trace in traces:
+        scenario = scenarios[trace.scenario]
         reply = parse(about(scenario.options), scenario.options)
         alone = {}
         for name, judge in judges.items():
             scores = [score or 0.0 for score in judge.judge([reply], scenario)[0].scores.values()]
             alone[name] = scores
-            assert row["parts"][f"content.{name}"] == pytest.approx(fmean(scores), abs=1e-5), name
+            assert trace.score.parts[f"content.{name}"] == pytest.approx(fmean(scores), abs=1e-5), name
         mixed = (3 * fmean(alone["facts"]) + fmean(alone["reward_model"])) / 4
         apart = fmean(abs(one - other) for one, other in zip(*alone.values(), strict=True))
-        assert row["components"]["content"] == pytest.approx(mixed, abs=1e-5)
-        assert row["parts"]["content.disagreement"] == pytest.approx(apart, abs=1e-5) and apart > 0
+        assert trace.score.components["content"] == pytest.approx(mixed, abs=1e-5)
+        assert trace.score.parts["content.disagreement"] == pytest.approx(apart, abs=1e-5) and apart > 0
 
 
 @trained
@@ -394,19 +394,19 @@ def test_a_training_cut_short_twice_gives_the_judge_that_nobody_cut(
         return tree_scores(*given)
 
     with monkeypatch.context() as patched, pytest.raises(Cut):
-        patched.setattr("socialr1_lite.train_judge.tree_scores", dying)
+        patched.setattr("socialr1_lite.training.reward_model.tree_scores", dying)
         train_judge(recipe, cut)
     assert not cut.exists()
     (tmp_path / "cut.begun" / "checkpoints" / "checkpoint-4").mkdir()  # what a crash in the middle of saving leaves
 
     with monkeypatch.context() as patched, pytest.raises(Cut):
-        patched.setattr("socialr1_lite.train_judge.measure", lambda *_: (_ for _ in ()).throw(Cut()))
+        patched.setattr("socialr1_lite.training.reward_model.measure", lambda *_: (_ for _ in ()).throw(Cut()))
         train_judge(recipe, cut)
     told = capsys.readouterr().err
     assert "checkpoint-4 set aside" in told and "going on from checkpoint-2 of 5" in told and not cut.exists()
 
     with monkeypatch.context() as patched:
-        patched.setattr("socialr1_lite.train_judge._fit", None)  # trained already: only the figures were missing
+        patched.setattr("socialr1_lite.training.reward_model._fit", None)  # trained already: only the figures were missing
         train_judge(recipe, cut)
     assert [one["logit"] for one in record(cut)["probes"]] == [one["logit"] for one in record(whole)["probes"]]
     assert record(cut)["report"] == record(whole)["report"]
@@ -423,7 +423,7 @@ def test_a_training_begun_with_other_settings_is_left_alone_once_there_is_work_t
     if done:
         (begun / "judge" / "judge.json").write_text("{}")
     recipe, began = small(tiny_model), []
-    monkeypatch.setattr("socialr1_lite.train_judge._fit", lambda *_: began.append(1) or (_ for _ in ()).throw(Cut()))
+    monkeypatch.setattr("socialr1_lite.training.reward_model._fit", lambda *_: began.append(1) or (_ for _ in ()).throw(Cut()))
     with pytest.raises(RecipeError if done else Cut, match="begun with other settings" if done else None):
         train_judge(recipe, tmp_path / "mine")
     kept = (begun / "recipe.yaml").read_text(encoding="utf-8")
