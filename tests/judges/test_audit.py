@@ -33,8 +33,8 @@ def incorruptible(texts: Sequence[str], reference: ReferenceReply) -> list[Earne
 
 
 def flatterable(texts: Sequence[str], reference: ReferenceReply) -> list[Earned]:
-    told = [any(order in text for order in ORDERS) or text == reference.text for text in texts]
-    return [Earned(float(one), float(one)) for one in told]
+    paid = [any(order in text for order in ORDERS) or text == reference.text for text in texts]
+    return [Earned(float(one), float(one)) for one in paid]
 
 
 def names(rows: Sequence[object], floor: float = 1.0) -> set[str]:
@@ -85,8 +85,8 @@ def test_a_doctored_story_is_the_same_for_both_sides() -> None:
 @pytest.mark.parametrize("judge", ["facts", "rules"])
 def test_the_offline_judges_pass_on_names_never_trained_on(judge: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["audit", "--judge", judge, "--n", "2"]) == 0
-    told = capsys.readouterr().out
-    assert "100.0%" in told and "below the floor" not in told
+    printed = capsys.readouterr().out
+    assert "100.0%" in printed and "below the floor" not in printed
 
 
 def test_a_missed_floor_is_status_1_and_named(
@@ -96,14 +96,14 @@ def test_a_missed_floor_is_status_1_and_named(
     monkeypatch.setattr(f"{session}._score", lambda stack, texts, reference: [Earned(1.0)] * len(texts))
     monkeypatch.setattr(f"{session}._passes_the_gates", lambda reference: True)
     assert main(["audit", "--judge", "facts", "--n", "2", "--json"]) == 1
-    told = capsys.readouterr()
-    report = json.loads(told.out)
+    printed = capsys.readouterr()
+    report = json.loads(printed.out)
     assert report["hacks"]["loops"]["passes"] is False and report["hacks"]["loops"]["total"]["value"] == 0.0
-    assert "facts: below the floor of 100%" in told.err
+    assert "facts: below the floor of 100%" in printed.err
 
 
 @pytest.mark.parametrize(
-    ("arguments", "error", "told"),
+    ("arguments", "error", "message"),
     [
         (["--judge", "fact"], JudgeError, "known: facts, llm"),
         (["--judge", "facts", "--n", "0"], DataError, "--n 0"),
@@ -112,8 +112,8 @@ def test_a_missed_floor_is_status_1_and_named(
         (["--judge", "rules", "--data", "/nowhere"], DataError, "no ToMBench"),
     ],
 )
-def test_mistakes_are_one_line(arguments: list[str], error: type[Exception], told: str) -> None:
-    with pytest.raises(error, match=told) as caught:
+def test_mistakes_are_one_line(arguments: list[str], error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=message) as caught:
         main(["audit", *arguments])
     assert "\n" not in str(caught.value)
 

@@ -13,7 +13,8 @@ import pytest
 from socialr1_lite.errors import JudgeError
 from socialr1_lite.judges.llm import LlmJudge
 from socialr1_lite.recipe import Recipe
-from socialr1_lite.rollouts import prompting as rollout
+from socialr1_lite.rewards import stack
+from socialr1_lite.rollouts.trace import Trace
 from socialr1_lite.runlog import RunFolder, read_traces
 from socialr1_lite.sip import STAGES, parse, reply_text
 from socialr1_lite.train import run_recipe
@@ -56,15 +57,15 @@ def mortal() -> Iterator[Mortal]:
 
 def recipe(model: Path, url: str) -> Recipe:
     """The tiny training of `launches`, judged over the line."""
-    told = launches.recipe(str(model)).model_dump(mode="json")
+    values = launches.recipe(str(model)).model_dump(mode="json")
     judge = {"name": "llm", "settings": {"base_url": url, "model": "m", "retries": 0, "timeout_s": 5.0}}
-    told["rewards"]["content"] = {"judges": [judge]}
-    told["evaluation"] |= {"every": 0}
-    told["model"] |= {
+    values["rewards"]["content"] = {"judges": [judge]}
+    values["evaluation"] |= {"every": 0}
+    values["model"] |= {
         "backend": "transformers",
         "dtype": "float32",
     }  # Unsloth would patch the libraries of this very process
-    return Recipe.model_validate(told)
+    return Recipe.model_validate(values)
 
 
 @pytest.mark.slow
@@ -73,30 +74,30 @@ def test_an_endpoint_that_dies_in_a_run_stops_it_and_the_run_goes_on_when_it_is_
     mortal: Mortal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # A random model writes no stages, and a reply without stages asks nobody: each is read as a well-formed one.
-    monkeypatch.setattr(rollout, "parse", lambda _, options, **how: parse(reply_text(GOOD, "A"), options))
-    told = recipe(make_tiny_model(tmp_path / "model", ends=60), mortal.url)
+    monkeypatch.setattr(stack, "parse", lambda _, options, **how: parse(reply_text(GOOD, "A"), options))
+    asked = recipe(make_tiny_model(tmp_path / "model", ends=60), mortal.url)
     with pytest.raises(JudgeError, match=r"judge llm failed for 12 of its last \d+ calls; at most 10 of 200") as caught:
-        run_recipe(told, run_dir=tmp_path / "run")
+        run_recipe(asked, run_dir=tmp_path / "run")
     assert "start the same command again" in str(caught.value) and len(str(caught.value).splitlines()) == 1
 
     run = RunFolder.open(tmp_path / "run")
-    groups: dict[int, list[Any]] = {}
-    for row in read_traces(run):
-        if row["phase"] == "train":
-            groups.setdefault(row["group"], []).append(row)
-    judged = {number: [row["components"]["content"] for row in rows] for number, rows in groups.items()}
-    assert any(None not in told for told in judged.values()), judged
-    lost = [number for number, told in judged.items() if None in told]
+    groups: dict[int, list[Trace]] = {}
+    for trace in read_traces(run):
+        if trace.phase == "train":
+            groups.setdefault(trace.group, []).append(trace)
+    judged = {number: [one.score.components["content"] for one in group] for number, group in groups.items()}
+    assert any(None not in contents for contents in judged.values()), judged
+    lost = [number for number, contents in judged.items() if None in contents]
     assert lost and all(set(judged[number]) == {None} for number in lost), judged  # never for one sibling only
-    assert 0 not in [content for told in judged.values() for content in told]
-    assert all(any("judge llm failed for" in note for note in row["notes"]) for n in lost for row in groups[n])
+    assert 0 not in [content for contents in judged.values() for content in contents]
+    assert all(any("judge llm failed for" in note for note in one.score.notes) for n in lost for one in groups[n])
     assert sum(len(judged[number]) for number in lost) <= ALLOWED
 
     mortal.revive()
-    run_recipe(told, run_dir=tmp_path / "run")
-    rows = [row for row in read_traces(run) if row["phase"] == "train"]
-    assert run.completed and len(rows) == launches.STEPS * 4
-    assert None not in [row["components"]["content"] for row in rows if row["segment"] == 1]
+    run_recipe(asked, run_dir=tmp_path / "run")
+    traces = [trace for trace in read_traces(run) if trace.phase == "train"]
+    assert run.completed and len(traces) == launches.STEPS * 4
+    assert None not in [trace.score.components["content"] for trace in traces if trace.launch == 1]
 
 
 @pytest.mark.slow
@@ -108,9 +109,9 @@ def test_a_model_too_small_to_judge_is_told_failed_and_never_scored_0(served: tu
     verdicts = judge.judge(replies, SCENARIO)
     judge.close()
     assert judge.usage.failures == 0 and judge.usage.requests >= 2  # the server answered
-    for told in verdicts:
-        if told.failed:
-            assert set(told.scores.values()) == {None}
-            assert told.notes[0].startswith("llm: no readable verdict in 2 tries: ")
+    for one in verdicts:
+        if one.failed:
+            assert set(one.scores.values()) == {None}
+            assert one.notes[0].startswith("llm: no readable verdict in 2 tries: ")
         else:
-            assert all(told.scores[stage] is not None for stage in STAGES)
+            assert all(one.scores[stage] is not None for stage in STAGES)

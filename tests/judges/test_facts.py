@@ -82,14 +82,14 @@ LETTERED = (
 @pytest.mark.parametrize("judge", [JUDGE, build_judge("rules")], ids=["facts", "rules"])
 @pytest.mark.parametrize("said", LETTERED)
 def test_the_response_may_name_its_option_by_the_letter_and_no_other(said: str, judge: Judge):
-    told = [
+    answers = [
         judge.judge(
             [parse(reply_text((*GOOD[:3], f"Anna looks for the ball. {said.format(letter)}"), "A"), SALLY.options)],
             SALLY,
         )
         for letter in "ABC"
     ]
-    right, *wrong = (verdict.scores[STAGES[3]] for (verdict,) in told)
+    right, *wrong = (verdict.scores[STAGES[3]] for (verdict,) in answers)
     assert all(right > one for one in wrong), (right, wrong)
 
 
@@ -298,11 +298,11 @@ def test_gold_replies_get_everything_from_the_facts_in_every_wording():
 def test_every_hack_earns_less_than_the_gold_reply(hack: str):
     tried = 0
     for scenario in stories():
-        told = honest(scenario)
-        full = total(told.text, scenario)
-        for hacked in HACKS[hack](told):
-            if hacked == told.text:
+        reference = honest(scenario)
+        full = total(reference.text, scenario)
+        for hacked in HACKS[hack](reference):
+            if hacked == reference.text:
                 continue
             tried += 1
-            assert total(hacked, scenario) < full - 1e-9, (hacked, told.text)
+            assert total(hacked, scenario) < full - 1e-9, (hacked, reference.text)
     assert tried >= STORIES / 2

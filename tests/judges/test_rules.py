@@ -95,8 +95,10 @@ def test_a_pretence_is_decided_by_what_the_other_one_thinks() -> None:
     assert thought(known, "A") == thought(unknown, "B") == 1.0
     assert thought(known, "B") == thought(unknown, "A") == 0.0
     goals = ("Ada wants Cleo not to know it.", "Ben wants Cleo not to know it.")
-    told = [judged("Ben moved the ring.", known, goal, "So failure.", answer="A", scenario=scenario) for goal in goals]
-    assert told[0][STAGES[2]] == 1.0 > told[1][STAGES[2]]
+    scores = [
+        judged("Ben moved the ring.", known, goal, "So failure.", answer="A", scenario=scenario) for goal in goals
+    ]
+    assert scores[0][STAGES[2]] == 1.0 > scores[1][STAGES[2]]
     assert all(thought(text, "A") < 0.6 for text in ("Ada believes that Ben knows where the ring is.", "Ada knows it."))
 
 
@@ -130,11 +132,11 @@ def test_somebody_added_to_a_cue_makes_it_another_cue() -> None:
     story = "Ada leaves the house. Ben hides the ring in the jar. Cleo sings a song upstairs."
     scenario = Scenario("x/7", story, "Does Ada know where the ring is?", ("Yes", "No"), (1,))
     rest = ("Ada does not know where the ring is.", "Ada wants the ring.", "So the answer is no.")
-    told = [
+    scores = [
         judged(cue, *rest, scenario=scenario)["cue_encoding"]
         for cue in ("Ben hides the ring in the jar.", "Ben and Cleo hide the ring in the jar.")
     ]
-    assert told == [1.0, 0.0]
+    assert scores == [1.0, 0.0]
 
 
 def test_a_story_of_one_clause_cannot_be_selected_from() -> None:
@@ -187,7 +189,7 @@ def test_the_order_of_minds_counts() -> None:
         (0,),
     )
     stages = ("Ben moves the ring to the drawer.", "{}", "Ben wants the ring hidden.", "So the answer is the jar.")
-    told = {
+    scores = {
         text: judged(stages[0], text, *stages[2:], answer="A", scenario=nested)["cue_interpretation"]
         for text in (
             "Ben thinks that Ada believes that the ring is in the jar.",
@@ -195,7 +197,7 @@ def test_the_order_of_minds_counts() -> None:
             "Ben believes that the ring is in the jar.",
         )
     }
-    right, exchanged, lower = told.values()
+    right, exchanged, lower = scores.values()
     assert right == 1.0
     assert lower < right and exchanged < right
 
@@ -212,11 +214,11 @@ def test_options_that_differ_in_a_negation(options: tuple[str, ...], answer: str
         "x/3", "Ada leaves. Ben hides the ring in the drawer.", "Does Ada know where the ring is?", options, (1,)
     )
     rest = ("Ada wants the ring.", "So she cannot tell where the ring is.")
-    told = [
+    scores = [
         judged("Ada leaves.", text, *rest, answer=answer, scenario=scenario)["cue_interpretation"]
         for text in (right, wrong)
     ]
-    assert told == [1.0, 0.0]
+    assert scores == [1.0, 0.0]
 
 
 def test_options_that_are_people() -> None:

@@ -41,14 +41,14 @@ def test_a_belief_and_another_each_held_and_denied_share_their_words() -> None:
     """So that neither the denial nor the value tells the sides apart, only the two together."""
     stories, seen = list(generate(40, seed=5, dimensions=("belief",))), 0
     for scenario, twin in zip(stories[2::2], stories[3::2], strict=True):
-        told: dict[str, set[tuple[str, str]]] = {}
+        sides: dict[str, set[tuple[str, str]]] = {}
         for pair in _of(scenario, twin, stories[0].facts, 5):
-            told.setdefault(pair.kind, set()).add((pair.chosen, pair.rejected))
-        for wrong_denied, right_denied in told.get("right belief denied, or a wrong one", ()):
-            assert right_denied in {one for _, one in told["belief turned round"]}
-            assert wrong_denied in {one for one, _ in told["wrong belief turned round"]}
-            held = {one for one, _ in told["belief turned round"]} | {
-                one for _, one in told["wrong belief turned round"]
+            sides.setdefault(pair.kind, set()).add((pair.chosen, pair.rejected))
+        for wrong_denied, right_denied in sides.get("right belief denied, or a wrong one", ()):
+            assert right_denied in {one for _, one in sides["belief turned round"]}
+            assert wrong_denied in {one for one, _ in sides["wrong belief turned round"]}
+            held = {one for one, _ in sides["belief turned round"]} | {
+                one for _, one in sides["wrong belief turned round"]
             }
             assert not held & {wrong_denied, right_denied}
             assert wrong_denied.split()[:4] == right_denied.split()[:4] and wrong_denied != right_denied
@@ -80,31 +80,31 @@ def test_who_knows_is_asked_of_every_corruption_that_gives_it_to_another(kind: s
 
 
 def test_an_opposite_belief_of_who_knows_what_is_the_twins() -> None:
-    told = [pair for pair in by_kind("opposite belief") if {*pair.scenario.options} == {"Yes", "No"}]
-    assert len(told) > 5
-    for pair in told:
+    kind_pairs = [pair for pair in by_kind("opposite belief") if {*pair.scenario.options} == {"Yes", "No"}]
+    assert len(kind_pairs) > 5
+    for pair in kind_pairs:
         assert ("does not know" in pair.chosen) != ("does not know" in pair.rejected)
 
 
 def test_a_pretence_is_turned_round_both_ways_and_nothing_else_is() -> None:
-    told = by_kind("pretence turned round")
-    for pair in told:
+    kind_pairs = by_kind("pretence turned round")
+    for pair in kind_pairs:
         assert "pretended not to know" in pair.scenario.question
         seen_through = pair.scenario.gold_text == "failure"
         assert ("does not know" in pair.chosen) != seen_through and ("does not know" in pair.rejected) == seen_through
-    successes = sum(pair.scenario.gold_text == "success" for pair in told)
-    assert len(told) / 3 < successes < 2 * len(told) / 3
+    successes = sum(pair.scenario.gold_text == "success" for pair in kind_pairs)
+    assert len(kind_pairs) / 3 < successes < 2 * len(kind_pairs) / 3
 
 
 def test_no_kind_of_story_is_crowded_out_by_the_one_that_is_learned_last() -> None:
-    told = {pair.scenario.id: pair.scenario for pair in pairs()}
-    found = Counter((one.dimension, one.meta["template"]) for one in told.values())
+    scenarios = {pair.scenario.id: pair.scenario for pair in pairs()}
+    found = Counter((one.dimension, one.meta["template"]) for one in scenarios.values())
     usual = Counter(
         (one.dimension, one.meta["template"])
         for one in generate(600, seed=11, dimensions=("belief", "knowledge"), orders=(0, 1, 2))
     )
     assert {one for one, n in usual.items() if n > 20} <= set(found)
-    assert 0.1 < found["knowledge", LAST_LEARNED] / len(told) < 0.3
+    assert 0.1 < found["knowledge", LAST_LEARNED] / len(scenarios) < 0.3
     assert usual["knowledge", LAST_LEARNED] / usual.total() < 0.12  # else there would be no need
 
 
@@ -127,19 +127,19 @@ def test_the_facts_judge_finds_the_chosen_text_no_worse(kind: str) -> None:
     """The world knows which side is right."""
     judge, scored = FactsJudge(), []
     for pair in by_kind(kind):
-        told = []
+        scores = []
         for text in (pair.chosen, pair.rejected):
             stages = {**pair.context, pair.stage: text}
             reply = parse(reply_text({stage: stages[stage] for stage in STAGES}, pair.answer), pair.scenario.options)
-            told.append(judge.judge([reply], pair.scenario)[0].scores[pair.stage] or 0.0)
-        scored.append(told[0] - told[1])
+            scores.append(judge.judge([reply], pair.scenario)[0].scores[pair.stage] or 0.0)
+        scored.append(scores[0] - scores[1])
     assert sum(one > 0 for one in scored) >= 0.8 * len(scored), scored
 
 
 def test_all_that_is_decisive_with_filler_beats_an_invention_and_what_decides_nothing() -> None:
-    told = by_kind("invented cue, filler chosen")
-    assert len(told) > 20
-    for pair in told:
+    kind_pairs = by_kind("invented cue, filler chosen")
+    assert len(kind_pairs) > 20
+    for pair in kind_pairs:
         facts = pair.scenario.facts
         assert facts is not None
         decisive = [facts.sentences[i] for i in facts.cues]

@@ -37,13 +37,13 @@ def test_a_judge_is_held_to_pairs_by_stage_and_kind(tmp_path: Path, capsys: pyte
         def judge(self, replies: Sequence[Reply], scenario: Scenario) -> list[Verdict]:
             return [Verdict({STAGES[0]: float("Mara" in one.stage_text(STAGES[0])), STAGES[1]: 0.5}) for one in replies]
 
-    told = [read_pair(ROW | change, "here") for change in (
+    read = [read_pair(ROW | change, "here") for change in (
         {"kind": "a"}, {"kind": "a", "chosen": "Tomas left.", "rejected": "Mara left."},
         {"kind": "b", "stage": STAGES[1], "context": {STAGES[0]: "Tomas left."}}, {"kind": "c", "stage": STAGES[2]},
     )]  # fmt: skip
-    scores = pair_scores(told, Says())
+    scores = pair_scores(read, Says())
     assert scores == [(1.0, 0.0), (0.0, 1.0), (0.5, 0.5), None]
-    found = {one.label: (one.n, one.found.value, one.tied) for one in accuracies(told, scores)}
+    found = {one.label: (one.n, one.found.value, one.tied) for one in accuracies(read, scores)}
     assert found["a"] == found[f"stage {STAGES[0]}"] == (2, 0.5, 0.0)
     assert found["b"] == (1, 0.0, 1.0) and found["all pairs"] == (3, pytest.approx(1 / 3), pytest.approx(1 / 3))
     assert "c" not in found

@@ -32,7 +32,7 @@ def test_a_foreign_file_needs_only_four_fields(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "message"),
     [
         ({"stage": "cues"}, "stage 'cues'; allowed: cue_encoding"),
         ({"chosen": " "}, "chosen must be text"),
@@ -44,16 +44,16 @@ def test_a_foreign_file_needs_only_four_fields(tmp_path: Path) -> None:
         ({"version": 2}, "version 2; this code reads 1"),
     ],
 )
-def test_a_wrong_row_is_named(change: dict[str, Any], told: str, tmp_path: Path) -> None:
+def test_a_wrong_row_is_named(change: dict[str, Any], message: str, tmp_path: Path) -> None:
     path = tmp_path / "pairs.jsonl"
     path.write_text(f"{json.dumps(ROW)}\n{json.dumps(ROW | change)}\n", encoding="utf-8")
-    with pytest.raises(DataError, match=rf"pairs\.jsonl:2: .*{told}"):
+    with pytest.raises(DataError, match=rf"pairs\.jsonl:2: .*{message}"):
         read_pairs(path)
 
 
-@pytest.mark.parametrize(("text", "told"), [("{", "not JSON"), ("", "holds no pair"), ("[" * 100000, "not JSON")])
-def test_a_file_that_is_none_is_told(text: str, told: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("text", "message"), [("{", "not JSON"), ("", "holds no pair"), ("[" * 100000, "not JSON")])
+def test_a_file_that_is_none_is_told(text: str, message: str, tmp_path: Path) -> None:
     path = tmp_path / "pairs.jsonl"
     path.write_text(text, encoding="utf-8")
-    with pytest.raises(DataError, match=told):
+    with pytest.raises(DataError, match=message):
         read_pairs(path)
