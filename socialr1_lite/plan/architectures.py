@@ -94,7 +94,7 @@ def _named(targets: str | tuple[str, ...]) -> tuple[str, ...]:
     return names
 
 
-# From each model's config.json on the hub; tests/test_plan.py builds every one with transformers and counts.
+# From each model's config.json on the hub; tests/plan/test_plan.py builds every one with transformers and counts.
 _QWEN3_0_6B = Architecture("Qwen3-0.6B", 151936, 1024, 28, 16, 8, 128, 3072, tied=True, head_norms=True)
 _QWEN3_1_7B = Architecture("Qwen3-1.7B", 151936, 2048, 28, 16, 8, 128, 6144, tied=True, head_norms=True)
 _QWEN3_4B = Architecture("Qwen3-4B", 151936, 2560, 36, 32, 8, 128, 9728, tied=True, head_norms=True)

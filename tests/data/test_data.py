@@ -22,7 +22,7 @@ from socialr1_lite.errors import DataError, LeakError
 from socialr1_lite.recipe import Recipe
 from socialr1_lite.scenario import Scenario
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parent.parent.parent
 
 
 def recipe(**data: Any) -> Recipe:
@@ -381,7 +381,7 @@ class TestSchedule:
 
     def test_another_process_plans_the_same(self) -> None:
         code = (
-            "from tests.test_data import *\n"
+            "from tests.data.test_data import *\n"
             "print([s.id for s in schedule(scenarios(30, ('belief', 'desire')), groups(40, mix={'belief': 2, 'desire': 1}))])"
         )
         outputs = {

@@ -13,7 +13,7 @@ from socialr1_lite.data.near import grams, near_duplicates
 from socialr1_lite.errors import DataError
 from socialr1_lite.scenario import Scenario
 
-FIXTURES = Path(__file__).parent / "fixtures" / "benchmarks"
+FIXTURES = Path(__file__).parent.parent / "fixtures" / "benchmarks"
 STORY = (
     "Ida puts the blue kite on the high shelf and goes to buy bread at the market. While she is away, her brother "
     "Jon takes the kite down and hides it under the stairs, because he wants to paint it before her birthday."

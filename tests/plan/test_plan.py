@@ -30,7 +30,7 @@ from socialr1_lite.plan.timing import phases, run_tokens, step_tokens
 from socialr1_lite.recipe import Recipe, load_recipe
 from socialr1_lite.train import run_recipe
 
-FOLDER = Path(__file__).resolve().parent.parent / "recipes"
+FOLDER = Path(__file__).resolve().parent.parent.parent / "recipes"
 RECIPES = sorted(FOLDER.glob("*.yaml"))  # judges have recipes of their own, in a folder
 # The card that each recipe's header names; cpu_smollm2 needs none.
 MEANT = {"rtx_8gb": "8gb", "colab_t4": "t4", "l4_24gb": "l4", "a100": "a100-80", "8xa100": "a100-80"}

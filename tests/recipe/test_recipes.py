@@ -10,7 +10,7 @@ from socialr1_lite.plan.checking import check_recipe
 from socialr1_lite.plan.smoke import smoke
 from socialr1_lite.recipe import load_recipe
 
-FOLDER = Path(__file__).resolve().parent.parent / "recipes"
+FOLDER = Path(__file__).resolve().parent.parent.parent / "recipes"
 RECIPES = sorted(path for path in FOLDER.rglob("*.y*ml") if path.parent.name != "judges")  # those train a judge
 
 
