@@ -47,6 +47,10 @@ ROWS = (
     {"train", "train_judge", "evaluate", "score"},
 )
 ROW = {room: number for number, row in enumerate(ROWS) for room in row}
+UPWARD = {  # the arrows that run up all the same, (module, room): two at most
+    # An audit asks whether a hack pays, and what is paid is the reward, not the verdict.
+    ("socialr1_lite.judges.audit.session", "rewards"),
+}
 
 HEAVY = {
     *("unsloth", "unsloth_zoo", "trl", "transformers", "peft", "torch", "bitsandbytes", "accelerate"),
@@ -145,9 +149,14 @@ def test_imports_point_down_only(name: str) -> None:
         f"line {one.line}: {here} (row {ROW[here]}) imports {there} (row {ROW.get(there)})"
         for one in MODULES[name]
         if one.module.startswith(f"{PACKAGE}.") and not one.type_only
-        if (there := room(one.module)) != here and ROW.get(there, 99) >= ROW[here]
+        if (there := room(one.module)) != here and ROW.get(there, 99) >= ROW[here] and (name, there) not in UPWARD
     ]
     assert not wrong, wrong
+
+
+def test_few_arrows_run_up_and_each_is_there() -> None:
+    assert len(UPWARD) <= 2
+    assert all(there in {room(one.module) for one in MODULES[name]} for name, there in UPWARD)
 
 
 def test_no_file_of_a_folder_goes_round_in_a_circle() -> None:
