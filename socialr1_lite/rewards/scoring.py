@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from socialr1_lite.data import json_lines, read_scenario
 from socialr1_lite.errors import DataError
 from socialr1_lite.judges import Judge
+from socialr1_lite.judges.base import traits_of
 from socialr1_lite.rewards.stack import RewardStack
 from socialr1_lite.rollouts.completion import Completion
 from socialr1_lite.rollouts.reward import COMPONENTS, GATES, Score, ScoredCompletion
@@ -271,5 +272,5 @@ def _rejudged(judge: Judge, siblings: Sequence[Sample]) -> Iterator[tuple[Trace,
         assert sample.logged is not None
         yield (
             sample.logged,
-            StoredVerdict(judge.name, getattr(judge, "version", 1), verdict.scores, verdict.notes, verdict.failed),
+            StoredVerdict(judge.name, traits_of(judge).version, verdict.scores, verdict.notes, verdict.failed),
         )

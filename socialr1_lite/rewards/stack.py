@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, overload
 
 from socialr1_lite.errors import JudgeError
 from socialr1_lite.judges import Judge, Verdict, build_judge
+from socialr1_lite.judges.base import traits_of
 from socialr1_lite.rewards.component import Component
 from socialr1_lite.rewards.content import Opinion, content
 from socialr1_lite.rewards.table import CONTENT, REWARDS, rule_version
@@ -42,7 +43,7 @@ class RewardStack:
         self._rules = {name: partial(reward, **self._settings(name)) for name, reward in REWARDS.items()}
         self._by_tokens = {name for name, reward in REWARDS.items() if "tokens" in inspect.signature(reward).parameters}
         self._versions = {name: rule_version(name) for name in COMPONENTS} | {
-            f"judge.{name}": getattr(judge, "version", 1) for name, (judge, _) in self._judges.items()
+            f"judge.{name}": traits_of(judge).version for name, (judge, _) in self._judges.items()
         }
         self._failures = {name: deque[bool](maxlen=WATCHED_CALLS) for name in self._judges}
 
