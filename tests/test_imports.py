@@ -58,7 +58,19 @@ HEAVY = {
 }
 # Rooms whose code never touches a heavy library, not even inside a function.
 WITHOUT_HEAVY = {
-    *("errors", "redaction", "statistics", "scenario", "progress", "recipe", "sip", "rollouts", "runlog", "stories", "rewards"),
+    *(
+        "errors",
+        "redaction",
+        "statistics",
+        "scenario",
+        "progress",
+        "recipe",
+        "sip",
+        "rollouts",
+        "runlog",
+        "stories",
+        "rewards",
+    ),
 }
 UNSLOTH_PATCHES = {"trl", "transformers", "peft"}
 PLUG_IN_FOLDERS = {"benchmarks": "BENCHMARK"}  # folder: the name that makes a file one of its table's entries
