@@ -30,7 +30,7 @@ QWEN, LLAMA, GEMMA = "Qwen/Qwen3-4B", "meta-llama/Llama-3.1-8B-Instruct", "googl
 RECIPES = [
     path
     for path in sorted((REPOSITORY / "recipes").glob("*.yaml"))
-    if load_recipe(path).model.name != EMBEDDED_MODEL  # tests/test_policy.py has that one's own
+    if load_recipe(path).model.name != EMBEDDED_MODEL  # tests/policy/test_policy.py has that one's own
 ]
 BY_RECIPE = pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
 

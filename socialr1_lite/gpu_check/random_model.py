@@ -6,10 +6,13 @@ import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from socialr1_lite.errors import command
 from socialr1_lite.plan.architectures import Architecture, find_architecture
+
+if TYPE_CHECKING:
+    from transformers import PretrainedConfig
 
 WORDS_TO_AN_END = 200
 
@@ -38,7 +41,7 @@ def make_random_model(folder: Path, architecture: Architecture, *, seed: int = 0
 
 
 def _write_tokenizer(folder: Path, words: int) -> int:
-    """The embedded model's tokenizer with that many words; returns the id of its end token."""
+    """Write the embedded model's tokenizer with that many words; return the id of its end token."""
     from transformers import AutoTokenizer
 
     from socialr1_lite.policy.embedded import embedded_model
@@ -46,18 +49,18 @@ def _write_tokenizer(folder: Path, words: int) -> int:
     tokenizer = AutoTokenizer.from_pretrained(embedded_model())
     tokenizer.save_pretrained(folder)
     file = folder / "tokenizer.json"
-    told = json.loads(file.read_text(encoding="utf-8"))
-    known = told["model"]["vocab"]
-    first = max([*known.values(), *(one["id"] for one in told["added_tokens"])]) + 1
+    content = json.loads(file.read_text(encoding="utf-8"))
+    known = content["model"]["vocab"]
+    first = max([*known.values(), *(one["id"] for one in content["added_tokens"])]) + 1
     if first > words:
         raise ValueError(f"the tokenizer has {first:,} words and the model only {words:,}")
     known |= {f"<|unused_{place}|>": place for place in range(first, words)}
-    file.write_text(json.dumps(told, ensure_ascii=False), encoding="utf-8")
+    file.write_text(json.dumps(content, ensure_ascii=False), encoding="utf-8")
     return int(tokenizer.eos_token_id)
 
 
-def config_of(architecture: Architecture, **more: Any) -> Any:
-    """The architecture as transformers' own config; more: what it does not say, such as token ids."""
+def config_of(architecture: Architecture, **more: int | None) -> PretrainedConfig:
+    """Return the architecture as transformers' own config. more: what it does not say, such as token ids."""
     from transformers import AutoConfig
 
     return AutoConfig.for_model(
@@ -75,7 +78,7 @@ def config_of(architecture: Architecture, **more: Any) -> Any:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """The command line: an architecture's name and a folder."""
+    """Parse the command line (an architecture's name and a folder) and make the model."""
     name, folder = sys.argv[1:] if argv is None else argv
     make_random_model(Path(folder), find_architecture(name))
     return 0

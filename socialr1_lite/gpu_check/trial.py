@@ -12,14 +12,26 @@ from collections.abc import Sequence
 from pathlib import Path
 from threading import Event, Thread
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, TypedDict
 
 from socialr1_lite.errors import command
 from socialr1_lite.recipe import load_recipe
 from socialr1_lite.runlog import write_json
-from socialr1_lite.train import run_recipe
+from socialr1_lite.training.session import run_recipe
+
+if TYPE_CHECKING:
+    from socialr1_lite.policy.machine import Machine
 
 EVERY_S = 0.1  # between two looks at the device's memory
+
+
+class TrialResult(TypedDict):
+    """What the process needed. peak_bytes: of memory; on: "cuda" or "cpu"."""
+
+    peak_bytes: float
+    on: str
+    seconds: float
+    machine: Machine
 
 
 class MemoryWatch:
@@ -45,7 +57,7 @@ class MemoryWatch:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, wrong: BaseException | None, trace: TracebackType | None
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if not self.cuda:
             self.peak = float(peak_resident())
@@ -69,7 +81,7 @@ class MemoryWatch:
 
 
 def peak_resident() -> int:
-    """Bytes of this process's peak resident memory, those of its parents not counted."""
+    """Return the bytes of this process's peak resident memory, those of its parents not counted."""
     status = Path("/proc/self/status")
     if status.is_file():
         lines = dict(line.split(":", 1) for line in status.read_text().splitlines() if ":" in line)
@@ -87,17 +99,17 @@ def run_trial(recipe_file: str, run_dir: str, result: str) -> None:
     started = time.monotonic()
     with MemoryWatch() as watch:
         run_recipe(load_recipe(recipe_file), run_dir=run_dir, strict=False)
-    told: dict[str, Any] = {
+    outcome: TrialResult = {
         "peak_bytes": watch.peak,
         "on": "cuda" if watch.cuda else "cpu",
         "seconds": time.monotonic() - started,
         "machine": describe_machine(),
     }
-    write_json(Path(result), told)
+    write_json(Path(result), dict(outcome))
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """The command line: three paths."""
+    """Parse the command line (three paths) and train."""
     recipe_file, run_dir, result = sys.argv[1:] if argv is None else argv
     run_trial(recipe_file, run_dir, result)
     return 0

@@ -19,6 +19,8 @@ TOKENS = {"cuda": 256, "cpu": 24}  # of a completion: a CPU is to be done within
 PROMPT_TOKENS = 640  # longer prompts are left out
 RANDOM_MODELS = ("qwen3-0.6b", "qwen3-4b")
 
+Section = dict[str, Any]  # settings of one section of a recipe
+
 
 @dataclass(frozen=True, slots=True)
 class Trial:
@@ -35,7 +37,7 @@ class Trial:
 
 
 def trials(device: Device, folder: Path, *, model: str = EMBEDDED_MODEL) -> Iterator[Trial]:
-    """All trials, those that cannot be done here with the reason. model: what the first one trains."""
+    """Yield all trials, those that cannot be done here with the reason. model: what the first one trains."""
     yield Trial("smollm2, 4-bit", small(device, model), interrupted=True)
     for name in RANDOM_MODELS:
         architecture = ARCHITECTURES[name]
@@ -46,7 +48,7 @@ def trials(device: Device, folder: Path, *, model: str = EMBEDDED_MODEL) -> Iter
 
 
 def small(device: Device, model: str = EMBEDDED_MODEL) -> Recipe:
-    """The embedded model in 4 bits, with a cold start; additive rewards, so that an untrained model's differ."""
+    """Return the embedded model's recipe: 4 bits, a cold start, additive rewards that differ untrained."""
     tokens = TOKENS["cpu" if device.cpu else "cuda"]
     return _recipe(
         {"name": model, "load_in_4bit": True},
@@ -57,11 +59,11 @@ def small(device: Device, model: str = EMBEDDED_MODEL) -> Recipe:
 
 
 def random_weights(device: Device, architecture: Architecture, folder: Path, *, vllm: bool) -> tuple[Recipe, str]:
-    """The recipe for a model of random weights in that folder, in 16 bits where they fit, and why not to try it."""
+    """Return the recipe for random weights in that folder, in 16 bits where they fit, and why not to try it."""
     # Half of the card for vLLM, or no more than Qwen3-4B wants on a large one.
     share = min(0.5, 40 * GIB / device.memory) if not device.cpu else 0.5
-    sampler: dict[str, Any] = {"vllm": "colocate"} if vllm else {}
-    engine = {"fast_inference": True, "gpu_memory_utilization": share} if vllm else {}
+    sampler: Section = {"vllm": "colocate"} if vllm else {}
+    engine: Section = {"fast_inference": True, "gpu_memory_utilization": share} if vllm else {}
     made = [
         _recipe({"name": str(folder), "load_in_4bit": four, "gradient_checkpointing": True} | engine, grpo=sampler)
         for four in (False, True)
@@ -78,7 +80,7 @@ def random_weights(device: Device, architecture: Architecture, folder: Path, *, 
 
 
 def no_room(folder: Path, architecture: Architecture, free: Callable[[Path], int] | None = None) -> str:
-    """Why the weights cannot be written there; "" when they can."""
+    """Return why the weights cannot be written there; "" when they can."""
     needed = architecture.parameters * 2 * 1.1
     found = free(folder) if free else shutil.disk_usage(folder).free
     if found > needed:
@@ -86,8 +88,8 @@ def no_room(folder: Path, architecture: Architecture, free: Callable[[Path], int
     return f"{needed / GIB:.1f} GiB of disk are needed for its weights and {found / GIB:.1f} are free in {folder}"
 
 
-def _recipe(model: dict[str, Any], tokens: int = TOKENS["cuda"], **sections: dict[str, Any]) -> Recipe:
-    """A few steps of two groups of four, a checkpoint after each, nothing held out."""
+def _recipe(model: Section, tokens: int = TOKENS["cuda"], **sections: Section) -> Recipe:
+    """Return a recipe of a few steps of two groups of four, a checkpoint after each, nothing held out."""
     grpo = {
         "max_steps": STEPS,
         "num_generations": 4,
@@ -111,5 +113,5 @@ def _recipe(model: dict[str, Any], tokens: int = TOKENS["cuda"], **sections: dic
 
 
 def architecture_of(trial: Trial) -> Architecture:
-    """What the trial's model is made of."""
+    """Return what the trial's model is made of."""
     return trial.model or find_architecture(trial.recipe.model.name)

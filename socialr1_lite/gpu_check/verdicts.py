@@ -10,10 +10,11 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import yaml
 
+from socialr1_lite.gpu_check.trial import TrialResult
 from socialr1_lite.gpu_check.trials import Trial, architecture_of
 from socialr1_lite.plan.hardware import GIB, Device
 from socialr1_lite.plan.memory import memory
@@ -27,34 +28,46 @@ CLOSE = 0.2  # a peak within this share of the prediction confirms it
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class TrialFinding:
     """One line of the table. figures: for the file that is sent back."""
 
     trial: str
     what: str
     verdict: Verdict
-    told: str
+    words: str
     figures: dict[str, float]
 
+    def to_row(self) -> dict[str, str | dict[str, float]]:
+        """Return the row of that file."""
+        return {
+            "trial": self.trial,
+            "what": self.what,
+            "verdict": self.verdict,
+            "told": self.words,
+            "figures": self.figures,
+        }
 
-def verdicts(trial: Trial, recipe: Recipe, run: RunFolder, told: dict[str, Any], device: Device) -> Iterator[Row]:
-    """All rows of a trial that ran to its end. recipe: with the longest prompt that was really asked."""
+
+def verdicts(
+    trial: Trial, recipe: Recipe, run: RunFolder, result: TrialResult, device: Device
+) -> Iterator[TrialFinding]:
+    """Yield all findings of a trial that ran to its end. recipe: with the longest prompt that was really asked."""
     for what, (verdict, words, figures) in {
         "trained": trained(recipe, run),
-        "memory": memory_as_planned(recipe, trial, told, device),
+        "memory": memory_as_planned(recipe, trial, result, device),
         "step time": time_as_planned(recipe, trial, run, device),
         "effective settings": settings_as_written(run),
         "traces": traces_agree(recipe, run),
     }.items():
-        yield Row(trial.name, what, verdict, words, figures)
+        yield TrialFinding(trial.name, what, verdict, words, figures)
 
 
 Judgement = tuple[Verdict, str, dict[str, float]]
 
 
 def trained(recipe: Recipe, run: RunFolder) -> Judgement:
-    """All steps were made, and the adapter that was saved is no longer the one that changes nothing."""
-    rows = list(read_metrics(run))
+    """Check that all steps were made, and that the saved adapter is no longer the one that changes nothing."""
+    rows = read_metrics(run)
     learning = sum(row.get("grad_norm", 0) > 0 for row in rows)
     moved = run.completed and adapter_moved(run.adapter / "adapter_model.safetensors")
     verdict: Verdict = "pass" if moved and len(rows) == recipe.grpo.max_steps else "fail"
@@ -63,7 +76,7 @@ def trained(recipe: Recipe, run: RunFolder) -> Judgement:
 
 
 def adapter_moved(weights: Path) -> bool:
-    """Whether any B matrix of the adapter is other than zero, as it is at first."""
+    """Return whether any B matrix of the adapter is other than zero, as it is at first."""
     from safetensors.torch import load_file
 
     if not weights.is_file():
@@ -71,9 +84,9 @@ def adapter_moved(weights: Path) -> bool:
     return any(bool(one.any()) for name, one in load_file(weights).items() if ".lora_B." in name)
 
 
-def memory_as_planned(recipe: Recipe, trial: Trial, told: dict[str, Any], device: Device) -> Judgement:
-    """The measured peak against the predicted one."""
-    predicted, measured = memory(recipe, architecture_of(trial), device).peak, float(told["peak_bytes"])
+def memory_as_planned(recipe: Recipe, trial: Trial, result: TrialResult, device: Device) -> Judgement:
+    """Compare the measured peak with the predicted one."""
+    predicted, measured = memory(recipe, architecture_of(trial), device).peak, result["peak_bytes"]
     ratio = predicted / measured
     verdict: Verdict = "pass" if abs(ratio - 1) <= CLOSE else "fail"
     words = f"{measured / GIB:.2f} GiB measured, {predicted / GIB:.2f} predicted (ratio {ratio:.2f})"
@@ -81,7 +94,7 @@ def memory_as_planned(recipe: Recipe, trial: Trial, told: dict[str, Any], device
 
 
 def time_as_planned(recipe: Recipe, trial: Trial, run: RunFolder, device: Device) -> Judgement:
-    """The measured step against the bound that cannot be beaten; a launch's first step warms up and does not count."""
+    """Compare the measured step with the bound that cannot be beaten; a launch's first step warms up, uncounted."""
     measured = step_seconds([row["elapsed_s"] for row in read_metrics(run)])
     figures = {"measured_s": measured}
     if device.cpu:
@@ -93,23 +106,23 @@ def time_as_planned(recipe: Recipe, trial: Trial, run: RunFolder, device: Device
 
 
 def step_seconds(elapsed: Sequence[float]) -> float:
-    """The median step, from the seconds since each launch at which a step was over; a resume starts them again."""
+    """Return the median step, from the seconds since the launch after each step; a resume starts them again."""
     steps = [later - sooner for sooner, later in itertools.pairwise(elapsed) if later > sooner]
     return statistics.median(steps) if steps else 0.0
 
 
 def settings_as_written(run: RunFolder) -> Judgement:
-    """What TRL and Unsloth made of the recipe, as effective.yaml has it."""
+    """Check that TRL and Unsloth made of the recipe what it says, as effective.yaml has it."""
     differences = yaml.safe_load(run.effective.read_text(encoding="utf-8"))["differences"]
     if not differences:
         return "pass", "as the recipe says", {}
-    told = "; ".join(f"{name}: {one['effective']!r} instead of {one['recipe']!r}" for name, one in differences.items())
-    return "fail", told, {}
+    words = "; ".join(f"{name}: {one['effective']!r} instead of {one['recipe']!r}" for name, one in differences.items())
+    return "fail", words, {}
 
 
 def traces_agree(recipe: Recipe, run: RunFolder) -> Judgement:
-    """Every completion is there once, and `score` computes the totals that were logged."""
-    seen = Counter((row["group"], row["index"]) for row in read_traces(run) if row["phase"] == "train")
+    """Check that every completion is there once, and that `score` computes the totals that were logged."""
+    seen = Counter((trace.group, trace.index) for trace in read_traces(run) if trace.phase == "train")
     expected = recipe.grpo.max_steps * recipe.completions_per_step
     command = [sys.executable, "-m", "socialr1_lite.score", str(run.path), "-o", str(run.path / "scored.jsonl")]
     scored = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -121,7 +134,7 @@ def traces_agree(recipe: Recipe, run: RunFolder) -> Judgement:
 
 
 def scratch(folder: Path, name: str) -> Path:
-    """A folder for the trial of that name."""
+    """Make the folder of the trial of that name."""
     plain = "".join(letter if letter.isalnum() else "-" for letter in name)
     (folder / plain).mkdir(parents=True, exist_ok=True)
     return folder / plain

@@ -85,7 +85,7 @@ def test_twins_that_change_together_are_one_change(scenario):
 
 
 def test_checks_written_before_stories_were_counted_are_read_and_compared():
-    rows = json.loads((Path(__file__).parent / "fixtures/run_2026_11_22/run/summary.json").read_text())["checks"]
+    rows = json.loads((Path(__file__).parents[1] / "fixtures/run_2026_11_22/run/summary.json").read_text())["checks"]
     first, *_, last = map(Check.from_row, rows)
     assert "0 questions newly right, 0 newly wrong of 2 in 2 stories" in heldout.compare(first, last)
 

@@ -13,7 +13,7 @@ import pytest
 from socialr1_lite.recipe import load_recipe
 from socialr1_lite.runlog import RunFolder, read_metrics, read_traces
 
-REPOSITORY = Path(__file__).resolve().parent.parent
+REPOSITORY = Path(__file__).resolve().parents[2]
 RECIPES = sorted((REPOSITORY / "recipes").glob("*.yaml"))
 
 pytestmark = pytest.mark.slow

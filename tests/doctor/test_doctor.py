@@ -1,4 +1,4 @@
-"""The doctor: each finding from what it would look like on other machines, and one honest look at this one."""
+"""The doctor: each finding from what it would look like on other machines, and one real look at this one."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from socialr1_lite.doctor import Finding, Gpu
-from socialr1_lite.doctor import examination as doctor
+from socialr1_lite.doctor import Finding, Gpu, __main__, machine, packages, trials
+from socialr1_lite.doctor.report import report
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 T4 = Gpu("Tesla T4", 15.0, (7, 5))
 A100 = Gpu("NVIDIA A100-SXM4-80GB", 79.3, (8, 0))
 
@@ -21,11 +21,11 @@ A100 = Gpu("NVIDIA A100-SXM4-80GB", 79.3, (8, 0))
 def lowest_versions() -> dict[str, str]:
     """Versions that satisfy every requirement: each lower bound itself."""
     bounds = {}
-    for wanted in doctor.requirements():
+    for wanted in packages.requirements():
         low = re.search(r">=([\d.]+)", str(wanted.specifier))
         assert low, f"{wanted} has no lower bound"
-        bounds[doctor.canonical(wanted.name)] = low[1]
-    return bounds | {doctor.canonical(name): version for name, version in doctor.NODEPS.items()}
+        bounds[packages.canonical(wanted.name)] = low[1]
+    return bounds | {packages.canonical(name): version for name, version in packages.NODEPS.items()}
 
 
 def only(findings) -> Finding:
@@ -33,32 +33,33 @@ def only(findings) -> Finding:
     return finding
 
 
-def test_requirements_come_from_the_file() -> None:
-    names = {wanted.name for wanted in doctor.requirements()}
+def test_requirements_come_from_the_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(packages.importlib.metadata, "requires", lambda _: [])  # an installed package's own list
+    names = {wanted.name for wanted in packages.requirements()}
     assert {"torch", "trl", "gradio"} <= names
-    assert names >= doctor.NEEDED_TO_TRAIN
+    assert names >= packages.NEEDED_TO_TRAIN
 
 
 def test_the_nodeps_versions_are_those_of_the_file() -> None:
     lines = (ROOT / "requirements-nodeps.txt").read_text().splitlines()
     pinned = dict(line.split("==") for line in lines if line and not line.startswith("#"))
-    assert pinned == doctor.NODEPS
+    assert pinned == packages.NODEPS
 
 
 def test_the_torch_of_a_cpu_set_up_is_a_tested_one() -> None:
     pin = re.search(r"^CPU_TORCH := torch==([\d.]+)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
-    [torch] = [wanted for wanted in doctor.requirements() if wanted.name == "torch"]
+    [torch] = [wanted for wanted in packages.requirements() if wanted.name == "torch"]
     assert pin and torch.specifier.contains(pin[1])
 
 
 def test_tested_versions_are_all_right() -> None:
-    assert {finding.state for finding in doctor.check_packages(lowest_versions())} == {"ok"}
+    assert {finding.state for finding in packages.check_packages(lowest_versions())} == {"ok"}
 
 
 @pytest.mark.parametrize(
     ("change", "name", "state", "remedy"),
     [
-        ({"trl": None}, "trl", "mend", "pip install 'trl<=1.15.0,>=1.12'"),
+        ({"trl": None}, "trl", "fix", "pip install 'trl<=1.15.0,>=1.12'"),
         ({"gradio": None}, "gradio", "note", "pip install 'gradio<7,>=6.31'"),
         ({"transformers": "5.99.0"}, "transformers", "note", "pip install 'transformers"),
         ({"unsloth": None}, "unsloth", "note", "pip install --no-deps unsloth==2026.10.9"),
@@ -67,13 +68,13 @@ def test_tested_versions_are_all_right() -> None:
 )
 def test_a_missing_or_untested_package_gets_its_line(change, name, state, remedy) -> None:
     versions = {key: version for key, version in (lowest_versions() | change).items() if version}
-    finding = only(finding for finding in doctor.check_packages(versions) if finding.state != "ok")
+    finding = only(finding for finding in packages.check_packages(versions) if finding.state != "ok")
     assert (finding.name, finding.state) == (name, state)
     assert finding.remedy.startswith(remedy)
 
 
 def test_a_local_build_of_torch_counts_as_its_release() -> None:
-    findings = doctor.check_packages(lowest_versions() | {"torch": "2.13.0+cpu"})
+    findings = packages.check_packages(lowest_versions() | {"torch": "2.13.0+cpu"})
     assert {finding.state for finding in findings} == {"ok"}
 
 
@@ -83,91 +84,91 @@ def test_a_local_build_of_torch_counts_as_its_release() -> None:
         ({"mlx": "0.32"}, "darwin", {}, "unsloth + mlx", "note"),
         ({"unsloth": "2026.10.9", "unsloth-zoo": "2026.9.1"}, "linux", {}, "unsloth + unsloth_zoo", "note"),
         ({}, "linux", {"UNSLOTH_DISABLE_CPU_FALLBACK": "1"}, "environment", "note"),
-        ({"vllm": "0.14.1"}, "linux", {"UNSLOTH_VLLM_STANDBY": "1"}, "vllm", "mend"),
-        ({"vllm": "0.10.2"}, "linux", {"UNSLOTH_VLLM_STANDBY": "1"}, "vllm", "mend"),
+        ({"vllm": "0.14.1"}, "linux", {"UNSLOTH_VLLM_STANDBY": "1"}, "vllm", "fix"),
+        ({"vllm": "0.10.2"}, "linux", {"UNSLOTH_VLLM_STANDBY": "1"}, "vllm", "fix"),
         ({"vllm": "0.14.1"}, "linux", {}, "vllm", "note"),
         ({"vllm": "0.32.0"}, "linux", {}, "vllm", "note"),
         ({"vllm": "0.21.0"}, "linux", {"UNSLOTH_VLLM_STANDBY": "1"}, "vllm", "ok"),
     ],
 )
 def test_known_bad_combinations(versions, system, environment, name, state) -> None:
-    finding = only(doctor.check_combinations(versions, system, environment))
+    finding = only(packages.check_combinations(versions, system, environment))
     assert (finding.name, finding.state) == (name, state)
     assert bool(finding.remedy) == (state != "ok")
 
 
 def test_combinations_that_are_fine_are_not_mentioned() -> None:
-    assert not list(doctor.check_combinations(lowest_versions(), "linux", {}))
-    assert not list(doctor.check_combinations({"mlx": "0.32"}, "linux", {}))
-    assert not list(doctor.check_combinations({"unsloth": "1", "unsloth-zoo": "1"}, "darwin", {}))
+    assert not list(packages.check_combinations(lowest_versions(), "linux", {}))
+    assert not list(packages.check_combinations({"mlx": "0.32"}, "linux", {}))
+    assert not list(packages.check_combinations({"unsloth": "1", "unsloth-zoo": "1"}, "darwin", {}))
 
 
-def test_expandable_segments_with_standby_must_be_mended() -> None:
+def test_expandable_segments_with_standby_must_be_fixed() -> None:
     environment = {"UNSLOTH_VLLM_STANDBY": "1", "PYTORCH_CUDA_ALLOC_CONF": "expandable_segments:True"}
-    states = [finding.state for finding in doctor.check_combinations({"vllm": "0.22.0"}, "linux", environment)]
-    assert states == ["ok", "mend"]
+    states = [finding.state for finding in packages.check_combinations({"vllm": "0.22.0"}, "linux", environment)]
+    assert states == ["ok", "fix"]
 
 
-def test_a_companion_built_for_another_torch_must_be_mended(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_companion_built_for_another_torch_must_be_fixed(monkeypatch: pytest.MonkeyPatch) -> None:
     needs = {"torchvision": ["numpy", "torch==2.13.0"], "xformers": ["torch>=2.10"]}
-    monkeypatch.setattr(doctor.importlib.metadata, "requires", lambda name: needs[name])
+    monkeypatch.setattr(packages.importlib.metadata, "requires", lambda name: needs[name])
     versions = {"torchvision": "0.28.0", "xformers": "0.0.40"}
-    assert not list(doctor.check_torch_partners(versions | {"torch": "2.13.0+cpu"}))
-    finding = only(doctor.check_torch_partners(versions | {"torch": "2.12.1"}))
+    assert not list(packages.check_torch_partners(versions | {"torch": "2.13.0+cpu"}))
+    finding = only(packages.check_torch_partners(versions | {"torch": "2.12.1"}))
     assert finding == Finding(
         "torch + torchvision",
-        "mend",
+        "fix",
         "torchvision 0.28.0 was built for torch==2.13.0, and torch is 2.12.1",
         "pip uninstall -y torchvision",
     )
 
 
 def test_gpus_are_read_from_the_driver() -> None:
-    assert doctor.read_gpu("Tesla T4, 15360, 7.5") == T4
-    assert doctor.read_gpu("No devices were found") is None
-    assert doctor.read_gpu("Strange, [N/A], 7.5") is None
+    assert machine.read_gpu("Tesla T4, 15360, 7.5") == T4
+    assert machine.read_gpu("No devices were found") is None
+    assert machine.read_gpu("Strange, [N/A], 7.5") is None
 
 
 def test_each_generation_of_gpu_is_told_what_it_lacks() -> None:
     old = Gpu("Tesla P100", 16.0, (6, 0))
-    findings = list(doctor.check_gpus([T4, A100, old]))
+    findings = list(machine.check_gpus([T4, A100, old]))
     assert [finding.state for finding in findings] == ["note", "ok", "note"]
     assert "15 GiB" in findings[0].found and "no bfloat16" in findings[0].found
-    assert only(doctor.check_gpus([])).state == "note"
+    assert only(machine.check_gpus([])).state == "note"
 
 
 def test_a_processor_without_native_bfloat16_is_told() -> None:
-    assert "amx_bf16" in doctor.check_processor({"avx2", "amx_bf16"}).found
-    assert "float32" in doctor.check_processor({"avx2", "avx512f"}).found
-    assert "not known" in doctor.check_processor(set()).found
+    assert "amx_bf16" in machine.check_processor({"avx2", "amx_bf16"}).found
+    assert "float32" in machine.check_processor({"avx2", "avx512f"}).found
+    assert "not known" in machine.check_processor(set()).found
 
 
 def test_small_machines_are_told() -> None:
-    assert doctor.check_memory(7.9).state == "note"
-    assert doctor.check_memory(8.1).state == "ok"
-    assert doctor.check_memory(None).state == "note"
-    assert doctor.check_disk(1.9).state == "mend"
-    assert doctor.check_disk(2.1).state == "ok"
-    assert doctor.check_python((3, 10)).state == "mend"
-    assert doctor.check_python((3, 12)).state == "ok"
+    assert machine.check_memory(7.9).state == "note"
+    assert machine.check_memory(8.1).state == "ok"
+    assert machine.check_memory(None).state == "note"
+    assert machine.check_disk(1.9).state == "fix"
+    assert machine.check_disk(2.1).state == "ok"
+    assert machine.check_python((3, 10)).state == "fix"
+    assert machine.check_python((3, 12)).state == "ok"
 
 
 def test_a_stale_compiled_cache_is_found(tmp_path: Path) -> None:
     import os
 
-    assert not list(doctor.check_compiled_cache(tmp_path / "none"))
-    assert not list(doctor.check_compiled_cache(tmp_path))  # as new as can be
+    assert not list(packages.check_compiled_cache(tmp_path / "none"))
+    assert not list(packages.check_compiled_cache(tmp_path))  # as new as can be
     os.utime(tmp_path, (0, 0))
-    assert only(doctor.check_compiled_cache(tmp_path)).remedy == f"rm -r {tmp_path}"
+    assert only(packages.check_compiled_cache(tmp_path)).remedy == f"rm -r {tmp_path}"
 
 
 def test_a_trial_that_fails_in_any_way_is_one_line() -> None:
-    assert doctor.trial("print('noise'); print('{\"a\": 1}')") == ({"a": 1}, "")
-    assert doctor.trial("raise OSError('no\\nsuch library')") == ({}, "such library")
-    assert doctor.trial("import os; os._exit(3)") == ({}, "the trial process ended with status 3")
-    assert doctor.trial("print('hello')") == ({}, "the trial gave no answer")
-    assert doctor.trial("pass") == ({}, "the trial gave no answer")
-    assert doctor.trial("import time; time.sleep(9)", seconds=0.3) == ({}, "no answer within 0.3 seconds")
+    assert trials.trial("print('noise'); print('{\"a\": 1}')") == ({"a": 1}, "")
+    assert trials.trial("raise OSError('no\\nsuch library')") == ({}, "such library")
+    assert trials.trial("import os; os._exit(3)") == ({}, "the trial process ended with status 3")
+    assert trials.trial("print('hello')") == ({}, "the trial gave no answer")
+    assert trials.trial("pass") == ({}, "the trial gave no answer")
+    assert trials.trial("import time; time.sleep(9)", seconds=0.3) == ({}, "no answer within 0.3 seconds")
 
 
 @pytest.mark.parametrize(
@@ -175,40 +176,40 @@ def test_a_trial_that_fails_in_any_way_is_one_line() -> None:
     [
         ({"backend": "unsloth", "device": "cpu"}, "", [], "ok", "auto takes unsloth on cpu"),
         ({"backend": "unsloth", "device": "cuda"}, "", [A100], "ok", "on cuda"),
-        ({"backend": "transformers", "device": "cpu"}, "", [A100], "mend", "though the driver shows NVIDIA A100"),
-        ({}, "ImportError: no", [], "mend", "ImportError: no"),
+        ({"backend": "transformers", "device": "cpu"}, "", [A100], "fix", "though the driver shows NVIDIA A100"),
+        ({}, "ImportError: no", [], "fix", "ImportError: no"),
     ],
 )
 def test_the_backend_finding(monkeypatch, told, problem, gpus, state, words) -> None:
-    monkeypatch.setattr(doctor, "trial", lambda code: (told, problem))
-    backend, finding = doctor.try_backend(gpus)
+    monkeypatch.setattr(trials, "trial", lambda code: (told, problem))
+    backend, finding = trials.try_backend(gpus)
     assert (finding.state, backend) == (state, told)
     assert words in finding.found
 
 
 def test_4_bit_that_does_not_work_is_no_hindrance(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(doctor, "trial", lambda code: ({}, "ImportError: libbitsandbytes"))
-    finding = doctor.try_4bit()
+    monkeypatch.setattr(trials, "trial", lambda code: ({}, "ImportError: libbitsandbytes"))
+    finding = trials.try_4bit()
     assert finding.state == "note" and "keep model.load_in_4bit: false" in finding.found
 
 
 def test_the_report_says_what_to_type_and_the_verdict() -> None:
     fine = Finding("torch", "ok", "2.13.0")
-    broken = Finding("trl", "mend", "not installed", "pip install trl")
-    assert doctor.report([fine, broken], {}).splitlines()[-3:] == [
+    broken = Finding("trl", "fix", "not installed", "pip install trl")
+    assert report([fine, broken], {}).splitlines()[-3:] == [
         "               type: pip install trl",
         "",
-        "Training cannot work yet; to mend: trl.",
+        "Training cannot work yet; to fix: trl.",
     ]
-    assert doctor.report([fine], {"backend": "unsloth", "device": "cpu"}).endswith("unsloth backend on cpu.")
-    assert "--quick" in doctor.report([fine], {})
+    assert report([fine], {"backend": "unsloth", "device": "cpu"}).endswith("unsloth backend on cpu.")
+    assert "--quick" in report([fine], {})
 
 
-@pytest.mark.parametrize(("state", "status"), [("note", 0), ("mend", 2)])
+@pytest.mark.parametrize(("state", "status"), [("note", 0), ("fix", 2)])
 def test_the_exit_status_is_2_only_when_training_cannot_work(monkeypatch, capsys, state, status) -> None:
-    monkeypatch.setattr(doctor, "examine", lambda quick: ([Finding("x", state, "y")], {}))
+    monkeypatch.setattr(__main__, "examine", lambda quick: ([Finding("x", state, "y")], {}))
     monkeypatch.setattr(sys, "argv", ["doctor", "--json"])
-    assert doctor.main() == status
+    assert __main__.main() == status
     told = json.loads(capsys.readouterr().out)
     assert told["ready"] is (status == 0)
     assert told["findings"] == [{"name": "x", "state": state, "found": "y", "remedy": ""}]
@@ -216,7 +217,7 @@ def test_the_exit_status_is_2_only_when_training_cannot_work(monkeypatch, capsys
 
 def test_a_quick_look_loads_no_heavy_library() -> None:
     code = (
-        "import sys; from socialr1_lite.doctor import examination as doctor; doctor.examine(quick=True); "
+        "import sys; from socialr1_lite.doctor.examination import examine; examine(quick=True); "
         "print([name for name in ('torch', 'transformers', 'unsloth', 'gradio') if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)

@@ -31,7 +31,7 @@ from socialr1_lite.training.reward_model import measure, train_judge
 from tests.conftest import SCENARIO
 from tests.scripted import STAGES as GOOD
 
-RECIPES = sorted((Path(__file__).resolve().parent.parent / "recipes" / "judges").glob("*.yaml"))
+RECIPES = sorted((Path(__file__).resolve().parents[2] / "recipes" / "judges").glob("*.yaml"))
 
 
 def trained(test: Any) -> Any:
@@ -189,7 +189,7 @@ from transformers.models.llama.modeling_llama import LlamaModel
 from socialr1_lite.judges import build_judge
 from socialr1_lite.judges.classifier import load_judge
 from tests.conftest import SCENARIO
-from tests.test_train_judge import REPLY
+from tests.training.test_reward_model import REPLY
 assert LlamaModel.forward.__module__.startswith("unsloth")
 try:
     load_judge(Path(sys.argv[1]))
@@ -198,7 +198,7 @@ except Exception as error:
     print("in the same process:", type(error).__name__)
 print(*build_judge("reward_model", {"path": sys.argv[1]}).judge([REPLY], SCENARIO)[0].scores.values())
 """
-    root = Path(__file__).resolve().parent.parent
+    root = Path(__file__).resolve().parents[2]
     done = subprocess.run(
         [sys.executable, "-c", code, str(judge_folder)], cwd=root, capture_output=True, text=True, check=False
     )
@@ -226,7 +226,7 @@ from socialr1_lite.recipe import Recipe
 from socialr1_lite.sip import parse
 from socialr1_lite.train import run_recipe
 from tests import launches
-from tests.test_train_judge import about
+from tests.training.test_reward_model import about
 choose_backend("auto")
 stack.parse = lambda _, options, **how: parse(about(options), options)
 model, judge, run = sys.argv[1:]
@@ -239,7 +239,7 @@ run_recipe(Recipe.model_validate(told), run_dir=Path(run), strict=False)
 assert "unsloth" in sys.modules
 """
     run = judge_folder.parent / "run"
-    root = Path(__file__).resolve().parent.parent
+    root = Path(__file__).resolve().parents[2]
     told = [sys.executable, "-c", code, str(tiny_model), str(judge_folder), str(run)]
     done = subprocess.run(told, cwd=root, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-2000:]

@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 import yaml
 
-from socialr1_lite.doctor import examination as doctor
+from socialr1_lite.doctor import __main__ as doctor
 from socialr1_lite.gpu_check import trials as made
 from socialr1_lite.gpu_check.__main__ import check, in_a_process, line, main, table
 from socialr1_lite.gpu_check.trials import Trial, no_room, random_weights, small, trials
 from socialr1_lite.gpu_check.verdicts import (
     CLOSE,
-    Row,
+    TrialFinding,
     memory_as_planned,
     settings_as_written,
     step_seconds,
@@ -150,7 +150,10 @@ def test_traces_that_are_missing_fail(run: RunFolder) -> None:
 
 
 def test_the_table_counts() -> None:
-    rows = [Row("a", "trained", "pass", "4 of 4 steps", {}), Row("b", "trained", "skipped", "no GPU", {})]
+    rows = [
+        TrialFinding("a", "trained", "pass", "4 of 4 steps", {}),
+        TrialFinding("b", "trained", "skipped", "no GPU", {}),
+    ]
     assert table(rows).splitlines()[-1] == "  1 pass, 0 fail, 1 skipped"
     assert line(rows[1], 4) == "  skipped b   trained             no GPU"
 
@@ -217,5 +220,5 @@ def test_the_whole_check_runs_on_a_tiny_model(
 @pytest.mark.slow
 def test_a_trial_that_breaks_is_a_row(tmp_path: Path) -> None:
     rows, _ = check(tmp_path, model=str(tmp_path / "nowhere"))
-    assert rows[0].verdict == "fail" and "nowhere" in rows[0].told
+    assert rows[0].verdict == "fail" and "nowhere" in rows[0].words
     assert [row.verdict for row in rows[1:]] == ["skipped"] * 4
