@@ -411,7 +411,7 @@ def test_a_model_of_unknown_sizes_is_let_through_and_the_line_says_so(monkeypatc
 def test_a_training_that_cannot_fit_ends_before_it_loads_a_weight(monkeypatch, tmp_path, capsys):
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     monkeypatch.setattr("socialr1_lite.plan.hardware.memory_to_give", lambda: 1 * GIB)
-    monkeypatch.setattr("socialr1_lite.train.load_policy", lambda *_, **__: pytest.fail("it was loaded"))
+    monkeypatch.setattr("socialr1_lite.training.session.load_policy", lambda *_, **__: pytest.fail("it was loaded"))
     with pytest.raises(PreflightError, match=r"run\.must_fit=false goes on"):
         run_recipe(Recipe(), run_dir=tmp_path / "run")
     assert not (tmp_path / "run" / "recipe.yaml").exists()
