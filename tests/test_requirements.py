@@ -1,4 +1,4 @@
-"""The requirement files agree with each other, and the locks with them; nothing here asks an index.
+"""The requirement files agree with each other, the locks with them, and CI's budgets with CI's time; nothing is fetched.
 
 That each lock resolves, with nothing missing, is tried by `.ci/locks` in a dry run.
 """
@@ -115,3 +115,13 @@ def test_no_lock_has_a_torchao_that_peft_refuses() -> None:
     [least] = re.findall(r'TORCHAO_MINIMUM_VERSION = .*?"([\d.]+)"', inspect.getsource(is_torchao_available))
     for lock in LOCKS:
         assert pins(lock).get("torchao", Version(least)) >= Version(least)
+
+
+def test_every_section_of_ci_has_a_budget_and_all_stay_under_fifty_minutes() -> None:
+    script = (REPOSITORY / ".ci" / "run").read_text()
+    budgets = {name: int(seconds) for name, seconds in re.findall(r'^section "(.+?)" (\d+)', script, re.MULTILINE)}
+    assert len(budgets) == len(re.findall(r"^section ", script, re.MULTILINE))
+    assert {"browser", "make test", "make lint", "smoke runs", "locks", "longer tests", "verl", "GGUF"} <= set(budgets)
+    assert sum(budgets.values()) < 50 * 60
+    for called in re.findall(r"(?<=\|\| )\.ci/\w+", script):
+        assert (REPOSITORY / called).stat().st_mode & 0o111, f"{called} cannot be run"
