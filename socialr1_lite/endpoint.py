@@ -21,15 +21,16 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from socialr1_lite.errors import PolicyError
 
 if TYPE_CHECKING:
     import openai
+    from openai.types.chat import ChatCompletion, ChatCompletionMessage
 
 CACHE_VERSION = 1  # part of every key: raise it when what a reply depends on changes
-RETRIED = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})  # passing troubles; others are ours to mend
+RETRIED = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})  # passing troubles; others are ours to put right
 FATAL = frozenset({401, 403, 404})  # key, rights, address or model: the next request would fail alike
 LONGEST_WAIT_S = 60.0
 TOKEN_CHARS = 4  # characters a token, on average over English text: for --dry-run's estimate only
@@ -73,13 +74,17 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class EndpointReply:
-    """A reply. finish: "stop" or "length". tokens as the server counted them. cached: it cost nothing this time."""
+    """A reply. finish: "stop" or "length". tokens as the server counted them. cached: it cost nothing this time.
+
+    reasoning: what the server gave apart from the text.
+    """
 
     text: str
-    finish: str
+    finish: Literal["stop", "length"]
     prompt_tokens: int
     completion_tokens: int
     cached: bool = False
+    reasoning: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +114,7 @@ class Endpoint:
     """A client of one model at one endpoint. Use it as a context manager, or call `close`."""
 
     def __init__(self, settings: EndpointSettings, *, sleep: Callable[[float], None] = time.sleep) -> None:
-        """Nothing is sent yet. sleep: replaced in tests. Raises PolicyError for an address without http."""
+        """Send nothing yet. sleep: replaced in tests. Raises PolicyError for an address without http."""
         if not settings.base_url.startswith(("http://", "https://")):
             raise PolicyError(f"--base-url {settings.base_url!r} must begin with http:// or https://")
         self.settings = settings
@@ -119,7 +124,7 @@ class Endpoint:
         self._client: openai.OpenAI | None = None
 
     def __enter__(self) -> Endpoint:
-        """Itself."""
+        """Return itself."""
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -133,7 +138,7 @@ class Endpoint:
             self._client = None
 
     def ask(self, requests: Sequence[Request], on_done: Callable[[int, Outcome], None] | None = None) -> list[Outcome]:
-        """Outcomes in the order of the requests. on_done: called from this thread as each (index, outcome) arrives.
+        """Return outcomes in the order of the requests. on_done: called from this thread with each (index, outcome).
 
         Raises PolicyError for what would fail every request alike; requests not yet begun are then dropped.
         """
@@ -151,17 +156,17 @@ class Endpoint:
         return [outcomes[place] for place in range(len(requests))]
 
     def estimate(self, requests: Iterable[Request]) -> Usage:
-        """What asking would cost at most, with nothing sent: cached replies, a guess of tokens, full-length answers."""
-        told = Usage()
+        """Return the cost at most, with nothing sent: cached replies, a guess of tokens, full-length answers."""
+        total = Usage()
         for request in requests:
-            told.requests += 1
+            total.requests += 1
             if self._cached(self._key(request)) is not None:
-                told.cached += 1
+                total.cached += 1
                 continue
-            told.prompt_tokens += sum(len(m["content"]) for m in request.messages) // TOKEN_CHARS
-            told.completion_tokens += request.max_tokens
-        told.cost = self._cost(told.prompt_tokens, told.completion_tokens)
-        return told
+            total.prompt_tokens += sum(len(m["content"]) for m in request.messages) // TOKEN_CHARS
+            total.completion_tokens += request.max_tokens
+        total.cost = self._cost(total.prompt_tokens, total.completion_tokens)
+        return total
 
     # ------------------------------------------------------------------------------------------ one request
 
@@ -187,31 +192,31 @@ class Endpoint:
         """Try, wait, try again; the wait doubles, with some chance in it, unless the server says how long."""
         import openai
 
-        told = ""
+        reason = ""
         for attempt in range(self.settings.retries + 1):
             if attempt:
                 self._count(retries=1)
             try:
                 return self._read(self._complete(request))
-            except openai.APIStatusError as wrong:
-                told = f"HTTP {wrong.status_code}: {self._plain(wrong.message)}"
-                if wrong.status_code in FATAL:
-                    raise PolicyError(f"{self.settings.base_url}, model {self.settings.model}: {told}") from None
-                if wrong.status_code not in RETRIED:
-                    return Failure(told)
-                wait = _asked_wait(wrong.response.headers)
+            except openai.APIStatusError as error:
+                reason = f"HTTP {error.status_code}: {self._plain(error.message)}"
+                if error.status_code in FATAL:
+                    raise PolicyError(f"{self.settings.base_url}, model {self.settings.model}: {reason}") from None
+                if error.status_code not in RETRIED:
+                    return Failure(reason)
+                wait = _requested_wait(error.response.headers)
             except openai.APITimeoutError:
-                told, wait = f"no reply within {self.settings.timeout_s:g} s", None
-            except openai.APIConnectionError as wrong:
-                told, wait = f"no connection ({self._plain(str(wrong.__cause__ or wrong))})", None
-            except _Unusable as wrong:
-                told, wait = str(wrong), None
+                reason, wait = f"no reply within {self.settings.timeout_s:g} s", None
+            except openai.APIConnectionError as error:
+                reason, wait = f"no connection ({self._plain(str(error.__cause__ or error))})", None
+            except _Unusable as error:
+                reason, wait = str(error), None
             if attempt < self.settings.retries:
                 self._sleep(min(LONGEST_WAIT_S, wait or 2.0**attempt * random.uniform(0.5, 1.0)))
-        return Failure(f"{told}, after {self.settings.retries + 1} tries")
+        return Failure(f"{reason}, after {self.settings.retries + 1} tries")
 
-    def _complete(self, request: Request) -> Any:
-        """The server's reply. The client's own time-out is for each read: a body that drips would never meet it."""
+    def _complete(self, request: Request) -> ChatCompletion:
+        """Return the reply. The client's own time-out is for each read: a body that drips would never meet it."""
         import openai
         from openai.types.chat import ChatCompletion
 
@@ -234,25 +239,25 @@ class Endpoint:
                         raise openai.APITimeoutError(request=response.http_request)
             except openai.OpenAIError:
                 raise
-            except Exception as wrong:  # of the HTTP library below, which is not the same in every openai release
-                if "Timeout" in type(wrong).__name__:
+            except Exception as error:  # of the HTTP library below, which is not the same in every openai release
+                if "Timeout" in type(error).__name__:
                     raise openai.APITimeoutError(request=response.http_request) from None
-                raise openai.APIConnectionError(message=str(wrong), request=response.http_request) from wrong
+                raise openai.APIConnectionError(message=str(error), request=response.http_request) from error
         try:
-            told = json.loads(body)
+            content = json.loads(body)
         except ValueError:
             raise _Unusable("the reply is not JSON") from None
-        if not isinstance(told, dict):
+        if not isinstance(content, dict):
             raise _Unusable("the reply is not a JSON object")
-        return ChatCompletion.construct(**told)
+        return ChatCompletion.construct(**content)
 
-    def _read(self, completion: Any) -> EndpointReply:
+    def _read(self, completion: ChatCompletion) -> EndpointReply:
         try:
             return self._read_choice(completion)
         except (AttributeError, TypeError, KeyError, IndexError):
             raise _Unusable("the reply is not a chat completion") from None
 
-    def _read_choice(self, completion: Any) -> EndpointReply:
+    def _read_choice(self, completion: ChatCompletion) -> EndpointReply:
         if not getattr(completion, "choices", None):
             raise _Unusable("the reply has no choices")
         choice, usage = completion.choices[0], completion.usage
@@ -267,6 +272,7 @@ class Endpoint:
             finish="length" if choice.finish_reason == "length" else "stop",
             prompt_tokens=(usage.prompt_tokens or 0) if usage else 0,
             completion_tokens=(usage.completion_tokens or 0) if usage else 0,
+            reasoning=_reasoning(choice.message),
         )
 
     def _connected(self) -> openai.OpenAI:
@@ -283,7 +289,7 @@ class Endpoint:
             return self._client
 
     def _plain(self, text: str) -> str:
-        """One line without the key, which some servers repeat in their complaint."""
+        """Return one line without the key, which some servers repeat in their complaint."""
         key = os.environ.get(self.settings.key_env, "")
         line = " ".join(text.split())[:300]
         return line.replace(key, "…") if key else line
@@ -299,25 +305,25 @@ class Endpoint:
     # ------------------------------------------------------------------------------------------ the cache
 
     def _key(self, request: Request) -> str:
-        """A digest of everything the reply depends on."""
-        told = {
+        """Return a digest of everything the reply depends on."""
+        parts = {
             "version": CACHE_VERSION,
             "base_url": self.settings.base_url.rstrip("/"),
             "model": self.settings.model,
             "extra": dict(self.settings.extra),
             **asdict(request),
         }
-        return hashlib.sha256(json.dumps(told, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
+        return hashlib.sha256(json.dumps(parts, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
 
     def _path(self, key: str) -> Path | None:
         return self.settings.cache / key[:2] / f"{key}.json" if self.settings.cache else None
 
     def _cached(self, key: str) -> EndpointReply | None:
-        """The kept reply; a file that is not whole counts as none."""
+        """Return the kept reply; a file that is not whole counts as none."""
         path = self._path(key)
         try:
-            told = json.loads(path.read_bytes()) if path else None
-            return EndpointReply(**(told | {"cached": True})) if told else None
+            stored = json.loads(path.read_bytes()) if path else None
+            return EndpointReply(**(stored | {"cached": True})) if stored else None
         except (OSError, ValueError, TypeError):
             return None
 
@@ -331,12 +337,20 @@ class Endpoint:
         scratch.replace(path)
 
 
+def _reasoning(message: ChatCompletionMessage) -> str:
+    """Return the reasoning, under either name that servers give it (`reasoning_content`, `reasoning`)."""
+    for name in ("reasoning_content", "reasoning"):
+        if isinstance(text := getattr(message, name, None), str):
+            return text
+    return ""
+
+
 class _Unusable(Exception):
     """A reply that came, but not in the form of one."""
 
 
-def _asked_wait(headers: Mapping[str, str]) -> float | None:
-    """Seconds the server asked us to wait (Retry-After), if it did."""
+def _requested_wait(headers: Mapping[str, str]) -> float | None:
+    """Return the seconds that the server asked us to wait (Retry-After), if it did."""
     try:
         return max(0.0, float(headers.get("retry-after", "")))
     except ValueError:

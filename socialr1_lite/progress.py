@@ -31,19 +31,19 @@ class Progress:
     """Prints stages, notes and steps. `quiet` prints nothing (ranks other than 0)."""
 
     def __init__(self, *, stream: TextIO | None = None, quiet: bool = False) -> None:
-        """stream: standard output unless told otherwise; a terminal gets the live table."""
+        """stream: standard output unless given; a terminal gets the live table."""
         self._stream = stream or sys.stdout
         self._quiet = quiet
         self._live = self._stream.isatty()
 
     def say(self, text: str = "") -> None:
-        """One line."""
+        """Print one line."""
         if not self._quiet:
             print(text, file=self._stream, flush=True)
 
     @contextmanager
     def steps(self, total: int, first: int = 0) -> Iterator[Steps]:
-        """A table of training steps, from step `first` of `total`."""
+        """Show a table of training steps, from step `first` of `total`."""
         steps = Steps(total, first, None if self._live and not self._quiet else self.say)
         if steps.plain:
             yield steps
@@ -56,7 +56,7 @@ class Progress:
             yield steps
 
     def table(self, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-        """A small table in plain text: first column left, the others right."""
+        """Print a small table in plain text: first column left, the others right."""
         columns = list(zip(header, *rows, strict=True))
         widths = [max(map(len, column)) for column in columns]
         for row in (header, *rows):
@@ -80,16 +80,16 @@ class Steps:
         self.redraw: Callable[[], None] | None = None
 
     def log(self, step: int, metrics: Mapping[str, float]) -> None:
-        """One logging step: metrics by the names of metrics.jsonl."""
+        """Show one logging step: metrics by the names of metrics.jsonl."""
         self._rows = [*self._rows, (step, metrics)][-SHOWN_STEPS:]
         if self.redraw is not None:
             self.redraw()
         elif self._say is not None:
-            told = "  ".join(f"{name} {_number(metrics.get(key))}" for name, key in COLUMNS.items())
-            self._say(f"step {step:>{len(str(self._total))}}/{self._total}  {told}  {self.pace(step, metrics)}")
+            figures = "  ".join(f"{name} {_number(metrics.get(key))}" for name, key in COLUMNS.items())
+            self._say(f"step {step:>{len(str(self._total))}}/{self._total}  {figures}  {self.pace(step, metrics)}")
 
     def pace(self, step: int, metrics: Mapping[str, float]) -> str:
-        """Tokens a second while sampling, seconds a step, and the time that is left."""
+        """Return tokens a second while sampling, seconds a step, and the time that is left."""
         done = step - self._first
         if done <= 0:
             return ""
@@ -98,11 +98,11 @@ class Steps:
         return f"{_number(metrics.get('tokens_per_s'), '.0f')} tok/s  {each:.1f} s/step  {left} left"
 
     def table(self) -> Table:
-        """The last steps as a rich table."""
+        """Return the last steps as a rich table."""
         from rich.table import Table
 
-        told = self.pace(*self._rows[-1]) if self._rows else "sampling the first groups"
-        table = Table(title=f"GRPO  {told}", title_justify="left", expand=False)
+        pace = self.pace(*self._rows[-1]) if self._rows else "sampling the first groups"
+        table = Table(title=f"GRPO  {pace}", title_justify="left", expand=False)
         table.add_column("step", justify="right")
         for name in COLUMNS:
             table.add_column(name, justify="right")

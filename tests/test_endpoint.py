@@ -207,6 +207,17 @@ def test_a_thought_cut_off_before_any_content_is_an_empty_reply(server: Server) 
     assert told == EndpointReply("", "length", 10, 4)
 
 
+@pytest.mark.parametrize("name", ["reasoning_content", "reasoning"])
+def test_reasoning_that_a_server_gives_apart_is_kept_apart(server: Server, name: str, tmp_path: Path) -> None:
+    apart = completion("B")
+    apart["choices"][0]["message"][name] = "Mara was away."
+    server.script = lambda body, n: (200, {}, apart)
+    with client(server, cache=tmp_path) as endpoint:
+        first, again = endpoint.ask([request()])[0], endpoint.ask([request()])[0]
+    assert first == EndpointReply("B", "stop", 10, 4, reasoning="Mara was away.")
+    assert again == replace(first, cached=True)
+
+
 def test_as_many_at_once_as_allowed_and_no_more(server: Server) -> None:
     def script(body: Any, n: int) -> Reply:
         time.sleep(0.05)

@@ -113,8 +113,8 @@ class EndpointSampler:
     def _completion(self, outcome: Outcome) -> Completion:
         if not isinstance(outcome, EndpointReply):
             return Completion.failure(outcome.reason)
-        finish: Finish = "length" if outcome.finish == "length" else "stop"
-        return Completion(outcome.text, outcome.completion_tokens, finish, self._prefilled)
+        text, tokens = outcome.text, outcome.completion_tokens
+        return Completion(text, tokens, outcome.finish, self._prefilled, reasoning=outcome.reasoning)
 
 
 class VllmSampler:

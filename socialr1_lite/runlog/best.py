@@ -40,7 +40,7 @@ class CheckScore(NamedTuple):
 
 
 def best_of(scored: Iterable[CheckScore]) -> CheckScore | None:
-    """The highest accuracy after at least one step; of equals the one with the fewest steps."""
+    """Return the check of highest accuracy after at least one step; of equals the one with the fewest steps."""
     return min((one for one in scored if one.step > 0), key=lambda one: (-one.accuracy, one.step), default=None)
 
 
@@ -54,7 +54,7 @@ class BestAdapter:
         self._file = self._folder / "best.json"
 
     def path(self, step: int) -> Path:
-        """Where the adapter of that step lies, or would."""
+        """Return where the adapter of that step lies, or would."""
         return self._folder / f"step-{step}"
 
     def update(self, now: CheckScore, before: Iterable[CheckScore], save: Callable[[Path], None]) -> bool:
@@ -96,12 +96,12 @@ class BestAdapter:
                 shutil.rmtree(path)
 
     def _kept(self) -> dict[Path, int]:
-        """Each kept adapter's folder and step. Every one was the best of its time, so later is better."""
+        """Return each kept adapter's folder and step. Every one was the best of its time, so later is better."""
         found = ((path, NAME.fullmatch(path.name)) for path in self._folder.glob("step-*"))
         return {path: int(name[1]) for path, name in found if name}
 
     def read(self) -> tuple[CheckScore, Path] | None:
-        """The best check and its adapter's folder; None while there is none. Raises RunLogError for a broken record."""
+        """Return the best check and its adapter's folder, None while there is none. Raises RunLogError if broken."""
         try:
             row: JsonObject = orjson.loads(self._file.read_bytes())
             check_version(row["version"], BEST_VERSION, self._file)
