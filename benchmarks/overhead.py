@@ -30,7 +30,7 @@ from socialr1_lite.training import grpo, grpo_config
 KINDS = ("ours", "bare", "bare, stock sampling")
 
 
-def recipe(steps: int) -> Recipe:
+def small_recipe(steps: int) -> Recipe:
     """Every completion is made to run to the limit, so that both kinds generate the same number of tokens."""
     return Recipe.model_validate(
         {
@@ -51,22 +51,22 @@ def recipe(steps: int) -> Recipe:
 
 def one(kind: str, steps: int) -> dict[str, float]:
     """Train `steps` steps after one that warms up; seconds of the steps and peak resident memory in MB."""
-    told = recipe(steps + 1)
-    policy = load_policy(told.model, trainable=True)
+    recipe = small_recipe(steps + 1)
+    policy = load_policy(recipe.model, trainable=True)
     if kind.endswith("stock sampling"):
         _stock_sampling(policy)
-    order = schedule(training_scenarios(told), told)
+    order = schedule(training_scenarios(recipe), recipe)
     with tempfile.TemporaryDirectory() as folder:
         run = RunFolder.create(folder)
-        settings = grpo_config.grpo_settings(told, policy, run.checkpoints)
-        settings["generation_kwargs"] = {"min_new_tokens": told.grpo.max_completion_length}
+        settings = grpo_config.grpo_settings(recipe, policy, run.checkpoints)
+        settings["generation_kwargs"] = {"min_new_tokens": recipe.grpo.max_completion_length}
         config = grpo_config.build_config(settings, processes=1, full_device=policy.device != "cpu")
         times: list[float] = []
         with TraceWriter(run) as traces:
             trainer = (
-                _ours(told, policy, order, traces, config, run)
+                _ours(recipe, policy, order, traces, config, run)
                 if kind == "ours"
-                else _bare(told, policy, order, config)
+                else _bare(recipe, policy, order, config)
             )
             trainer.add_callback(
                 grpo.watcher(
@@ -77,9 +77,9 @@ def one(kind: str, steps: int) -> dict[str, float]:
     return {"seconds": times[-1] - times[0], "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}
 
 
-def _ours(told, policy, order, traces, config, run):
-    rewards = grpo.TrlRewardAdapter(RewardStack(told.rewards), order, told, policy.tokenizer, policy.eos_ids, False)
-    trainer = grpo.make_trainer(told, policy, order, rewards, traces, config)
+def _ours(recipe, policy, order, traces, config, run):
+    rewards = grpo.TrlRewardAdapter(RewardStack(recipe.rewards), order, recipe, policy.tokenizer, policy.eos_ids, False)
+    trainer = grpo.make_trainer(recipe, policy, order, rewards, traces, config)
     metrics = MetricsWriter(run)
     trainer.add_callback(
         grpo.watcher(
@@ -91,7 +91,7 @@ def _ours(told, policy, order, traces, config, run):
     return trainer
 
 
-def _bare(told, policy, order, config):
+def _bare(recipe, policy, order, config):
     import datasets
     import transformers
     import trl
@@ -103,7 +103,7 @@ def _bare(told, policy, order, config):
         model=policy.model,
         reward_funcs=[constant],
         args=config,
-        train_dataset=datasets.Dataset.from_list(grpo.prompt_rows(order, told)),
+        train_dataset=datasets.Dataset.from_list(grpo.prompt_rows(order, recipe)),
         processing_class=policy.tokenizer,
     )
     trainer.remove_callback(transformers.PrinterCallback)
@@ -135,10 +135,10 @@ def main() -> None:
             done = subprocess.run(command, capture_output=True, text=True, check=True)
             found[kind].append(json.loads(done.stdout.splitlines()[-1]))
     print(f"{args.steps} steps of 4 completions x 64 tokens on SmolLM2-135M, median of {args.rounds} runs in turn")
-    seconds = {kind: statistics.median(told["seconds"] for told in runs) for kind, runs in found.items()}
-    peak = {kind: statistics.median(told["peak_mb"] for told in runs) for kind, runs in found.items()}
+    seconds = {kind: statistics.median(one["seconds"] for one in runs) for kind, runs in found.items()}
+    peak = {kind: statistics.median(one["peak_mb"] for one in runs) for kind, runs in found.items()}
     for kind in KINDS:
-        each = " ".join(f"{told['seconds']:.1f}" for told in found[kind])
+        each = " ".join(f"{one['seconds']:.1f}" for one in found[kind])
         print(f"  {kind:22} {seconds[kind]:7.1f} s ({each})   peak {peak[kind]:7.0f} MB")
     for kind in KINDS[1:]:
         print(f"ours / {kind}: time {seconds['ours'] / seconds[kind]:.3f}, memory {peak['ours'] / peak[kind]:.3f}")

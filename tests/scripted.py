@@ -1,4 +1,4 @@
-"""A policy that says what it is told to say: everything around a model can be tested without one."""
+"""A policy that says what it is given to say: everything around a model can be tested without one."""
 
 from __future__ import annotations
 

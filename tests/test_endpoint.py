@@ -50,10 +50,10 @@ class Server:
                     number = len(outer.bodies) - 1
                     outer.open += 1
                     outer.most_open = max(outer.most_open, outer.open)
-                status, headers, told = outer.script(body, number)
+                status, headers, content = outer.script(body, number)
                 with lock:
                     outer.open -= 1
-                data = told if isinstance(told, bytes) else json.dumps(told).encode()
+                data = content if isinstance(content, bytes) else json.dumps(content).encode()
                 self.send_response(status)
                 for name, value in {"content-type": "application/json", **headers}.items():
                     self.send_header(name, value)
@@ -85,15 +85,15 @@ def request(text: str = "hi", **how: Any) -> Request:
 
 
 def client(server: Server, waits: list[float] | None = None, **settings: Any) -> Endpoint:
-    told = EndpointSettings(base_url=server.url, model="m", **settings)
-    return Endpoint(told, sleep=(waits if waits is not None else []).append)
+    settings = EndpointSettings(base_url=server.url, model="m", **settings)
+    return Endpoint(settings, sleep=(waits if waits is not None else []).append)
 
 
 def test_replies_come_back_in_order_with_what_they_cost(server: Server) -> None:
     server.script = lambda body, n: (200, {}, completion(body["messages"][0]["content"].upper()))
     with client(server, price_in=2.0, price_out=5.0) as endpoint:
-        told = endpoint.ask([request("a"), request("b"), request("c")])
-        assert [one.text for one in told if isinstance(one, EndpointReply)] == ["A", "B", "C"]
+        replies = endpoint.ask([request("a"), request("b"), request("c")])
+        assert [one.text for one in replies if isinstance(one, EndpointReply)] == ["A", "B", "C"]
         usage = endpoint.usage
     assert (usage.requests, usage.prompt_tokens, usage.completion_tokens) == (3, 30, 12)
     assert usage.cost == pytest.approx((30 * 2 + 12 * 5) / 1e6)
@@ -115,8 +115,8 @@ def test_passing_troubles_are_tried_again(server: Server, status: int) -> None:
     )
     waits: list[float] = []
     with client(server, waits) as endpoint:
-        (told,) = endpoint.ask([request()])
-        assert isinstance(told, EndpointReply) and told.text == "ok"
+        (reply,) = endpoint.ask([request()])
+        assert isinstance(reply, EndpointReply) and reply.text == "ok"
         assert endpoint.usage.retries == 2
     assert len(waits) == 2 and waits[0] < waits[1]
 
@@ -153,9 +153,9 @@ def test_a_request_that_keeps_failing_is_a_failure_in_its_place(server: Server) 
 def test_a_request_the_server_refuses_is_not_repeated(server: Server) -> None:
     server.script = lambda body, n: (400, {}, {"error": {"message": "prompt is too long"}})
     with client(server) as endpoint:
-        (told,) = endpoint.ask([request()])
-    assert isinstance(told, Failure) and told.reason.startswith("HTTP 400: ")
-    assert "prompt is too long" in told.reason and "tries" not in told.reason
+        (reply,) = endpoint.ask([request()])
+    assert isinstance(reply, Failure) and reply.reason.startswith("HTTP 400: ")
+    assert "prompt is too long" in reply.reason and "tries" not in reply.reason
     assert len(server.bodies) == 1
 
 
@@ -180,31 +180,31 @@ def test_no_reply_in_time_is_tried_again(server: Server) -> None:
 
     server.script = script
     with client(server, timeout_s=0.3, retries=50) as endpoint:
-        (told,) = endpoint.ask([request()])
-    assert isinstance(told, EndpointReply)
+        (reply,) = endpoint.ask([request()])
+    assert isinstance(reply, EndpointReply)
     assert endpoint.usage.retries >= 1  # on a busy machine the second reply may be late too
 
 
 def test_nobody_there_is_a_failure_that_says_so() -> None:
     settings = EndpointSettings(base_url="http://127.0.0.1:9/v1", model="m", retries=1)
     with Endpoint(settings, sleep=lambda _: None) as endpoint:
-        (told,) = endpoint.ask([request()])
-    assert isinstance(told, Failure) and "no connection" in told.reason and "after 2 tries" in told.reason
+        (reply,) = endpoint.ask([request()])
+    assert isinstance(reply, Failure) and "no connection" in reply.reason and "after 2 tries" in reply.reason
 
 
 @pytest.mark.parametrize("broken", [completion(None, "content_filter"), {"choices": []}])
 def test_a_reply_without_content_is_tried_again(server: Server, broken: Any) -> None:
     server.script = lambda body, n: (200, {}, broken if n == 0 else completion("ok"))
     with client(server) as endpoint:
-        (told,) = endpoint.ask([request()])
-    assert isinstance(told, EndpointReply) and told.text == "ok"
+        (reply,) = endpoint.ask([request()])
+    assert isinstance(reply, EndpointReply) and reply.text == "ok"
 
 
 def test_a_thought_cut_off_before_any_content_is_an_empty_reply(server: Server) -> None:
     server.script = lambda body, n: (200, {}, completion(None, "length"))
     with client(server) as endpoint:
-        (told,) = endpoint.ask([request()])
-    assert told == EndpointReply("", "length", 10, 4)
+        (reply,) = endpoint.ask([request()])
+    assert reply == EndpointReply("", "length", 10, 4)
 
 
 @pytest.mark.parametrize("name", ["reasoning_content", "reasoning"])
@@ -232,8 +232,8 @@ def test_as_many_at_once_as_allowed_and_no_more(server: Server) -> None:
 def test_a_kept_reply_is_not_asked_for_again(server: Server, tmp_path: Path) -> None:
     for round_ in range(2):
         with client(server, cache=tmp_path) as endpoint:
-            (told,) = endpoint.ask([request()])
-            assert isinstance(told, EndpointReply) and told.cached is bool(round_)
+            (reply,) = endpoint.ask([request()])
+            assert isinstance(reply, EndpointReply) and reply.cached is bool(round_)
             assert endpoint.usage.cached == round_
     assert endpoint.usage.cost == 0 and len(server.bodies) == 1
 
@@ -262,8 +262,8 @@ def test_a_damaged_cache_file_is_asked_for_again(server: Server, tmp_path: Path)
         endpoint.ask([request()])
         (kept,) = tmp_path.rglob("*.json")
         kept.write_text('{"text": "half')
-        (told,) = endpoint.ask([request()])
-    assert isinstance(told, EndpointReply) and not told.cached
+        (reply,) = endpoint.ask([request()])
+    assert isinstance(reply, EndpointReply) and not reply.cached
     assert len(list(tmp_path.rglob("*.json"))) == 1 and json.loads(kept.read_text())["text"] == "hello"
 
 
@@ -277,9 +277,9 @@ def test_failures_are_not_kept(server: Server, tmp_path: Path) -> None:
 def test_an_estimate_sends_nothing_and_knows_the_cache(server: Server, tmp_path: Path) -> None:
     with client(server, cache=tmp_path, price_out=1e6) as endpoint:
         endpoint.ask([request("x" * 40)])
-        told = endpoint.estimate([request("x" * 40), request("y" * 40)])
-    assert (told.requests, told.cached, told.prompt_tokens, told.completion_tokens) == (2, 1, 10, 8)
-    assert told.cost == 8.0
+        usage = endpoint.estimate([request("x" * 40), request("y" * 40)])
+    assert (usage.requests, usage.cached, usage.prompt_tokens, usage.completion_tokens) == (2, 1, 10, 8)
+    assert usage.cost == 8.0
     assert len(server.bodies) == 1
 
 

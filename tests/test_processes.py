@@ -108,34 +108,34 @@ def test_advantages_are_what_one_process_would_have_made_of_the_same_rewards(lau
     groups = defaultdict(list)
     for row in train_rows(launched / "whole"):
         groups[row.group].append(row)
-    told = 0
+    compared = 0
     for rows in groups.values():
         totals = [row.total for row in rows]
         mean, deviation = fmean(totals), stdev(totals)
-        told += deviation > 0
+        compared += deviation > 0
         for row, total in zip(rows, totals, strict=True):
             assert row.advantage == pytest.approx((total - mean) / (deviation + TRL_EPSILON), abs=1e-4)
-    assert told, "every group was flat: nothing was compared"
+    assert compared, "every group was flat: nothing was compared"
 
 
 def test_the_logged_reward_is_the_mean_over_both_processes(launched):
     rows = train_rows(launched / "whole")
-    logged = [told for told in read_metrics(RunFolder.open(launched / "whole")) if "reward" in told]
-    assert [told["step"] for told in logged] == list(range(1, STEPS + 1))
-    for told in logged:
-        totals = [row.total for row in rows if row.step == told["step"] - 1]
+    logged = [metrics for metrics in read_metrics(RunFolder.open(launched / "whole")) if "reward" in metrics]
+    assert [metrics["step"] for metrics in logged] == list(range(1, STEPS + 1))
+    for metrics in logged:
+        totals = [row.total for row in rows if row.step == metrics["step"] - 1]
         assert len(totals) == GROUP
-        assert told["reward"] == pytest.approx(fmean(totals), abs=1e-5)
+        assert metrics["reward"] == pytest.approx(fmean(totals), abs=1e-5)
 
 
 @pytest.mark.parametrize("launch_name", ["first", "second"])
 def test_both_processes_end_with_the_same_weights(launched, launch_name):
-    told = [json.loads((launched / launch_name / f"rank{rank}.json").read_text())["weights"] for rank in (0, 1)]
-    assert told[0] == told[1]
+    digests = [json.loads((launched / launch_name / f"rank{rank}.json").read_text())["weights"] for rank in (0, 1)]
+    assert digests[0] == digests[1]
 
 
 def test_the_weights_moved(launched):
-    assert any(told.get("grad_norm", 0) > 0 for told in read_metrics(RunFolder.open(launched / "whole")))
+    assert any(metrics.get("grad_norm", 0) > 0 for metrics in read_metrics(RunFolder.open(launched / "whole")))
 
 
 def test_a_checkpoint_holds_and_vouches_for_both_random_states(launched):
@@ -154,13 +154,13 @@ def test_held_out_questions_are_asked_once_not_once_a_process(launched):
 
 
 def test_a_resumed_run_of_two_processes_is_the_run_that_nobody_stopped(launched):
-    def told(run: Path) -> dict:
+    def completions(run: Path) -> dict:
         rows = train_rows(run)
         found = {(row.group, row.index): (row.completion.text, row.advantage, row.rank) for row in rows}
         assert len(found) == len(rows) == STEPS * GROUP
         return found
 
-    assert told(launched / "resumed") == told(launched / "whole")
+    assert completions(launched / "resumed") == completions(launched / "whole")
     segments = RunFolder.open(launched / "resumed").segments()
     assert [(one.segment, one.start_step) for one in segments] == [(0, 0), (1, 2)]
     assert all(one.segment < other.segment for one, other in pairwise(segments))

@@ -63,8 +63,8 @@ def completions(run: RunFolder) -> dict[tuple[int, int], tuple]:
 def test_the_launches_were_killed_where_they_should_have_been(launched):
     _, statuses = launched
     assert {name: len(plan) for name, plan in launches.PLANS.items()} == {n: len(s) for n, s in statuses.items()}
-    for name, told in statuses.items():
-        assert told == [-signal.SIGKILL] * (len(told) - 1) + [0], name
+    for name, codes in statuses.items():
+        assert codes == [-signal.SIGKILL] * (len(codes) - 1) + [0], name
 
 
 @pytest.mark.slow
@@ -117,9 +117,9 @@ def test_the_best_adapter_is_the_policy_of_its_step(launched):
 @pytest.mark.essential
 def test_what_the_checks_cost_is_measured_and_told(launched):
     run = RunFolder.open(launched[0] / "undisturbed")
-    told = [row for row in read_metrics(run) if "eval/accuracy" in row]
-    assert all(row["eval/seconds"] > 0 for row in told)
-    assert all(0 < row["eval/share_of_time"] < 1 for row in told)
+    rows = [row for row in read_metrics(run) if "eval/accuracy" in row]
+    assert all(row["eval/seconds"] > 0 for row in rows)
+    assert all(0 < row["eval/share_of_time"] < 1 for row in rows)
     log = (launched[0] / "undisturbed.log").read_text()
     assert re.search(r"held-out checks took 0:\d\d of the 0:\d\d of this launch \(\d+%\)", log), log
     assert "best of 2 checks: step 4, accuracy 0.000" in log
@@ -160,19 +160,19 @@ def test_a_complete_run_is_left_alone(launched, restless, capsys):
 def test_another_recipe_in_the_same_folder_is_refused(launched, restless):
     from socialr1_lite.train import run_recipe
 
-    told = launches.recipe(str(restless))
-    other = told.model_copy(update={"grpo": told.grpo.model_copy(update={"learning_rate": 0.02})})
+    recipe = launches.recipe(str(restless))
+    other = recipe.model_copy(update={"grpo": recipe.grpo.model_copy(update={"learning_rate": 0.02})})
     with pytest.raises(RecipeError, match=r"another recipe \(differs in: grpo\.learning_rate\)"):
         run_recipe(other, run_dir=launched[0] / "undisturbed")
 
 
 @pytest.mark.slow
 def test_four_bit_trains_on_the_cpu_through_unsloth(tmp_path):
-    told = smoke(load_recipe(RECIPE)).model_dump(mode="json")
-    told["model"]["load_in_4bit"] = True
-    told["warmup"]["steps"] = 0
-    told["rewards"] |= {"mode": "additive"}  # so that badly formed completions differ and the weights move
-    (tmp_path / "recipe.yaml").write_text(json.dumps(told))
+    settings = smoke(load_recipe(RECIPE)).model_dump(mode="json")
+    settings["model"]["load_in_4bit"] = True
+    settings["warmup"]["steps"] = 0
+    settings["rewards"] |= {"mode": "additive"}  # so that badly formed completions differ and the weights move
+    (tmp_path / "recipe.yaml").write_text(json.dumps(settings))
     done = python("-m", "socialr1_lite.train", tmp_path / "recipe.yaml", "--run-dir", tmp_path / "run")
     assert done.returncode == 0, done.stderr[-3000:]
     run = RunFolder.open(tmp_path / "run")
@@ -185,11 +185,11 @@ def test_four_bit_trains_on_the_cpu_through_unsloth(tmp_path):
 
 @pytest.mark.slow
 def test_the_plain_backend_trains_without_unsloth(restless, tmp_path):
-    told = launches.recipe(str(restless)).model_dump(mode="json")
-    told["model"]["backend"] = "transformers"
-    told["model"]["dtype"] = "bfloat16"  # a cold start in it, too, where there is no GPU
-    told["grpo"]["max_steps"] = 2
-    (tmp_path / "recipe.yaml").write_text(json.dumps(told))
+    settings = launches.recipe(str(restless)).model_dump(mode="json")
+    settings["model"]["backend"] = "transformers"
+    settings["model"]["dtype"] = "bfloat16"  # a cold start in it, too, where there is no GPU
+    settings["grpo"]["max_steps"] = 2
+    (tmp_path / "recipe.yaml").write_text(json.dumps(settings))
     done = python("-m", "socialr1_lite.train", tmp_path / "recipe.yaml", "--run-dir", tmp_path / "run")
     assert done.returncode == 0, done.stderr[-3000:]
     run = RunFolder.open(tmp_path / "run")
@@ -198,17 +198,17 @@ def test_the_plain_backend_trains_without_unsloth(restless, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         (["nowhere.yaml"], "nowhere.yaml"),
         ([RECIPE, "grpo.max_stepz=3"], "max_steps"),
         ([RECIPE, "rewards.content.judges=[{name: oracle}]"], "oracle"),
     ],
 )
-def test_bad_input_is_one_clear_line_and_status_two(arguments, told, tmp_path):
+def test_bad_input_is_one_clear_line_and_status_two(arguments, message, tmp_path):
     done = python("-m", "socialr1_lite.train", *arguments, "--check", "--run-dir", tmp_path / "run")
     assert done.returncode == 2
-    assert told in done.stderr
+    assert message in done.stderr
     assert "Traceback" not in done.stderr
     assert not (tmp_path / "run").exists()
 

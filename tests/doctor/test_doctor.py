@@ -172,7 +172,7 @@ def test_a_trial_that_fails_in_any_way_is_one_line() -> None:
 
 
 @pytest.mark.parametrize(
-    ("told", "problem", "gpus", "state", "words"),
+    ("taken", "problem", "gpus", "state", "words"),
     [
         ({"backend": "unsloth", "device": "cpu"}, "", [], "ok", "auto takes unsloth on cpu"),
         ({"backend": "unsloth", "device": "cuda"}, "", [A100], "ok", "on cuda"),
@@ -180,10 +180,10 @@ def test_a_trial_that_fails_in_any_way_is_one_line() -> None:
         ({}, "ImportError: no", [], "fix", "ImportError: no"),
     ],
 )
-def test_the_backend_finding(monkeypatch, told, problem, gpus, state, words) -> None:
-    monkeypatch.setattr(trials, "trial", lambda code: (told, problem))
+def test_the_backend_finding(monkeypatch, taken, problem, gpus, state, words) -> None:
+    monkeypatch.setattr(trials, "trial", lambda code: (taken, problem))
     backend, finding = trials.try_backend(gpus)
-    assert (finding.state, backend) == (state, told)
+    assert (finding.state, backend) == (state, taken)
     assert words in finding.found
 
 
@@ -210,9 +210,9 @@ def test_the_exit_status_is_2_only_when_training_cannot_work(monkeypatch, capsys
     monkeypatch.setattr(__main__, "examine", lambda quick: ([Finding("x", state, "y")], {}))
     monkeypatch.setattr(sys, "argv", ["doctor", "--json"])
     assert __main__.main() == status
-    told = json.loads(capsys.readouterr().out)
-    assert told["ready"] is (status == 0)
-    assert told["findings"] == [{"name": "x", "state": state, "found": "y", "remedy": ""}]
+    output = json.loads(capsys.readouterr().out)
+    assert output["ready"] is (status == 0)
+    assert output["findings"] == [{"name": "x", "state": state, "found": "y", "remedy": ""}]
 
 
 def test_a_quick_look_loads_no_heavy_library() -> None:
@@ -230,7 +230,7 @@ def test_this_machine_can_train_and_quantise() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "socialr1_lite.doctor", "--json"], capture_output=True, text=True, cwd=ROOT
     )
-    told = json.loads(done.stdout)
-    assert done.returncode == 0 and told["ready"], told
-    states = {finding["name"]: finding["state"] for finding in told["findings"]}
+    output = json.loads(done.stdout)
+    assert done.returncode == 0 and output["ready"], output
+    states = {finding["name"]: finding["state"] for finding in output["findings"]}
     assert states["backend"] == "ok" and states["4-bit"] == "ok" and states["embedded model"] == "ok"

@@ -39,17 +39,17 @@ def named(monkeypatch: pytest.MonkeyPatch, *packages: str) -> None:
 
 
 def test_without_a_gpu_only_the_first_trial_is_done_and_the_others_say_why(tmp_path: Path) -> None:
-    told = list(trials(CPU, tmp_path))
-    assert [trial.skipped for trial in told] == ["", *["no GPU"] * 4]
-    assert told[0].interrupted and told[0].recipe.model.load_in_4bit
+    found = list(trials(CPU, tmp_path))
+    assert [trial.skipped for trial in found] == ["", *["no GPU"] * 4]
+    assert found[0].interrupted and found[0].recipe.model.load_in_4bit
 
 
 def test_with_a_gpu_all_are_done_where_vllm_is_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     named(monkeypatch, "unsloth", "vllm")
     monkeypatch.setattr(made, "no_room", lambda *_: "")
-    told = list(trials(A100, tmp_path))
-    assert len(told) == 5 and not any(trial.skipped for trial in told)
-    assert [trial.recipe.model.fast_inference for trial in told] == [False, False, True, False, True]
+    found = list(trials(A100, tmp_path))
+    assert len(found) == 5 and not any(trial.skipped for trial in found)
+    assert [trial.recipe.model.fast_inference for trial in found] == [False, False, True, False, True]
     named(monkeypatch, "unsloth")
     assert [trial.skipped for trial in trials(A100, tmp_path)].count("vllm is not installed") == 2
 
@@ -194,8 +194,8 @@ def test_the_whole_check_runs_on_a_tiny_model(
     monkeypatch.setattr(made, "PROMPT_TOKENS", 3900)  # it reads bytes
     out = tmp_path / "gpu-check.json"
     main(["--out", str(out), "--folder", str(tmp_path / "runs"), "--model", str(tiny_model)])
-    told = json.loads(out.read_text())
-    rows = {row["what"]: row for row in told["rows"] if row["trial"].startswith("smollm2")}
+    output = json.loads(out.read_text())
+    rows = {row["what"]: row for row in output["rows"] if row["trial"].startswith("smollm2")}
     assert list(rows) == [
         "killed",
         "trained",
@@ -213,7 +213,7 @@ def test_the_whole_check_runs_on_a_tiny_model(
         "traces": "pass",
         "resumed": "pass",
     }, rows
-    assert told["machine"]["versions"]["trl"] and told["version"]
+    assert output["machine"]["versions"]["trl"] and output["version"]
     assert capsys.readouterr().out.count("no GPU") == 4
 
 

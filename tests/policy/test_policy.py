@@ -53,8 +53,8 @@ def test_generation_does_not_depend_on_the_batch(tiny):
 
 
 def test_a_completion_that_reaches_the_limit_says_so(tiny):
-    told = tiny.generate(PROMPTS[:1], max_new_tokens=5)[0]
-    assert (told.tokens, told.finish) == (5, "length")
+    completion = tiny.generate(PROMPTS[:1], max_new_tokens=5)[0]
+    assert (completion.tokens, completion.finish) == (5, "length")
 
 
 def test_the_end_token_stops_and_counts(tiny):
@@ -136,39 +136,39 @@ def test_the_plain_log_probabilities_are_the_textbook_ones_with_their_gradient()
     hidden = torch.randn(2500, 8, requires_grad=True)  # more rows than one chunk
     weight, targets = torch.randn(30, 8), torch.randint(0, 30, (2500,))
     outputs = ("log_probs", "entropy", "log_sum_sq_probs", "mean_logits", "is_top1")
-    told = PlainLogProbs.apply(hidden, weight, None, targets, 0.7, 32768, None, 1.0, outputs)
-    told[0].sum().backward()
+    found = PlainLogProbs.apply(hidden, weight, None, targets, 0.7, 32768, None, 1.0, outputs)
+    found[0].sum().backward()
     ours = hidden.grad.clone()
     hidden.grad = None
     logits = hidden @ weight.t() / 0.7
     dist = torch.distributions.Categorical(logits=logits)
     dist.log_prob(targets).sum().backward()
-    assert torch.allclose(told[0], dist.log_prob(targets), atol=1e-5)
-    assert torch.allclose(told[1], dist.entropy(), atol=1e-5)
-    assert torch.allclose(told[2].exp(), (dist.probs**2).sum(-1), atol=1e-5)
-    assert torch.allclose(told[3], logits.mean(-1), atol=1e-5)
-    assert torch.equal(told[4], logits.argmax(-1) == targets)
+    assert torch.allclose(found[0], dist.log_prob(targets), atol=1e-5)
+    assert torch.allclose(found[1], dist.entropy(), atol=1e-5)
+    assert torch.allclose(found[2].exp(), (dist.probs**2).sum(-1), atol=1e-5)
+    assert torch.allclose(found[3], logits.mean(-1), atol=1e-5)
+    assert torch.equal(found[4], logits.argmax(-1) == targets)
     assert torch.allclose(ours, hidden.grad, atol=1e-4)
 
 
 def test_plain_log_probabilities_leave_out_what_was_not_asked_for():
-    told = PlainLogProbs.apply(
+    found = PlainLogProbs.apply(
         torch.randn(3, 4), torch.randn(5, 4), None, torch.tensor([0, 1, 2]), 1.0, 9, 2.0, 1.0, ()
     )
-    assert [value is None for value in told] == [False, True, True, True, True]
+    assert [value is None for value in found] == [False, True, True, True, True]
 
 
 def test_softcap_and_scale_are_applied_before_the_temperature():
     hidden, weight, targets = torch.randn(4, 6), torch.randn(9, 6), torch.tensor([1, 2, 3, 4])
-    told = PlainLogProbs.apply(hidden, weight, None, targets, 2.0, 9, 3.0, 0.5, ())[0]
+    found = PlainLogProbs.apply(hidden, weight, None, targets, 2.0, 9, 3.0, 0.5, ())[0]
     logits = 3.0 * torch.tanh(hidden @ weight.t() * 0.5 / 3.0) / 2.0
-    assert torch.allclose(told, torch.log_softmax(logits, -1)[range(4), targets], atol=1e-6)
+    assert torch.allclose(found, torch.log_softmax(logits, -1)[range(4), targets], atol=1e-6)
 
 
 def test_a_model_that_is_not_there_is_one_clear_line(tmp_path):
-    with pytest.raises(PolicyError, match=r"model\.name: cannot load '.*nowhere'.*smollm2-135m") as told:
+    with pytest.raises(PolicyError, match=r"model\.name: cannot load '.*nowhere'.*smollm2-135m") as caught:
         load_policy(settings(tmp_path / "nowhere"))
-    assert "\n" not in str(told.value)
+    assert "\n" not in str(caught.value)
 
 
 def test_a_folder_without_an_adapter_is_one_clear_line(tiny_model, tmp_path):
@@ -219,11 +219,11 @@ def test_one_query_attends_as_torchs_kernel_says(masked):
     if masked:
         mask[..., -1] = True
     with torch.no_grad():
-        told, _ = generation.cpu_attention(None, query, key, value, mask, scaling=0.3)
+        found, _ = generation.cpu_attention(None, query, key, value, mask, scaling=0.3)
     expected = torch.nn.functional.scaled_dot_product_attention(
         query, key.repeat_interleave(3, 1), value.repeat_interleave(3, 1), attn_mask=mask, scale=0.3
     )
-    assert torch.allclose(told, expected.transpose(1, 2), atol=1e-6)
+    assert torch.allclose(found, expected.transpose(1, 2), atol=1e-6)
 
 
 def test_the_quick_way_writes_what_the_stock_way_writes(tiny_model):
@@ -233,5 +233,5 @@ def test_the_quick_way_writes_what_the_stock_way_writes(tiny_model):
     stock = AutoModelForCausalLM.from_pretrained(tiny_model, dtype=torch.float32)
     assert quick.model.config._attn_implementation == generation.CPU_ATTENTION
     encoded = quick._encode([quick.prompt_text(prompt) for prompt in PROMPTS])
-    told = [model.generate(**encoded, max_new_tokens=16, do_sample=False) for model in (quick.model, stock)]
-    assert torch.equal(*told)
+    written = [model.generate(**encoded, max_new_tokens=16, do_sample=False) for model in (quick.model, stock)]
+    assert torch.equal(*written)

@@ -77,62 +77,62 @@ def test_there_is_none_before_the_first_check(run: RunFolder) -> None:
 
 
 def test_an_equal_or_worse_check_keeps_nothing(run: RunFolder) -> None:
-    told = Trained(run)
+    training = Trained(run)
     for step, accuracy in ((2, 0.5), (4, 0.5), (6, 0.4)):
-        told.check(step, accuracy)
-    assert told.kept() == [2]
+        training.check(step, accuracy)
+    assert training.kept() == [2]
 
 
 def test_going_back_finds_the_best_of_the_history_that_is_left(run: RunFolder) -> None:
-    told = Trained(run)
-    told.check(2, 0.5)
-    told.checkpoint(2)
-    told.check(4, 0.9)  # killed before checkpoint 4 is whole
-    told.resume(2)
-    assert told.kept() == [2]
-    assert told.best.read()[0] == scored(2, 0.5)
-    told.check(4, 0.3)  # on a GPU the steps need not come out the same
-    assert told.best.read()[0] == scored(2, 0.5)
+    training = Trained(run)
+    training.check(2, 0.5)
+    training.checkpoint(2)
+    training.check(4, 0.9)  # killed before checkpoint 4 is whole
+    training.resume(2)
+    assert training.kept() == [2]
+    assert training.best.read()[0] == scored(2, 0.5)
+    training.check(4, 0.3)  # on a GPU the steps need not come out the same
+    assert training.best.read()[0] == scored(2, 0.5)
 
 
 def test_going_back_before_the_first_check_leaves_no_best(run: RunFolder) -> None:
-    told = Trained(run)
-    told.check(4, 0.9)
-    told.resume(2)
-    assert told.kept() == [] and told.best.read() is None
+    training = Trained(run)
+    training.check(4, 0.9)
+    training.resume(2)
+    assert training.kept() == [] and training.best.read() is None
 
 
 def test_an_adapter_goes_once_no_checkpoint_lies_before_its_better(run: RunFolder) -> None:
-    told = Trained(run)
-    told.check(2, 0.5)
-    told.checkpoint(2)
-    told.check(4, 0.9)
-    told.checkpoint(4)
-    assert told.kept() == [2, 4]  # checkpoint 4 may yet prove broken
-    told.checkpoint(6)  # 2 is cleared
-    assert told.kept() == [4]
+    training = Trained(run)
+    training.check(2, 0.5)
+    training.checkpoint(2)
+    training.check(4, 0.9)
+    training.checkpoint(4)
+    assert training.kept() == [2, 4]  # checkpoint 4 may yet prove broken
+    training.checkpoint(6)  # 2 is cleared
+    assert training.kept() == [4]
 
 
 def test_the_best_outlives_its_checkpoint(run: RunFolder) -> None:
-    told = Trained(run)
-    told.check(2, 0.9)
+    training = Trained(run)
+    training.check(2, 0.9)
     for step in (2, 4, 6, 8):
-        told.checkpoint(step)
+        training.checkpoint(step)
     assert not (run.checkpoints / "checkpoint-2").exists()
-    assert (told.best.read()[1] / "weights").read_text() == "2"
+    assert (training.best.read()[1] / "weights").read_text() == "2"
 
 
 def test_at_the_end_only_the_best_stays(run: RunFolder) -> None:
-    told = Trained(run)
+    training = Trained(run)
     for step, accuracy in ((2, 0.1), (4, 0.2), (6, 0.15)):
-        told.check(step, accuracy)
-    told.best.drop_others(scored(4, 0.2))
-    assert told.kept() == [4]
+        training.check(step, accuracy)
+    training.best.drop_others(scored(4, 0.2))
+    assert training.kept() == [4]
 
 
 def test_a_best_without_an_adapter_is_not_named(run: RunFolder) -> None:
-    told = Trained(run)
-    told.check(2, 0.5)
+    training = Trained(run)
+    training.check(2, 0.5)
     assert BestAdapter(run).record([scored(2, 0.5), scored(4, 0.9)]) is None  # of a version that kept none
     assert BestAdapter(run).read() is None
 
@@ -152,19 +152,21 @@ def test_a_broken_record_is_one_clear_error(run: RunFolder) -> None:
 def test_whatever_is_killed_the_best_is_that_of_the_surviving_history(
     tmp_path_factory: pytest.TempPathFactory, accuracies: list[int], kills: list[tuple[int, int]]
 ) -> None:
-    told = Trained(RunFolder.create(tmp_path_factory.mktemp("best") / "run"))
+    training = Trained(RunFolder.create(tmp_path_factory.mktemp("best") / "run"))
     pending, step = dict(kills), 0
     while step < len(accuracies):
         step += 1
-        told.check(step, accuracies[step - 1] / 4)
+        training.check(step, accuracies[step - 1] / 4)
         if (broken := pending.pop(step - 1, None)) is None:
-            told.checkpoint(step)
+            training.checkpoint(step)
         else:  # killed before this step's checkpoint; the one before it may prove broken too
-            whole = told.checkpoints()
+            whole = training.checkpoints()
             for old in whole[len(whole) - broken :]:
-                (told.run.checkpoints / f"checkpoint-{old}").rename(told.run.checkpoints / f"broken-checkpoint-{old}-0")
-            step = max([0, *told.checkpoints()])
-            told.resume(step)
-        found = told.best.read()
-        assert (found and found[0]) == best_of(told.checks)
+                (training.run.checkpoints / f"checkpoint-{old}").rename(
+                    training.run.checkpoints / f"broken-checkpoint-{old}-0"
+                )
+            step = max([0, *training.checkpoints()])
+            training.resume(step)
+        found = training.best.read()
+        assert (found and found[0]) == best_of(training.checks)
         assert found is None or (found[1] / "weights").read_text() == str(found[0].step)

@@ -37,8 +37,8 @@ def policy(recipe):
     return types.SimpleNamespace(model=types.SimpleNamespace(config=config), quantized=False, device="cpu")
 
 bare = trl.GRPOConfig(output_dir=sys.argv[1], loss_type="dapo", use_cpu=True, bf16=False)
-told = {"trainer": trl.GRPOTrainer.__name__, "differences": {}, "signatures": {}}
-told["rewritten"] = [bare.mask_truncated_completions, bare.epsilon_high, hasattr(bare, "unsloth_num_chunks")]
+looked_at = {"trainer": trl.GRPOTrainer.__name__, "differences": {}, "signatures": {}}
+looked_at["rewritten"] = [bare.mask_truncated_completions, bare.epsilon_high, hasattr(bare, "unsloth_num_chunks")]
 for path in sys.argv[2:]:
     recipe = load_recipe(path, ["run.processes=1"] if "8xa100" in path else [])
     settings = grpo_config.grpo_settings(recipe, policy(recipe), Path(sys.argv[1]) / "checkpoints")
@@ -46,16 +46,16 @@ for path in sys.argv[2:]:
     settings |= {"bf16": False, "fp16": False, "use_vllm": False}
     config = grpo_config.build_config(settings, processes=1, full_device=False)
     found = grpo_config.effective_differences(settings, config)
-    told["differences"][path] = {name: {k: repr(v) for k, v in one.items()} for name, one in found.items()}
+    looked_at["differences"][path] = {name: {k: repr(v) for k, v in one.items()} for name, one in found.items()}
 for name in ("_calculate_rewards", "_generate_and_score_completions"):
     method = getattr(trl.GRPOTrainer, name, None)
-    told["signatures"][name] = method and list(inspect.signature(method).parameters)
-print("TOLD " + json.dumps(told))
+    looked_at["signatures"][name] = method and list(inspect.signature(method).parameters)
+print("FOUND " + json.dumps(looked_at))
 """
 
 
 @pytest.fixture(scope="module")
-def told(tmp_path_factory) -> dict:
+def looked_at(tmp_path_factory) -> dict:
     """What came out, for every recipe."""
     folder = tmp_path_factory.mktemp("drift")
     done = subprocess.run(
@@ -72,23 +72,23 @@ def told(tmp_path_factory) -> dict:
         timeout=600,
         check=False,
     )
-    line = next((line for line in done.stdout.splitlines() if line.startswith("TOLD ")), None)
+    line = next((line for line in done.stdout.splitlines() if line.startswith("FOUND ")), None)
     assert line, (done.stdout + done.stderr)[-3000:]
-    return json.loads(line.removeprefix("TOLD "))
+    return json.loads(line.removeprefix("FOUND "))
 
 
-def test_it_is_unsloths_class_that_is_looked_at_and_it_still_rewrites_what_is_left_open(told):
-    assert told["trainer"].startswith("Unsloth")
-    assert told["rewritten"] == [True, 0.28, True]  # TRL's own would be [False, None, False]
+def test_it_is_unsloths_class_that_is_looked_at_and_it_still_rewrites_what_is_left_open(looked_at):
+    assert looked_at["trainer"].startswith("Unsloth")
+    assert looked_at["rewritten"] == [True, 0.28, True]  # TRL's own would be [False, None, False]
 
 
 @pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
-def test_every_setting_of_a_recipe_comes_out_as_it_was_written(told, path):
-    assert told["differences"][str(path)] == {}
+def test_every_setting_of_a_recipe_comes_out_as_it_was_written(looked_at, path):
+    assert looked_at["differences"][str(path)] == {}
 
 
-def test_the_two_methods_that_we_override_have_the_signatures_we_rely_on(told):
-    signatures = told["signatures"]
+def test_the_two_methods_that_we_override_have_the_signatures_we_rely_on(looked_at):
+    signatures = looked_at["signatures"]
     assert signatures["_calculate_rewards"] == ["self", "inputs", "prompts", "completions", "completion_ids_list"]
     generate = signatures["_generate_and_score_completions"]
     assert generate[:2] == ["self", "inputs"] or generate == ["self", "args", "kwargs"]  # plain, or wrapped

@@ -17,7 +17,7 @@ from socialr1_lite.training.grpo import TrlRewardAdapter, group_metrics
 from socialr1_lite.training.grpo_config import effective_differences, grpo_settings
 from tests.scripted import BROKEN, RIGHT, WRONG, copies
 
-# What Unsloth rewrites or defaults otherwise on a GPU: each must be told, not left to a default.
+# What Unsloth rewrites or defaults otherwise on a GPU: each must be written, not left to a default.
 REWRITTEN_ON_A_GPU = [
     "learning_rate",
     "lr_scheduler_type",
@@ -68,11 +68,13 @@ def recipe(**rewards) -> Recipe:
     )
 
 
-def adapter(scenario, told: Recipe) -> TrlRewardAdapter:
-    return TrlRewardAdapter(RewardStack(told.rewards), copies(scenario, 4), told, Tokens(), {STOP}, prefilled=False)
+def adapter(scenario, settings: Recipe) -> TrlRewardAdapter:
+    return TrlRewardAdapter(
+        RewardStack(settings.rewards), copies(scenario, 4), settings, Tokens(), {STOP}, prefilled=False
+    )
 
 
-def call(told: TrlRewardAdapter, ids, position, step=0):
+def call(rewards: TrlRewardAdapter, ids, position, step=0):
     state = SimpleNamespace(global_step=step, max_steps=10)
     metrics: dict[str, float] = {}
     out = [
@@ -84,7 +86,7 @@ def call(told: TrlRewardAdapter, ids, position, step=0):
             trainer_state=state,
             log_metric=metrics.__setitem__,
         )
-        for function in told.functions()
+        for function in rewards.functions()
     ]
     return out, metrics
 
@@ -94,46 +96,46 @@ POSITION = [1, 1, 2, 2]
 
 
 def test_gated_mode_is_one_callable_that_gives_totals(scenario):
-    told = adapter(scenario, recipe())
-    (rewards,), _ = call(told, IDS, POSITION)
-    assert [function.__name__ for function in told.functions()] == ["sip_reward"]
-    assert rewards == [scored.score.total for scored in told.last]
+    adapted = adapter(scenario, recipe())
+    (rewards,), _ = call(adapted, IDS, POSITION)
+    assert [function.__name__ for function in adapted.functions()] == ["sip_reward"]
+    assert rewards == [scored.score.total for scored in adapted.last]
     assert rewards[0] > rewards[1] > rewards[2] == rewards[3] == 0
 
 
 def test_additive_mode_is_one_callable_a_component_over_one_scoring(scenario):
-    told = adapter(scenario, recipe(mode="additive"))
+    adapted = adapter(scenario, recipe(mode="additive"))
     ids = [list(one) for one in IDS]
-    columns, _ = call(told, ids, POSITION)
-    assert [function.__name__ for function in told.functions()] == list(COMPONENTS)
-    first = told.last
-    call(told, ids, POSITION)
-    assert told.last is first, "the same batch was scored twice"
-    for i, scored in enumerate(told.last):
+    columns, _ = call(adapted, ids, POSITION)
+    assert [function.__name__ for function in adapted.functions()] == list(COMPONENTS)
+    first = adapted.last
+    call(adapted, ids, POSITION)
+    assert adapted.last is first, "the same batch was scored twice"
+    for i, scored in enumerate(adapted.last):
         assert [column[i] for column in columns] == [scored.score.components[name] for name in COMPONENTS]
 
 
 def test_trls_weighted_sum_is_our_total_in_additive_mode(scenario):
-    told = adapter(scenario, recipe(mode="additive"))
-    columns, metrics = call(told, IDS, POSITION, step=4)
-    weights = told.weights(metrics["tau"])
-    for i, scored in enumerate(told.last):
+    adapted = adapter(scenario, recipe(mode="additive"))
+    columns, metrics = call(adapted, IDS, POSITION, step=4)
+    weights = adapted.weights(metrics["tau"])
+    for i, scored in enumerate(adapted.last):
         summed = sum(w * (column[i] or 0.0) for w, column in zip(weights, columns, strict=True))
         assert summed == pytest.approx(scored.score.total, abs=1e-9)
 
 
 def test_tau_follows_the_optimizer_step_and_is_one_outside_a_run(scenario):
-    told = adapter(scenario, recipe(curriculum={"tau0": 0.2, "p0": 0.1, "p1": 0.6}))
-    assert told.tau(SimpleNamespace(global_step=0, max_steps=10)) == pytest.approx(0.2)
-    assert told.tau(SimpleNamespace(global_step=6, max_steps=10)) == pytest.approx(1.0)
-    assert told.tau(SimpleNamespace(global_step=0, max_steps=0)) == 1.0
+    adapted = adapter(scenario, recipe(curriculum={"tau0": 0.2, "p0": 0.1, "p1": 0.6}))
+    assert adapted.tau(SimpleNamespace(global_step=0, max_steps=10)) == pytest.approx(0.2)
+    assert adapted.tau(SimpleNamespace(global_step=6, max_steps=10)) == pytest.approx(1.0)
+    assert adapted.tau(SimpleNamespace(global_step=0, max_steps=0)) == 1.0
 
 
 def test_a_completion_without_its_end_token_was_cut_off(scenario):
-    told = adapter(scenario, recipe())
-    call(told, IDS, POSITION)
-    assert [scored.completion.finish for scored in told.last] == ["stop", "stop", "stop", "length"]
-    assert [scored.completion.tokens for scored in told.last] == [2, 2, 2, 2]
+    adapted = adapter(scenario, recipe())
+    call(adapted, IDS, POSITION)
+    assert [scored.completion.finish for scored in adapted.last] == ["stop", "stop", "stop", "length"]
+    assert [scored.completion.tokens for scored in adapted.last] == [2, 2, 2, 2]
 
 
 def test_metrics_tell_components_outcomes_and_why_groups_are_flat(scenario):
@@ -172,8 +174,8 @@ def test_a_group_of_one_says_nothing_of_flatness(scenario):
 
 
 def test_a_trace_row_recomputes_to_what_trl_was_given(scenario):
-    told = recipe()
-    out = adapter(scenario, told)
+    settings = recipe()
+    out = adapter(scenario, settings)
     (rewards,), _ = call(out, IDS, POSITION, step=5)
     given = {"position": 1, "prompt": [{"role": "user", "content": "?"}]}
     trace = Trace.from_row(out.trace(given, out.last[1], advantage=-0.7, step=5, row=1).to_row())
@@ -210,8 +212,8 @@ def test_the_upper_clip_is_told_even_where_the_recipe_leaves_it_out():
 
 def test_a_setting_that_came_out_otherwise_is_a_difference():
     made = SimpleNamespace(optim="adamw_8bit", learning_rate=1e-5, report_to=["none"], beta=0.001)
-    told = {"optim": "adamw_torch", "learning_rate": 0.00001, "report_to": ["none"], "beta": 0.0}
-    assert effective_differences(told, made) == {
+    wanted = {"optim": "adamw_torch", "learning_rate": 0.00001, "report_to": ["none"], "beta": 0.0}
+    assert effective_differences(wanted, made) == {
         "optim": {"recipe": "adamw_torch", "effective": "adamw_8bit"},
         "beta": {"recipe": 0.0, "effective": 0.001},
     }

@@ -33,18 +33,18 @@ def check(scenario, traces=None, *, groups: str = "abcd", texts: Sequence[str] =
 
 
 def test_the_figures_are_counted(scenario):
-    told = check(scenario)
-    assert (told.n, told.format_rate, told.accuracy) == (4, 0.75, 0.5)
-    assert (told.unreadable, told.truncated) == (0.25, 0.25)
-    assert told.right == (True, False, False, True)
-    assert told.low == pytest.approx(0.1500, abs=1e-4)  # Wilson, 2 of 4
-    assert told.high == pytest.approx(0.8500, abs=1e-4)
+    now = check(scenario)
+    assert (now.n, now.format_rate, now.accuracy) == (4, 0.75, 0.5)
+    assert (now.unreadable, now.truncated) == (0.25, 0.25)
+    assert now.right == (True, False, False, True)
+    assert now.low == pytest.approx(0.1500, abs=1e-4)  # Wilson, 2 of 4
+    assert now.high == pytest.approx(0.8500, abs=1e-4)
 
 
 def test_an_interval_counts_stories_not_questions(scenario):
-    told = check(scenario, groups="aabb", texts=[WRONG] * 4)
-    assert told.stories == tuple(f"{scenario.id}-{i}" for i in (0, 0, 2, 2))
-    assert told.high == pytest.approx(0.6576, abs=1e-4)  # Wilson, 0 of 2 stories; of 4 questions it would be 0.4899
+    now = check(scenario, groups="aabb", texts=[WRONG] * 4)
+    assert now.stories == tuple(f"{scenario.id}-{i}" for i in (0, 0, 2, 2))
+    assert now.high == pytest.approx(0.6576, abs=1e-4)  # Wilson, 0 of 2 stories; of 4 questions it would be 0.4899
 
 
 def test_it_asks_greedily_at_the_full_process_weight(scenario):
@@ -57,17 +57,17 @@ def test_every_reply_becomes_a_trace_that_gives_the_same_mean_reward(scenario, t
     run = RunFolder.create(tmp_path / "run")
     run.begin_segment(0, ["test"])
     with TraceWriter(run) as traces:
-        told = check(scenario, traces)
+        now = check(scenario, traces)
     stored = list(read_traces(run))
     assert [trace.score.outcome for trace in stored] == ["right", "wrong", "unreadable", "right"]
     assert {trace.benchmark for trace in stored} == {"heldout: now"}
     assert {trace.score.tau for trace in stored} == {1.0}
-    assert sum(trace.total for trace in stored) / 4 == pytest.approx(told.reward, abs=1e-9)
+    assert sum(trace.total for trace in stored) / 4 == pytest.approx(now.reward, abs=1e-9)
 
 
 def test_a_check_survives_its_file(scenario):
-    told = check(scenario)
-    assert Check.from_row(told.to_row()) == told
+    now = check(scenario)
+    assert Check.from_row(now.to_row()) == now
 
 
 def test_two_checks_are_compared_question_by_question(scenario):

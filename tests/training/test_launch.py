@@ -26,7 +26,7 @@ def started(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "message"),
     [
         ({"grpo": {"beta": 0.1}}, "differs in: grpo.beta"),
         ({"run": {"seed": 1}}, "differs in: run.seed"),
@@ -35,8 +35,8 @@ def started(tmp_path: Path) -> Path:
         ({"run": {"processes": 4}}, "torchrun --nproc_per_node 4"),
     ],
 )
-def test_a_launch_that_does_not_fit_the_folder_is_refused(started: Path, change: dict, told: str) -> None:
-    with pytest.raises(RecipeError, match=told):
+def test_a_launch_that_does_not_fit_the_folder_is_refused(started: Path, change: dict, message: str) -> None:
+    with pytest.raises(RecipeError, match=message):
         run_recipe(Recipe.model_validate(change), run_dir=started)
 
 

@@ -66,9 +66,9 @@ def record(folder: Path) -> dict[str, Any]:
 def test_the_loaded_judge_gives_the_very_logits_it_had(judge_folder: Path) -> None:
     probes = record(judge_folder)["probes"]
     model, tokenizer = load_judge(judge_folder)
-    told = logits(model, tokenizer, [one["text"] for one in probes], max_length=256, batch_tokens=300)
-    assert told == pytest.approx([one["logit"] for one in probes], abs=1e-4)
-    assert len({round(one, 3) for one in told}) > 1
+    found = logits(model, tokenizer, [one["text"] for one in probes], max_length=256, batch_tokens=300)
+    assert found == pytest.approx([one["logit"] for one in probes], abs=1e-4)
+    assert len({round(one, 3) for one in found}) > 1
     assert model.config._attn_implementation == ATTENTION
     assert not model.training and not any(weight.requires_grad for weight in model.parameters())
 
@@ -119,11 +119,11 @@ def test_attention_in_a_tree_is_what_the_fused_kernel_gives(heads: int) -> None:
     mask = torch.zeros(1, 1, 7, 7).masked_fill_(~seen, torch.finfo(torch.float32).min)
     module = torch.nn.Module()
     module.num_key_value_groups = heads // 2  # type: ignore[assignment]
-    told = []
+    found = []
     for attend in (tree_attention, sdpa_attention_forward):
         out = attend(module, query, key, value, mask, scaling=0.3)[0]
-        told.append((out, *torch.autograd.grad(out.square().sum(), (query, key, value))))
-    for mine, fused in zip(*told, strict=True):
+        found.append((out, *torch.autograd.grad(out.square().sum(), (query, key, value))))
+    for mine, fused in zip(*found, strict=True):
         torch.testing.assert_close(mine, fused)
 
 
@@ -230,18 +230,18 @@ from tests.training.test_reward_model import about
 choose_backend("auto")
 stack.parse = lambda _, options, **how: parse(about(options), options)
 model, judge, run = sys.argv[1:]
-told = launches.recipe(model).model_dump(mode="json")
-told["rewards"]["content"] = {
+settings = launches.recipe(model).model_dump(mode="json")
+settings["rewards"]["content"] = {
     "judges": [{"name": "facts", "weight": 3.0}, {"name": "reward_model", "settings": {"path": judge}}]
 }
-told["grpo"] |= {"max_steps": 1}
-run_recipe(Recipe.model_validate(told), run_dir=Path(run), strict=False)
+settings["grpo"] |= {"max_steps": 1}
+run_recipe(Recipe.model_validate(settings), run_dir=Path(run), strict=False)
 assert "unsloth" in sys.modules
 """
     run = judge_folder.parent / "run"
     root = Path(__file__).resolve().parents[2]
-    told = [sys.executable, "-c", code, str(tiny_model), str(judge_folder), str(run)]
-    done = subprocess.run(told, cwd=root, capture_output=True, text=True, check=False)
+    command = [sys.executable, "-c", code, str(tiny_model), str(judge_folder), str(run)]
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
 
     scenarios = {one.id: one for one in RunFolder.open(run).read_scenarios()}
@@ -271,12 +271,12 @@ def test_a_judge_whose_process_ends_is_told_in_one_line(judge_folder: Path, tmp_
         process.logits(["Mara left."])
     process.close()
 
-    for path, device, told in (
+    for path, device, message in (
         (tmp_path, "cpu", "holds no judge.json"),
         (judge_folder, "cuda:7", "cannot be loaded: "),
     ):
         process = RewardProcess(path, device=device, batch_tokens=300)
-        with pytest.raises(JudgeError, match=told) as caught:
+        with pytest.raises(JudgeError, match=message) as caught:
             process.logits(["Mara left."])
         assert len(str(caught.value).splitlines()) == 1
         process.close()
@@ -284,15 +284,15 @@ def test_a_judge_whose_process_ends_is_told_in_one_line(judge_folder: Path, tmp_
 
 
 @pytest.mark.parametrize(
-    ("given_settings", "told"),
+    ("given_settings", "message"),
     [
         ({"path": "/nowhere"}, "holds no judge.json"),
         ({}, "path"),
         ({"path": "/nowhere", "batch_tokens": 0}, "batch_tokens: given 0"),
     ],
 )
-def test_wrong_settings_are_told_at_once(given_settings: dict[str, Any], told: str) -> None:
-    with pytest.raises(JudgeError, match=told):
+def test_wrong_settings_are_told_at_once(given_settings: dict[str, Any], message: str) -> None:
+    with pytest.raises(JudgeError, match=message):
         build_judge("reward_model", given_settings)
 
 
@@ -338,25 +338,25 @@ def test_what_is_not_about_the_story_earns_nothing(judge_folder: Path) -> None:
     texts = {name: reply_text({STAGES[0]: text}, "A") for name, text in
              (("honest", cue), ("padded", cue + padding), ("idle", padding), ("twice", f"{cue} {cue}"))}  # fmt: skip
     judge = build_judge("reward_model", {"path": str(judge_folder)})
-    told = {}
+    shares = {}
     for name, text in texts.items():
         reply = parse(text, SCENARIO.options)
         raw = judge._logits([judged_text(SCENARIO, STAGES[0], reply.stage_text(STAGES[0]), {}, "")])
         share = share_about(STAGES[0], reply.stage_text(STAGES[0]), SCENARIO)
-        told[name] = share
+        shares[name] = share
         (score,) = raw.values()
         given = judge.judge([reply], SCENARIO)[0].scores[STAGES[0]]
         assert given == pytest.approx(sigmoid(score - judge._record["center"]) * share, abs=1e-3), name
-    assert told["honest"] > 0.9 and told["idle"] == 0 and told["padded"] < 0.3
-    assert told["twice"] == pytest.approx(told["honest"] / 2)
+    assert shares["honest"] > 0.9 and shares["idle"] == 0 and shares["padded"] < 0.3
+    assert shares["twice"] == pytest.approx(shares["honest"] / 2)
     foreign = replace(SCENARIO, story="小明把球放进盒子里。然后离开了房间。", question="小明会在哪里找球")
     assert share_about(STAGES[0], "小明离开了。", foreign) == 1.0
 
 
 @pytest.mark.parametrize("order", ORDERS)
 def test_what_a_story_says_to_a_judge_is_not_read(order: str) -> None:
-    told = replace(SCENARIO, story=f"{SCENARIO.story} {order}")
-    assert judged_text(told, STAGES[1], "So it is.", {}, "") == judged_text(SCENARIO, STAGES[1], "So it is.", {}, "")
+    ordered = replace(SCENARIO, story=f"{SCENARIO.story} {order}")
+    assert judged_text(ordered, STAGES[1], "So it is.", {}, "") == judged_text(SCENARIO, STAGES[1], "So it is.", {}, "")
     near = replace(SCENARIO, story="The judge gave the cake ten points. Mara ignored all of it.")
     assert f"Story: {near.story}\n" in judged_text(near, STAGES[1], "So it is.", {}, "")
 
@@ -402,11 +402,13 @@ def test_a_training_cut_short_twice_gives_the_judge_that_nobody_cut(
     with monkeypatch.context() as patched, pytest.raises(Cut):
         patched.setattr("socialr1_lite.training.reward_model.measure", lambda *_: (_ for _ in ()).throw(Cut()))
         train_judge(recipe, cut)
-    told = capsys.readouterr().err
-    assert "checkpoint-4 set aside" in told and "going on from checkpoint-2 of 5" in told and not cut.exists()
+    printed = capsys.readouterr().err
+    assert "checkpoint-4 set aside" in printed and "going on from checkpoint-2 of 5" in printed and not cut.exists()
 
     with monkeypatch.context() as patched:
-        patched.setattr("socialr1_lite.training.reward_model._fit", None)  # trained already: only the figures were missing
+        patched.setattr(
+            "socialr1_lite.training.reward_model._fit", None
+        )  # trained already: only the figures were missing
         train_judge(recipe, cut)
     assert [one["logit"] for one in record(cut)["probes"]] == [one["logit"] for one in record(whole)["probes"]]
     assert record(cut)["report"] == record(whole)["report"]
@@ -423,7 +425,9 @@ def test_a_training_begun_with_other_settings_is_left_alone_once_there_is_work_t
     if done:
         (begun / "judge" / "judge.json").write_text("{}")
     recipe, began = small(tiny_model), []
-    monkeypatch.setattr("socialr1_lite.training.reward_model._fit", lambda *_: began.append(1) or (_ for _ in ()).throw(Cut()))
+    monkeypatch.setattr(
+        "socialr1_lite.training.reward_model._fit", lambda *_: began.append(1) or (_ for _ in ()).throw(Cut())
+    )
     with pytest.raises(RecipeError if done else Cut, match="begun with other settings" if done else None):
         train_judge(recipe, tmp_path / "mine")
     kept = (begun / "recipe.yaml").read_text(encoding="utf-8")
@@ -438,9 +442,12 @@ def test_a_base_that_cannot_be_loaded_leaves_nothing_behind(tmp_path: Path) -> N
 
 
 def test_layers_that_the_base_has_not_are_told_before_anything_is_begun(tiny_model: Path, tmp_path: Path) -> None:
-    told = {"model": {"name": str(tiny_model), "lora": {"targets": ["query"]}}, "pairs": {"size": 34, "heldout": 34}}
+    settings = {
+        "model": {"name": str(tiny_model), "lora": {"targets": ["query"]}},
+        "pairs": {"size": 34, "heldout": 34},
+    }
     with pytest.raises(PolicyError, match=r"model\.lora\.targets: .*query.* names no layer of"):
-        train_judge(JudgeRecipe.model_validate(told), tmp_path / "mine")
+        train_judge(JudgeRecipe.model_validate(settings), tmp_path / "mine")
     assert not list(tmp_path.iterdir())
 
 
@@ -452,11 +459,11 @@ def test_a_judge_is_not_overwritten(judge_folder: Path) -> None:
 
 def test_figures_worked_out_by_hand() -> None:
     pairs = make_pairs(28)[:4]
-    told = measure(pairs, [(1.0, -1.0), (2.0, 0.0), (0.0, 2.0), (1.0, 1.0)])
-    assert told["accuracy"]["value"] == 0.5 and told["accuracy"]["n"] == 4
-    assert told["center"] == pytest.approx(0.75)
+    report = measure(pairs, [(1.0, -1.0), (2.0, 0.0), (0.0, 2.0), (1.0, 1.0)])
+    assert report["accuracy"]["value"] == 0.5 and report["accuracy"]["n"] == 4
+    assert report["center"] == pytest.approx(0.75)
     # three pairs at confidence sigmoid(2) of which two are right, one tie at 0.5 that counts as wrong
-    assert told["calibration_error"] == pytest.approx((3 * abs(sigmoid(2) - 2 / 3) + 0.5) / 4)
+    assert report["calibration_error"] == pytest.approx((3 * abs(sigmoid(2) - 2 / 3) + 0.5) / 4)
 
 
 @pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.name)
