@@ -167,9 +167,10 @@ def compare(before: Check, after: Check) -> str:
     """Say in one sentence how many questions changed between two checks, and what a test by story makes of it."""
     stories = after.stories or before.stories or tuple(map(str, range(after.n)))
     paired = paired_by_cluster(before.right, after.right, stories)
+    number = f"{paired.clusters} stor{'y' if paired.clusters == 1 else 'ies'}"
     return (
         f"{after.label} against {before.label}: {paired.only_second} questions newly right, {paired.only_first} newly "
-        f"wrong of {paired.n} in {paired.clusters} stories (permutation test by story, two-sided p = {paired.p:.2g})"
+        f"wrong of {paired.n} in {number} (permutation test by story, two-sided p = {paired.p:.2g})"
     )
 
 

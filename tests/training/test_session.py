@@ -19,7 +19,7 @@ from socialr1_lite.runlog import BestAdapter, RunFolder, read_metrics, read_trac
 from tests import launches
 from tests.tiny import make_tiny_model
 
-REPOSITORY = Path(__file__).resolve().parent.parent
+REPOSITORY = Path(__file__).resolve().parents[2]
 RECIPE = REPOSITORY / "recipes" / "cpu_smollm2.yaml"
 
 

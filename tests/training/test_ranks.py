@@ -18,7 +18,7 @@ from socialr1_lite.recipe import Recipe
 from socialr1_lite.rollouts.trace import Trace
 from socialr1_lite.runlog import RunFolder, read_metrics, read_traces
 
-REPOSITORY = Path(__file__).resolve().parent.parent
+REPOSITORY = Path(__file__).resolve().parents[2]
 STEPS, GROUP = 4, 4
 TRL_EPSILON = 1e-4  # added to a group's deviation (TRL 1.15, grpo_trainer.py: _generate_and_score_completions)
 
