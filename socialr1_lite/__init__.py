@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from socialr1_lite.sip import reply_text as reply_text
     from socialr1_lite.stories import generate as generate_stories  # noqa: F401
     from socialr1_lite.stories import gold_reply as gold_reply
-    from socialr1_lite.train import run_recipe as run_recipe
+    from socialr1_lite.training.session import run_recipe as run_recipe
 
 __version__ = "0.1.0"
 
@@ -46,7 +46,7 @@ PUBLIC = {  # a public name: where it lives, and what it is called there
     "parse": ("sip", "parse"),
     "render": ("sip", "render"),
     "reply_text": ("sip", "reply_text"),
-    "run_recipe": ("train", "run_recipe"),
+    "run_recipe": ("training.session", "run_recipe"),
     "smoke": ("plan.smoke", "smoke"),
 }
 
