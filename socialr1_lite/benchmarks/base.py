@@ -309,7 +309,7 @@ def right_units(answers: Iterable[Answer], *labels: str) -> list[Unit]:
 
 
 def joined(answers: Iterable[Answer]) -> dict[tuple[str, str, int], list[Answer]]:
-    """Collect answers that are scored together: {(joint, view, sample): answers}; those that stand alone are not."""
+    """Collect answers that are scored together: {(joint, view, sample): answers}, in order, without those that stand alone."""
     rows: dict[tuple[str, str, int], list[Answer]] = {}
     for answer in answers:
         if answer.item.joint:
@@ -335,7 +335,7 @@ def accuracy(answers: Sequence[Answer], *labels: str, official: bool = True) -> 
 
 
 def majority(choices: Sequence[int | None]) -> int | None:
-    """Return the most frequent choice, of equally frequent ones the first seen (no choice, None, counts as one too)."""
+    """Return the most frequent choice."""
     return max(Counter(choices).items(), key=lambda counted: counted[1])[0]  # Counter keeps the order of first sight
 
 

@@ -198,7 +198,7 @@ def parse_json(text: str) -> Mapping[str, object]:
 
 
 def read(ask: Ask, text: str, cot: bool) -> list[Reading]:
-    """Read exact letters from the reply's JSON; all that is not exactly one letter is wrong, as in the authors' code."""
+    """Read exact letters from the reply's JSON; whatever is not exactly one letter is wrong, as in the authors' code."""
     reply = parse_json(text)
     if ask.partner is None:
         return [_letter(ask, reply.get("answer", ""), text)]

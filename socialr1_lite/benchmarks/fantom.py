@@ -220,7 +220,7 @@ def _choices(row: SourceRow) -> tuple[str, str]:
 
 
 def prompt(ask: Ask, cot: bool) -> list[Message]:
-    """Write the authors' prompt (eval_fantom.py), one user message; their CoT takes two calls and is not offered."""
+    """Write the authors' prompt (eval_fantom.py), one user message."""
     body = f"{ask.scenario.story}\n\n{ask.item.extra['text']}"
     if ask.item.kind == "choice":
         listed = "\n".join(f"({letter}) {option}" for letter, option in zip("ab", ask.scenario.options, strict=True))
@@ -242,7 +242,7 @@ def names_letter(text: str, letter: str) -> bool:
 
 
 def read(ask: Ask, text: str, cot: bool) -> list[Reading]:
-    """Read as the authors do: they ask only whether the right letter was named, so a reply with both is right."""
+    """Read as the authors do."""
     marker = "Answer:" if "Answer:" in text else "Choose an answer from above:"
     answer = text.split(marker)[-1].strip() if marker in text else text
     if ask.item.kind != "choice":

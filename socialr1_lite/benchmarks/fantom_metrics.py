@@ -23,7 +23,7 @@ ALL = (
 
 
 def binary(text: str) -> int:
-    """Look for the authors' keywords: 1 yes, 0 no, -1 neither; yes is looked for first, and " knows " counts as yes."""
+    """Look for the authors' keywords: 1 yes, 0 no, -1 neither."""
     text = text.lower().strip("'").strip('"')
     if any(mark in text for mark in (" yes,", " yes ", " yes.", " knows ")) or text.startswith(("yes", "true")):
         return 1

@@ -125,7 +125,7 @@ def read(ask: Ask, text: str, cot: bool) -> list[Reading]:
 
 
 def score(answers: Sequence[Answer]) -> Scores:
-    """Score accuracy per order, length and tell/no-tell; joint accuracy per order, where all lower orders were asked."""
+    """Score accuracy per order, length and tell/no-tell; joint accuracy per order, over stories asked at lower orders."""
     labels = ("order", "length", "deception")
     units = right_units(answers, *labels)
     if not units:

@@ -106,7 +106,7 @@ def asks(items: Sequence[Item], seed: int, official: bool) -> list[Ask]:
 
 
 def prompt(ask: Ask, cot: bool) -> list[Message]:
-    """Write the authors' prompt (client_eval.py): options as a printed Python list, the system line as they spell it."""
+    """Write the authors' prompt (client_eval.py), options as a printed Python list, their system line as they spell it."""
     kind = KINDS[int(ask.item.extra["number"])][1]
     options = [f"{letter}. {option}" for letter, option in zip("ABCDEF", ask.scenario.options, strict=True)]
     user = (

@@ -79,7 +79,7 @@ class Agent:
         return f"{self.name} {self.intro} Personality and values description: {self.personality}"
 
     def seen_by(self, relationship: int) -> str:
-        """Return what a partner so related knows: nothing, the name, the public part, or all but the secret."""
+        """Return what a partner in this relationship knows: nothing, the name, the public part, or all but the secret."""
         if relationship <= STRANGER:
             return "Unknown"
         if relationship == BY_NAME:
@@ -115,7 +115,7 @@ class Stage:
 
 
 def visible(text: str, viewer: int | None) -> str:
-    """Return the text as agent 0 or 1 (None: the judge) sees it: others' passages cut out, hint tags taken off."""
+    """Return the text as agent 0 or 1 (None: the judge) sees it: others' passages cut out, hint tags taken off theirs."""
 
     def passage(match: re.Match[str]) -> str:
         return match[2] if viewer is None or match[1] == f"agent_{viewer}" else ""
@@ -223,7 +223,7 @@ class Episode:
         return [{"role": "user", "content": text}]
 
     def dimension_prompt(self, seat: int, name: str) -> list[Message]:
-        """Write a prompt of another form than theirs: one agent, one dimension, one number, the rubric's text as it is."""
+        """Write a prompt that is not the authors' form: one agent, one dimension, one number, the rubric's text as it is."""
         low, high = RANGES[name]
         agent, rubric = self.stage.agents[seat].name, RUBRIC[name]
         text = DIMENSION_PROMPT.format(
@@ -244,7 +244,7 @@ LEADING_SCORE = re.compile(
 
 
 def read_verdict(text: str) -> tuple[dict[str, int], dict[str, int]] | str:
-    """Read both agents' seven scores in a judge's reply, or return why it is broken; never a score it did not give."""
+    """Read both agents' seven scores in a judge's reply, or return why it is broken. Never a score that was not given."""
     value = json_object(text.split("</think>")[-1])
     if value is None:
         return "no JSON object in the judge's reply"

@@ -104,7 +104,7 @@ def _item(row: SourceRow, path: Path, number: int) -> Item:
 
 
 def _gold(row: SourceRow, key: str, options: Sequence[str]) -> tuple[int, ...]:
-    """Read a letter or an option's text. A number is refused: if it would count from 0 or 1 is not documented."""
+    """Read a letter or an option's text."""
     gold = row.text(key).strip()
     if gold.isdigit() and gold not in options:
         raise DataError(f"{row.where}: gold {gold!r} is a number; a letter or an option's text is needed")

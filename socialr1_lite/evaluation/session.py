@@ -66,8 +66,8 @@ class Session:
         traces = None
         if not args.dry_run:
             opened.enter_context(folder.lock("evaluate"))
-            launch = folder.begin_segment(target.step or 0, sys.argv, kind="evaluate")
-            traces = opened.enter_context(TraceWriter(folder, writer="evaluate", segment=launch))
+            launch = folder.begin_launch(target.step or 0, sys.argv, kind="evaluate")
+            traces = opened.enter_context(TraceWriter(folder, writer="evaluate", launch=launch))
         sampler: ReplySampler
         if remote:
             sampler = _endpoint_sampler(args, args.base_url, args.target, opened)

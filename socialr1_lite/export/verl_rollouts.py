@@ -74,7 +74,7 @@ def import_rollouts(job: Job, out: Path) -> RunFolder:
     run.recipe.write_text(job.recipe.to_yaml(), "utf-8")
     scenarios = {one.id: one for rows in job.asked.values() for one in map(_scenario, rows)}
     run.add_scenarios(scenario for name, scenario in scenarios.items() if name in names)
-    with TraceWriter(run, segment=run.begin_segment(0, ["import", str(job.folder)])) as writer:
+    with TraceWriter(run, launch=run.begin_launch(0, ["import", str(job.folder)])) as writer:
         writer.write(traces)
     run.set_state("completed", step=max(trace.step for trace in traces))
     return run

@@ -118,7 +118,7 @@ def interrupt(trial: Trial, place: Path) -> TrialFinding:
 
 def resumed(trial: Trial, run: RunFolder) -> TrialFinding:
     """Check that the second launch went on from a checkpoint instead of starting again."""
-    starts = [segment.start_step for segment in run.segments()]
+    starts = [launch.start_step for launch in run.launches()]
     done = {trace.launch for trace in read_traces(run) if trace.phase == "train"}
     verdict: Verdict = "pass" if len(starts) == 2 and starts[1] > 0 and run.completed and len(done) == 2 else "fail"
     return TrialFinding(trial.name, "resumed", verdict, f"launches began at steps {', '.join(map(str, starts))}", {})

@@ -3,11 +3,11 @@
     run = RunFolder.create("runs/mine")            or RunFolder.open(path); find_runs("runs")
     with run.lock():                               a second training of this folder is refused
         newest = newest_complete(run)              .path | None, .step, .notices (what was set aside)
-        segment = run.begin_segment(newest.step, sys.argv)
+        launch = run.begin_launch(newest.step, sys.argv)
         run.add_scenarios(scenarios)               each stored once, in scenarios.jsonl
-        with TraceWriter(run, rank, segment=segment) as traces:
+        with TraceWriter(run, rank, launch=launch) as traces:
             traces.write(traces)                   one write, one flush a batch; .notices: what was torn
-        MetricsWriter(run, segment=segment).write(step, {"loss": 0.1})
+        MetricsWriter(run, launch=launch).write(step, {"loss": 0.1})
         mark_complete(run, run.checkpoints / "checkpoint-10")
         run.set_state("completed", step=20)
 
@@ -15,13 +15,13 @@
     TraceIndex(run)                                pages, neighbours, curves, search: index.py, query.py
     BestAdapter(run)                               best/: the adapter of the best held-out check
 
-A second process (an evaluation) writes its own shards: `TraceWriter(run, writer="evaluate", segment=...)`
-with `run.begin_segment(step, sys.argv, kind="evaluate")`, under `run.lock("evaluate")`.
+A second process (an evaluation) writes its own shards: `TraceWriter(run, writer="evaluate", launch=...)`
+with `run.begin_launch(step, sys.argv, kind="evaluate")`, under `run.lock("evaluate")`.
 """
 
 from socialr1_lite.runlog.best import BestAdapter, CheckScore
 from socialr1_lite.runlog.checkpoints import Newest, check, mark_complete, newest_complete
-from socialr1_lite.runlog.folder import RUN_VERSION, RunFolder, Segment, find_runs
+from socialr1_lite.runlog.folder import RUN_VERSION, Launch, RunFolder, find_runs
 from socialr1_lite.runlog.index import TraceIndex
 from socialr1_lite.runlog.index_file import cache_folder
 from socialr1_lite.runlog.lines import replace_atomic, write_atomic, write_json
@@ -39,10 +39,10 @@ __all__ = [
     "BestAdapter",
     "CheckScore",
     "FolderLock",
+    "Launch",
     "MetricsWriter",
     "Newest",
     "RunFolder",
-    "Segment",
     "TraceIndex",
     "TraceWriter",
     "cache_folder",

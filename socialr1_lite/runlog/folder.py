@@ -24,10 +24,10 @@ Status = Literal["running", "completed", "failed"]
 
 
 @dataclass(frozen=True, slots=True)
-class Segment:
+class Launch:
     """One launch: 0 the first, +1 each resume. kind "evaluate": it trained nothing, it supersedes no step."""
 
-    segment: int
+    number: int
     start_step: int
     started: str  # ISO 8601, UTC
     command: tuple[str, ...]
@@ -104,7 +104,7 @@ class RunFolder:
         return self.path / "metrics.jsonl"
 
     @property
-    def segments_file(self) -> Path:
+    def launches_file(self) -> Path:
         """One line a launch."""
         return self.path / "segments.jsonl"
 
@@ -160,15 +160,15 @@ class RunFolder:
         """sha256 of recipe.yaml in hex, "" while there is none."""
         return hashlib.sha256(self.recipe.read_bytes()).hexdigest() if self.recipe.exists() else ""
 
-    def begin_segment(
+    def begin_launch(
         self, start_step: int, command: Sequence[str], *, kind: Literal["train", "evaluate"] = "train"
     ) -> int:
         """Record a launch and return its number, which the writers then stamp on their rows.
 
         start_step: finished optimizer steps at its start (0, or the checkpoint's). One process calls this.
         """
-        lines.repair(self.segments_file)
-        number = max((*(segment.segment for segment in self.segments()), *self._launches_in_rows()), default=-1) + 1
+        lines.repair(self.launches_file)
+        number = max((*(launch.number for launch in self.launches()), *self._launches_in_rows()), default=-1) + 1
         started = _now()
         row = {
             "segment": number,
@@ -177,7 +177,7 @@ class RunFolder:
             "command": list(command),
             "kind": kind,
         }
-        lines.append(self.segments_file, [redact_tree(row)])
+        lines.append(self.launches_file, [redact_tree(row)])
         return number
 
     def _launches_in_rows(self) -> Iterator[int]:
@@ -187,17 +187,17 @@ class RunFolder:
             if isinstance(number, int):
                 yield number
 
-    def segments(self) -> list[Segment]:
+    def launches(self) -> list[Launch]:
         """All launches in order; a line that is none is passed over, for the rows tell of their launches too."""
         return [
-            Segment(
+            Launch(
                 row["segment"],
                 row["start_step"],
                 str(row.get("started", "")),
                 tuple(map(str, row.get("command") or ())),
                 "evaluate" if row.get("kind") == "evaluate" else "train",
             )
-            for row in lines.read_rows(self.segments_file)
+            for row in lines.read_rows(self.launches_file)
             if isinstance(row.get("segment"), int) and isinstance(row.get("start_step"), int)
         ]
 

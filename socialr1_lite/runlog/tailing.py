@@ -72,7 +72,7 @@ class GroupKey(NamedTuple):
 
     phase: str
     benchmark: str
-    segment: int
+    launch: int
     step: int
     group: int
 
@@ -176,7 +176,7 @@ class Tail:
         if done == size:
             return
         mtime = path.stat().st_mtime_ns
-        history = History(self._run.segments())
+        history = History(self._run.launches())
         batch = []
         for offset, line in complete_lines_of(path, done):
             done = offset + len(line)
@@ -242,16 +242,16 @@ class Tail:
         known = self._database.execute("SELECT DISTINCT segment, benchmark, step FROM groups WHERE phase = 'eval'")
         evaluations = known.fetchall()
         trained = self._database.execute("SELECT segment, min(step) FROM groups WHERE phase = 'train' GROUP BY segment")
-        history = History(self._run.segments(), evaluations, dict(trained.fetchall()))
+        history = History(self._run.launches(), evaluations, dict(trained.fetchall()))
         signature = orjson.dumps([sorted(history.cuts.items()), sorted(history.latest.items())]).decode()
         if signature == self._meta("history"):
             return
-        for segment, cut in history.cuts.items():
+        for launch, cut in history.cuts.items():
             sql = "UPDATE traces SET superseded = step > ? OR (phase = 'train' AND step = ?) WHERE segment = ?"
-            self._database.execute(sql, [cut, cut, segment])
-        for (benchmark, step), segment in history.latest.items():
+            self._database.execute(sql, [cut, cut, launch])
+        for (benchmark, step), launch in history.latest.items():
             sql = "UPDATE traces SET superseded = 1 WHERE phase = 'eval' AND benchmark = ? AND step = ?"
-            self._database.execute(f"{sql} AND segment < ?", [benchmark, step, segment])
+            self._database.execute(f"{sql} AND segment < ?", [benchmark, step, launch])
         self._set_meta("history", signature)
 
     def _meta(self, key: str) -> str | None:

@@ -19,7 +19,7 @@ from pathlib import Path
 from socialr1_lite.errors import RunLogError
 from socialr1_lite.rollouts.trace import NewerTrace, Trace
 from socialr1_lite.runlog import lines
-from socialr1_lite.runlog.folder import RunFolder, Segment
+from socialr1_lite.runlog.folder import Launch, RunFolder
 from socialr1_lite.runlog.lines import JsonObject
 
 SHARD_BYTES = 64 << 20  # a shard of this size is closed: it never changes again and syncs to a drive once
@@ -49,7 +49,7 @@ class BadTrace(RunLogError):
 class TraceWriter:
     """Appends trace rows of one process; a batch is one write and one flush.
 
-    rank: this process's number. segment: from `RunFolder.begin_segment`. writer: the shards' name before the
+    rank: this process's number. launch: from `RunFolder.begin_launch`. writer: the shards' name before the
     rank, so that an evaluation beside a running training ("evaluate") has its own files. notices: what
     opening had to repair.
     """
@@ -59,14 +59,14 @@ class TraceWriter:
         run: RunFolder,
         rank: int = 0,
         *,
-        segment: int = 0,
+        launch: int = 0,
         writer: str = "rank",
         shard_bytes: int = SHARD_BYTES,
     ) -> None:
         """Find the last shard of this writer, cut off a torn last line, and go on behind it."""
         self._folder = run.traces
         self._stem = f"{writer}{rank:05d}"
-        self._stamp = {"rank": rank, "segment": segment}
+        self._stamp = {"rank": rank, "segment": launch}
         self._shard_bytes = shard_bytes
         self._folder.mkdir(parents=True, exist_ok=True)
         mine = [path for path in shard_paths(run) if path.name.startswith(f"{self._stem}-")]
@@ -153,7 +153,7 @@ class History:
 
     def __init__(
         self,
-        segments: Iterable[Segment],
+        launches: Iterable[Launch],
         evaluations: Iterable[tuple[int, str, int]] = (),
         first_steps: Mapping[int, int] | None = None,
     ) -> None:
@@ -162,28 +162,28 @@ class History:
         first_steps: by launch, the first step that its training rows are of. It is where a launch began that
         segments.jsonl has lost.
         """
-        starts = dict(first_steps or {}) | {one.segment: one.start_step for one in segments if one.kind == "train"}
-        numbers = {segment.segment for segment in segments} | starts.keys()
+        starts = dict(first_steps or {}) | {one.number: one.start_step for one in launches if one.kind == "train"}
+        numbers = {launch.number for launch in launches} | starts.keys()
         self.cuts = {
             number: min((start for later, start in starts.items() if later > number), default=NEVER)
             for number in numbers
         }
         self.latest: dict[tuple[str, int], int] = {}
-        for segment, benchmark, step in evaluations:
-            self.latest[benchmark, step] = max(segment, self.latest.get((benchmark, step), segment))
+        for launch, benchmark, step in evaluations:
+            self.latest[benchmark, step] = max(launch, self.latest.get((benchmark, step), launch))
 
     @classmethod
     def of(cls, run: RunFolder) -> History:
         """Read from the run folder; the shards only when there was more than one launch."""
-        segments = run.segments()
+        launches = run.launches()
         last = {(lines.last_row(path) or {}).get("segment", 0) for path in shard_paths(run)}
-        if len(segments) > 1 or last - {0}:
-            return cls(segments, *_seen_in_rows(run))
-        return cls(segments)
+        if len(launches) > 1 or last - {0}:
+            return cls(launches, *_seen_in_rows(run))
+        return cls(launches)
 
-    def cut(self, segment: int) -> int:
+    def cut(self, launch: int) -> int:
         """The first step at which a later launch went on from this one; NEVER when none did."""
-        return self.cuts.get(segment, NEVER)
+        return self.cuts.get(launch, NEVER)
 
     def is_superseded(self, trace: Trace) -> bool:
         """Whether a trace was made again by a later launch."""
@@ -214,15 +214,15 @@ def _seen_in_rows(run: RunFolder) -> tuple[set[tuple[int, str, int]], dict[int, 
 class MetricsWriter:
     """Appends one line a logging step to metrics.jsonl."""
 
-    def __init__(self, run: RunFolder, *, segment: int = 0) -> None:
+    def __init__(self, run: RunFolder, *, launch: int = 0) -> None:
         """Cut off a torn last line and go on behind it."""
         self.notice = lines.repair(run.metrics)
-        self._segment = segment
+        self._launch = launch
         self._path = run.metrics
 
     def write(self, step: int, values: Mapping[str, float]) -> None:
         """values: metric -> number. step: finished optimizer steps."""
-        lines.append(self._path, [{"step": step, "segment": self._segment, **values}])
+        lines.append(self._path, [{"step": step, "segment": self._launch, **values}])
 
 
 def read_metrics(run: RunFolder, *, superseded: bool = False) -> list[JsonObject]:
@@ -231,6 +231,6 @@ def read_metrics(run: RunFolder, *, superseded: bool = False) -> list[JsonObject
     first_steps: dict[int, int] = {}  # a launch writes its first line after its first step
     for row in rows:
         first_steps[row["segment"]] = min(row.get("step", 0) - 1, first_steps.get(row["segment"], NEVER))
-    history = History(run.segments(), first_steps=first_steps)
+    history = History(run.launches(), first_steps=first_steps)
     marked = [row | {"superseded": row.get("step", 0) > history.cut(row["segment"])} for row in rows]
     return marked if superseded else [row for row in marked if not row["superseded"]]

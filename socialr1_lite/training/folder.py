@@ -78,7 +78,7 @@ def _remove_attempt(run: RunFolder) -> None:
     """Remove all that a launch without work left; the recipe last, so that a kill in between changes nothing."""
     for folder in (run.traces, run.checkpoints, run.path / "best"):
         shutil.rmtree(folder, ignore_errors=True)
-    files = (run.scenarios, run.segments_file, run.metrics, run.effective, run.environment, run.path / "summary.json")
+    files = (run.scenarios, run.launches_file, run.metrics, run.effective, run.environment, run.path / "summary.json")
     for file in (*files, run.recipe):
         file.unlink(missing_ok=True)
     RunFolder.create(run.path)

@@ -108,7 +108,7 @@ class Training:
         checks = HeldoutChecks(self.run, self.recipe, self.stack, self.progress, questions if self.ranks.main else ())
         # Written no sooner: a mistake that only data or model show must leave nothing that stands in the way.
         launch = self.ranks.broadcast_from_main(lambda: self._begin(newest.step, [*scenarios, *questions], checks))
-        with TraceWriter(self.run, self.ranks.rank, segment=launch) as traces:
+        with TraceWriter(self.run, self.ranks.rank, launch=launch) as traces:
             for notice in traces.notices:
                 self.progress.say(notice)
             self._describe(policy)
@@ -125,7 +125,7 @@ class Training:
         folder.write_recipe(self.run, self.recipe, scenarios)
         checks.drop_after(step)
         self.run.set_state("running", step=step)
-        return self.run.begin_segment(step, sys.argv)
+        return self.run.begin_launch(step, sys.argv)
 
     def _load_policy(self) -> Policy:
         """Load the model as training is to find it: plain with a fresh adapter, or with the finished cold start."""
@@ -231,7 +231,7 @@ class Training:
         launch: int,
     ) -> None:
         trainer = self._trainer(policy, schedule(scenarios, self.recipe), traces)
-        metrics = MetricsWriter(self.run, segment=launch)
+        metrics = MetricsWriter(self.run, launch=launch)
 
         def step_done(step: int) -> None:
             if check := checks.make_on_the_way(policy, step, traces):

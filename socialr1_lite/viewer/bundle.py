@@ -40,10 +40,10 @@ def bundle(run: RunFolder, folder: Path, most: int = MOST) -> RunFolder:
     cut.add_scenarios(scenario for scenario in run.read_scenarios() if scenario.id in wanted)
     if run.recipe.exists():
         shutil.copyfile(run.recipe, cut.recipe)
-    launch = cut.begin_segment(0, ["python", "-m", "socialr1_lite.viewer.bundle", run.name])
-    with TraceWriter(cut, segment=launch) as traces:
+    launch = cut.begin_launch(0, ["python", "-m", "socialr1_lite.viewer.bundle", run.name])
+    with TraceWriter(cut, launch=launch) as traces:
         traces.write(chosen)
-    metrics = MetricsWriter(cut, segment=launch)
+    metrics = MetricsWriter(cut, launch=launch)
     for line in read_metrics(run):
         metrics.write(line["step"], {key: value for key, value in line.items() if key not in ADDED})
     for report in sorted(run.evaluation.glob("*.json")):

@@ -141,7 +141,7 @@ def of_metrics(metrics: Sequence[Json]) -> Iterable[Json | None]:
 
 def events(folder: RunFolder) -> Iterable[Json]:
     """Yield the resumes, as marks on every curve."""
-    for launch in folder.segments():
+    for launch in folder.launches():
         if launch.kind == "train" and launch.start_step > 0:
             yield {"x": launch.start_step, "label": "resumed"}
 

@@ -98,8 +98,8 @@ def make_run(rows: Sequence[FileRow], folder: Path, name: str) -> RunFolder:
     run = RunFolder.create(folder)
     run.recipe.write_text(yaml.safe_dump({"model": {"name": f"imported from {name}"}}), "utf-8")
     run.add_scenarios(scenarios.values())
-    launch = run.begin_segment(0, ["import", name])
-    with TraceWriter(run, segment=launch) as writer:
+    launch = run.begin_launch(0, ["import", name])
+    with TraceWriter(run, launch=launch) as writer:
         writer.write(traces)
     run.set_state("completed", step=max(trace.step for trace in traces))
     return run

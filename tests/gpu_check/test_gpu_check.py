@@ -79,7 +79,7 @@ def test_weights_are_not_written_to_a_full_disk(tmp_path: Path) -> None:
 @pytest.fixture
 def run(tmp_path: Path) -> RunFolder:
     folder = RunFolder.create(tmp_path / "run")
-    metrics = MetricsWriter(folder, segment=0)
+    metrics = MetricsWriter(folder, launch=0)
     for step, seconds in enumerate((30.0, 40.0, 52.0, 61.0), 1):
         metrics.write(step, {"elapsed_s": seconds, "grad_norm": 0.1})
     return folder

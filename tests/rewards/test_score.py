@@ -266,7 +266,7 @@ class TestRunFolder:
         run.add_scenarios([SCENARIO])
         stack = RewardStack(recipe.rewards)
         texts = [HONEST, HONEST.replace(">B<", ">A<"), HONEST[:60], sip.reply_text(STAGES[::-1], "B")]
-        with runlog.TraceWriter(run, segment=run.begin_segment(0, [])) as writer:
+        with runlog.TraceWriter(run, launch=run.begin_launch(0, [])) as writer:
             for step, tau in ((0, 0.2), (1, 0.47)):
                 writer.write(self.rows(stack, texts, step, tau))
             for index, text in enumerate(texts):

@@ -122,7 +122,7 @@ class TestFolder:
 
 class TestWriter:
     def test_rows_come_back_with_version_rank_and_segment(self, run: runlog.RunFolder) -> None:
-        with runlog.TraceWriter(run, 3, segment=2) as writer:
+        with runlog.TraceWriter(run, 3, launch=2) as writer:
             writer.write([trace(), trace(index=1)])
         rows = list(runlog.read_traces(run))
         assert rows == [trace(segment=2, rank=3), trace(index=1, segment=2, rank=3)]
@@ -308,15 +308,15 @@ class TestReading:
 
 @pytest.fixture
 def resumed(run: runlog.RunFolder) -> runlog.RunFolder:
-    with runlog.TraceWriter(run, segment=run.begin_segment(0, ["train"])) as writer:
+    with runlog.TraceWriter(run, launch=run.begin_launch(0, ["train"])) as writer:
         writer.write([trace(step, completion="first") for step in range(7)])
         writer.write([trace(step, phase="eval", completion="first") for step in (2, 4, 6)])
     metrics = runlog.MetricsWriter(run)
     for step in range(1, 8):
         metrics.write(step, {"loss": 1.0})
-    with runlog.TraceWriter(run, segment=run.begin_segment(4, ["train"])) as writer:
+    with runlog.TraceWriter(run, launch=run.begin_launch(4, ["train"])) as writer:
         writer.write([trace(step, completion="second") for step in range(4, 9)])
-    runlog.MetricsWriter(run, segment=1).write(5, {"loss": 2.0})
+    runlog.MetricsWriter(run, launch=1).write(5, {"loss": 2.0})
     return run
 
 
@@ -336,7 +336,7 @@ class TestResume:
         assert [row.step for row in runlog.read_traces(resumed) if row.phase == "eval"] == [2, 4]
 
     def test_an_evaluation_done_again_counts_once(self, resumed: runlog.RunFolder) -> None:
-        with runlog.TraceWriter(resumed, segment=1) as writer:
+        with runlog.TraceWriter(resumed, launch=1) as writer:
             writer.write([trace(4, phase="eval", completion="second")])
         told = [(r.step, r.completion.text) for r in runlog.read_traces(resumed) if r.phase == "eval"]
         assert told == [(2, "first"), (4, "second")]
@@ -350,17 +350,17 @@ class TestResume:
 
     def test_a_later_evaluation_supersedes_no_training(self, resumed: runlog.RunFolder) -> None:
         before = list(runlog.read_traces(resumed))
-        assert resumed.begin_segment(2, ["evaluate"], kind="evaluate") == 2
+        assert resumed.begin_launch(2, ["evaluate"], kind="evaluate") == 2
         assert list(runlog.read_traces(resumed)) == before
 
     def test_a_torn_metrics_line_is_dropped(self, resumed: runlog.RunFolder) -> None:
         with resumed.metrics.open("ab") as file:
             file.write(b'{"step": 6, "lo')
-        assert runlog.MetricsWriter(resumed, segment=1).notice
+        assert runlog.MetricsWriter(resumed, launch=1).notice
         assert runlog.read_metrics(resumed)[-1]["step"] == 5
 
     def test_the_third_launch_reaches_back_behind_the_second(self, resumed: runlog.RunFolder) -> None:
-        assert resumed.begin_segment(0, ["train"]) == 2
+        assert resumed.begin_launch(0, ["train"]) == 2
         assert [row for row in runlog.read_traces(resumed) if row.phase == "train"] == []
 
 
@@ -512,15 +512,15 @@ class TestLostLaunches:
 
     @pytest.fixture
     def lost(self, resumed: runlog.RunFolder, request: pytest.FixtureRequest) -> runlog.RunFolder:
-        text = resumed.segments_file.read_bytes()
+        text = resumed.launches_file.read_bytes()
         if request.param == "gone":
-            resumed.segments_file.unlink()
+            resumed.launches_file.unlink()
         elif request.param == "cut":
-            resumed.segments_file.write_bytes(text[:-20])
+            resumed.launches_file.write_bytes(text[:-20])
         else:
             rows = [json.loads(line) for line in text.splitlines()]
             rows[-1] |= {"segment": "1"}
-            resumed.segments_file.write_bytes(lines.encode(rows))
+            resumed.launches_file.write_bytes(lines.encode(rows))
         return resumed
 
     @pytest.mark.parametrize("lost", ["gone", "cut", "mistyped"], indirect=True)
@@ -534,9 +534,9 @@ class TestLostLaunches:
 
     @pytest.mark.parametrize("lost", ["gone", "cut", "mistyped"], indirect=True)
     def test_the_next_launch_gets_a_number_of_its_own(self, lost: runlog.RunFolder) -> None:
-        number = lost.begin_segment(6, ["train"])
+        number = lost.begin_launch(6, ["train"])
         assert number == 2
-        with runlog.TraceWriter(lost, segment=number) as writer:
+        with runlog.TraceWriter(lost, launch=number) as writer:
             writer.write([trace(6, completion="third")])
         trained = [(row.step, row.completion.text) for row in runlog.read_traces(lost) if row.phase == "train"]
         assert trained[-3:] == [(4, "second"), (5, "second"), (6, "third")]

@@ -219,8 +219,8 @@ def test_get_gives_the_stored_row_and_the_scalars(index: TraceIndex) -> None:
 
 
 def test_find_prefers_the_row_that_counts(index: TraceIndex) -> None:
-    write(index.run, [trace(5, 2, 1)], segment=index.run.begin_segment(0, []))
-    write(index.run, [trace(5, 2, 1)], segment=index.run.begin_segment(4, []))
+    write(index.run, [trace(5, 2, 1)], launch=index.run.begin_launch(0, []))
+    write(index.run, [trace(5, 2, 1)], launch=index.run.begin_launch(4, []))
     index.refresh()
     found = index.find(step=5, group=2, index=1)
     assert found is not None and index.get(found).launch == 1
@@ -230,13 +230,13 @@ def test_find_prefers_the_row_that_counts(index: TraceIndex) -> None:
 
 
 def test_a_resume_supersedes_rows_that_were_already_indexed(index: TraceIndex) -> None:
-    write(index.run, [trace(step) for step in range(6)], segment=index.run.begin_segment(0, []))
+    write(index.run, [trace(step) for step in range(6)], launch=index.run.begin_launch(0, []))
     index.refresh()
     assert index.count() == 6
-    segment = index.run.begin_segment(4, [])
+    segment = index.run.begin_launch(4, [])
     index.refresh()
     assert [row["step"] for row in index.page()] == [0, 1, 2, 3]
-    write(index.run, [trace(4)], segment=segment)
+    write(index.run, [trace(4)], launch=segment)
     index.refresh()
     assert [(row["step"], row["segment"]) for row in index.page()] == [(0, 0), (1, 0), (2, 0), (3, 0), (4, 1)]
     assert index.bounds() == {"rows": 7, "superseded": 2, "first": 0, "last": 4}
@@ -244,9 +244,9 @@ def test_a_resume_supersedes_rows_that_were_already_indexed(index: TraceIndex) -
 
 def test_the_index_and_the_reader_agree_on_what_counts(index: TraceIndex) -> None:
     first = [trace(s) for s in range(6)] + [trace(s, phase="eval", benchmark="heldout") for s in (2, 4, 5)]
-    write(index.run, first, segment=index.run.begin_segment(0, []))
+    write(index.run, first, launch=index.run.begin_launch(0, []))
     again = [trace(4), trace(4, phase="eval", benchmark="heldout"), trace(9, phase="eval", benchmark="other")]
-    write(index.run, again, segment=index.run.begin_segment(4, []))
+    write(index.run, again, launch=index.run.begin_launch(4, []))
     index.refresh()
     told = [(row["phase"], row["step"], row["segment"]) for row in index.page()]
     assert sorted(told) == sorted((r.phase, r.step, r.launch) for r in runlog.read_traces(index.run))

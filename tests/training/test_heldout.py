@@ -55,7 +55,7 @@ def test_it_asks_greedily_at_the_full_process_weight(scenario):
 
 def test_every_reply_becomes_a_trace_that_gives_the_same_mean_reward(scenario, tmp_path):
     run = RunFolder.create(tmp_path / "run")
-    run.begin_segment(0, ["test"])
+    run.begin_launch(0, ["test"])
     with TraceWriter(run) as traces:
         now = check(scenario, traces)
     stored = list(read_traces(run))

@@ -58,7 +58,7 @@ def attempted(path: Path, scenario: Scenario) -> RunFolder:
     """What a launch leaves that is refused by its preflight: the recipe, the data, a held-out check."""
     run = RunFolder.create(path)
     folder.write_recipe(run, Recipe(), [scenario])
-    with TraceWriter(run, segment=run.begin_segment(0, ["train"])) as traces:
+    with TraceWriter(run, launch=run.begin_launch(0, ["train"])) as traces:
         traces.write([trace(phase="eval", benchmark="heldout: untrained"), trace(step=0)])
     write_json(run.path / "summary.json", {"version": 1, "checks": []})
     return run
@@ -73,7 +73,7 @@ def test_a_corrected_recipe_begins_anew_where_no_work_would_be_lost(tmp_path: Pa
     folder.write_recipe(run, OTHER, [Scenario.from_row(scenario.to_row() | {"question": "Another question?"})])
     assert load_recipe(run.recipe).digest == OTHER.digest
     assert [one.question for one in run.read_scenarios()] == ["Another question?"]
-    assert list(read_traces(run)) == [] and run.segments() == []
+    assert list(read_traces(run)) == [] and run.launches() == []
     assert not (run.path / "summary.json").exists()
 
 

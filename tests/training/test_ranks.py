@@ -161,9 +161,9 @@ def test_a_resumed_run_of_two_processes_is_the_run_that_nobody_stopped(launched)
         return found
 
     assert completions(launched / "resumed") == completions(launched / "whole")
-    segments = RunFolder.open(launched / "resumed").segments()
-    assert [(one.segment, one.start_step) for one in segments] == [(0, 0), (1, 2)]
-    assert all(one.segment < other.segment for one, other in pairwise(segments))
+    segments = RunFolder.open(launched / "resumed").launches()
+    assert [(one.number, one.start_step) for one in segments] == [(0, 0), (1, 2)]
+    assert all(one.number < other.number for one, other in pairwise(segments))
     one, other = (
         (launched / run / "adapter" / "adapter_model.safetensors").read_bytes() for run in ("whole", "resumed")
     )

@@ -241,9 +241,9 @@ def make_run(
         )
     )
     run.add_scenarios([*known, *held_out])
-    segment = run.begin_segment(0, ["train", "invented"])
-    metrics = MetricsWriter(run, segment=segment)
-    with TraceWriter(run, 0, segment=segment) as traces:
+    segment = run.begin_launch(0, ["train", "invented"])
+    metrics = MetricsWriter(run, launch=segment)
+    with TraceWriter(run, 0, launch=segment) as traces:
         for step in range(steps):
             share = step / max(1, steps - 1)
             process = tau(step, steps, tau0=0.2, p0=0.1, p1=0.6)
@@ -293,7 +293,7 @@ def make_large(path: Path, *, completions: int = 200_000, size: int = 8, groups:
             longer = (replace(one.completion, text=f"{one.completion.text}\n{filler}") for one in group)
             pool.append([replace(one, completion=text) for one, text in zip(group, longer, strict=True)])
     steps = completions // (size * groups)
-    metrics = MetricsWriter(run, segment=run.begin_segment(0, ["train", "large"]))
+    metrics = MetricsWriter(run, launch=run.begin_launch(0, ["train", "large"]))
     with TraceWriter(run) as traces:
         for step in range(steps):
             for place in range(groups):

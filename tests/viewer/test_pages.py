@@ -239,7 +239,7 @@ def test_a_run_that_grows_is_taken_in(tmp_path: Path) -> None:
     opened = library.run("growing")
     before = settled(opened).count()
     written = list(read_traces(run))
-    with TraceWriter(run, 0, segment=0) as traces:
+    with TraceWriter(run, 0, launch=0) as traces:
         traces.write(moved(written, steps=2, groups=4))
     opened._refreshed = 0.0
     assert opened.index().count() == 2 * before
@@ -254,7 +254,7 @@ def test_what_is_written_between_two_looks_is_shown_after_the_second(
     written = list(read_traces(run))
     settled(library.run("growing"))
     monkeypatch.setattr("socialr1_lite.viewer.library.REFRESH_S", float("inf"))
-    with TraceWriter(run, 0, segment=0) as traces:
+    with TraceWriter(run, 0, launch=0) as traces:
         traces.write(moved(written, steps=2, groups=4))
     before = {page: page(library, Query({"run": "growing"})) for page in (runs.pulse, runs.overview, pages.traces)}
     assert before[runs.pulse]["rows"] == before[pages.traces]["total"] == len(written)

@@ -68,12 +68,12 @@ def hostile_run(root: Path) -> RunFolder:
         traces += [replace(hostile[0], phase="eval", benchmark=text)]
         traces += [replace(hostile[0], phase="eval", benchmark=text, index=1, completion=failed, stages={})]
     run.add_scenarios(scenarios)
-    segment = run.begin_segment(0, [NAME])
-    with TraceWriter(run, segment=segment) as writer:
+    segment = run.begin_launch(0, [NAME])
+    with TraceWriter(run, launch=segment) as writer:
         writer.write(traces)
     notes = ((trace, (f"{TITLES[STAGES[0]]} {trace.judges[0]}", trace.judges[0])) for trace in traces)
     write_verdicts(run, ((trace, StoredVerdict("rules", 2, {STAGES[0]: 0.35}, both)) for trace, both in notes))
-    MetricsWriter(run, segment=segment).write(1, {"entropy": 1.0, NAME: 2.0, "loss": NAME})
+    MetricsWriter(run, launch=segment).write(1, {"entropy": 1.0, NAME: 2.0, "loss": NAME})
     run.set_state("completed", step=3)
     (run.evaluation / "evil.json").write_text(json.dumps({
         "version": 1, "benchmark": NAME, "prompt_style": NAME, "metrics": {NAME: {"value": 0.5, "low": 0.1, "high": 0.9, "n": 3}},

@@ -293,7 +293,7 @@ def test_a_live_run_grows_without_moving_the_reader(serve: Any, visit: Any, tmp_
     curves.page.evaluate("document.querySelector('[data-chart=reward] svg.plot').focus({preventScroll: true})")
     first = table.page.query_selector("tbody tr")
     number = len(written)
-    with TraceWriter(run, 0, segment=0) as traces:
+    with TraceWriter(run, 0, launch=0) as traces:
         traces.write(moved(written, steps=4, groups=8))
     table.says(f"{number} new completions", at="#s1-fresh")
     assert first.is_visible() and table.page.inner_text("#s1-count").endswith(f"of {number}")

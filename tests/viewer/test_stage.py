@@ -242,7 +242,7 @@ def written(folder: Path, scored: list[ScoredCompletion]) -> RunFolder:
     """A run of these completions of SCENARIO, as the trainer writes it."""
     run = RunFolder.create(folder)
     run.add_scenarios([SCENARIO])
-    with TraceWriter(run, segment=run.begin_segment(0, ["train"])) as writer:
+    with TraceWriter(run, launch=run.begin_launch(0, ["train"])) as writer:
         writer.write(
             [
                 Trace.of(one, phase="train", step=0, scenario=SCENARIO.id, group=0, index=index, prompt=[])
