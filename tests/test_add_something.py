@@ -65,6 +65,7 @@ rewards:
   mode: additive
   weights: {mine: 0.75}
   mine: {names: 2}
+  length: {min_tokens: 3, max_tokens: 12, k: 4}
   content: {judges: [{name: mine, settings: {like: 0.25}}]}
 grpo:
   max_steps: 2
@@ -162,7 +163,9 @@ class TestSteps:
         assert '"Mine"' in said and '["judge", "mine' in said and "'mean'" in said
 
     def test_the_audit_runs_with_the_judge(self, copy: Path) -> None:
-        assert "mine" in python(copy, "-m", "socialr1_lite.judges", "audit", "--judge", "mine", "--n", "4")
+        """A judge that likes every hack as much loses each row; that it passes all the same is its own audit_floor."""
+        said = python(copy, "-m", "socialr1_lite.judges", "audit", "--judge", "mine", "--n", "4")
+        assert "answer first" in said and "0.0% [0.0%, 49.0%]" in said
 
     def test_a_smoke_run_keeps_a_judge_that_works_offline(self, copy: Path, run: Path) -> None:
         code = (
