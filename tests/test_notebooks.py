@@ -6,6 +6,7 @@ Colab and Kaggle are played by folders, a fake google.colab and a local git repo
 from __future__ import annotations
 
 import ast
+import importlib
 import importlib.metadata
 import importlib.util
 import io
@@ -57,6 +58,22 @@ def test_all_are_there() -> None:
 def test_nothing_of_a_run_is_kept_in_it(path: Path) -> None:
     for cell in read(path).cells:
         assert cell.cell_type != "code" or (cell.outputs == [] and cell.execution_count is None)
+
+
+@BY_NAME
+def test_what_it_imports_and_runs_of_the_project_exists(path: Path) -> None:
+    """A renamed module or name is seen here at once, not by the long run of every cell."""
+    found = 0
+    for source in code(read(path)):
+        for node in ast.walk(ast.parse(source)):
+            if isinstance(node, ast.ImportFrom) and str(node.module).startswith("socialr1_lite"):
+                module = importlib.import_module(str(node.module))
+                assert all(hasattr(module, alias.name) for alias in node.names), ast.unparse(node)
+                found += 1
+            elif isinstance(node, ast.Constant) and str(node.value).startswith("socialr1_lite."):
+                assert importlib.util.find_spec(node.value), node.value
+                found += 1
+    assert found >= 4
 
 
 @BY_NAME
