@@ -95,7 +95,11 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     package = folder / "socialr1_lite"
     # A reward: its file, its line in the table, its settings, its weight.
     (package / "rewards" / "mine.py").write_text(REWARD.lstrip())
-    after(package / "rollouts" / "reward.py", '"content": ComponentInfo(', '        "mine": ComponentInfo("term", "Mine"),')
+    after(
+        package / "rollouts" / "reward.py",
+        '"content": ComponentInfo(',
+        '        "mine": ComponentInfo("term", "Mine"),',
+    )
     schema = package / "recipe" / "schema.py"
     after(schema, "    length: NotNegative = 0.2", "    mine: NotNegative = 0.5")
     after(schema, "    length: LengthReward = LengthReward()", "    mine: MineReward = MineReward()")

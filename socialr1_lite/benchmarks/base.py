@@ -309,7 +309,7 @@ def right_units(answers: Iterable[Answer], *labels: str) -> list[Unit]:
 
 
 def joined(answers: Iterable[Answer]) -> dict[tuple[str, str, int], list[Answer]]:
-    """Collect answers that are scored together: {(joint, view, sample): answers}, in order, without those that stand alone."""
+    """Collect answers scored together: {(joint, view, sample): answers}, in order, without those that stand alone."""
     rows: dict[tuple[str, str, int], list[Answer]] = {}
     for answer in answers:
         if answer.item.joint:

@@ -22,9 +22,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("source", metavar="RUN_OR_RECIPE", help="a run folder; for --to verl a recipe")
     parser.add_argument("overrides", nargs="*", metavar="key=value", help="for --to verl: after the recipe's settings")
     parser.add_argument("--to", required=True, choices=(*TO_FILES, "hub", "verl"))
-    parser.add_argument(
-        "-o", "--output", type=Path, metavar="PATH", help="a new or an empty folder (gguf: a new file)"
-    )
+    parser.add_argument("-o", "--output", type=Path, metavar="PATH", help="a new or an empty folder (gguf: a new file)")
     parser.add_argument("--repo", metavar="NAME", help="for --to hub: owner/name")
     parser.add_argument("--public", action="store_true", help="for --to hub: let everybody see it")
     parser.add_argument(
