@@ -21,6 +21,11 @@ REQUIREMENTS := requirements.txt requirements-nodeps.txt pyproject.toml $(LOCK)
 
 # Without an NVIDIA GPU this release installs as a CPU build; an open range would fetch several gigabytes of CUDA.
 CPU_TORCH := torch==2.13.0
+# The default CUDA build of torch is for CUDA 13 and needs this driver; an older driver takes a build for CUDA 12:
+# make TORCH_INDEX=https://download.pytorch.org/whl/cu126
+CUDA_13_DRIVER := 580
+TORCH_INDEX ?=
+DRIVER := nvidia-smi --query-gpu=driver_version --format=csv,noheader
 
 .PHONY: setup train test test-all lint viewer doctor gpu-check clean
 
@@ -30,9 +35,15 @@ setup: $(STAMP)
 $(STAMP): $(REQUIREMENTS) Makefile
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 	    || { echo "Python 3.11 or newer is needed: make PYTHON=/path/to/python3.11 $(MAKECMDGOALS)"; exit 2; }
+	@driver=$$($(DRIVER) 2>/dev/null | head -n 1); \
+	    if [ -n "$$driver" ] && [ -z "$(TORCH_INDEX)" ] && [ "$${driver%%.*}" -lt $(CUDA_13_DRIVER) ]; then \
+	    echo "NVIDIA driver $$driver is too old for torch's CUDA 13 build, which needs $(CUDA_13_DRIVER) or newer; update it," \
+	        "or take the CUDA 12.6 build of $(CPU_TORCH):" \
+	        "make TORCH_INDEX=https://download.pytorch.org/whl/cu126 $(or $(MAKECMDGOALS),setup)"; exit 2; fi
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@if command -v nvidia-smi >/dev/null 2>&1 && nvidia-smi -L >/dev/null 2>&1; \
-	    then echo "== NVIDIA GPU found: pip chooses the CUDA build of torch"; \
+	    then if [ -n "$(TORCH_INDEX)" ]; then $(PIP) install '$(CPU_TORCH)' --index-url '$(TORCH_INDEX)'; \
+	        else echo "== NVIDIA GPU found: pip chooses the CUDA build of torch"; fi; \
 	    else echo "== no NVIDIA GPU: $(CPU_TORCH)"; $(PIP) install '$(CPU_TORCH)'; fi
 	$(PIP) install $(LOCK:%=-r %) -r requirements.txt -e '.[dev]'
 	$(PIP) install --no-deps -r requirements-nodeps.txt
