@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from socialr1_lite.errors import PolicyError
 from socialr1_lite.policy.backends import bfloat16_is_native, choose_backend, stdout_to_stderr
 from socialr1_lite.policy.embedded import EMBEDDED, embedded_model
+from socialr1_lite.policy.gpus import settle_dtype
 from socialr1_lite.policy.logprobs import patch_plain_logprobs
 from socialr1_lite.policy.model import Policy
 
@@ -27,6 +28,7 @@ def load_policy(model: Model, *, adapter: Path | None = None, trainable: bool = 
     Raises PolicyError in one line when the model or the adapter cannot be had.
     """
     backend = choose_backend(model.backend)
+    model, notes = settle_dtype(model, backend, trainable=trainable)
     source = str(embedded_model()) if model.name == EMBEDDED else model.name
     try:
         with stdout_to_stderr():
@@ -37,6 +39,7 @@ def load_policy(model: Model, *, adapter: Path | None = None, trainable: bool = 
             f"model.name: cannot load {model.name!r} ({backend} backend): {first.strip()} "
             f"(allowed: a hub id, a local folder, or {EMBEDDED!r})"
         ) from error
+    policy.notes = notes
     _keep_4bit_trainable(policy.model)
     _give_pad_token(policy.tokenizer)
     if adapter is not None:

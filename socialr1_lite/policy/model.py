@@ -23,13 +23,17 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Policy:
-    """A model, its tokenizer, and how they were loaded. `model` is a PeftModel once there is an adapter."""
+    """A model, its tokenizer, and how they were loaded. `model` is a PeftModel once there is an adapter.
+
+    notes: what was loaded otherwise than asked for, and why.
+    """
 
     model: PreTrainedModel
     tokenizer: PreTrainedTokenizerBase
     backend: Backend
     name: str
     quantized: bool
+    notes: tuple[str, ...] = ()
 
     @property
     def device(self) -> str:

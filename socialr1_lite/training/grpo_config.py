@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypedDict
 import yaml
 
 from socialr1_lite.errors import RecipeError
-from socialr1_lite.policy import Policy, bfloat16_is_native
+from socialr1_lite.policy import Policy
 from socialr1_lite.recipe import Recipe
 from socialr1_lite.rollouts.prompting import template_settings
 
@@ -65,10 +65,11 @@ def grpo_settings(recipe: Recipe, policy: Policy, output: Path) -> Settings:
 
 
 def precision(policy: Policy) -> dict[str, bool]:
-    """Return bf16 or fp16 autocast as the weights are; a 4-bit model computes in what the hardware does natively."""
+    """Return bf16 or fp16 autocast: what the policy was loaded to compute in, which for 4-bit is its config's too.
+
+    Never what the card could do: Unsloth refuses to train a float16 model in bfloat16, and the reverse.
+    """
     dtype = str(policy.model.config.dtype).removeprefix("torch.")
-    if policy.quantized and policy.device != "cpu":
-        dtype = "bfloat16" if bfloat16_is_native() else "float16"
     return {"bf16": dtype == "bfloat16", "fp16": dtype == "float16"}
 
 

@@ -104,6 +104,8 @@ class Training:
         scenarios = training_scenarios(self.recipe)
         questions = heldout_scenarios(self.recipe)[: self.recipe.evaluation.items]
         policy = self._load_policy()
+        for note in policy.notes:
+            self.progress.say(f"note: {note}")
         fitting = self._fitting(policy, scenarios)
         checks = HeldoutChecks(self.run, self.recipe, self.stack, self.progress, questions if self.ranks.main else ())
         # Written no sooner: a mistake that only data or model show must leave nothing that stands in the way.

@@ -1,0 +1,87 @@
+"""What this machine's GPUs cannot do, with queries of torch.cuda and the driver that are faked."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from socialr1_lite.errors import PolicyError
+from socialr1_lite.policy.gpus import settle_dtype
+from socialr1_lite.recipe import Model, load_recipe
+from socialr1_lite.training.grpo_config import precision
+
+torch = pytest.importorskip("torch")
+
+RECIPES = Path(__file__).resolve().parents[2] / "recipes"
+T4, RTX_3070, A100, L4, H200, RTX_5090 = (7, 5), (8, 6), (8, 0), (8, 9), (9, 0), (12, 0)
+
+
+def a_card(monkeypatch: pytest.MonkeyPatch, capability: tuple[int, int] | None, count: int = 1) -> None:
+    """Let torch.cuda answer as on a machine with such a card; None: none."""
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: capability is not None)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: count if capability else 0)
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda *_: capability)
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda *_: "Tesla T4")
+
+
+def loaded(dtype: str, *, quantized: bool, device: str = "cuda:0") -> SimpleNamespace:
+    config = SimpleNamespace(dtype=getattr(torch, dtype))
+    return SimpleNamespace(model=SimpleNamespace(config=config), quantized=quantized, device=device)
+
+
+@pytest.mark.parametrize("capability", [T4, A100, RTX_3070, L4, H200, RTX_5090])
+@pytest.mark.parametrize("quantized", [True, False])
+def test_the_policys_own_type_decides_the_precision_on_every_card(monkeypatch, capability, quantized) -> None:
+    a_card(monkeypatch, capability)
+    assert precision(loaded("float16", quantized=quantized)) == {"bf16": False, "fp16": True}
+    assert precision(loaded("bfloat16", quantized=quantized)) == {"bf16": True, "fp16": False}
+    assert precision(loaded("float32", quantized=quantized)) == {"bf16": False, "fp16": False}
+
+
+def test_bfloat16_becomes_float16_on_a_card_without_it_and_that_is_said(monkeypatch) -> None:
+    a_card(monkeypatch, T4)
+    wanted = load_recipe(RECIPES / "l4_24gb_qwen3_4b.yaml", ["model.dtype=bfloat16"]).model
+    model, notes = settle_dtype(wanted, "unsloth", trainable=True)
+    assert model.dtype == "float16"
+    assert notes == (
+        "model.dtype: Tesla T4 (compute capability 7.5) has no bfloat16, which begins with 8.0: float16 instead",
+    )
+    a_card(monkeypatch, L4)
+    assert settle_dtype(wanted, "unsloth", trainable=True) == (wanted, ())
+
+
+@pytest.mark.parametrize("capability", [T4, A100, RTX_3070, L4, H200, RTX_5090])
+@pytest.mark.parametrize("path", sorted(RECIPES.glob("*.yaml")), ids=lambda path: path.stem)
+def test_every_recipe_loads_and_trains_in_a_type_that_the_card_has(monkeypatch, path, capability) -> None:
+    a_card(monkeypatch, capability)
+    model, _ = settle_dtype(load_recipe(path, []).model, "unsloth", trainable=True)
+    assert model.dtype in ("auto", "float16") if capability < (8, 0) else True
+    if path.stem.startswith("colab_t4"):  # made for a T4; runs on a newer card as it is
+        assert model.dtype == "float16"
+
+
+def test_only_recipes_that_name_a_card_name_its_type() -> None:
+    for path in RECIPES.glob("*.yaml"):
+        named = any(card in path.name for card in ("t4", "a100", "l4", "h100"))
+        assert named or load_recipe(path).model.dtype == "auto", path.name
+
+
+def test_auto_in_plain_transformers_is_what_the_card_has(monkeypatch) -> None:
+    model = Model(backend="transformers")
+    a_card(monkeypatch, T4)
+    assert settle_dtype(model, "transformers", trainable=True)[0].dtype == "float16"
+    a_card(monkeypatch, A100)
+    assert settle_dtype(model, "transformers", trainable=True)[0].dtype == "auto"
+    a_card(monkeypatch, None)
+    assert settle_dtype(model, "transformers", trainable=True)[0].dtype == "auto"
+
+
+def test_a_model_that_overflows_in_float16_is_refused_in_plain_transformers(monkeypatch) -> None:
+    a_card(monkeypatch, T4)
+    model = Model(name="google/gemma-3-4b-it", dtype="bfloat16")
+    with pytest.raises(PolicyError, match=r"model\.dtype: google/gemma-3-4b-it overflows.*float32") as caught:
+        settle_dtype(model, "transformers", trainable=True)
+    assert "\n" not in str(caught.value)
+    assert settle_dtype(model, "unsloth", trainable=True)[0].dtype == "float16"
