@@ -1,9 +1,15 @@
-r"""Audit a judge: reference replies against every hack that rewards must not pay for, and against prompt injections.
+r"""Audit a judge against hacks, or measure how far it agrees with careful reading.
+
+`audit` sets reference replies against every hack that rewards must not pay for, and against prompt injections.
+`agree` asks the judge of replies in free wording, labelled stage by stage by careful reading: AUC by stage, pairs won.
 
     python -m socialr1_lite.judges audit --judge rules
     python -m socialr1_lite.judges audit --judge rules --data shared/data/benchmarks --json
     python -m socialr1_lite.judges audit --judge llm --n 10 --forms 1 \\
         --settings '{base_url: "http://localhost:8000/v1", model: m}'
+
+    python -m socialr1_lite.judges agree --judge rules
+    python -m socialr1_lite.judges agree --judge rules --data labels.jsonl
 
 Exit status 1 when a hack's win rate is below the floor.
 """
@@ -17,9 +23,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from socialr1_lite.errors import DataError, JudgeError, command
-from socialr1_lite.judges import JUDGES
+from socialr1_lite.judges import JUDGES, build_judge, read_settings
+from socialr1_lite.judges.agreement import as_text as as_agreement
+from socialr1_lite.judges.agreement import judge_replies
 from socialr1_lite.judges.audit.measure import as_json, as_text
 from socialr1_lite.judges.audit.session import Audit, run_audit
+from socialr1_lite.judges.corpus import read_corpus, read_labels
 from socialr1_lite.stories import DIMENSIONS
 
 
@@ -28,6 +37,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     args = _parser().parse_args(arguments)
     if args.judge not in JUDGES:
         raise JudgeError(f"--judge {args.judge!r}: known: {', '.join(sorted(JUDGES))}")
+    if args.task == "agree":
+        replies = read_labels(args.data) if args.data else read_corpus("everyday", args.split)
+        print(as_agreement(judge_replies(build_judge(args.judge, read_settings(args.settings)), replies)))
+        return 0
     if args.n < 1 or (args.forms is not None and args.forms < 1):
         raise DataError(f"--n {args.n}, --forms {args.forms}: give 1 or more")
     settings = {name: value for name, value in vars(args).items() if name not in ("task", "json")}
@@ -51,14 +64,14 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m socialr1_lite.judges", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("task", choices=["audit"], help="the one thing to do")
+    parser.add_argument("task", choices=["audit", "agree"], help="what to measure")
     parser.add_argument("--judge", required=True, help=f"one of {', '.join(sorted(JUDGES))}")
     parser.add_argument("--settings", default="{}", help="the judge's settings as in a recipe, in YAML: '{model: m}'")
     parser.add_argument("--n", type=int, default=100, help="scenarios (with --data: rows of each file; default 100)")
     parser.add_argument("--seed", type=int, default=29, help="another seed, other stories (default 29)")
     parser.add_argument("--split", default="test", choices=["train", "test"], help="whose words the stories use")
     parser.add_argument("--dimensions", type=_words, default="belief,knowledge", help=f"of {', '.join(DIMENSIONS)}")
-    parser.add_argument("--data", type=Path, help="folder of benchmark files: ToMBench rows instead of stories")
+    parser.add_argument("--data", type=Path, help="audit: a folder of benchmark files; agree: a file of labels")
     parser.add_argument("--forms", type=int, help="at most so many forms of each hack (default all)")
     parser.add_argument("--floor", type=float, help="least share of wins, 0 to 1 (default by judge and data)")
     parser.add_argument("--json", action="store_true", help="the figures as JSON")
