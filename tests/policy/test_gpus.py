@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from socialr1_lite.errors import PolicyError
+from socialr1_lite.policy import backends, gpus, load_policy
 from socialr1_lite.policy.gpus import settle_dtype
 from socialr1_lite.recipe import Model, load_recipe
 from socialr1_lite.training.grpo_config import precision
@@ -85,3 +86,78 @@ def test_a_model_that_overflows_in_float16_is_refused_in_plain_transformers(monk
         settle_dtype(model, "transformers", trainable=True)
     assert "\n" not in str(caught.value)
     assert settle_dtype(model, "unsloth", trainable=True)[0].dtype == "float16"
+
+
+# --- a driver that torch cannot use
+
+
+def a_driver(monkeypatch: pytest.MonkeyPatch, version: str, cuda: str | None) -> None:
+    a_card(monkeypatch, None)
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    monkeypatch.setattr(torch.version, "cuda", cuda)
+    answer = SimpleNamespace(stdout=f"{version}, Tesla T4\n{version}, Tesla T4\n")
+    monkeypatch.setattr(gpus.subprocess, "run", lambda *_, **__: answer)
+
+
+@pytest.mark.parametrize(
+    ("version", "cuda", "words"),
+    [
+        ("535.104.05", "13.0", r"driver 535\.104\.05 .*\(built for CUDA 13\.0\).*install the CUDA 12\.6 build of torch"),
+        ("580.95.05", None, r"\(a build without CUDA\).*install the CUDA 13\.0 build of torch .*pytorch\.org"),
+        ("470.10", "13.0", r"update the driver to 525 or newer"),
+        ("580.95.05", "13.0", r"this build suits the driver.*nvidia-smi"),
+    ],
+)
+def test_training_stops_where_torch_cannot_use_the_driver(monkeypatch, tmp_path, version, cuda, words) -> None:
+    from socialr1_lite.training.session import run_recipe
+
+    a_driver(monkeypatch, version, cuda)
+    with pytest.raises(PolicyError, match=f"Tesla T4 with NVIDIA .*{words}.*CUDA_VISIBLE_DEVICES= before") as caught:
+        run_recipe(load_recipe(RECIPES / "cpu_smollm2.yaml"), run_dir=tmp_path / "run")
+    assert "\n" not in str(caught.value) and "http" not in str(caught.value)
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("hidden", ["", "-1"])
+def test_gpus_that_are_hidden_on_purpose_hinder_nothing(monkeypatch, hidden) -> None:
+    a_driver(monkeypatch, "535.104.05", None)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", hidden)
+    gpus.refuse_unusable_driver()
+
+
+# --- the backend beside a GPU
+
+
+def test_auto_does_not_fall_back_beside_a_gpu(monkeypatch) -> None:
+    monkeypatch.setattr(backends, "_unsloth_problem", lambda: "unsloth does not import here: no triton")
+    a_card(monkeypatch, A100)
+    with pytest.raises(PolicyError, match=r"no triton.*model\.backend: transformers") as caught:
+        backends.choose_backend("auto")
+    assert "\n" not in str(caught.value)
+    assert backends.choose_backend("transformers") == "transformers"
+    a_card(monkeypatch, None)
+    assert backends.choose_backend("auto") == "transformers"
+
+
+@pytest.mark.parametrize("dtype", ["auto", "bfloat16", "float16"])
+def test_a_4_bit_model_in_float16_is_refused_in_plain_transformers(monkeypatch, dtype) -> None:
+    a_card(monkeypatch, T4)
+    model = Model(load_in_4bit=True, dtype=dtype)
+    with pytest.raises(PolicyError, match=r"model\.load_in_4bit: .*bfloat16.*GradScaler.*model\.backend: unsloth"):
+        settle_dtype(model, "transformers", trainable=True)
+    assert settle_dtype(model, "transformers", trainable=False)[0].dtype == "float16"  # it can be asked all the same
+    settle_dtype(model, "unsloth", trainable=True)
+
+
+def test_one_process_beside_several_gpus_is_refused_in_plain_transformers(monkeypatch, tmp_path) -> None:
+    a_card(monkeypatch, T4, count=2)
+    monkeypatch.delenv("WORLD_SIZE", raising=False)
+    wanted = Model(name=str(tmp_path / "never looked for"), backend="transformers")
+    with pytest.raises(PolicyError, match=r"2 GPUs.*CUDA_VISIBLE_DEVICES=0.*torchrun --nproc_per_node 2"):
+        load_policy(wanted, trainable=True)
+    gpus.refuse_idle_gpus("unsloth")
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    gpus.refuse_idle_gpus("transformers")
+    monkeypatch.delenv("WORLD_SIZE")
+    a_card(monkeypatch, T4)
+    gpus.refuse_idle_gpus("transformers")

@@ -28,8 +28,8 @@ class LabelledReply:
 
     kind: "honest", "wrong answer", "parasitic" (settles on an option first), or which subtle fault it has. of: the id
     of the honest reply whose twin it is. labels: stage -> 1 does its job, 0.5 partly, 0 wrong, empty or invented, as
-    settled; first, second: the writer's own and another reader's, who saw neither labels nor kind. sentences: of unmarked thinking,
-    each sentence with its stage or None. parasitic: None where the reading was not asked for it.
+    settled; first, second: the writer's own and another reader's, who saw neither labels nor kind. sentences: of
+    unmarked thinking, each sentence with its stage or None. parasitic: None where the reading was not asked for it.
     """
 
     id: str
