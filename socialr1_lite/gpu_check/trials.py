@@ -50,8 +50,9 @@ def trials(device: Device, folder: Path, *, model: str = EMBEDDED_MODEL) -> Iter
 def small(device: Device, model: str = EMBEDDED_MODEL) -> Recipe:
     """Return the embedded model's recipe: 4 bits, a cold start, additive rewards that differ untrained."""
     tokens = TOKENS["cpu" if device.cpu else "cuda"]
+    without = not device.cpu and importlib.util.find_spec("unsloth") is None  # beside a GPU it must be said
     return _recipe(
-        {"name": model, "load_in_4bit": True},
+        {"name": model, "load_in_4bit": True, "backend": "transformers" if without else "auto"},
         tokens,
         warmup={"steps": 1, "batch_size": 2, "examples": 4},
         grpo={"num_generations": 2, "per_device_train_batch_size": 2} if device.cpu else {},

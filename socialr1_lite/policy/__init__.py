@@ -5,6 +5,7 @@ their names.
 """
 
 from socialr1_lite.policy.backends import bfloat16_is_native, choose_backend
+from socialr1_lite.policy.gpus import refuse_idle_gpus, refuse_unusable_driver
 from socialr1_lite.policy.loading import add_lora, load_policy
 from socialr1_lite.policy.machine import describe_machine, describe_policy
 from socialr1_lite.policy.model import Policy
@@ -17,4 +18,6 @@ __all__ = [
     "describe_machine",
     "describe_policy",
     "load_policy",
+    "refuse_idle_gpus",
+    "refuse_unusable_driver",
 ]

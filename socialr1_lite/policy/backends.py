@@ -22,7 +22,11 @@ Backend = Literal["unsloth", "transformers"]
 
 
 def choose_backend(wanted: str) -> Backend:
-    """Return the backend: `auto` takes Unsloth where it imports. Raises PolicyError when a named one is missing."""
+    """Return the backend: `auto` takes Unsloth where it imports, and without a GPU plain transformers otherwise.
+
+    Raises PolicyError when Unsloth was asked for and is missing, or is missing beside a GPU: what is slower and takes
+    more memory than was planned must be asked for.
+    """
     quiet_libraries()
     if wanted == "transformers":
         return "transformers"
@@ -32,6 +36,13 @@ def choose_backend(wanted: str) -> Backend:
     if wanted == "unsloth":
         raise PolicyError(
             f"model.backend: unsloth was asked for, but {problem}; set model.backend: transformers, or fix it"
+        )
+    import torch
+
+    if torch.cuda.is_available():
+        raise PolicyError(
+            f"model.backend: auto means Unsloth on a machine with a GPU, but {problem}; fix it, or write "
+            "model.backend: transformers, which is slower and needs more memory"
         )
     return "transformers"
 

@@ -57,8 +57,8 @@ def refuse_unusable_driver() -> None:
     else:
         remedy = f"install the {build} build of torch (the selector on pytorch.org has the line)"
     raise PolicyError(
-        f"{driver.gpus[0]} with NVIDIA driver {driver.version} is here, but torch {torch.__version__} ({made_for}) cannot "
-        f"use it: {remedy}; to train on the CPU all the same, write CUDA_VISIBLE_DEVICES= before the command"
+        f"{driver.gpus[0]} with NVIDIA driver {driver.version} is here, but torch {torch.__version__} ({made_for}) "
+        f"cannot use it: {remedy}; to train on the CPU all the same, write CUDA_VISIBLE_DEVICES= before the command"
     )
 
 

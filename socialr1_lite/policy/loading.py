@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from socialr1_lite.errors import PolicyError
 from socialr1_lite.policy.backends import bfloat16_is_native, choose_backend, stdout_to_stderr
 from socialr1_lite.policy.embedded import EMBEDDED, embedded_model
-from socialr1_lite.policy.gpus import settle_dtype
+from socialr1_lite.policy.gpus import refuse_idle_gpus, refuse_unusable_driver, settle_dtype
 from socialr1_lite.policy.logprobs import patch_plain_logprobs
 from socialr1_lite.policy.model import Policy
 
@@ -27,7 +27,10 @@ def load_policy(model: Model, *, adapter: Path | None = None, trainable: bool = 
 
     Raises PolicyError in one line when the model or the adapter cannot be had.
     """
+    refuse_unusable_driver()
     backend = choose_backend(model.backend)
+    if trainable:
+        refuse_idle_gpus(backend)
     model, notes = settle_dtype(model, backend, trainable=trainable)
     source = str(embedded_model()) if model.name == EMBEDDED else model.name
     try:

@@ -29,6 +29,7 @@ from socialr1_lite.judges.classifier import (
 from socialr1_lite.judges.reward_model import judged_text
 from socialr1_lite.judges.token_tree import Model, grow, tree_scores
 from socialr1_lite.pairs import Pair, make_pairs, read_pairs
+from socialr1_lite.policy import refuse_idle_gpus, refuse_unusable_driver
 from socialr1_lite.recipe.judge import GOLD, JudgeRecipe
 from socialr1_lite.runlog import RunFolder, mark_complete, newest_complete, write_atomic
 from socialr1_lite.statistics import wilson
@@ -338,6 +339,8 @@ def untrained(recipe: JudgeRecipe) -> tuple[Model, Tokenizer]:
     from peft.tuners.tuners_utils import check_target_module_exists
     from transformers import AutoTokenizer, set_seed
 
+    refuse_unusable_driver()
+    refuse_idle_gpus("transformers")
     set_seed(recipe.run.seed)
     base = recipe.model
     try:

@@ -18,7 +18,14 @@ from socialr1_lite.data import heldout_scenarios, schedule, training_scenarios
 from socialr1_lite.errors import PolicyError, RecipeError, SocialR1Error
 from socialr1_lite.plan import before_training
 from socialr1_lite.plan.checking import check_recipe
-from socialr1_lite.policy import Policy, add_lora, describe_machine, describe_policy, load_policy
+from socialr1_lite.policy import (
+    Policy,
+    add_lora,
+    describe_machine,
+    describe_policy,
+    load_policy,
+    refuse_unusable_driver,
+)
 from socialr1_lite.progress import Progress, clock
 from socialr1_lite.recipe import Recipe
 from socialr1_lite.rewards.stack import RewardStack
@@ -74,6 +81,7 @@ def run_recipe(
             f"{run.path} is complete ({run.state()['step']} steps); nothing to do. A new run: run.name=ANOTHER"
         )
         return run.path
+    refuse_unusable_driver()
     for note in check_recipe(recipe, path, overrides):
         progress.say(f"note: {note}")
     stack = RewardStack(recipe.rewards)

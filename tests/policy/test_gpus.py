@@ -102,7 +102,11 @@ def a_driver(monkeypatch: pytest.MonkeyPatch, version: str, cuda: str | None) ->
 @pytest.mark.parametrize(
     ("version", "cuda", "words"),
     [
-        ("535.104.05", "13.0", r"driver 535\.104\.05 .*\(built for CUDA 13\.0\).*install the CUDA 12\.6 build of torch"),
+        (
+            "535.104.05",
+            "13.0",
+            r"driver 535\.104\.05 .*\(built for CUDA 13\.0\).*install the CUDA 12\.6 build of torch",
+        ),
         ("580.95.05", None, r"\(a build without CUDA\).*install the CUDA 13\.0 build of torch .*pytorch\.org"),
         ("470.10", "13.0", r"update the driver to 525 or newer"),
         ("580.95.05", "13.0", r"this build suits the driver.*nvidia-smi"),
