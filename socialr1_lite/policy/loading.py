@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from socialr1_lite.errors import PolicyError
+from socialr1_lite.policy.adapters import Shape, fresh_adapter
 from socialr1_lite.policy.backends import bfloat16_is_native, choose_backend, stdout_to_stderr
 from socialr1_lite.policy.embedded import EMBEDDED, embedded_model
 from socialr1_lite.policy.gpus import refuse_idle_gpus, refuse_unusable_driver, settle_dtype
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
     from socialr1_lite.recipe import Model
-
-PROJECTIONS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
 
 
 def load_policy(model: Model, *, adapter: Path | None = None, trainable: bool = False, seed: int = 42) -> Policy:
@@ -42,7 +41,7 @@ def load_policy(model: Model, *, adapter: Path | None = None, trainable: bool = 
             f"model.name: cannot load {model.name!r} ({backend} backend): {first.strip()} "
             f"(allowed: a hub id, a local folder, or {EMBEDDED!r})"
         ) from error
-    policy.notes = notes
+    policy.notes, policy.checkpointing = notes, model.gradient_checkpointing
     _keep_4bit_trainable(policy.model)
     _give_pad_token(policy.tokenizer)
     if adapter is not None:
@@ -56,47 +55,10 @@ def load_policy(model: Model, *, adapter: Path | None = None, trainable: bool = 
 
 def add_lora(policy: Policy, model: Model, *, seed: int = 42) -> None:
     """Wrap the model in a fresh LoRA adapter as the recipe says; B starts at zero, so the policy is unchanged."""
-    wrap = _unsloth_lora if policy.backend == "unsloth" else _plain_lora
-    policy.model = wrap(policy.model, model, seed)
+    lora = model.lora
+    shape = Shape(r=lora.r, alpha=lora.alpha, dropout=lora.dropout, targets=lora.targets, rslora=lora.rslora)
+    policy.model = fresh_adapter(policy.model, shape, policy.backend, checkpointing=policy.checkpointing, seed=seed)
     policy.speed_up()
-
-
-def _unsloth_lora(base: PreTrainedModel, model: Model, seed: int) -> PreTrainedModel:
-    from unsloth import FastLanguageModel
-
-    lora = model.lora
-    with stdout_to_stderr():
-        return FastLanguageModel.get_peft_model(
-            base,
-            r=lora.r,
-            lora_alpha=lora.alpha,
-            lora_dropout=lora.dropout,
-            target_modules=PROJECTIONS if lora.targets == "all-linear" else list(lora.targets),
-            use_rslora=lora.rslora,
-            bias="none",
-            use_gradient_checkpointing="unsloth" if model.gradient_checkpointing else False,
-            random_state=seed,
-        )
-
-
-def _plain_lora(base: PreTrainedModel, model: Model, seed: int) -> PreTrainedModel:
-    import torch
-    from peft import LoraConfig, get_peft_model
-
-    lora = model.lora
-    torch.manual_seed(seed)
-    config = LoraConfig(
-        r=lora.r,
-        lora_alpha=lora.alpha,
-        lora_dropout=lora.dropout,
-        target_modules="all-linear" if lora.targets == "all-linear" else list(lora.targets),
-        use_rslora=lora.rslora,
-        bias="none",
-        task_type="CAUSAL_LM",
-    )
-    if model.gradient_checkpointing:
-        base.enable_input_require_grads()
-    return get_peft_model(base, config)
 
 
 def _load_unsloth(model: Model, source: str, seed: int) -> Policy:

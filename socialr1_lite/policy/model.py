@@ -10,6 +10,7 @@ from threading import Event, Thread
 from typing import TYPE_CHECKING, Any
 
 from socialr1_lite.errors import PolicyError
+from socialr1_lite.policy.adapters import saved_adapter
 from socialr1_lite.policy.backends import Backend
 from socialr1_lite.policy.generation import speed_up_cpu_sampling
 from socialr1_lite.rollouts.completion import Completion
@@ -25,7 +26,8 @@ if TYPE_CHECKING:
 class Policy:
     """A model, its tokenizer, and how they were loaded. `model` is a PeftModel once there is an adapter.
 
-    notes: what was loaded otherwise than asked for, and why.
+    notes: what was loaded otherwise than asked for, and why. checkpointing: whether an adapter is trained with gradient
+    checkpointing.
     """
 
     model: PreTrainedModel
@@ -34,6 +36,7 @@ class Policy:
     name: str
     quantized: bool
     notes: tuple[str, ...] = ()
+    checkpointing: bool = False
 
     @property
     def device(self) -> str:
@@ -141,14 +144,14 @@ class Policy:
 
     def add_adapter(self, folder: Path, *, trainable: bool = False) -> None:
         """Put a saved adapter on the model. Raises PolicyError for a folder without one, or with another model's."""
-        from peft import PeftModel
-
         if not (folder / "adapter_config.json").is_file():
             raise PolicyError(
                 f"{folder} holds no adapter (adapter_config.json is missing): name a folder written by a run"
             )
         try:
-            self.model = PeftModel.from_pretrained(self.model, str(folder), is_trainable=trainable)
+            self.model = saved_adapter(
+                self.model, folder, self.backend, checkpointing=self.checkpointing, trainable=trainable
+            )
         except (OSError, ValueError, RuntimeError) as error:
             first = str(error).splitlines()[0]
             raise PolicyError(f"{folder}: the adapter does not fit {self.name}: {first}") from error

@@ -8,7 +8,7 @@ from itertools import pairwise
 import pytest
 
 from socialr1_lite.errors import PolicyError
-from socialr1_lite.policy import backends, choose_backend, embedded, generation, load_policy, loading
+from socialr1_lite.policy import adapters, backends, choose_backend, embedded, generation, load_policy
 from socialr1_lite.policy.logprobs import PlainLogProbs
 from socialr1_lite.recipe import Model
 from socialr1_lite.rollouts.completion import Completion
@@ -37,7 +37,7 @@ PROMPTS = [[{"role": "user", "content": text}] for text in ("Where is it?", "Who
 
 def test_all_linear_layers_get_an_adapter(tiny):
     adapted = {name.split(".lora_A")[0].split(".")[-1] for name, _ in tiny.model.named_parameters() if "lora_A" in name}
-    assert adapted == set(loading.PROJECTIONS)
+    assert adapted == set(adapters.PROJECTIONS)
 
 
 def test_only_the_adapter_is_trained(tiny):

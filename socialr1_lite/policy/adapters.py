@@ -1,0 +1,114 @@
+"""LoRA adapters, fresh and saved. On Unsloth both are made by its own get_peft_model.
+
+PEFT's `from_pretrained` would put the same numbers on the model, but none of what Unsloth patches when it makes an
+adapter: the fused LoRA kernels, its gradient checkpointing, the loading of the adapter into vLLM.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from socialr1_lite.policy.backends import Backend, stdout_to_stderr
+
+if TYPE_CHECKING:
+    from peft import LoraConfig
+    from transformers import PreTrainedModel
+
+PROJECTIONS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
+ALL_LINEAR = "all-linear"
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What an adapter is made of, apart from its numbers. targets: all-linear, a pattern, or names of layers."""
+
+    r: int
+    alpha: float
+    dropout: float
+    targets: str | tuple[str, ...]
+    rslora: bool
+
+
+def fresh_adapter(
+    base: PreTrainedModel, shape: Shape, backend: Backend, *, checkpointing: bool, seed: int
+) -> PreTrainedModel:
+    """Wrap the base in a new adapter that changes nothing yet: its B is zero."""
+    if backend == "unsloth":
+        return _unsloth(base, shape, checkpointing, seed)
+    return _plain(base, shape, checkpointing, seed)
+
+
+def saved_adapter(
+    base: PreTrainedModel, folder: Path, backend: Backend, *, checkpointing: bool, trainable: bool
+) -> PreTrainedModel:
+    """Wrap the base in the adapter of that folder. Raises ValueError or RuntimeError when it does not fit the base."""
+    from peft import LoraConfig, PeftModel, load_peft_weights, set_peft_model_state_dict
+
+    if backend == "transformers":
+        return PeftModel.from_pretrained(base, str(folder), is_trainable=trainable)
+    config = LoraConfig.from_pretrained(str(folder))
+    made = _unsloth(base, _shape_of(config), checkpointing, seed=0)
+    weights = load_peft_weights(str(folder), device="cpu")
+    taken = set_peft_model_state_dict(made, weights)
+    missing = [key for key in taken.missing_keys if ".lora_" in key]
+    if missing or taken.unexpected_keys:
+        raise ValueError(
+            f"{len(missing)} of its layers are missing and {len(taken.unexpected_keys)} belong to no layer "
+            f"({[*missing, *taken.unexpected_keys][0]})"
+        )
+    if not trainable:
+        made.requires_grad_(False)
+    return made
+
+
+def _shape_of(config: LoraConfig) -> Shape:
+    """Return the shape of a saved adapter. Raises ValueError for one that get_peft_model could not make alike."""
+    targets = config.target_modules
+    if config.bias != "none" or config.modules_to_save or config.rank_pattern or config.alpha_pattern:
+        raise ValueError("it is not a plain LoRA of linear layers (bias, modules_to_save, or a rank of each layer)")
+    return Shape(
+        r=config.r,
+        alpha=config.lora_alpha,
+        dropout=config.lora_dropout,
+        targets=targets if isinstance(targets, str) else tuple(sorted(targets)),
+        rslora=config.use_rslora,
+    )
+
+
+def _unsloth(base: PreTrainedModel, shape: Shape, checkpointing: bool, seed: int) -> PreTrainedModel:
+    from unsloth import FastLanguageModel
+
+    targets: str | list[str] = shape.targets if isinstance(shape.targets, str) else list(shape.targets)
+    with stdout_to_stderr():
+        return FastLanguageModel.get_peft_model(
+            base,
+            r=shape.r,
+            lora_alpha=shape.alpha,
+            lora_dropout=shape.dropout,
+            target_modules=list(PROJECTIONS) if targets == ALL_LINEAR else targets,
+            use_rslora=shape.rslora,
+            bias="none",
+            use_gradient_checkpointing="unsloth" if checkpointing else False,
+            random_state=seed,
+        )
+
+
+def _plain(base: PreTrainedModel, shape: Shape, checkpointing: bool, seed: int) -> PreTrainedModel:
+    import torch
+    from peft import LoraConfig, get_peft_model
+
+    torch.manual_seed(seed)
+    config = LoraConfig(
+        r=shape.r,
+        lora_alpha=shape.alpha,
+        lora_dropout=shape.dropout,
+        target_modules=shape.targets if isinstance(shape.targets, str) else list(shape.targets),
+        use_rslora=shape.rslora,
+        bias="none",
+        task_type="CAUSAL_LM",
+    )
+    if checkpointing:
+        base.enable_input_require_grads()
+    return get_peft_model(base, config)
