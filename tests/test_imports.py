@@ -50,6 +50,8 @@ ROW = {room: number for number, row in enumerate(ROWS) for room in row}
 UPWARD = {  # the arrows that run up all the same, (module, room): two at most
     # An audit asks whether a hack pays, and what is paid is the reward, not the verdict.
     ("socialr1_lite.judges.audit.session", "rewards"),
+    # What the reading of unmarked thinking is measured by is the structure reward that rests on it.
+    ("socialr1_lite.judges.unmarked_agreement", "rewards"),
 }
 
 HEAVY = {

@@ -10,6 +10,7 @@ r"""Audit a judge against hacks, or measure how far it agrees with careful readi
 
     python -m socialr1_lite.judges agree --judge rules
     python -m socialr1_lite.judges agree --judge rules --data labels.jsonl
+    python -m socialr1_lite.judges unmarked             the reading of thinking without headings, by sentence
 
 Exit status 1 when a hack's win rate is below the floor.
 """
@@ -29,12 +30,16 @@ from socialr1_lite.judges.agreement import judge_replies
 from socialr1_lite.judges.audit.measure import as_json, as_text
 from socialr1_lite.judges.audit.session import Audit, run_audit
 from socialr1_lite.judges.corpus import read_corpus, read_labels
+from socialr1_lite.judges.unmarked_agreement import measure_unmarked
 from socialr1_lite.stories import DIMENSIONS
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the audit and print its table; return the exit status."""
     args = _parser().parse_args(arguments)
+    if args.task == "unmarked":
+        print(measure_unmarked(read_corpus("unmarked", args.split)).as_text())
+        return 0
     if args.judge not in JUDGES:
         raise JudgeError(f"--judge {args.judge!r}: known: {', '.join(sorted(JUDGES))}")
     if args.task == "agree":
@@ -64,8 +69,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m socialr1_lite.judges", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("task", choices=["audit", "agree"], help="what to measure")
-    parser.add_argument("--judge", required=True, help=f"one of {', '.join(sorted(JUDGES))}")
+    parser.add_argument("task", choices=["audit", "agree", "unmarked"], help="what to measure")
+    parser.add_argument("--judge", help=f"one of {', '.join(sorted(JUDGES))}")
     parser.add_argument("--settings", default="{}", help="the judge's settings as in a recipe, in YAML: '{model: m}'")
     parser.add_argument("--n", type=int, default=100, help="scenarios (with --data: rows of each file; default 100)")
     parser.add_argument("--seed", type=int, default=29, help="another seed, other stories (default 29)")

@@ -15,6 +15,7 @@ from socialr1_lite.judges import Verdict
 from socialr1_lite.judges.__main__ import main
 from socialr1_lite.judges.agreement import auc, judge_replies, kappa, pair_agreement, readers_agree, stage_agreement
 from socialr1_lite.judges.corpus import NAMES, LabelledReply, read_corpus, read_labels
+from socialr1_lite.judges.unmarked_agreement import measure_unmarked
 from socialr1_lite.scenario import Scenario
 from socialr1_lite.sip import STAGES, Reply, parse, reply_text
 
@@ -191,3 +192,24 @@ def test_a_wrong_row_is_named(tmp_path: Path, line: str, why: str) -> None:
     path.write_text(json.dumps(ROWS["everyday"][0]) + "\n" + line + "\n")
     with pytest.raises(DataError, match=why):
         list(read_labels(path))
+
+
+def test_unmarked_thinking_is_measured_by_hand() -> None:
+    """The second sentence belongs to no stage by the first reading; parsing takes it for the response."""
+    story = Scenario("corpus/2", "Ann left. Ben moved the ball.", "Where will Ann look?", ("the box", "the bag"), (0,))
+    sentences = (("She thinks the ball is in the box.", "cue_interpretation"), ("It has to be option A.", None))
+    text = " ".join(sentence for sentence, _ in sentences)
+    one = LabelledReply(
+        "u", story, f"<think>\n{text}\n</think>\n<answer>A</answer>", dict.fromkeys(STAGES, 1.0), marked=False,
+        sentences=sentences, second_sentences=("cue_interpretation", "response_generation"), parasitic=False,
+    )  # fmt: skip
+    found = measure_unmarked([one])
+    assert (found.replies, found.sentences) == (1, 2)
+    # alike 1 of 2; by chance 0.5 * 0.5
+    assert found.kappa == found.readers == pytest.approx((0.5 - 0.25) / 0.75)
+    assert found.charged.value == 0.0 and found.structure is None
+
+
+def test_the_command_measures_the_unmarked_reading(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["unmarked", "--split", "train"]) == 0
+    assert "24 replies, 361 sentences" in capsys.readouterr().out
