@@ -30,6 +30,8 @@ def load_policy(model: Model, *, adapter: Path | None = None, trainable: bool = 
     backend = choose_backend(model.backend)
     if trainable:
         refuse_idle_gpus(backend)
+    else:  # vLLM's engine samples for training; a few questions do not need it, nor that it is installed
+        model = model.model_copy(update={"fast_inference": False})
     model, notes = settle_dtype(model, backend, trainable=trainable)
     source = str(embedded_model()) if model.name == EMBEDDED else model.name
     try:

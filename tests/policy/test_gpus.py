@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from socialr1_lite.errors import PolicyError
-from socialr1_lite.policy import backends, gpus, load_policy
+from socialr1_lite.policy import backends, gpus, load_policy, loading
 from socialr1_lite.policy.gpus import settle_dtype
 from socialr1_lite.recipe import Model, load_recipe
 from socialr1_lite.training.grpo_config import precision
@@ -165,3 +165,22 @@ def test_one_process_beside_several_gpus_is_refused_in_plain_transformers(monkey
     monkeypatch.delenv("WORLD_SIZE")
     a_card(monkeypatch, T4)
     gpus.refuse_idle_gpus("transformers")
+
+
+# --- vLLM
+
+
+@pytest.mark.parametrize("trainable", [True, False])
+def test_vllm_is_started_for_training_alone(monkeypatch, tiny_model, trainable) -> None:
+    asked = []
+
+    def load(model: Model, source: str, seed: int) -> None:
+        asked.append(loading._vllm_settings(model))
+        raise OSError("as far as this test goes")
+
+    monkeypatch.setattr(loading, "choose_backend", lambda _: "unsloth")
+    monkeypatch.setattr(loading, "_load_unsloth", load)
+    wanted = Model(name=str(tiny_model), fast_inference=True)
+    with pytest.raises(PolicyError, match="as far as"):
+        load_policy(wanted, trainable=trainable)
+    assert [bool(one.get("fast_inference")) for one in asked] == [trainable]
