@@ -1,7 +1,7 @@
 """The cold start: a few supervised steps on gold replies, so that a small model meets the format gate before GRPO.
 
 A model whose every completion fails the gate has groups without variance and learns nothing; tens of examples are
-enough to change that. Rows are prompt/completion message lists, so TRL takes the loss on the completion alone.
+enough to change that. Rows have a prompt and a completion, so TRL takes the loss on the completion alone.
 """
 
 from __future__ import annotations
@@ -12,27 +12,31 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from socialr1_lite.errors import RecipeError
 from socialr1_lite.policy import Policy
 from socialr1_lite.recipe import Recipe
-from socialr1_lite.rollouts.prompting import Messages, messages
+from socialr1_lite.rollouts.prompting import Template, messages, template_settings
 from socialr1_lite.scenario import Scenario
 from socialr1_lite.stories import generate, gold_reply
 
 if TYPE_CHECKING:
-    from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+    from transformers import PreTrainedTokenizerBase, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
     from trl import SFTConfig
+
+Row = dict[str, Any]  # prompt and completion, both as messages or both as texts; chat_template_kwargs with messages
 
 SPLIT = "train"  # never the split that is held out
 
 
-def cold_start_rows(recipe: Recipe, scenarios: Sequence[Scenario]) -> list[dict[str, Messages]]:
+def cold_start_rows(recipe: Recipe, scenarios: Sequence[Scenario], tokenizer: PreTrainedTokenizerBase) -> list[Row]:
     """Return `steps x batch_size` prompt/completion rows in training order, the same for the same recipe.
 
     Gold replies exist for generated stories only. Where the training data are other people's questions, the cold
-    start takes stories of the recipe's dimensions: it is there to teach the form, not the questions.
+    start takes stories of the recipe's dimensions: it is there to teach the form, not the questions. The template is
+    given the settings that GRPO samples with. Where it would then write the prompt otherwise with a reply behind it
+    (Qwen3 without thinking), rows are the sampled prompt and the reply as texts.
     """
     warmup = recipe.warmup
     examples = [scenario for scenario in scenarios if scenario.facts is not None][: warmup.examples]
@@ -52,13 +56,27 @@ def cold_start_rows(recipe: Recipe, scenarios: Sequence[Scenario]) -> list[dict[
     order: list[Scenario] = []
     while len(order) < warmup.steps * warmup.batch_size:
         order += rng.sample(examples, len(examples))
-    return [
+    settings = template_settings(recipe)
+    rows: list[Row] = [
         {
             "prompt": messages(scenario, recipe),
             "completion": [{"role": "assistant", "content": gold_reply(scenario, seed=i, answer=recipe.prompt.answer)}],
+            **({"chat_template_kwargs": settings} if settings else {}),
         }
         for i, scenario in enumerate(order[: warmup.steps * warmup.batch_size])
     ]
+    as_sampled = [_as_sampled(row, tokenizer, settings) for row in rows]
+    return rows if all(written for written, _ in as_sampled) else [texts for _, texts in as_sampled]
+
+
+def _as_sampled(row: Row, tokenizer: PreTrainedTokenizerBase, settings: Template) -> tuple[bool, Row]:
+    """Return whether the template writes the whole of a row as its prompt and more, and the row as plain texts."""
+    prompt = str(tokenizer.apply_chat_template(row["prompt"], tokenize=False, add_generation_prompt=True, **settings))
+    whole = str(tokenizer.apply_chat_template(row["prompt"] + row["completion"], tokenize=False, **settings))
+    text, bos = prompt, tokenizer.bos_token
+    if bos and text.startswith(bos) and tokenizer("")["input_ids"][:1] == [tokenizer.bos_token_id]:
+        text = text.removeprefix(bos)  # the tokenizer writes it again before a plain text
+    return whole.startswith(prompt), {"prompt": text, "completion": row["completion"][0]["content"]}
 
 
 def cold_start(
@@ -80,7 +98,7 @@ def cold_start(
         trainer = trl.SFTTrainer(
             model=policy.model,
             args=_sft_config(recipe, Path(scratch), use_cpu=policy.device == "cpu", precision=precision),
-            train_dataset=datasets.Dataset.from_list(cold_start_rows(recipe, scenarios)),
+            train_dataset=datasets.Dataset.from_list(cold_start_rows(recipe, scenarios, policy.tokenizer)),
             processing_class=policy.tokenizer,
             callbacks=[_loss_callback(on_step)],
         )
