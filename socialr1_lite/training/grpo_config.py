@@ -115,7 +115,7 @@ def effective_differences(settings: Settings, config: GRPOConfig) -> dict[str, D
     return {
         name: {"recipe": value, "effective": made[name]}
         for name, value in wanted.items()
-        if not _same(value, made[name])
+        if not (_same(value, made[name]) or (name == "top_k" and _unlimited(value) and _unlimited(made[name])))
     }
 
 
@@ -129,6 +129,11 @@ def _same(wanted: Value, made: Value) -> bool:
     if isinstance(wanted, float) and isinstance(made, (int, float)):
         return math.isclose(wanted, made, rel_tol=1e-9)
     return bool(wanted == made or (not wanted and not made and wanted is not False and made is not False))
+
+
+def _unlimited(top_k: Value) -> bool:
+    """Return whether every token may be sampled: TRL writes 0, and Unsloth makes it vLLM's -1."""
+    return top_k is None or (isinstance(top_k, int) and top_k <= 0)
 
 
 def effective_yaml(settings: Settings, config: GRPOConfig, differences: Mapping[str, Difference]) -> str:

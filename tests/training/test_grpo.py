@@ -217,3 +217,10 @@ def test_a_setting_that_came_out_otherwise_is_a_difference():
         "optim": {"recipe": "adamw_torch", "effective": "adamw_8bit"},
         "beta": {"recipe": 0.0, "effective": 0.001},
     }
+
+
+@pytest.mark.parametrize(("wanted", "made", "same"), [(0, -1, True), (0, None, True), (5, -1, False), (0, 50, False)])
+def test_no_limit_to_the_likeliest_tokens_has_several_spellings(wanted, made, same):
+    """Unsloth writes -1 where vLLM samples; TRL's 0 means the same."""
+    differences = effective_differences({"top_k": wanted}, SimpleNamespace(top_k=made))
+    assert (differences == {}) is same
