@@ -1,11 +1,14 @@
 """The check before the first step: sample a few groups and say what would make training fruitless, and the remedy.
 
 Most reports of "the reward stays 0" are one of these: no completion passes the format gate, every completion is cut
-off, every group is flat Sampling here leaves the random state of the run as it was.
+off, every group is flat. A model in order is looked at for two groups only. A refusal needs more, as it ends a run:
+none of 60 in form over four questions leaves fewer than 5 % that could be (rule of three, 95 %).
+Sampling here leaves the random state of the run as it was.
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from statistics import fmean
@@ -19,7 +22,8 @@ from socialr1_lite.rollouts.prompting import Sampler, messages, template_setting
 from socialr1_lite.rollouts.reward import ScoredCompletion
 from socialr1_lite.scenario import Scenario
 
-PROMPTS = 2  # groups sampled; each costs about half a training step
+PROMPTS = 2  # groups sampled at once; each costs about half a training step
+REFUSAL_SAMPLES, REFUSAL_GROUPS = 60, 4  # no refusal on fewer completions, or on fewer groups
 MANY_CUT = 0.2  # share of completions cut off at which the limit is called too low
 
 
@@ -63,26 +67,41 @@ class Preflight:
 
 
 def preflight(recipe: Recipe, policy: Sampler, stack: RewardStack, scenarios: Sequence[Scenario]) -> Preflight:
-    """Sample PROMPTS groups as the first step would, score them at the first step's tau, and judge the outlook."""
-    some = list(scenarios[:PROMPTS])
+    """Sample groups as the first step would, score them at the first step's tau, and judge the outlook.
+
+    Two groups, and two more at a time while nothing else than a refusal would follow, up to what a refusal needs.
+    """
+    groups: list[tuple[ScoredCompletion, ...]] = []
+    questions = itertools.cycle(scenarios)
+    while True:
+        some = list(itertools.islice(questions, PROMPTS))
+        groups += _sample(recipe, policy, stack, some, seed=recipe.run.seed + len(groups))
+        in_the_way = obstacles(recipe, groups)
+        enough = len(groups) >= REFUSAL_GROUPS and sum(map(len, groups)) >= REFUSAL_SAMPLES
+        if enough or not in_the_way:
+            return Preflight(tuple(groups), tuple(in_the_way), tuple(warnings(recipe, groups)))
+
+
+def _sample(
+    recipe: Recipe, policy: Sampler, stack: RewardStack, scenarios: Sequence[Scenario], seed: int
+) -> list[tuple[ScoredCompletion, ...]]:
+    """Return a scored group for each scenario."""
     size, grpo, curriculum = recipe.grpo.num_generations, recipe.grpo, recipe.rewards.curriculum
-    prompts = [messages(scenario, recipe) for scenario in some for _ in range(size)]
     sampled = policy.generate(
-        prompts,
+        [messages(scenario, recipe) for scenario in scenarios for _ in range(size)],
         max_new_tokens=grpo.max_completion_length,
         temperature=grpo.temperature,
         top_p=grpo.top_p,
         top_k=grpo.top_k,
-        seed=recipe.run.seed,
+        seed=seed,
         batch_size=max(size, recipe.evaluation.batch_size),
         template=template_settings(recipe),
     )
     first_tau = tau(0, grpo.max_steps, tau0=curriculum.tau0, p0=curriculum.p0, p1=curriculum.p1)
-    groups = tuple(
+    return [
         tuple(stack.score(sampled[i * size : (i + 1) * size], scenario, tau=first_tau))
-        for i, scenario in enumerate(some)
-    )
-    return Preflight(groups, tuple(obstacles(recipe, groups)), tuple(warnings(recipe, groups)))
+        for i, scenario in enumerate(scenarios)
+    ]
 
 
 def obstacles(recipe: Recipe, groups: Sequence[Sequence[ScoredCompletion]]) -> list[str]:

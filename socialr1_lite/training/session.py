@@ -188,14 +188,15 @@ class Training:
     def _before_grpo(
         self, policy: Policy, scenarios: Sequence[Scenario], checks: HeldoutChecks, traces: TraceWriter
     ) -> None:
-        cold = self.recipe.warmup.steps > 0
+        if self.recipe.warmup.steps == 0:
+            self._preflight(policy, scenarios)  # minutes, and what it refuses needs no check, which may take an hour
+            checks.make(policy, UNTRAINED, 0, traces)
+            return
         if not folder.cold_start_folder(self.run).is_dir():
             checks.make(policy, UNTRAINED, 0, traces)
-            if cold:
-                self._cold_start(policy, scenarios)
-        if cold:
-            checks.make(policy, COLD_START, 0, traces)
+            self._cold_start(policy, scenarios)
         self._preflight(policy, scenarios)
+        checks.make(policy, COLD_START, 0, traces)
 
     def _cold_start(self, policy: Policy, scenarios: Sequence[Scenario]) -> None:
         warmup = self.recipe.warmup

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from socialr1_lite.errors import PolicyError, RecipeError, RunLogError
+from socialr1_lite.progress import Progress
 from socialr1_lite.recipe import Recipe, load_recipe
+from socialr1_lite.rewards.stack import RewardStack
 from socialr1_lite.runlog import MetricsWriter, RunFolder, TraceWriter, mark_complete, read_traces, write_json
 from socialr1_lite.scenario import Scenario
 from socialr1_lite.train import run_recipe
 from socialr1_lite.training import folder
+from socialr1_lite.training.checks import COLD_START, UNTRAINED
+from socialr1_lite.training.ranks import Ranks
+from socialr1_lite.training.session import Training
 from tests.runlogs import trace
 
 
@@ -149,3 +155,23 @@ def test_a_mistake_that_only_data_or_model_show_leaves_no_recipe(tiny_model: Pat
     with pytest.raises(RecipeError, match="fewer than the shortest of 2 prompts"):
         run_recipe(recipe(tiny_model, max_prompt_tokens=9), run_dir=tmp_path / "run")
     assert not RunFolder.open(tmp_path / "run").recipe.exists()
+
+
+@pytest.mark.parametrize(
+    ("steps", "order"),
+    [
+        (0, ["preflight", UNTRAINED]),
+        (5, [UNTRAINED, "cold start", "preflight", COLD_START]),  # untrained, it would say what the cold start mends
+    ],
+)
+def test_the_preflight_comes_before_a_check_that_it_may_make_needless(
+    tmp_path: Path, monkeypatch, steps: int, order: list[str]
+) -> None:
+    made: list[str] = []
+    recipe = Recipe.model_validate({"warmup": {"steps": steps}})
+    monkeypatch.setattr(Training, "_preflight", lambda *_: made.append("preflight"))
+    monkeypatch.setattr(Training, "_cold_start", lambda *_: made.append("cold start"))
+    checks = SimpleNamespace(make=lambda _policy, label, _step, _traces: made.append(label))
+    launch = Training(recipe, RunFolder.create(tmp_path / "run"), RewardStack(recipe.rewards), Progress(), Ranks(0, 1))
+    launch._before_grpo(None, [], checks, None)
+    assert made == order

@@ -38,6 +38,29 @@ def test_one_completion_in_form_is_no_obstacle(scenario):
     assert look(ScriptedPolicy(lambda i: RIGHT if i == 3 else BROKEN), scenario).obstacles == ()
 
 
+def test_a_refusal_needs_sixty_samples_over_four_groups(scenario):
+    """The first completion in form may be the 57th: ten samples say little of a model that is right now and then."""
+    calls = []
+
+    def late(policy: ScriptedPolicy) -> ScriptedPolicy:
+        plain = policy.generate
+
+        def generate(prompts, **sampling):
+            calls.append(sampling["seed"])
+            policy.say = lambda i: RIGHT if len(calls) == 8 and i == 0 else BROKEN
+            return plain(prompts, **sampling)
+
+        policy.generate = generate
+        return policy
+
+    found = look(late(ScriptedPolicy(lambda _: BROKEN)), scenario)
+    assert found.obstacles == () and len(found.completions) == 64
+    assert len(set(calls)) == 8, "the same samples again say nothing new"
+    wide = RECIPE.model_copy(update={"grpo": RECIPE.grpo.model_copy(update={"num_generations": 40})})
+    refused = look(ScriptedPolicy(lambda _: BROKEN), scenario, wide)
+    assert refused.obstacles and len(refused.groups) == 4
+
+
 def test_additive_mode_can_learn_without_the_gate(scenario):
     recipe = Recipe.model_validate(
         RECIPE.model_dump() | {"rewards": RECIPE.rewards.model_dump() | {"mode": "additive"}}
@@ -47,7 +70,7 @@ def test_additive_mode_can_learn_without_the_gate(scenario):
 
 def test_every_completion_cut_off_is_refused(scenario):
     found = look(ScriptedPolicy(lambda _: BROKEN, cut=lambda _: True), scenario)
-    with pytest.raises(PreflightError, match=r"all 8 sampled completions were cut off.*max_completion_length=256"):
+    with pytest.raises(PreflightError, match=r"all 64 sampled completions were cut off.*max_completion_length=256"):
         found.refuse()
 
 
