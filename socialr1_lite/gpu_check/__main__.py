@@ -22,29 +22,32 @@ from socialr1_lite.gpu_check.trial import TrialResult
 from socialr1_lite.gpu_check.trials import Trial, trials
 from socialr1_lite.gpu_check.verdicts import TrialFinding, Verdict, scratch, verdicts
 from socialr1_lite.plan.hardware import Device, this_cpu, this_gpu
-from socialr1_lite.policy.machine import Machine
+from socialr1_lite.policy import describe_machine
 from socialr1_lite.recipe import EMBEDDED_MODEL, Recipe
 from socialr1_lite.runlog import RunFolder, newest_complete, read_traces, write_json
+from socialr1_lite.runlog.lines import JsonObject
 
 LAUNCH_TIMEOUT_S = 900
 POLL_S = 0.2  # between two looks for the first checkpoint
 
 
-def check(folder: Path, *, model: str = EMBEDDED_MODEL) -> tuple[list[TrialFinding], Machine | None]:
-    """Return all findings, and the machine as the first trial described it. model: what the first trial trains."""
+def check(folder: Path, *, model: str = EMBEDDED_MODEL) -> tuple[list[TrialFinding], dict[str, JsonObject]]:
+    """Return all findings, and by trial what its environment.json says. model: what the first trial trains."""
     device = here()
     rows: list[TrialFinding] = []
-    machine: Machine | None = None
+    environments: dict[str, JsonObject] = {}
     for trial in trials(device, folder, model=model):
         started = time.monotonic()
         say(f"{trial.name} ...")
-        found, result = carry_out(trial, folder, device)
-        machine = machine or (result and result["machine"])
+        found = carry_out(trial, folder, device)
+        written = RunFolder(scratch(folder, trial.name) / "run").environment
+        if written.is_file():  # of a trial that broke too, once its model was loaded
+            environments[trial.name] = json.loads(written.read_text(encoding="utf-8"))
         rows += found
         for row in found:
             say(line(row, width=0))
         say(f"  {time.monotonic() - started:.0f} s")
-    return rows, machine
+    return rows, environments
 
 
 def here() -> Device:
@@ -54,10 +57,10 @@ def here() -> Device:
     return this_gpu() if torch.cuda.is_available() else this_cpu()
 
 
-def carry_out(trial: Trial, folder: Path, device: Device) -> tuple[list[TrialFinding], TrialResult | None]:
-    """Return the findings of one trial and what its process needed; one that breaks is a finding, not an end."""
+def carry_out(trial: Trial, folder: Path, device: Device) -> list[TrialFinding]:
+    """Return the findings of one trial; one that breaks is a finding, not an end."""
     if trial.skipped:
-        return [TrialFinding(trial.name, "trained", "skipped", trial.skipped, {})], None
+        return [TrialFinding(trial.name, "trained", "skipped", trial.skipped, {})]
     place, found = scratch(folder, trial.name), []
     try:
         if trial.model is not None and not (Path(trial.recipe.model.name) / "config.json").is_file():
@@ -68,12 +71,12 @@ def carry_out(trial: Trial, folder: Path, device: Device) -> tuple[list[TrialFin
             found.append(interrupt(trial, place))
         result = train(place)
     except (PolicyError, OSError, ValueError, subprocess.SubprocessError) as error:
-        return [*found, TrialFinding(trial.name, "trained", "fail", str(error).partition("\n")[0], {})], None
+        return [*found, TrialFinding(trial.name, "trained", "fail", str(error).partition("\n")[0], {})]
     run = RunFolder.open(place / "run")
     found += verdicts(trial, recipe, run, result, device)
     if trial.interrupted:
         found.append(resumed(trial, run))
-    return found, result
+    return found
 
 
 def with_real_prompts(recipe: Recipe) -> Recipe:
@@ -186,13 +189,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     started = time.monotonic()
     folder = args.folder or Path(tempfile.mkdtemp(prefix="gpu-check-"))
     try:
-        rows, machine = check(folder, model=args.model)
+        rows, environments = check(folder, model=args.model)
     finally:
         if args.folder is None:
             shutil.rmtree(folder, ignore_errors=True)
     seconds = time.monotonic() - started
     rows_out = [row.to_row() for row in rows]
-    write_json(args.out, {"version": __version__, "machine": machine or {}, "seconds": seconds, "rows": rows_out})
+    output = {"version": __version__, "machine": describe_machine(), "seconds": seconds, "rows": rows_out}
+    write_json(args.out, output | {"environments": environments})
     print(table(rows) + f"; {seconds:.0f} s; {args.out}")
     return int(any(row.verdict == "fail" for row in rows))
 

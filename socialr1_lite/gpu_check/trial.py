@@ -12,15 +12,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from threading import Event, Thread
 from types import TracebackType
-from typing import TYPE_CHECKING, TypedDict
+from typing import TypedDict
 
 from socialr1_lite.errors import command
 from socialr1_lite.recipe import load_recipe
 from socialr1_lite.runlog import write_json
 from socialr1_lite.training.session import run_recipe
-
-if TYPE_CHECKING:
-    from socialr1_lite.policy.machine import Machine
 
 EVERY_S = 0.1  # between two looks at the device's memory
 
@@ -31,7 +28,6 @@ class TrialResult(TypedDict):
     peak_bytes: float
     on: str
     seconds: float
-    machine: Machine
 
 
 class MemoryWatch:
@@ -94,8 +90,6 @@ def peak_resident() -> int:
 
 def run_trial(recipe_file: str, run_dir: str, result: str) -> None:
     """Train and write the result; an exception of the training is the caller's to read from the exit status."""
-    from socialr1_lite.policy import describe_machine
-
     started = time.monotonic()
     with MemoryWatch() as watch:
         run_recipe(load_recipe(recipe_file), run_dir=run_dir, strict=False)
@@ -103,7 +97,6 @@ def run_trial(recipe_file: str, run_dir: str, result: str) -> None:
         "peak_bytes": watch.peak,
         "on": "cuda" if watch.cuda else "cpu",
         "seconds": time.monotonic() - started,
-        "machine": describe_machine(),
     }
     write_json(Path(result), dict(outcome))
 

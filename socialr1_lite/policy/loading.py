@@ -44,6 +44,7 @@ def load_policy(model: Model, *, adapter: Path | None = None, trainable: bool = 
             f"(allowed: a hub id, a local folder, or {EMBEDDED!r})"
         ) from error
     policy.notes, policy.checkpointing = notes, model.gradient_checkpointing
+    _note_origin(policy, model, source)
     _keep_4bit_trainable(policy.model)
     _give_pad_token(policy.tokenizer)
     if adapter is not None:
@@ -53,6 +54,16 @@ def load_policy(model: Model, *, adapter: Path | None = None, trainable: bool = 
     else:
         policy.speed_up()
     return policy
+
+
+def _note_origin(policy: Policy, model: Model, source: str) -> None:
+    """Note where the weights came from: Unsloth takes a quantised twin for 4 bits, and drops the revision then."""
+    policy.repository = str(policy.model.config._name_or_path or source)
+    if model.revision is not None:
+        dropped = policy.backend == "unsloth" and model.fast_inference
+        policy.revision_honoured = policy.repository == source and not dropped and not Path(source).is_dir()
+    if policy.revision_honoured is False:
+        policy.notes += (f"model.revision: {model.revision} was not honoured; {policy.repository} was loaded as it is",)
 
 
 def add_lora(policy: Policy, model: Model, *, seed: int = 42) -> None:

@@ -8,29 +8,44 @@ import os
 import platform
 from typing import TypedDict
 
+from socialr1_lite.policy.gpus import nvidia_driver
 from socialr1_lite.policy.model import Policy
 
-PACKAGES = ("torch", "transformers", "trl", "peft", "bitsandbytes", "datasets", "accelerate", "unsloth", "unsloth_zoo")
+PACKAGES = (
+    *("torch", "transformers", "trl", "peft", "bitsandbytes", "datasets", "accelerate", "unsloth", "unsloth_zoo"),
+    *("vllm", "triton", "torchao", "xformers"),  # whose mere presence, in a wrong version, has broken runs
+)
 
 
 class Machine(TypedDict):
-    """What environment.json says of every process: versions by package, GPUs by name."""
+    """What environment.json says of every process: versions by package, GPUs by name.
+
+    torch_cuda: the CUDA that torch was built for. driver: NVIDIA's, whether or not torch can use it.
+    """
 
     python: str
     platform: str
     processors: int | None
     threads: int
     gpus: list[str]
+    torch_cuda: str | None
+    driver: str | None
     versions: dict[str, str]
 
 
 class PolicyFacts(TypedDict):
-    """How the policy was loaded."""
+    """How the policy was loaded.
+
+    repository: what was really loaded; a 4-bit model may come from Unsloth's quantised twin. revision_honoured: whether
+    at model.revision; null where none was asked for.
+    """
 
     backend: str
     device: str
     dtype: str
     quantized: bool
+    repository: str
+    revision_honoured: bool | None
 
 
 def describe_machine() -> Machine:
@@ -47,11 +62,19 @@ def describe_machine() -> Machine:
         "processors": os.cpu_count(),
         "threads": torch.get_num_threads(),
         "gpus": [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())],
+        "torch_cuda": torch.version.cuda,
+        "driver": driver.version if (driver := nvidia_driver()) else None,
         "versions": versions,
     }
 
 
 def describe_policy(policy: Policy) -> PolicyFacts:
-    """Return the backend, the device and the type of the weights."""
-    dtype = str(next(policy.model.parameters()).dtype).removeprefix("torch.")
-    return {"backend": policy.backend, "device": policy.device, "dtype": dtype, "quantized": policy.quantized}
+    """Return the backend, the device, the type of the weights, and where they came from."""
+    return {
+        "backend": policy.backend,
+        "device": policy.device,
+        "dtype": str(next(policy.model.parameters()).dtype).removeprefix("torch."),
+        "quantized": policy.quantized,
+        "repository": policy.repository,
+        "revision_honoured": policy.revision_honoured,
+    }

@@ -27,7 +27,8 @@ class Policy:
     """A model, its tokenizer, and how they were loaded. `model` is a PeftModel once there is an adapter.
 
     notes: what was loaded otherwise than asked for, and why. checkpointing: whether an adapter is trained with gradient
-    checkpointing.
+    checkpointing. repository: where the weights really came from. revision_honoured: at model.revision; None: none was
+    asked for.
     """
 
     model: PreTrainedModel
@@ -37,6 +38,8 @@ class Policy:
     quantized: bool
     notes: tuple[str, ...] = ()
     checkpointing: bool = False
+    repository: str = ""
+    revision_honoured: bool | None = None
 
     @property
     def device(self) -> str:

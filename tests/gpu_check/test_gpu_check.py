@@ -11,6 +11,8 @@ import pytest
 import yaml
 
 from socialr1_lite.doctor import __main__ as doctor
+from socialr1_lite.errors import PolicyError
+from socialr1_lite.gpu_check import __main__ as command_line
 from socialr1_lite.gpu_check import trials as made
 from socialr1_lite.gpu_check.__main__ import check, in_a_process, line, main, table
 from socialr1_lite.gpu_check.trials import Trial, no_room, random_weights, small, trials
@@ -214,7 +216,23 @@ def test_the_whole_check_runs_on_a_tiny_model(
         "resumed": "pass",
     }, rows
     assert output["machine"]["versions"]["trl"] and output["version"]
+    assert [one["repository"] for one in output["environments"].values()] == [str(tiny_model)]
     assert capsys.readouterr().out.count("no GPU") == 4
+
+
+def test_the_file_explains_a_trial_that_broke(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(place: Path) -> None:
+        RunFolder.create(place / "run").environment.write_text('{"repository": "unsloth/x-bnb-4bit"}')
+        raise PolicyError("status 2: out of memory")
+
+    monkeypatch.setattr(command_line, "train", broken)
+    monkeypatch.setattr(command_line, "interrupt", lambda trial, _: TrialFinding(trial.name, "killed", "pass", "", {}))
+    monkeypatch.setattr(command_line, "with_real_prompts", lambda recipe: recipe)
+    out = tmp_path / "gpu-check.json"
+    assert main(["--out", str(out), "--folder", str(tmp_path / "runs")]) == 1
+    output = json.loads(out.read_text())
+    assert output["environments"] == {"smollm2, 4-bit": {"repository": "unsloth/x-bnb-4bit"}}
+    assert {"torch_cuda", "driver"} <= output["machine"].keys()
 
 
 @pytest.mark.slow

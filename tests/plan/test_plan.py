@@ -477,3 +477,7 @@ def test_headers_and_the_table_of_the_docs_tell_what_is_predicted_now(path):
     assert "# Run on a GPU: no." in header
     row = next(one for one in (FOLDER.parent / "docs" / "scale.md").read_text().splitlines() if f"`{path.stem}`" in one)
     assert f"| {needed} |" in row and f"| {hours} |" in row
+
+
+def test_a_t4_leaves_what_torch_reports_of_it() -> None:
+    assert GPUS["t4"].usable / GIB == pytest.approx(14.74)

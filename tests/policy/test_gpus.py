@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from socialr1_lite.errors import PolicyError
-from socialr1_lite.policy import backends, gpus, load_policy, loading
+from socialr1_lite.policy import Policy, backends, gpus, load_policy, loading, machine
 from socialr1_lite.policy.gpus import settle_dtype
 from socialr1_lite.recipe import Model, load_recipe
 from socialr1_lite.training.grpo_config import precision
@@ -184,3 +184,36 @@ def test_vllm_is_started_for_training_alone(monkeypatch, tiny_model, trainable) 
     with pytest.raises(PolicyError, match="as far as"):
         load_policy(wanted, trainable=trainable)
     assert [bool(one.get("fast_inference")) for one in asked] == [trainable]
+
+
+# --- what explains a failure
+
+
+def test_the_environment_names_what_has_broken_runs(monkeypatch) -> None:
+    a_driver(monkeypatch, "535.104.05", "12.6")
+    monkeypatch.setattr(machine.importlib.metadata, "version", lambda package: f"9.{len(package)}")
+    found = machine.describe_machine()
+    assert found["driver"] == "535.104.05" and found["torch_cuda"] == "12.6"
+    assert {"vllm", "triton", "torchao", "xformers"} <= found["versions"].keys()
+
+
+@pytest.mark.parametrize(
+    ("came_from", "settings", "honoured"),
+    [
+        ("Qwen/Qwen3-4B", {}, None),
+        ("Qwen/Qwen3-4B", {"revision": "abc"}, True),
+        ("unsloth/qwen3-4b-unsloth-bnb-4bit", {"revision": "abc", "load_in_4bit": True}, False),
+        ("Qwen/Qwen3-4B", {"revision": "abc", "fast_inference": True}, False),
+    ],
+)
+def test_the_repository_that_was_really_loaded_is_noted(monkeypatch, came_from, settings, honoured) -> None:
+    model = torch.nn.Linear(1, 1)
+    model.config = SimpleNamespace(_name_or_path=came_from)
+    made = Policy(model, SimpleNamespace(pad_token="x"), "unsloth", "Qwen/Qwen3-4B", False)
+    monkeypatch.setattr(loading, "choose_backend", lambda _: "unsloth")
+    monkeypatch.setattr(loading, "_load_unsloth", lambda *_: made)
+    monkeypatch.setattr(loading, "add_lora", lambda *_, **__: None)
+    policy = load_policy(Model(name="Qwen/Qwen3-4B", **settings), trainable=True)
+    facts = machine.describe_policy(policy)
+    assert (facts["repository"], facts["revision_honoured"]) == (came_from, honoured)
+    assert any("was not honoured" in note for note in policy.notes) is (honoured is False)
