@@ -252,4 +252,5 @@ class Run(Section):
     # Two at least: while a new checkpoint is being written, the one before it is the only whole one.
     save_total_limit: Annotated[Whole, Field(ge=2)] | None = 2
     resume: Literal["auto", "never"] = "auto"
+    max_hours: Positive | None = None  # of one launch: it then stops after a step, and the same command goes on
     must_fit: bool = True  # refuse to start what `plan` predicts not to fit into memory

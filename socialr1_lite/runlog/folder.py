@@ -20,7 +20,7 @@ from socialr1_lite.scenario import Scenario
 
 RUN_VERSION = 1  # of the folder's layout; TRACE_VERSION is that of a trace row
 
-Status = Literal["running", "completed", "failed"]
+Status = Literal["running", "completed", "failed", "stopped"]  # stopped: by run.max_hours, to be continued
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,6 +46,11 @@ class HeldoutChecks:
         """What the check after the last step is called."""
         return f"after GRPO ({self.recipe.grpo.max_steps} steps)"
 
+    @property
+    def longest_s(self) -> float:
+        """What the slowest check of this run took; 0.0 while none was made."""
+        return max((check.seconds for check in self._made().values()), default=0.0)
+
     def make(self, policy: Policy, label: str, step: int, traces: TraceWriter) -> Check | None:
         """Ask the questions, unless a check of that label was made already."""
         if not self.scenarios or label in self._made():

@@ -260,9 +260,12 @@ def watcher(
     *,
     log: Callable[[int, Figures], None],
     saved: Callable[[int], None],
-    step_done: Callable[[int], None],
+    step_done: Callable[[int], bool],
 ) -> TrainerCallback:
-    """Return a TRL callback made of three plain ones, each given the number of finished optimizer steps."""
+    """Return a TRL callback made of three plain ones, each given the number of finished optimizer steps.
+
+    step_done: returns whether to save and stop here.
+    """
     import transformers
 
     class Watcher(transformers.TrainerCallback):  # type: ignore[misc]
@@ -285,6 +288,7 @@ def watcher(
         def on_step_end(
             self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object
         ) -> None:
-            step_done(state.global_step)
+            if step_done(state.global_step):
+                control.should_save = control.should_training_stop = True
 
     return Watcher()

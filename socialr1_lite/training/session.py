@@ -42,7 +42,8 @@ from socialr1_lite.runlog import (
 )
 from socialr1_lite.scenario import Scenario
 from socialr1_lite.training import folder, grpo, grpo_config, sft
-from socialr1_lite.training.checks import COLD_START, UNTRAINED, HeldoutChecks
+from socialr1_lite.training.checks import COLD_START, ON_THE_WAY, UNTRAINED, HeldoutChecks
+from socialr1_lite.training.deadline import SLOWER, Deadline
 from socialr1_lite.training.preflight import preflight
 from socialr1_lite.training.ranks import Ranks
 
@@ -126,8 +127,8 @@ class Training:
                 self._before_grpo(policy, fitting, checks, traces)
             else:
                 self.progress.say(f"continuing at step {newest.step} of {self.recipe.grpo.max_steps}")
-            self._grpo(policy, fitting, newest, checks, traces, launch)
-            self._finish(policy, checks, traces)
+            if self._grpo(policy, fitting, newest, checks, traces, launch):
+                self._finish(policy, checks, traces)
 
     # --- before the first step
 
@@ -240,16 +241,21 @@ class Training:
         checks: HeldoutChecks,
         traces: TraceWriter,
         launch: int,
-    ) -> None:
+    ) -> bool:
+        """Make the steps that are left. Returns whether the last one was reached."""
         trainer = self._trainer(policy, schedule(scenarios, self.recipe), traces)
         metrics = MetricsWriter(self.run, launch=launch)
+        deadline = Deadline(self.recipe, self.ranks, self.started)
 
-        def step_done(step: int) -> None:
+        def step_done(step: int) -> bool:
+            deadline.end_step()
             if check := checks.make_on_the_way(policy, step, traces):
                 share = checks.seconds / (time.monotonic() - self.started)
                 figures = check.metrics() | {"eval/share_of_time": share}
                 metrics.write(step, figures)
                 grpo.log_to_trackers(trainer, figures)
+            deadline.begin_step()
+            return deadline.stops_after(step, checks.longest_s)
 
         def saved(step: int) -> None:
             self.ranks.wait_for_everyone()  # every process writes its own random state into the checkpoint
@@ -261,6 +267,7 @@ class Training:
         with self.progress.steps(self.recipe.grpo.max_steps, newest.step) as steps:
             log = self._logger(metrics, steps.log)
             trainer.add_callback(grpo.watcher(log=log, saved=saved, step_done=step_done))
+            deadline.begin_step()
             try:
                 trainer.train(resume_from_checkpoint=str(newest.path) if newest.path else None)
             except SocialR1Error as error:
@@ -271,6 +278,19 @@ class Training:
                     raise
                 raise _out_of_memory(self.recipe, trainer.state.global_step) from error
         policy.model = trainer.model
+        made = int(trainer.state.global_step)
+        if made < self.recipe.grpo.max_steps:
+            self._stop(policy, made, deadline, checks, traces)
+        return made == self.recipe.grpo.max_steps
+
+    def _stop(self, policy: Policy, step: int, deadline: Deadline, checks: HeldoutChecks, traces: TraceWriter) -> None:
+        """End a launch between two steps: its checkpoint is whole already."""
+        if not self.ranks.main:
+            return
+        if deadline.leaves(checks.longest_s * SLOWER):
+            checks.make(policy, f"{ON_THE_WAY}{step}", step, traces)
+        self.run.set_state("stopped", step=step)
+        self.progress.say(deadline.words(step))
 
     def _trainer(self, policy: Policy, order: Sequence[Scenario], traces: TraceWriter) -> GRPOTrainer:
         recipe = self.recipe
