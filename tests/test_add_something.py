@@ -1,4 +1,4 @@
-"""README's "Add something", followed to the letter in a copy of the package: a toy reward, judge and recipe.
+"""README's "Add something", followed to the letter in a copy of the package: a toy reward, judge, benchmark and recipe.
 
 Nothing but the steps that README names is done here; what else had to be touched would make this fail.
 """
@@ -57,6 +57,53 @@ class MineJudge:
         return [Verdict(dict.fromkeys(STAGES, self._like)) for _ in replies]
 '''
 
+BENCHMARK = '''
+"""Mine: three questions about who has it."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from socialr1_lite.benchmarks.base import Answer, Benchmark, Item, Loaded, Permission, Scores, SourceFile, accuracy
+from socialr1_lite.benchmarks.files import make_scenario, official_files, read_jsonl
+
+
+def load(folder: Path) -> Loaded:
+    """Load mine*.jsonl."""
+    items, sources = [], []
+    for path in official_files(folder, "Mine", ["mine*.jsonl"], "nowhere"):
+        rows, digest = read_jsonl(path)
+        sources.append(SourceFile(path.name, digest, len(rows)))
+        for number, row in enumerate(rows):
+            scenario = make_scenario(
+                row,
+                id=f"mine/{number}",
+                story=row.text("story"),
+                question=row.text("question"),
+                options=("yes", "no"),
+                gold=(int(row.text("gold")),),
+                source="mine",
+            )
+            items.append(Item(scenario))
+    return Loaded(tuple(items), tuple(sources), ())
+
+
+def score(answers: Sequence[Answer]) -> Scores:
+    """Score accuracy."""
+    return accuracy(answers)
+
+
+BENCHMARK = Benchmark(
+    name="mine",
+    title="Mine",
+    source="nowhere",
+    licence="mine",
+    training={"test": Permission(False, "(it is a test)")},
+    rows={"test": 3},
+    load=load,
+    score=score,
+)
+'''
+
 RECIPE = """
 # python -m socialr1_lite.train recipes/mine.yaml   CPU, seconds, a test
 model: {name: MODEL, max_seq_length: 4000, lora: {r: 4}}
@@ -109,6 +156,12 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
             'class MineReward(Section):\n    """Mine."""\n\n    names: Count = 1\n\n\nclass Curriculum(Section):',
         )
     )
+    # A benchmark: its file, its line and three invented rows.
+    (package / "benchmarks" / "mine.py").write_text(BENCHMARK.lstrip())
+    after(package / "benchmarks" / "__init__.py", '    "stories",', '    "mine",')
+    rows = [{"story": f"Ann has {n} keys.", "question": "Has Ann a key?", "gold": "0"} for n in (1, 2, 3)]
+    (folder / "data" / "Mine").mkdir(parents=True)
+    (folder / "data" / "Mine" / "mine.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     # A judge: its file and its line.
     (package / "judges" / "mine.py").write_text(JUDGE.lstrip())
     after(package / "judges" / "__init__.py", '    "rules": ', '    "mine": JudgeClass("mine", "MineJudge"),')
@@ -177,3 +230,9 @@ class TestSteps:
             "print([j.name for j in smoke(load_recipe('recipes/mine.yaml')).rewards.content.judges])"
         )
         assert "['mine']" in python(copy, "-c", code)
+
+    def test_the_benchmark_is_asked(self, copy: Path, run: Path) -> None:
+        arguments = ("--benchmarks", "mine", "--data", "data", "--max-new-tokens", "4", "-o", "report")
+        python(copy, "-m", "socialr1_lite.evaluate", str(run), *arguments)
+        report = json.loads(next((copy / "report").rglob("mine.json")).read_text())
+        assert report["benchmark"] == "mine" and report["n"] == 3

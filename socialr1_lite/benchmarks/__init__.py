@@ -8,36 +8,24 @@ Adding one is a file with a `BENCHMARK` and a line here.
 
 from __future__ import annotations
 
-from socialr1_lite.benchmarks import (
-    emobench,
-    fantom,
-    hitom,
-    motivebench,
-    simpletom,
-    socialiqa,
-    sotopia,
-    stories,
-    tactfultom,
-    tombench,
-    tombench_hard,
-)
+from importlib import import_module
+
 from socialr1_lite.benchmarks.base import Benchmark
 
 __all__ = ["BENCHMARKS", "Benchmark"]
 
-BENCHMARKS: dict[str, Benchmark] = {
-    module.BENCHMARK.name: module.BENCHMARK
-    for module in (
-        tombench,
-        tombench_hard,
-        socialiqa,
-        simpletom,
-        emobench,
-        motivebench,
-        hitom,
-        tactfultom,
-        fantom,
-        sotopia,
-        stories,
-    )
-}
+MODULES = (
+    "tombench",
+    "tombench_hard",
+    "socialiqa",
+    "simpletom",
+    "emobench",
+    "motivebench",
+    "hitom",
+    "tactfultom",
+    "fantom",
+    "sotopia",
+    "stories",
+)
+_TABLE: tuple[Benchmark, ...] = tuple(import_module(f"{__name__}.{module}").BENCHMARK for module in MODULES)
+BENCHMARKS: dict[str, Benchmark] = {benchmark.name: benchmark for benchmark in _TABLE}
