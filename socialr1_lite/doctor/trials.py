@@ -16,9 +16,14 @@ TRIAL_SECONDS = 180
 
 TRIAL_BACKEND = """
 import json, torch
-from socialr1_lite.policy import choose_backend
+from socialr1_lite.errors import PolicyError
+from socialr1_lite.policy import choose_backend, refuse_unusable_driver
 device = "cuda" if torch.cuda.is_available() else "cpu"
-print(json.dumps({"backend": choose_backend("auto"), "device": device}))
+try:
+    refuse_unusable_driver()
+    print(json.dumps({"backend": choose_backend("auto"), "device": device}))
+except PolicyError as error:
+    print(json.dumps({"refused": str(error)}))
 """
 
 TRIAL_4BIT = """
@@ -41,6 +46,8 @@ def try_backend(gpus: Sequence[Gpu]) -> tuple[Report, Finding]:
     taken, problem = trial(TRIAL_BACKEND)
     if problem:
         return {}, Finding("backend", "fix", problem, "make setup")
+    if "refused" in taken:  # as a training would refuse, and with the same remedy
+        return {}, Finding("backend", "fix", taken["refused"])
     found = f"auto takes {taken['backend']} on {taken['device']}"
     if gpus and taken["device"] == "cpu":
         remedy = "pip install --force-reinstall torch    (a CUDA build; `nvidia-smi` shows the driver's CUDA)"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -154,7 +155,6 @@ def test_small_machines_are_told() -> None:
 
 
 def test_a_stale_compiled_cache_is_found(tmp_path: Path) -> None:
-    import os
 
     assert not list(packages.check_compiled_cache(tmp_path / "none"))
     assert not list(packages.check_compiled_cache(tmp_path))  # as new as can be
@@ -178,13 +178,27 @@ def test_a_trial_that_fails_in_any_way_is_one_line() -> None:
         ({"backend": "unsloth", "device": "cuda"}, "", [A100], "ok", "on cuda"),
         ({"backend": "transformers", "device": "cpu"}, "", [A100], "fix", "though the driver shows NVIDIA A100"),
         ({}, "ImportError: no", [], "fix", "ImportError: no"),
+        ({"refused": "Tesla T4 is here, but torch cannot use it"}, "", [T4], "fix", "but torch cannot use it"),
     ],
 )
 def test_the_backend_finding(monkeypatch, taken, problem, gpus, state, words) -> None:
     monkeypatch.setattr(trials, "trial", lambda code: (taken, problem))
     backend, finding = trials.try_backend(gpus)
-    assert (finding.state, backend) == (state, taken)
+    assert (finding.state, backend) == (state, {} if "refused" in taken else taken)
     assert words in finding.found
+
+
+@pytest.mark.slow
+def test_the_backend_trial_refuses_as_a_training_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Asked in a real process, with a driver that this CPU build of torch cannot use."""
+    smi = tmp_path / "nvidia-smi"
+    smi.write_text("#!/bin/sh\necho '470.10, Tesla T4'\n")
+    smi.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    backend, finding = trials.try_backend([T4])
+    assert backend == {} and finding.state == "fix"
+    assert "Tesla T4 with NVIDIA driver 470.10 is here" in finding.found and "update the driver" in finding.found
 
 
 def test_4_bit_that_does_not_work_is_no_hindrance(monkeypatch: pytest.MonkeyPatch) -> None:
