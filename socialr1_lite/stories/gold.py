@@ -159,7 +159,7 @@ def interpretation(rng: Rng, facts: Facts, stated: int = 1, *, extra: bool = Tru
 
 
 def _claim_sentence(rng: Rng, claim: Claim, *, first: bool) -> str:
-    if claim.relation.startswith("wants to"):  # such a claim may be an option, and reasoning must not quote options
+    if claim.relation.startswith(("wants to", "wanted to")):  # such a claim may be an option, and reasoning must not quote options
         claim = replace(claim, relation=f"{rng.pick(ADVERBS)} {claim.relation}")
     clause = claim_clause(claim, rng.pick(VERBS))
     if not first:

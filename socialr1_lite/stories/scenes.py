@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from socialr1_lite.stories.base import Rng
-from socialr1_lite.stories.plots import LATER, Plot, Step, Teller, chapter_about, dispersal
+from socialr1_lite.stories.plots import LATER, Plot, Step, Teller, chapter_about, dispersal, told_sensibly
 from socialr1_lite.stories.wording import LEXICON, THEIR, Lexicon
 from socialr1_lite.stories.world import Event
 
@@ -159,6 +159,7 @@ def _with_chapter(rng: Rng, words: Lexicon, plot: Plot) -> Plot:
     )
 
 
+@told_sensibly
 def swaps(rng: Rng, split: str, *, people: int, count: int, chapters: int = 1) -> Plot:
     """Tell of `count` things in as many containers; some change places. Set `thing` to the one that is asked about."""
     words = LEXICON[split]
@@ -178,17 +179,12 @@ def swaps(rng: Rng, split: str, *, people: int, count: int, chapters: int = 1) -
         teller.add("swap", actor=who, thing=one, other=two, a=who, o=one, o2=two)
         return teller.steps.pop()
 
-    def about() -> Hearsay:
-        thing = rng.pick(things)
-        place = at[thing] if rng.chance(0.6) else rng.pick(places)
-        return thing, place, f"the {thing} was in the {place}"
-
-    _run(rng, teller, first, [swap] * (1 + rng.below(2)))
-    _message(rng, teller, about)
+    _run(rng, teller, first, [swap] * (1 + rng.below(2)))  # and no words: they would tell of half an exchange
     plot = _plot(rng, teller, chapters, things[0], places)
     return replace(plot, others=[*plot.others, *things[1:]])
 
 
+@told_sensibly
 def menu(rng: Rng, split: str, *, people: int, count: int, chapters: int = 1) -> Plot:
     """Tell of `count` dishes on a table (`others`), one or two of which run out; `thing` is one that ran out."""
     words = LEXICON[split]
@@ -230,6 +226,7 @@ def favourite_of(name: str) -> str:
     return f"favourite of {name}"
 
 
+@told_sensibly
 def tastes(rng: Rng, split: str, *, people: int, count: int, chapters: int = 1) -> Plot:
     """Tell how somebody (the first of the cast) likes one dish best, then another. `places` are the dishes."""
     words = LEXICON[split]
@@ -260,6 +257,7 @@ def tastes(rng: Rng, split: str, *, people: int, count: int, chapters: int = 1) 
     return replace(_plot(rng, teller, chapters, fluent, foods), cast=cast)
 
 
+@told_sensibly
 def cooks(rng: Rng, split: str, *, people: int, chapters: int = 1) -> tuple[Plot, str]:
     """Tell how one cooks a dish and another cooks it anew. Returns the plot (`places`: the two) and the dish."""
     words = LEXICON[split]
@@ -281,6 +279,7 @@ def cooks(rng: Rng, split: str, *, people: int, chapters: int = 1) -> tuple[Plot
     return _plot(rng, teller, chapters, fluent, (one, two)), food
 
 
+@told_sensibly
 def outcomes(rng: Rng, split: str, *, people: int, chapters: int = 1) -> tuple[Plot, str]:
     """Tell how a dish turns out well or badly, then the other way. Returns the plot (`places`: both) and the dish."""
     words = LEXICON[split]

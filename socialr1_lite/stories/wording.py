@@ -68,7 +68,6 @@ LEXICON = {
             "chocolate bar",
         ),
         containers=(
-            "basket",
             "drawer",
             "wardrobe",
             "suitcase",
@@ -79,7 +78,6 @@ LEXICON = {
             "cardboard box",
             "biscuit tin",
             "laundry bag",
-            "bucket",
             "handbag",
             "shoebox",
             "locker",
@@ -88,10 +86,12 @@ LEXICON = {
             "cooler",
             "plastic tub",
             "oven",
-            "big jar",
             "crate",
-            "desk tray",
             "sports bag",
+            "holdall",
+            "hatbox",
+            "lunchbox",
+            "safe",
         ),
         rooms=(
             "kitchen",
@@ -143,19 +143,19 @@ LEXICON = {
             "briefcase",
             "satchel",
             "bread bin",
-            "vase",
             "linen closet",
             "filing cabinet",
-            "wheelbarrow",
             "urn",
             "dresser",
-            "cauldron",
             "pouch",
             "sideboard",
             "rucksack",
-            "bathtub",
             "fridge",
             "hutch",
+            "casket",
+            "carton",
+            "strongbox",
+            "bureau",
         ),
         rooms=(
             "conservatory",
@@ -172,6 +172,7 @@ LEXICON = {
     ),
 }
 
+GENDERS = {name: pronoun for words in LEXICON.values() for name, pronoun in words.people.items()}
 THEM = {"she": "her", "he": "him"}
 THEIR = {"she": "her", "he": "his"}
 SELF = {"she": "herself", "he": "himself"}
@@ -322,7 +323,7 @@ PHRASES: dict[str, tuple[str, ...]] = {
         "{a} thought that the {c} needed cleaning.",
         "{a} said that the {c} looked rather old.",
         "{a} wondered who had bought the {c}.",
-        "{a} leaned against the {c} for a moment.",
+        "{a} remarked that the {c} had been a good buy.",
     ),
     "note": (
         "{a} hummed a tune.",

@@ -20,7 +20,8 @@ from socialr1_lite.scenario import Scenario
 from socialr1_lite.sip import parse
 from socialr1_lite.stories import DIMENSIONS, generate, gold_reply
 from socialr1_lite.stories.wording import LEXICON
-from tests.stories.truth import Drafts, recorded, right_by_facts, untrue_claims
+from socialr1_lite.stories.world import where
+from tests.stories.truth import Drafts, Second, recorded, right_by_facts, untrue_claims
 
 ORDERS = (0, 1, 2, 3, 4)
 
@@ -123,6 +124,13 @@ def test_as_many_options_as_asked_for_where_places_are_asked(options: int):
             assert len(s.options) == options, s.meta
 
 
+@pytest.mark.parametrize(("order", "options"), [(0, 5), (0, 6), (0, 15), (3, 4), (3, 15)])
+def test_every_number_of_options_can_be_made(order: int, options: int):
+    """At order 0 the memory of a place has its limits; at order 3 nobody thinks so deep of what is only said."""
+    for s in generate(160, seed=4, dimensions=("belief",), orders=(order,), options=options):
+        assert len(s.options) == options, s.meta
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
@@ -173,6 +181,30 @@ def test_exactly_one_option_is_right(split: str):
     with recorded() as drafts:
         for s in many(180, 6, split):
             assert_one_right(s, drafts)
+
+
+def test_people_act_on_what_they_can_know():
+    """Asked of the enumerator: whoever moves a thing knows where it was; no lie reaches those who know better."""
+    seen: Counter[str] = Counter()
+    with recorded() as drafts:
+        for s in (*many(300, 12), *many(300, 13, "test")):
+            plot = drafts.stories.pop(s.facts.sentences)[0]
+            for i, step in enumerate(plot.steps):
+                event = step.event
+                before = Second(replace(plot, steps=plot.steps[:i], _world=None))
+                if event.kind in ("move", "swap"):
+                    for thing in {event.thing, event.other} - {""}:
+                        own, real = (before.believes(who, where(thing)) for who in ((event.actor,), ()))
+                        assert own == real, (s.id, step.text)
+                    seen[event.kind] += 1
+                if event.kind == "tell" and event.place != plot.thing:
+                    chains = ((event.actor,), (), event.people, (event.actor, *event.people))
+                    own, real, held, thought = (before.believes(who, where(event.thing)) for who in chains)
+                    assert own is not None, (s.id, step.text)
+                    assert held != real or event.place == held, (s.id, step.text)
+                    assert thought != own or event.place == thought, (s.id, step.text)
+                    seen["lie" if own != event.place else "truth"] += 1
+    assert min(seen[kind] for kind in ("move", "swap", "lie", "truth")) > 20, seen
 
 
 def test_a_gold_option_that_is_not_right_is_found():
