@@ -143,7 +143,7 @@ def _members(name: str, dimension: Dimension, drawn: _Drawn, dealer: Dealer) -> 
 
 
 def _facts(family: Family, draft: Draft) -> Facts:
-    """Gather what is true. A state decides if it is held where the asked one is, or deeper, or if it is true knowledge."""
+    """Gather what is true. A state decides if it is held where the asked one is, or deeper in the same chain."""
     people, claims = family.people, [*draft.claims, *(one for one in draft.known if one not in draft.claims)]
     asked = claims[0].chain(people)
 

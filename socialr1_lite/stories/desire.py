@@ -471,8 +471,8 @@ def wanted_thing(
 ) -> Family | None:
     """Ask which thing A means by an act on a container, given what A thinks is in it; things change places.
 
-    phrases: the act, with {a} and {c}, perhaps before {b}, who has just come in. deed: what is wanted with the thing. spoken: an option, with the name of A.
-    purpose: A's goal.
+    phrases: the act, with {a} and {c}, perhaps before {b}, who has just come in. deed: what is wanted with the thing.
+    spoken: an option, with the name of A. purpose: A's goal.
     """
     rng = request.rng
     plot, things = exchanges(request)

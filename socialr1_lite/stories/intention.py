@@ -399,7 +399,9 @@ def throws_away(request: Request) -> Family | None:
 
 
 def _has_order(template: str, order: int) -> bool:
-    return order in {"moves it": (2,), "who misleads": (1,), "plants": (2, 3), "throws away": (1, 2)}.get(template, (1, 2, 3))
+    return order in {"moves it": (2,), "who misleads": (1,), "plants": (2, 3), "throws away": (1, 2)}.get(
+        template, (1, 2, 3)
+    )
 
 
 DIMENSION = Dimension(

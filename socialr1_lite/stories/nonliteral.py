@@ -26,7 +26,6 @@ from socialr1_lite.stories.framing import (
     inner_state,
     lower_or_real,
     one_lower,
-    other_place,
     persons,
     place_of,
     sayable,
@@ -38,9 +37,8 @@ from socialr1_lite.stories.plots import Plot, hidden_object
 from socialr1_lite.stories.scenes import GOOD, SPOILT, cooks, outcomes
 from socialr1_lite.stories.world import World
 
-FALSE_OF_TWO, FALSE_OF_MORE = 0.8, 0.9  # shares of families whose first story hangs on a false belief
-TO_AND_FRO = 0.6  # share of stories in which the thing comes back to where it was, so that a lie can be true by mistake
-LURED = 3 / 4  # share of lies that name the place where the thing happens to be
+FALSE_OF_TWO, FALSE_OF_MORE = 0.8, 1.0  # shares of families whose first story hangs on a false belief
+TO_AND_FRO = 0.8  # share of stories in which the thing comes back to where it was, so that a lie can be true by mistake
 SAYS = (
     '"The {o} is in the {p}," says {x} to {y}, who has only just arrived.',
     "{x} turns to {y}, who has come only now, and says that the {o} is in the {p}.",
@@ -61,23 +59,22 @@ def _asking(chain: Sequence[str], plain: str, hearer: str, thing: str) -> str:
 def states(request: Request) -> Family | None:
     """Ask why X says where the thing is: a truth, a mistake or a lie, by what X thinks."""
     rng, plot = request.rng, story_of(request, last=True, back=TO_AND_FRO)
-    case, card = int(request.slot * 3), request.slot * 3 % 1
-    lured = case == 2 and card < LURED  # dealt with the slot: a draw that fails must not change it
+    case = int(request.slot * 3)
 
     def fits(chain: tuple[str, ...]) -> bool:
         held, there = (place_of(plot.world, plot.thing, *people) for people in (chain, chain[:-1]))
         if held not in plot.places or there not in plot.places:
             return False
-        if lured:
+        if case == 2:  # a lie that is true by mistake, or what is so would give the liars away
             return held != there and sayable(plot.thing, *chain)(plot.world, {"p": str(there)})
-        return case == 2 or (held != there) == (case == 1)
+        return (held != there) == (case == 1)
 
     chain = chain_for(rng, plot, request.order, plot.cast, fits)
     if chain is None:
         return None
     x, (y,) = chain[-1], guests(rng, request.split, plot)
     held, there = (place_of(plot.world, plot.thing, *people) for people in (chain, chain[:-1]))
-    said = held if case < 2 else there if lured else other_place(rng, plot, held, None, 0.0)
+    said = held if case < 2 else there
     sense = {**persons(request.split, x=x), "y": y, "o": plot.thing, "p": str(said)}
     she = sense["she_x"]
     options = (f"tell {y} what {she} knows", f"tell {y} what {she} mistakenly believes", f"deceive {y} with a lie")
@@ -106,7 +103,7 @@ def states(request: Request) -> Family | None:
         lambda world, sense, gold: either(x, goals, gold != options[2]),
         readings,
         "other motive",
-        elsewhere("says another place", sense, "p", plot.places),
+        elsewhere("says another place", sense, "p", plot.places if case == 0 else [str(held), str(there)]),
         stated=3,
         spoken=f"{x} wants to {{}}.",
         every=True,
@@ -238,16 +235,15 @@ MOTIVES = (
 def white_lies(request: Request) -> Family | None:
     """Ask why X says where it is: in earnest, to save a surprise (a white lie), or to keep it (a selfish lie)."""
     rng, plot = request.rng, story_of(request, last=True, back=TO_AND_FRO)
-    case, card = int(request.slot * 3), request.slot * 3 % 1
-    lured = case > 0 and card < LURED  # dealt with the slot: a draw that fails must not change it
-    chain = contested(rng, plot, request.order, plot.cast, 1.0 if lured else FALSE_OF_MORE)
+    case = int(request.slot * 3)
+    chain = contested(rng, plot, request.order, plot.cast, FALSE_OF_MORE)
     others = [name for name in plot.cast if chain and name not in chain]
     if chain is None or not others:
         return None
     x, other, (y,) = chain[-1], rng.pick(others), guests(rng, request.split, plot)
     kind_one = rng.chance(0.5) if case == 0 else case == 1
     held = place_of(plot.world, plot.thing, *chain)
-    said = held if case == 0 else other_place(rng, plot, held, plot.reality, float(lured))
+    said = held if case == 0 else plot.reality  # a lie that is true by mistake, or what is so would give the liars away
     k, g = (x, other) if kind_one else (other, x)
     sense = {**persons(request.split, x=x, g=g, k=k), "y": y, "o": plot.thing, "p": str(said)}
     options = (f"tell {y} the truth", f"save the surprise for {y}", f"keep the {plot.thing} for {sense['self_x']}")
@@ -272,7 +268,10 @@ def white_lies(request: Request) -> Family | None:
         lambda world, sense, gold: either(x, goals, gold == options[0]),
         readings,
         "another's motive",
-        [("motives exchanged", turned(sense, "k", "g")), *elsewhere("says another place", sense, "p", plot.places)],
+        [
+            ("motives exchanged", turned(sense, "k", "g")),
+            *elsewhere("says another place", sense, "p", [str(held), str(plot.reality)]),
+        ],
         spoken=f"{x} wants to {{}}.",
         every=True,
         natural=sayable(plot.thing, *chain),
@@ -374,7 +373,7 @@ TRUSTS = (
     "As {t} and {d} were both aware, {y} took every word of {d} for its opposite and trusted every word of {t}.",
 )
 POINTS = (
-    "Now {y}, who has just arrived, must choose between the {c0} and the {c1}, and {x} says that the {o} is in the {p}.",
+    "Now {y}, who has just come, must choose between the {c0} and the {c1}, and {x} says that the {o} is in the {p}.",
     '"Open the {p} if you want the {o}," says {x} to {y}, who has just arrived and may open only the {c0} or the {c1}.',
     "{y}, who has come only now, is looking for the {o} and may open only the {c0} or the {c1}, and {x} advises {y} "
     "to open the {p}.",

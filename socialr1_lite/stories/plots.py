@@ -77,8 +77,9 @@ def sensible(plot: Plot) -> bool:
     """Tell whether everybody acts on what they can know, so that a careful reader has nothing to wonder about.
 
     Whoever moves a thing knows where it was. Whoever sees things exchanged has seen the exchanges before: from half of
-    them one could work out more than the simulation does. Words reach those who have reason to believe them (`_credible`).
-    A forgotten camera serves one person, nobody peeps beside another, and who speaks of a container is in its room.
+    them one could work out more than the simulation does. Words reach those who have reason to believe them
+    (`_credible`). A forgotten camera serves one person, nobody peeps beside another, and who speaks of a container is
+    in its room.
     """
     world, at, camera, peeping = plot.world, dict[str, str](), set[str](), 0
     for i, step in enumerate(plot.steps):
