@@ -54,7 +54,6 @@ def test_a_false_word_is_a_joke_only_to_whoever_is_thought_to_know_better(monkey
     [
         ((ANNA_LEFT, MOVED), 0.5, "drawer", "mistaken"),
         ((MOVED, ANNA_LEFT), 0.1, "crate", "she knows"),
-        ((MOVED, ANNA_LEFT), 0.95, "drawer", "lie"),
         ((MOVED, ANNA_LEFT, BACK), 0.7, "drawer", "lie"),  # she happens to tell the truth
     ],
 )
