@@ -161,6 +161,27 @@ def test_a_gold_reply_needs_facts():
         gold_reply(Scenario("x", "s", "q", ("a", "b"), (0,)))
 
 
+def test_facts_hold_every_state_that_decides_and_every_goal():
+    """A plan comes with the belief behind it, one who wonders with one who acts, and each with the right depth."""
+    seen: Counter[str] = Counter()
+    for s in (*stories(), *stories("test")):
+        facts = s.facts
+        asked = facts.claims[0].chain(facts.people)
+        assert facts.deciding[0] == 0 and len(facts.genders) == len(facts.people), s.id
+        assert all(claim.chain(facts.people)[: len(asked)] == asked for claim in facts.decisive), s.id
+        if s.dimension in ("emotion", "desire", "intention", "nonliteral"):
+            assert any(
+                claim.relation in ("is in", "is", "now", "knows", "does not know") for claim in facts.decisive
+            ), s
+            seen["goals"] += len({goal.subject for goal in facts.accepted_goals}) > 1
+        for claim in facts.claims:
+            if claim.relation == "knows" and claim.value.endswith(" really is"):
+                thing = claim.value.removeprefix("where ").removesuffix(" really is")
+                where_held = {c.value for c in facts.claims if (c.subject, c.relation) == (thing, "is in")}
+                seen["knows"] += bool(where_held)
+    assert min(seen["goals"], seen["knows"]) > 50, seen
+
+
 def assert_one_right(s: Scenario, drafts: Drafts) -> None:
     """One gold option, and it alone is right: in the story's own world, and by its facts option by option."""
     assert len(s.gold) == 1 and len({option.lower() for option in s.options}) == len(s.options), s.id
