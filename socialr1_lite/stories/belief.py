@@ -113,7 +113,7 @@ def where_template(wording: Wording) -> Callable[[Request], Family | None]:
         def answer(world: World) -> str | None:
             return world.believes(chain, where(plot.thing))
 
-        found = twin(request.rng, plot, answer, request.split)
+        found = twin(request.rng, plot, answer, request.split, chain=chain)
         if found is None:
             return None
         name, other = found
@@ -128,7 +128,7 @@ def _chain_believing(rng: Rng, plot: Plot, place: str, order: int) -> tuple[str,
     easy = None
     for _ in range(ATTEMPTS_A_STORY):
         chain = tuple(rng.sample(plot.cast, order))
-        if plot.world.believes(chain, where(plot.thing)) == place:
+        if plot.world.believes(chain, where(plot.thing)) == place and plot.world.certain(chain, where(plot.thing)):
             lower = plot.world.believes(chain[1:], where(plot.thing))
             if lower != place:
                 return chain
@@ -136,15 +136,25 @@ def _chain_believing(rng: Rng, plot: Plot, place: str, order: int) -> tuple[str,
     return easy
 
 
-def twin(rng: Rng, plot: Plot, answer: WorldAnswer, split: str, options: Sequence[str] = ()) -> tuple[str, Plot] | None:
-    """Find a small edit that leads to another option (the story's places): its name and the edited story."""
+def twin(
+    rng: Rng, plot: Plot, answer: WorldAnswer, split: str, options: Sequence[str] = (), chain: Sequence[str] = ()
+) -> tuple[str, Plot] | None:
+    """Find a small edit that leads to another option (the story's places): its name and the edited story.
+
+    chain: whose belief the question is about.
+    """
     truth = answer(plot.world)
     for name, steps in edits(rng, plot, LEXICON[split]):
         other = plot.edited(steps)
         changed = answer(other.world)
-        if changed != truth and changed in (options or plot.places) and sensible(other):
+        if changed != truth and changed in (options or plot.places) and sure(other, chain):
             return name, other
     return None
+
+
+def sure(plot: Plot, chain: Sequence[str]) -> bool:
+    """Tell whether the story is sensible and a reader can be sure of what the chain believes about its thing."""
+    return plot.world.certain(chain, where(plot.thing)) and sensible(plot)
 
 
 def other_person(

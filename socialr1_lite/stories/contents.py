@@ -25,14 +25,17 @@ def contents(request: Request) -> Family | None:
     named = plot.places
     target = named[int(request.slot * len(named))]
     chains = [tuple(rng.sample(plot.cast, request.order)) for _ in range(6)]
-    chain = next((c for c in chains if plot.world.believes(c, inside(container)) == target), None)
+    fluent = inside(container)
+    chain = next(
+        (c for c in chains if plot.world.believes(c, fluent) == target and plot.world.certain(c, fluent)), None
+    )
     if chain is None:
         return None
     note, _ = say(rng, "asked", a=chain[0], c=container)
     plot = plot.edited([*plot.steps, Step(Event("note", actor=chain[0]), note)])
     for name, other in _edits(rng, plot, container):
         changed = other.world.believes(chain, inside(container))
-        if changed != target and changed in named and sensible(other):
+        if changed != target and changed in named and other.world.certain(chain, fluent) and sensible(other):
             ask = question(chain, container, rng)
             drafts = tuple(_draft(p, chain, container, ask) for p in (plot, other))
             rest = [thing for thing in LEXICON[request.split].things if thing not in named]

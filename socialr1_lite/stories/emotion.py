@@ -46,7 +46,7 @@ OPPOSITES = (  # two feelings of which each is the other's opposite, and how eac
     {"delight": "a grin", "disgust": "a grimace"},
 )
 BY_PLACE = (  # {list}: "joy if it was in the box and anger if it was in the tin"
-    "As everyone knew, the {o} was not just any {o} to {a}, who would feel {list}.",
+    "As everyone knew, the {o} meant a lot to {a}, who would feel {list}.",
     "When it came to the {o}, {a} would feel {list}, and all of them were aware of that.",
     "{a} had told everyone what {she_a} would feel about the {o}: {list}.",
     "It was no secret what {a} would feel about the {o}: {list}.",

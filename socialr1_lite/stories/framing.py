@@ -111,7 +111,7 @@ def family(request: Request, question: Question) -> Family | None:
     """
     tale = replace(question.tale, plot=_padded(request.rng, question.tale.plot))
     truth = question.answer(tale.plot.world, tale.sense)
-    if truth not in question.options or not question.natural(tale.plot.world, tale.sense):
+    if truth not in question.options or not _sound(question, tale, truth):
         return None
     found, names = {truth: tale}, []
     while len(found) < (len(question.options) if question.every else 2):
@@ -133,8 +133,18 @@ def _leading_on(
         changed = question.answer(other.plot.world, other.sense)
         if changed not in question.options or changed in found:
             continue
-        if question.natural(other.plot.world, other.sense) and sensible(other.plot):
+        if _sound(question, other, str(changed)) and sensible(other.plot):
             yield name, str(changed), other
+
+
+def _sound(question: Question, tale: Tale, answer: str) -> bool:
+    """Tell whether people would act so, and whether a reader can be sure of every claim about another's mind."""
+    plot, world = tale.plot, tale.plot.world
+    if not question.natural(world, tale.sense):
+        return False
+    chains = {claim.chain(plot.cast) for claim in question.claims(world, tale.sense, answer)}
+    things = {plot.thing, *question.things} & {step.event.thing for step in plot.steps}
+    return all(world.certain(chain, where(thing)) for chain in chains for thing in things)
 
 
 def _padded(rng: Rng, plot: Plot) -> Plot:

@@ -16,10 +16,11 @@ from socialr1_lite.stories.belief import (
     needed_by,
     other_person,
     story_of,
+    sure,
     twin,
 )
 from socialr1_lite.stories.framing import belief_claim, recasts
-from socialr1_lite.stories.plots import Plot, Step, WorldAnswer, decisive, sensible
+from socialr1_lite.stories.plots import Plot, Step, WorldAnswer, decisive
 from socialr1_lite.stories.world import Event, World, where
 
 # No thing comes back to where it was (back=0): who missed both moves would be right by luck, which is not knowing.
@@ -235,8 +236,10 @@ def _of_two(
 ) -> Family | None:
     """Make a question with two answers; `held`: the chain that decides; goal: to find the thing if not given."""
     options = ("Yes", "No") if "Yes" in names else tuple(names)
-    exchange = _exchange(request, plot, answer, held[-1]) if request.order == 2 else None
-    found = exchange or twin(request.rng, plot, answer, request.split, options)
+    if not plot.world.certain(held, where(plot.thing)):
+        return None
+    exchange = _exchange(request, plot, answer, held) if request.order == 2 else None
+    found = exchange or twin(request.rng, plot, answer, request.split, options, held)
     if found is None:
         return None
     wish = goal or finding(plot)
@@ -244,15 +247,15 @@ def _of_two(
     return Family(drafts, options, tuple(plot.cast), _things(plot), found[0])
 
 
-def _exchange(request: Request, plot: Plot, answer: WorldAnswer, who: str) -> tuple[str, Plot] | None:
-    """Find a twin in which this person and another have changed parts: it has the same words, and another answer.
+def _exchange(request: Request, plot: Plot, answer: WorldAnswer, held: Sequence[str]) -> tuple[str, Plot] | None:
+    """Find a twin in which the last of the chain and another have changed parts: the same words, another answer.
 
     Most other edits let somebody look on in secret instead of openly, which the words would give away.
     """
     last = plot.steps[-1]  # whose wish it is does not change
-    for name, other in recasts(request, plot.edited(plot.steps[:-1]), who):
+    for name, other in recasts(request, plot.edited(plot.steps[:-1]), held[-1]):
         told = other.edited([*other.steps, last])
-        if answer(told.world) not in (answer(plot.world), None) and sensible(told):
+        if answer(told.world) not in (answer(plot.world), None) and sure(told, held):
             return name, told
     return None
 

@@ -154,6 +154,33 @@ class World:
         """Return every value that the chain believed at some time."""
         return {value for value, _ in self.course(chain, fluent, until)}
 
+    def certain(self, chain: Sequence[str], fluent: tuple[str, str]) -> bool:
+        """Tell whether a reader can be sure of the chain's belief.
+
+        Who learns of a change by words or by a look does not know who saw it. Of somebody who, as far as they know, was
+        there all the time, nobody can tell whether they take them to know it too.
+        """
+        place = self.believes((), fluent) if fluent[0] == "where" else fluent[1]
+        for j in range(1, len(chain)):
+            values: list[str | None] = [None] * (j + 1)
+            fresh, learned = [False] * (j + 1), ""
+            for effect in self._effects_on(fluent):
+                before = values[j]
+                effect.on(chain[:j], values, fresh)
+                learned = effect.kind if values[j] != before else learned
+            differs = self.believes(chain[: j + 1], fluent) != values[j]
+            if learned in ("say", "look") and differs and self._seen_there(chain[:j], chain[j], self.rooms[str(place)]):
+                return False
+        return True
+
+    def _seen_there(self, chain: Sequence[str], name: str, room: str) -> bool:
+        """Tell whether the person is in the room as far as the chain has followed their coming and going."""
+        for scene in reversed(self.scenes):
+            walked = scene.event.kind in ("enter", "leave") and scene.room == room and name in scene.event.people
+            if walked and chain[0] in scene.perceivers and scene.seeming.issuperset(chain[1:]):
+                return scene.event.kind == "enter"
+        return False
+
     def last_mover(self, thing: str = "") -> str | None:
         """Return who moved the thing last, or anything if none is named."""
         moves = (s.event for s in reversed(self.scenes) if s.event.kind == "move")
