@@ -105,9 +105,15 @@ def _asks(request: Request, chain: Sequence[str], plot: Plot) -> tuple[tuple[str
     return (request.rng.pick(PHRASES["need"]),), goal
 
 
+def _few_places(request: Request) -> Plot:
+    """Tell of two or three places: nobody keeps four feelings apart that hang on where a thing is."""
+    few = request.options if 2 <= request.options <= 3 else 2 + request.rng.below(2)
+    return story_of(replace(request, options=few), last=True)
+
+
 def feels(request: Request) -> Family | None:
     """Ask which feeling A has, or Y thinks that A has, of one for each place."""
-    rng, plot = request.rng, story_of(request, last=True)
+    rng, plot = request.rng, _few_places(request)
     chain = contested(rng, plot, request.order, bystanders(plot), 0.45)
     if chain is None:
         return None
@@ -291,7 +297,7 @@ def _felt_or_shown(
 
 def who_feels(request: Request) -> Family | None:
     """Ask who has this feeling, as exactly one does; all feel the same about each place."""
-    rng, plot = request.rng, story_of(request, last=True)
+    rng, plot = request.rng, _few_places(request)
     target = plot.cast[int(request.slot * len(plot.cast))]
     chosen = rng.sample(FEELINGS, len(plot.places))
     words, feeling = _by_place(plot, chosen)
