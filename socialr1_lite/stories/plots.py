@@ -329,7 +329,7 @@ def hidden_object(
         openings.append(len(steps))
         where_is.update(dict.fromkeys(here, rooms[chapter]))
         who = list(cast) if chapter == asked else rng.sample(cast, max(2, people - 1))
-        chapter_steps = chapter_about(rng, words, who, rooms[chapter], thing, here, onlookers, back)
+        chapter_steps = chapter_about(rng, words, who, rooms[chapter], thing, here, onlookers, back).steps
         if chapter:
             first = chapter_steps[0]
             chapter_steps[0] = replace(first, text=f"{rng.pick(LATER)}, {first.text}")
@@ -345,6 +345,7 @@ def dispersal(people: Sequence[str], room: str) -> Step:
     return Step(Event("leave", people=tuple(people), place=room), f"After that, nobody was left in the {room}.")
 
 
+@told_sensibly
 def chapter_about(
     rng: Rng,
     words: Lexicon,
@@ -354,22 +355,8 @@ def chapter_about(
     places: Sequence[str],
     onlookers: float = ONLOOKERS,
     back: float = BACK,
-) -> list[Step]:
-    """Tell of one room and one thing: put somewhere, moved while people leave, perhaps talked about later."""
-    return _chapter(rng, words, cast, room, thing, places, onlookers, back).steps
-
-
-@told_sensibly
-def _chapter(
-    rng: Rng,
-    words: Lexicon,
-    cast: Sequence[str],
-    room: str,
-    thing: str,
-    places: Sequence[str],
-    onlookers: float,
-    back: float,
 ) -> Plot:
+    """Tell of one room and one thing: put somewhere, moved while people leave, perhaps talked about later."""
     teller = Teller(rng, words, cast, room)
     said = len(places) >= 3 and rng.chance(0.4)  # the last place is only ever spoken of
     stops = list(places[:-1] if said else places)
@@ -390,7 +377,7 @@ def _chapter(
         mover = teller.move(thing, source, stop)
         _onlookers(rng, teller, mover, onlookers)
     _departures(rng, teller, 0.35)
-    _aftermath(rng, teller, thing, places, stops, places[-1] if said else "", missed)
+    _aftermath(rng, teller, thing, stops, places[-1] if said else "", missed)
     if rng.chance(0.5):
         teller.filler(places)
     return Plot(teller.steps, dict.fromkeys(places, room), list(cast), thing, list(places))
@@ -419,15 +406,7 @@ def _onlookers(rng: Rng, teller: Teller, mover: str, share: float) -> None:
             teller.modifier(rng.pick(("distract", "daydream")), who)
 
 
-def _aftermath(
-    rng: Rng,
-    teller: Teller,
-    thing: str,
-    places: Sequence[str],
-    stops: Sequence[str],
-    lie: str,
-    missed: Sequence[str],
-) -> None:
+def _aftermath(rng: Rng, teller: Teller, thing: str, stops: Sequence[str], lie: str, missed: Sequence[str]) -> None:
     """Tell what is said and who comes back to look. The speaker saw the hearer leave, so nobody wonders."""
     pairs = [(s, h) for h in missed for s in sorted(teller.saw_leave[h])]
     if lie:
@@ -440,7 +419,7 @@ def _aftermath(
     elif pairs and rng.chance(0.3):
         speaker, hearer = rng.pick(pairs)
         teller.tell(speaker, hearer, thing, rng.pick(stops))
-    world = World([step.event for step in teller.steps], dict.fromkeys(places, teller.room))
+    world = World([step.event for step in teller.steps], dict.fromkeys((*stops, lie), teller.room))
     absent = {who: world.believes((who,), where(thing)) for who in teller.people if who not in teller.present}
     seeking = [who for who, held in absent.items() if held != stops[-1]]  # who knows where it is need not look
     if seeking and rng.chance(0.25):

@@ -145,7 +145,7 @@ def _with_chapter(rng: Rng, words: Lexicon, plot: Plot) -> Plot:
 
     room, thing = rng.pick(unused(words.rooms)), rng.pick(unused(words.things))
     places = rng.sample(unused(words.containers), 3)
-    other = chapter_about(rng, words, rng.sample(plot.cast, max(2, len(plot.cast) - 1)), room, thing, places)
+    other = chapter_about(rng, words, rng.sample(plot.cast, max(2, len(plot.cast) - 1)), room, thing, places).steps
     last = [step for step in other if step.event.kind == "enter" and len(step.event.people) > 1][-1].event
     begin = replace(plot.steps[0], text=f"{rng.pick(LATER)}, {plot.steps[0].text}")
     gap = len(other) + 1
