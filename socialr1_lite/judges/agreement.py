@@ -15,8 +15,6 @@ from socialr1_lite.judges.corpus import HONEST, WRONG_ANSWER, LabelledReply
 from socialr1_lite.sip import STAGES, TITLES, parse
 from socialr1_lite.statistics import Interval, clustered_proportion
 
-LEVELS = (0.0, 0.5, 1.0)
-
 
 @dataclass(frozen=True, slots=True)
 class JudgedReply:

@@ -19,7 +19,7 @@ from socialr1_lite.sip import STAGES
 
 NAMES = ("everyday", "unmarked", "chinese")
 SPLITS = ("train", "test")
-HONEST, WRONG_ANSWER, PARASITIC = "honest", "wrong answer", "parasitic"
+HONEST, WRONG_ANSWER = "honest", "wrong answer"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +45,6 @@ class LabelledReply:
     sentences: tuple[tuple[str, str | None], ...] = ()
     second_sentences: tuple[str | None, ...] = ()
     parasitic: bool | None = None
-
-    @property
-    def right(self) -> bool:
-        """Whether its answer is the right one: everything but a wrong answer is written so."""
-        return self.labels.get(STAGES[-1], 1.0) > 0 or self.kind not in (WRONG_ANSWER, PARASITIC)
 
 
 def read_corpus(name: str, split: str | None = None) -> list[LabelledReply]:
