@@ -134,7 +134,9 @@ class VllmSampler:
         try:
             from vllm import LLM
         except ImportError:
-            raise PolicyError("--backend vllm: vllm is not installed; type `pip install -r requirements-vllm.txt` (needs a GPU)") from None
+            raise PolicyError(
+                "--backend vllm: vllm is not installed; type `pip install -r requirements-vllm.txt` (needs a GPU)"
+            ) from None
         try:
             self._llm = LLM(
                 model=model, enable_prefix_caching=True, enable_lora=adapter is not None, max_lora_rank=rank

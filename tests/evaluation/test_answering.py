@@ -114,7 +114,7 @@ def test_an_endpoint_gets_a_sample_number_with_each_seed() -> None:
 
 def test_vllm_is_asked_for_by_name_where_it_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "vllm", None)
-    with pytest.raises(PolicyError, match="pip install -r requirements-vllm.txt"):
+    with pytest.raises(PolicyError, match=r"pip install -r requirements-vllm\.txt"):
         VllmSampler("m", "m", "m")
 
 
