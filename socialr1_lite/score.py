@@ -75,9 +75,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m socialr1_lite.score",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        prog="python -m socialr1_lite.score", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("input", metavar="IN", help="a JSONL file, - for standard input, or a run folder")
     parser.add_argument("-o", "--output", default="-", metavar="OUT", help="a JSONL file (default: standard output)")

@@ -111,14 +111,7 @@ def _understanding(row: SourceRow) -> list[Item]:
     language, subject = _language(row), row.text("subject")
     labels = {"category": row.text("coarse_category"), "fine_category": row.text("finegrained_category")}
     return [
-        _item(
-            row,
-            part,
-            QUESTIONS[part, language].format(subject=subject),
-            f"{part}_choices",
-            f"{part}_label",
-            labels,
-        )
+        _item(row, part, QUESTIONS[part, language].format(subject=subject), f"{part}_choices", f"{part}_label", labels)
         for part in ("emotion", "cause")
     ]
 
@@ -172,10 +165,7 @@ def prompt(ask: Ask, cot: bool) -> list[Message]:
     else:
         parts = []
         for number, one in enumerate((ask, ask.partner), start=1):
-            parts += [
-                f"{question} {number}\n{one.scenario.question}",
-                f"{numbered.format(number)}\n{_listed(one)}",
-            ]
+            parts += [f"{question} {number}\n{one.scenario.question}", f"{numbered.format(number)}\n{_listed(one)}"]
     user = "\n\n".join([f"{story}\n{ask.scenario.story}", *parts])
     if task == "EA" or language == "en":  # their file ends right after the Chinese EU prompt
         user += "\n"
@@ -202,10 +192,7 @@ def read(ask: Ask, text: str, cot: bool) -> list[Reading]:
     reply = parse_json(text)
     if ask.partner is None:
         return [_letter(ask, reply.get("answer", ""), text)]
-    return [
-        _letter(ask, reply.get("answer_q1", ""), text),
-        _letter(ask.partner, reply.get("answer_q2", ""), text),
-    ]
+    return [_letter(ask, reply.get("answer_q1", ""), text), _letter(ask.partner, reply.get("answer_q2", ""), text)]
 
 
 def _letter(ask: Ask, value: object, text: str) -> Reading:

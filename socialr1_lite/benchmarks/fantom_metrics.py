@@ -102,8 +102,7 @@ def score_with(answers: Sequence[Answer], near: Similarity, *, official: bool) -
     groups = {"part, inaccessible": by_label([u for u in units if u.labels["access"] == "inaccessible"], "part")}
     groups["tom_type, belief choice"] = by_label(choices, "tom_type", official=False)
     head = next(
-        (name for name in ("inaccessible: All", "inaccessible: belief choice") if name in metrics),
-        next(iter(metrics)),
+        (name for name in ("inaccessible: All", "inaccessible: belief choice") if name in metrics), next(iter(metrics))
     )
     return Scores(metrics, groups, head)
 

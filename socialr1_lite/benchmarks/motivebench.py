@@ -113,10 +113,7 @@ def prompt(ask: Ask, cot: bool) -> list[Message]:
         f"The following is a {kind}. Based on the content of the given question, please infer the most likely answer "
         f"and output the answer index.\n\n{ask.item.extra['question']}\nOptions: {options}\n\n{COT if cot else DIRECT}"
     )
-    return [
-        {"role": "system", "content": "You ara a helpful AI assistant."},
-        {"role": "user", "content": user},
-    ]
+    return [{"role": "system", "content": "You ara a helpful AI assistant."}, {"role": "user", "content": user}]
 
 
 def extract(text: str, *, cot: bool) -> str:

@@ -22,14 +22,7 @@ from socialr1_lite.benchmarks.base import (
     social_r1,
     story_key,
 )
-from socialr1_lite.benchmarks.files import (
-    SourceRow,
-    content,
-    counts_note,
-    make_scenario,
-    official_files,
-    read_jsonl,
-)
+from socialr1_lite.benchmarks.files import SourceRow, content, counts_note, make_scenario, official_files, read_jsonl
 from socialr1_lite.errors import DataError
 
 TITLE = "SocialIQA"

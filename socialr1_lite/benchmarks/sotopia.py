@@ -24,14 +24,7 @@ from socialr1_lite.benchmarks.base import (
     Scores,
     SourceFile,
 )
-from socialr1_lite.benchmarks.files import (
-    SourceRow,
-    content,
-    counts_note,
-    make_scenario,
-    official_files,
-    read_jsonl,
-)
+from socialr1_lite.benchmarks.files import SourceRow, content, counts_note, make_scenario, official_files, read_jsonl
 from socialr1_lite.benchmarks.sotopia_episode import GENDERS, RANGES, Agent, Stage, overall, visible
 from socialr1_lite.errors import DataError
 from socialr1_lite.statistics import Tally, Unit
@@ -131,12 +124,7 @@ def _item(
 def _stored(stage: Stage) -> dict[str, str]:
     """Return the scene as text, so that an item carries all an episode needs."""
     agents = [{key: getattr(agent, key) for key in Agent.__slots__} for agent in stage.agents]
-    whole = {
-        "scenario": stage.scenario,
-        "goals": stage.goals,
-        "relationship": stage.relationship,
-        "agents": agents,
-    }
+    whole = {"scenario": stage.scenario, "goals": stage.goals, "relationship": stage.relationship, "agents": agents}
     return {"scene": json.dumps(whole)}
 
 
@@ -191,8 +179,7 @@ BENCHMARK = Benchmark(
     licence="CC-BY-SA 4.0 (data), MIT (code)",
     training={
         "test": Permission(
-            False,
-            "(the 90 environments are the evaluation set; training on other scenarios is usual and allowed)",
+            False, "(the 90 environments are the evaluation set; training on other scenarios is usual and allowed)"
         )
     },
     rows=ROWS,
@@ -202,10 +189,7 @@ BENCHMARK = Benchmark(
     names=("sotopia-lab/sotopia", "sotopia-lab/sotopia-space", "cmu-lti/sotopia", "SOTOPIA", *FILES),
     published=tuple(
         Published(
-            label,
-            value,
-            "sotopia-space models_vs_gpt35.jsonl",
-            f"GOAL [0, 10], partner GPT-3.5, judge GPT-4, {label}",
+            label, value, "sotopia-space models_vs_gpt35.jsonl", f"GOAL [0, 10], partner GPT-3.5, judge GPT-4, {label}"
         )
         for label, value in (("GPT-4", 7.62), ("GPT-3.5", 6.45), ("Llama-2", 5.38), ("MPT", 4.1))
     ),

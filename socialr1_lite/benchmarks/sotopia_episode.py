@@ -100,10 +100,7 @@ class Stage:
     def background(self, viewer: int | None) -> str:
         """Return the opening context as agent 0 or 1 sees it; None: the judge, who sees everything."""
         first, second = self.agents
-        lines = [
-            f"Scenario: {visible(self.scenario, viewer)}",
-            f"Participants: {first.name} and {second.name}",
-        ]
+        lines = [f"Scenario: {visible(self.scenario, viewer)}", f"Participants: {first.name} and {second.name}"]
         for place, agent in enumerate(self.agents):
             whole = viewer in (None, place)
             profile = agent.seen_by_self() if whole else agent.seen_by(self.relationship)

@@ -51,20 +51,12 @@ CATEGORIES: dict[str, tuple[Kind, int]] = {  # list of the file -> how it is ans
     "liedetectabilityQAs_binary": ("yesno", 300),
 }
 UNSCORED = "justificationQA"  # not among the authors' question_categories
-TARGETS = (
-    "fact_question_real_reason",
-    "comprehension_q",
-    "fact_question_truth",
-    "truth_question",
-)  # in their order
+TARGETS = ("fact_question_real_reason", "comprehension_q", "fact_question_truth", "truth_question")  # in their order
 EXPERT = "You are an expert in social reasoning."
 SYSTEM: dict[tuple[Kind, bool], str] = {
     ("yesno", False): f"{EXPERT} Answer the following question with 'Yes' or 'No'. "
     "Remember: Your answer should ONLY include 'Yes' or 'No' with nothing else.",
-    (
-        "choice",
-        False,
-    ): f"{EXPERT} Answer the following question with the option number of the most appropriate answer. "
+    ("choice", False): f"{EXPERT} Answer the following question with the option number of the most appropriate answer. "
     "Remember: Your answer should ONLY include the option number with nothing else.",
     ("names", False): f"{EXPERT} List the required items and split them with commas. "
     "Remember: Your answer should ONLY include the required items spliited by commas with nothing else.",

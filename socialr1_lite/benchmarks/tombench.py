@@ -212,10 +212,7 @@ BENCHMARK = Benchmark(
         social_r1(0.6881, "n and prompt not documented"),
         Published("Qwen3-8B, thinking", 0.6179, "arXiv 2603.09249, published summary", "n and prompt not documented"),
         Published(
-            "Qwen3-8B, not thinking",
-            0.5349,
-            "arXiv 2603.09249, published summary",
-            "n and prompt not documented",
+            "Qwen3-8B, not thinking", 0.5349, "arXiv 2603.09249, published summary", "n and prompt not documented"
         ),
     ),
 )

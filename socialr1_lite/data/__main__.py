@@ -23,9 +23,7 @@ SHOWN = 20
 def main(arguments: Sequence[str] | None = None) -> int:
     """Compare and report. Raises DataError for a file that cannot be read, or a folder without benchmarks."""
     parser = argparse.ArgumentParser(
-        prog="python -m socialr1_lite.data",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        prog="python -m socialr1_lite.data", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("file", type=Path, metavar="FILE", help="training rows: .jsonl, .csv or .parquet")
     parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="folder of official benchmark files")

@@ -17,19 +17,7 @@ from socialr1_lite.recipe import Data, Recipe
 from socialr1_lite.scenario import MAX_OPTIONS, Scenario
 
 STORIES = "stories"
-FIELDS = (
-    "id",
-    "story",
-    "question",
-    "options",
-    "gold",
-    "accepted",
-    "dimension",
-    "group",
-    "source",
-    "facts",
-    "meta",
-)
+FIELDS = ("id", "story", "question", "options", "gold", "accepted", "dimension", "group", "source", "facts", "meta")
 LISTS = ("options", "accepted")
 SHOWN_MISTAKES = 10  # the others of a file are only counted
 OPTION_FIELD = re.compile(r"option_([a-z])")
@@ -77,12 +65,7 @@ def _stories(data: Data, count: int, split: str) -> list[Scenario]:
 
     return list(
         stories.generate(
-            count,
-            seed=data.seed,
-            dimensions=data.dimensions,
-            orders=data.orders,
-            split=split,
-            mix=data.mix,
+            count, seed=data.seed, dimensions=data.dimensions, orders=data.orders, split=split, mix=data.mix
         )
     )
 
@@ -317,8 +300,4 @@ def _hub_rows(data: Data, source: str) -> PlacedRows:
         yield f"row {number}", dict(row)
 
 
-READERS: dict[str, Callable[[Path], PlacedRows]] = {
-    ".jsonl": _jsonl_rows,
-    ".csv": _csv_rows,
-    ".parquet": _parquet_rows,
-}
+READERS: dict[str, Callable[[Path], PlacedRows]] = {".jsonl": _jsonl_rows, ".csv": _csv_rows, ".parquet": _parquet_rows}
