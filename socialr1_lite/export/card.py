@@ -10,11 +10,7 @@ from socialr1_lite.recipe import Recipe
 from socialr1_lite.runlog.lines import JsonObject
 
 # What the published bases of our recipes are licensed under, by the beginning of their hub ids; from their own cards.
-LICENCES = {
-    "HuggingFaceTB/SmolLM2-": "apache-2.0",
-    "Qwen/Qwen3-": "apache-2.0",
-    "meta-llama/Llama-3.1-": "llama3.1",
-}
+LICENCES = {"HuggingFaceTB/SmolLM2-": "apache-2.0", "Qwen/Qwen3-": "apache-2.0", "meta-llama/Llama-3.1-": "llama3.1"}
 EMBEDDED_BASE = "HuggingFaceTB/SmolLM2-135M-Instruct"
 USE = {
     "LoRA adapter": """\

@@ -5,16 +5,7 @@ Theory: Social Information Processing, four stages in order [card].
 
 from socialr1_lite.sip.headings import STAGES, TITLES
 from socialr1_lite.sip.options import AnswerStyle, fold, letters, option_answer, read_answer
-from socialr1_lite.sip.parsing import (
-    CHECKS,
-    Outcome,
-    Reply,
-    Segment,
-    StageState,
-    cut_stage,
-    parse,
-    stage_states,
-)
+from socialr1_lite.sip.parsing import CHECKS, Outcome, Reply, Segment, StageState, cut_stage, parse, stage_states
 from socialr1_lite.sip.prompts import (
     CARD_PROMPT,
     MAX_SHOTS,

@@ -24,11 +24,7 @@ _STAGE_TASKS = (  # what to write for each stage [ours, after the names on the c
     "what the people want, and what the question asks for.",
     "what follows from this, and which answer it leads to.",
 )
-_BLANKS = {
-    "letter": "the letter of one option",
-    "text": "the text of one option, word for word",
-    "open": "your answer",
-}
+_BLANKS = {"letter": "the letter of one option", "text": "the text of one option, word for word", "open": "your answer"}
 _FORM = "Reply in exactly this form:"
 _EXAMPLES: tuple[tuple[Scenario, tuple[str, str, str, str]], ...] = (
     (
@@ -68,12 +64,7 @@ MAX_SHOTS = len(_EXAMPLES)
 
 
 def render(
-    scenario: Scenario,
-    *,
-    style: str = "sip",
-    answer: AnswerStyle = "letter",
-    shots: int = 0,
-    system: str | None = None,
+    scenario: Scenario, *, style: str = "sip", answer: AnswerStyle = "letter", shots: int = 0, system: str | None = None
 ) -> list[Message]:
     """Write the chat messages that ask a scenario: an explicit system message, then one user message.
 
@@ -94,10 +85,7 @@ def render(
         asked = f"{CARD_PROMPT}\n\n{asked}"
         if wanted == "text":
             asked += f"\nAnswer with {_BLANKS['text']}."
-    return [
-        {"role": "system", "content": "\n\n".join([instruction, *worked])},
-        {"role": "user", "content": asked},
-    ]
+    return [{"role": "system", "content": "\n\n".join([instruction, *worked])}, {"role": "user", "content": asked}]
 
 
 def reply_text(stages: Mapping[str, str] | Sequence[str], answer: str, *, prefilled: bool = False) -> str:
