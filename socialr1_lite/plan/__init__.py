@@ -9,6 +9,7 @@ compared with measurements, and what has not.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import islice
 
 from socialr1_lite.errors import PreflightError, RecipeError
 from socialr1_lite.plan.architectures import Architecture, find_architecture, loadable_architecture
@@ -48,28 +49,20 @@ def make_plan(recipe: Recipe, gpu: Device | str, architecture: Architecture | No
     return Plan(recipe, made_of, card, memory(recipe, made_of, card), phases(recipe, made_of, card))
 
 
-def before_training(recipe: Recipe) -> str:
-    """Say in one line what is predicted for this process's device. Raises PreflightError when it cannot fit.
+def before_training(recipe: Recipe, device: Device | None = None) -> str:
+    """Say in one line what is predicted for this process's device, or for another one.
 
-    A model whose sizes cannot be had is let through, and the line says so.
+    A model whose sizes cannot be had is let through, and the line says so. Raises PreflightError with three remedies
+    when it cannot fit; with `run.must_fit: false` nothing is refused.
     """
-    import torch
+    if device is None:
+        import torch
 
-    device = this_gpu() if torch.cuda.is_available() else this_cpu()
+        device = this_gpu() if torch.cuda.is_available() else this_cpu()
     try:
         made_of = loadable_architecture(recipe.model)
     except RecipeError as unknown:
         return f"plan: nothing is predicted: {unknown}"
-    return refuse_what_cannot_fit(recipe, device, made_of)
-
-
-def refuse_what_cannot_fit(recipe: Recipe, device: Device, architecture: Architecture | None = None) -> str:
-    """Say in one line what is predicted, or raise PreflightError with the three cheapest remedies.
-
-    With `run.must_fit: false` nothing is refused and the line says what was predicted. Raises RecipeError for a model
-    whose sizes are not known.
-    """
-    made_of = architecture or find_architecture(recipe.model.name)
     used = memory(recipe, made_of, device)
     line = (
         f"plan: at most {used.peak / GIB:.1f} GiB are predicted and {device.name} has {device.usable / GIB:.1f} GiB to "
@@ -79,11 +72,12 @@ def refuse_what_cannot_fit(recipe: Recipe, device: Device, architecture: Archite
         return line
     if not recipe.run.must_fit:
         return f"{line}; going on, because run.must_fit is false"
-    remedies = "; ".join(f"{' '.join(change.overrides)} ({change.cost})" for change in knobs(recipe, made_of, device))
+    cheapest = islice(knobs(recipe, made_of, device), 3)
+    remedies = "; ".join(f"{' '.join(change.overrides)} ({change.cost})" for change in cheapest)
     raise PreflightError(
         f"{line}; the cheapest remedies: {remedies or 'none is left, a smaller model is needed'}; "
         "run.must_fit=false goes on all the same"
     )
 
 
-__all__ = ["Plan", "before_training", "find_architecture", "find_gpu", "fits", "make_plan", "refuse_what_cannot_fit"]
+__all__ = ["Plan", "before_training", "find_architecture", "fits", "make_plan"]

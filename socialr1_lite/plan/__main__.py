@@ -19,9 +19,8 @@ def table(plan: Plan) -> Iterator[str]:
     """Yield the plan in lines: memory by parts, the largest marked; time by parts; tokens."""
     needed, gpu = plan.memory, plan.gpu
     model, count = plan.architecture, plan.recipe.processes
-    yield f"{model.name} ({model.parameters:,} parameters) on " + (
-        f"{count} x {gpu.name}; each:" if count > 1 else gpu.name
-    )
+    cards = f"{count} x {gpu.name}; each:" if count > 1 else gpu.name
+    yield f"{model.name} ({model.parameters:,} parameters) on {cards}"
     yield ""
     yield f"  {'memory':<22}{'GiB':>7}  when"
     for part in needed.parts:
@@ -83,11 +82,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m socialr1_lite.plan", description="Will it fit, and how long.")
     parser.add_argument("recipe", help="a YAML file, such as recipes/colab_t4_qwen3_4b.yaml")
     parser.add_argument("overrides", nargs="*", metavar="key=value", help="settings that come after the recipe's own")
-    parser.add_argument(
-        "--gpu",
-        metavar="NAME",
-        help=f"one of {', '.join(GPUS)}, or cpu: this computer without one (default: a line for each)",
-    )
+    cards = f"one of {', '.join(GPUS)}, or cpu: this computer without one (default: a line for each)"
+    parser.add_argument("--gpu", metavar="NAME", help=cards)
     parser.add_argument("--fit", action="store_true", help="propose the cheapest changes that fit, as overrides")
     parser.add_argument("--config", type=Path, metavar="FILE", help="the model's config.json, for one not known here")
     parser.add_argument("--price", type=float, metavar="N", help="your price of one GPU hour, for the least cost")

@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from socialr1_lite.errors import RecipeError
+from socialr1_lite.policy.adapters import ALL_LINEAR, PROJECTIONS
 from socialr1_lite.recipe import Model
-
-PROJECTIONS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,30 +84,24 @@ class Architecture:
 
 
 def _named(targets: str | tuple[str, ...]) -> tuple[str, ...]:
-    names = PROJECTIONS if targets == "all-linear" else ((targets,) if isinstance(targets, str) else targets)
+    names = PROJECTIONS if targets == ALL_LINEAR else ((targets,) if isinstance(targets, str) else targets)
     if unknown := sorted(set(names) - set(PROJECTIONS)):
-        raise RecipeError(
-            f"model.lora.targets: {', '.join(unknown)} cannot be planned; allowed: all-linear or some of "
-            + ", ".join(PROJECTIONS)
-        )
+        allowed = f"allowed: all-linear or some of {', '.join(PROJECTIONS)}"
+        raise RecipeError(f"model.lora.targets: {', '.join(unknown)} cannot be planned; {allowed}")
     return names
 
 
 # From each model's config.json on the hub; tests/plan/test_plan.py builds every one with transformers and counts.
-_QWEN3_0_6B = Architecture("Qwen3-0.6B", 151936, 1024, 28, 16, 8, 128, 3072, tied=True, head_norms=True)
-_QWEN3_1_7B = Architecture("Qwen3-1.7B", 151936, 2048, 28, 16, 8, 128, 6144, tied=True, head_norms=True)
-_QWEN3_4B = Architecture("Qwen3-4B", 151936, 2560, 36, 32, 8, 128, 9728, tied=True, head_norms=True)
-_QWEN3_8B = Architecture("Qwen3-8B", 151936, 4096, 36, 32, 8, 128, 12288, tied=False, head_norms=True)
-_LLAMA_8B = Architecture("Llama-3.1-8B", 128256, 4096, 32, 32, 8, 128, 14336, tied=False)
-_SMOLLM2 = Architecture("SmolLM2-135M", 49152, 576, 30, 9, 3, 64, 1536, tied=True)
-
 ARCHITECTURES: dict[str, Architecture] = {
-    "qwen3-0.6b": _QWEN3_0_6B,
-    "qwen3-1.7b": _QWEN3_1_7B,
-    "qwen3-4b": _QWEN3_4B,
-    "qwen3-8b": _QWEN3_8B,
-    "llama-3.1-8b": _LLAMA_8B,
-    "smollm2-135m": _SMOLLM2,
+    model.name.lower(): model
+    for model in (
+        Architecture("Qwen3-0.6B", 151936, 1024, 28, 16, 8, 128, 3072, tied=True, head_norms=True),
+        Architecture("Qwen3-1.7B", 151936, 2048, 28, 16, 8, 128, 6144, tied=True, head_norms=True),
+        Architecture("Qwen3-4B", 151936, 2560, 36, 32, 8, 128, 9728, tied=True, head_norms=True),
+        Architecture("Qwen3-8B", 151936, 4096, 36, 32, 8, 128, 12288, tied=False, head_norms=True),
+        Architecture("Llama-3.1-8B", 128256, 4096, 32, 32, 8, 128, 14336, tied=False),
+        Architecture("SmolLM2-135M", 49152, 576, 30, 9, 3, 64, 1536, tied=True),
+    )
 }
 _ENDINGS = ("-instruct", "-base", "-bnb-4bit", "-unsloth")  # of the same architecture's other releases
 _FAMILIES = {"llama", "mistral", "qwen2", "qwen3"}

@@ -16,7 +16,7 @@ from socialr1_lite.data.sources import STORIES, is_hub, missing_file, wrong_rows
 from socialr1_lite.errors import DataError, JudgeError, RecipeError
 from socialr1_lite.judges import JUDGES, build_judge
 from socialr1_lite.pairs.record import read_pair
-from socialr1_lite.recipe import Data, Recipe, Rewards
+from socialr1_lite.recipe import Recipe, Rewards
 from socialr1_lite.recipe.judge import GOLD, JudgeRecipe
 from socialr1_lite.recipe.located_yaml import Keys, dotted, read_overridden
 from socialr1_lite.recipe.messages import unknown_name
@@ -109,47 +109,38 @@ class _DataCheck:
         apart = data.heldout_source if data.heldout else None
         if STORIES in (data.source, apart):
             self.mistakes += _dimensions("data", data.dimensions, data.orders, data.mix)
-        heldout = None if apart is None else self._load("heldout_source", apart, lambda: heldout_scenarios(recipe))
+        heldout = None
+        try:
+            heldout = self._load("heldout_source", apart, lambda: heldout_scenarios(recipe))
+        except DataError as error:
+            self._add("heldout_source", error)
         if apart is not None and heldout is None:  # the others can still be looked at by themselves
             recipe = recipe.model_copy(update={"data": data.model_copy(update={"heldout": 0, "heldout_source": None})})
-        if self._may_be_trained_on(data):
-            training = self._load("source", data.source, lambda: training_scenarios(recipe))
-            if training is not None:
-                self._plan(training, recipe)
-
-    def _may_be_trained_on(self, data: Data) -> bool:
         try:
             if data.source != STORIES:
                 check_source(data.source, data.split, data.config)
+            training = self._load("source", data.source, lambda: training_scenarios(recipe))
+            if training is not None:
+                self._plan(training, recipe)
         except DataError as error:
             self._add("source", error)
-            return False
-        return True
 
-    def _load(self, name: str, source: str, load: Callable[[], list[Scenario]]) -> list[Scenario] | None:
-        """Return the scenarios of the setting; None when they cannot be had, here or without a network."""
-        if source == STORIES and self.mistakes:
-            return None  # none can be made of unknown dimensions
+    def _load(self, name: str, source: str | None, load: Callable[[], list[Scenario]]) -> list[Scenario] | None:
+        """Return the scenarios of the setting; None when there are none to have, or only with a network."""
+        if source is None or (source == STORIES and self.mistakes):  # none can be made of unknown dimensions
+            return None
         if is_hub(source):
             self.notes.append(f"not checked: {source} (data.{name}) is read when training starts")
             return None
-        try:
-            return load()
-        except DataError as error:
-            self._add(name, error)
-            return None
+        return load()
 
     def _plan(self, training: Sequence[Scenario], recipe: Recipe) -> None:
-        """Plan the order of the prompts, as training does."""
+        """Plan the order of the prompts, as training does. Raises DataError when the scenarios do not suffice."""
         there = {scenario.dimension for scenario in training} - {""}
         missing = [name for name, share in recipe.data.mix.items() if share > 0 and name not in there]
         for name in missing:
             self.mistakes.append((("data", "mix", name), unknown_name(name, there, "dimension of the scenarios")))
-        try:
-            order = [] if missing else schedule(training, recipe)
-        except DataError as error:
-            self._add("source", error)
-            return
+        order = [] if missing else schedule(training, recipe)
         if len(order) > len(training):
             self.notes.append(
                 f"{len(order)} prompt groups are asked of {len(training)} scenarios: the order repeats, "
@@ -168,19 +159,15 @@ def _pair_mistakes(path: Path) -> Iterator[str]:
     if not path.is_file():
         yield missing_file(path)
         return
+    rows, wrong = 0, []
     with path.open("rb") as file:
-        errors = [_pair_error(row, f"{path}:{place.rpartition(' ')[2]}") for place, row in json_lines(file)]
-    wrong = [error for error in errors if error]
-    if wrong or not errors:
-        yield wrong_rows(path, len(errors), wrong)
-
-
-def _pair_error(row: dict[str, object] | str, where: str) -> str:
-    """Return what is wrong with a row ("": nothing). row: or what is wrong with it, as `json_lines` has it."""
-    if isinstance(row, str):
-        return f"{where}: {row}"
-    try:
-        read_pair(row, where)
-    except DataError as error:
-        return str(error)
-    return ""
+        for place, row in json_lines(file):
+            rows, where = rows + 1, f"{path}:{place.rpartition(' ')[2]}"
+            try:
+                if isinstance(row, str):  # what is wrong with the line itself
+                    raise DataError(f"{where}: {row}")
+                read_pair(row, where)
+            except DataError as error:
+                wrong.append(str(error))
+    if wrong or not rows:
+        yield wrong_rows(path, rows, wrong)

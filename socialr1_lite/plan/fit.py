@@ -64,33 +64,11 @@ def fit(recipe: Recipe, architecture: Architecture, gpu: Device) -> Fit:
     made: list[Change] = []
     now = recipe
     while not fits(now, architecture, gpu):
-        better = _cheapest(now, architecture, gpu)
+        better = next(iter(knobs(now, architecture, gpu)), None)
         if better is None:
             return Fit(tuple(made), now, False)
         made.append(better)
         now = better.applied(now) or now
-    return _without_idle(recipe, made, architecture, gpu)
-
-
-def knobs(recipe: Recipe, architecture: Architecture, gpu: Device, count: int = 3) -> list[Change]:
-    """Return the first few changes that help at all, for an error message."""
-    return [change for change in _changes(recipe) if _helps(change, recipe, architecture, gpu)][:count]
-
-
-def _cheapest(recipe: Recipe, architecture: Architecture, gpu: Device) -> Change | None:
-    return next(iter(knobs(recipe, architecture, gpu, 1)), None)
-
-
-def _helps(change: Change, recipe: Recipe, architecture: Architecture, gpu: Device) -> bool:
-    changed = change.applied(recipe)
-    if changed is None:
-        return False
-    before, after = memory(recipe, architecture, gpu), memory(changed, architecture, gpu)
-    return after.peak < before.peak * (1 - LEAST_GAIN)
-
-
-def _without_idle(recipe: Recipe, made: list[Change], architecture: Architecture, gpu: Device) -> Fit:
-    """Drop changes that a later one made needless."""
     kept = list(made)
     for change in made:
         others = [other for other in kept if other is not change]
@@ -100,10 +78,20 @@ def _without_idle(recipe: Recipe, made: list[Change], architecture: Architecture
     return Fit(tuple(kept), _all(recipe, kept) or recipe, True)
 
 
+def knobs(recipe: Recipe, architecture: Architecture, gpu: Device) -> Iterator[Change]:
+    """Yield the changes that help at all, the cheapest first."""
+    enough = memory(recipe, architecture, gpu).peak * (1 - LEAST_GAIN)
+    for change in _changes(recipe):
+        changed = change.applied(recipe)
+        if changed is not None and memory(changed, architecture, gpu).peak < enough:
+            yield change
+
+
 def _all(recipe: Recipe, changes: list[Change]) -> Recipe | None:
+    """Apply them all; None when the settings no longer hold together on the way."""
     now: Recipe | None = recipe
     for change in changes:
-        now = change.applied(now) if now is not None else None
+        now = now and change.applied(now)
     return now
 
 
@@ -120,20 +108,14 @@ def _changes(recipe: Recipe) -> Iterator[Change]:
             yield Change((("model.gpu_memory_utilization", share),), "fewer completions sampled at once by vLLM")
     batch, steps = grpo.per_device_train_batch_size, grpo.gradient_accumulation_steps
     if batch % 2 == 0:
-        yield Change(
-            (
-                ("grpo.per_device_train_batch_size", batch // 2),
-                ("grpo.gradient_accumulation_steps", steps * 2),
-                *([("grpo.steps_per_generation", grpo.steps_per_generation * 2)] if grpo.steps_per_generation else []),
-            ),
-            "smaller batches, somewhat slower; the same completions a step",
-        )
+        halved = [("grpo.per_device_train_batch_size", batch // 2), ("grpo.gradient_accumulation_steps", steps * 2)]
+        if grpo.steps_per_generation:
+            halved.append(("grpo.steps_per_generation", grpo.steps_per_generation * 2))
+        yield Change(tuple(halved), "smaller batches, somewhat slower; the same completions a step")
     for divisor in (2, 4, 8):
         if grpo.generation_steps % divisor == 0:
-            smaller = grpo.generation_steps // divisor
-            yield Change(
-                (("grpo.steps_per_generation", smaller),), "completions sampled in smaller batches, somewhat slower"
-            )
+            fewer = (("grpo.steps_per_generation", grpo.generation_steps // divisor),)
+            yield Change(fewer, "completions sampled in smaller batches, somewhat slower")
     if not model.load_in_4bit:
         yield Change((("model.load_in_4bit", True),), "slower layers, weights rounded to 4 bits")
     if model.lora.r > 8:

@@ -14,8 +14,6 @@ GIB = 2**30
 # nvidia-smi reports 15,360 of a T4's 16,384 MiB (ECC and the driver take the rest); every card is counted with that
 # share. What torch reports of a T4 is less by the context: 14.74 GiB, as public outputs of notebooks show.
 USABLE, USABLE_T4 = 15 / 16, 14.74 / 16
-
-
 # cgroup 2 and cgroup 1: what a container may use in all, and uses.
 CGROUPS = (
     ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"),
@@ -50,10 +48,7 @@ def _gpu(name: str, gib: float, gb_s: float, tflops: float, source: str, *, bflo
 
 
 GPUS: dict[str, Device] = {
-    "t4": replace(
-        _gpu("T4 16 GB", 16, 320, 65, "NVIDIA T4 product page", bfloat16=False),
-        share=USABLE_T4,
-    ),
+    "t4": replace(_gpu("T4 16 GB", 16, 320, 65, "NVIDIA T4 product page", bfloat16=False), share=USABLE_T4),
     "8gb": _gpu("RTX 3070 8 GB", 8, 448, 40.6, "NVIDIA Ampere GA102 whitepaper, appendix A"),
     "l4": _gpu("L4 24 GB", 24, 300, 121, "NVIDIA L4 data sheet (242 with sparsity)"),
     "rtx4090": _gpu("RTX 4090 24 GB", 24, 1008, 165.2, "NVIDIA Ada whitepaper, appendix A"),
@@ -68,9 +63,9 @@ def find_gpu(name: str) -> Device:
     """Find it by name; `cpu` is this computer without a GPU. Raises RecipeError naming the known ones."""
     if name.lower() == "cpu":
         return this_cpu()
-    if name.lower() not in GPUS:
-        raise RecipeError(f"--gpu {name}: not known here; known: {', '.join(GPUS)}, cpu (this computer's memory)")
-    return GPUS[name.lower()]
+    if gpu := GPUS.get(name.lower()):
+        return gpu
+    raise RecipeError(f"--gpu {name}: not known here; known: {', '.join(GPUS)}, cpu (this computer's memory)")
 
 
 def a_cpu(memory: float, *, bfloat16: bool) -> Device:

@@ -1,8 +1,8 @@
 """Memory of one training process by parts, in bytes: what is always there, and the largest of the moments.
 
 Sampling and training take turns in GRPO, so their own parts never add up: the peak is what stays plus the larger of
-the two. Here is what a GPU and a CPU share; `memory.py` has the parts of a process on a GPU, `cpu_memory.py` those of
-one on a CPU. Every part says where its formula comes from; docs/scale.md says what was compared with measurements.
+the two. `memory.py` has the parts of a process. Every part says where its formula comes from; docs/scale.md says what
+was compared with measurements.
 """
 
 from __future__ import annotations
@@ -10,8 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from socialr1_lite.plan.architectures import PROJECTIONS, Architecture
+from socialr1_lite.plan.architectures import Architecture
 from socialr1_lite.plan.hardware import Device
+from socialr1_lite.policy.adapters import PROJECTIONS
 from socialr1_lite.recipe import Recipe
 
 When = Literal["always", "loading", "training", "sampling"]
@@ -39,13 +40,9 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """All parts of one process. slack: of all of them, for what the allocator cannot reuse.
-
-    kept: what one moment took is not there for the next; then all moments add up.
-    """
+    """All parts of one process. kept: what one moment took is not there for the next; then all moments add up."""
 
     parts: tuple[Part, ...]
-    slack: float = SLACK
     kept: bool = False
 
     def total(self, *when: When) -> float:
@@ -66,7 +63,7 @@ class Memory:
     @property
     def peak(self) -> float:
         """Bytes at the worst moment, slack included."""
-        return sum(part.bytes for part in self.at_peak) * (1 + self.slack)
+        return sum(part.bytes for part in self.at_peak) * (1 + SLACK)
 
     @property
     def largest(self) -> Part:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from socialr1_lite.plan.architectures import Architecture
 from socialr1_lite.plan.hardware import Device
-from socialr1_lite.plan.parts import kv_bytes_per_token, longest, number_size, weight_bytes
+from socialr1_lite.plan.parts import kv_bytes_per_token, longest, number_size, sampled_at_once, weight_bytes
 from socialr1_lite.recipe import Recipe
 
 ADD_AND_MULTIPLY = 2  # operations for each weight and token in a forward pass (Kaplan et al. 2020, section 2.1)
@@ -50,28 +50,18 @@ def _roof(name: str, operations: float, moved: float, gpu: Device, why: str) -> 
     return Phase(name, max(compute, move), "operations" if compute > move else "bandwidth", why)
 
 
-def _sampling(recipe: Recipe, a: Architecture, gpu: Device, completions: float) -> tuple[Phase, ...]:
+def _sampling(recipe: Recipe, a: Architecture, gpu: Device, completions: float) -> tuple[Phase, Phase]:
     prompt, completion = recipe.data.max_prompt_tokens, recipe.grpo.max_completion_length
-    weights = weight_bytes(recipe, a, number_size(recipe, gpu))
-    batch = recipe.grpo.per_device_train_batch_size * recipe.grpo.generation_steps
-    rounds = completions / batch
-    cached = batch * (prompt + completion / 2) * kv_bytes_per_token(a)  # read for every token, half grown on average
+    weights, batch = weight_bytes(recipe, a, number_size(recipe, gpu)), sampled_at_once(recipe)
+    rounds, seen = completions / batch, prompt + completion / 2  # half grown on average
+    cached = batch * seen * kv_bytes_per_token(a)  # read for every token
     body = a.linear_parameters + a.vocabulary * a.hidden
+    prefill = completions * _forward(a, prompt, head=0)
+    decode = completions * completion * (ADD_AND_MULTIPLY * body + _attention(a, 1, seen))
+    why = f"{completion} tokens, {batch} at once: weights and cache are read for each"
     return (
-        _roof(
-            "prefill",
-            completions * _forward(a, prompt, head=0),
-            rounds * weights,
-            gpu,
-            f"{completions:g} prompts of {prompt} tokens",
-        ),
-        _roof(
-            "decode",
-            completions * completion * (ADD_AND_MULTIPLY * body + _attention(a, 1, prompt + completion / 2)),
-            rounds * completion * (weights + cached),
-            gpu,
-            f"{completion} tokens, {batch} at once: weights and cache are read for each",
-        ),
+        _roof("prefill", prefill, rounds * weights, gpu, f"{completions:g} prompts of {prompt} tokens"),
+        _roof("decode", decode, rounds * completion * (weights + cached), gpu, why),
     )
 
 

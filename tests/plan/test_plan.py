@@ -11,7 +11,7 @@ import pytest
 from socialr1_lite.errors import JudgeError, PreflightError, RecipeError
 from socialr1_lite.gpu_check.random_model import config_of
 from socialr1_lite.judges.classifier import RECORD_VERSION
-from socialr1_lite.plan import before_training, make_plan, refuse_what_cannot_fit
+from socialr1_lite.plan import before_training, make_plan
 from socialr1_lite.plan.__main__ import main
 from socialr1_lite.plan.architectures import ARCHITECTURES, Architecture, find_architecture, read_config
 from socialr1_lite.plan.fit import fit, fits
@@ -374,18 +374,18 @@ def test_the_fit_of_the_a100_recipe_on_a_smaller_card_changes_no_more_than_it_mu
 def test_what_cannot_fit_is_refused_with_the_largest_part_and_remedies():
     planned = load_recipe(FOLDER / "8b_a100.yaml")
     with pytest.raises(PreflightError, match=r"plan: .* GiB to give; the largest part is .*remedies: \S+=\S+"):
-        refuse_what_cannot_fit(planned, find_gpu("l4"))
-    assert refuse_what_cannot_fit(planned, find_gpu("a100-80")).startswith("plan: at most ")
+        before_training(planned, find_gpu("l4"))
+    assert before_training(planned, find_gpu("a100-80")).startswith("plan: at most ")
 
 
 def test_the_refusal_can_be_overruled_and_is_then_told():
     planned = load_recipe(FOLDER / "8b_a100.yaml", ["run.must_fit=false"])
-    assert refuse_what_cannot_fit(planned, find_gpu("l4")).endswith("going on, because run.must_fit is false")
+    assert before_training(planned, find_gpu("l4")).endswith("going on, because run.must_fit is false")
 
 
 def test_three_remedies_at_most_are_named():
     with pytest.raises(PreflightError) as refused:
-        refuse_what_cannot_fit(load_recipe(FOLDER / "8b_a100.yaml"), find_gpu("l4"))
+        before_training(load_recipe(FOLDER / "8b_a100.yaml"), find_gpu("l4"))
     remedies = str(refused.value).partition("the cheapest remedies: ")[2]
     assert remedies.count("; ") == 3 and remedies.endswith("; run.must_fit=false goes on all the same")
 
