@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from socialr1_lite.judges.base import Verdict
-from socialr1_lite.judges.language.lexicon import INJECTION, NEGATIONS, REASONING, STOP, letters_in, stem, stems
+from socialr1_lite.judges.language.lexicon import INJECTION, NEGATIONS, STOP, letters_in, stem, stems
 from socialr1_lite.judges.language.reading import ScenarioReading, read, reading_of
 from socialr1_lite.judges.language.statements import NEAR_VALUE, SOMEBODY, Statement, bare, chain_of, statements
 from socialr1_lite.scenario import Claim, Facts, Scenario
@@ -31,7 +31,6 @@ WRONG_CLAIM = 0.5  # interpretation: factor for each further statement that the 
 OTHER_GOAL = 0.3  # goal: the right person wants something else, or another person wants it
 WRONG_ANSWER = 0.3  # response: it fits the answer, which is wrong
 UNCLEAR = 0.4  # response: names no option
-ABOUT = 0.5  # share of a sentence's weighty words that the story has: fully about it
 UNKNOWN_ENTITY_FACTOR = 0.5  # factor for a stage that names what the story does not know
 
 GOALS = stems(
@@ -103,10 +102,8 @@ def _relevance(stage: str, text: str, reading: ScenarioReading, said_before: set
     for sentence in read(text, reading):
         size += sentence.size
         key = " ".join(sentence.text.lower().split())
-        specific = len(sentence.content & reading.specific)
-        if specific and key not in said_before:
-            weighty = specific + sum(one not in reading.known and one not in REASONING for one in sentence.content)
-            about += sentence.size * min(1.0, specific / weighty / ABOUT)
+        if key not in said_before:
+            about += sentence.size * sentence.about
         said_before.add(key)
         unknown_entities.update(sentence.unknown_entities)
     value = about / size if size else 0.0

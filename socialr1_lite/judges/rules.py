@@ -7,11 +7,13 @@ know nothing of gold: they hold a reply to the story and to itself.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from operator import mul
 from typing import NamedTuple
 
 from socialr1_lite.judges.base import Verdict
-from socialr1_lite.judges.language.choices import claims_of, flip, phrase
+from socialr1_lite.judges.language.choices import claims_of, content_of, flip, phrase, signed_of, union
 from socialr1_lite.judges.language.lexicon import INJECTION, REASONING
 from socialr1_lite.judges.language.reading import SUPPORTS_KEPT, Clause, ScenarioReading, pieces, read, reading_of
 from socialr1_lite.judges.language.sentence import Attribution, Sentence
@@ -63,24 +65,19 @@ class RulesJudge:
 def _judge(reply: Reply, reading: ScenarioReading) -> Verdict:
     """Read the stages in order, then hold each to the story, to the answer and to the stages before it."""
     said_before: set[str] = set()
-    stages = {}
-    relevance = {}
     notes: list[str] = []
-    for stage in STAGES:
-        text = reply.stage_text(stage)
-        stages[stage] = read(_cut(stage, text), reading) if text else []
-        relevance[stage] = _relevance(stage, text, stages[stage], reading, said_before, notes)
-    cues, interpretation, goal, response = (stages[stage] for stage in STAGES)
-    chosen = reply.answer
-    thought = _interpreted(interpretation, reading, chosen)
-    said = _said(response, reading, chosen)
-    purpose = {
-        "cue_encoding": _cues(cues, reading, notes),
-        "cue_interpretation": _interpretation(interpretation, reading, thought, notes),
-        "goal_clarification": _goal(goal, reading, notes),
-        "response_generation": _response(interpretation, response, reading, thought, said, chosen, notes),
-    }
-    return Verdict({stage: purpose[stage] * relevance[stage] for stage in STAGES}, tuple(notes))
+    texts = {stage: reply.stage_text(stage) for stage in STAGES}
+    stages = {stage: read(_cut(stage, text), reading) if text else [] for stage, text in texts.items()}
+    relevance = [_relevance(stage, texts[stage], stages[stage], reading, said_before, notes) for stage in STAGES]
+    cues, interpretation, goal, response = stages.values()
+    thought = _interpreted(interpretation, reading, reply.answer)
+    purpose = (
+        _cues(cues, reading, notes),
+        _interpretation(interpretation, reading, thought, notes),
+        _goal(goal, reading, notes),
+        _response(interpretation, response, reading, thought, reply.answer, notes),
+    )
+    return Verdict(dict(zip(STAGES, map(mul, purpose, relevance), strict=True)), tuple(notes))
 
 
 # ---------------------------------------------------------------------------------------- for every stage
@@ -96,11 +93,11 @@ def _relevance(
         notes.append(f"{TITLES[stage]} 0.00: speaks to a judge instead of about the story")
         return 0.0
     value = _share(stage, said, reading, said_before)
-    unknown_entities = [name for sentence in said for name in sentence.unknown_entities]
+    unknown_entities = {name for sentence in said for name in sentence.unknown_entities}
     if value < 0.75:
         notes.append(f"{TITLES[stage]}: {1 - value:.0%} of its words are not about this story, or were said before")
     if unknown_entities:
-        named = ", ".join(sorted(set(unknown_entities))[:3])
+        named = ", ".join(sorted(unknown_entities)[:3])
         notes.append(f"{TITLES[stage]}: names what neither story nor question has: {named}")
         value *= UNKNOWN_ENTITY_FACTOR
     return value
@@ -130,10 +127,8 @@ def _cut(stage: str, text: str) -> str:
 
 def _answers(sentence: Sentence, reading: ScenarioReading) -> bool:
     """Return whether a sentence of the response names an option: that is what the stage is for."""
-    if next(_named(sentence, reading), None) is not None:
-        return True
     said = phrase(sentence.text)
-    return any(option and option in said for option in reading.phrases)
+    return any(True for _ in _named(sentence, reading)) or any(one and one in said for one in reading.phrases)
 
 
 # --------------------------------------------------------------------------------------------- 1: cues
@@ -144,9 +139,9 @@ def _cues(said: Sequence[Sentence], reading: ScenarioReading, notes: list[str]) 
     size = sum(sentence.size for sentence in said)
     if not size or not reading.clauses:
         return 0.0
-    supports = [_remembered_support(sentence, reading) for sentence in said]
-    value = sum(support * sentence.size for support, sentence in zip(supports, said, strict=True)) / size
-    invented = [sentence.text for support, sentence in zip(supports, said, strict=True) if support < 0.5]
+    supported = [(_remembered_support(sentence, reading), sentence) for sentence in said]
+    value = sum(support * sentence.size for support, sentence in supported) / size
+    invented = [sentence.text for support, sentence in supported if support < 0.5]
     if invented:
         notes.append(f"Cue Encoding: {len(invented)} of {len(said)} cues are not in the story: {_quote(invented[0])}")
     selective = _selectivity(said, reading)
@@ -157,12 +152,11 @@ def _cues(said: Sequence[Sentence], reading: ScenarioReading, notes: list[str]) 
 
 def _remembered_support(cue: Sentence, reading: ScenarioReading) -> float:
     """Return `_support`, remembered: replies to one scenario cite the same sentences."""
-    known = reading.supports.get(cue.text)
-    if known is None:
+    if cue.text not in reading.supports:
         if len(reading.supports) >= SUPPORTS_KEPT:
             reading.supports.clear()
-        known = reading.supports[cue.text] = _support(cue, reading)
-    return known
+        reading.supports[cue.text] = _support(cue, reading)
+    return reading.supports[cue.text]
 
 
 def _support(cue: Sentence, reading: ScenarioReading) -> float:
@@ -180,8 +174,8 @@ def _support(cue: Sentence, reading: ScenarioReading) -> float:
         clauses.append(clause)
     if not clauses or (cue.people and clauses[0].named and cue.people.isdisjoint(clauses[0].named)):
         return 0.0  # what the story says of somebody else
-    people = _union(clause.people for clause in clauses)
-    if not cue.people <= people or _denies(cue, _union(clause.signed for clause in clauses), reading):
+    people = union(clause.people for clause in clauses)
+    if not cue.people <= people or _denies(cue, union(clause.signed for clause in clauses), reading):
         return 0.0
     return _ramp(len(found) / len(wanted), UNSUPPORTED, SUPPORTED)
 
@@ -190,15 +184,12 @@ def _denies(cue: Sentence, story: frozenset[str], reading: ScenarioReading) -> b
     """Return whether a cue says the contrary. A negation reaches no further than its comma, as in the story."""
     if _denied(cue.signed, story) <= CONFLICT:
         return False
-    return "," not in cue.text or _denied(_union(part.signed for part in pieces(cue.text, reading)), story) > CONFLICT
+    return "," not in cue.text or _denied(signed_of(pieces(cue.text, reading)), story) > CONFLICT
 
 
 def _best(wanted: frozenset[str], reading: ScenarioReading) -> Clause | None:
     """Find the clause that shares most with `wanted`; of equals the shorter one, then the earlier one."""
-    shared: dict[int, int] = {}
-    for one in wanted:
-        for number in reading.mentions.get(one, ()):
-            shared[number] = shared.get(number, 0) + 1
+    shared = Counter(number for one in wanted for number in reading.mentions.get(one, ()))
     if not shared:
         return None
     clauses = reading.clauses
@@ -216,7 +207,7 @@ def _selectivity(said: Sequence[Sentence], reading: ScenarioReading) -> float:
     """Return 1 up to `FREE_SHARE` of the story's clauses repeated, 0 for all; of one nothing can be selected."""
     if len(reading.clauses) < 2:
         return 1.0
-    repeated = frozenset().union(*(sentence.content for sentence in said))
+    repeated = content_of(said)
     quoted = sum(len(clause.content & repeated) >= QUOTED * len(clause.content) for clause in reading.clauses)
     return 1.0 - _ramp(quoted / len(reading.clauses), FREE_SHARE, 1.0)
 
@@ -226,16 +217,14 @@ def _selectivity(said: Sequence[Sentence], reading: ScenarioReading) -> float:
 
 def _interpretation(said: Sequence[Sentence], reading: ScenarioReading, thought: Agreement, notes: list[str]) -> float:
     """Score whose mind it is, and what is in it: the asked person's, in agreement with the answer given."""
-    chains = [attribution.chain for sentence in said for attribution in sentence.attributions]
-    known = [chain for chain in chains if chain[0] in reading.people]
-    if not known:
+    thinkers = {one.chain[0] for one in _attributions(said)} & reading.people
+    if not thinkers:
         if said:
             notes.append("Cue Interpretation: attributes no state of mind to anybody in the story")
         return 0.0
     mind = 1.0
     if reading.asked:
-        held = [chain for chain in known if chain[0] == reading.asked[0]]
-        if not held:
+        if reading.asked[0] not in thinkers:
             notes.append(f"Cue Interpretation: says nothing of what {reading.asked[0][1:].title()} has in mind")
             mind = OTHER_MIND
         elif len(reading.asked) > 1 and not _nests(said, reading.asked):
@@ -252,26 +241,14 @@ def _interpretation(said: Sequence[Sentence], reading: ScenarioReading, thought:
 
 def _denied_share(said: Sequence[Sentence], reading: ScenarioReading) -> float:
     """Return the share of the asked person's (or anybody's) attributed thoughts that are denied, in [0, 1]."""
-    held = [
-        attribution.denied
-        for sentence in said
-        for attribution in sentence.attributions
-        if not reading.asked or attribution.chain[0] == reading.asked[0]
-    ]
-    return sum(held) / len(held) if held else 0.0
+    held = _attributions(said, *reading.asked[:1])
+    return sum(one.denied for one in held) / len(held) if held else 0.0
 
 
 def _nests(said: Sequence[Sentence], asked: tuple[str, ...]) -> bool:
     """Return whether the asked person's thought about the second person is given."""
-    return any(
-        attribution.chain[0] == asked[0] and (asked[1] in attribution.chain[1:] or _names(attribution, asked[1]))
-        for sentence in said
-        for attribution in sentence.attributions
-    )
-
-
-def _names(attribution: Attribution, person: str) -> bool:
-    return person in attribution.said or "!" + person in attribution.said
+    held, other = _attributions(said, asked[0]), asked[1]
+    return any(other in one.chain[1:] or not one.said.isdisjoint((other, "!" + other)) for one in held)
 
 
 def _interpreted(said: Sequence[Sentence], reading: ScenarioReading, chosen: int | None) -> Agreement:
@@ -282,32 +259,29 @@ def _interpreted(said: Sequence[Sentence], reading: ScenarioReading, chosen: int
         agreement = _compare(claims_of(said), reading.claims, chosen)
         if agreement != SILENT:
             return agreement
-        if not {_mind(claim) for claim in claims_of(said)}.isdisjoint(_mind(one) for one in _union(reading.claims)):
+        if not {_mind(claim) for claim in claims_of(said)}.isdisjoint(map(_mind, union(reading.claims))):
             return SILENT  # somebody who is no option has what is asked for
-    asked = reading.asked[0] if reading.asked else None
-    held = [
-        attribution
-        for sentence in said
-        for attribution in sentence.attributions
-        if asked is None or attribution.chain[0] == asked
-    ]
+    asked = reading.asked[:1]
+    held = _attributions(said, *asked)
     for perceiving in (False, True):  # what is believed outweighs what was seen
-        signs = _union(attribution.said for attribution in held if attribution.perceiving is perceiving)
+        signs = union(attribution.said for attribution in held if attribution.perceiving is perceiving)
         agreement = _agreement(signs, reading, chosen)
         if agreement != SILENT:
             return agreement
-    others = asked is not None and bool(held)  # then what only others think is not what the asked person does
-    return _agreement(_union(s.signed for s in said if not (others and _of_others(s, asked))), reading, chosen)
+    if asked and held:  # then what only others think is not what the asked person does
+        said = [one for one in said if not one.attributions or _attributions([one], *asked)]
+    return _agreement(signed_of(said), reading, chosen)
+
+
+def _attributions(said: Sequence[Sentence], person: str | None = None) -> list[Attribution]:
+    """Return what is said to be in somebody's mind, or in that person's."""
+    found = (attribution for sentence in said for attribution in sentence.attributions)
+    return [one for one in found if person in (None, one.chain[0])]
 
 
 def _mind(claim: str) -> str:
     """Return the state of mind that a claim is about: "know" of "!@anna>@ben>know"."""
     return claim.rpartition(">")[2]
-
-
-def _of_others(sentence: Sentence, asked: str | None) -> bool:
-    """Return whether a sentence speaks of states of mind, and of none of the asked person."""
-    return bool(sentence.attributions) and all(one.chain[0] != asked for one in sentence.attributions)
 
 
 def _agreement(signs: frozenset[str], reading: ScenarioReading, chosen: int | None) -> Agreement:
@@ -323,16 +297,12 @@ def _compare(signs: frozenset[str], marks: Sequence[frozenset[str]], chosen: int
     if chosen is None or chosen >= len(marks):
         return Agreement(0.0, None)
     speaks = [_speaks(mark, signs) for mark in marks]
-    best = max(speaks)
-    own = speaks[chosen]
+    best, own = max(speaks), speaks[chosen]
     if not any(speaks):
         return SILENT
-    if own <= 0.0:
+    if own < best or own <= 0.0:
         return Agreement(0.0, speaks.index(best) if best > 0.0 else None)
-    rival = max(one for index, one in enumerate(speaks) if index != chosen)
-    if own == rival:
-        return Agreement(NEUTRAL, chosen)
-    return Agreement(1.0, chosen) if own > rival else Agreement(0.0, speaks.index(best))
+    return Agreement(NEUTRAL if speaks.count(own) > 1 else 1.0, chosen)
 
 
 def _speaks(mark: frozenset[str], signs: frozenset[str]) -> float:
@@ -350,12 +320,11 @@ def _goal(said: Sequence[Sentence], reading: ScenarioReading, notes: list[str]) 
     """Score whether it names whose goal, has a word of wanting or asking, and is about what is asked."""
     if not said:
         return 0.0
-    people = _union(sentence.people for sentence in said)
+    people = union(sentence.people for sentence in said)
     whose = bool(people & reading.people) if not reading.wanting else reading.wanting[0] in people
     wants = any(sentence.goal for sentence in said)
-    content = _union(sentence.content for sentence in said)
     about = frozenset(one for one in reading.question | reading.options if one[0] != "@")
-    grounded = float(bool(content & about)) if about else 1.0
+    grounded = float(not about or bool(content_of(said) & about))
     if not whose:
         notes.append("Goal Clarification: does not name the person that the question asks about")
     if not wants:
@@ -375,12 +344,11 @@ def _said(said: Sequence[Sentence], reading: ScenarioReading, chosen: int | None
         favoured = named.pop()
         if favoured != chosen:
             return Agreement(0.0, favoured)
-        words = _agreement(_union(sentence.signed for sentence in said), reading, chosen)
+        words = _agreement(signed_of(said), reading, chosen)
         return Agreement(max(NEUTRAL, words.value) if words.favoured is not None else 1.0, chosen)
-    whole = _whole(said, reading)
-    if whole is not None:
+    if (whole := _whole(said, reading)) is not None:
         return Agreement(float(whole == chosen), whole)
-    return _agreement(_union(sentence.signed for sentence in said), reading, chosen)
+    return _agreement(signed_of(said), reading, chosen)
 
 
 def _named(sentence: Sentence, reading: ScenarioReading) -> Iterator[int]:
@@ -407,30 +375,23 @@ def _response(
     response: Sequence[Sentence],
     reading: ScenarioReading,
     thought: Agreement,
-    said: Agreement,
     chosen: int | None,
     notes: list[str],
 ) -> float:
     """Score whether it leads to the answer given, and to what the interpretation says."""
     if not response:
         return 0.0
-    value = said.value
+    value = _said(response, reading, chosen).value
     if value < NEUTRAL:
         notes.append("Response Generation: speaks for another option than the answer")
-    held = _union(one.said for sentence in interpretation for one in sentence.attributions)
-    against = thought.favoured is not None and thought.favoured != chosen
-    if against or _denied(_union(sentence.signed for sentence in response), held) > NEUTRAL:
+    held = union(one.said for one in _attributions(interpretation))
+    if thought.favoured not in (None, chosen) or _denied(signed_of(response), held) > NEUTRAL:
         notes.append("Response Generation: contradicts Cue Interpretation")
         value *= DISAGREES
     return value
 
 
 # ----------------------------------------------------------------------------------------------- small
-
-
-def _union(sets: Iterable[frozenset[str]]) -> frozenset[str]:
-    """Return all that is in any of the sets."""
-    return frozenset().union(*sets)
 
 
 def _ramp(value: float, low: float, high: float) -> float:

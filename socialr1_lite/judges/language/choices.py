@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from socialr1_lite.judges.language import lexicon
-from socialr1_lite.judges.language.sentence import Sentence
-from socialr1_lite.judges.language.surface import TOKEN
+from socialr1_lite.judges.language.sentence import TOKEN, Sentence
 
 Option = Sequence[Sentence]  # an option's text, read
 
-YES = frozenset(("yes", "true"))
-NO = frozenset(("no", "false"))
+YES, NO = frozenset(("yes", "true")), frozenset(("no", "false"))
 _QUANTITIES = lexicon.stems("only both each")
 _STATES = lexicon.stems("know think believe expect want feel aware mistaken wrong see hear remember")
 _SUCCESS, _FAILURE = lexicon.stems("success succeed successful work"), lexicon.stems("failure fail unsuccessful")
@@ -20,8 +18,8 @@ _FILLERS = lexicon.stems("too either also so")
 
 def distinguishing(options: Sequence[Option]) -> frozenset[str]:
     """Return the content that some option has and some other has not: here it is no mere word of reasoning."""
-    content = [frozenset().union(*(sentence.content for sentence in option)) for option in options]
-    return frozenset().union(*content) - frozenset.intersection(*content) - YES - NO if content else frozenset()
+    content = [content_of(option) for option in options]
+    return union(content) - frozenset.intersection(*content) - YES - NO if content else frozenset()
 
 
 def marks_of(options: Sequence[Option], question: frozenset[str]) -> tuple[frozenset[str], ...]:
@@ -32,21 +30,18 @@ def marks_of(options: Sequence[Option], question: frozenset[str]) -> tuple[froze
     """
     signed: list[frozenset[str]] = []
     for option in options:
-        said = frozenset().union(*(sentence.signed for sentence in option))
-        first = TOKEN.findall(option[0].text)[0].lower() if option and TOKEN.findall(option[0].text) else ""
-        bare = {unsigned(one) for one in said} - YES - NO
-        if not bare and first in YES:
-            said = question
-        elif not bare and first in NO:
-            said = frozenset("!" + one for one in question)
+        said = signed_of(option)
+        if not _unsigned(said) - YES - NO:
+            first = next(iter(TOKEN.findall(option[0].text)), "").lower() if option else ""
+            said = question if first in YES else frozenset("!" + one for one in question) if first in NO else said
         signed.append(said)
     if not signed:
         return ()
     shared = frozenset.intersection(*signed)
-    topics = frozenset.intersection(*(frozenset(map(unsigned, said)) for said in signed))
-    heads = frozenset().union(*(sentence.heads for option in options for sentence in option)) or topics
-    distinguishing = [frozenset(one for one in said - shared if unsigned(one) not in topics - heads) for said in signed]
-    return tuple(mark or said - shared or said for mark, said in zip(distinguishing, signed, strict=True))
+    topics = frozenset.intersection(*map(_unsigned, signed))
+    common = topics - (union(sentence.heads for option in options for sentence in option) or topics)
+    marks = (frozenset(one for one in said - shared if one.removeprefix("!") not in common) for said in signed)
+    return tuple(mark or said - shared or said for mark, said in zip(marks, signed, strict=True))
 
 
 def yes_no(options: Sequence[str]) -> tuple[int, int] | None:
@@ -64,18 +59,19 @@ def claims_of_options(options: Sequence[Option], question: Sequence[Sentence]) -
     if not options or not all(options):
         return ()
     first = [TOKEN.findall(option[0].text.lower()) for option in options]
-    content = [frozenset().union(*(sentence.content for sentence in option)) for option in options]
+    content = [content_of(option) for option in options]
     claims: list[frozenset[str]] = []
     if all(words and words[0] in (YES | NO) and len(words) == 1 for words in first):
-        asked = max((one.claim for s in question for one in s.attributions), key=_depth, default="")
+        asked = max((one.claim for s in question for one in s.attributions), key=lambda one: one.count(">"), default="")
         claims = [frozenset((asked if words[0] in YES else flip(asked),)) for words in first] if asked else []
-    elif all((said and all(one[0] == "@" or one in _QUANTITIES for one in said)) or _counts(said) for said in content):
-        minds = [one for sentence in question for one in sentence.signed if unsigned(one) in _STATES]
-        if not minds and any("tell" in sentence.content for sentence in question):
-            minds = ["know"]  # "who could tell Anna where ..."
-        if not minds and any("try" in sentence.content for sentence in question):
-            minds = ["want"]  # "who is trying to ..."
-        people = frozenset().union(*content, *(sentence.people for sentence in question))
+    elif all(one[0] == "@" or one in _QUANTITIES for said in content for one in said):  # or none: "neither of them"
+        minds = [one for sentence in question for one in sentence.signed if one.removeprefix("!") in _STATES]
+        for word, mind in (
+            ("tell", "know"),
+            ("try", "want"),
+        ):  # "who could tell Anna where ...", "who tries ..."
+            minds = minds or [mind] * (word in content_of(question))
+        people = union((*content, *(sentence.people for sentence in question)))
         claims = [frozenset(_share(said, words, people, minds)) for said, words in zip(content, first, strict=True)]
     elif len({said - _FILLERS for said in content}) == 1:
         claims = [claims_of(option) for option in options]
@@ -91,14 +87,14 @@ def pretence(
     Gives both of them, he first, and each option's claim: success if he believes what she pretends, failure if not.
     None for every other question.
     """
-    content = [frozenset().union(*(sentence.content for sentence in option)) for option in options]
+    content = [content_of(option) for option in options]
     works = [bool(said & _SUCCESS) for said in content]
     if sorted(works) != [False, True] or not content[works.index(False)] & _FAILURE:
         return None
     for pretended in (one for sentence in question for one in sentence.attributions if one.claim.endswith(">pretend")):
         actor = pretended.chain[-1]
-        others = frozenset().union(*(sentence.people for sentence in question)) - {actor}
-        minds = [one for one in pretended.said if unsigned(one) in _STATES]
+        others = union(sentence.people for sentence in question) - {actor}
+        minds = [one for one in pretended.said if one.removeprefix("!") in _STATES]
         if len(others) == len(minds) == 1:
             (other,) = others
             believed = _of_person(f"{other}>{actor}", minds[0])
@@ -108,13 +104,8 @@ def pretence(
 
 def is_person(option: Option) -> bool:
     """Return whether an option is a person's name alone; then the question asks for a person, not about one."""
-    content = frozenset().union(*(sentence.content for sentence in option))
+    content = content_of(option)
     return len(content) == 1 and next(iter(content))[0] == "@"
-
-
-def _counts(said: frozenset[str]) -> bool:
-    """Return whether an option has no content of its own ("neither of them")."""
-    return not said
 
 
 def _share(said: frozenset[str], words: Sequence[str], people: frozenset[str], minds: Sequence[str]) -> Iterator[str]:
@@ -133,10 +124,6 @@ def _of_person(person: str, mind: str) -> str:
     return f"!{person}>{mind[1:]}" if mind[0] == "!" else f"{person}>{mind}"
 
 
-def _depth(claim: str) -> int:
-    return claim.count(">")
-
-
 def claims_of(said: Iterable[Sentence]) -> frozenset[str]:
     """Return who is said to have which state of mind."""
     return frozenset(attribution.claim for sentence in said for attribution in sentence.attributions)
@@ -152,6 +139,20 @@ def flip(one: str) -> str:
     return one[1:] if one[0] == "!" else "!" + one
 
 
-def unsigned(one: str) -> str:
-    """Return a signed word without its sign."""
-    return one[1:] if one[0] == "!" else one
+def _unsigned(said: frozenset[str]) -> frozenset[str]:
+    return frozenset(one.removeprefix("!") for one in said)
+
+
+def union(sets: Iterable[frozenset[str]]) -> frozenset[str]:
+    """Return all that is in any of the sets."""
+    return frozenset().union(*sets)
+
+
+def content_of(said: Iterable[Sentence]) -> frozenset[str]:
+    """Return all content of some sentences, without signs."""
+    return union(sentence.content for sentence in said)
+
+
+def signed_of(said: Iterable[Sentence]) -> frozenset[str]:
+    """Return all content of some sentences, under its signs."""
+    return union(sentence.signed for sentence in said)

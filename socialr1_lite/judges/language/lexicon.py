@@ -14,30 +14,20 @@ STEMS_KEPT = 1 << 16  # distinct words whose stem is remembered
 _IRREGULAR = {
     irregular: base
     for base, forms in {
-        "be": "is are was were been being am", "have": "has had having", "do": "does did done doing",
-        "go": "goes went gone going", "come": "came", "leave": "left leaves leaving", "take": "took taken",
-        "put": "puts putting", "give": "gave given", "get": "got gets gotten getting", "see": "saw seen sees seeing",
-        "know": "knew known", "think": "thought", "feel": "felt", "tell": "told", "say": "said says", "find": "found",
-        "keep": "kept", "hide": "hid hidden hiding", "bring": "brought", "buy": "bought", "hear": "heard",
-        "hold": "held", "lie": "lying lied lies", "lose": "lost losing loses", "make": "made making makes",
-        "meet": "met",
-        "read": "reads", "run": "ran running runs", "sell": "sold", "send": "sent", "show": "shown",
-        "sit": "sat sitting sits",
-        "speak": "spoke spoken", "stand": "stood", "understand": "understood",
-        "write": "wrote written writing writes",
-        "choose": "chose chosen choosing chooses", "begin": "began begun", "eat": "ate eaten",
-        "forget": "forgot forgotten",
+        "be": "is are was were been being am", "have": "has had", "do": "does did done doing",
+        "go": "goes went gone going", "come": "came", "leave": "left", "take": "took taken", "give": "gave given",
+        "get": "got gotten", "see": "saw seen", "know": "knew known", "think": "thought", "feel": "felt",
+        "tell": "told", "say": "said", "find": "found", "keep": "kept", "hide": "hidden", "bring": "brought",
+        "buy": "bought", "hear": "heard", "hold": "held", "lie": "lying lied", "lose": "lost", "make": "made",
+        "meet": "met", "run": "ran", "sell": "sold", "send": "sent", "show": "shown", "sit": "sat",
+        "speak": "spoke spoken", "stand": "stood", "understand": "understood", "write": "wrote written",
+        "choose": "chose chosen", "begin": "began begun", "eat": "ate eaten", "forget": "forgot forgotten",
         "mean": "meant", "wake": "woke woken", "become": "became", "catch": "caught", "teach": "taught",
-        "break": "broke broken",
-        "fall": "fell fallen", "fly": "flew flown flies", "grow": "grew grown", "throw": "threw thrown",
-        "wear": "wore worn",
-        "child": "children", "man": "men", "woman": "women", "person": "people persons", "knife": "knives",
-        "shelf": "shelves",
-        "wife": "wives", "life": "lives", "open": "opens opened opening", "happen": "happens happened happening",
-        "wish": "wishes wished", "use": "uses used using", "peek": "peeks peeked peeking",
-        "happy": "happily happiness",
-        "sad": "sadness sadly", "angry": "anger angrily", "disappoint": "disappointed disappointment disappointing",
-        "believe": "belief beliefs", "intend": "intention intentions intent", "feeling": "feelings", "bus": "buses",
+        "break": "broke broken", "fall": "fell fallen", "fly": "flew flown", "grow": "grew grown",
+        "throw": "threw thrown", "wear": "wore worn", "child": "children", "man": "men", "woman": "women",
+        "person": "people", "knife": "knives", "shelf": "shelves", "wife": "wives", "life": "lives",
+        "use": "used using", "happy": "happiness", "sad": "sadness", "angry": "anger", "disappoint": "disappointment",
+        "believe": "belief beliefs", "intend": "intention intentions intent", "feeling": "feelings",
     }.items()
     for irregular in forms.split()
 }  # fmt: skip
@@ -87,9 +77,8 @@ def stems(words: str) -> frozenset[str]:
 
 
 NEGATIONS = words_in(
-    "not never no nor neither nobody none nothing cannot without unaware unable fails failed don't "
-    "doesn't didn't won't wouldn't can't couldn't isn't aren't wasn't weren't hasn't haven't hadn't "
-    "shouldn't mustn't"
+    "not never no nor neither nobody none nothing cannot without unaware unable fails failed don't doesn't didn't "
+    "won't wouldn't can't couldn't isn't aren't wasn't weren't hasn't haven't hadn't shouldn't mustn't"
 )
 OPPOSITES = {  # word -> what it is the negation of
     "unaware": "aware", "unhappy": "happy", "dislike": "like", "dislikes": "like", "unknown": "known", "untrue": "true",
@@ -113,93 +102,77 @@ CALENDAR = words_in(
 
 # Verbs (and their nouns) that attribute a state of mind to their subject.
 MENTAL = stems(
-    "think believe know feel want see hope wish expect assume suppose remember forget realise realize "
-    "notice understand guess imagine doubt fear worry like love hate prefer need intend plan mean mind "
-    "desire enjoy regret aware unaware suspect consider decide trust learn hear perceive look-for mistake "
-    "mistaken conclude infer wonder belief thought view perspective opinion knowledge feeling emotion "
-    "mood reaction motive reason happy sad angry surprised disappointed worried afraid scared proud "
-    "guilty embarrassed ashamed jealous excited nervous anxious upset relieved grateful confused curious "
-    "bored calm satisfied annoyed hurt delighted pleased shocked touched moved-by lonely frustrated "
-    "thrilled furious panic disgusted joy joyful convinced sure certain pretend lie joke tease hint imply "
-    "praise blame comfort persuade want-to convey express suggest dislike disbelieve ignorant "
-    "misunderstand misbelieve overlook miss"
+    "think believe know feel want see hope wish expect assume suppose remember forget realise realize notice "
+    "understand guess imagine doubt fear worry like love hate prefer need intend plan mean mind desire enjoy regret "
+    "aware unaware suspect consider decide trust learn hear perceive look-for mistake mistaken conclude infer wonder "
+    "view perspective opinion knowledge emotion mood reaction motive reason happy sad angry surprised disappointed "
+    "afraid scared proud guilty embarrassed ashamed jealous excited nervous anxious upset relieved grateful confused "
+    "curious bored calm satisfied annoyed hurt delighted pleased shocked touched moved-by lonely frustrated thrilled "
+    "furious panic disgusted joy joyful convinced sure certain pretend lie joke tease hint imply praise blame comfort "
+    "persuade want-to convey express suggest dislike disbelieve ignorant misunderstand misbelieve overlook miss"
 )
 GOAL = stems(
-    "want goal aim need wish hope intend intention try seek purpose motive plan desire look find learn "
-    "decide determine question ask task answer objective achieve avoid help prefer like trying work-out "
-    "figure explain identify tell know understand choose reach get obtain retrieve reason"
+    "want goal aim need wish hope intend try seek purpose motive plan desire look find learn decide determine question "
+    "ask task answer objective achieve avoid help prefer like work-out figure explain identify tell know understand "
+    "choose reach get obtain retrieve reason"
 )
 # Words of reasoning itself: they neither support nor weaken a sentence.
-REASONING = (
-    MENTAL
-    | GOAL
-    | stems(
-        "story say tell state mention note cue fact key important detail first second third then next last "
-        "finally therefore thus hence conclude conclusion mean imply show suggest clear clearly likely "
-        "probably possibly perhaps maybe still already now later before after earlier while moment time "
-        "because since reason result follow true really actual actually reality right wrong correct false way "
-        "thing something anything nothing everything someone anyone everyone person one other another same "
-        "different case situation scene event happen remain stay keep change place location where inside "
-        "outside here there away back away around order turn point view perspective mind step infer interpret "
-        "interpretation goal response generation encode encoding clarification option choice answer select "
-        "choose pick best most more less very only just even also again never always see saw unseen witness "
-        "present absent without with act action behave behavior behaviour do make take go come leave return "
-        "enter put move get give look search check find open believe mistakenly falsely correctly naturally "
-        "original originally initial initially previous previously new old current currently full empty both "
-        "each neither either whether able can will would should could may might must due accord according "
-        "base based evidence support update aware know knowledge information learn hear notice observe expect "
-        "assume"
-    )
-)
+REASONING = MENTAL.union(GOAL, stems(
+    "story say state mention note cue fact key important detail first second third then next last finally therefore "
+    "thus hence conclusion show clear probably possibly perhaps maybe still already now later before after earlier "
+    "while moment time because since result follow true really actual reality right wrong correct false way thing "
+    "something anything nothing everything someone anyone everyone person one other another same different case "
+    "situation scene event happen remain stay keep change place location where inside outside here there away back "
+    "around order turn point step interpret interpretation response generation encode clarification option choice "
+    "select pick best most more less very only just even also again never always unseen witness present absent "
+    "without with act action behave behavior behaviour do make take go come leave return enter put move give search "
+    "check open naturally original initial previous new old current full empty both each neither either whether able "
+    "can will would should could may might must due accord base evidence support update information observe"
+))  # fmt: skip
 STOP = words_in(
-    "a an the this that these those of in on at to from by for with into onto out up down over under as "
-    "is are was were be been being am do does did doing have has had having and or but if than then so "
-    "because while when where who whom whose which what why how it its he him his she her hers they them "
-    "their theirs we us our you your i me my mine himself herself itself themselves will would can could "
-    "shall should may might must there here not no nor never also too very just about's s t re ll ve d m"
+    "a an the this that these those of in on at to from by for with into onto out up down over under as is are was "
+    "were be been being am do does did doing have has had having and or but if than then so because while when where "
+    "who whom whose which what why how it its he him his she her hers they them their theirs we us our you your i me "
+    "my mine himself herself itself themselves will would can could shall should may might must there here not no nor "
+    "never also too very just about's s t re ll ve d m"
 )
 PRONOUNS = words_in("he she they")
 REASONER = words_in("i we you")  # the writer of the reply: no character's mind
-# Between a subject and its verb: auxiliaries, negations, adverbs.
-SKIPPED = words_in(
-    "do does did will would can could should shall may might must has have had is are was were be been "
-    "being not never no longer still also probably likely therefore thus then now only just even really "
-    "actually always already mistakenly wrongly falsely correctly simply now thereby most clearly surely "
-    "certainly perhaps possibly naturally initially both all each cannot doesn't don't didn't won't "
-    "wouldn't can't couldn't isn't aren't wasn't weren't hasn't haven't to very quite so too firmly "
-    "strongly privately secretly rightly"
-)
 INVERTING = words_in("do does did will would can could should shall may might must has have had is are was were")
+# Between a subject and its verb: auxiliaries, negations, adverbs.
+SKIPPED = INVERTING | words_in(
+    "be been being not never no longer still also probably likely therefore thus then now only just even really "
+    "actually always already mistakenly wrongly falsely correctly simply thereby most clearly surely certainly perhaps "
+    "possibly naturally initially both all each cannot doesn't don't didn't won't wouldn't can't couldn't isn't aren't "
+    "wasn't weren't hasn't haven't to very quite so too firmly strongly privately secretly rightly"
+)
 
 ROLES = stems(
-    "man woman boy girl child baby mother father mom mum dad parent brother sister son daughter "
-    "grandmother grandfather grandma grandpa aunt uncle cousin wife husband friend boyfriend girlfriend "
-    "classmate roommate neighbor neighbour teacher student pupil professor doctor nurse patient police "
-    "policeman policewoman officer thief robber soldier manager boss employee worker colleague coworker "
-    "secretary assistant engineer director owner shopkeeper salesperson salesman seller clerk cashier "
-    "waiter waitress chef cook customer client guest host visitor tourist guide driver passenger pilot "
-    "farmer fisherman hunter chef artist painter photographer musician singer dancer actor actress writer "
-    "author editor reporter player coach teammate captain judge lawyer witness resident leader member "
-    "volunteer scientist researcher librarian guard stranger princess prince king queen robot hairdresser "
-    "vendor buyer landlord tenant partner couple family crowd audience kid adult grandson granddaughter "
-    "nephew niece monk dentist barber"
+    "man woman boy girl child baby mother father mom mum dad parent brother sister son daughter grandmother "
+    "grandfather grandma grandpa aunt uncle cousin wife husband friend boyfriend girlfriend classmate roommate "
+    "neighbor neighbour teacher student pupil professor doctor nurse patient police policeman policewoman officer "
+    "thief robber soldier manager boss employee worker colleague coworker secretary assistant engineer director owner "
+    "shopkeeper salesperson salesman seller clerk cashier waiter waitress chef cook customer client guest host visitor "
+    "tourist guide driver passenger pilot farmer fisherman hunter artist painter photographer musician singer dancer "
+    "actor actress writer author editor reporter player coach teammate captain judge lawyer witness resident leader "
+    "member volunteer scientist researcher librarian guard stranger princess prince king queen robot hairdresser "
+    "vendor buyer landlord tenant partner couple family crowd audience kid adult grandson granddaughter nephew niece "
+    "monk dentist barber"
 )
 # Ordinary containers, places and things that a story names when they matter: naming another one invents it.
 OBJECTS = stems(
-    "box basket bag handbag backpack suitcase briefcase drawer cupboard cabinet closet wardrobe shelf "
-    "chest crate bucket jar tin can bottle pot bowl cup mug plate envelope wallet purse pocket safe "
-    "locker trunk fridge refrigerator freezer oven stove sink table desk chair sofa couch bed pillow "
-    "blanket carpet rug lamp mirror window curtain kitchen bathroom bedroom garage attic basement cellar "
-    "garden yard balcony porch hallway corridor office classroom library school hospital bank shop store "
-    "supermarket market restaurant cafe bar hotel museum theatre theater cinema gym park playground beach "
-    "forest river lake mountain station airport church castle farm barn shed tent car bus train bicycle "
-    "bike truck boat plane ball doll toy puzzle kite balloon book notebook newspaper magazine letter card "
-    "pen pencil scissors key keys phone telephone computer laptop camera watch clock ring necklace "
-    "bracelet hat coat jacket scarf glove gloves sock socks shoe shoes shirt dress umbrella apple banana "
-    "orange pear grape lemon carrot potato tomato cabbage onion bread cake cookie biscuit chocolate candy "
-    "cheese egg milk juice coffee tea water soup sandwich pizza dog cat puppy kitten rabbit hamster bird "
-    "parrot fish horse flower rose guitar piano violin drum painting picture photo medicine money coin "
-    "ticket passport map hammer knife spoon fork candle"
+    "box basket bag handbag backpack suitcase briefcase drawer cupboard cabinet closet wardrobe shelf chest crate "
+    "bucket jar tin can bottle pot bowl cup mug plate envelope wallet purse pocket safe locker trunk fridge "
+    "refrigerator freezer oven stove sink table desk chair sofa couch bed pillow blanket carpet rug lamp mirror window "
+    "curtain kitchen bathroom bedroom garage attic basement cellar garden yard balcony porch hallway corridor office "
+    "classroom library school hospital bank shop store supermarket market restaurant cafe bar hotel museum theatre "
+    "theater cinema gym park playground beach forest river lake mountain station airport church castle farm barn shed "
+    "tent car bus train bicycle bike truck boat plane ball doll toy puzzle kite balloon book notebook newspaper "
+    "magazine letter card pen pencil scissors key phone telephone computer laptop camera watch clock ring necklace "
+    "bracelet hat coat jacket scarf glove sock shoe shirt dress umbrella apple banana orange pear grape lemon carrot "
+    "potato tomato cabbage onion bread cake cookie biscuit chocolate candy cheese egg milk juice coffee tea water soup "
+    "sandwich pizza dog cat puppy kitten rabbit hamster bird parrot fish horse flower rose guitar piano violin drum "
+    "painting picture photo medicine money coin ticket passport map hammer knife spoon fork candle"
 )
 
 NAMINGS = words_in("yes no")  # with a lone capital letter: what may name an option

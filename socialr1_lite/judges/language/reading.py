@@ -3,23 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
+from itertools import takewhile
 
-from socialr1_lite.judges.language import lexicon
-from socialr1_lite.judges.language.choices import (
-    claims_of_options,
-    distinguishing,
-    is_person,
-    marks_of,
-    phrase,
-    pretence,
-    yes_no,
-)
-from socialr1_lite.judges.language.names import names_in
-from socialr1_lite.judges.language.sentence import ReadingContext, Sentence, Subject, mention_at, read, read_sentence
-from socialr1_lite.judges.language.surface import MENTAL, OWNING, PRONOUN, ROLE, TOKEN, WRITER, words_of
+from socialr1_lite.judges.language import choices, lexicon
+from socialr1_lite.judges.language import sentence as grammar
+from socialr1_lite.judges.language.choices import content_of, signed_of, union
+from socialr1_lite.judges.language.sentence import TOKEN, ReadingContext, Sentence, Subject, read, read_sentence
 from socialr1_lite.scenario import Scenario
 from socialr1_lite.sip import sentences
 
@@ -29,6 +21,9 @@ SCENARIOS_KEPT = 32  # scenarios whose reading is remembered
 SUPPORTS_KEPT = 256  # cues whose support is remembered, for each of these
 PHRASE_WORDS = 3  # from here on an option is looked for as a whole
 CLAUSE_WORDS = 2  # content words, names aside, that make a clause of the story stand alone
+LONGEST_NAME = 3  # words
+
+Run = tuple[str, ...]  # the words of a name, in lower case
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,11 +68,6 @@ def reading_of(scenario: Scenario) -> ScenarioReading:
     return _reading(scenario.story, scenario.question, scenario.options)
 
 
-def clear_readings() -> None:
-    """Drop what is remembered of scenarios (a benchmark shows what remembering saves)."""
-    _reading.cache_clear()
-
-
 @lru_cache(maxsize=SCENARIOS_KEPT)
 def _reading(story: str, question: str, options: tuple[str, ...]) -> ScenarioReading:
     names, aliases = names_in((story, question, *options))
@@ -88,12 +78,11 @@ def _reading(story: str, question: str, options: tuple[str, ...]) -> ScenarioRea
     shown = [read(option, ReadingContext(names, aliases, asked)) for option in options]
     in_options = [sentence for option in shown for sentence in option]
     everything = [*read(story, bare), *wanted, *in_options]
-    known = frozenset().union(*(sentence.content for sentence in everything))
-    in_question = frozenset().union(*(sentence.content for sentence in wanted))
+    known, in_question = content_of(everything), content_of(wanted)
     clauses = _clauses(story, bare)
-    asked = wanting = () if shown and all(map(is_person, shown)) else asked
-    claims = claims_of_options(shown, wanted)
-    if fooled := pretence(shown, wanted):
+    asked = wanting = () if shown and all(map(choices.is_person, shown)) else asked
+    claims = choices.claims_of_options(shown, wanted)
+    if fooled := choices.pretence(shown, wanted):
         asked, claims = fooled
     return ScenarioReading(
         names=names,
@@ -101,24 +90,23 @@ def _reading(story: str, question: str, options: tuple[str, ...]) -> ScenarioRea
         asked=asked,
         wanting=wanting,
         known=known,
-        specific=(known - lexicon.REASONING) | distinguishing(shown),
-        people=frozenset().union(*(sentence.people for sentence in everything)),
+        specific=(known - lexicon.REASONING) | choices.distinguishing(shown),
+        people=union(sentence.people for sentence in everything),
         clauses=clauses,
         mentions=_mentions(clauses),
         question=in_question,
-        options=frozenset().union(*(sentence.content for sentence in in_options)),
-        marks=marks_of(shown, frozenset(one for one in in_question if one[0] != "@")),
-        shown=tuple(frozenset().union(*(sentence.signed for sentence in option)) for option in shown),
+        options=content_of(in_options),
+        marks=choices.marks_of(shown, frozenset(one for one in in_question if one[0] != "@")),
+        shown=tuple(map(signed_of, shown)),
         claims=claims,
-        phrases=tuple(phrase(option) if len(option.split()) >= PHRASE_WORDS else "" for option in options),
-        yes_no=yes_no(options),
-        english=_is_english(f"{story} {question}"),
+        phrases=tuple(choices.phrase(option) if len(option.split()) >= PHRASE_WORDS else "" for option in options),
+        yes_no=choices.yes_no(options),
+        # at least half of the characters ASCII: enough to tell English from Chinese
+        english=2 * sum(map(str.isascii, f"{story} {question}")) > len(story) + len(question),
     )
 
 
-def _is_english(text: str) -> bool:
-    """Return whether at least half of the characters are ASCII: enough to tell English from Chinese."""
-    return 2 * sum(map(str.isascii, text)) >= len(text)
+clear_readings = _reading.cache_clear  # a benchmark shows what remembering saves
 
 
 def _mentions(clauses: tuple[Clause, ...]) -> dict[str, tuple[int, ...]]:
@@ -139,7 +127,7 @@ def _clauses(story: str, context: ReadingContext) -> tuple[Clause, ...]:
             if not piece.content:
                 continue
             people = piece.people or carried
-            if _has_pronoun(piece.text):
+            if not lexicon.REFERRING.isdisjoint(raw.lower() for raw in TOKEN.findall(piece.text)):
                 people |= carried
             carried = people if piece.people or not carried else carried
             found.append(Clause(piece.content, piece.signed, piece.people, people))
@@ -148,22 +136,14 @@ def _clauses(story: str, context: ReadingContext) -> tuple[Clause, ...]:
 
 def pieces(text: str, context: ReadingContext) -> list[Sentence]:
     """Cut a sentence at its commas and semicolons; a piece too short to stand alone joins its neighbour."""
-    found: list[str] = []
-    sizes: list[int] = []
+    found: list[tuple[str, int]] = []  # pieces and their sizes
     for part in re.split(r"(?<=[,;])\s", text):
         size = sum(one[0] != "@" for one in read_sentence(part, context, Subject()).content)  # names do not count
-        if found and (size < CLAUSE_WORDS or sizes[-1] < CLAUSE_WORDS):
-            found[-1] = f"{found[-1]} {part}"
-            sizes[-1] += size
-        else:
-            found.append(part)
-            sizes.append(size)
-    return [read_sentence(piece, context, Subject()) for piece in found]
-
-
-def _has_pronoun(text: str) -> bool:
-    """Return whether a clause speaks of somebody it does not name."""
-    return not lexicon.REFERRING.isdisjoint(raw.lower() for raw in TOKEN.findall(text))
+        if found and (size < CLAUSE_WORDS or found[-1][1] < CLAUSE_WORDS):
+            before, other = found.pop()
+            part, size = f"{before} {part}", other + size
+        found.append((part, size))
+    return [read_sentence(piece, context, Subject()) for piece, _ in found]
 
 
 def _asked(question: str, context: ReadingContext) -> tuple[str, ...]:
@@ -174,32 +154,28 @@ def _asked(question: str, context: ReadingContext) -> tuple[str, ...]:
     people: list[tuple[str, int]] = []
     verbs: list[int] = []
     inverted: str | None = None
-    tokens = words_of(question)
+    tokens = grammar.words_of(question)
     place, waiting = 0, False
     while place < len(tokens):
         base, root, kind = tokens[place]
         at = place
         place += 1
-        mention = None
+        mention = "@" + root if kind & grammar.ROLE else ""
         if base in context.aliases or base in context.names:
-            mention, place = mention_at(tokens, at, context)
-        elif kind & ROLE:
-            mention = "@" + root
-        if mention is not None:
-            owner = tokens[place - 1].kind & OWNING and place < len(tokens) and tokens[place].kind & ROLE
-            if not owner:
+            mention, place = grammar.mention_at(tokens, at, context)
+        if mention:
+            owns = tokens[place - 1].kind & grammar.OWNING
+            if not (owns and place < len(tokens) and tokens[place].kind & grammar.ROLE):
                 people.append((mention, at))
-                if waiting and inverted is None:
-                    inverted = mention
+                inverted = inverted or (mention if waiting else None)
                 waiting = False
-        elif kind & PRONOUN and waiting and people:
-            inverted = inverted or people[-1][0]
-            waiting = False
+        elif kind & grammar.PRONOUN and waiting and people:
+            inverted, waiting = inverted or people[-1][0], False
         elif base in lexicon.INVERTING:
             waiting = True
-        elif kind & WRITER or base in ",?":
+        elif kind & grammar.WRITER or base in ",?":
             waiting = False
-        if kind & MENTAL:
+        if kind & grammar.MENTAL:
             verbs.append(at)
     if not people:
         return ()
@@ -207,3 +183,68 @@ def _asked(question: str, context: ReadingContext) -> tuple[str, ...]:
     at = next(at for person, at in people if person == outer)
     inner = next((p for p, where in people if where > at and p != outer and any(at < v < where for v in verbs)), None)
     return (outer,) if inner is None else (outer, inner)
+
+
+# ------------------------------------------------------------------------------------------------ names
+
+
+def names_in(texts: Iterable[str]) -> tuple[dict[str, tuple[tuple[Run, str], ...]], dict[str, str]]:
+    """Find the names of some texts: by their first word, and by any word that belongs to one name only.
+
+    First: first word -> (words, "@name") of the names that start with it, longest first. Second: word -> "@name".
+    """
+    found: dict[Run, None] = {}
+    lower: set[str] = set()
+    opening: dict[Run, str] = {}  # runs seen only where a sentence starts -> the word behind
+    for text in texts:
+        for start, end in sentences(text):
+            raw = TOKEN.findall(text[start:end])
+            lower.update(token for token in raw if token[0].islower())
+            for run, place in _capital_runs(grammar.words_of(text[start:end])):
+                if place == 0 or raw[place - 1] in '"“:':
+                    opening.setdefault(run, raw[place + len(run)].lower() if place + len(run) < len(raw) else "")
+                else:
+                    found[run] = None
+    found |= dict.fromkeys(run for run, behind in opening.items() if len(run) > 1 or _takes_a_subject(behind))
+    kept = [run for run in found if len(run) > 1 or run[0] not in lower]
+    starts: dict[str, list[tuple[Run, str]]] = {}
+    owners: dict[str, set[Run]] = {}
+    for run in kept:
+        starts.setdefault(run[0], []).append((run, "@" + " ".join(run)))
+        for one in run:
+            owners.setdefault(one, set()).add(run)
+    aliases = {one: "@" + " ".join(next(iter(runs))) for one, runs in owners.items() if len(runs) == 1}
+    aliases |= {run[0]: "@" + run[0] for run in kept if len(run) == 1}
+    names = {first: tuple(sorted(runs, key=lambda run: (-len(run[0]), run))) for first, runs in starts.items()}
+    return names, aliases
+
+
+def _capital_runs(tokens: Sequence[grammar.Word]) -> Iterator[tuple[Run, int]]:
+    """Yield (lower-case words, place) of each run of capitalised words that are no ordinary words."""
+    place = 0
+    while place < len(tokens):
+        run: list[str] = []
+        for word in takewhile(_looks_like_a_name, tokens[place : place + LONGEST_NAME]):
+            run.append(word.base)
+            if word.kind & grammar.OWNING:
+                break
+        if run:
+            yield tuple(run), place
+        place += len(run) or 1
+
+
+def _looks_like_a_name(word: grammar.Word) -> bool:
+    return bool(
+        word.kind & grammar.CAPITAL
+        and word.kind & grammar.CONTENT
+        and not word.kind & (grammar.LICENSED | grammar.WRITER | grammar.BREAKS | grammar.SKIPPED)
+        and word.base not in lexicon.CALENDAR
+        and len(word.base) > 1
+    )
+
+
+def _takes_a_subject(behind: str) -> bool:
+    """Return whether the word behind a capitalised opening word makes that one a subject: "Anna puts", "Anna and"."""
+    return behind in ("and", "is", "was", "has", "had", ",") or (
+        behind.endswith(("s", "ed")) and behind not in lexicon.STOP and len(behind) > 2
+    )

@@ -9,38 +9,67 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import NamedTuple
 
 from socialr1_lite.judges.language import lexicon
-from socialr1_lite.judges.language.surface import (
-    ALARM,
-    BELIEVING,
-    BREAKS,
-    CAPITAL,
-    CONTENT,
-    CUTS,
-    EVENT,
-    GOAL,
-    LICENSED,
-    MENTAL,
-    NAMING,
-    NEGATES,
-    OBJECT,
-    OPPOSITE,
-    PERCEIVING,
-    PRONOUN,
-    ROLE,
-    SKIPPED,
-    WRITER,
-    Word,
-    words_of,
-)  # fmt: skip
+from socialr1_lite.judges.language.lexicon import stem
 from socialr1_lite.sip import sentences
 
 SENTENCES_KEPT = 256  # sentences remembered for a scenario, a megabyte: more than a group of 8 replies has
 DEEPEST = 6  # thoughts within thoughts that are followed
 ABOUT = 0.5  # share of a sentence's weighty words that the scenario has: fully about it [ours]
 WRITER_OF_REPLY = "#writer"  # "I think ...": no character's mind
+WORDS_KEPT = 1 << 16  # distinct surface words whose properties are remembered
+
+CONTENT, NEGATES, BREAKS, CUTS, MENTAL, SKIPPED, PRONOUN, WRITER = (1 << bit for bit in range(8))
+LICENSED, GOAL, OBJECT, ROLE, CAPITAL, OWNING, PERCEIVING, OPPOSITE = (1 << bit for bit in range(8, 16))
+BELIEVING, ALARM, EVENT, NAMING = (1 << bit for bit in range(16, 20))  # EVENT: more than a plain or an empty word
+
+TOKEN = re.compile(r"[^\W_]+(?:['\u2019-][^\W_]+)*|[,;:.!?\"“”—\u2013]")
+
+
+class Word(NamedTuple):
+    """A surface word: lower case without possessive ending, its stem, and the properties above."""
+
+    base: str
+    stem: str
+    kind: int
+
+
+_BY_WORD = (
+    (lexicon.NEGATIONS, NEGATES), (lexicon.BOUNDARIES, BREAKS), (lexicon.CUTTING, CUTS), (lexicon.SKIPPED, SKIPPED),
+    (lexicon.PRONOUNS, PRONOUN), (lexicon.REASONER, WRITER), (frozenset(lexicon.OPPOSITES), OPPOSITE),
+)  # fmt: skip
+_BY_STEM = (
+    (lexicon.MENTAL, MENTAL), (lexicon.REASONING, LICENSED), (lexicon.GOAL, GOAL), (lexicon.OBJECTS, OBJECT),
+    (lexicon.ROLES, ROLE), (lexicon.PERCEIVING, PERCEIVING), (lexicon.BELIEVING, BELIEVING),
+)  # fmt: skip
+
+
+def words_of(text: str) -> list[Word]:
+    """Return the words and the punctuation of a text, in order. Linear."""
+    return list(map(_word, TOKEN.findall(text)))
+
+
+@lru_cache(maxsize=WORDS_KEPT)
+def _word(raw: str) -> Word:
+    """Look a word up in every list of the lexicon."""
+    lower = raw.lower()
+    owning = lower.endswith(("'s", "\u2019s"))
+    base, plain = lower[:-2] if owning else lower, lower.replace("\u2019", "'")
+    root = stem(lexicon.OPPOSITES.get(plain, base))
+    kind = OWNING * owning | CAPITAL * raw[0].isupper() | NEGATES * plain.endswith("n't")
+    kind |= sum(flag for members, flag in _BY_WORD if plain in members)
+    if base[0].isalnum() and base not in lexicon.STOP and plain not in lexicon.STOP and not kind & NEGATES:
+        kind |= CONTENT + sum(flag for members, flag in _BY_STEM if root in members)
+    if kind & ~(CONTENT | LICENSED | BELIEVING | SKIPPED) or (kind & SKIPPED and kind & CONTENT) or plain == "that":
+        kind |= EVENT
+    if plain in lexicon.ALARMS:
+        kind |= ALARM | EVENT
+    if plain in lexicon.NAMINGS or (len(raw) == 1 and kind & CAPITAL):
+        kind |= NAMING | EVENT
+    return Word(base, root, kind)
 
 
 class Attribution(NamedTuple):
@@ -111,15 +140,13 @@ def _remembered(text: str, context: ReadingContext, state: Subject) -> Sentence:
     return known[0]
 
 
+@dataclass(slots=True)
 class Subject:
     """Whom a pronoun means: the asked person once named in this text, else the last person named, else the asked."""
 
-    __slots__ = ("asked", "last", "named")
-
-    def __init__(self, asked: str | None = None) -> None:
-        self.asked = asked
-        self.last: str | None = None
-        self.named = False
+    asked: str | None = None
+    last: str | None = None
+    named: bool = False
 
     def meet(self, person: str) -> None:
         """Note that somebody is named."""
@@ -149,6 +176,7 @@ def read_sentence(text: str, context: ReadingContext, state: Subject) -> Sentenc
     return reader.sentence(text)
 
 
+@dataclass(slots=True)
 class _SentenceReader:
     """Reads one sentence from left to right.
 
@@ -159,54 +187,44 @@ class _SentenceReader:
     that is attributed.
     """
 
-    __slots__ = (
-        *("attributions", "chain", "content", "heads", "people", "said", "signed", "unknown_entities"),
-        *("clause_first", "first", "joined", "near", "size", "state", "context", "verb"),
-        *("alarm", "awaits", "broken", "denied", "fresh", "goal", "believing", "leads", "naming", "negated", "open"),
-        *("perceiving", "since", "has_content"),
-    )
-
-    def __init__(self, context: ReadingContext, state: Subject, size: int) -> None:
-        self.context = context
-        self.state = state
-        self.content: set[str] = set()
-        self.signed: set[str] = set()
-        self.people: set[str] = set()
-        self.attributions: list[Attribution] = []
-        self.unknown_entities: list[str] = []
-        self.heads: set[str] = set()
-        self.awaits = False  # a negation whose word has not come yet
-        self.believing = False
-        self.verb = ""
-        self.size = size  # words; punctuation is taken off when met
-        self.alarm = False
-        self.naming = False
-        self.goal = False
-        self.negated = False  # a negation since the clause began
-        self.since = False  # a negation since the last mention
-        self.near: str | None = None  # a mention with nothing but auxiliaries behind it
-        self.joined: str | None = None  # the first of two subjects joined by "and"
-        self.clause_first: str | None = None
-        self.first: str | None = None
-        self.fresh = False  # a mention since the last mental word
-        self.broken = False  # a comma or conjunction since the last mental word
-        self.has_content = False  # a content word since the clause began
-        self.leads = False  # the last mention came before any
-        self.open = False
-        self.said: set[str] = set()
-        self.chain: tuple[str, ...] = ()
-        self.perceiving = False
-        self.denied = False
+    context: ReadingContext
+    state: Subject
+    size: int  # words; punctuation is taken off when met
+    content: set[str] = field(default_factory=set)
+    signed: set[str] = field(default_factory=set)
+    people: set[str] = field(default_factory=set)
+    attributions: list[Attribution] = field(default_factory=list)
+    unknown_entities: list[str] = field(default_factory=list)
+    heads: set[str] = field(default_factory=set)
+    awaits: bool = False  # a negation whose word has not come yet
+    alarm: bool = False
+    naming: bool = False
+    goal: bool = False
+    negated: bool = False  # a negation since the clause began
+    since: bool = False  # a negation since the last mention
+    near: str | None = None  # a mention with nothing but auxiliaries behind it
+    joined: str | None = None  # the first of two subjects joined by "and"
+    clause_first: str | None = None
+    first: str | None = None
+    fresh: bool = False  # a mention since the last mental word
+    broken: bool = False  # a comma or conjunction since the last mental word
+    has_content: bool = False  # a content word since the clause began
+    leads: bool = False  # the last mention came before any
+    open: bool = False  # an attribution, of which the rest is said
+    said: set[str] = field(default_factory=set)
+    chain: tuple[str, ...] = ()
+    verb: str = ""
+    perceiving: bool = False
+    believing: bool = False
+    denied: bool = False
 
     def take(self, tokens: Sequence[Word], place: int) -> int:
         """Read the word at `place`; return the place behind what was read."""
         word = tokens[place]
         base, root, kind = word
         context = self.context
-        if kind & ALARM:
-            self.alarm = True
-        if kind & NAMING:
-            self.naming = True
+        self.alarm = self.alarm or bool(kind & ALARM)
+        self.naming = self.naming or bool(kind & NAMING)
         if kind & BREAKS:
             if base == "and" and self.near is not None and place + 1 < len(tokens) and tokens[place + 1].kind & CAPITAL:
                 self.joined = self.near  # "Anna and Ben think": one subject
@@ -300,14 +318,11 @@ class _SentenceReader:
         known = self.context.known
         if not known or not word.kind & CONTENT or word.kind & LICENSED or word.stem in known or len(word.base) < 2:
             return False
-        if place > 0:
-            return True
-        return len(tokens) > 1 and _is_predicate(tokens[1], known)
+        return place > 0 or (len(tokens) > 1 and _is_predicate(tokens[1], known))
 
     def _take_content(self, word: Word) -> None:
         kind, known = word.kind, self.context.known
-        if kind & GOAL:
-            self.goal = True
+        self.goal = self.goal or bool(kind & GOAL)
         if kind & MENTAL and (self.fresh or self.broken or not self.open):
             self._open(word)
         if kind & MENTAL:
