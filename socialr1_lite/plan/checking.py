@@ -62,7 +62,7 @@ def _refuse(mistakes: Sequence[tuple[Keys, str]], path: str | Path | None, overr
     if path is not None:
         tree = read_overridden(Path(path), overrides)
         tree.add_mistakes(indented)
-        raise RecipeError(tree.report(Path(path)))
+        tree.refuse_mistakes(Path(path))
     count = f"{len(mistakes)} mistake{'s' if len(mistakes) > 1 else ''}"
     raise RecipeError("\n  ".join([f"the recipe has {count}", *(f"{dotted(keys)}: {what}" for keys, what in indented)]))
 

@@ -5,50 +5,7 @@ checks what fields mean together. What the names in it stand for (judges, story 
 `plan.checking`.
 """
 
-from socialr1_lite.recipe.loading import load_recipe
-from socialr1_lite.recipe.recipe import Recipe
-from socialr1_lite.recipe.schema import (
-    EMBEDDED_MODEL,
-    ContentReward,
-    Count,
-    Data,
-    Evaluation,
-    FormatReward,
-    Grpo,
-    JudgeEntry,
-    Lora,
-    Model,
-    Natural,
-    NotNegative,
-    Positive,
-    Rewards,
-    Run,
-    Schedule,
-    Section,
-    StructureReward,
-    Warmup,
-)
+from socialr1_lite.recipe.recipe import Recipe, load_recipe
+from socialr1_lite.recipe.schema import EMBEDDED_MODEL, ContentReward, Data, JudgeEntry, Model, Rewards
 
-__all__ = [
-    "EMBEDDED_MODEL",
-    "ContentReward",
-    "Count",
-    "Data",
-    "Evaluation",
-    "FormatReward",
-    "Grpo",
-    "JudgeEntry",
-    "Lora",
-    "Model",
-    "Natural",
-    "NotNegative",
-    "Positive",
-    "Recipe",
-    "Rewards",
-    "Run",
-    "Schedule",
-    "Section",
-    "StructureReward",
-    "Warmup",
-    "load_recipe",
-]
+__all__ = ["EMBEDDED_MODEL", "ContentReward", "Data", "JudgeEntry", "Model", "Recipe", "Rewards", "load_recipe"]

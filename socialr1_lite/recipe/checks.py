@@ -20,7 +20,7 @@ def cross_checks(sections: Mapping[str, Section]) -> Found:
     """Run every check whose sections are all there."""
     for check in CHECKS:
         wanted = inspect.signature(check).parameters
-        if all(name in sections for name in wanted):
+        if sections.keys() >= wanted.keys():
             yield from check(**{name: sections[name] for name in wanted})
 
 
@@ -44,18 +44,17 @@ def started_as_written(run: Run) -> Found:
 def groups_fill_the_batch(grpo: Grpo, run: Run) -> Found:
     """Refuse a batch without whole groups, as TRL does; Unsloth changes the batch size instead."""
     size, group, batch = generation_batch(grpo, run), grpo.num_generations, grpo.per_device_train_batch_size
-    if size % group == 0:
-        return
-    others = size // batch
-    fitting = [other for other in range(1, batch + group + 1) if other * others % group == 0]
-    nearest = sorted(sorted(fitting, key=lambda other: abs(other - batch))[:2])
-    yield (
-        ("grpo", "num_generations"),
-        f"one generation batch is per_device_train_batch_size {batch} x processes {run.processes or processes()} x "
-        f"steps_per_generation {grpo.generation_steps} = {size} completions, {size / group:.2f} groups of "
-        f"num_generations {group}; it must be a whole number of groups, "
-        f"e.g. per_device_train_batch_size {' or '.join(map(str, nearest))}",
-    )
+    if size % group:
+        others = size // batch
+        fitting = [other for other in range(1, batch + group + 1) if other * others % group == 0]
+        nearest = sorted(sorted(fitting, key=lambda other: abs(other - batch))[:2])
+        yield (
+            ("grpo", "num_generations"),
+            f"one generation batch is per_device_train_batch_size {batch} x processes {run.processes or processes()} x "
+            f"steps_per_generation {grpo.generation_steps} = {size} completions, {size / group:.2f} groups of "
+            f"num_generations {group}; it must be a whole number of groups, e.g. per_device_train_batch_size "
+            f"{' or '.join(map(str, nearest))}",
+        )
 
 
 def saves_fall_between_generations(grpo: Grpo, run: Run) -> Found:
@@ -79,22 +78,18 @@ def texts_fit_the_model(model: Model, data: Data, grpo: Grpo) -> Found:
         yield (
             ("model", "max_seq_length"),
             f"data.max_prompt_tokens {data.max_prompt_tokens} + grpo.max_completion_length "
-            f"{grpo.max_completion_length} = {longest} tokens, more than max_seq_length "
-            f"{model.max_seq_length}",
+            f"{grpo.max_completion_length} = {longest} tokens, more than max_seq_length {model.max_seq_length}",
         )
 
 
 def length_window_is_reachable(rewards: Rewards, grpo: Grpo) -> Found:
     """Put the window's two edges in order, the lower one below the token limit."""
-    low, high = rewards.length.min_tokens, rewards.length.max_tokens
+    low, high, limit = rewards.length.min_tokens, rewards.length.max_tokens, grpo.max_completion_length
+    at = ("rewards", "length", "min_tokens")
     if low >= high:
-        yield ("rewards", "length", "min_tokens"), f"{low} must be below max_tokens {high}"
-    if low >= grpo.max_completion_length:
-        yield (
-            ("rewards", "length", "min_tokens"),
-            f"{low} must be below grpo.max_completion_length {grpo.max_completion_length}: "
-            "no completion could be long enough",
-        )
+        yield at, f"{low} must be below max_tokens {high}"
+    if low >= limit:
+        yield at, f"{low} must be below grpo.max_completion_length {limit}: no completion could be long enough"
 
 
 def something_is_rewarded(rewards: Rewards) -> Found:
@@ -172,12 +167,10 @@ def rewrites_are_written_out(grpo: Grpo) -> Found:
 
 def warmup_has_an_effect(grpo: Grpo, warmup: Warmup) -> Found:
     """Refuse warm-up steps with the constant schedule, which ignores them."""
+    remedy = "has no effect with lr_scheduler_type constant; write constant_with_warmup"
     for name, section in (("grpo", grpo), ("warmup", warmup)):
         if section.lr_scheduler_type == "constant" and section.warmup_steps:
-            yield (
-                (name, "warmup_steps"),
-                f"{section.warmup_steps} has no effect with lr_scheduler_type constant; write constant_with_warmup",
-            )
+            yield (name, "warmup_steps"), f"{section.warmup_steps} {remedy}"
 
 
 def sampler_is_available(model: Model, grpo: Grpo) -> Found:
@@ -194,10 +187,8 @@ def sampler_is_available(model: Model, grpo: Grpo) -> Found:
 def heldout_is_large_enough(data: Data, evaluation: Evaluation) -> Found:
     """Refuse a check on fewer items than it says: it would be reported with the wrong n."""
     if data.heldout_source is None and evaluation.items > data.heldout:
-        yield (
-            ("evaluation", "items"),
-            f"{evaluation.items} asks for more scenarios than data.heldout keeps ({data.heldout})",
-        )
+        asked = evaluation.items
+        yield ("evaluation", "items"), f"{asked} asks for more scenarios than data.heldout keeps ({data.heldout})"
 
 
 CHECKS: tuple[Callable[..., Found], ...] = (

@@ -8,7 +8,6 @@ from typing import Annotated, Literal
 
 from pydantic import Field, ValidationError
 
-from socialr1_lite.errors import RecipeError
 from socialr1_lite.recipe import located_yaml
 from socialr1_lite.recipe.messages import explain_validation_error
 from socialr1_lite.recipe.schema import EMBEDDED_MODEL, Count, Lora, Natural, NotNegative, Positive, Schedule, Section
@@ -79,12 +78,11 @@ def load_judge_recipe(path: str | Path, overrides: Sequence[str] = ()) -> JudgeR
     """Read and check. Raises RecipeError naming file and line of every mistake."""
     path = Path(path)
     tree = located_yaml.read_overridden(path, overrides)
-    recipe: JudgeRecipe | None = None
+    recipe = JudgeRecipe()
     try:
         recipe = JudgeRecipe.model_validate(tree.values)
     except ValidationError as error:
         tree.add_mistakes(explain_validation_error(error, (), tree.values, JudgeRecipe, JudgeRecipe))
-    if tree.mistakes or recipe is None:
-        raise RecipeError(tree.report(path))
+    tree.refuse_mistakes(path)
     named = recipe.run.model_copy(update={"name": recipe.run.name or path.stem})
     return recipe.model_copy(update={"run": named})

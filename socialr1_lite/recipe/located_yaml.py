@@ -47,38 +47,33 @@ class Place:
 COMMAND_LINE = Place("on the command line")
 
 
-@dataclass(frozen=True, slots=True)
-class Mistake:
-    """One thing to fix: where it is and what is wrong with it."""
-
-    where: str
-    what: str
-
-
 @dataclass(slots=True)
 class LocatedYaml:
-    """Mappings, lists and scalars, where each of them was written, and what is wrong with them."""
+    """Mappings, lists and scalars, where each of them was written, and what is wrong with them (`place: what`)."""
 
     values: dict[str, Yaml] = field(default_factory=dict)
     places: dict[Keys, Place] = field(default_factory=dict)
-    mistakes: list[Mistake] = field(default_factory=list)
+    mistakes: list[str] = field(default_factory=list)
 
     def place(self, keys: Keys) -> Place | None:
         """Return the place of the value at `keys`, or of the nearest thing around it that was written down."""
-        for length in range(len(keys), 0, -1):
-            if keys[:length] in self.places:
-                return self.places[keys[:length]]
-        return None
+        around = (keys[:length] for length in range(len(keys), 0, -1))
+        return next((self.places[some] for some in around if some in self.places), None)
 
     def add_mistakes(self, found: Iterable[tuple[Keys, str]]) -> None:
         """Note what is wrong with the values at these keys, with the place of each."""
         for keys, what in found:
-            self.mistakes.append(Mistake(str(self.place(keys) or "by default"), f"{dotted(keys)}: {what}"))
+            self.mistakes.append(f"{self.place(keys) or 'by default'}: {dotted(keys)}: {what}")
 
     def report(self, path: Path) -> str:
         """Return all mistakes, a line each."""
         count = f"{len(self.mistakes)} mistake{'s' if len(self.mistakes) > 1 else ''}"
-        return "\n  ".join([f"{path} has {count}", *(f"{one.where}: {one.what}" for one in self.mistakes)])
+        return "\n  ".join([f"{path} has {count}", *self.mistakes])
+
+    def refuse_mistakes(self, path: Path) -> None:
+        """Raise RecipeError with the report when there are any."""
+        if self.mistakes:
+            raise RecipeError(self.report(path))
 
     def overlay(self, other: LocatedYaml) -> None:
         """Put `other` on top: mappings are merged key by key, anything else is replaced."""
@@ -92,10 +87,8 @@ class LocatedYaml:
                 self._merge(inner, value, keys, other)
                 continue
             below[key] = value
-            for gone in [known for known in self.places if known[: len(keys)] == keys]:
-                del self.places[gone]
-            for new in [known for known in other.places if known[: len(keys)] == keys]:
-                self.places[new] = other.places[new]
+            self.places = {known: place for known, place in self.places.items() if known[: len(keys)] != keys}
+            self.places |= {new: place for new, place in other.places.items() if new[: len(keys)] == keys}
 
 
 class _Loader(yaml.SafeLoader):
@@ -120,9 +113,8 @@ def _construct_number(loader: _Loader, node: yaml.ScalarNode) -> int | float:
     try:
         return int(node.value) if node.tag.endswith(":int") else float(node.value)
     except ValueError:
-        raise yaml.constructor.ConstructorError(
-            None, None, f"{node.value[:40]!r} is not a number", node.start_mark
-        ) from None
+        problem = f"{node.value[:40]!r} is not a number"
+        raise yaml.constructor.ConstructorError(None, None, problem, node.start_mark) from None
 
 
 _Loader.add_constructor("tag:yaml.org,2002:int", _construct_number)
@@ -145,10 +137,10 @@ def read(path: Path) -> LocatedYaml:
     return parse(text, str(path))
 
 
-def read_chain(path: Path) -> LocatedYaml:
-    """Read the file and all that it `extends:` (relative to itself), laid over each other.
+def read_overridden(path: Path, overrides: Iterable[str]) -> LocatedYaml:
+    """Read the file over all that it `extends:` (relative to itself), and lay each `section.key=value` on top.
 
-    Raises RecipeError when one of them cannot be read or the chain comes back to itself.
+    Raises RecipeError when one of the files cannot be read or the chain comes back to itself.
     """
     layers = [read(path)]
     seen = [path.resolve()]
@@ -161,26 +153,16 @@ def read_chain(path: Path) -> LocatedYaml:
             circle = " -> ".join(file.name for file in [*seen, path])
             raise RecipeError(f"{place}: extends: runs in a circle: {circle}")
         seen.append(path.resolve())
-        layers.append(_read_extended(path, place))
+        try:
+            layers.append(read(path))
+        except RecipeError as error:
+            raise RecipeError(f"{place}: extends: {error}") from None
     tree = LocatedYaml()
     for layer in reversed(layers):
         tree.overlay(layer)
-    return tree
-
-
-def read_overridden(path: Path, overrides: Iterable[str]) -> LocatedYaml:
-    """Read the file with what it extends, and lay each `section.key=value` over it. Raises as `read_chain`."""
-    tree = read_chain(path)
     for text in overrides:
         override(tree, text)
     return tree
-
-
-def _read_extended(path: Path, place: Place | None) -> LocatedYaml:
-    try:
-        return read(path)
-    except RecipeError as error:
-        raise RecipeError(f"{place}: extends: {error}") from None
 
 
 def override(tree: LocatedYaml, text: str) -> None:
@@ -188,12 +170,12 @@ def override(tree: LocatedYaml, text: str) -> None:
     name, equals, given = text.partition("=")
     keys = tuple(name.strip().split("."))
     if not equals or not all(keys):
-        tree.mistakes.append(Mistake(str(COMMAND_LINE), f"{text!r}: expected section.key=value"))
+        tree.mistakes.append(f"{COMMAND_LINE}: {text!r}: expected section.key=value")
         return
     try:
         value = parse(given, repr(text), keyed=False)
     except RecipeError as error:
-        tree.mistakes.append(Mistake(str(COMMAND_LINE), str(error)))
+        tree.mistakes.append(f"{COMMAND_LINE}: {error}")
         return
     around = {keys[:length]: COMMAND_LINE for length in range(1, len(keys))}
     inside = {(*keys, *below): COMMAND_LINE for below in value.places}
@@ -235,8 +217,7 @@ def _refuse_aliases(text: str) -> None:
 def _walk(loader: _Loader, node: yaml.Node, at: Keys, tree: LocatedYaml, file: str) -> Yaml:
     tree.places.setdefault(at, _place(file, node))
     if not isinstance(node, yaml.ScalarNode) and node.tag not in PLAIN_TAGS:
-        problem = f"tag {node.tag} is not supported"
-        raise yaml.constructor.ConstructorError(None, None, problem, node.start_mark)
+        raise yaml.constructor.ConstructorError(None, None, f"tag {node.tag} is not supported", node.start_mark)
     if isinstance(node, yaml.MappingNode):
         return _walk_mapping(loader, node, at, tree, file)
     if isinstance(node, yaml.SequenceNode):
@@ -254,13 +235,12 @@ def _walk_mapping(loader: _Loader, node: yaml.MappingNode, at: Keys, tree: Locat
     for key_node, value_node in node.value:
         place = _place(file, key_node)
         if not isinstance(key_node, yaml.ScalarNode):
-            tree.mistakes.append(Mistake(str(place), "a key must be a plain word"))
+            tree.mistakes.append(f"{place}: a key must be a plain word")
             continue
         key = key_node.value  # as written, so that a column called `no` or `1` keeps its name
         if key in values:
             first = tree.places[(*at, key)].line
-            what = f"{dotted((*at, key))}: given twice (first on line {first}); keep one"
-            tree.mistakes.append(Mistake(str(place), what))
+            tree.mistakes.append(f"{place}: {dotted((*at, key))}: given twice (first on line {first}); keep one")
             continue
         tree.places[(*at, key)] = place
         values[key] = _walk(loader, value_node, (*at, key), tree, file)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import get_args
 
 from pydantic import BaseModel, ValidationError
@@ -43,7 +43,6 @@ PHRASES = {  # pydantic's error types that read badly in its own words
     "string_pattern_mismatch": "a plain folder name of letters, digits, '_', '.' and '-'",
 }
 
-
 Kind = type[BaseModel]
 
 
@@ -70,9 +69,12 @@ def explain_validation_error(
 def unknown_name(given: str, known: Iterable[str], what: str) -> str:
     """Say that `given` is no `what` of those known, and which one was probably meant."""
     names = sorted(known)
+    return f"given {given!r}, which is no {what}; allowed: {', '.join(names) or 'none'}{_hint(given, names)}"
+
+
+def _hint(given: str, names: Sequence[str]) -> str:
     near = difflib.get_close_matches(given, names, n=1)
-    hint = f" (did you mean {near[0]}?)" if near else ""
-    return f"given {given!r}, which is no {what}; allowed: {', '.join(names) or 'none'}{hint}"
+    return f" (did you mean {near[0]}?)" if near else ""
 
 
 def _written(loc: Keys, values: Yaml) -> Keys:
@@ -137,8 +139,7 @@ def _allowed(error: ErrorDetails) -> str:
     if error["type"] == "string_type" and given is not None and not isinstance(given, (dict, list)):
         hint = " (put it in quotes)"
     elif error["type"] == "literal_error" and isinstance(given, str):
-        near = difflib.get_close_matches(given, error["ctx"]["expected"].replace("'", "").split(", "), n=1)
-        hint = f" (did you mean {near[0]}?)" if near else ""
+        hint = _hint(given, error["ctx"]["expected"].replace("'", "").split(", "))
     return f"given {_short(given)}; allowed: {message}{hint}"
 
 

@@ -1,15 +1,18 @@
-"""What a run is: all sections of a recipe, checked together, and the figures that follow from them."""
+"""What a run is: all sections of a recipe, read and checked together, and the figures that follow from them."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
+from pathlib import Path
 
-from pydantic import model_validator
+from pydantic import ValidationError, model_validator
 
 from socialr1_lite.recipe import located_yaml
 from socialr1_lite.recipe.checks import cross_checks, generation_batch, processes
-from socialr1_lite.recipe.located_yaml import Yaml, dotted
+from socialr1_lite.recipe.located_yaml import LocatedYaml, Yaml, dotted
+from socialr1_lite.recipe.messages import explain_validation_error, unknown_key
 from socialr1_lite.recipe.schema import Data, Evaluation, Grpo, Logging, Model, Prompt, Rewards, Run, Section, Warmup
 from socialr1_lite.redaction import redact_tree
 
@@ -41,8 +44,7 @@ class Recipe(Section):
     @property
     def completions_per_step(self) -> int:
         """Completions that one optimizer step trains on, over all processes."""
-        grpo = self.grpo
-        return grpo.per_device_train_batch_size * self.processes * grpo.gradient_accumulation_steps
+        return self.grpo.per_device_train_batch_size * self.processes * self.grpo.gradient_accumulation_steps
 
     @property
     def prompts_per_step(self) -> float:
@@ -83,3 +85,33 @@ class Recipe(Section):
 SECTIONS: dict[str, type[Section]] = {
     name: field.annotation for name, field in Recipe.model_fields.items() if isinstance(field.annotation, type)
 }
+
+
+def load_recipe(path: str | Path, overrides: Sequence[str] = ()) -> Recipe:
+    """Read, complete and check a recipe. overrides: `section.key=value` each, the value in YAML; they come last.
+
+    Raises RecipeError naming the file and line of every mistake, what was given and what is allowed.
+    """
+    path = Path(path)
+    tree = located_yaml.read_overridden(path, overrides)
+    sections = _read_sections(tree)
+    tree.add_mistakes(cross_checks(sections))
+    tree.refuse_mistakes(path)
+    recipe = Recipe.model_validate(sections)
+    # What only this launch knows: the run's name, from the file's stem, and the number of processes.
+    plain = "".join(letter if letter.isalnum() or letter in "_.-" else "-" for letter in path.stem).strip(".-")
+    known = {"name": recipe.run.name or plain or "run", "processes": recipe.processes}
+    return recipe.model_copy(update={"run": recipe.run.model_copy(update=known)})
+
+
+def _read_sections(tree: LocatedYaml) -> dict[str, Section]:
+    """Return each section that is well-formed by itself; add the mistakes of the others to the tree's."""
+    sections: dict[str, Section] = {}
+    tree.add_mistakes(((name,), unknown_key((name,), Recipe, Recipe)) for name in tree.values if name not in SECTIONS)
+    for name, kind in SECTIONS.items():
+        given = tree.values.get(name, {})
+        try:
+            sections[name] = kind.model_validate(given)
+        except ValidationError as error:
+            tree.add_mistakes(explain_validation_error(error, (name,), given, kind, Recipe))
+    return sections

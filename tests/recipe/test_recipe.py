@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from socialr1_lite.errors import RecipeError
-from socialr1_lite.recipe import Grpo, Recipe, Section, load_recipe, located_yaml
+from socialr1_lite.recipe import Recipe, load_recipe, located_yaml
+from socialr1_lite.recipe.schema import Grpo, Section
 
 
 @pytest.fixture

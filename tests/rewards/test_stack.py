@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from socialr1_lite.errors import JudgeError
 from socialr1_lite.judges import JUDGES, Verdict, build_judge
-from socialr1_lite.recipe import ContentReward, FormatReward, JudgeEntry, Rewards, StructureReward
+from socialr1_lite.recipe import ContentReward, JudgeEntry, Rewards
+from socialr1_lite.recipe.schema import FormatReward, StructureReward
 from socialr1_lite.rewards import COMPONENTS, RewardStack
 from socialr1_lite.rollouts.reward import total_reward
 from socialr1_lite.scenario import Scenario
