@@ -4,45 +4,11 @@ Theory: Social Information Processing, four stages in order [card].
 """
 
 from socialr1_lite.sip.headings import STAGES, TITLES
-from socialr1_lite.sip.options import AnswerStyle, fold, letters, option_answer, read_answer
-from socialr1_lite.sip.parsing import CHECKS, Outcome, Reply, Segment, StageState, cut_stage, parse, stage_states
-from socialr1_lite.sip.prompts import (
-    CARD_PROMPT,
-    MAX_SHOTS,
-    STYLES,
-    Message,
-    prefills_think,
-    render,
-    reply_text,
-    without_control_tokens,
-)
+from socialr1_lite.sip.options import AnswerStyle, letters, option_answer, read_answer
+from socialr1_lite.sip.parsing import CHECKS, Reply, Segment, cut_stage, parse, stage_states
+from socialr1_lite.sip.prompts import STYLES, Message, prefills_think, render, reply_text, without_control_tokens
 from socialr1_lite.sip.unmarked import Span, has_words, sentences
 
-__all__ = [
-    "CARD_PROMPT",
-    "CHECKS",
-    "MAX_SHOTS",
-    "STAGES",
-    "STYLES",
-    "TITLES",
-    "AnswerStyle",
-    "Message",
-    "Outcome",
-    "Reply",
-    "Segment",
-    "Span",
-    "StageState",
-    "cut_stage",
-    "fold",
-    "has_words",
-    "letters",
-    "option_answer",
-    "parse",
-    "prefills_think",
-    "read_answer",
-    "render",
-    "reply_text",
-    "sentences",
-    "stage_states",
-    "without_control_tokens",
-]
+__all__ = ["CHECKS", "STAGES", "STYLES", "TITLES", "AnswerStyle", "Message", "Reply", "Segment", "Span", "cut_stage"]
+__all__ += ["has_words", "letters", "option_answer", "parse", "prefills_think", "read_answer", "render", "reply_text"]
+__all__ += ["sentences", "stage_states", "without_control_tokens"]

@@ -1,8 +1,8 @@
 """The four stages by name, and the headings under which a writer may put them.
 
 A heading stands where a line starts and is kept apart from a sentence by what follows the title: `Cue Encoding:`,
-`## Cue Encoding`, `**1. Cue Encoding**`, `Stage 1 - Cue Encoding`, `[Cue Encoding]`, `<cue_encoding>`, and
-their combinations, without case; "Cue encoding is the first stage" is none. Names of the stages: [card].
+`## Cue Encoding`, `**1. Cue Encoding**`, `Stage 1 - Cue Encoding`, `[Cue Encoding]`, `<cue_encoding>`, and their
+combinations, without case; "Cue encoding is the first stage" is none. Names of the stages: [card].
 """
 
 from __future__ import annotations
@@ -70,13 +70,12 @@ def find_headings(text: str, piece: Span) -> list[Heading]:
     return found
 
 
-def find_closing(text: str, heading: Heading, end: int) -> Span | None:
-    """Find the closing tag that ends a tag heading's stage before `end`; None where there is none."""
+def find_closing(text: str, heading: Heading, end: int) -> Span:
+    """Find the closing tag that ends a tag heading's stage before `end`; an empty span at `end` where there is none."""
     closing = _CLOSING[heading.stage].search(text, heading.end, end) if heading.tag else None
-    return Span(*closing.span()) if closing else None
+    return Span(*closing.span()) if closing else Span(end, end)
 
 
 def _read(match: re.Match[str], start: int) -> Heading:
-    tag = match["tag"]
-    stage = _STAGE_OF_ENDING[(tag or match["title"])[-8:].lower()]
-    return Heading(stage, start, match.end(), tag is not None)
+    stage = _STAGE_OF_ENDING[(match["tag"] or match["title"])[-8:].lower()]
+    return Heading(stage, start, match.end(), match["tag"] is not None)

@@ -28,40 +28,36 @@ def letters(count: int) -> str:
 def read_answer(text: str, options: Sequence[str]) -> int | None:
     """Return the index of the one option that an answer names, else None.
 
-    Accepted: the letter alone (`B`, `(B)`, `B.`, `B)`, `B:`), the letter with that option's own text (`B.
-    garden`), or an option's whole text where no other option has the same. Case, runs of white space and
-    one closing full stop do not count. A lone letter is a letter even where an option's text is one too,
-    because letters are how options are shown; any other answer that can be read in two ways names none.
+    Accepted: the letter alone (`B`, `(B)`, `B.`, `B)`, `B:`), the letter with that option's own text (`B. garden`), or
+    an option's whole text where no other option has the same. Case, runs of white space and one closing full stop do
+    not count. A lone letter is a letter even where an option's text is one too, because letters are how options are
+    shown; any other answer that can be read in two ways names none.
     """
     named = _names(tuple(options))
     said = fold(text)
     found = {named.by_text.get(said, named.by_loose_text.get(_loose(said)))}
     lettered = _LETTERED.fullmatch(said)
-    if lettered:
-        index = ord(lettered[1] or lettered[2]) - ord("a")
-        if index < len(named.texts):
-            if not lettered[3]:
-                return index
-            if _loose(lettered[3]) == _loose(named.texts[index]):
-                found.add(index)
+    if lettered and (index := string.ascii_lowercase.index(lettered[1] or lettered[2])) < len(options):
+        if not lettered[3]:
+            return index
+        if _loose(lettered[3]) == _loose(named.texts[index]):
+            found.add(index)
     found.discard(None)
-    only = found.pop() if len(found) == 1 else None
-    return None if only == _TWICE else only
+    return found.pop() if len(found) == 1 and _TWICE not in found else None
 
 
 def option_answer(options: Sequence[str], index: int, style: AnswerStyle = "letter") -> str:
     """Return what to write in the answer block for option `index` so that `read_answer` gives `index` again."""
-    if style == "text" and texts_are_clear(options):
-        return options[index]
-    return letters(len(options))[index]
+    return options[index] if style == "text" and texts_are_clear(tuple(options)) else letters(len(options))[index]
 
 
-def texts_are_clear(options: Sequence[str]) -> bool:
+@lru_cache(maxsize=4096)
+def texts_are_clear(options: tuple[str, ...]) -> bool:
     """Tell whether each option's text names that option alone, so that answers can be asked for as text.
 
     Not so with two equal texts, a text that is another option's letter, or one that holds a tag.
     """
-    return _texts_are_clear(tuple(options))
+    return all("<" not in text and read_answer(text, options) == i for i, text in enumerate(options))
 
 
 def fold(text: str) -> str:
@@ -87,11 +83,6 @@ def _names(options: tuple[str, ...]) -> _Names:
 
 def _index(texts: tuple[str, ...]) -> dict[str, int]:
     return {text: index if texts.count(text) == 1 else _TWICE for index, text in enumerate(texts)}
-
-
-@lru_cache(maxsize=4096)
-def _texts_are_clear(options: tuple[str, ...]) -> bool:
-    return all("<" not in text and read_answer(text, options) == i for i, text in enumerate(options))
 
 
 def _loose(folded: str) -> str:

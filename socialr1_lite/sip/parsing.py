@@ -7,9 +7,9 @@ offsets into the text), never a copy.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import chain, combinations, pairwise
 from typing import Literal, NamedTuple
 
 from socialr1_lite.scenario import Scenario
@@ -34,9 +34,8 @@ StageState = Literal["present", "missing", "empty", "out of order", "repeated", 
 class Segment(NamedTuple):
     """A stretch of reasoning that belongs to one stage.
 
-    stage: None for what stands before the first heading or behind a stage's closing tag, and for unmarked
-    reasoning that speaks for no stage. span: the whole stretch, with heading and white space. body: its
-    text without them.
+    stage: None for what stands before the first heading or behind a stage's closing tag, and for unmarked reasoning
+    that speaks for no stage. span: the whole stretch, with heading and white space. body: its text without them.
     """
 
     stage: str | None
@@ -50,17 +49,15 @@ class Reply:
 
     Every character that is not white space lies in a tag, in `reasoning`, in `answer_span` or in `outside`.
 
-    think: inside of the first think block, None when there is none. An unclosed block ends where an answer
-        block opens, or else with the text.
-    reasoning: the pieces that the segments tile, in order: the inside of the think block; without one, every
-        stretch outside the answer blocks that is not blank.
-    answer_span: inside of the last answer block that is not in the think block; an unclosed one ends with
-    the text. answers: the insides of the closed answer blocks outside the think block. outside: what is
-    neither reasoning nor `answer_span`: text between the blocks, second blocks. marked: whether the stages
-    were found by headings (else by the words of each sentence). answer: index of the one displayed option
-    that all closed answer blocks name; None when there is no such option. checks: the format checks, named
-    and ordered as in `CHECKS`. A check holds only where there is something to hold it: text without any tag
-    meets none.
+    think: inside of the first think block, None when there is none. An unclosed block ends where an answer block opens,
+    or else with the text. reasoning: the pieces that the segments tile, in order: the inside of the think block;
+    without one, every stretch outside the answer blocks that is not blank. answer_span: inside of the last answer block
+    that is not in the think block; an unclosed one ends with the text. answers: the insides of the closed answer blocks
+    outside the think block. outside: what is neither reasoning nor `answer_span`: text between the blocks, second
+    blocks. marked: whether the stages were found by headings (else by the words of each sentence). answer: index of the
+    one displayed option that all closed answer blocks name; None when there is no such option. checks: the format
+    checks, named and ordered as in `CHECKS`. A check holds only where there is something to hold it: text without any
+    tag meets none.
     """
 
     text: str
@@ -96,10 +93,9 @@ class Reply:
     def outcome(self, scenario: Scenario) -> Outcome:
         """Tell whether the answer is right.
 
-        Multiple choice: unreadable unless the closed answer blocks name one option, and the same one.
-        Open-ended: right when the answer equals an accepted one, case and spacing aside; unreadable when it
-        is empty, when blocks differ, or when the scenario accepts no text at all, so that only a judge can
-        tell.
+        Multiple choice: unreadable unless the closed answer blocks name one option, and the same one. Open-ended: right
+        when the answer equals an accepted one, case and spacing aside; unreadable when it is empty, when blocks differ,
+        or when the scenario accepts no text at all, so that only a judge can tell.
         """
         if scenario.options:
             named = _agreed(self.text, self.answers, scenario.options)
@@ -110,15 +106,11 @@ class Reply:
         return "right" if said in map(fold, scenario.accepted) else "wrong"
 
 
-# ------------------------------------------------------------------------------------------------- reading
-
-
 def parse(text: str, options: Sequence[str] = (), *, prefilled: bool = False) -> Reply:
     """Read a completion. Never raises on any str; linear in its length; the same text gives an equal reply.
 
-    options: the displayed options; none for an open-ended question, where any answer that can be seen
-    counts as one. prefilled: the prompt had already opened the think block (`prefills_think`), so the text
-    starts inside.
+    options: the displayed options; none for an open-ended question, where any answer that can be seen counts as one.
+    prefilled: the prompt had already opened the think block (`prefills_think`), so the text starts inside.
     """
     layout = _layout(text, prefilled)
     thinks = [block for block in layout.blocks if block.think]
@@ -142,8 +134,8 @@ def parse(text: str, options: Sequence[str] = (), *, prefilled: bool = False) ->
         marked=marked,
         answer=answer,
         checks={
-            "one_think": len(thinks) == 1 and thinks[0].closed and not layout.stray_think,
-            "one_answer": len(answers) == 1 and answers[0].closed and not layout.stray_answer,
+            "one_think": len(thinks) == 1 and thinks[0].closed and not any(stray.think for stray in layout.strays),
+            "one_answer": len(answers) == 1 and answers[0].closed and all(stray.think for stray in layout.strays),
             "think_before_answer": bool(thinks and answers) and thinks[0].end <= answers[0].start,
             "nothing_outside": bool(layout.blocks) and not gaps,
             "not_nested": bool(layout.blocks) and not layout.nested,
@@ -163,9 +155,7 @@ class _Block(NamedTuple):
 
 class _Layout(NamedTuple):
     blocks: list[_Block]
-    strays: list[Span]  # closing tags that close nothing
-    stray_think: bool
-    stray_answer: bool
+    strays: list[_Block]  # closing tags that close nothing
     nested: bool  # a tag inside a block
 
 
@@ -178,16 +168,14 @@ def _layout(text: str, prefilled: bool) -> _Layout:
     tags = [(tag.start(), tag.end(), not tag[1], tag[2][0] in "tT") for tag in _TAG.finditer(text)]
     last_close = max((start for start, _, opens, think in tags if think and not opens), default=-1)
     blocks: list[_Block] = []
-    strays: list[Span] = []
-    stray_kinds = set()
+    strays: list[_Block] = []
     nested = False
     opened = (0, 0, True) if prefilled else None  # start, end and kind of the opening tag
     for start, end, opens, think in tags:
         if opened is None and opens:
             opened = (start, end, think)
         elif opened is None:
-            strays.append(Span(start, end))
-            stray_kinds.add(think)
+            strays.append(_Block(think, start, Span(start, end), end, False))
         elif think == opened[2] and not opens:
             blocks.append(_Block(think, opened[0], Span(opened[1], start), end, True))
             opened = None
@@ -199,18 +187,14 @@ def _layout(text: str, prefilled: bool) -> _Layout:
             nested = True
     if opened is not None:
         blocks.append(_Block(opened[2], opened[0], Span(opened[1], len(text)), len(text), False))
-    return _Layout(blocks, strays, True in stray_kinds, False in stray_kinds, nested)
+    return _Layout(blocks, strays, nested)
 
 
 def _gaps(text: str, layout: _Layout) -> tuple[Span, ...]:
     """Find the stretches between blocks and stray tags that are not blank."""
-    taken = [(block.start, block.end) for block in layout.blocks]
-    if layout.strays:
-        taken = sorted(taken + [(stray.start, stray.end) for stray in layout.strays])
-    starts = [0, *(end for _, end in taken)]
-    ends = [*(start for start, _ in taken), len(text)]
-    spans = (Span(start, end) for start, end in zip(starts, ends, strict=True) if start < end)
-    return tuple(span for span in spans if not _blank(text, span))
+    taken = sorted((one.start, one.end) for one in (*layout.blocks, *layout.strays))
+    gaps = (Span(end, start) for (_, end), (start, _) in pairwise([(0, 0), *taken, (len(text), 0)]))
+    return tuple(gap for gap in gaps if not _blank(text, gap))
 
 
 def _blank(text: str, span: Span) -> bool:
@@ -221,41 +205,30 @@ def _segments(text: str, reasoning: tuple[Span, ...]) -> tuple[tuple[Segment, ..
     """Cut the segments that tile the pieces of reasoning, and whether headings mark them."""
     found = [(piece, find_headings(text, piece)) for piece in reasoning]
     marked = any(headings for _, headings in found)
-    segments: list[Segment] = []
-    for piece, headings in found:
-        if marked:
-            _cut_at_headings(text, piece, headings, segments)
-        else:
-            _cut_by_words(text, piece, segments)
-    return tuple(segments), marked
+    cuts = (_at_headings(text, piece, headings) if marked else _by_words(text, piece) for piece, headings in found)
+    return tuple(chain.from_iterable(cuts)), marked
 
 
-def _cut_at_headings(text: str, piece: Span, headings: list[Heading], segments: list[Segment]) -> None:
-    """Append the segments of one piece: what stands before the first heading, then one for each heading."""
-    first = headings[0].start if headings else piece.end
-    if not headings or not _blank(text, Span(piece.start, first)):
-        segments.append(Segment(None, Span(piece.start, first), strip_span(text, piece.start, first)))
-    else:
-        first = piece.start
-    starts = [first, *(heading.start for heading in headings[1:])]
-    ends = [*starts[1:], piece.end]
-    for heading, start, end in zip(headings, starts, ends, strict=False):
+def _at_headings(text: str, piece: Span, headings: list[Heading]) -> Iterator[Segment]:
+    """Yield the segments of one piece: what stands before the first heading, then one for each heading."""
+    before = Span(piece.start, headings[0].start if headings else piece.end)
+    start = piece.start
+    if not headings or not _blank(text, before):
+        yield Segment(None, before, strip_span(text, *before))
+        start = before.end
+    for heading, end in zip(headings, [*(later.start for later in headings[1:]), piece.end], strict=False):
         closing = find_closing(text, heading, end)
-        body = strip_span(text, heading.end, closing.start if closing else end)
-        rest = strip_span(text, closing.end, end) if closing else None
-        if closing is None or rest is None or rest.start == rest.end:
-            segments.append(Segment(heading.stage, Span(start, end), body))
-        else:
-            segments.append(Segment(heading.stage, Span(start, closing.end), body))
-            segments.append(Segment(None, Span(closing.end, end), rest))
+        rest = strip_span(text, closing.end, end)
+        stop = closing.end if rest.start < rest.end else end
+        yield Segment(heading.stage, Span(start, stop), strip_span(text, heading.end, closing.start))
+        if stop < end:
+            yield Segment(None, Span(stop, end), rest)
+        start = end
 
 
-def _cut_by_words(text: str, piece: Span, segments: list[Segment]) -> None:
-    changes = decode(text, *piece)
-    ends = [*(start for _, start in changes[1:]), piece.end]
-    for (number, start), end in zip(changes, ends, strict=True):
-        stage = None if number is None else STAGES[number]
-        segments.append(Segment(stage, Span(start, end), strip_span(text, start, end)))
+def _by_words(text: str, piece: Span) -> Iterator[Segment]:
+    for (number, start), (_, end) in pairwise([*decode(text, *piece), (None, piece.end)]):
+        yield Segment(None if number is None else STAGES[number], Span(start, end), strip_span(text, start, end))
 
 
 def _agreed(text: str, answers: Sequence[Span], options: Sequence[str]) -> int | None:
@@ -269,9 +242,6 @@ def _one_text(text: str, answers: Sequence[Span]) -> str:
     said = {fold(text[start:end]) for start, end in answers}
     only = said.pop() if len(said) == 1 else ""
     return only if any(map(str.isprintable, only.replace(" ", ""))) else ""
-
-
-# -------------------------------------------------------------------------------------- states of the stages
 
 
 def cut_stage(reply: Reply, *, truncated: bool | None = None) -> str | None:
@@ -314,6 +284,5 @@ def stage_states(reply: Reply, *, truncated: bool | None = None) -> dict[str, St
 
 def _longest_in_order(stages: list[str]) -> set[str]:
     """Choose, of at most four stages in some order, the most that stand in SIP order."""
-    sizes = range(len(stages), 0, -1)
-    choices = (choice for size in sizes for choice in combinations(stages, size))
-    return set(next((choice for choice in choices if list(choice) == sorted(choice, key=STAGES.index)), ()))
+    choices = (choice for size in range(len(stages), -1, -1) for choice in combinations(stages, size))
+    return set(next(choice for choice in choices if list(choice) == sorted(choice, key=STAGES.index)))

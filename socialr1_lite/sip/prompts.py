@@ -14,9 +14,8 @@ Message = dict[str, str]
 
 STYLES = ("sip", "socialr1", "direct", "cot")
 CARD_PROMPT = (  # word for word, the missing space included [card]
-    "You should first think about the reasoning process in the mind and then provide with the answer.The "
-    "reasoning process and answer are enclosed within <think> </think> and <Answer> </Answer> tags, "
-    "respectively."
+    "You should first think about the reasoning process in the mind and then provide with the answer.The reasoning "
+    "process and answer are enclosed within <think> </think> and <Answer> </Answer> tags, respectively."
 )
 _STAGE_TASKS = (  # what to write for each stage [ours, after the names on the card]
     "what the story says that matters for the question.",
@@ -25,13 +24,12 @@ _STAGE_TASKS = (  # what to write for each stage [ours, after the names on the c
     "what follows from this, and which answer it leads to.",
 )
 _BLANKS = {"letter": "the letter of one option", "text": "the text of one option, word for word", "open": "your answer"}
-_FORM = "Reply in exactly this form:"
 _EXAMPLES: tuple[tuple[Scenario, tuple[str, str, str, str]], ...] = (
     (
         Scenario(
             id="example/belief",
-            story="Mia puts her apple in the drawer and goes out to play. While she is out, Leo moves the "
-            "apple to the bag. Then Mia comes back.",
+            story="Mia puts her apple in the drawer and goes out to play. While she is out, Leo moves the apple to the "
+            "bag. Then Mia comes back.",
             question="Where will Mia look for her apple first?",
             options=("In the bag", "In the drawer"),
             gold=(1,),
@@ -46,8 +44,8 @@ _EXAMPLES: tuple[tuple[Scenario, tuple[str, str, str, str]], ...] = (
     (
         Scenario(
             id="example/emotion",
-            story="Sam hoped for a bicycle. He opens the box from his aunt and finds a pair of gloves. "
-            "He smiles and says that they are lovely.",
+            story="Sam hoped for a bicycle. He opens the box from his aunt and finds a pair of gloves. He smiles and "
+            "says that they are lovely.",
             question="How does Sam feel about the present?",
             options=("Disappointed", "Delighted", "Angry"),
             gold=(0,),
@@ -68,18 +66,26 @@ def render(
 ) -> list[Message]:
     """Write the chat messages that ask a scenario: an explicit system message, then one user message.
 
-    style: "sip" asks for the four stages, "cot" for free thinking, "direct" for the answer alone;
-    "socialr1" is the model card's own prompt, in the user message as it is there [card]. answer: "letter"
-    or "text"; where texts could be misread the letter is asked for all the same (`option_answer`). shots:
-    worked examples, 0 to 2. system: replaces the instruction. The system message is never left out, because
-    some chat templates would put one of their own in its place. Story, question and options go in as they
-    are, control tokens aside (`without_control_tokens`), and are never evaluated. Raises RecipeError for a
-    style, an answer or a number of shots that does not exist.
+    style: "sip" asks for the four stages, "cot" for free thinking, "direct" for the answer alone; "socialr1" is the
+    model card's own prompt, in the user message as it is there [card]. answer: "letter" or "text"; where texts could be
+    misread the letter is asked for all the same (`option_answer`). shots: worked examples, 0 to 2. system: replaces the
+    instruction. The system message is never left out, because some chat templates would put one of their own in its
+    place. Story, question and options go in as they are, control tokens aside (`without_control_tokens`), and are never
+    evaluated. Raises RecipeError for a style, an answer or a number of shots that does not exist.
     """
-    _refuse_unknown(style, answer, shots)
+    if style not in STYLES:
+        raise RecipeError(f"prompt style {style!r}; allowed: {', '.join(STYLES)}")
+    if answer not in ("letter", "text"):
+        raise RecipeError(f"prompt answer {answer!r}; allowed: letter, text")
+    if not 0 <= shots <= MAX_SHOTS:
+        raise RecipeError(f"prompt shots {shots}; allowed: 0 to {MAX_SHOTS}")
     wanted = "open" if not scenario.options else answer if texts_are_clear(scenario.options) else "letter"
     instruction = _instruction(style, wanted) if system is None else system
-    worked = [_worked(example, stages, style, answer) for example, stages in _EXAMPLES[:shots]]
+    worked = [
+        f"Example:\n{_item(example)}\n\n"
+        + _reply(style, stages, option_answer(example.options, example.gold[0], answer))
+        for example, stages in _EXAMPLES[:shots]
+    ]
     asked = _item(scenario)
     if style == "socialr1":
         asked = f"{CARD_PROMPT}\n\n{asked}"
@@ -91,10 +97,9 @@ def render(
 def reply_text(stages: Mapping[str, str] | Sequence[str], answer: str, *, prefilled: bool = False) -> str:
     """Write the reply in the marked form, one line a stage.
 
-    stages: the four texts in SIP order; or a mapping from stage to text, written in the mapping's own
-    order, so that a misordered or incomplete reply can be made too. prefilled leaves out the opening tag,
-    which the prompt then has. Raises DataError for a stage that does not exist and for a sequence of
-    another length.
+    stages: the four texts in SIP order; or a mapping from stage to text, written in the mapping's own order, so that a
+    misordered or incomplete reply can be made too. prefilled leaves out the opening tag, which the prompt then has.
+    Raises DataError for a stage that does not exist and for a sequence of another length.
     """
     if not isinstance(stages, Mapping):
         if isinstance(stages, str) or len(stages) != len(STAGES):
@@ -109,19 +114,10 @@ def reply_text(stages: Mapping[str, str] | Sequence[str], answer: str, *, prefil
 def prefills_think(prompt_tail: str) -> bool:
     """Tell whether a rendered generation prompt ends with an opened think tag, white space aside.
 
-    Only the very end counts: a story may hold the tag, and a template with thinking switched off opens the
-    block and closes it.
+    Only the very end counts: a story may hold the tag, and a template with thinking switched off opens the block and
+    closes it.
     """
     return prompt_tail.rstrip()[-10:].lower().endswith(("<think>", "<thinking>"))
-
-
-def _refuse_unknown(style: str, answer: str, shots: int) -> None:
-    if style not in STYLES:
-        raise RecipeError(f"prompt style {style!r}; allowed: {', '.join(STYLES)}")
-    if answer not in ("letter", "text"):
-        raise RecipeError(f"prompt answer {answer!r}; allowed: letter, text")
-    if not 0 <= shots <= MAX_SHOTS:
-        raise RecipeError(f"prompt shots {shots}; allowed: 0 to {MAX_SHOTS}")
 
 
 def _in_tags(reasoning: str, answer: str, *, prefilled: bool = False) -> str:
@@ -129,14 +125,11 @@ def _in_tags(reasoning: str, answer: str, *, prefilled: bool = False) -> str:
 
 
 def _instruction(style: str, wanted: str) -> str:
-    task, blank = "Read the story and answer the question.", _BLANKS[wanted]
-    if style == "sip":
-        return f"{task} Think in four stages, then answer. {_FORM}\n{reply_text(_STAGE_TASKS, blank)}"
-    if style == "cot":
-        return f"{task} Think step by step, then answer. {_FORM}\n{_in_tags('your reasoning', blank)}"
-    if style == "direct":
-        return f"{task} {_FORM}\n<answer>{blank}</answer>"
-    return "You answer questions about social situations."  # the instruction stands in the card's prompt
+    if style == "socialr1":
+        return "You answer questions about social situations."  # the instruction stands in the card's prompt
+    how = {"sip": " Think in four stages, then answer.", "cot": " Think step by step, then answer."}.get(style, "")
+    form = _reply(style, ("your reasoning",) if style == "cot" else _STAGE_TASKS, _BLANKS[wanted])
+    return f"Read the story and answer the question.{how} Reply in exactly this form:\n{form}"
 
 
 def _item(scenario: Scenario) -> str:
@@ -145,8 +138,7 @@ def _item(scenario: Scenario) -> str:
     lines.append(f"Question: {scenario.question}")
     if scenario.options:
         lines.append("Options:")
-        shown = zip(scenario.letters, scenario.options, strict=True)
-        lines += [f"{letter}. {text}" for letter, text in shown]
+        lines += [f"{letter}. {text}" for letter, text in zip(scenario.letters, scenario.options, strict=True)]
     return without_control_tokens("\n".join(lines))
 
 
@@ -163,15 +155,12 @@ def without_control_tokens(text: str) -> str:
     return _CONTROL.sub("< ", text)
 
 
-def _worked(scenario: Scenario, stages: tuple[str, ...], style: str, answer: AnswerStyle) -> str:
-    """Write one example with its reply, in the form that the style asks for."""
-    named = option_answer(scenario.options, scenario.gold[0], answer)
+def _reply(style: str, stages: Sequence[str], answer: str) -> str:
+    """Write a reply in the form that the style asks for."""
     if style == "sip":
-        reply = reply_text(stages, named)
-    elif style == "cot":
-        reply = _in_tags(" ".join(stages), named)
-    elif style == "socialr1":
-        reply = f"<think>\n{' '.join(stages)}\n</think>\n<Answer> {named} </Answer>"
-    else:
-        reply = f"<answer>{named}</answer>"
-    return f"Example:\n{_item(scenario)}\n\n{reply}"
+        return reply_text(stages, answer)
+    if style == "cot":
+        return _in_tags(" ".join(stages), answer)
+    if style == "socialr1":
+        return f"<think>\n{' '.join(stages)}\n</think>\n<Answer> {answer} </Answer>"
+    return f"<answer>{answer}</answer>"

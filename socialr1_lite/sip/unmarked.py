@@ -8,7 +8,7 @@ Stages are numbered 0 encoding, 1 interpretation, 2 goal, 3 response; `headings.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from itertools import pairwise
 from typing import NamedTuple
 
 
@@ -19,7 +19,6 @@ class Span(NamedTuple):
     end: int
 
 
-STAGE_COUNT = 4
 SWITCH_PENALTY = 0.6  # [ours] below one strong word, because a whole stage may be one sentence
 SENTENCE_CAP = 3.0  # [ours] what a sentence can say for one stage: repeating a word proves nothing more
 QUOTE_WEIGHT = 0.7  # [ours] the story's words in quotation marks speak for encoding
@@ -27,32 +26,31 @@ STRONG, WEAK = 1.0, 0.6  # [ours]
 
 _VOCABULARY: tuple[dict[float, str], ...] = (
     {
-        STRONG: """saw see sees seen seeing watch watches watched notice notices noticed noticing observe
-            observes observed hear hears heard story passage text states stated describes described mentions
-            mentioned cue cues scene""",
-        WEAK: """says said saying tells told put puts placed places moved moves left leaves entered enters
-            returned returns went goes gave gives took takes opened opens closed closes looked walked walks
-            happened happens smiled cried shouted""",
+        STRONG: """saw see sees seen seeing watch watches watched notice notices noticed noticing observe observes
+            observed hear hears heard story passage text states stated describes described mentions mentioned cue cues
+            scene""",
+        WEAK: """says said saying tells told put puts placed places moved moves left leaves entered enters returned
+            returns went goes gave gives took takes opened opens closed closes looked walked walks happened happens
+            smiled cried shouted""",
     },
     {
-        STRONG: """think thinks thought thinking believe believes believed believing belief beliefs feel
-            feels felt feeling feelings know knows knew known knowing knowledge unaware aware realize
-            realizes realized realise realises realised assume assumes assumed expects expected imagines
-            imagined remembers remembered mistaken mind perspective emotion emotions embarrassed jealous
-            proud ashamed""",
-        WEAK: """mean means meant imply implies implied suggest suggests suggested indicates indicated
-            probably likely must because sad angry happy upset afraid scared worried surprised disappointed
-            sarcastic sincere ignorant""",
+        STRONG: """think thinks thought thinking believe believes believed believing belief beliefs feel feels felt
+            feeling feelings know knows knew known knowing knowledge unaware aware realize realizes realized realise
+            realises realised assume assumes assumed expects expected imagines imagined remembers remembered mistaken
+            mind perspective emotion emotions embarrassed jealous proud ashamed""",
+        WEAK: """mean means meant imply implies implied suggest suggests suggested indicates indicated probably likely
+            must because sad angry happy upset afraid scared worried surprised disappointed sarcastic sincere
+            ignorant""",
     },
     {
-        STRONG: """goal goals want wants wanted wanting need needs needed intend intends intended intention
-            intentions trying tries tried aim aims hope hopes hoped hoping wish wishes wished purpose motive
-            motives desire desires desired plans planned asks asking""",
+        STRONG: """goal goals want wants wanted wanting need needs needed intend intends intended intention intentions
+            trying tries tried aim aims hope hopes hoped hoping wish wishes wished purpose motive motives desire desires
+            desired plans planned asks asking""",
         WEAK: "question asked determine figure plan seeks prefers likes find avoid help",
     },
     {
-        STRONG: """therefore thus hence answer answers option options choose chooses chosen choice conclude
-            concludes conclusion correct select response respond responds""",
+        STRONG: """therefore thus hence answer answers option options choose chooses chosen choice conclude concludes
+            conclusion correct select response respond responds""",
         WEAK: "would will best reply consequently accordingly finally",
     },
 )
@@ -83,7 +81,7 @@ def _lexicon() -> dict[str, _Entry]:
     for firsts, seconds, stage, weight in _PAIRS:
         for second in seconds.split():
             entry = entries.setdefault(second, _Entry(stage, 0.0, {}))
-            entry.behind.update({first: (stage, weight) for first in firsts.split() or [""]})
+            entry.behind.update(dict.fromkeys(firsts.split() or [""], (stage, weight)))
     return entries
 
 
@@ -91,8 +89,8 @@ LEXICON = _lexicon()
 
 LABEL_LENGTH = 8  # characters before a full stop, white space included, that can be a list's label
 _STOPS, _WIDE_STOPS, _LINE_ENDS = r".!?\u2026", r"\u3002\uff01\uff1f", r"\n\r\u2028\u2029"
-# One character class first, so that the search skips to it; a run of stops is tried from its first character
-# only, so that a megabyte of dots stays linear; a full stop behind an abbreviation ends no sentence.
+# One character class first, so that the search skips to it; a run of stops is tried from its first character only, so
+# that a megabyte of dots stays linear; a full stop behind an abbreviation ends no sentence.
 _BREAK = re.compile(
     rf"""[{_STOPS}{_WIDE_STOPS}{_LINE_ENDS}](?:
         (?<=[{_LINE_ENDS}])[{_LINE_ENDS}]*
@@ -107,25 +105,32 @@ _WORD = re.compile(r"[a-z]+(?:'[a-z]+)?")
 _SPOKEN = re.compile(r"[^\W_]")  # a letter or digit of any script
 
 
-def sentences(text: str) -> list[Span]:
-    """Find the sentences of a text in order, without the white space around them; never raises.
+def sentences(text: str, start: int = 0, end: int | None = None) -> list[Span]:
+    """Find the sentences of text[start:end] in order, without the white space around them; never raises.
 
     A sentence ends at `.`, `!`, `?` or `…` before white space, at a CJK full stop, and at every line's end.
     "Dr.", "e.g." and a lone number or letter ("1.", "B. garden") end none. What has neither letter nor digit
     is no sentence, so punctuation alone gives an empty list. Linear in the length of the text.
     """
-    return list(_sentences(text, 0, len(text)))
+    end = len(text) if end is None else end
+    found, begin = [], start
+    for at, after in [*(stop.span() for stop in _BREAK.finditer(text, start, end)), (end, end)]:
+        label = text[begin:at].strip() if at - begin <= LABEL_LENGTH else ""
+        if label.isalnum() and len(label) <= 2 and after < end and text[at] == ".":
+            continue
+        span = strip_span(text, begin, after)
+        if has_words(text, span):
+            found.append(span)
+        begin = after
+    return found
 
 
 def strip_span(text: str, start: int, end: int) -> Span:
     """Return the same span without white space at its ends (an empty span at `start` when nothing is left)."""
-    piece = text[start:end]
-    kept = piece.strip()
-    if not kept:
-        return Span(start, start)
-    if len(kept) < len(piece):
-        start = end - len(piece.lstrip())
-    return Span(start, start + len(kept))
+    piece = text[start:end].lstrip()
+    if piece:
+        start = end - len(piece)
+    return Span(start, start + len(piece.rstrip()))
 
 
 def has_words(text: str, span: Span) -> bool:
@@ -139,7 +144,7 @@ def decode(text: str, start: int, end: int) -> list[tuple[int | None, int]]:
     [(None, start)] when no word speaks for any stage. A sentence that speaks for none stays with the stage
     before it (at the beginning: with the one after it). Viterbi over the rest, in any order.
     """
-    weighed = [(span.start, weights) for span in _sentences(text, start, end) if (weights := _weights(text, span))]
+    weighed = [(span.start, weights) for span in sentences(text, start, end) if (weights := _weights(text, span))]
     if not weighed:
         return [(None, start)]
     path = _viterbi([weights for _, weights in weighed])
@@ -150,76 +155,29 @@ def decode(text: str, start: int, end: int) -> list[tuple[int | None, int]]:
     return changes
 
 
-def _sentences(text: str, start: int, end: int) -> Iterator[Span]:
-    begin = start
-    for stop in _BREAK.finditer(text, start, end):
-        at = stop.start()
-        if at - begin <= LABEL_LENGTH and text[at] == "." and stop.end() < end and _is_label(text[begin:at]):
-            continue
-        span = strip_span(text, begin, stop.end())
-        if has_words(text, span):
-            yield span
-        begin = stop.end()
-    span = strip_span(text, begin, end)
-    if has_words(text, span):
-        yield span
-
-
-def _is_label(text: str) -> bool:
-    """Tell whether this is the "1" or "B" of "1. First ..." and "B. garden"."""
-    label = text.strip()
-    return 0 < len(label) <= 2 and label.isalnum()
-
-
 def _weights(text: str, span: Span) -> list[float] | None:
     """Weigh what a sentence says for each of the four stages; None when it says nothing."""
     piece = text[span.start : span.end].lower().replace("\u2019", "'")
-    words = _WORD.findall(piece)
-    weights = [0.0] * STAGE_COUNT
-    speaks = False
-    for place, word in enumerate(words):
-        entry = LEXICON.get(word)
-        if entry is None:
-            continue
-        stage, weight, behind = entry
-        if weight:
+    weights = [0.0] * len(_VOCABULARY)
+    for before, word in pairwise(["", *_WORD.findall(piece)]):
+        if entry := LEXICON.get(word):
+            weights[entry.stage] += entry.weight
+            stage, weight = entry.behind.get(before, (0, 0.0))
             weights[stage] += weight
-            speaks = True
-        if behind and (pair := behind.get(words[place - 1] if place else "")):
-            weights[pair[0]] += pair[1]
-            speaks = True
     if '"' in piece or "\u201c" in piece:
         weights[0] += QUOTE_WEIGHT
-        speaks = True
-    if not speaks:
-        return None
-    return weights if max(weights) <= SENTENCE_CAP else [min(weight, SENTENCE_CAP) for weight in weights]
+    return [min(weight, SENTENCE_CAP) for weight in weights] if any(weights) else None
 
 
 def _viterbi(weights: list[list[float]]) -> list[int]:
     """Find the best sequence of stages: summed weights less a penalty a change; ties stay as they are."""
-    a, b, c, d = weights[0]
-    backs: list[tuple[int, int, int, int]] = []
-    for more_a, more_b, more_c, more_d in weights[1:]:
-        top = max(a, b, c, d)
-        leader = 0 if a == top else 1 if b == top else 2 if c == top else 3
-        least = top - SWITCH_PENALTY  # what a change from the leader leaves
-        backs.append(
-            (
-                0 if a >= least else leader,
-                1 if b >= least else leader,
-                2 if c >= least else leader,
-                3 if d >= least else leader,
-            )
-        )
-        a = (a if a >= least else least) + more_a
-        b = (b if b >= least else least) + more_b
-        c = (c if c >= least else least) + more_c
-        d = (d if d >= least else least) + more_d
-    final = (a, b, c, d)
-    stage = final.index(max(final))
-    path = [stage]
+    scores, backs = weights[0], []
+    for more in weights[1:]:
+        leader = scores.index(max(scores))
+        least = scores[leader] - SWITCH_PENALTY  # what a change from the leader leaves
+        backs.append([stage if score >= least else leader for stage, score in enumerate(scores)])
+        scores = [max(score, least) + weight for score, weight in zip(scores, more, strict=True)]
+    path = [scores.index(max(scores))]
     for back in reversed(backs):
-        stage = back[stage]
-        path.append(stage)
+        path.append(back[path[-1]])
     return path[::-1]

@@ -1,9 +1,8 @@
 """Does a shortcut answer the questions? Each baseline's accuracy against chance, per dimension, with intervals.
 
-A question that can be answered without following who perceived what teaches a model to do just that. So the
-generator is held to this table: naming the same letter, the first or last or most often mentioned option, what is
-really so, the longest option, or whatever a bag-of-words classifier finds must get no further than guessing
-(`TOLERANCE`).
+A question that can be answered without following who perceived what teaches a model to do just that. So the generator
+is held to this table: naming the same letter, the first or last or most often mentioned option, what is really so, the
+longest option, or whatever a bag-of-words classifier finds must get no further than guessing (`TOLERANCE`).
 """
 
 from __future__ import annotations
