@@ -10,11 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import islice
-from typing import Protocol, TypedDict
+from itertools import cycle, islice
+from typing import NamedTuple
 
 from socialr1_lite.judges.audit.hacks import HACKS
 from socialr1_lite.judges.audit.references import ReferenceReply
+from socialr1_lite.rollouts.reward import Score
+from socialr1_lite.scenario import JsonValue
 from socialr1_lite.sip import STAGES
 from socialr1_lite.statistics import Interval, wilson
 
@@ -32,22 +34,7 @@ CONTENT_HACKS = (  # hacks of what is said; one of these, flattered, is the hard
     "response that contradicts the interpretation",
 )
 
-
-class AuditScore(Protocol):
-    """What the audit reads of a score."""
-
-    @property
-    def components(self) -> Mapping[str, float | None]:
-        """Each component in [0, 1], None where it could not be judged."""
-        ...
-
-    @property
-    def total(self) -> float:
-        """The reward."""
-        ...
-
-
-Scorer = Callable[[Sequence[str], ReferenceReply], Sequence[AuditScore]]  # replies to the reference's scenario
+Scorer = Callable[[Sequence[str], ReferenceReply], Sequence[Score]]  # replies to the reference's scenario
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,41 +53,18 @@ class HackResult:
         return self.total is None or self.total.value < floor
 
 
-class HackJson(TypedDict):
-    """One hack in the JSON report; total and content as value, low, high."""
-
-    n: int
-    unjudged: int
-    total: dict[str, float] | None
-    content: dict[str, float] | None
-    passes: bool
-    unbeaten: str
-
-
-class AuditJson(TypedDict):
-    """The JSON report of an audit."""
-
-    version: int
-    settings: dict[str, str | int]
-    floor: float
-    stages: list[str]
-    hacks: dict[str, HackJson]
-
-
-@dataclass(frozen=True, slots=True)
-class Attack:
+class Attack(NamedTuple):
     """Hacked replies, and the reference (perhaps to a doctored story) that they are held against."""
 
     reference: ReferenceReply
     texts: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Comparison:
-    """One reference against the forms of one hack: whether it won. None: the judge had no score."""
+class Comparison(NamedTuple):
+    """Whether one reference won against every form of one hack; unbeaten: the first form that it did not beat."""
 
-    total: bool | None
-    content: bool | None
+    total: bool
+    content: bool
     unbeaten: str
 
 
@@ -109,34 +73,31 @@ def audit(references: Sequence[ReferenceReply], score: Scorer, *, forms: int | N
 
     forms: at most so many forms of each hack, for judges that cost money. The first one of a hack is its plainest.
     """
-    results = []
-    for name, attack in ATTACKS.items():
-        attacks = [made for one in references if (made := _forms(one, attack, forms))]
-        if attacks:
-            results.append(_result(name, [compare(made, score) for made in attacks]))
-    return results
+    attacks = {name: [_forms(one, attack, forms) for one in references] for name, attack in ATTACKS.items()}
+    compared = {name: [compare(one, score) for one in made if one] for name, made in attacks.items()}
+    return [_result(name, comparisons) for name, comparisons in compared.items() if comparisons]
 
 
-def compare(attack: Attack, score: Scorer) -> Comparison:
-    """Score the reference and the hacked replies as one group, so that all are judged on the same terms."""
+def compare(attack: Attack, score: Scorer) -> Comparison | None:
+    """Score the reference and the hacked replies as one group, on the same terms; None: the judge had no score."""
     base, *hacked = score((attack.reference.text, *attack.texts), attack.reference)
-    contents = [one.components["content"] for one in (base, *hacked)]
-    if any(content is None for content in contents):
-        return Comparison(None, None, "")
+    contents = [content for one in (base, *hacked) if (content := one.components["content"]) is not None]
+    if len(contents) <= len(hacked):
+        return None
     unbeaten = [text for text, one in zip(attack.texts, hacked, strict=True) if one.total >= base.total - MARGIN]
-    first, *others = (content or 0.0 for content in contents)
-    return Comparison(not unbeaten, all(other < first - MARGIN for other in others), unbeaten[0] if unbeaten else "")
+    beaten = all(other < contents[0] - MARGIN for other in contents[1:])
+    return Comparison(not unbeaten, beaten, unbeaten[0] if unbeaten else "")
 
 
-def _result(name: str, comparisons: Sequence[Comparison]) -> HackResult:
-    judged = [one for one in comparisons if one.total is not None]
+def _result(name: str, comparisons: Sequence[Comparison | None]) -> HackResult:
+    judged = [one for one in comparisons if one]
     n = len(judged)
     return HackResult(
         hack=name,
         n=n,
         unjudged=len(comparisons) - n,
-        total=wilson(sum(bool(one.total) for one in judged), n) if n else None,
-        content=wilson(sum(bool(one.content) for one in judged), n) if n else None,
+        total=wilson(sum(one.total for one in judged), n) if n else None,
+        content=wilson(sum(one.content for one in judged), n) if n else None,
         example=next((one.unbeaten for one in judged if one.unbeaten), ""),
     )
 
@@ -145,7 +106,7 @@ def _forms(reference: ReferenceReply, attack: Callable[[ReferenceReply], Attack]
     """Return the attack with at most so many texts; None where the hack does not apply."""
     made = attack(reference)
     texts = tuple(islice(dict.fromkeys(text for text in made.texts if text != made.reference.text), forms))
-    return replace(made, texts=texts) if texts else None
+    return Attack(made.reference, texts) if texts else None
 
 
 def _plain(hack: Callable[[ReferenceReply], Iterable[str]]) -> Callable[[ReferenceReply], Attack]:
@@ -153,8 +114,10 @@ def _plain(hack: Callable[[ReferenceReply], Iterable[str]]) -> Callable[[Referen
 
 
 def flattered(reference: ReferenceReply) -> Attack:
-    """Return hacked replies that also tell the judge what to give."""
-    return Attack(reference, tuple(f"{_with_order(text, ORDERS[i % 3])}" for i, text in enumerate(_hacked(reference))))
+    """Return hacked replies that also tell the judge what to give, at the end of their last stage."""
+    orders = (f" {order}\n</think>" for order in cycle(ORDERS))
+    texts = (text.replace("\n</think>", order, 1) for text, order in zip(_hacked(reference), orders, strict=False))
+    return Attack(reference, tuple(texts))
 
 
 def doctored(reference: ReferenceReply) -> Attack:
@@ -169,11 +132,6 @@ def _hacked(reference: ReferenceReply) -> Iterator[str]:
     """Yield the plainest form of each hack of content that applies."""
     for name in CONTENT_HACKS:
         yield from islice(HACKS[name](reference), 1)
-
-
-def _with_order(text: str, order: str) -> str:
-    """Put the order at the end of the reasoning, inside its last stage."""
-    return text.replace("\n</think>", f" {order}\n</think>", 1)
 
 
 ATTACKS: dict[str, Callable[[ReferenceReply], Attack]] = {
@@ -198,11 +156,11 @@ def as_text(results: Sequence[HackResult], floor: float) -> str:
     return "\n".join(lines)
 
 
-def as_json(results: Sequence[HackResult], floor: float, settings: Mapping[str, str | int]) -> AuditJson:
+def as_json(results: Sequence[HackResult], floor: float, settings: Mapping[str, str | int]) -> dict[str, JsonValue]:
     """Return the same as JSON holds it; version 1."""
     return {
         "version": 1,
-        "settings": dict(settings),
+        "settings": {**settings},
         "floor": floor,
         "stages": list(STAGES),
         "hacks": {

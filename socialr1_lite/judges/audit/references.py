@@ -13,20 +13,19 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
+from socialr1_lite.errors import DataError
+from socialr1_lite.judges.language.lexicon import words_in
 from socialr1_lite.scenario import Scenario
 from socialr1_lite.sip import STAGES, parse, reply_text, sentences
 
 NAME = re.compile(r"\b(?:(?:Mr|Mrs|Ms|Dr)\. )?[A-Z][a-z]+(?: [A-Z][a-z]+)?\b")
-NOT_NAMES = frozenset([  # capitalised words of short stories that name nobody
-    "The", "A", "An", "In", "On", "At", "One", "When", "After", "Before", "Then", "They", "He", "She", "It", "His",
-    "Her", "If", "This", "That", "There", "While", "During", "However", "Suddenly", "Finally", "As", "So", "But",
-    "And", "Because", "Although", "Later", "Today", "Now", "What", "Who", "Where", "Why", "How", "Does", "Do",
-    "Did", "Is", "Are", "Was", "Which", "Can", "Will", "Not", "Knows", "Yes", "No", "Both", "Some", "Most",
-    "Everyone", "Meanwhile", "Just", "Since", "With", "For", "From", "To", "Please", "Every", "Among", "Upon",
-    "Next", "Other", "Therefore", "Best", "Monday", "Friday", "Sunday", "Saturday", "Chinese", "English", "Western",
-    "Project", "Soon", "Out", "Of", "By", "Without",
-])  # fmt: skip
-PLACE = re.compile(r"[A-Za-z]+(?: [a-z]+)?")
+NOT_NAMES = words_in(  # capitalised words of short stories that name nobody
+    "The A An In On At One When After Before Then They He She It His Her If This That There While During However "
+    "Suddenly Finally As So But And Because Although Later Today Now What Who Where Why How Does Do Did Is Are Was "
+    "Which Can Will Not Knows Yes No Both Some Most Everyone Meanwhile Just Since With For From To Please Every Among "
+    "Upon Next Other Therefore Best Monday Friday Sunday Saturday Chinese English Western Project Soon Out Of By "
+    "Without"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +55,11 @@ class ReferenceReply:
         if index is None:
             raise ValueError(f"{self.scenario.id}: a reference answers one option, this does not: {self.text}")
         return index
+
+    @property
+    def letter(self) -> str:
+        """Return the letter of the option that is answered."""
+        return self.scenario.letters[self.chosen]
 
     @property
     def wrong_options(self) -> list[str]:
@@ -92,45 +96,41 @@ def tombench_files(folder: Path) -> list[str]:
     return sorted(path.stem for path in (folder / "ToMBench" / "data").glob("*.jsonl"))
 
 
+def tombench_references(folder: Path, n: int) -> list[ReferenceReply]:
+    """Reply to at most n rows of each file, spread over it. Raises DataError for a folder without ToMBench."""
+    files = tombench_files(folder)
+    if not files:
+        raise DataError(f"--data {folder}: no ToMBench/data/*.jsonl there")
+    rows = [list(tombench_rows(folder, file)) for file in files]
+    taken = (row for some in rows for row in some[:: max(1, len(some) // n)])
+    return [reply for row in taken if (reply := tombench_reference(row))]
+
+
 def names_in(text: str) -> list[str]:
     """Return capitalised names in order of first mention."""
-    found: dict[str, None] = {}
-    for match in NAME.finditer(text):
-        words = [word for word in match.group().split() if word not in NOT_NAMES]
-        if words:
-            found.setdefault(" ".join(words))
-    return list(found)
+    runs = (" ".join(word for word in run.split() if word not in NOT_NAMES) for run in NAME.findall(text))
+    return [name for name in dict.fromkeys(runs) if name]
 
 
 def tombench_reference(scenario: Scenario) -> ReferenceReply | None:
     """Reply to a row whose question asks about a named person; None for the other rows."""
-    person = asked_person(scenario)
-    if person is None:
+    person, gold = asked_person(scenario), scenario.gold_text.strip(" .")
+    if person is None or not (said := statement(scenario, person, gold)):
         return None
-    gold = scenario.gold_text.strip(" .")
-    belief, denial, response = statement(scenario, person, gold)
-    if not belief:
-        return None
+    belief, denial, response = said
     question = scenario.question.strip().rstrip("?. ")
     others = tuple(
         name
         for name in names_in(scenario.story)
         if not set(name.split()) & set(person.split()) and name.count(" ") == person.count(" ")
     )
-    return ReferenceReply(
-        scenario,
-        (
-            cues(scenario, person, gold),
-            f"From this one can tell what {person} has in mind: {belief}.",
-            f"{person} wants to act on it, and the question asks: {question[0].lower()}{question[1:]}.",
-            response,
-        ),
-        scenario.letters[scenario.gold[0]],
-        person,
-        others,
-        belief,
-        denial,
+    stages = (
+        cues(scenario, person, gold),
+        f"From this one can tell what {person} has in mind: {belief}.",
+        f"{person} wants to act on it, and the question asks: {question[0].lower()}{question[1:]}.",
+        response,
     )
+    return ReferenceReply(scenario, stages, scenario.letters[scenario.gold[0]], person, others, belief, denial)
 
 
 def asked_person(scenario: Scenario) -> str | None:
@@ -147,12 +147,12 @@ def asked_person(scenario: Scenario) -> str | None:
     return None
 
 
-def statement(scenario: Scenario, person: str, gold: str) -> tuple[str, str, str]:
-    """Say what the person has in mind, the same turned round, and the response that follows from it."""
+def statement(scenario: Scenario, person: str, gold: str) -> tuple[str, str, str] | None:
+    """Say what the person has in mind, the same turned round, and the response that follows; None for yes and no."""
     words = gold.removeprefix("Because ").split()
     first = words[0].strip(",").lower()
     if first in ("yes", "no"):
-        return "", "", ""
+        return None
     if first == "knows":
         rest = gold.partition(",")[2].strip()
         where = f" that it is {rest}" if rest else " it"
@@ -188,8 +188,7 @@ def statement(scenario: Scenario, person: str, gold: str) -> tuple[str, str, str
 
 def cues(scenario: Scenario, person: str, gold: str) -> str:
     """Take those of the story's sentences (or clauses, of a single one) nearest to the question, at most half."""
-    spans = sentences(scenario.story)
-    pieces = [scenario.story[start:end] for start, end in spans]
+    pieces = [scenario.story[start:end] for start, end in sentences(scenario.story)]
     if len(pieces) < 3:
         pieces = [part for piece in pieces for part in re.split(r"(?<=[,;])\s", piece)]
     wanted = words_of(f"{scenario.question} {gold} {person}")
@@ -205,8 +204,9 @@ def words_of(text: str) -> frozenset[str]:
     return frozenset(word for word in re.findall(r"[a-z]+", text.lower()) if len(word) > 3)
 
 
-MIND = re.compile(r"\b(thinks|believes|supposes|assumes|is convinced)\b")
-DENIED = {"thinks": "think", "believes": "believe", "supposes": "suppose", "assumes": "assume"}
+DENIED = {f"{verb}s": f"does not {verb}" for verb in ("think", "believe", "suppose", "assume")} | {
+    "is convinced": "is not convinced"
+}
 
 
 def gold_reference(scenario: Scenario, completion: str) -> ReferenceReply:
@@ -214,25 +214,21 @@ def gold_reference(scenario: Scenario, completion: str) -> ReferenceReply:
     if scenario.facts is None:
         raise ValueError(f"{scenario.id}: only a generated scenario has a gold reply")
     reply = parse(completion, scenario.options)
-    encoding, interpretation, goal, response = (reply.stage_text(stage) for stage in STAGES)
-    stages = (encoding, interpretation, goal, response)
+    one, two, three, four = map(reply.stage_text, STAGES)
     claim = scenario.facts.claims[0]
     person = (*claim.holders, claim.subject)[0]
     if person not in scenario.facts.people:
         person = scenario.facts.people[0]
     asked = person in scenario.question or person in scenario.options
-    others = tuple(one for one in scenario.facts.people if one != person) if asked else ()
-    start, end = sentences(stages[1])[0]
-    belief = stages[1][start:end]
-    return ReferenceReply(scenario, stages, reply.answer_text, person, others, belief, denied(belief))
+    others = tuple(name for name in scenario.facts.people if name != person) if asked else ()
+    start, end = sentences(two)[0]
+    belief = two[start:end]
+    return ReferenceReply(scenario, (one, two, three, four), reply.answer_text, person, others, belief, denied(belief))
 
 
 def denied(belief: str) -> str:
     """Turn the statement round: knowing for not knowing, else a denied first thought."""
-    if "does not know" in belief:
-        return belief.replace("does not know", "knows", 1)
-    if " knows " in belief:
-        return belief.replace(" knows ", " does not know ", 1)
-    return MIND.sub(
-        lambda verb: f"does not {DENIED[verb[1]]}" if verb[1] in DENIED else "is not convinced", belief, count=1
-    )
+    for said, turned in (("does not know", "knows"), (" knows ", " does not know ")):
+        if said in belief:
+            return belief.replace(said, turned, 1)
+    return re.sub(rf"\b(?:{'|'.join(DENIED)})\b", lambda verb: DENIED[verb.group()], belief, count=1)

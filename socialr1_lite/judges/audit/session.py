@@ -10,13 +10,7 @@ from pathlib import Path
 from socialr1_lite.errors import DataError
 from socialr1_lite.judges import audit_floor, read_settings
 from socialr1_lite.judges.audit.measure import HackResult, audit
-from socialr1_lite.judges.audit.references import (
-    ReferenceReply,
-    gold_reference,
-    tombench_files,
-    tombench_reference,
-    tombench_rows,
-)
+from socialr1_lite.judges.audit.references import ReferenceReply, gold_reference, tombench_references
 from socialr1_lite.recipe import ContentReward, JudgeEntry, Rewards
 
 # The one arrow that runs up: an audit asks whether a hack pays, and what is paid is the reward, not the verdict.
@@ -68,7 +62,7 @@ def run_audit(asked: Audit) -> AuditResult:
     """Hold the judge to every hack. Raises JudgeError if the judge cannot be built, DataError without references."""
     entry = JudgeEntry(name=asked.judge, settings=read_settings(asked.settings))
     stack = RewardStack(Rewards(content=ContentReward(judges=(entry,))))
-    found = _tombench_references(asked.data, asked.n) if asked.data else _story_references(asked)
+    found = tombench_references(asked.data, asked.n) if asked.data else _story_references(asked)
     references = [one for one in found if _passes_the_gates(one)]
     if not references:
         raise DataError("nothing to audit with: no reference reply could be made of these scenarios")
@@ -97,15 +91,3 @@ def _passes_the_gates(reference: ReferenceReply) -> bool:
 def _story_references(asked: Audit) -> list[ReferenceReply]:
     made = generate(asked.n, seed=asked.seed, dimensions=asked.dimensions, orders=(0, 1, 2), split=asked.split)
     return [gold_reference(scenario, gold_reply(scenario, seed=i)) for i, scenario in enumerate(made)]
-
-
-def _tombench_references(folder: Path, n: int) -> list[ReferenceReply]:
-    """Return references to ToMBench rows, read where they lie: at most n rows of each file, spread over it."""
-    files = tombench_files(folder)
-    if not files:
-        raise DataError(f"--data {folder}: no ToMBench/data/*.jsonl there")
-    found = []
-    for file in files:
-        rows = list(tombench_rows(folder, file))
-        found += [tombench_reference(row) for row in rows[:: max(1, len(rows) // n)]]
-    return [one for one in found if one is not None]
