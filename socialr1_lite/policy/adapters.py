@@ -6,11 +6,11 @@ adapter: the fused LoRA kernels, its gradient checkpointing, the loading of the 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from socialr1_lite.policy.backends import Backend, stdout_to_stderr
+from socialr1_lite.recipe.schema import Lora
 
 if TYPE_CHECKING:
     from peft import LoraConfig
@@ -20,24 +20,34 @@ PROJECTIONS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "
 ALL_LINEAR = "all-linear"
 
 
-@dataclass(frozen=True, slots=True)
-class Shape:
-    """What an adapter is made of, apart from its numbers. targets: all-linear, a pattern, or names of layers."""
+def lora_config(lora: Lora, task: str, **settings: list[str]) -> LoraConfig:
+    """Return a recipe's adapter in PEFT's words, for a task such as CAUSAL_LM. settings: further ones of PEFT's."""
+    from peft import LoraConfig
 
-    r: int
-    alpha: float
-    dropout: float
-    targets: str | tuple[str, ...]
-    rslora: bool
+    return LoraConfig(
+        r=lora.r,
+        lora_alpha=lora.alpha,
+        lora_dropout=lora.dropout,
+        target_modules=lora.targets if isinstance(lora.targets, str) else list(lora.targets),
+        use_rslora=lora.rslora,
+        task_type=task,
+        **settings,
+    )
 
 
 def fresh_adapter(
-    base: PreTrainedModel, shape: Shape, backend: Backend, *, checkpointing: bool, seed: int
+    base: PreTrainedModel, lora: Lora, backend: Backend, *, checkpointing: bool, seed: int
 ) -> PreTrainedModel:
     """Wrap the base in a new adapter that changes nothing yet: its B is zero."""
     if backend == "unsloth":
-        return _unsloth(base, shape, checkpointing, seed)
-    return _plain(base, shape, checkpointing, seed)
+        return _unsloth(base, lora, checkpointing, seed)
+    import torch
+    from peft import get_peft_model
+
+    torch.manual_seed(seed)
+    if checkpointing:
+        base.enable_input_require_grads()
+    return get_peft_model(base, lora_config(lora, "CAUSAL_LM"))
 
 
 def saved_adapter(
@@ -48,10 +58,8 @@ def saved_adapter(
 
     if backend == "transformers":
         return PeftModel.from_pretrained(base, str(folder), is_trainable=trainable)
-    config = LoraConfig.from_pretrained(str(folder))
-    made = _unsloth(base, _shape_of(config), checkpointing, seed=0)
-    weights = load_peft_weights(str(folder), device="cpu")
-    taken = set_peft_model_state_dict(made, weights)
+    made = _unsloth(base, _lora_of(LoraConfig.from_pretrained(str(folder))), checkpointing, seed=0)
+    taken = set_peft_model_state_dict(made, load_peft_weights(str(folder), device="cpu"))
     missing = [key for key in taken.missing_keys if ".lora_" in key]
     if missing or taken.unexpected_keys:
         raise ValueError(
@@ -63,12 +71,12 @@ def saved_adapter(
     return made
 
 
-def _shape_of(config: LoraConfig) -> Shape:
-    """Return the shape of a saved adapter. Raises ValueError for one that get_peft_model could not make alike."""
+def _lora_of(config: LoraConfig) -> Lora:
+    """Return what a saved adapter is. Raises ValueError for one that get_peft_model could not make alike."""
     targets = config.target_modules
     if config.bias != "none" or config.modules_to_save or config.rank_pattern or config.alpha_pattern:
         raise ValueError("it is not a plain LoRA of linear layers (bias, modules_to_save, or a rank of each layer)")
-    return Shape(
+    return Lora(
         r=config.r,
         alpha=config.lora_alpha,
         dropout=config.lora_dropout,
@@ -77,38 +85,19 @@ def _shape_of(config: LoraConfig) -> Shape:
     )
 
 
-def _unsloth(base: PreTrainedModel, shape: Shape, checkpointing: bool, seed: int) -> PreTrainedModel:
+def _unsloth(base: PreTrainedModel, lora: Lora, checkpointing: bool, seed: int) -> PreTrainedModel:
     from unsloth import FastLanguageModel
 
-    targets: str | list[str] = shape.targets if isinstance(shape.targets, str) else list(shape.targets)
+    targets: str | list[str] = lora.targets if isinstance(lora.targets, str) else list(lora.targets)
     with stdout_to_stderr():
         return FastLanguageModel.get_peft_model(
             base,
-            r=shape.r,
-            lora_alpha=shape.alpha,
-            lora_dropout=shape.dropout,
+            r=lora.r,
+            lora_alpha=lora.alpha,
+            lora_dropout=lora.dropout,
             target_modules=list(PROJECTIONS) if targets == ALL_LINEAR else targets,
-            use_rslora=shape.rslora,
+            use_rslora=lora.rslora,
             bias="none",
             use_gradient_checkpointing="unsloth" if checkpointing else False,
             random_state=seed,
         )
-
-
-def _plain(base: PreTrainedModel, shape: Shape, checkpointing: bool, seed: int) -> PreTrainedModel:
-    import torch
-    from peft import LoraConfig, get_peft_model
-
-    torch.manual_seed(seed)
-    config = LoraConfig(
-        r=shape.r,
-        lora_alpha=shape.alpha,
-        lora_dropout=shape.dropout,
-        target_modules=shape.targets if isinstance(shape.targets, str) else list(shape.targets),
-        use_rslora=shape.rslora,
-        bias="none",
-        task_type="CAUSAL_LM",
-    )
-    if checkpointing:
-        base.enable_input_require_grads()
-    return get_peft_model(base, config)

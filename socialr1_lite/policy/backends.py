@@ -1,8 +1,4 @@
-"""Which backend loads and trains: Unsloth (CUDA, or its own CPU backend) or plain transformers + PEFT.
-
-Heavy imports live inside functions, Unsloth always first: on a GPU it must patch trl, transformers and peft before
-anyone binds their names.
-"""
+"""Which backend loads and trains: Unsloth (CUDA, or its own CPU backend) or plain transformers + PEFT."""
 
 from __future__ import annotations
 
@@ -12,9 +8,8 @@ import logging
 import os
 import platform
 import sys
-from collections.abc import Iterator
 from functools import cache
-from typing import Literal
+from typing import Literal, TextIO
 
 from socialr1_lite.errors import PolicyError
 
@@ -34,9 +29,8 @@ def choose_backend(wanted: str) -> Backend:
     if problem is None:
         return "unsloth"
     if wanted == "unsloth":
-        raise PolicyError(
-            f"model.backend: unsloth was asked for, but {problem}; set model.backend: transformers, or fix it"
-        )
+        remedy = "set model.backend: transformers, or fix it"
+        raise PolicyError(f"model.backend: unsloth was asked for, but {problem}; {remedy}")
     import torch
 
     if torch.cuda.is_available():
@@ -63,19 +57,16 @@ def _unsloth_problem() -> str | None:
 
 def quiet_libraries() -> None:
     """Switch off telemetry, and the greetings, bars and warnings that hide what a run has to say."""
-    for name in ("bitsandbytes.backends.cpu.ops",):  # warns of a missing optional kernel on every import
-        logging.getLogger(name).setLevel(logging.ERROR)
-    os.environ.setdefault("HF_DATASETS_DISABLE_PROGRESS_BARS", "1")
-    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
-    os.environ.setdefault("UNSLOTH_DISABLE_STATISTICS", "1")
+    # It warns of a missing optional kernel on every import.
+    logging.getLogger("bitsandbytes.backends.cpu.ops").setLevel(logging.ERROR)
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    for name in ("HF_DATASETS_DISABLE_PROGRESS_BARS", "HF_HUB_DISABLE_TELEMETRY", "UNSLOTH_DISABLE_STATISTICS"):
+        os.environ.setdefault(name, "1")
 
 
-@contextlib.contextmanager
-def stdout_to_stderr() -> Iterator[None]:
+def stdout_to_stderr() -> contextlib.redirect_stdout[TextIO]:
     """Send stdout to stderr: libraries greet there, and ours is for results that a pipe may read."""
-    with contextlib.redirect_stdout(sys.stderr):
-        yield
+    return contextlib.redirect_stdout(sys.stderr)
 
 
 def bfloat16_is_native() -> bool:

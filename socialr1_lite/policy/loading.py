@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from socialr1_lite.errors import PolicyError
-from socialr1_lite.policy.adapters import Shape, fresh_adapter
+from socialr1_lite.policy.adapters import fresh_adapter
 from socialr1_lite.policy.backends import bfloat16_is_native, choose_backend, stdout_to_stderr
 from socialr1_lite.policy.embedded import EMBEDDED, embedded_model
 from socialr1_lite.policy.gpus import refuse_idle_gpus, refuse_unusable_driver, settle_dtype
@@ -16,9 +16,11 @@ from socialr1_lite.policy.model import Policy
 
 if TYPE_CHECKING:
     import torch
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+    from transformers import BitsAndBytesConfig, PreTrainedModel, PreTrainedTokenizerBase
 
     from socialr1_lite.recipe import Model
+
+    Loaded = tuple[PreTrainedModel, PreTrainedTokenizerBase]
 
 
 def load_policy(model: Model, *, adapter: Path | None = None, trainable: bool = False, seed: int = 42) -> Policy:
@@ -36,17 +38,24 @@ def load_policy(model: Model, *, adapter: Path | None = None, trainable: bool = 
     source = str(embedded_model()) if model.name == EMBEDDED else model.name
     try:
         with stdout_to_stderr():
-            policy = _load_unsloth(model, source, seed) if backend == "unsloth" else _load_plain(model, source)
+            load = _load_unsloth if backend == "unsloth" else _load_plain
+            loaded, tokenizer = load(model, source, seed)
     except (OSError, ValueError, RuntimeError, NotImplementedError, ImportError) as error:
         first = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
         raise PolicyError(
             f"model.name: cannot load {model.name!r} ({backend} backend): {first.strip()} "
             f"(allowed: a hub id, a local folder, or {EMBEDDED!r})"
         ) from error
-    policy.notes, policy.checkpointing = notes, model.gradient_checkpointing
+    quantized = any(type(module).__name__ == "Linear4bit" for module in loaded.modules())
+    policy = Policy(loaded, tokenizer, backend, model.name, quantized, notes, model.gradient_checkpointing)
     _note_origin(policy, model, source)
-    _keep_4bit_trainable(policy.model)
-    _give_pad_token(policy.tokenizer)
+    # bitsandbytes 0.50 repacks a 4-bit weight in place on the first eval-mode call without gradient; afterwards its
+    # backward gives nothing and training silently stalls. Every layer stays on the trainable layout.
+    for module in loaded.modules():
+        if hasattr(module, "support_avx512bf16_for_cpu"):
+            module.support_avx512bf16_for_cpu = False
+    if tokenizer.pad_token is None:
+        tokenizer.pad_token = tokenizer.eos_token
     if adapter is not None:
         policy.add_adapter(adapter, trainable=trainable)
     elif trainable:
@@ -68,16 +77,15 @@ def _note_origin(policy: Policy, model: Model, source: str) -> None:
 
 def add_lora(policy: Policy, model: Model, *, seed: int = 42) -> None:
     """Wrap the model in a fresh LoRA adapter as the recipe says; B starts at zero, so the policy is unchanged."""
-    lora = model.lora
-    shape = Shape(r=lora.r, alpha=lora.alpha, dropout=lora.dropout, targets=lora.targets, rslora=lora.rslora)
-    policy.model = fresh_adapter(policy.model, shape, policy.backend, checkpointing=policy.checkpointing, seed=seed)
+    checkpointing = policy.checkpointing
+    policy.model = fresh_adapter(policy.model, model.lora, policy.backend, checkpointing=checkpointing, seed=seed)
     policy.speed_up()
 
 
-def _load_unsloth(model: Model, source: str, seed: int) -> Policy:
+def _load_unsloth(model: Model, source: str, seed: int) -> Loaded:
     from unsloth import FastLanguageModel
 
-    loaded, tokenizer = FastLanguageModel.from_pretrained(
+    made: Loaded = FastLanguageModel.from_pretrained(
         model_name=source,
         max_seq_length=model.max_seq_length,
         dtype=_dtype(model.dtype),
@@ -89,7 +97,7 @@ def _load_unsloth(model: Model, source: str, seed: int) -> Policy:
         random_state=seed,
         **_vllm_settings(model),
     )
-    return Policy(loaded, tokenizer, "unsloth", model.name, _is_4bit(loaded))
+    return made
 
 
 def _vllm_settings(model: Model) -> dict[str, bool | float]:
@@ -102,55 +110,39 @@ def _vllm_settings(model: Model) -> dict[str, bool | float]:
     }
 
 
-def _load_plain(model: Model, source: str) -> Policy:
+def _load_plain(model: Model, source: str, _: int) -> Loaded:
     import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig
+    from transformers import AutoModelForCausalLM, AutoTokenizer
 
     dtype = _dtype(model.dtype) or (torch.bfloat16 if bfloat16_is_native() else torch.float32)
-    quantization = (
-        BitsAndBytesConfig(
-            load_in_4bit=True,
-            bnb_4bit_quant_type="nf4",
-            bnb_4bit_use_double_quant=True,
-            bnb_4bit_compute_dtype=dtype,
-        )
-        if model.load_in_4bit
-        else None
-    )
+    origin = {"revision": model.revision, "trust_remote_code": model.trust_remote_code}
     loaded = AutoModelForCausalLM.from_pretrained(
         source,
         dtype=dtype,
-        revision=model.revision,
-        trust_remote_code=model.trust_remote_code,
-        quantization_config=quantization,
+        quantization_config=nf4(dtype) if model.load_in_4bit else None,
         device_map={"": int(os.environ.get("LOCAL_RANK", "0"))} if torch.cuda.is_available() else "cpu",
+        **origin,
     )
-    tokenizer = AutoTokenizer.from_pretrained(
-        source, revision=model.revision, trust_remote_code=model.trust_remote_code
-    )
+    tokenizer = AutoTokenizer.from_pretrained(source, **origin)
     if model.load_in_4bit:
         from peft import prepare_model_for_kbit_training
 
         loaded = prepare_model_for_kbit_training(loaded, use_gradient_checkpointing=model.gradient_checkpointing)
     patch_plain_logprobs()
-    return Policy(loaded, tokenizer, "transformers", model.name, _is_4bit(loaded))
+    return loaded, tokenizer
 
 
-def _keep_4bit_trainable(model: PreTrainedModel) -> None:
-    # bitsandbytes 0.50 repacks a 4-bit weight in place on the first eval-mode call without gradient; afterwards its
-    # backward gives nothing and training silently stalls. Every layer stays on the trainable layout.
-    for module in model.modules():
-        if hasattr(module, "support_avx512bf16_for_cpu"):
-            module.support_avx512bf16_for_cpu = False
+def nf4(dtype: torch.dtype, **settings: list[str]) -> BitsAndBytesConfig:
+    """Return what loads a model in 4 bits, with constants that are quantised too (QLoRA). settings: further ones."""
+    from transformers import BitsAndBytesConfig
 
-
-def _give_pad_token(tokenizer: PreTrainedTokenizerBase) -> None:
-    if tokenizer.pad_token is None:
-        tokenizer.pad_token = tokenizer.eos_token
-
-
-def _is_4bit(model: PreTrainedModel) -> bool:
-    return any(type(module).__name__ == "Linear4bit" for module in model.modules())
+    return BitsAndBytesConfig(
+        load_in_4bit=True,
+        bnb_4bit_quant_type="nf4",
+        bnb_4bit_use_double_quant=True,
+        bnb_4bit_compute_dtype=dtype,
+        **settings,
+    )
 
 
 def _dtype(name: str) -> torch.dtype | None:

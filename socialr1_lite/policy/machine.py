@@ -6,10 +6,10 @@ import contextlib
 import importlib.metadata
 import os
 import platform
-from typing import TypedDict
 
 from socialr1_lite.policy.gpus import nvidia_driver
 from socialr1_lite.policy.model import Policy
+from socialr1_lite.recipe.located_yaml import Yaml
 
 PACKAGES = (
     *("torch", "transformers", "trl", "peft", "bitsandbytes", "datasets", "accelerate", "unsloth", "unsloth_zoo"),
@@ -17,42 +17,14 @@ PACKAGES = (
 )
 
 
-class Machine(TypedDict):
-    """What environment.json says of every process: versions by package, GPUs by name.
+def describe_machine() -> dict[str, Yaml]:
+    """Return what environment.json says of every process: versions by package, GPUs by name.
 
     torch_cuda: the CUDA that torch was built for. driver: NVIDIA's, whether or not torch can use it.
     """
-
-    python: str
-    platform: str
-    processors: int | None
-    threads: int
-    gpus: list[str]
-    torch_cuda: str | None
-    driver: str | None
-    versions: dict[str, str]
-
-
-class PolicyFacts(TypedDict):
-    """How the policy was loaded.
-
-    repository: what was really loaded; a 4-bit model may come from Unsloth's quantised twin. revision_honoured: whether
-    at model.revision; null where none was asked for.
-    """
-
-    backend: str
-    device: str
-    dtype: str
-    quantized: bool
-    repository: str
-    revision_honoured: bool | None
-
-
-def describe_machine() -> Machine:
-    """Return the versions and devices here."""
     import torch
 
-    versions: dict[str, str] = {}
+    versions: dict[str, Yaml] = {}
     for package in PACKAGES:
         with contextlib.suppress(importlib.metadata.PackageNotFoundError):
             versions[package] = importlib.metadata.version(package)
@@ -68,8 +40,12 @@ def describe_machine() -> Machine:
     }
 
 
-def describe_policy(policy: Policy) -> PolicyFacts:
-    """Return the backend, the device, the type of the weights, and where they came from."""
+def describe_policy(policy: Policy) -> dict[str, Yaml]:
+    """Return how the policy was loaded.
+
+    repository: what was really loaded; a 4-bit model may come from Unsloth's quantised twin. revision_honoured: whether
+    at model.revision; null where none was asked for.
+    """
     return {
         "backend": policy.backend,
         "device": policy.device,

@@ -54,9 +54,8 @@ class Policy:
 
     def prompt_text(self, messages: Sequence[Message], **template: bool | str | int | float | None) -> str:
         """Return the rendered generation prompt. `template` are chat template settings, such as enable_thinking."""
-        return str(
-            self.tokenizer.apply_chat_template(list(messages), tokenize=False, add_generation_prompt=True, **template)
-        )
+        settings = {"tokenize": False, "add_generation_prompt": True, **template}
+        return str(self.tokenizer.apply_chat_template(list(messages), **settings))
 
     def generate(
         self,
@@ -72,15 +71,14 @@ class Policy:
     ) -> list[Completion]:
         """Return one completion a prompt, in the order of the prompts. temperature 0 is greedy.
 
-        Prompts of like length share a batch (left-padded), which saves most of the padding. The global random state
-        is left as it was, so that sampling here never moves a training run.
+        Prompts of like length share a batch (left-padded), which saves most of the padding.
         """
         import torch
 
         texts = [self.prompt_text(prompt, **(template or {})) for prompt in prompts]
         order = sorted(range(len(texts)), key=lambda i: len(texts[i]), reverse=True)
         done: dict[int, Completion] = {}
-        with self._inference(), torch.random.fork_rng(devices=self._cuda_devices()):
+        with self._inference():
             torch.manual_seed(seed)
             for start in range(0, len(order), batch_size):
                 batch = order[start : start + batch_size]
@@ -122,7 +120,7 @@ class Policy:
                 failure.append(error)
                 streamer.end()
 
-        with self._inference(), torch.random.fork_rng(devices=self._cuda_devices()):
+        with self._inference():
             writer = Thread(target=work, daemon=True)
             writer.start()
             text = ""
@@ -148,16 +146,17 @@ class Policy:
     def add_adapter(self, folder: Path, *, trainable: bool = False) -> None:
         """Put a saved adapter on the model. Raises PolicyError for a folder without one, or with another model's."""
         if not (folder / "adapter_config.json").is_file():
-            raise PolicyError(
-                f"{folder} holds no adapter (adapter_config.json is missing): name a folder written by a run"
-            )
+            remedy = "name a folder written by a run"
+            raise PolicyError(f"{folder} holds no adapter (adapter_config.json is missing): {remedy}")
+        checkpointing = self.checkpointing
         try:
             self.model = saved_adapter(
-                self.model, folder, self.backend, checkpointing=self.checkpointing, trainable=trainable
+                self.model, folder, self.backend, checkpointing=checkpointing, trainable=trainable
             )
         except (OSError, ValueError, RuntimeError) as error:
-            first = str(error).splitlines()[0]
-            raise PolicyError(f"{folder}: the adapter does not fit {self.name}: {first}") from error
+            raise PolicyError(
+                f"{folder}: the adapter does not fit {self.name}: {str(error).splitlines()[0]}"
+            ) from error
         self.speed_up()
 
     def speed_up(self) -> None:
@@ -195,7 +194,7 @@ class Policy:
         written = out[:, encoded["input_ids"].shape[1] :].tolist()
         return [self._read(ids, prefills_think(text)) for ids, text in zip(written, texts, strict=True)]
 
-    def _read(self, ids: list[int], prefilled: bool = False) -> Completion:
+    def _read(self, ids: list[int], prefilled: bool) -> Completion:
         end = next((i for i, token in enumerate(ids) if token in self.eos_ids), None)
         kept = ids if end is None else ids[: end + 1]
         text = self.tokenizer.decode(kept, skip_special_tokens=True)
@@ -208,7 +207,12 @@ class Policy:
 
     @contextlib.contextmanager
     def _inference(self) -> Iterator[None]:
-        """Switch to evaluation mode with the KV cache on, then back: Unsloth keeps two sets of kernels on a GPU."""
+        """Switch to evaluation mode with the KV cache on, then back: Unsloth keeps two sets of kernels on a GPU.
+
+        The global random state is left as it was, so that sampling here never moves a training run.
+        """
+        import torch
+
         training, cached = self.model.training, self.model.config.use_cache
         if self.backend == "unsloth":
             from unsloth import FastLanguageModel
@@ -217,7 +221,8 @@ class Policy:
         self.model.eval()
         self.model.config.use_cache = True
         try:
-            yield
+            with torch.random.fork_rng(devices=self._cuda_devices()):
+                yield
         finally:
             if training:
                 if self.backend == "unsloth":

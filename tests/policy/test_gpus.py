@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from socialr1_lite.errors import PolicyError
-from socialr1_lite.policy import Policy, backends, gpus, load_policy, loading, machine
+from socialr1_lite.policy import backends, gpus, load_policy, loading, machine
 from socialr1_lite.policy.gpus import settle_dtype
 from socialr1_lite.recipe import Model, load_recipe
 from socialr1_lite.training.grpo_config import precision
@@ -209,7 +209,7 @@ def test_the_environment_names_what_has_broken_runs(monkeypatch) -> None:
 def test_the_repository_that_was_really_loaded_is_noted(monkeypatch, came_from, settings, honoured) -> None:
     model = torch.nn.Linear(1, 1)
     model.config = SimpleNamespace(_name_or_path=came_from)
-    made = Policy(model, SimpleNamespace(pad_token="x"), "unsloth", "Qwen/Qwen3-4B", False)
+    made = model, SimpleNamespace(pad_token="x")
     monkeypatch.setattr(loading, "choose_backend", lambda _: "unsloth")
     monkeypatch.setattr(loading, "_load_unsloth", lambda *_: made)
     monkeypatch.setattr(loading, "add_lora", lambda *_, **__: None)

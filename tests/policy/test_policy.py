@@ -59,7 +59,7 @@ def test_a_completion_that_reaches_the_limit_says_so(tiny):
 
 def test_the_end_token_stops_and_counts(tiny):
     end = next(iter(tiny.eos_ids))
-    assert tiny._read([7, 8, end, 9]) == Completion(tiny.tokenizer.decode([7, 8]), 3, "stop")
+    assert tiny._read([7, 8, end, 9], False) == Completion(tiny.tokenizer.decode([7, 8]), 3, "stop")
 
 
 def test_sampling_is_repeatable_and_leaves_the_random_state_alone(tiny):
