@@ -63,7 +63,7 @@ BENCHMARK = '''
 from collections.abc import Sequence
 from pathlib import Path
 
-from socialr1_lite.benchmarks.base import Answer, Benchmark, Item, Loaded, Permission, Scores, SourceFile, accuracy
+from socialr1_lite.benchmarks.base import Answer, Benchmark, Item, Loaded, Permission, Scores, accuracy
 from socialr1_lite.benchmarks.files import make_scenario, official_files, read_jsonl
 
 
@@ -71,8 +71,8 @@ def load(folder: Path) -> Loaded:
     """Load mine*.jsonl."""
     items, sources = [], []
     for path in official_files(folder, "Mine", ["mine*.jsonl"], "nowhere"):
-        rows, digest = read_jsonl(path)
-        sources.append(SourceFile(path.name, digest, len(rows)))
+        rows, file = read_jsonl(path)
+        sources.append(file)
         for number, row in enumerate(rows):
             scenario = make_scenario(
                 row,

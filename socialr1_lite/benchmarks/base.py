@@ -33,13 +33,10 @@ Kind = Literal["choice", "yesno", "names", "belief", "fact", "episode"]
 
 @dataclass(frozen=True, slots=True)
 class Permission:
-    """May a split be trained on?
-
-    words: the authors' own; in brackets, why it was decided here where they said nothing.
-    """
+    """May a split be trained on?"""
 
     allowed: bool
-    words: str
+    words: str  # the authors' own; in brackets, why it was decided here where they said nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,14 +73,11 @@ class SourceFile:
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """What a folder held.
-
-    `notes` say in words what was left out and how much of the official set is there.
-    """
+    """What a folder held."""
 
     items: tuple[Item, ...]
     files: tuple[SourceFile, ...]
-    notes: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()  # what was left out, and how much of the official set is there
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +85,7 @@ class Ask:
     """One prompt: an item as displayed. `order[i]` is the place in the file of the option displayed at i.
 
     `scenario` has its options in displayed order and an id of its own (`<item>@<view>-<order>`), so that a stored
-    reply can be read beside exactly what was shown. `partner`: a second question put in the same official
-    prompt.
+    reply can be read beside exactly what was shown. `partner`: a second question put in the same official prompt.
     """
 
     item: Item
@@ -100,6 +93,11 @@ class Ask:
     order: tuple[int, ...] = ()
     view: str = ""
     partner: Ask | None = None
+
+    @property
+    def questions(self) -> list[Ask]:
+        """What the prompt asks: this, and the partner where there is one."""
+        return [self, self.partner] if self.partner else [self]
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,12 +117,17 @@ class Answer:
     view: str
     sample: int
     reading: Reading
-    truncated: bool = False
+
+    @property
+    def key(self) -> str:
+        """The key of its own unit in the scores."""
+        name = self.item.scenario.id
+        return f"{name}#{self.sample}" if self.sample else name
 
     @property
     def right(self) -> bool:
         """Does the answer name a gold option?"""
-        return self.reading.choice is not None and self.reading.choice in self.item.scenario.gold
+        return self.reading.choice in self.item.scenario.gold
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +137,12 @@ class Scores:
     metrics: dict[str, Tally]
     groups: dict[str, dict[str, Tally]]
     headline: str = "accuracy"
+
+
+def tallied(metrics: Mapping[str, Tally], groups: dict[str, dict[str, Tally]], headline: str = "accuracy") -> Scores:
+    """Return scores without the metrics that counted nothing; where that leaves none, without groups too."""
+    counted = {name: tally for name, tally in metrics.items() if tally.units}
+    return Scores(counted, groups if counted else {}, headline)
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,15 +160,14 @@ def social_r1(value: float, protocol: str) -> Published:
     return Published("SocialR1-8B", value, "arXiv 2603.09249, as given on a public results page", protocol)
 
 
-Asks = Callable[[Sequence[Item], int, bool], list[Ask]]
-Prompt = Callable[[Ask, bool], list[Message]]
-Read = Callable[[Ask, str, bool], list[Reading]]
-Legible = Callable[[Item, str], bool]
-
-
 def one_shuffled_view(items: Sequence[Item], seed: int, official: bool = False) -> list[Ask]:
     """Ask each item once; options of a choice in an order drawn from the seed and the item's id alone."""
     return [display(item, shuffled(item, seed), "") for item in items]
+
+
+def any_text(item: Item, text: str) -> bool:
+    """Return whether there is any answer at all."""
+    return bool(text.strip())
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,10 +187,10 @@ class Benchmark:
     rows: Mapping[str, int]
     load: Callable[[Path], Loaded]  # of evaluation rows; `train` loads training rows where there are any
     score: Callable[[Sequence[Answer]], Scores]
-    asks: Asks = one_shuffled_view
-    prompt: Prompt | None = None
-    read: Read | None = None
-    legible: Legible | None = None  # can a text answer be read? (None: any text can)
+    asks: Callable[[Sequence[Item], int, bool], list[Ask]] = one_shuffled_view
+    prompt: Callable[[Ask, bool], list[Message]] | None = None
+    read: Callable[[Ask, str, bool], list[Reading]] | None = None
+    legible: Callable[[Item, str], bool] = any_text  # can a text answer be read?
     hub: str = ""
     languages: tuple[str, ...] = ("en",)
     names: tuple[str, ...] = ()
@@ -225,48 +233,25 @@ def _order_name(order: Sequence[int]) -> str:
     return hashlib.sha256(",".join(map(str, order)).encode()).hexdigest()[:6]
 
 
-def any_text(item: Item, text: str) -> bool:
-    """Return whether there is any answer at all."""
-    return bool(text.strip())
-
-
-def read_reply(ask: Ask, text: str, *, prefilled: bool = False, legible: Legible = any_text) -> Reading:
-    """Read a reply to one of this project's own prompts, by the rule training uses (`sip.parse`).
-
-    legible: can the text inside the answer block be read as an answer, where there are no options?
-    """
-    reply = sip.parse(text, ask.scenario.options, prefilled=prefilled)
-    if ask.item.kind == "choice":
-        choice = None if reply.answer is None else ask.order[reply.answer]
-        return Reading(choice, reply.answer_text, choice is not None)
-    return Reading(None, reply.answer_text, legible(ask.item, reply.answer_text))
-
-
 def answers_to(
-    benchmark: Benchmark,
-    ask: Ask,
-    text: str,
-    *,
-    official: bool = False,
-    cot: bool = False,
-    prefilled: bool = False,
-    sample: int = 0,
-    truncated: bool = False,
+    benchmark: Benchmark, ask: Ask, text: str, *, official: bool = False, cot: bool = False, prefilled: bool = False
 ) -> list[Answer]:
     """Read the answers in a reply: one, or two where the authors put two questions in one prompt.
 
-    official: the reply answers the authors' own prompt and is read by their rules.
+    official: the reply answers the authors' own prompt and is read by their rules; any other is read by the rule that
+    training uses (`sip.parse`).
     """
     if official:
         if benchmark.read is None:
             raise ValueError(f"{benchmark.name} has no published prompt")
         readings = benchmark.read(ask, text, cot)
     else:
-        readings = [read_reply(ask, text, prefilled=prefilled, legible=benchmark.legible or any_text)]
-    asked = [ask, ask.partner] if ask.partner else [ask]
-    return [
-        Answer(one.item, one.view, sample, reading, truncated) for one, reading in zip(asked, readings, strict=True)
-    ]
+        reply = sip.parse(text, ask.scenario.options, prefilled=prefilled)
+        if ask.item.kind == "choice":
+            readings = [read_letter(ask, reply.answer, reply.answer_text)]
+        else:
+            readings = [Reading(None, reply.answer_text, benchmark.legible(ask.item, reply.answer_text))]
+    return [Answer(one.item, one.view, 0, reading) for one, reading in zip(ask.questions, readings, strict=True)]
 
 
 def read_letter(ask: Ask, displayed: int | None, text: str) -> Reading:
@@ -285,13 +270,9 @@ def named_option(text: str, options: Sequence[str]) -> int | None:
     letters = sip.letters(len(options))
     if led := re.match(rf"[\(\[*]*([{letters}])(?:[\)\].:,*\s]|$)", text):
         return letters.index(led.group(1))
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    whole = [
-        i for i, option in enumerate(options) if lines and lines[0].strip(" .*\"'").casefold() == option.casefold()
-    ]
-    held = [
-        i for i, option in enumerate(options) if re.search(rf"(?<!\w){re.escape(option)}(?!\w)", text, re.IGNORECASE)
-    ]
+    first = text.splitlines()[0].strip().strip(" .*\"'").casefold() if text else ""
+    whole = [i for i, option in enumerate(options) if text and first == option.casefold()]
+    held = [i for i, one in enumerate(options) if re.search(rf"(?<!\w){re.escape(one)}(?!\w)", text, re.IGNORECASE)]
     found = whole or held
     return found[0] if len(found) == 1 else None
 
@@ -299,8 +280,7 @@ def named_option(text: str, options: Sequence[str]) -> int | None:
 def unit(answer: Answer, value: float, *labels: str) -> Unit:
     """Make a unit for one answer, with the named meta values of its item as labels."""
     scenario = answer.item.scenario
-    key = f"{scenario.id}#{answer.sample}" if answer.sample else scenario.id
-    return Unit(key, scenario.group or scenario.id, value, {name: answer.item.label(name) for name in labels})
+    return Unit(answer.key, scenario.group or scenario.id, value, {name: answer.item.label(name) for name in labels})
 
 
 def right_units(answers: Iterable[Answer], *labels: str) -> list[Unit]:
@@ -308,30 +288,36 @@ def right_units(answers: Iterable[Answer], *labels: str) -> list[Unit]:
     return [unit(answer, float(answer.right), *labels) for answer in answers]
 
 
-def joined(answers: Iterable[Answer]) -> dict[tuple[str, str, int], list[Answer]]:
-    """Collect answers scored together: {(joint, view, sample): answers}, in order, without those that stand alone."""
-    rows: dict[tuple[str, str, int], list[Answer]] = {}
+def joint_units(answers: Iterable[Answer], *labels: str, least: int = 1) -> list[Unit]:
+    """Make one unit for each set of answers scored together: 1 when all are right; keyed by what they have in common.
+
+    Sets of fewer than `least` answers give none.
+    """
+    sets: dict[str, list[Answer]] = {}
     for answer in answers:
         if answer.item.joint:
-            rows.setdefault((answer.item.joint, answer.view, answer.sample), []).append(answer)
-    return rows
+            key = answer.item.joint + (f"@{answer.view}" if answer.view else "")
+            sets.setdefault(key + (f"#{answer.sample}" if answer.sample else ""), []).append(answer)
+    return [
+        replace(unit(parts[0], float(all(part.right for part in parts)), *labels), key=key)
+        for key, parts in sets.items()
+        if len(parts) >= least
+    ]
 
 
-def by_label(units: Iterable[Unit], name: str, *, official: bool = True) -> dict[str, Tally]:
+def by_label(units: Iterable[Unit], name: str, *, official: bool = True, proportion: bool = True) -> dict[str, Tally]:
     """Split units by one of their labels; units without it are left out. Sorted by label."""
     split: dict[str, list[Unit]] = {}
     for one in units:
         if label := one.labels.get(name, ""):
             split.setdefault(label, []).append(one)
-    return {label: Tally(tuple(split[label]), official) for label in sorted(split)}
+    return {label: Tally(tuple(split[label]), official, proportion=proportion) for label in sorted(split)}
 
 
 def accuracy(answers: Sequence[Answer], *labels: str, official: bool = True) -> Scores:
     """Score accuracy over all answers, and by each of the labels. One answer an item and sample."""
     units = right_units(answers, *labels)
-    if not units:
-        return Scores({}, {})
-    return Scores({"accuracy": Tally(tuple(units), official)}, {name: by_label(units, name) for name in labels})
+    return tallied({"accuracy": Tally(tuple(units), official)}, {name: by_label(units, name) for name in labels})
 
 
 def majority(choices: Sequence[int | None]) -> int | None:

@@ -9,23 +9,12 @@ from __future__ import annotations
 
 import ast
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from types import MappingProxyType
 
-from socialr1_lite.benchmarks.base import (
-    Ask,
-    Benchmark,
-    Item,
-    Kind,
-    Loaded,
-    Permission,
-    Reading,
-    SourceFile,
-    read_letter,
-    story_key,
-)
+from socialr1_lite.benchmarks import base
 from socialr1_lite.benchmarks.fantom_metrics import binary, score
 from socialr1_lite.benchmarks.files import (
     SourceRow,
@@ -36,7 +25,6 @@ from socialr1_lite.benchmarks.files import (
     read_json_rows,
 )
 from socialr1_lite.errors import DataError
-from socialr1_lite.scenario import Scalar
 from socialr1_lite.sip import Message
 
 TITLE = "FanToM"
@@ -46,7 +34,7 @@ SETS = 870
 # ------------------------------------------------------------------------------------------------ loading
 
 
-def load(folder: Path) -> Loaded:
+def load(folder: Path) -> base.Loaded:
     """Load `fantom_v1.json` (or a part in its layout); else belief questions alone, from CSVs derived from it."""
     patterns = ("fantom_v1*.json", "official_layout*.json", "FANToM_tom_belief_*_short_context_*.csv")
     paths = official_files(folder, TITLE, patterns, SOURCE)
@@ -64,21 +52,18 @@ class _Part:
     def item(
         self,
         row: SourceRow,
-        kind: Kind,
+        kind: base.Kind,
         part: str,
         place: str,
+        right: tuple[str, ...],
+        wrong: tuple[str, ...] = (),
         *,
         lead: str = "",
-        ending: str = "",
-        required: tuple[str, ...] = (),
-        rejected: tuple[str, ...] = (),
-        labels: Mapping[str, Scalar] = MappingProxyType({}),
-        options: tuple[str, ...] = (),
-        gold: tuple[int, ...] = (),
-        accepted: tuple[str, ...] = (),
-    ) -> Item:
-        """Make one question. lead: the line it rests on; ending: what it asks for."""
-        question = row.text("question") + ending
+        **labels: str,
+    ) -> base.Item:
+        """Make one question. right, wrong: the answers, a choice's options. lead: the line that the question needs."""
+        question = row.text("question") + (" Answer yes or no." if kind == "yesno" else "")
+        choice = kind == "choice"
         scenario = make_scenario(
             row,
             id=f"fantom/{place}",
@@ -86,47 +71,41 @@ class _Part:
             question=f"{lead}\n{question}".strip(),
             dimension="belief" if part.startswith("belief") else "knowledge",
             source="fantom",
-            group="fantom/" + (self.name.split("-")[0] if self.name else story_key(self.context)),
+            group="fantom/" + (self.name.split("-")[0] if self.name else base.story_key(self.context)),
             meta={"part": part, "language": "en", **labels},
-            options=options,
-            gold=gold,
-            accepted=accepted,
+            options=right + wrong if choice else (),
+            gold=(0,) if choice else (),
+            accepted=() if choice else (", ".join(right),),
         )
         official = "\n".join(filter(None, (lead, f"Question: {question}")))
-        return Item(scenario, kind, self.name, required, rejected, {"text": official})
+        return base.Item(scenario, kind, self.name, right, wrong, {"text": official})
 
-    def beliefs(self, row: SourceRow, place: str, access: str, order: str, right: str, wrong: str) -> list[Item]:
+    def beliefs(self, row: SourceRow, place: str, access: str, order: str, right: str, wrong: str) -> list[base.Item]:
         """Ask a belief question twice: as free text and as a choice of two."""
-        labels: dict[str, Scalar] = {"access": access, "tom_type": order}
-        free = self.item(
-            row, "belief", "belief:dist", place, required=(right,), rejected=(wrong,), labels=labels, accepted=(right,)
-        )
-        choice = self.item(
-            row, "choice", "belief:choice", f"{place}/choice", labels=labels, options=(right, wrong), gold=(0,)
-        )
-        return [free, choice]
+        make = partial(self.item, row, right=(right,), wrong=(wrong,), access=access, tom_type=order)
+        return [make("belief", "belief:dist", place), make("choice", "belief:choice", f"{place}/choice")]
 
 
-def _load_sets(paths: Sequence[Path]) -> Loaded:
-    items: list[Item] = []
-    files: list[SourceFile] = []
+def _load_sets(paths: Sequence[Path]) -> base.Loaded:
+    items: list[base.Item] = []
+    files: list[base.SourceFile] = []
     left_out: Counter[str] = Counter()
     for path in paths:
-        rows, digest = read_json_rows(path)
-        files.append(SourceFile(path.name, digest, len(rows)))
+        rows, file = read_json_rows(path)
+        files.append(file)
         for row in rows:
             items += _set_items(row, left_out)
     notes = [counts_note(TITLE, sum(file.rows for file in files), SETS, "sets")]
     notes += [f"{n} yes/no questions left out: {why}" for why, n in left_out.items()]
-    return Loaded(tuple(items), tuple(files), tuple(notes))
+    return base.Loaded(tuple(items), tuple(files), tuple(notes))
 
 
-def _set_items(row: SourceRow, left_out: Counter[str]) -> list[Item]:
+def _set_items(row: SourceRow, left_out: Counter[str]) -> list[base.Item]:
     """Return the questions of one set; those without a gold that fits the short context are counted in `left_out`."""
     part = _Part(row.text("set_id"), row.text("short_context"))
     fact = row.row("factQA")
     question, answer = fact.text("question"), fact.text("correct_answer")
-    items = [part.item(fact, "fact", "fact", f"{part.name}/fact", accepted=(answer,))]
+    items = [part.item(fact, "fact", "fact", f"{part.name}/fact", (answer,))]
     for number, belief in enumerate(row.rows("beliefQAs")):
         right, wrong = belief.text("correct_answer"), belief.text("wrong_answer")
         place, order = f"{part.name}/belief{number}", belief.text("tom_type")
@@ -136,26 +115,12 @@ def _set_items(row: SourceRow, left_out: Counter[str]) -> list[Item]:
     return items + _knowers(row, part, "infoAccessibility", "info_accessibility", lead, left_out)
 
 
-def _knowers(row: SourceRow, part: _Part, key: str, kind: str, lead: str, left_out: Counter[str]) -> list[Item]:
+def _knowers(row: SourceRow, part: _Part, key: str, kind: str, lead: str, left_out: Counter[str]) -> list[base.Item]:
     """Ask who knows: one list question and a yes/no question for each character."""
     listed = row.row(f"{key}QA_list")
-    required, rejected = listed.texts("correct_answer", least=1), listed.texts("wrong_answer")
-    place = f"{part.name}/{kind}"
-    labels = {"access": _access(listed)}
-    answer = ", ".join(required)
-    items = [
-        part.item(
-            listed,
-            "names",
-            f"{kind}:list",
-            f"{place}/list",
-            lead=lead,
-            required=required,
-            rejected=rejected,
-            labels=labels,
-            accepted=(answer,),
-        )
-    ]
+    right, wrong = listed.texts("correct_answer", least=1), listed.texts("wrong_answer")
+    place, access = f"{part.name}/{kind}", _access(listed)
+    items = [part.item(listed, "names", f"{kind}:list", f"{place}/list", right, wrong, lead=lead, access=access)]
     for number, asked in enumerate(row.rows(f"{key}QAs_binary")):
         gold = asked.raw("correct_answer")
         if gold is None:
@@ -165,18 +130,8 @@ def _knowers(row: SourceRow, part: _Part, key: str, kind: str, lead: str, left_o
         elif gold not in ("yes", "no"):
             raise DataError(f"{asked.where}: gold {gold!r} must be yes, no or no:long")
         else:
-            items.append(
-                part.item(
-                    asked,
-                    "yesno",
-                    f"{kind}:binary",
-                    f"{place}/{number}",
-                    lead=lead,
-                    ending=" Answer yes or no.",
-                    labels={"access": _access(asked)},
-                    accepted=(str(gold),),
-                )
-            )
+            at, right, access = f"{place}/{number}", (str(gold),), _access(asked)
+            items.append(part.item(asked, "yesno", f"{kind}:binary", at, right, lead=lead, access=access))
     return items
 
 
@@ -187,20 +142,20 @@ def _access(row: SourceRow) -> str:
     return access
 
 
-def _load_beliefs(paths: Sequence[Path]) -> Loaded:
+def _load_beliefs(paths: Sequence[Path]) -> base.Loaded:
     """Load belief questions of third-party CSVs (columns context, question, answer_choices): no sets, so no All."""
-    items: list[Item] = []
-    files: list[SourceFile] = []
+    items: list[base.Item] = []
+    files: list[base.SourceFile] = []
     for path in paths:
-        rows, digest = read_csv(path)
-        files.append(SourceFile(path.name, digest, len(rows)))
+        rows, file = read_csv(path)
+        files.append(file)
         access = "inaccessible" if "_inaccessible_" in path.name else "accessible"
         order = "first-order" if "first-order" in path.name else "second-order"
         for number, row in enumerate(rows):
             part = _Part("", row.text("context"))
             items += part.beliefs(row, f"{access}/{order}/{number}", access, order, *_choices(row))
     note = counts_note(TITLE, len(items) // 2, 1540, "belief questions, from derived files: no sets, so no All")
-    return Loaded(tuple(items), tuple(files), (note,))
+    return base.Loaded(tuple(items), tuple(files), (note,))
 
 
 def _choices(row: SourceRow) -> tuple[str, str]:
@@ -219,7 +174,7 @@ def _choices(row: SourceRow) -> tuple[str, str]:
 # ------------------------------------------------------------------------------------------------ asking
 
 
-def prompt(ask: Ask, cot: bool) -> list[Message]:
+def prompt(ask: base.Ask, cot: bool) -> list[Message]:
     """Write the authors' prompt (eval_fantom.py), one user message."""
     body = f"{ask.scenario.story}\n\n{ask.item.extra['text']}"
     if ask.item.kind == "choice":
@@ -230,7 +185,7 @@ def prompt(ask: Ask, cot: bool) -> list[Message]:
     return [{"role": "user", "content": body}]
 
 
-def legible(item: Item, text: str) -> bool:
+def legible(item: base.Item, text: str) -> bool:
     """Return whether a yes/no reply has one of the authors' keywords, any other some text."""
     return binary(text) >= 0 if item.kind == "yesno" else bool(text.strip())
 
@@ -241,23 +196,23 @@ def names_letter(text: str, letter: str) -> bool:
     return text.startswith(tuple(f"{letter}{mark}" for mark in ").:,")) or f"({letter})" in text or text == letter
 
 
-def read(ask: Ask, text: str, cot: bool) -> list[Reading]:
+def read(ask: base.Ask, text: str, cot: bool) -> list[base.Reading]:
     """Read as the authors do."""
     marker = "Answer:" if "Answer:" in text else "Choose an answer from above:"
     answer = text.split(marker)[-1].strip() if marker in text else text
     if ask.item.kind != "choice":
-        return [Reading(None, answer, legible(ask.item, answer))]
+        return [base.Reading(None, answer, legible(ask.item, answer))]
     named = [place for place, letter in enumerate("ab") if names_letter(answer, letter)]
     right = [place for place in named if ask.order[place] in ask.item.scenario.gold]
-    return [read_letter(ask, next(iter(right or named), None), answer)]
+    return [base.read_letter(ask, next(iter(right or named), None), answer)]
 
 
-BENCHMARK = Benchmark(
+BENCHMARK = base.Benchmark(
     name="fantom",
     title=TITLE,
     source=SOURCE,
     licence="MIT",
-    training={"test": Permission(False, "The samples in FANToM should only be used for evaluation purposes.")},
+    training={"test": base.Permission(False, "The samples in FANToM should only be used for evaluation purposes.")},
     rows={"sets": SETS},
     load=load,
     score=score,

@@ -6,20 +6,19 @@ import math
 import re
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import cache, partial
 
-from socialr1_lite.benchmarks.base import Answer, Scores, by_label, unit
+from socialr1_lite.benchmarks import base
 from socialr1_lite.statistics import Statistic, Tally, Unit, mean
 
 EMBEDDER = "sentence-transformers/all-roberta-large-v1"
 Similarity = Callable[[str, str], float]
-ALL = (
-    "belief:choice",
-    "answerability:list",
-    "answerability:binary",
-    "info_accessibility:list",
-    "info_accessibility:binary",
-)
+KNOWERS = {
+    "Answerability": ("answerability:list", "answerability:binary"),
+    "Info-Access": ("info_accessibility:list", "info_accessibility:binary"),
+}
+ALL = ("belief:choice", *(part for both in KNOWERS.values() for part in both))
 
 
 def binary(text: str) -> int:
@@ -81,35 +80,31 @@ def weighted_f1(units: Sequence[Unit]) -> float:
     return total / len(units)
 
 
-def score(answers: Sequence[Answer]) -> Scores:
+def score(answers: Sequence[base.Answer]) -> base.Scores:
     """Return all metrics with the authors' embedding where it is at hand, else with word counts (not official)."""
     near = embedding_cosine()
     return score_with(answers, near or word_cosine, official=near is not None)
 
 
-def score_with(answers: Sequence[Answer], near: Similarity, *, official: bool) -> Scores:
+def score_with(answers: Sequence[base.Answer], near: Similarity, *, official: bool) -> base.Scores:
     """Return all metrics, with a given similarity of reply and reference. official: is it the authors' embedding?"""
     scored = [(answer, _unit(answer, near)) for answer in answers]
-    if not scored:
-        return Scores({}, {})
     metrics: dict[str, Tally] = {}
     for access in ("inaccessible", "accessible"):
         metrics |= _metrics([(a, u) for a, u in scored if u.labels["access"] == access], access, official)
-    if facts := [u for _, u in scored if u.labels["part"] == "fact"]:
-        metrics["fact token-F1"] = Tally(tuple(facts))
-    units = [u for _, u in scored if u.labels["part"] != "fact"]
-    choices = [u for u in units if u.labels["part"] == "belief:choice" and u.labels["access"] == "inaccessible"]
-    groups = {"part, inaccessible": by_label([u for u in units if u.labels["access"] == "inaccessible"], "part")}
-    groups["tom_type, belief choice"] = by_label(choices, "tom_type", official=False)
-    head = next(
-        (name for name in ("inaccessible: All", "inaccessible: belief choice") if name in metrics), next(iter(metrics))
-    )
-    return Scores(metrics, groups, head)
+    metrics["fact token-F1"] = Tally(tuple(u for _, u in scored if u.labels["part"] == "fact"))
+    units = [u for _, u in scored if u.labels["access"] == "inaccessible"]  # no fact is
+    choices = [u for u in units if u.labels["part"] == "belief:choice"]
+    groups = {"part, inaccessible": base.by_label(units, "part")}
+    groups["tom_type, belief choice"] = base.by_label(choices, "tom_type", official=False)
+    scores = base.tallied(metrics, groups)
+    heads = ("inaccessible: All", "inaccessible: belief choice", *scores.metrics)
+    return replace(scores, headline=next((name for name in heads if name in scores.metrics), scores.headline))
 
 
-def _unit(answer: Answer, near: Similarity) -> Unit:
+def _unit(answer: base.Answer, near: Similarity) -> Unit:
     item, text = answer.item, answer.reading.text
-    one = unit(answer, 0.0, "part", "access", "tom_type")
+    one = base.unit(answer, 0.0, "part", "access", "tom_type")
     labels = dict(one.labels) | {"joint": f"{item.joint}#{answer.sample}" if item.joint else ""}
     if item.kind == "choice":
         value = float(answer.right)
@@ -123,46 +118,44 @@ def _unit(answer: Answer, near: Similarity) -> Unit:
         value = float(gold == said)
     else:  # a tie is wrong
         value = float(near(text, item.required[0]) > near(text, item.rejected[0]))
-    return Unit(one.key, one.cluster, value, labels)
+    return replace(one, value=value, labels=labels)
 
 
-def _metrics(scored: Sequence[tuple[Answer, Unit]], access: str, official: bool) -> dict[str, Tally]:
-    parts: dict[str, list[Unit]] = {}
-    for _, one in scored:
-        parts.setdefault(one.labels["part"], []).append(one)
+def _metrics(scored: Sequence[tuple[base.Answer, Unit]], access: str, official: bool) -> dict[str, Tally]:
+    units = [one for _, one in scored]
     out: dict[str, Tally] = {}
 
-    def add(name: str, units: Sequence[Unit], *, official: bool = True, statistic: Statistic = mean) -> None:
-        if units:
-            out[f"{access}: {name}"] = Tally(tuple(units), official, statistic)
+    def add(name: str, counted: Sequence[Unit], *, official: bool = True, statistic: Statistic = mean) -> None:
+        out[f"{access}: {name}"] = Tally(tuple(counted), official, statistic)
+
+    def of(part: str) -> list[Unit]:
+        return [one for one in units if one.labels["part"] == part]
 
     note = "" if official else ", by word overlap"
-    units = [one for _, one in scored]
-    add("All", _sets([u for u in units if u.labels["part"] in ALL], ALL))
+    add("All", _sets(units, ALL))
     add(f"All*{note}", _sets(units, (*ALL, "belief:dist")), official=official)
-    add("belief choice", parts.get("belief:choice", []))
-    add(f"belief distance{note}", parts.get("belief:dist", []), official=official)
+    add("belief choice", of("belief:choice"))
+    add(f"belief distance{note}", of("belief:dist"), official=official)
     matched = [(a, u) for a, u in scored if u.labels["part"] == "belief:dist" and u.value]
-    overlaps = [Unit(u.key, u.cluster, token_f1(a.item.required[0], a.reading.text), u.labels) for a, u in matched]
+    overlaps = [replace(u, value=token_f1(a.item.required[0], a.reading.text)) for a, u in matched]
     add(f"belief token-F1 of the right{note}", overlaps, official=official)
-    for part, title in (("answerability", "Answerability"), ("info_accessibility", "Info-Access")):
-        both = (f"{part}:list", f"{part}:binary")
-        add(f"All {title}", _sets([u for u in units if u.labels["part"] in both], both))
-        add(f"{title} list", parts.get(both[0], []))
-        add(f"{title} yes/no weighted F1", parts.get(both[1], []), statistic=weighted_f1)
+    for title, both in KNOWERS.items():
+        add(f"All {title}", _sets(units, both))
+        add(f"{title} list", of(both[0]))
+        add(f"{title} yes/no weighted F1", of(both[1]), statistic=weighted_f1)
     return out
 
 
 def _sets(units: Sequence[Unit], needed: Sequence[str]) -> list[Unit]:
-    """Make one unit a set, 1 when everything in it is right.
+    """Make one unit a set, 1 when every question of the needed kinds in it is right.
 
     A set counts if it has any of the questions, as the authors do. Questions without a set (derived files) give none;
     a partial set of kinds in the whole file gives none either.
     """
-    if not set(needed) <= {one.labels["part"] for one in units}:
-        return []
     sets: dict[str, list[Unit]] = {}
-    for one in units:
-        if one.labels["joint"]:
-            sets.setdefault(one.labels["joint"], []).append(one)
+    asked = [one for one in units if one.labels["part"] in needed]
+    if {one.labels["part"] for one in asked} == {*needed}:
+        for one in asked:
+            if one.labels["joint"]:
+                sets.setdefault(one.labels["joint"], []).append(one)
     return [Unit(name, members[0].cluster, float(all(u.value for u in members))) for name, members in sets.items()]

@@ -6,15 +6,16 @@ import csv
 import hashlib
 import io
 import json
-import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Required, TypedDict, Unpack
+from string import ascii_uppercase
+from typing import Concatenate, ParamSpec
 
+from socialr1_lite.benchmarks.base import SourceFile
 from socialr1_lite.errors import DataError
-from socialr1_lite.scenario import JsonValue, Scalar, Scenario
+from socialr1_lite.scenario import JsonValue, Scenario
 
 OWN_LETTER = r"^\s*{letter}\s*[.．、:：]\s*"  # noqa: RUF001 (full-width marks occur in the Chinese files)
 csv.field_size_limit(2**27)  # whole conversations in one cell
@@ -61,6 +62,15 @@ class SourceRow:
             raise DataError(f"{self.where}: {key!r} has {len(texts)} entries; at least {least} are needed")
         return tuple(texts)
 
+    def options(self, keys: Sequence[str]) -> tuple[str, ...]:
+        """Return the options in these cells, without their own letters; None, NaN and blank cells hold none."""
+        cells = [(place, key, self.raw(key)) for place, key in enumerate(keys)]
+        return tuple(
+            strip_letter(self.text(key), place)
+            for place, key, cell in cells
+            if cell is not None and cell == cell and str(cell).strip()
+        )
+
     def rows(self, key: str) -> list[SourceRow]:
         """Return a list of objects, as rows with their own place."""
         value = self.raw(key)
@@ -75,7 +85,7 @@ class SourceRow:
     def letter(self, key: str, options: Sequence[str]) -> int:
         """Return a gold letter as a 0-based place; "A. " and "(a)" are read as A."""
         letter = self.text(key).strip(" .()[]:").upper()
-        allowed = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"[: len(options)]
+        allowed = ascii_uppercase[: len(options)]
         if len(letter) != 1 or letter not in allowed:
             raise DataError(f"{self.where}: gold {self.data[key]!r} must be one of {', '.join(allowed)}")
         return allowed.index(letter)
@@ -100,15 +110,6 @@ def as_row(where: str, value: JsonValue) -> SourceRow:
     if not isinstance(value, dict):
         raise DataError(f"{where}: must be an object, not {shortened(value)}")
     return SourceRow(where, value)
-
-
-def absent(value: object) -> bool:
-    """Return whether a cell is empty: None, NaN and blank text all mean that."""
-    return (
-        value is None
-        or (isinstance(value, float) and math.isnan(value))
-        or (isinstance(value, str) and not value.strip())
-    )
 
 
 def home(folder: Path, title: str) -> Path:
@@ -146,44 +147,46 @@ def content(path: Path) -> tuple[str, str]:
         raise DataError(f"{path}: is not UTF-8 text (byte {error.start})") from None
 
 
-def read_json(path: Path) -> tuple[JsonValue, str]:
-    """Read a JSON file; return its value and its sha256. NaN literals are read as NaN."""
-    text, digest = content(path)
+def _parsed(text: str, where: str) -> JsonValue:
+    """Parse JSON; NaN literals are read as NaN."""
     try:
-        return json.loads(text), digest
+        value: JsonValue = json.loads(text)
     except ValueError as error:
-        raise DataError(f"{path}: is not JSON ({error})") from None
+        raise DataError(f"{where}: is not JSON ({error})") from None
+    return value
 
 
-def read_json_rows(path: Path) -> tuple[list[SourceRow], str]:
-    """Read the objects of a JSON array, numbered from 0 as the file does, and its sha256."""
+def read_json(path: Path) -> tuple[JsonValue, str]:
+    """Read a JSON file; return its value and its sha256."""
+    text, digest = content(path)
+    return _parsed(text, str(path)), digest
+
+
+def read_json_rows(path: Path) -> tuple[list[SourceRow], SourceFile]:
+    """Read the objects of a JSON array, numbered from 0 as the file does."""
     value, digest = read_json(path)
     if not isinstance(value, list):
         raise DataError(f"{path}: must hold a JSON array, not {type(value).__name__}")
-    return [as_row(f"{path.name} entry {at}", one) for at, one in enumerate(value)], digest
+    rows = [as_row(f"{path.name} entry {at}", one) for at, one in enumerate(value)]
+    return rows, SourceFile(path.name, digest, len(rows))
 
 
-def read_jsonl(path: Path, name: str = "") -> tuple[list[SourceRow], str]:
-    """Read one object a line (blank lines skipped) and the file's sha256. NaN literals are read as NaN.
+def read_jsonl(path: Path, name: str = "") -> tuple[list[SourceRow], SourceFile]:
+    """Read one object a line (blank lines skipped).
 
-    name: what messages call the file, where its own name is not the only one of its kind.
+    name: what messages and reports call the file, where its own name is not the only one of its kind.
     """
     text, digest = content(path)
     rows = []
     for number, line in enumerate(text.split("\n"), start=1):
         if line.strip():
             where = f"{name or path.name} line {number}"
-            try:
-                rows.append(as_row(where, json.loads(line)))
-            except ValueError as error:
-                if isinstance(error, DataError):
-                    raise
-                raise DataError(f"{where}: is not JSON ({error})") from None
-    return rows, digest
+            rows.append(as_row(where, _parsed(line, where)))
+    return rows, SourceFile(name or path.name, digest, len(rows))
 
 
-def read_csv(path: Path) -> tuple[list[SourceRow], str]:
-    """Read the rows of a CSV with a header, numbered by the line they end on, and the file's sha256."""
+def read_csv(path: Path) -> tuple[list[SourceRow], SourceFile]:
+    """Read the rows of a CSV with a header, numbered by the line they end on."""
     text, digest = content(path)
     reader = csv.DictReader(io.StringIO(text), strict=True)
     try:
@@ -193,36 +196,28 @@ def read_csv(path: Path) -> tuple[list[SourceRow], str]:
     for row in rows:
         if None in row.data or None in row.data.values():
             raise DataError(f"{row.where}: has another number of cells than the header")
-    return rows, digest
+    return rows, SourceFile(path.name, digest, len(rows))
 
 
 def strip_letter(option: str, place: int) -> str:
     """Return an option without its own letter, as in "B. garden"; another letter or an article stays."""
-    letter = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"[place]
-    return re.sub(OWN_LETTER.format(letter=letter), "", option).strip()
+    return re.sub(OWN_LETTER.format(letter=ascii_uppercase[place]), "", option).strip()
 
 
-class ScenarioFields(TypedDict, total=False):
-    """What the benchmarks set of a Scenario."""
-
-    id: Required[str]
-    story: Required[str]
-    question: Required[str]
-    options: tuple[str, ...]
-    gold: tuple[int, ...]
-    accepted: tuple[str, ...]
-    dimension: str
-    source: str
-    group: str
-    meta: Mapping[str, Scalar]
+Fields = ParamSpec("Fields")
 
 
-def make_scenario(row: SourceRow, **fields: Unpack[ScenarioFields]) -> Scenario:
-    """Make a Scenario; a mistake in it names the row."""
-    try:
-        return Scenario(**fields)
-    except DataError as error:
-        raise DataError(f"{row.where}: {error}") from None
+def _naming_the_row(make: Callable[Fields, Scenario]) -> Callable[Concatenate[SourceRow, Fields], Scenario]:
+    def named(row: SourceRow, /, *args: Fields.args, **fields: Fields.kwargs) -> Scenario:
+        try:
+            return make(*args, **fields)
+        except DataError as error:
+            raise DataError(f"{row.where}: {error}") from None
+
+    return named
+
+
+make_scenario = _naming_the_row(Scenario)  # takes the row and Scenario's own fields; a mistake names the row
 
 
 def counts_note(title: str, found: int, official: int, what: str = "rows") -> str:

@@ -13,24 +13,9 @@ import re
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
+from string import ascii_uppercase
 
-from socialr1_lite.benchmarks.base import (
-    Answer,
-    Ask,
-    Benchmark,
-    Item,
-    Loaded,
-    Permission,
-    Reading,
-    Scores,
-    SourceFile,
-    by_label,
-    named_option,
-    read_letter,
-    right_units,
-    social_r1,
-    story_key,
-)
+from socialr1_lite.benchmarks import base
 from socialr1_lite.benchmarks.files import SourceRow, as_row, counts_note, make_scenario, official_files, read_json
 from socialr1_lite.errors import DataError
 from socialr1_lite.sip import Message
@@ -54,25 +39,20 @@ INSTRUCTION = {
 }
 
 
-def load(folder: Path) -> Loaded:
+def load(folder: Path) -> base.Loaded:
     """Load `Hi-ToM_data.json`; VP rows are counted and left out."""
     items, files, notes = [], [], []
     for path in official_files(folder, TITLE, ("Hi-ToM_data*.json",), SOURCE):
         value, digest = read_json(path)
         rows = as_row(path.name, value).rows("data")
-        files.append(SourceFile(path.name, digest, len(rows)))
-        kept = [row for row in rows if _style(row) == "CoTP"]
+        files.append(base.SourceFile(path.name, digest, len(rows)))
+        if wrong := [row for row in rows if row.text("prompting_type") not in ("CoTP", "VP")]:
+            raise DataError(f"{wrong[0].where}: prompting_type {wrong[0].data['prompting_type']!r} must be CoTP or VP")
+        kept = [row for row in rows if row.text("prompting_type") == "CoTP"]
         items += [_item(row) for row in kept]
         notes.append(counts_note(TITLE, len(kept), ROWS, "CoTP rows"))
         notes.append(f"{len(rows) - len(kept)} VP rows left out: they repeat the questions and contradict 138 golds")
-    return Loaded(tuple(items), tuple(files), tuple(notes))
-
-
-def _style(row: SourceRow) -> str:
-    style = row.text("prompting_type")
-    if style not in ("CoTP", "VP"):
-        raise DataError(f"{row.where}: prompting_type {style!r} must be CoTP or VP")
-    return style
+    return base.Loaded(tuple(items), tuple(files), tuple(notes))
 
 
 def clean_story(story: str) -> str:
@@ -83,7 +63,7 @@ def clean_story(story: str) -> str:
     return "\n".join(line for line in lines if line.strip(" *")).strip()
 
 
-def _item(row: SourceRow) -> Item:
+def _item(row: SourceRow) -> base.Item:
     story = clean_story(row.text("story"))
     lettered = re.split(r",\s*(?=[A-Z]\. )", row.text("choices").strip())
     options = tuple(re.sub(r"^[A-Z]\. ", "", option).strip() for option in lettered)
@@ -97,7 +77,7 @@ def _item(row: SourceRow) -> Item:
         gold=row.gold_text("answer", options),
         dimension="belief",
         source="hi-tom",
-        group=story_key(story),
+        group=base.story_key(story),
         meta={
             "order": order,
             "length": row.whole("story_length"),
@@ -105,63 +85,58 @@ def _item(row: SourceRow) -> Item:
             "language": "en",
         },
     )
-    return Item(scenario, joint=scenario.group)
+    return base.Item(scenario, joint=scenario.group)
 
 
-def prompt(ask: Ask, cot: bool) -> list[Message]:
+def prompt(ask: base.Ask, cot: bool) -> list[Message]:
     """Write the authors' prompt, with the note that the answers rest on. One user message."""
-    letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-    choices = ", ".join(f"{letter}. {option}" for letter, option in zip(letters, ask.scenario.options, strict=False))
     shown = ask.scenario
+    choices = ", ".join(f"{letter}. {option}" for letter, option in zip(ascii_uppercase, shown.options, strict=False))
     user = f"{INSTRUCTION[cot]}\nStory:\n{shown.story}\nQuestion: {shown.question}\nChoices: {choices}\n\n{NOTE}"
     return [{"role": "user", "content": user}]
 
 
-def read(ask: Ask, text: str, cot: bool) -> list[Reading]:
+def read(ask: base.Ask, text: str, cot: bool) -> list[base.Reading]:
     """Read a leading letter or the one container named (the authors publish no reader); CoT: in the first line."""
     answer = re.sub(r"(?i)^(the )?(correct )?answer( is)?\s*:?\s*", "", text.strip())
     first = answer.splitlines()[0] if cot and answer else answer
-    return [read_letter(ask, named_option(first, ask.scenario.options), text)]
+    return [base.read_letter(ask, base.named_option(first, ask.scenario.options), text)]
 
 
-def score(answers: Sequence[Answer]) -> Scores:
+def score(answers: Sequence[base.Answer]) -> base.Scores:
     """Score accuracy per order, length and tell/no-tell; joint accuracy per order, over stories asked at lower orders."""
     labels = ("order", "length", "deception")
-    units = right_units(answers, *labels)
-    if not units:
-        return Scores({}, {})
-    groups = {name: by_label(units, name) for name in labels}
+    units = base.right_units(answers, *labels)
+    groups = {name: base.by_label(units, name) for name in labels}
     metrics = {"accuracy": Tally(tuple(units), official=False)}
     metrics |= {f"order {order}": tally for order, tally in groups["order"].items()}
-    groups["joint, order"] = by_label(_joint(answers), "order")
+    groups["joint, order"] = base.by_label(_joint(answers), "order")
     metrics |= {f"joint order {order}": tally for order, tally in groups["joint, order"].items()}
-    return Scores(metrics, groups)
+    return base.tallied(metrics, groups)
 
 
-def _joint(answers: Sequence[Answer]) -> list[Unit]:
+def _joint(answers: Sequence[base.Answer]) -> list[Unit]:
     stories: dict[tuple[str, int], dict[int, bool]] = defaultdict(dict)
     for answer in answers:
         stories[answer.item.joint, answer.sample][int(answer.item.label("order"))] = answer.right
-    return [
-        Unit(
-            f"{story}/{order}#{sample}",
-            story,
-            float(all(right[low] for low in range(order + 1))),
-            {"order": str(order)},
-        )
-        for (story, sample), right in stories.items()
-        for order in sorted(right)
-        if all(low in right for low in range(order + 1))
-    ]
+    units = []
+    for (story, sample), right in stories.items():
+        for order in sorted(right):
+            asked = [right.get(at) for at in range(order + 1)]
+            if None not in asked:
+                units.append(Unit(f"{story}/{order}#{sample}", story, float(all(asked)), {"order": str(order)}))
+    return units
 
 
-BENCHMARK = Benchmark(
+BENCHMARK = base.Benchmark(
     name="hi-tom",
     title=TITLE,
     source=SOURCE,
     licence="Apache-2.0",
     training={
-        "test": Permission(False, "(the released questions are an evaluation set; freshly generated stories are not)")
+        "test": base.Permission(
+            False, "(the released questions are an evaluation set; freshly generated stories are not)"
+        )
     },
     rows={"test": ROWS},
     load=load,
@@ -170,5 +145,5 @@ BENCHMARK = Benchmark(
     read=read,
     hub="Hi-ToM/Hi-ToM_Dataset",
     names=("Hi-ToM/Hi-ToM_Dataset", "ying-hui-he/Hi-ToM_dataset", "Hi-ToM", "hitom", "Hi-ToM_data"),
-    published=(social_r1(0.7083, "is 425 of 600 questions"),),
+    published=(base.social_r1(0.7083, "is 425 of 600 questions"),),
 )

@@ -10,23 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from socialr1_lite.benchmarks.base import (
-    Answer,
-    Ask,
-    Benchmark,
-    Item,
-    Loaded,
-    Permission,
-    Reading,
-    Scores,
-    SourceFile,
-    by_label,
-    display,
-    joined,
-    read_letter,
-    right_units,
-    social_r1,
-)
+from socialr1_lite.benchmarks import base
 from socialr1_lite.benchmarks.files import (
     SourceRow,
     counts_note,
@@ -37,7 +21,7 @@ from socialr1_lite.benchmarks.files import (
 )
 from socialr1_lite.errors import DataError
 from socialr1_lite.sip import Message
-from socialr1_lite.statistics import Tally, Unit
+from socialr1_lite.statistics import Tally
 
 TITLE = "MotiveBench"
 SOURCE = "https://github.com/chicosirius/MotiveBench"
@@ -66,19 +50,19 @@ COT = (
 )
 
 
-def load(folder: Path) -> Loaded:
+def load(folder: Path) -> base.Loaded:
     """Load `<Dataset>/<Dataset>_questions.json` of the three datasets; each row becomes three joined items."""
     items, files, notes = [], [], []
     for path in official_files(folder, TITLE, [f"{name}_questions*.json" for name in ROWS], SOURCE):
         dataset = path.name.partition("_")[0]
-        rows, digest = read_json_rows(path)
-        files.append(SourceFile(path.name, digest, len(rows)))
+        rows, file = read_json_rows(path)
+        files.append(file)
         items += [_item(row, dataset, number) for row in rows for number in KINDS]
         notes.append(counts_note(f"{TITLE} {dataset}", len(rows), ROWS[dataset], "scenarios (three questions each)"))
-    return Loaded(tuple(items), tuple(files), tuple(notes))
+    return base.Loaded(tuple(items), tuple(files), tuple(notes))
 
 
-def _item(row: SourceRow, dataset: str, number: int) -> Item:
+def _item(row: SourceRow, dataset: str, number: int) -> base.Item:
     listed = row.texts(f"Options {number}", least=2)
     if len(listed) != len(ORDERS[0]):
         raise DataError(f"{row.where}: 'Options {number}' has {len(listed)} entries; the six fixed orders need 6")
@@ -97,15 +81,15 @@ def _item(row: SourceRow, dataset: str, number: int) -> Item:
         group=joint,
         meta={"dataset": dataset, "question": f"Q{number}", "language": "en"},
     )
-    return Item(scenario, joint=joint, extra={"question": question, "number": str(number)})
+    return base.Item(scenario, joint=joint, extra={"question": question, "number": str(number)})
 
 
-def asks(items: Sequence[Item], seed: int, official: bool) -> list[Ask]:
+def asks(items: Sequence[base.Item], seed: int, official: bool) -> list[base.Ask]:
     """Ask each item in the six fixed orders (under every prompt; the seed plays no part)."""
-    return [display(item, order, f"o{number}") for item in items for number, order in enumerate(ORDERS, start=1)]
+    return [base.display(item, order, f"o{number}") for item in items for number, order in enumerate(ORDERS, start=1)]
 
 
-def prompt(ask: Ask, cot: bool) -> list[Message]:
+def prompt(ask: base.Ask, cot: bool) -> list[Message]:
     """Write the authors' prompt (client_eval.py), options as a printed Python list, their system line as they spell it."""
     kind = KINDS[int(ask.item.extra["number"])][1]
     options = [f"{letter}. {option}" for letter, option in zip("ABCDEF", ask.scenario.options, strict=True)]
@@ -122,45 +106,35 @@ def extract(text: str, *, cot: bool) -> str:
     return text[-1 if cot else 0].upper() if text else ""
 
 
-def read(ask: Ask, text: str, cot: bool) -> list[Reading]:
+def read(ask: base.Ask, text: str, cot: bool) -> list[base.Reading]:
     """Read as the authors do; a character that is no letter of an option is wrong."""
     letter = extract(text, cot=cot)
-    return [read_letter(ask, "ABCDEF".index(letter) if letter and letter in "ABCDEF" else None, text)]
+    return [base.read_letter(ask, "ABCDEF".index(letter) if letter and letter in "ABCDEF" else None, text)]
 
 
-def score(answers: Sequence[Answer]) -> Scores:
+def score(answers: Sequence[base.Answer]) -> base.Scores:
     """Score each question and all three, over orders; a scenario with a part missing has no all-three score."""
-    units = right_units(answers, "question", "dataset")
-    if not units:
-        return Scores({}, {})
-    together = [
-        Unit(
-            f"{joint}@{view}#{sample}",
-            joint,
-            float(all(a.right for a in parts)),
-            {"dataset": parts[0].item.label("dataset")},
-        )
-        for (joint, view, sample), parts in joined(answers).items()
-        if len(parts) == len(KINDS)
-    ]
-    questions = by_label(units, "question")
-    metrics = {"accuracy": Tally(tuple(units), official=False), **questions}
-    groups = {"question": questions, "dataset": by_label(units, "dataset", official=False)}
+    units = base.right_units(answers, "question", "dataset")
+    together = base.joint_units(answers, "dataset", least=len(KINDS))
+    questions = base.by_label(units, "question")
+    metrics = {"accuracy": Tally(tuple(units), official=False), **questions, "all three": Tally(tuple(together))}
+    groups = {"question": questions, "dataset": base.by_label(units, "dataset", official=False)}
     if together:
-        metrics["all three"] = Tally(tuple(together))
-        groups["all three, dataset"] = by_label(together, "dataset")
+        groups["all three, dataset"] = base.by_label(together, "dataset")
     for name in ROWS:
-        if part := by_label([u for u in units if u.labels["dataset"] == name], "question"):
+        if part := base.by_label([u for u in units if u.labels["dataset"] == name], "question"):
             groups[f"question, {name}"] = part
-    return Scores(metrics, groups)
+    return base.tallied(metrics, groups)
 
 
-BENCHMARK = Benchmark(
+BENCHMARK = base.Benchmark(
     name="motivebench",
     title=TITLE,
     source=SOURCE,
     licence="none given (all rights reserved by default)",
-    training={"test": Permission(False, "(no licence and no word on training in the repository: not without asking)")},
+    training={
+        "test": base.Permission(False, "(no licence and no word on training in the repository: not without asking)")
+    },
     rows=ROWS,
     load=load,
     score=score,
@@ -168,5 +142,5 @@ BENCHMARK = Benchmark(
     prompt=prompt,
     read=read,
     names=("chicosirius/MotiveBench", "MotiveBench", *(f"{name}_questions" for name in ROWS)),
-    published=(social_r1(0.8889, "fits 3200 of 3,600 (six orders) or 1600 of 1,800, never a count of 600"),),
+    published=(base.social_r1(0.8889, "fits 3200 of 3,600 (six orders) or 1600 of 1,800, never a count of 600"),),
 )

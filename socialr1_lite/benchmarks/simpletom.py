@@ -11,21 +11,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from socialr1_lite.benchmarks.base import (
-    Answer,
-    Ask,
-    Benchmark,
-    Item,
-    Loaded,
-    Permission,
-    Reading,
-    Scores,
-    SourceFile,
-    by_label,
-    read_letter,
-    right_units,
-    social_r1,
-)
+from socialr1_lite.benchmarks import base
 from socialr1_lite.benchmarks.files import SourceRow, counts_note, make_scenario, official_files, read_jsonl
 from socialr1_lite.errors import DataError
 from socialr1_lite.sip import Message
@@ -41,22 +27,20 @@ COT = (
 )
 
 
-def load(folder: Path) -> Loaded:
+def load(folder: Path) -> base.Loaded:
     """Load `<config>/test.jsonl` of the three question configs, or those of them that are there."""
     items, files, found = [], [], dict.fromkeys(CONFIGS, 0)
     for path in official_files(folder, TITLE, [f"{config}/*.jsonl" for config in CONFIGS], SOURCE):
         config = path.parent.name
-        name = f"{config}/{path.name}"  # the three files are all called test.jsonl
-        rows, digest = read_jsonl(path, name)
-        files.append(SourceFile(name, digest, len(rows)))
+        rows, file = read_jsonl(path, f"{config}/{path.name}")  # the three files are all called test.jsonl
+        files.append(file)
         items += [_item(row, CONFIGS[config]) for row in rows]
-        found[config] += len(rows)
-    return Loaded(
-        tuple(items), tuple(files), tuple(counts_note(f"{TITLE} {c}", n, ROWS_EACH) for c, n in found.items())
-    )
+        found[config] += file.rows
+    notes = tuple(counts_note(f"{TITLE} {config}", rows, ROWS_EACH) for config, rows in found.items())
+    return base.Loaded(tuple(items), tuple(files), notes)
 
 
-def _item(row: SourceRow, kind: str) -> Item:
+def _item(row: SourceRow, kind: str) -> base.Item:
     choices = row.row("choices")
     options, labels = choices.texts("text", least=2), choices.texts("label", least=2)
     if labels != ("A", "B", "C", "D")[: len(options)]:
@@ -76,10 +60,10 @@ def _item(row: SourceRow, kind: str) -> Item:
         group=name.rpartition("_")[0],
         meta={"question_type": kind, "scenario": row.text("scenario_name"), "language": "en"},
     )
-    return Item(scenario, extra={"question": row.text("question")})
+    return base.Item(scenario, extra={"question": row.text("question")})
 
 
-def prompt(ask: Ask, cot: bool) -> list[Message]:
+def prompt(ask: base.Ask, cot: bool) -> list[Message]:
     """Write the authors' prompt (inference/utils.py), with their spaces."""
     letters = ["(A)", "(B)", "(C)", "(D)"][: len(ask.scenario.options)]
     choices = " \n".join(f"{letter} {option}" for letter, option in zip(letters, ask.scenario.options, strict=True))
@@ -110,27 +94,25 @@ def extract(text: str, *, cot: bool) -> int | None:
     return None
 
 
-def read(ask: Ask, text: str, cot: bool) -> list[Reading]:
+def read(ask: base.Ask, text: str, cot: bool) -> list[base.Reading]:
     """Read a reply to the authors' prompt as they do."""
-    return [read_letter(ask, extract(text, cot=cot), text)]
+    return [base.read_letter(ask, extract(text, cot=cot), text)]
 
 
-def score(answers: Sequence[Answer]) -> Scores:
+def score(answers: Sequence[base.Answer]) -> base.Scores:
     """Score accuracy per question type; the mean over all questions is not the authors' figure."""
-    units = right_units(answers, "question_type", "scenario")
-    if not units:
-        return Scores({}, {})
-    kinds = by_label(units, "question_type")
+    units = base.right_units(answers, "question_type", "scenario")
+    kinds = base.by_label(units, "question_type")
     metrics = {"accuracy": Tally(tuple(units), official=False), **kinds}
-    return Scores(metrics, {"question_type": kinds, "scenario": by_label(units, "scenario", official=False)})
+    return base.tallied(metrics, {"question_type": kinds, "scenario": base.by_label(units, "scenario", official=False)})
 
 
-BENCHMARK = Benchmark(
+BENCHMARK = base.Benchmark(
     name="simpletom",
     title=TITLE,
     source=SOURCE,
     licence="ODC-BY (data), Apache-2.0 (code)",
-    training={"test": Permission(False, "SimpleToM is designed for testing models only, not for training")},
+    training={"test": base.Permission(False, "SimpleToM is designed for testing models only, not for training")},
     rows={"test": ROWS_EACH * len(CONFIGS)},
     load=load,
     score=score,
@@ -138,5 +120,5 @@ BENCHMARK = Benchmark(
     read=read,
     hub="allenai/SimpleToM",
     names=("allenai/SimpleToM", "SimpleToM", "yulinggu-cs/SimpleToM"),
-    published=(social_r1(0.9675, "fits 3329 of all 3,441 questions"),),
+    published=(base.social_r1(0.9675, "fits 3329 of all 3,441 questions"),),
 )

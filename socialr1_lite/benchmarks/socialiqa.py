@@ -8,20 +8,10 @@ together would silently score a third, so their lengths must agree.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
-from socialr1_lite.benchmarks.base import (
-    Answer,
-    Benchmark,
-    Item,
-    Loaded,
-    Permission,
-    Scores,
-    SourceFile,
-    accuracy,
-    social_r1,
-    story_key,
-)
+from socialr1_lite.benchmarks import base
 from socialr1_lite.benchmarks.files import SourceRow, content, counts_note, make_scenario, official_files, read_jsonl
 from socialr1_lite.errors import DataError
 
@@ -31,33 +21,22 @@ ROWS = {"dev": 1954, "train": 33410}
 OPTIONS = ("answerA", "answerB", "answerC")
 
 
-def load(folder: Path) -> Loaded:
-    """Load the dev split: `dev*.jsonl` with its `dev-labels*.lst`, or rows that carry their own `label`."""
-    return _load(folder, "dev")
-
-
-def load_train(folder: Path) -> Loaded:
-    """Load the training split, which may be trained on."""
-    return _load(folder, "train")
-
-
-def _load(folder: Path, split: str) -> Loaded:
+def load(folder: Path, split: str) -> base.Loaded:
+    """Load a split: `dev*.jsonl` with its `dev-labels*.lst`, say, or rows that carry their own `label`."""
     patterns = [f"{split}*.jsonl"] + (["validation*.jsonl"] if split == "dev" else [])
     items, files = [], []
     for path in official_files(folder, TITLE, patterns, SOURCE):
-        rows, digest = read_jsonl(path)
+        rows, file = read_jsonl(path)
         labels, label_files = _labels(path, rows, split)
-        files += [SourceFile(path.name, digest, len(rows)), *label_files]
-        items += [
-            _item(row, label, path, split, at) for at, (row, label) in enumerate(zip(rows, labels, strict=True), 1)
-        ]
+        files += [file, *label_files]
+        items += [_item(row, label, split, at) for at, (row, label) in enumerate(zip(rows, labels, strict=True), 1)]
     doubled = sum(len(set(item.scenario.options)) < len(item.scenario.options) for item in items)
     notes = [counts_note(f"{TITLE} {split}", len(items), ROWS[split])]
     notes += [f"{doubled} rows repeat an option; either copy of a gold text counts"] if doubled else []
-    return Loaded(tuple(items), tuple(files), tuple(notes))
+    return base.Loaded(tuple(items), tuple(files), tuple(notes))
 
 
-def _labels(path: Path, rows: Sequence[SourceRow], split: str) -> tuple[list[str], list[SourceFile]]:
+def _labels(path: Path, rows: Sequence[SourceRow], split: str) -> tuple[list[str], list[base.SourceFile]]:
     """Return one label a row, from the rows themselves or from the label file that belongs to `path`."""
     if rows and "label" in rows[0].data:
         return [str(row.raw("label")).strip() for row in rows], []
@@ -70,10 +49,10 @@ def _labels(path: Path, rows: Sequence[SourceRow], split: str) -> tuple[list[str
         raise DataError(
             f"{beside.name}: {len(labels)} labels for {len(rows)} rows of {path.name}; they do not belong together"
         )
-    return labels, [SourceFile(beside.name, digest, len(labels))]
+    return labels, [base.SourceFile(beside.name, digest, len(labels))]
 
 
-def _item(row: SourceRow, label: str, path: Path, split: str, number: int) -> Item:
+def _item(row: SourceRow, label: str, split: str, number: int) -> base.Item:
     if label not in ("1", "2", "3"):
         raise DataError(f"{row.where}: label {label!r} must be 1, 2 or 3")
     options = tuple(row.text(key).strip() for key in OPTIONS)
@@ -86,33 +65,28 @@ def _item(row: SourceRow, label: str, path: Path, split: str, number: int) -> It
         options=options,
         gold=tuple(at for at, option in enumerate(options) if option == gold),
         source="socialiqa",
-        group=story_key(row.text("context")),
+        group=base.story_key(row.text("context")),
         meta={"split": split, "language": "en"},
     )
-    return Item(scenario)
+    return base.Item(scenario)
 
 
-def score(answers: Sequence[Answer]) -> Scores:
-    """Score accuracy."""
-    return accuracy(answers)
-
-
-BENCHMARK = Benchmark(
+BENCHMARK = base.Benchmark(
     name="socialiqa",
     title=TITLE,
     source=SOURCE,
     licence="not stated by the authors where we could read it",
     training={
-        "train": Permission(True, "(published by its authors as the training split)"),
-        "dev": Permission(False, "(the split everybody evaluates on; the test labels are hidden)"),
-        "validation": Permission(False, "(the dev split under its hub name)"),
-        "test": Permission(False, "(a test split)"),
+        "train": base.Permission(True, "(published by its authors as the training split)"),
+        "dev": base.Permission(False, "(the split everybody evaluates on; the test labels are hidden)"),
+        "validation": base.Permission(False, "(the dev split under its hub name)"),
+        "test": base.Permission(False, "(a test split)"),
     },
     rows=ROWS,
-    load=load,
-    train=load_train,
-    score=score,
+    load=partial(load, split="dev"),
+    train=partial(load, split="train"),
+    score=base.accuracy,
     hub="allenai/social_i_qa",
     names=("allenai/social_i_qa", "social_i_qa", "lighteval/siqa", "siqa", "SocialIQA", "social-iqa"),
-    published=(social_r1(0.7774, "fits 1519 of the 1,954 dev rows"),),
+    published=(base.social_r1(0.7774, "fits 1519 of the 1,954 dev rows"),),
 )

@@ -1,29 +1,18 @@
-"""SOTOPIA (ICLR 2024, arXiv 2310.11667).
+"""SOTOPIA (ICLR 2024, arXiv 2310.11667): episodes between two characters, scored on seven dimensions by a judge.
 
-Episodes between two characters, scored on seven dimensions by a judge.
-90 environments with five pairs of characters each (450 episodes; "hard": 14 environments, 70 episodes). The
-model under test plays each pair in both seats against a fixed partner. There is no gold: partner and judge
-belong to every number, so the report names them. An episode whose judge stayed broken has no scores; it is
-never scored 0.
+90 environments with five pairs of characters each (450 episodes; "hard": 14 environments, 70 episodes). The model under
+test plays each pair in both seats against a fixed partner. There is no gold: partner and judge belong to every number,
+so the report names them. An episode whose judge stayed broken has no scores; it is never scored 0.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 
-from socialr1_lite.benchmarks.base import (
-    Answer,
-    Ask,
-    Benchmark,
-    Item,
-    Loaded,
-    Permission,
-    Published,
-    Scores,
-    SourceFile,
-)
+from socialr1_lite.benchmarks import base
 from socialr1_lite.benchmarks.files import SourceRow, content, counts_note, make_scenario, official_files, read_jsonl
 from socialr1_lite.benchmarks.sotopia_episode import GENDERS, RANGES, Agent, Stage, overall, visible
 from socialr1_lite.errors import DataError
@@ -33,29 +22,28 @@ TITLE = "SOTOPIA"
 SOURCE = "https://huggingface.co/spaces/sotopia-lab/sotopia-space (data)"
 FILES = ("environment_profiles.jsonl", "agent_profiles.jsonl", "env_agent_combo_storages.jsonl")
 ROWS = {"environments": 90, "agents": 40, "combinations": 450}
+LABELS = ("hard", "origin", "seat")
 
 
-def load(folder: Path) -> Loaded:
+def load(folder: Path) -> base.Loaded:
     """Load every combination of an environment and two characters, once for each seat of the model under test."""
     paths = {path.name: path for path in official_files(folder, TITLE, FILES, SOURCE)}
     if missing := [name for name in FILES if name not in paths]:
         raise DataError(
             f"{next(iter(paths.values())).parent}: {', '.join(missing)} is missing; SOTOPIA needs all three"
         )
-    read = {name: read_jsonl(paths[name]) for name in FILES}
-    environments = {row.text("env_id"): row for row in read[FILES[0]][0]}
-    agents = {row.text("agent_id"): _agent(row) for row in read[FILES[1]][0]}
+    (places, _), (people, _), (combos, _) = read = [read_jsonl(paths[name]) for name in FILES]
+    environments = {row.text("env_id"): row for row in places}
+    agents = {row.text("agent_id"): _agent(row) for row in people}
     hard = hard_environments(folder)
-    combos = read[FILES[2]][0]
-    items = [
-        _item(combo, stage_of(combo, environments, agents), seat, environments, hard)
-        for combo in combos
-        for seat in (0, 1)
-    ]
-    files = tuple(SourceFile(name, digest, len(rows)) for name, (rows, digest) in read.items())
+    items = []
+    for combo in combos:
+        scene = stage_of(combo, environments, agents)
+        items += [_item(combo, scene, seat, environments, hard) for seat in (0, 1)]
+    files = tuple(file for _, file in read)
     counts = zip(ROWS.items(), files, strict=True)
     notes = tuple(counts_note(f"{TITLE} {what}", file.rows, total) for (what, total), file in counts)
-    return Loaded(tuple(items), files, (*notes, "each combination is played in both seats"))
+    return base.Loaded(tuple(items), files, (*notes, "each combination is played in both seats"))
 
 
 def hard_environments(folder: Path) -> frozenset[str]:
@@ -65,24 +53,17 @@ def hard_environments(folder: Path) -> frozenset[str]:
     except DataError:
         return frozenset()
     head = content(path)[0].partition("SOTOPIA-ALL")[0]
-    return frozenset(part for part in head.split('"')[1::2])
+    return frozenset(head.split('"')[1::2])
 
 
 def _agent(row: SourceRow) -> Agent:
-    name = f"{row.text('first_name')} {row.text('last_name')}"
-    gender = GENDERS.get(row.text("gender"), "")
+    first, gender = row.text("first_name"), GENDERS.get(row.text("gender"), "")
+    name = f"{first} {row.text('last_name')}"
     intro = (
         f"is a {row.whole('age')}-year-old {gender} {row.text('occupation').lower()}. "
         f"{row.text('gender_pronoun')} pronouns. {row.text('public_info')}"
     )
-    return Agent(
-        row.text("agent_id"),
-        name,
-        row.text("first_name"),
-        intro,
-        row.text("personality_and_values"),
-        row.text("secret"),
-    )
+    return Agent(row.text("agent_id"), name, first, intro, row.text("personality_and_values"), row.text("secret"))
 
 
 def stage_of(combo: SourceRow, environments: Mapping[str, SourceRow], agents: Mapping[str, Agent]) -> Stage:
@@ -101,7 +82,7 @@ def stage_of(combo: SourceRow, environments: Mapping[str, SourceRow], agents: Ma
 
 def _item(
     combo: SourceRow, stage: Stage, seat: int, environments: Mapping[str, SourceRow], hard: Iterable[str]
-) -> Item:
+) -> base.Item:
     env_id = combo.text("env_id")
     scenario = make_scenario(
         combo,
@@ -118,67 +99,46 @@ def _item(
             "language": "en",
         },
     )
-    return Item(scenario, "episode", extra={"stage": stage.id, **_stored(stage)})
+    return base.Item(scenario, "episode", extra={"scene": json.dumps(asdict(stage))})  # all that an episode needs
 
 
-def _stored(stage: Stage) -> dict[str, str]:
-    """Return the scene as text, so that an item carries all an episode needs."""
-    agents = [{key: getattr(agent, key) for key in Agent.__slots__} for agent in stage.agents]
-    whole = {"scenario": stage.scenario, "goals": stage.goals, "relationship": stage.relationship, "agents": agents}
-    return {"scene": json.dumps(whole)}
-
-
-def stage(item: Item) -> Stage:
+def stage(item: base.Item) -> Stage:
     """Return the scene an item was made from."""
     scene = json.loads(item.extra["scene"])
-    first, second = (Agent(**agent) for agent in scene["agents"])
-    goals = (scene["goals"][0], scene["goals"][1])
-    return Stage(item.extra["stage"], scene["scenario"], goals, scene["relationship"], (first, second))
+    agents = tuple(Agent(**agent) for agent in scene["agents"])
+    return Stage(**scene | {"goals": tuple(scene["goals"]), "agents": agents})
 
 
-def asks(items: Sequence[Item], seed: int, official: bool) -> list[Ask]:
+def asks(items: Sequence[base.Item], seed: int, official: bool) -> list[base.Ask]:
     """Make one ask an item: the episode decides what is asked at each turn."""
-    return [Ask(item, item.scenario) for item in items]
+    return [base.Ask(item, item.scenario) for item in items]
 
 
-def score(answers: Sequence[Answer]) -> Scores:
+def score(answers: Sequence[base.Answer]) -> base.Scores:
     """Score the mean of each dimension and of the overall score over the episodes that were judged.
 
     An answer's text is the JSON of its seven scores; an unreadable one was not judged and does not count.
     """
     judged = [(answer, json.loads(answer.reading.text)) for answer in answers if answer.reading.readable]
-    if not judged:
-        return Scores({}, {}, headline="overall")
-    metrics = {name: _tally([_unit(a, scores[name]) for a, scores in judged]) for name in RANGES}
-    whole = [_unit(a, overall(scores)) for a, scores in judged]
-    metrics = {"overall": _tally(whole), **metrics}
-    groups: dict[str, dict[str, Tally]] = {}
-    for name in ("hard", "origin", "seat"):
-        split: dict[str, list[Unit]] = {}
-        for one in whole:
-            split.setdefault(one.labels[name], []).append(one)
-        groups[name] = {label: _tally(split[label]) for label in sorted(split)}
-    return Scores(metrics, groups, headline="overall")
+    whole = [_unit(answer, overall(scores)) for answer, scores in judged]
+    units = {"overall": whole} | {name: [_unit(a, scores[name]) for a, scores in judged] for name in RANGES}
+    # on a scale, where 0 and 1 are not wrong and right
+    metrics = {name: Tally(tuple(counted), proportion=False) for name, counted in units.items()}
+    groups = {name: base.by_label(whole, name, proportion=False) for name in LABELS}
+    return base.tallied(metrics, groups, headline="overall")
 
 
-def _tally(units: Sequence[Unit]) -> Tally:
-    """Tally scores on a scale: 0 and 1 are not wrong and right."""
-    return Tally(tuple(units), proportion=False)
+def _unit(answer: base.Answer, value: float) -> Unit:
+    return replace(base.unit(answer, value, *LABELS), key=f"{answer.item.scenario.id}#{answer.sample}")
 
 
-def _unit(answer: Answer, value: float) -> Unit:
-    scenario = answer.item.scenario
-    labels = {name: answer.item.label(name) for name in ("hard", "origin", "seat")}
-    return Unit(f"{scenario.id}#{answer.sample}", scenario.group, value, labels)
-
-
-BENCHMARK = Benchmark(
+BENCHMARK = base.Benchmark(
     name="sotopia",
     title=TITLE,
     source=SOURCE,
     licence="CC-BY-SA 4.0 (data), MIT (code)",
     training={
-        "test": Permission(
+        "test": base.Permission(
             False, "(the 90 environments are the evaluation set; training on other scenarios is usual and allowed)"
         )
     },
@@ -188,7 +148,7 @@ BENCHMARK = Benchmark(
     asks=asks,
     names=("sotopia-lab/sotopia", "sotopia-lab/sotopia-space", "cmu-lti/sotopia", "SOTOPIA", *FILES),
     published=tuple(
-        Published(
+        base.Published(
             label, value, "sotopia-space models_vs_gpt35.jsonl", f"GOAL [0, 10], partner GPT-3.5, judge GPT-4, {label}"
         )
         for label, value in (("GPT-4", 7.62), ("GPT-3.5", 6.45), ("Llama-2", 5.38), ("MPT", 4.1))

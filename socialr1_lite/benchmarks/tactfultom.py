@@ -9,24 +9,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
-from socialr1_lite.benchmarks.base import (
-    Answer,
-    Ask,
-    Benchmark,
-    Item,
-    Kind,
-    Loaded,
-    Permission,
-    Reading,
-    Scores,
-    SourceFile,
-    by_label,
-    read_letter,
-    social_r1,
-    unit,
-)
+from socialr1_lite.benchmarks import base
 from socialr1_lite.benchmarks.files import SourceRow, counts_note, make_scenario, official_files, read_json_rows
 from socialr1_lite.errors import DataError
 from socialr1_lite.scenario import Scalar
@@ -36,7 +22,8 @@ from socialr1_lite.statistics import Tally
 TITLE = "TactfulToM"
 SOURCE = "https://github.com/nii-cl/tactful-tom"
 CONVERSATIONS = 100
-CATEGORIES: dict[str, tuple[Kind, int]] = {  # list of the file -> how it is answered, questions in the complete set
+# list of the file -> how it is answered, questions in the complete set
+CATEGORIES: dict[str, tuple[base.Kind, int]] = {
     "comprehensionQA": ("yesno", 100),
     "justificationQA": ("choice", 100),
     "fact_reasonQA": ("choice", 100),
@@ -53,7 +40,7 @@ CATEGORIES: dict[str, tuple[Kind, int]] = {  # list of the file -> how it is ans
 UNSCORED = "justificationQA"  # not among the authors' question_categories
 TARGETS = ("fact_question_real_reason", "comprehension_q", "fact_question_truth", "truth_question")  # in their order
 EXPERT = "You are an expert in social reasoning."
-SYSTEM: dict[tuple[Kind, bool], str] = {
+SYSTEM: dict[tuple[base.Kind, bool], str] = {
     ("yesno", False): f"{EXPERT} Answer the following question with 'Yes' or 'No'. "
     "Remember: Your answer should ONLY include 'Yes' or 'No' with nothing else.",
     ("choice", False): f"{EXPERT} Answer the following question with the option number of the most appropriate answer. "
@@ -61,26 +48,19 @@ SYSTEM: dict[tuple[Kind, bool], str] = {
     ("names", False): f"{EXPERT} List the required items and split them with commas. "
     "Remember: Your answer should ONLY include the required items spliited by commas with nothing else.",
     ("yesno", True): f"{EXPERT} Think step by step and give a final answer of 'Yes' or 'No' only.",
-    (
-        "choice",
-        True,
-    ): f"{EXPERT} Think step by step and give a final answer of the option number of the most appropriate answer.",
+    ("choice", True): f"{EXPERT} Think step by step and give a final answer of the option number of "
+    "the most appropriate answer.",
     ("names", True): f"{EXPERT} Think step by step, list the required items and split them with commas.",
 }
-ENDING: dict[Kind, str] = {
-    "yesno": " Answer with yes or no.",
-    "names": " Answer with their names only, separated by commas.",
-    "choice": "",
-}
+ENDING = {"yesno": " Answer with yes or no.", "names": " Answer with their names only, separated by commas."}
 
 
-def load(folder: Path) -> Loaded:
+def load(folder: Path) -> base.Loaded:
     """Load `Tactful_conv_set_*.json`: one object a conversation, with twelve lists of questions."""
-    items, files, conversations = [], [], 0
+    items, files = [], []
     for path in official_files(folder, TITLE, ("Tactful_conv_set_*.json",), SOURCE):
-        rows, digest = read_json_rows(path)
-        files.append(SourceFile(path.name, digest, len(rows)))
-        conversations += len(rows)
+        rows, file = read_json_rows(path)
+        files.append(file)
         for row in rows:
             items += [
                 _item(row, question, category)
@@ -88,15 +68,12 @@ def load(folder: Path) -> Loaded:
                 if row.data.get(category)  # a category without questions is [] or missing
                 for question in row.rows(category)
             ]
-    total = sum(count for _, count in CATEGORIES.values())
-    notes = (
-        counts_note(TITLE, conversations, CONVERSATIONS, "conversations"),
-        counts_note(TITLE, len(items), total, "questions"),
-    )
-    return Loaded(tuple(items), tuple(files), notes)
+    conversations = counts_note(TITLE, sum(file.rows for file in files), CONVERSATIONS, "conversations")
+    questions = counts_note(TITLE, len(items), sum(count for _, count in CATEGORIES.values()), "questions")
+    return base.Loaded(tuple(items), tuple(files), (conversations, questions))
 
 
-def _item(conversation: SourceRow, row: SourceRow, category: str) -> Item:
+def _item(conversation: SourceRow, row: SourceRow, category: str) -> base.Item:
     kind = CATEGORIES[category][0]
     options, gold, accepted, required, rejected = _answers(row, kind)
     target = _target(row)
@@ -114,7 +91,7 @@ def _item(conversation: SourceRow, row: SourceRow, category: str) -> Item:
         row,
         id=f"tactfultom/{row.text('q_id')}",
         story=conversation.text("full_context").strip(),
-        question="\n".join(filter(None, (": ".join(target) if target[1] else "", question + ENDING[kind]))),
+        question="\n".join(filter(None, (": ".join(target) if target[1] else "", question + ENDING.get(kind, "")))),
         options=options,
         gold=gold,
         accepted=accepted,
@@ -124,7 +101,7 @@ def _item(conversation: SourceRow, row: SourceRow, category: str) -> Item:
         meta=labels,
     )
     extra = {"question": row.text("question"), "heading": target[0], "target": target[1]}
-    return Item(scenario, kind, required=required, rejected=rejected, extra=extra)
+    return base.Item(scenario, kind, required=required, rejected=rejected, extra=extra)
 
 
 def _target(row: SourceRow) -> tuple[str, str]:
@@ -138,7 +115,7 @@ def _target(row: SourceRow) -> tuple[str, str]:
 Answers = tuple[tuple[str, ...], tuple[int, ...], tuple[str, ...], tuple[str, ...], tuple[str, ...]]
 
 
-def _answers(row: SourceRow, kind: Kind) -> Answers:
+def _answers(row: SourceRow, kind: base.Kind) -> Answers:
     """Return options, gold, accepted text, required and rejected names. 68 beliefs have one wrong answer, as a text."""
     if kind == "names":
         required, rejected = row.texts("correct_answer", least=1), row.texts("wrong_answer")
@@ -154,7 +131,7 @@ def _answers(row: SourceRow, kind: Kind) -> Answers:
     return options, tuple(at for at, option in enumerate(options) if option == options[0]), (), (), ()
 
 
-def prompt(ask: Ask, cot: bool) -> list[Message]:
+def prompt(ask: base.Ask, cot: bool) -> list[Message]:
     """Write the authors' prompt (get_original_results.py): options numbered from 1."""
     extra = ask.item.extra
     user = f"# Context:\n{ask.scenario.story}\n\n"
@@ -192,20 +169,20 @@ def names(text: str) -> set[str]:
     return {name.strip() for name in text.split(",")}
 
 
-def read(ask: Ask, text: str, cot: bool) -> list[Reading]:
+def read(ask: base.Ask, text: str, cot: bool) -> list[base.Reading]:
     """Read as the authors do, after a reasoning model's closing </think>."""
     answer = text.split("</think>")[-1].strip()
     if ask.item.kind == "choice":
-        return [read_letter(ask, extract_number(answer, len(ask.order)), answer)]
-    return [Reading(None, answer, legible(ask.item, answer))]
+        return [base.read_letter(ask, extract_number(answer, len(ask.order)), answer)]
+    return [base.Reading(None, answer, legible(ask.item, answer))]
 
 
-def legible(item: Item, text: str) -> bool:
+def legible(item: base.Item, text: str) -> bool:
     """Return whether a yes/no reply has the word yes or no, a list some text."""
     return bool(yes_or_no(text)) if item.kind == "yesno" else bool(text.strip())
 
 
-def right(answer: Answer) -> bool:
+def right(answer: base.Answer) -> bool:
     """Return whether the answer is right, by the rule of its kind. A text that could not be read is wrong."""
     item, text = answer.item, answer.reading.text
     if item.kind == "choice":
@@ -215,28 +192,25 @@ def right(answer: Answer) -> bool:
     return yes_or_no(text) == item.scenario.accepted[0]
 
 
-def score(answers: Sequence[Answer]) -> Scores:
+def score(answers: Sequence[base.Answer]) -> base.Scores:
     """Score accuracy per category; further cuts that are not the authors' are marked so."""
     labels = ("category", "order", "access", "lie_type", "strict")
-    units = [unit(answer, float(right(answer)), *labels) for answer in answers]
-    if not units:
-        return Scores({}, {})
-    categories = by_label(units, "category")
-    categories = {c: Tally(tally.units, official=c != UNSCORED) for c, tally in categories.items()}
-    metrics = {"accuracy": Tally(tuple(units), official=False), **categories}
-    if strict := [one for one in units if one.labels["strict"] == "True"]:
-        metrics["choice of four"] = Tally(tuple(strict), official=False)
+    units = [base.unit(answer, float(right(answer)), *labels) for answer in answers]
+    split = base.by_label(units, "category")
+    categories = {name: replace(tally, official=name != UNSCORED) for name, tally in split.items()}
+    strict = tuple(one for one in units if one.labels["strict"] == "True")
+    metrics = {"accuracy": Tally(tuple(units), official=False), **categories, "choice of four": Tally(strict, False)}
     groups = {"category": categories}
-    groups |= {name: by_label(units, name, official=False) for name in ("order", "access", "lie_type")}
-    return Scores(metrics, groups)
+    groups |= {name: base.by_label(units, name, official=False) for name in ("order", "access", "lie_type")}
+    return base.tallied(metrics, groups)
 
 
-BENCHMARK = Benchmark(
+BENCHMARK = base.Benchmark(
     name="tactfultom",
     title=TITLE,
     source=SOURCE,
     licence="none given (all rights reserved by default)",
-    training={"test": Permission(False, "This dataset is for research and evaluation purposes only.")},
+    training={"test": base.Permission(False, "This dataset is for research and evaluation purposes only.")},
     rows={category: count for category, (_, count) in CATEGORIES.items()},
     load=load,
     score=score,
@@ -245,7 +219,7 @@ BENCHMARK = Benchmark(
     legible=legible,
     names=("nii-cl/tactful-tom", "TactfulToM", "tactful-tom", *(f"Tactful_conv_set_{n}" for n in range(5))),
     published=(
-        social_r1(
+        base.social_r1(
             0.5079,
             "fits 1226 of the 2,414 four-way choices or 1024 of the 2,016 beliefs; which questions is not documented",
         ),

@@ -10,39 +10,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from itertools import groupby
 from pathlib import Path
 
-from socialr1_lite.benchmarks.base import (
-    Answer,
-    Ask,
-    Benchmark,
-    Item,
-    Loaded,
-    Permission,
-    Published,
-    Reading,
-    Scores,
-    SourceFile,
-    by_label,
-    display,
-    majority,
-    read_letter,
-    right_units,
-    shuffled,
-    social_r1,
-    story_key,
-    unit,
-)
-from socialr1_lite.benchmarks.files import (
-    SourceRow,
-    absent,
-    counts_note,
-    make_scenario,
-    official_files,
-    read_jsonl,
-    strip_letter,
-)
+from socialr1_lite.benchmarks import base
+from socialr1_lite.benchmarks.files import SourceRow, counts_note, make_scenario, official_files, read_jsonl
 from socialr1_lite.sip import Message
 from socialr1_lite.statistics import Tally
 
@@ -87,12 +58,12 @@ Note:
 HEADINGS = {"en": ("[Story]", "[Question]", "[Candidate Answers]"), "zh": ("[故事]", "[问题]", "[答案选项]")}
 
 
-def load(folder: Path) -> Loaded:
+def load(folder: Path) -> base.Loaded:
     """Load the jsonl files of the repository's `data` folder, both languages as items of their own."""
     items, files, dropped = [], [], []
     for path in official_files(folder, TITLE, [f"{stem}.jsonl" for stem in FILE_ROWS], SOURCE):
-        rows, digest = read_jsonl(path)
-        files.append(SourceFile(path.name, digest, len(rows)))
+        rows, file = read_jsonl(path)
+        files.append(file)
         for number, row in enumerate(rows, start=1):
             both = {language: _item(row, path.stem, number, language) for language in FIELDS}
             items.append(both["zh"])
@@ -104,14 +75,12 @@ def load(folder: Path) -> Loaded:
     found = sum(file.rows for file in files)
     notes = [counts_note(TITLE, found, sum(FILE_ROWS.values())), f"{len(files)} of {len(FILE_ROWS)} files"]
     notes += [f"left out in English, question and story do not belong together: {where}" for where in dropped]
-    return Loaded(tuple(items), tuple(files), tuple(notes))
+    return base.Loaded(tuple(items), tuple(files), tuple(notes))
 
 
-def _item(row: SourceRow, stem: str, number: int, language: str) -> Item:
+def _item(row: SourceRow, stem: str, number: int, language: str) -> base.Item:
     story_field, question_field, option_fields = FIELDS[language]
-    options = tuple(
-        strip_letter(row.text(key), place) for place, key in enumerate(option_fields) if not absent(row.raw(key))
-    )
+    options = row.options(option_fields)
     ability = row.text(ABILITY).strip()
     scenario = make_scenario(
         row,
@@ -122,28 +91,24 @@ def _item(row: SourceRow, stem: str, number: int, language: str) -> Item:
         gold=(row.letter(GOLD, options),),
         dimension=ability.partition(":")[0].strip().casefold(),
         source="tombench",
-        group=f"{stem}/{story_key(row.text('故事'))}",
+        group=f"{stem}/{base.story_key(row.text('故事'))}",
         meta={"language": language, "task": stem, "ability": _ability_label(ability)},
     )
-    return Item(scenario)
+    return base.Item(scenario)
 
 
 def _ability_label(ability: str) -> str:
     """Spell an ability one way: the release varies case and trailing space ("Non-literal communication: …")."""
-    dimension, _, kind = ability.partition(":")
-    return (
-        f"{dimension.strip().capitalize()}: {kind.strip().capitalize()}"
-        if kind.strip()
-        else dimension.strip().capitalize()
-    )
+    return ": ".join(part.strip().capitalize() for part in ability.split(":", 1) if part.strip())
 
 
-def asks(items: Sequence[Item], seed: int, official: bool) -> list[Ask]:
+def asks(items: Sequence[base.Item], seed: int, official: bool) -> list[base.Ask]:
     """Ask each item in five shuffled orders (the official protocol, under every prompt)."""
-    return [display(item, shuffled(item, seed, f"s{turn}"), f"s{turn}") for item in items for turn in range(TRIES)]
+    views = [f"s{turn}" for turn in range(TRIES)]
+    return [base.display(item, base.shuffled(item, seed, view), view) for item in items for view in views]
 
 
-def prompt(ask: Ask, cot: bool) -> list[Message]:
+def prompt(ask: base.Ask, cot: bool) -> list[Message]:
     """Write the authors' prompt (prompts.py): system and user message, in the item's language."""
     language = ask.item.label("language")
     story, question, answers = HEADINGS[language]
@@ -162,39 +127,35 @@ def extract(text: str) -> str | None:
     return letters[-1] if letters else None
 
 
-def read(ask: Ask, text: str, cot: bool) -> list[Reading]:
+def read(ask: base.Ask, text: str, cot: bool) -> list[base.Reading]:
     """Read as the authors do. No letter at all: they count "A", and so do we, but it is reported as unreadable."""
     letter = extract(text)
-    reading = read_letter(ask, "ABCD".index(letter or "A"), text)
-    return [reading if letter else Reading(reading.choice, text, False)]
+    reading = base.read_letter(ask, "ABCD".index(letter or "A"), text)
+    return [reading if letter else base.Reading(reading.choice, text, False)]
 
 
-def score(answers: Sequence[Answer]) -> Scores:
+def score(answers: Sequence[base.Answer]) -> base.Scores:
     """Score each question's majority answer; accuracy per task, ability and language, and the mean over questions."""
     labels = ("task", "ability", "language")
+    votes: dict[tuple[str, int], list[base.Answer]] = {}
+    for answer in answers:
+        votes.setdefault((answer.item.scenario.id, answer.sample), []).append(answer)
     units = []
-    for _, answered in groupby(sorted(answers, key=_question), key=_question):
-        votes = list(answered)
-        choice = majority([vote.reading.choice for vote in votes])
-        units.append(unit(votes[0], float(choice in votes[0].item.scenario.gold), *labels))
-    if not units:
-        return Scores({}, {})
-    groups = {name: by_label(units, name) for name in labels}
-    single = Tally(tuple(right_units(answers)), official=False)
-    return Scores({"accuracy": Tally(tuple(units), official=False), "single_order_accuracy": single}, groups)
+    for _, (first, *others) in sorted(votes.items()):
+        choice = base.majority([vote.reading.choice for vote in (first, *others)])
+        units.append(base.unit(first, float(choice in first.item.scenario.gold), *labels))
+    groups = {name: base.by_label(units, name) for name in labels}
+    single = Tally(tuple(base.right_units(answers)), official=False)
+    return base.tallied({"accuracy": Tally(tuple(units), official=False), "single_order_accuracy": single}, groups)
 
 
-def _question(answer: Answer) -> tuple[str, int]:
-    return answer.item.scenario.id, answer.sample
-
-
-BENCHMARK = Benchmark(
+BENCHMARK = base.Benchmark(
     name="tombench",
     title=TITLE,
     source=SOURCE,
     licence="MIT",
     training={
-        "test": Permission(
+        "test": base.Permission(
             False,
             "Use ToMBench for evaluation purposes only. Avoid using ToMBench data for training in any circumstance "
             "to prevent data contamination, which can lead to inflated performance.",
@@ -209,10 +170,10 @@ BENCHMARK = Benchmark(
     languages=("en", "zh"),
     names=("zhchen18/ToMBench", "ToMBench", *FILE_ROWS),
     published=(
-        social_r1(0.6881, "n and prompt not documented"),
-        Published("Qwen3-8B, thinking", 0.6179, "arXiv 2603.09249, published summary", "n and prompt not documented"),
-        Published(
-            "Qwen3-8B, not thinking", 0.5349, "arXiv 2603.09249, published summary", "n and prompt not documented"
+        base.social_r1(0.6881, "n and prompt not documented"),
+        *(
+            base.Published(label, value, "arXiv 2603.09249, published summary", "n and prompt not documented")
+            for label, value in (("Qwen3-8B, thinking", 0.6179), ("Qwen3-8B, not thinking", 0.5349))
         ),
     ),
 )

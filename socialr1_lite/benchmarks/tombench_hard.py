@@ -1,37 +1,18 @@
-"""ToMBench-Hard (Social-R1, arXiv 2603.09249).
+"""ToMBench-Hard (Social-R1, arXiv 2603.09249): 800 adversarial questions documented, 700 to train and 100 to test.
 
-800 adversarial questions documented, 700 to train and 100 to test.
-The file's header is not publicly documented, so the loader accepts the plausible ones and, where it finds
-another, says which header it found. Official metric: accuracy.
+The file's header is not publicly documented, so the loader accepts the plausible ones and, where it finds another, says
+which header it found. Official metric: accuracy.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
-from socialr1_lite.benchmarks.base import (
-    Answer,
-    Benchmark,
-    Item,
-    Loaded,
-    Permission,
-    Scores,
-    SourceFile,
-    accuracy,
-    social_r1,
-    story_key,
-)
-from socialr1_lite.benchmarks.files import (
-    SourceRow,
-    absent,
-    counts_note,
-    make_scenario,
-    official_files,
-    read_csv,
-    strip_letter,
-)
+from socialr1_lite.benchmarks import base
+from socialr1_lite.benchmarks.files import SourceRow, counts_note, make_scenario, official_files, read_csv
 from socialr1_lite.errors import DataError
 from socialr1_lite.scenario import read_gold
 
@@ -46,31 +27,19 @@ HEADERS = {  # ours -> how the column may be called, in lower case with spaces a
 OPTION = re.compile(r"(?:option_?)?([a-f])")
 
 
-def load(folder: Path) -> Loaded:
-    """Load the validation (or test) CSV."""
-    return _load(folder, ("*Hard*val*.csv", "*Hard*test*.csv"), 100)
-
-
-def load_train(folder: Path) -> Loaded:
-    """Load the training CSV."""
-    return _load(folder, ("*Hard*train*.csv",), 700)
-
-
-def _load(folder: Path, patterns: Sequence[str], documented: int) -> Loaded:
+def load(folder: Path, patterns: Sequence[str], documented: int) -> base.Loaded:
+    """Load the CSV files of a split that is documented to have so many rows."""
     items, files = [], []
     for path in official_files(folder, TITLE, patterns, SOURCE):
-        rows, digest = read_csv(path)
-        files.append(SourceFile(path.name, digest, len(rows)))
+        rows, file = read_csv(path)
+        files.append(file)
         items += [_item(row, path, number) for number, row in enumerate(rows, start=1)]
     note = counts_note(TITLE, len(items), documented, "rows (documented; the reported figure fits another n)")
-    return Loaded(tuple(items), tuple(files), (note,))
+    return base.Loaded(tuple(items), tuple(files), (note,))
 
 
 def columns(row: SourceRow, path: Path) -> tuple[Mapping[str, str], list[str]]:
-    """Return the file's own names of our columns, and of its option columns in order.
-
-    DataError with the header found.
-    """
+    """Return the file's own names of our columns, and of its option columns in order. DataError: the header found."""
     plain = {re.sub(r"[\s\-]+", "_", name.strip().lower()): name for name in row.data}
     named = {
         ours: found for ours, known in HEADERS.items() if (found := next((plain[k] for k in known if k in plain), ""))
@@ -82,11 +51,12 @@ def columns(row: SourceRow, path: Path) -> tuple[Mapping[str, str], list[str]]:
     return named, [name for _, name in options]
 
 
-def _item(row: SourceRow, path: Path, number: int) -> Item:
+def _item(row: SourceRow, path: Path, number: int) -> base.Item:
     named, option_columns = columns(row, path)
-    options = tuple(
-        strip_letter(row.text(key), place) for place, key in enumerate(option_columns) if not absent(row.raw(key))
-    )
+    options = row.options(option_columns)
+    gold = row.text(named["gold"]).strip()
+    if gold.isdigit() and gold not in options:
+        raise DataError(f"{row.where}: gold {gold!r} is a number; a letter or an option's text is needed")
     ability = str(row.data.get(named.get("ability", ""), "") or "").strip()
     scenario = make_scenario(
         row,
@@ -94,43 +64,32 @@ def _item(row: SourceRow, path: Path, number: int) -> Item:
         story=row.text(named["story"]).strip(),
         question=row.text(named["question"]).strip(),
         options=options,
-        gold=_gold(row, named["gold"], options),
+        gold=read_gold(gold, options, row.where),
         dimension=ability.partition(":")[0].strip().casefold(),
         source="tombench-hard",
-        group=story_key(row.text(named["story"])),
+        group=base.story_key(row.text(named["story"])),
         meta={"ability": ability or None, "language": "en"},
     )
-    return Item(scenario)
+    return base.Item(scenario)
 
 
-def _gold(row: SourceRow, key: str, options: Sequence[str]) -> tuple[int, ...]:
-    """Read a letter or an option's text."""
-    gold = row.text(key).strip()
-    if gold.isdigit() and gold not in options:
-        raise DataError(f"{row.where}: gold {gold!r} is a number; a letter or an option's text is needed")
-    return read_gold(gold, options, row.where)
-
-
-def score(answers: Sequence[Answer]) -> Scores:
-    """Score accuracy, and by ability."""
-    return accuracy(answers, "ability")
-
-
-BENCHMARK = Benchmark(
+BENCHMARK = base.Benchmark(
     name="tombench-hard",
     title=TITLE,
     source=SOURCE,
     licence="not stated where we could read it",
     training={
-        "train": Permission(True, "(published by its authors as the training split)"),
-        "val": Permission(False, "(an evaluation split)"),
-        "test": Permission(False, "(an evaluation split)"),
+        "train": base.Permission(True, "(published by its authors as the training split)"),
+        "val": base.Permission(False, "(an evaluation split)"),
+        "test": base.Permission(False, "(an evaluation split)"),
     },
     rows={"test": 100, "train": 700},
-    load=load,
-    train=load_train,
-    score=score,
+    load=partial(load, patterns=("*Hard*val*.csv", "*Hard*test*.csv"), documented=100),
+    train=partial(load, patterns=("*Hard*train*.csv",), documented=700),
+    score=lambda answers: base.accuracy(answers, "ability"),
     hub="Jincenzi/ToMBench_Hard",
     names=("Jincenzi/ToMBench_Hard", "ToMBench_Hard", "ToMBench-Hard"),
-    published=(social_r1(0.6279, "validation set; not a multiple of 1/100, so n is another or figures are averaged"),),
+    published=(
+        base.social_r1(0.6279, "validation set; not a multiple of 1/100, so n is another or figures are averaged"),
+    ),
 )

@@ -156,18 +156,10 @@ def _round(
 
 def _answers(benchmark: Benchmark, ask: Ask, plan: AskingPlan, sample: int, completion: Completion) -> list[Answer]:
     if completion.failed:  # no reply is no answer, also where the authors would read one into an empty reply
-        asked = [ask, ask.partner] if ask.partner else [ask]
-        return [Answer(one.item, one.view, sample, Reading(None, "", False)) for one in asked]
-    return answers_to(
-        benchmark,
-        ask,
-        completion.text,
-        official=plan.style in OFFICIAL,
-        cot=OFFICIAL.get(plan.style, False),
-        prefilled=completion.prefilled,
-        sample=sample,
-        truncated=completion.truncated,
-    )
+        return [Answer(one.item, one.view, sample, Reading(None, "", False)) for one in ask.questions]
+    official, cot = plan.style in OFFICIAL, OFFICIAL.get(plan.style, False)
+    read = answers_to(benchmark, ask, completion.text, official=official, cot=cot, prefilled=completion.prefilled)
+    return [replace(answer, sample=sample) for answer in read]
 
 
 # ------------------------------------------------------------------------------------------------ shortcuts
@@ -281,16 +273,10 @@ def _outcome(exchange: Exchange, values: Mapping[str, float]) -> Outcome:
     if not all(answer.reading.readable for answer in exchange.answers):
         return "unreadable"
     right = [
-        answer.right if answer.item.kind == "choice" else values.get(answer_key(answer), 0.0) == 1.0
+        answer.right if answer.item.kind == "choice" else values.get(answer.key, 0.0) == 1.0
         for answer in exchange.answers
     ]
     return "right" if all(right) else "wrong"
-
-
-def answer_key(answer: Answer) -> str:
-    """Return the key under which an answer's own unit goes in the scores (`benchmarks.base.unit`)."""
-    name = answer.item.scenario.id
-    return f"{name}#{answer.sample}" if answer.sample else name
 
 
 def own_values(scores: Scores) -> dict[str, float]:
