@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 from socialr1_lite.redaction import redact
 
 Finish = Literal["stop", "length", "failed"]
-FINISHES: tuple[Finish, ...] = ("stop", "length", "failed")
+FINISHES: tuple[Finish, ...] = get_args(Finish)
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,8 +24,7 @@ def zero_variance_reason(group: Sequence[Sibling]) -> str:
     """Return why the rewards of a group do not differ, most telling reason first; "" where they do, or it has one."""
     if len(group) < 2:
         return ""
-    totals = [sibling.total for sibling in group]
-    if max(totals) - min(totals) > FLAT:
+    if max(one.total for one in group) - min(one.total for one in group) > FLAT:
         return ""
     if all(sibling.truncated for sibling in group):
         return "all cut off"
@@ -47,7 +46,6 @@ class ZeroVarianceReason:
     """`zero_variance_reason` as an SQLite aggregate: zero_variance_reason(total, truncated, format, outcome)."""
 
     def __init__(self) -> None:
-        """Begin with no rows."""
         self._group: list[Sibling] = []
 
     def step(self, total: float, truncated: int, format: float | None, outcome: str) -> None:

@@ -5,9 +5,9 @@ Trainer, run folder, `score` and viewer all weigh by this module; stored rows ke
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from types import MappingProxyType
 from typing import Literal
 
 from socialr1_lite.rollouts.completion import Completion
@@ -33,23 +33,16 @@ class ComponentInfo:
 
 # Every component of the reward. A new one is a line here, its file in rewards/, its settings and its weight in
 # recipe/schema.py, and its test.
-COMPONENTS: Mapping[str, ComponentInfo] = MappingProxyType(
-    {
-        "format": ComponentInfo("gate", "Format"),
-        "outcome": ComponentInfo("term", "Outcome"),
-        "structure": ComponentInfo("process", "Structure"),
-        "content": ComponentInfo("process", "Content"),
-        "length": ComponentInfo("gate", "Length"),
-    }
+COMPONENTS: Mapping[str, ComponentInfo] = {
+    "format": ComponentInfo("gate", "Format"),
+    "outcome": ComponentInfo("term", "Outcome"),
+    "structure": ComponentInfo("process", "Structure"),
+    "content": ComponentInfo("process", "Content"),
+    "length": ComponentInfo("gate", "Length"),
+}
+GATES, TERMS, PROCESS = (
+    tuple(name for name, info in COMPONENTS.items() if info.role == role) for role in ("gate", "term", "process")
 )
-
-
-def with_role(role: Role) -> tuple[str, ...]:
-    """Return the names of the components of that role, in the table's order."""
-    return tuple(name for name, info in COMPONENTS.items() if info.role == role)
-
-
-GATES, TERMS, PROCESS = with_role("gate"), with_role("term"), with_role("process")
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,13 +81,10 @@ class Score:
     @property
     def gate(self) -> float:
         """The product of the gates, in [0, 1]; 1 in additive mode."""
-        return _gate_product(self.components) if self.mode == "gated" else 1.0
+        return math.prod(_gates(self.components), start=1.0) if self.mode == "gated" else 1.0
 
     def contribution(self, name: str) -> float | None:
-        """Return what a component adds to the total; None for a gate and for what was not scored.
-
-        Over all components this sums to the total.
-        """
+        """Return what a component adds to the total (their sum); None for a gate and for what was not scored."""
         value = self.components.get(name)
         if value is None or (self.mode == "gated" and name in GATES):
             return None
@@ -129,28 +119,18 @@ def total_reward(components: Mapping[str, float | None], weights: Mapping[str, f
         raise ValueError(f"reward mode {mode!r} is none of {', '.join(MODES)}")
     earned = _weighted(TERMS, components, weights) + tau * _weighted(PROCESS, components, weights)
     if mode == "gated":
-        for gate in _gates(components):
-            earned *= gate
-        return earned
-    for name in GATES:
-        earned += _weighted((name,), components, weights)
-    return earned
+        return math.prod(_gates(components), start=earned)
+    return _weighted(GATES, components, weights, earned)
 
 
-def _weighted(names: Sequence[str], components: Mapping[str, float | None], weights: Mapping[str, float]) -> float:
-    total = 0.0
+def _weighted(
+    names: Sequence[str], components: Mapping[str, float | None], weights: Mapping[str, float], total: float = 0.0
+) -> float:
     for name in names:
-        value = components.get(name)
-        total += 0.0 if value is None else weights.get(name, 0.0) * value
+        if (value := components.get(name)) is not None:
+            total += weights.get(name, 0.0) * value
     return total
 
 
 def _gates(components: Mapping[str, float | None]) -> list[float]:
     return [value for name in GATES if (value := components.get(name)) is not None]
-
-
-def _gate_product(components: Mapping[str, float | None]) -> float:
-    product = 1.0
-    for gate in _gates(components):
-        product *= gate
-    return product

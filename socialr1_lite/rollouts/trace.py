@@ -80,7 +80,7 @@ class Trace:
         sampling: Mapping[str, float | None] | None = None,
     ) -> Trace:
         """Return the record of a scored completion; an advantage that is not finite is kept as None."""
-        completion, reply = scored.completion, scored.reply
+        completion = scored.completion
         return cls(
             phase=phase,
             step=step,
@@ -90,8 +90,8 @@ class Trace:
             prompt=prompt,
             completion=completion,
             score=scored.score,
-            answer=reply.answer,
-            stages={} if completion.failed else stage_states(reply, truncated=completion.truncated),
+            answer=scored.reply.answer,
+            stages={} if completion.failed else stage_states(scored.reply, truncated=completion.truncated),
             judges=tuple(name.removeprefix("judge.") for name in scored.score.versions if name.startswith("judge.")),
             advantage=advantage if advantage is not None and math.isfinite(advantage) else None,
             benchmark=benchmark,
@@ -139,11 +139,8 @@ class Trace:
             "rank": self.rank,
             "segment": self.launch,
         }
-        if completion.error:
-            row["error"] = completion.error
-        if completion.reasoning:
-            row["reasoning"] = completion.reasoning
-        return row
+        optional = {"error": completion.error, "reasoning": completion.reasoning}
+        return row | {name: text for name, text in optional.items() if text}
 
     @classmethod
     def from_row(cls, row: Row) -> Trace:
@@ -201,68 +198,58 @@ class _Reader:
     def __init__(self, row: Row) -> None:
         self._row = row
 
-    def _refuse(self, name: str, wanted: str) -> ValueError:
-        return ValueError(f"{name} must be {wanted}, not {str(self._row.get(name))[:60]!r}")
+    def _check(self, holds: bool, name: str, wanted: str) -> None:
+        if not holds:
+            raise ValueError(f"{name} must be {wanted}, not {str(self._row.get(name))[:60]!r}")
 
     def text(self, name: str, default: str | None = None) -> str:
         value = self._row.get(name, default)
-        if not isinstance(value, str):
-            raise self._refuse(name, "a text")
-        return value
+        self._check(isinstance(value, str), name, "a text")
+        return cast(str, value)
 
     def one_of(self, name: str, allowed: Sequence[str]) -> str:
         value = self._row.get(name)
-        if value not in allowed:
-            raise self._refuse(name, "one of " + ", ".join(allowed))
+        self._check(value in allowed, name, "one of " + ", ".join(allowed))
         return cast(str, value)
 
     def whole(self, name: str, default: int | None = None) -> int:
         value = self._row.get(name, default)
-        if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < 1 << 62:
-            raise self._refuse(name, "a whole number of at least 0")
-        return value
+        fits = isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 1 << 62
+        self._check(fits, name, "a whole number of at least 0")
+        return cast(int, value)
 
     def flag(self, name: str) -> bool:
         value = self._row.get(name, False)
-        if not isinstance(value, bool):
-            raise self._refuse(name, "true or false")
-        return value
+        self._check(isinstance(value, bool), name, "true or false")
+        return cast(bool, value)
 
     def number(self, name: str) -> float | None:
         value = self._row.get(name)
-        if value is None:
-            return None
-        if not isinstance(value, (int, float)) or isinstance(value, bool):
-            raise self._refuse(name, "a number")
-        return float(value)
+        self._check(_is_number(value), name, "a number")
+        return None if value is None else float(value)
 
     def mapping(self, name: str) -> Row:
         value = self._row.get(name)
-        if value is None:
-            return {}
-        if not isinstance(value, dict):
-            raise self._refuse(name, "a mapping")
-        return value
+        self._check(value is None or isinstance(value, dict), name, "a mapping")
+        return value or {}
 
     def numbers(self, name: str) -> Mapping[str, float | None]:
         values = self.mapping(name)
-        for value in values.values():
-            if value is not None and (not isinstance(value, (int, float)) or isinstance(value, bool)):
-                raise self._refuse(name, "a mapping to numbers")
+        self._check(all(map(_is_number, values.values())), name, "a mapping to numbers")
         return values
 
     def texts(self, name: str) -> tuple[str, ...]:
         values = self._row.get(name, ())
-        if not isinstance(values, (list, tuple)) or not all(isinstance(value, str) for value in values):
-            raise self._refuse(name, "a list of texts")
+        fits = isinstance(values, (list, tuple)) and all(isinstance(value, str) for value in values)
+        self._check(fits, name, "a list of texts")
         return tuple(values)
 
     def messages(self, name: str) -> Sequence[Message]:
         value = self._row[name]
         if isinstance(value, str):
             return [{"role": "prompt", "content": value}]
-        if not isinstance(value, list) or not all(isinstance(one, dict) for one in value):
-            raise self._refuse(name, "a list of messages")
+        fits = isinstance(value, list) and all(isinstance(one, dict) for one in value)
+        self._check(fits, name, "a list of messages")
         return [{str(key): str(content) for key, content in one.items()} for one in value]
 
     def judges(self) -> tuple[str, ...]:
@@ -270,6 +257,9 @@ class _Reader:
             return self.texts("judges")
         judge = self.mapping("judge")  # version 1
         names = judge.get("names", [judge["name"]] if "name" in judge else [])
-        if not isinstance(names, list):
-            raise self._refuse("judge", "a mapping with names")
+        self._check(isinstance(names, list), "judge", "a mapping with names")
         return tuple(map(str, names))
+
+
+def _is_number(value: object) -> bool:
+    return value is None or (isinstance(value, (int, float)) and not isinstance(value, bool))
