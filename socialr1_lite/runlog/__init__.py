@@ -20,40 +20,13 @@ with `run.begin_launch(step, sys.argv, kind="evaluate")`, under `run.lock("evalu
 """
 
 from socialr1_lite.runlog.best import BestAdapter, CheckScore
-from socialr1_lite.runlog.checkpoints import Newest, check, mark_complete, newest_complete
-from socialr1_lite.runlog.folder import RUN_VERSION, Launch, RunFolder, find_runs
+from socialr1_lite.runlog.checkpoints import Newest, mark_complete, newest_complete
+from socialr1_lite.runlog.folder import RunFolder, find_runs
 from socialr1_lite.runlog.index import TraceIndex
 from socialr1_lite.runlog.index_file import cache_folder
-from socialr1_lite.runlog.lines import replace_atomic, write_atomic, write_json
-from socialr1_lite.runlog.lock import FolderLock
-from socialr1_lite.runlog.traces import (
-    MetricsWriter,
-    TraceWriter,
-    read_metrics,
-    read_traces,
-    shard_paths,
-)
+from socialr1_lite.runlog.lines import write_atomic, write_json
+from socialr1_lite.runlog.traces import MetricsWriter, TraceWriter, read_metrics, read_traces, shard_paths
 
-__all__ = [
-    "RUN_VERSION",
-    "BestAdapter",
-    "CheckScore",
-    "FolderLock",
-    "Launch",
-    "MetricsWriter",
-    "Newest",
-    "RunFolder",
-    "TraceIndex",
-    "TraceWriter",
-    "cache_folder",
-    "check",
-    "find_runs",
-    "mark_complete",
-    "newest_complete",
-    "read_metrics",
-    "read_traces",
-    "replace_atomic",
-    "shard_paths",
-    "write_atomic",
-    "write_json",
-]
+__all__ = ["BestAdapter", "CheckScore", "MetricsWriter", "Newest", "RunFolder", "TraceIndex", "TraceWriter"]
+__all__ += ["cache_folder", "find_runs", "mark_complete", "newest_complete", "read_metrics", "read_traces"]
+__all__ += ["shard_paths", "write_atomic", "write_json"]

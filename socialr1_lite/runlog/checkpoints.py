@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+from itertools import count
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -45,10 +46,7 @@ def mark_complete(run: RunFolder, checkpoint: Path) -> Path:
     files = {}
     for path in sorted(path for path in checkpoint.rglob("*") if path.is_file() and path.name != MARKER):
         lines.sync(path)
-        files[path.relative_to(checkpoint).as_posix()] = {
-            "bytes": path.stat().st_size,
-            "sha256": sha256(path),
-        }
+        files[path.relative_to(checkpoint).as_posix()] = {"bytes": path.stat().st_size, "sha256": sha256(path)}
     marker = {"version": MARKER_VERSION, "step": step, "recipe_sha256": run.recipe_digest(), "files": files}
     return lines.write_json(checkpoint / MARKER, marker)
 
@@ -90,16 +88,9 @@ def newest_complete(run: RunFolder, *, set_aside: bool = True) -> Newest:
             return Newest(path, steps[path], tuple(notices))
         notices.append(f"{path.name} set aside: {problem}")
         if set_aside:
-            os.rename(path, _free_name(path))
+            names = (path.with_name(f"broken-{path.name}-{k}") for k in count())
+            os.rename(path, next(name for name in names if not name.exists()))
     return Newest(None, 0, tuple(notices))
-
-
-def _free_name(path: Path) -> Path:
-    """broken-checkpoint-N-0, or the first K that is free."""
-    taken = 0
-    while (candidate := path.with_name(f"broken-{path.name}-{taken}")).exists():
-        taken += 1
-    return candidate
 
 
 def sha256(path: Path) -> str:

@@ -56,14 +56,7 @@ class Figures:
             values,
         )
         points = [
-            {
-                by: at,
-                "n": n,
-                "mean": mean,
-                "sd": max(0.0, square - mean * mean) ** 0.5,
-                "low": low,
-                "high": high,
-            }
+            {by: at, "n": n, "mean": mean, "sd": max(0.0, square - mean * mean) ** 0.5, "low": low, "high": high}
             for at, n, mean, square, low, high in rows
         ]
         return self._with_quantiles(points, name, by, where, quantiles) if quantiles else points

@@ -34,11 +34,33 @@ class Launch:
     kind: str = "train"
 
 
+class _Inside:
+    """A path inside a run folder."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __get__(self, run: RunFolder, owner: type[RunFolder]) -> Path:
+        return run.path / self._name
+
+
 @dataclass(frozen=True, slots=True)
 class RunFolder:
     """Paths inside one run folder, and the small facts kept there. Make one with `create` or `open`."""
 
     path: Path
+
+    recipe = _Inside("recipe.yaml")  # resolved, after extends and overrides
+    effective = _Inside("effective.yaml")  # what the trainer made of the recipe, with the differences marked
+    environment = _Inside("environment.json")  # versions, device, backend, revision, command line, seeds
+    scenarios = _Inside("scenarios.jsonl")  # every scenario that a trace names, once each (`Scenario.to_row`)
+    traces = _Inside("traces")  # the folder of trace shards
+    metrics = _Inside("metrics.jsonl")  # one line a logging step
+    launches_file = _Inside("segments.jsonl")  # one line a launch
+    checkpoints = _Inside("checkpoints")  # the trainer's output folder: checkpoint-N/ with COMPLETE.json inside
+    adapter = _Inside("adapter")  # the final LoRA adapter in PEFT's layout, with the tokenizer
+    evaluation = _Inside("evaluation")  # the folder of <benchmark>.json reports
+    state_file = _Inside("state.json")  # format version, status, last finished step
 
     @classmethod
     def create(cls, path: str | Path) -> RunFolder:
@@ -61,72 +83,19 @@ class RunFolder:
         run = cls(Path(path))
         if not run.path.is_dir():
             raise RunLogError(f"{path} is not a run folder: there is no such folder")
-        if not (run.state_file.exists() or run.traces.is_dir()):
-            raise RunLogError(
-                f"{path} is not a run folder: it holds neither {run.state_file.name} nor {run.traces.name}/"
-            )
+        if not run.exists():
+            raise RunLogError(f"{path} is not a run folder: it holds neither state.json nor traces/")
         run.state()
         return run
+
+    def exists(self) -> bool:
+        """Whether there is a run at the path, of whatever version."""
+        return self.state_file.exists() or self.traces.is_dir()
 
     @property
     def name(self) -> str:
         """The folder's own name."""
         return self.path.resolve().name
-
-    @property
-    def recipe(self) -> Path:
-        """The resolved recipe, after extends and overrides."""
-        return self.path / "recipe.yaml"
-
-    @property
-    def effective(self) -> Path:
-        """What the trainer made of the recipe, with the differences marked."""
-        return self.path / "effective.yaml"
-
-    @property
-    def environment(self) -> Path:
-        """Versions, device, backend, revision, command line, seeds."""
-        return self.path / "environment.json"
-
-    @property
-    def scenarios(self) -> Path:
-        """Every scenario that a trace names, once each (`Scenario.to_row`)."""
-        return self.path / "scenarios.jsonl"
-
-    @property
-    def traces(self) -> Path:
-        """The folder of trace shards."""
-        return self.path / "traces"
-
-    @property
-    def metrics(self) -> Path:
-        """One line a logging step."""
-        return self.path / "metrics.jsonl"
-
-    @property
-    def launches_file(self) -> Path:
-        """One line a launch."""
-        return self.path / "segments.jsonl"
-
-    @property
-    def checkpoints(self) -> Path:
-        """The trainer's output folder: checkpoint-N/ with COMPLETE.json inside."""
-        return self.path / "checkpoints"
-
-    @property
-    def adapter(self) -> Path:
-        """The final LoRA adapter in PEFT's layout, with the tokenizer."""
-        return self.path / "adapter"
-
-    @property
-    def evaluation(self) -> Path:
-        """The folder of <benchmark>.json reports."""
-        return self.path / "evaluation"
-
-    @property
-    def state_file(self) -> Path:
-        """Format version, status, last finished step."""
-        return self.path / "state.json"
 
     def lock(self, name: str = "train") -> FolderLock:
         """Hold this (`with run.lock():`) while writing. One holder a name; RunLogError when it is taken."""
@@ -135,21 +104,18 @@ class RunFolder:
     def state(self) -> JsonObject:
         """state.json: {version, status, step, ...}; an absent one reads as a running run at step 0."""
         try:
-            state = orjson.loads(self.state_file.read_bytes())
-        except (FileNotFoundError, orjson.JSONDecodeError):
+            state = lines.parse(self.state_file.read_bytes())
+        except FileNotFoundError:
             state = None
-        if not isinstance(state, dict):
+        if state is None:
             state = {"version": RUN_VERSION, "status": "running", "step": 0}
         check_version(state.get("version", RUN_VERSION), RUN_VERSION, self.state_file)
         return state
 
     def set_state(self, status: Status, *, step: int, **facts: Any) -> None:
         """Write state.json. `step` counts finished optimizer steps; `facts` are kept beside it."""
-        written = _now()
-        lines.write_json(
-            self.state_file,
-            {"version": RUN_VERSION, "status": status, "step": step, "written": written} | facts,
-        )
+        state = {"version": RUN_VERSION, "status": status, "step": step, "written": _now()}
+        lines.write_json(self.state_file, state | facts)
 
     @property
     def completed(self) -> bool:
@@ -169,14 +135,7 @@ class RunFolder:
         """
         lines.repair(self.launches_file)
         number = max((*(launch.number for launch in self.launches()), *self._launches_in_rows()), default=-1) + 1
-        started = _now()
-        row = {
-            "segment": number,
-            "start_step": start_step,
-            "started": started,
-            "command": list(command),
-            "kind": kind,
-        }
+        row = {"segment": number, "start_step": start_step, "started": _now(), "command": list(command), "kind": kind}
         lines.append(self.launches_file, [redact_tree(row)])
         return number
 
@@ -236,12 +195,8 @@ def check_version(found: Any, known: int, where: Path | str) -> None:
 def find_runs(root: str | Path) -> list[RunFolder]:
     """`root` itself when it is a run folder, else the run folders directly inside, by name."""
     root = Path(root)
-    if (root / "state.json").exists() or (root / "traces").is_dir():
+    if RunFolder(root).exists():
         return [RunFolder.open(root)]
     if not root.is_dir():
         raise RunLogError(f"{root} holds no runs: there is no such folder")
-    return [
-        RunFolder(path)
-        for path in sorted(root.iterdir())
-        if (path / "state.json").exists() or (path / "traces").is_dir()
-    ]
+    return [run for run in map(RunFolder, sorted(root.iterdir())) if run.exists()]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -31,9 +32,8 @@ def append(path: Path, rows: Iterable[JsonObject]) -> None:
 
 def write_atomic(path: Path, content: str | bytes) -> Path:
     """Write a whole file so that a reader sees the old content or the new one, never a part of either."""
-    return replace_atomic(
-        path, lambda scratch: scratch.write_bytes(content.encode() if isinstance(content, str) else content)
-    )
+    data = content.encode() if isinstance(content, str) else content
+    return replace_atomic(path, lambda scratch: scratch.write_bytes(data))
 
 
 def replace_atomic(path: Path, fill: Callable[[Path], object]) -> Path:
@@ -44,7 +44,9 @@ def replace_atomic(path: Path, fill: Callable[[Path], object]) -> Path:
     try:
         fill(scratch)
         sync(scratch)
-        scratch.chmod(0o666 & ~current_umask())  # mkstemp makes files that only their owner can read
+        mask = os.umask(0o022)  # asking for the process's mask means setting it for an instant
+        os.umask(mask)
+        scratch.chmod(0o666 & ~mask)  # mkstemp makes files that only their owner can read
         os.replace(scratch, path)
     except BaseException:
         scratch.unlink(missing_ok=True)
@@ -59,18 +61,8 @@ def write_json(path: Path, value: JsonObject) -> Path:
 
 def sync(path: Path) -> None:
     """Ask the disk to keep a file's bytes through a power cut; a file system that cannot is left alone."""
-    with path.open("r+b") as file:
-        try:
-            os.fsync(file.fileno())
-        except OSError:
-            return
-
-
-def current_umask() -> int:
-    """The process's file-creation mask; asking for it means setting it for an instant."""
-    mask = os.umask(0o022)
-    os.umask(mask)
-    return mask
+    with path.open("r+b") as file, suppress(OSError):
+        os.fsync(file.fileno())
 
 
 def complete_lines(path: Path, start: int = 0) -> Iterator[tuple[int, bytes]]:
@@ -105,9 +97,7 @@ def last_row(path: Path) -> JsonObject | None:
     with path.open("rb") as file:
         end = file.seek(0, os.SEEK_END)
         while end:
-            start = _line_start(file, end)
-            file.seek(start)
-            line = file.read(end - start)
+            start, line = _last_line(file, end)
             if line.endswith(b"\n"):
                 return parse(line)
             end = start
@@ -123,32 +113,25 @@ def repair(path: Path) -> str:
     if not path.exists():
         return ""
     with path.open("r+b") as file:
-        size = file.seek(0, os.SEEK_END)
-        good = size
-        while good and not _ends_well(file, good):
-            good = _line_start(file, good)
+        size = good = file.seek(0, os.SEEK_END)
+        while good:
+            start, line = _last_line(file, good)
+            if line.endswith(b"\n") and parse(line) is not None:
+                break
+            good = start
         if good == size:
             return ""
         file.truncate(good)
     return f"{path.name}: cut off {size - good} bytes of an unfinished line after byte {good}"
 
 
-def _ends_well(file: BinaryIO, end: int) -> bool:
-    """Whether the bytes before `end` are a complete line of JSON."""
-    start = _line_start(file, end)
+def _last_line(file: BinaryIO, end: int) -> tuple[int, bytes]:
+    """Return where the line that ends at `end` begins, and its bytes."""
+    start, found = end - 1, -1  # a newline in the very last byte ends this line, it does not start it
+    while start > 0 and found < 0:
+        block = max(0, start - TAIL_BLOCK)
+        file.seek(block)
+        found = file.read(start - block).rfind(b"\n")
+        start = block + found + 1
     file.seek(start)
-    line = file.read(end - start)
-    return line.endswith(b"\n") and parse(line) is not None
-
-
-def _line_start(file: BinaryIO, end: int) -> int:
-    """Offset of the first byte of the line that ends at `end`."""
-    position = end - 1  # a newline in the very last byte ends this line, it does not start it
-    while position > 0:
-        block_start = max(0, position - TAIL_BLOCK)
-        file.seek(block_start)
-        found = file.read(position - block_start).rfind(b"\n")
-        if found >= 0:
-            return int(block_start + found + 1)
-        position = block_start
-    return 0
+    return start, file.read(end - start)

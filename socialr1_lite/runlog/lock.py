@@ -7,13 +7,13 @@ import socket
 import threading
 import time
 import uuid
+from contextlib import suppress
 from pathlib import Path
-from types import TracebackType
 
 import orjson
 
 from socialr1_lite.errors import RunLogError
-from socialr1_lite.runlog.lines import JsonObject
+from socialr1_lite.runlog.lines import JsonObject, parse
 
 HEARTBEAT_S = 30.0  # how often a holder touches its lock
 SILENT_S = 600.0  # a holder on another machine that was silent this long is taken for dead (a lost Colab session)
@@ -26,12 +26,10 @@ class FolderLock:
     mistaken for the holder). One on another machine can only be judged by its heartbeat.
     """
 
-    def __init__(self, path: Path, *, heartbeat_s: float = HEARTBEAT_S, silent_s: float = SILENT_S) -> None:
+    def __init__(self, path: Path) -> None:
         """Nothing is taken before `acquire` or `with`."""
         self.path = path
         self.token = uuid.uuid4().hex
-        self._heartbeat_s = heartbeat_s
-        self._silent_s = silent_s
         self._stop = threading.Event()
 
     def acquire(self) -> FolderLock:
@@ -39,7 +37,13 @@ class FolderLock:
         if not self._create():
             self._clear_stale()
             if not self._create():
-                raise self._in_use()
+                holder = self._holder()
+                raise RunLogError(
+                    f"{self.path.parent} is in use by process {holder.get('pid', '?')} on "
+                    f"{holder.get('host', 'an unknown machine')}, last sign of life "
+                    f"{max(0.0, self._silence_s()):.0f} s ago; "
+                    f"wait for it, or delete {self.path} if you know that it is gone"
+                )
         threading.Thread(target=self._beat, name="run folder lock", daemon=True).start()
         return self
 
@@ -53,9 +57,7 @@ class FolderLock:
         """Acquire."""
         return self.acquire()
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """Release."""
         self.release()
 
@@ -65,15 +67,14 @@ class FolderLock:
         except FileExistsError:
             return False
         with os.fdopen(handle, "wb") as file:
-            file.write(orjson.dumps({"token": self.token} | _identity(os.getpid())))
+            file.write(orjson.dumps({"token": self.token} | _identity()))
         return True
 
     def _holder(self) -> JsonObject:
         try:
-            holder = orjson.loads(self.path.read_bytes())
-        except (OSError, orjson.JSONDecodeError):
+            return parse(self.path.read_bytes()) or {}
+        except OSError:
             return {}
-        return holder if isinstance(holder, dict) else {}
 
     def _silence_s(self) -> float:
         """Seconds since the last heartbeat, by the file system's own clock."""
@@ -88,13 +89,11 @@ class FolderLock:
 
     def _is_stale(self, holder: JsonObject) -> bool:
         if not holder:  # its writer was killed between creating the file and filling it
-            return self._silence_s() > min(2.0, self._silent_s)
-        here = _identity(os.getpid())
+            return self._silence_s() > 2.0
+        here = _identity()
         if holder.get("host") != here["host"] or os.name == "nt":  # Windows cannot be asked harmlessly
-            return self._silence_s() > self._silent_s
-        if holder.get("boot") != here["boot"]:
-            return True
-        return not _same_process(holder)
+            return self._silence_s() > SILENT_S
+        return holder.get("boot") != here["boot"] or not _same_process(holder)
 
     def _clear_stale(self) -> None:
         holder = self._holder()
@@ -108,20 +107,11 @@ class FolderLock:
         moved = FolderLock(aside)._holder()
         if moved.get("token") != holder.get("token"):  # somebody took the lock in between: give it back
             os.rename(aside, self.path)
-            return
-        aside.unlink(missing_ok=True)
-
-    def _in_use(self) -> RunLogError:
-        holder = self._holder()
-        who = f"process {holder.get('pid', '?')} on {holder.get('host', 'an unknown machine')}"
-        return RunLogError(
-            f"{self.path.parent} is in use by {who}, "
-            f"last sign of life {max(0.0, self._silence_s()):.0f} s ago; "
-            f"wait for it, or delete {self.path} if you know that it is gone"
-        )
+        else:
+            aside.unlink(missing_ok=True)
 
     def _beat(self) -> None:
-        while not self._stop.wait(self._heartbeat_s):
+        while not self._stop.wait(HEARTBEAT_S):
             if self._holder().get("token") != self.token:
                 return  # taken over while this process slept
             try:
@@ -130,31 +120,22 @@ class FolderLock:
                 return
 
 
-def _identity(pid: int) -> JsonObject:
-    return {
-        "pid": pid,
-        "born": _born(pid),
-        "host": socket.gethostname(),
-        "boot": _boot(),
-        "since": time.time(),
-    }
+def _identity() -> JsonObject:
+    pid, boot = os.getpid(), _proc("sys/kernel/random/boot_id").strip()
+    return {"pid": pid, "born": _born(pid), "host": socket.gethostname(), "boot": boot, "since": time.time()}
 
 
 def _same_process(holder: JsonObject) -> bool:
     pid = holder.get("pid")
-    if not isinstance(pid, int) or not _alive(pid):
+    if not isinstance(pid, int):
         return False
-    return not _is_zombie(pid) and holder.get("born") in ("", _born(pid))
-
-
-def _alive(pid: int) -> bool:
     try:
-        os.kill(pid, 0)
+        with suppress(PermissionError):  # it lives, and is somebody else's
+            os.kill(pid, 0)
     except ProcessLookupError:
         return False
-    except PermissionError:
-        return True
-    return True
+    # a zombie is dead and only waits for its parent to notice (a killed cell of a notebook)
+    return _stat(pid)[:1] not in (["Z"], ["X"]) and holder.get("born") in ("", _born(pid))
 
 
 def _born(pid: int) -> str:
@@ -162,21 +143,13 @@ def _born(pid: int) -> str:
     return next(iter(_stat(pid)[19:]), "")
 
 
-def _is_zombie(pid: int) -> bool:
-    """Whether the process is dead and only waits for its parent to notice (a killed cell of a notebook)."""
-    return _stat(pid)[:1] in (["Z"], ["X"])
-
-
 def _stat(pid: int) -> list[str]:
     """The fields of /proc/<pid>/stat from the state on; none where there is no /proc."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    except OSError:
-        return []
+    return _proc(f"{pid}/stat").rpartition(")")[2].split()
 
 
-def _boot() -> str:
+def _proc(name: str) -> str:
     try:
-        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        return Path("/proc", name).read_text()
     except OSError:
         return ""

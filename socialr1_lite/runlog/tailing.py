@@ -164,8 +164,7 @@ class Tail:
             if row is not None:
                 self._dimensions[row["id"]] = row.get("dimension", "")
                 self._database.execute(
-                    "INSERT OR REPLACE INTO scenarios VALUES (?, ?, ?)",
-                    [row["id"], row.get("dimension", ""), offset],
+                    "INSERT OR REPLACE INTO scenarios VALUES (?, ?, ?)", [row["id"], row.get("dimension", ""), offset]
                 )
         self._set_meta("scenarios", str(start))
 

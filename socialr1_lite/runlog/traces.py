@@ -55,13 +55,7 @@ class TraceWriter:
     """
 
     def __init__(
-        self,
-        run: RunFolder,
-        rank: int = 0,
-        *,
-        launch: int = 0,
-        writer: str = "rank",
-        shard_bytes: int = SHARD_BYTES,
+        self, run: RunFolder, rank: int = 0, *, launch: int = 0, writer: str = "rank", shard_bytes: int = SHARD_BYTES
     ) -> None:
         """Find the last shard of this writer, cut off a torn last line, and go on behind it."""
         self._folder = run.traces
@@ -85,7 +79,9 @@ class TraceWriter:
         if not traces:
             return
         if self._file.tell() >= self._shard_bytes:
-            self._rotate()
+            self.close()
+            self._number += 1
+            self._file = self.path.open("ab")
         self._file.write(lines.encode(trace.to_row() | self._stamp for trace in traces))
         self._file.flush()
 
@@ -101,11 +97,6 @@ class TraceWriter:
     def __exit__(self, *_: object) -> None:
         """Close."""
         self.close()
-
-    def _rotate(self) -> None:
-        self.close()
-        self._number += 1
-        self._file = self.path.open("ab")
 
 
 def read_traces(run: RunFolder, *, superseded: bool = False) -> Iterator[Trace]:
@@ -163,10 +154,9 @@ class History:
         segments.jsonl has lost.
         """
         starts = dict(first_steps or {}) | {one.number: one.start_step for one in launches if one.kind == "train"}
-        numbers = {launch.number for launch in launches} | starts.keys()
         self.cuts = {
             number: min((start for later, start in starts.items() if later > number), default=NEVER)
-            for number in numbers
+            for number in {launch.number for launch in launches} | starts.keys()
         }
         self.latest: dict[tuple[str, int], int] = {}
         for launch, benchmark, step in evaluations:
@@ -177,9 +167,7 @@ class History:
         """Read from the run folder; the shards only when there was more than one launch."""
         launches = run.launches()
         last = {(lines.last_row(path) or {}).get("segment", 0) for path in shard_paths(run)}
-        if len(launches) > 1 or last - {0}:
-            return cls(launches, *_seen_in_rows(run))
-        return cls(launches)
+        return cls(launches, *(_seen_in_rows(run) if len(launches) > 1 or last - {0} else ()))
 
     def cut(self, launch: int) -> int:
         """The first step at which a later launch went on from this one; NEVER when none did."""

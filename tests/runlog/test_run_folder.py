@@ -21,8 +21,7 @@ from socialr1_lite import runlog
 from socialr1_lite.errors import RunLogError
 from socialr1_lite.rollouts import reward
 from socialr1_lite.rollouts.trace import TRACE_VERSION
-from socialr1_lite.runlog import lines
-from socialr1_lite.runlog.lock import FolderLock
+from socialr1_lite.runlog import lines, lock
 from socialr1_lite.scenario import Scenario
 from tests.runlogs import WEIGHTS, trace
 
@@ -424,7 +423,7 @@ class TestCheckpoints:
 
 
 def hold(path: str) -> None:
-    FolderLock(Path(path)).acquire()
+    lock.FolderLock(Path(path)).acquire()
     print("held", flush=True)
     time.sleep(60)
 
@@ -461,33 +460,34 @@ class TestLock:
         process.join()
 
     def test_a_reused_process_number_is_not_the_holder(self, run: runlog.RunFolder) -> None:
-        lock = run.lock().acquire()
-        holder = json.loads(lock.path.read_text())
-        lock.path.write_text(json.dumps(holder | {"born": "1"}))
+        held = run.lock().acquire()
+        holder = json.loads(held.path.read_text())
+        held.path.write_text(json.dumps(holder | {"born": "1"}))
         with run.lock():
             pass
 
     def test_a_holder_from_before_a_reboot_is_gone(self, run: runlog.RunFolder) -> None:
-        lock = run.lock().acquire()
-        holder = json.loads(lock.path.read_text())
-        lock.path.write_text(json.dumps(holder | {"boot": "another"}))
+        held = run.lock().acquire()
+        holder = json.loads(held.path.read_text())
+        held.path.write_text(json.dumps(holder | {"boot": "another"}))
         with run.lock():
             pass
 
     def test_another_machine_is_judged_by_its_heartbeat(self, run: runlog.RunFolder) -> None:
-        lock = run.lock().acquire()
-        holder = json.loads(lock.path.read_text())
-        lock.path.write_text(json.dumps(holder | {"host": "elsewhere", "pid": 1}))
+        held = run.lock().acquire()
+        holder = json.loads(held.path.read_text())
+        held.path.write_text(json.dumps(holder | {"host": "elsewhere", "pid": 1}))
         with pytest.raises(RunLogError, match="on elsewhere"):
             run.lock().acquire()
         past = time.time() - 601
-        os.utime(lock.path, (past, past))
+        os.utime(held.path, (past, past))
         with run.lock():
             pass
 
-    def test_the_heartbeat_beats(self, run: runlog.RunFolder) -> None:
+    def test_the_heartbeat_beats(self, run: runlog.RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(lock, "HEARTBEAT_S", 0.02)
         path = run.path / "train.lock"
-        with FolderLock(path, heartbeat_s=0.02):
+        with run.lock():
             os.utime(path, (0, 0))
             until = time.monotonic() + 60
             while not path.stat().st_mtime and time.monotonic() < until:
@@ -495,10 +495,10 @@ class TestLock:
             assert path.stat().st_mtime > 0
 
     def test_release_leaves_somebody_elses_lock(self, run: runlog.RunFolder) -> None:
-        lock = run.lock().acquire()
-        lock.path.write_text(json.dumps(json.loads(lock.path.read_text()) | {"token": "other"}))
-        lock.release()
-        assert lock.path.exists()
+        held = run.lock().acquire()
+        held.path.write_text(json.dumps(json.loads(held.path.read_text()) | {"token": "other"}))
+        held.release()
+        assert held.path.exists()
 
 
 def test_importing_the_run_log_loads_no_heavy_library() -> None:
