@@ -6,9 +6,11 @@ judge is right where the honest one's content is higher, ties count half. Interv
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
+from typing import NamedTuple
 
 from socialr1_lite.judges.base import Judge
 from socialr1_lite.judges.corpus import HONEST, WRONG_ANSWER, LabelledReply
@@ -26,12 +28,10 @@ class JudgedReply:
     @property
     def content(self) -> float | None:
         """The mean over the stages, as the content reward takes it; None where nothing could be judged."""
-        known = [score for score in self.scores.values() if score is not None]
-        return sum(known) / len(known) if known else None
+        return _mean([score for score in self.scores.values() if score is not None])
 
 
-@dataclass(frozen=True, slots=True)
-class StageAgreement:
+class StageAgreement(NamedTuple):
     """One stage. auc: of scores of right (1) against wrong (0) texts; right, wrong: mean scores; n: texts of each."""
 
     stage: str
@@ -42,8 +42,7 @@ class StageAgreement:
     n_wrong: int
 
 
-@dataclass(frozen=True, slots=True)
-class PairAgreement:
+class PairAgreement(NamedTuple):
     """Pairs of one kind. wins: share won, ties half, with its interval over stories."""
 
     kind: str
@@ -59,11 +58,9 @@ def judge_replies(judge: Judge, replies: Iterable[LabelledReply]) -> list[Judged
         scenario = together[0].scenario
         texts = [parse(reply.completion, scenario.options) for reply in together]
         for reply, text, verdict in zip(together, texts, judge.judge(texts, scenario), strict=True):
+            given = {} if verdict.failed else verdict.scores
             present = {segment.stage for segment in text.segments}
-            scores = {
-                stage: (None if verdict.failed else verdict.scores.get(stage)) if stage in present else 0.0
-                for stage in STAGES
-            }
+            scores = {stage: given.get(stage) if stage in present else 0.0 for stage in STAGES}
             judged.append(JudgedReply(reply, scores))
     return judged
 
@@ -97,7 +94,11 @@ def pair_agreement(judged: Sequence[JudgedReply]) -> list[PairAgreement]:
         ("honest against one subtle fault, same right answer", [pair for pair in pairs if pair[0] != WRONG_ANSWER]),
         *((f"  {kind}", [pair for pair in pairs if pair[0] == kind]) for kind in kinds),
     ]
-    return [_share(name, some) for name, some in named if some]
+    return [
+        PairAgreement(name, len(some), clustered_proportion([won for *_, won in some], [story for _, story, _ in some]))
+        for name, some in named
+        if some
+    ]
 
 
 def _pairs(judged: Sequence[JudgedReply]) -> Iterator[tuple[str, str, float]]:
@@ -107,20 +108,11 @@ def _pairs(judged: Sequence[JudgedReply]) -> Iterator[tuple[str, str, float]]:
     for one in judged:
         if one.reply.kind == HONEST:
             honest.setdefault(one.reply.scenario.id, []).append(one)
-    for one in judged:
-        if one.reply.kind == HONEST:
-            continue
-        twins = [by_id[one.reply.of]] if one.reply.of in by_id else honest.get(one.reply.scenario.id, [])
-        for twin in twins:
-            better, worse = twin.content, one.content
+    for reply, worse in ((one.reply, one.content) for one in judged if one.reply.kind != HONEST):
+        for twin in [by_id[reply.of]] if reply.of in by_id else honest.get(reply.scenario.id, []):
+            better = twin.content
             if better is not None and worse is not None:
-                story = one.reply.scenario.group or one.reply.scenario.id
-                yield one.reply.kind, story, (better > worse) + 0.5 * (better == worse)
-
-
-def _share(kind: str, pairs: Sequence[tuple[str, str, float]]) -> PairAgreement:
-    wins = clustered_proportion([won for _, _, won in pairs], [story for _, story, _ in pairs])
-    return PairAgreement(kind, len(pairs), wins)
+                yield reply.kind, reply.scenario.group or reply.scenario.id, (better > worse) + 0.5 * (better == worse)
 
 
 def kappa(pairs: Sequence[tuple[object, object]]) -> float:
@@ -129,10 +121,8 @@ def kappa(pairs: Sequence[tuple[object, object]]) -> float:
         return 1.0
     n = len(pairs)
     same = sum(one == other for one, other in pairs) / n
-    labels = {label for pair in pairs for label in pair}
-    chance = sum(
-        sum(one == label for one, _ in pairs) * sum(other == label for _, other in pairs) for label in labels
-    ) / (n * n)
+    first, second = (Counter(labels) for labels in zip(*pairs, strict=True))
+    chance = sum(first[label] * second[label] for label in first) / (n * n)
     return 1.0 if chance == 1.0 else (same - chance) / (1.0 - chance)
 
 

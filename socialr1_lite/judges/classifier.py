@@ -23,7 +23,6 @@ PROBE_TOLERANCE = 0.05  # logits: merging rounds a little; a fresh score head is
 COARSE_TOLERANCE = 0.3  # of 16-bit judges, whose merged weights are rounded ...
 COARSE_SHARE = 0.1  # ... the more, the further apart a judge sets its texts: 0.36 of 5.6 was seen in bfloat16
 
-
 Tokenizer = Any  # of transformers, untyped
 
 
@@ -67,13 +66,11 @@ def logits(
     """Score each text, unbounded. What texts have in common at their beginning is read once."""
     import torch
 
-    ids, found = [token_ids(tokenizer, text, max_length) for text in texts], [0.0] * len(texts)
+    ids, found = [token_ids(tokenizer, text, max_length) for text in texts], dict[int, float]()
     for group in grouped(ids, batch_tokens):
         with torch.no_grad():
-            scores = tree_scores(model, grow([ids[i] for i in group])).tolist()
-        for i, score in zip(group, scores, strict=True):
-            found[i] = score
-    return found
+            found |= zip(group, tree_scores(model, grow([ids[i] for i in group])).tolist(), strict=True)
+    return [found[i] for i in range(len(ids))]
 
 
 def sigmoid(x: float) -> float:
@@ -145,10 +142,8 @@ def read_record(folder: Path) -> JudgeRecord:
         stored = json.loads(path.read_text(encoding="utf-8"))
         record = cast(JudgeRecord, {key: stored[key] for key in JudgeRecord.__annotations__})
     except FileNotFoundError:
-        raise JudgeError(
-            f"reward_model: path: {folder} holds no {RECORD}; "
-            "give a folder written by python -m socialr1_lite.train_judge"
-        ) from None
+        wanted = "give a folder written by python -m socialr1_lite.train_judge"
+        raise JudgeError(f"reward_model: path: {folder} holds no {RECORD}; {wanted}") from None
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise JudgeError(f"reward_model: {path} cannot be read ({type(error).__name__}: {error})") from None
     if record["version"] != RECORD_VERSION:

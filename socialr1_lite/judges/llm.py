@@ -18,6 +18,7 @@ import os
 import secrets
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import Annotated
 
@@ -37,6 +38,8 @@ PIECE_CHARS = 6000  # of one stage or story that a judge is shown; a longer one 
 NOTE_CHARS = 160  # of the judge's reason that is kept as a note
 BOUNDARY_BYTES = 12  # of the boundary: 96 bits are not guessed
 SECRET_FILE = ".boundary-secret"
+ENDPOINT_SETTINGS = {field.name for field in fields(EndpointSettings)}
+WHERE = "rewards.content.judges: llm: settings"
 
 RUBRIC = {
     "cue_encoding": "names the story's details that decide the answer, only details that the story really has, and "
@@ -64,8 +67,7 @@ SYSTEM = (
 class Settings(BaseModel):
     """What a recipe may set for this judge.
 
-    base_url, model, key_env, concurrency, timeout_s, retries, extra: as of `endpoint.EndpointSettings`; the key itself
-    is read from the environment variable `key_env`. max_tokens: of a verdict. verdict_tries: askings for one verdict.
+    Those of `endpoint.EndpointSettings` are as there. max_tokens: of a verdict. verdict_tries: askings for one verdict.
     max_calls, max_total_tokens: the budget of this judge's life, in requests sent (further tries count against the
     next group) and in tokens of prompts and verdicts together. cache: a folder of verdicts. show_gold: tell the judge
     the right answer.
@@ -117,19 +119,8 @@ class LlmJudge:
         given = self.settings = _settings(settings)
         cache = Path(given.cache).expanduser() if given.cache else None
         self._secret = _secret(cache)
-        self._endpoint = Endpoint(
-            EndpointSettings(
-                base_url=given.base_url,
-                model=given.model,
-                key_env=given.key_env,
-                concurrency=given.concurrency,
-                timeout_s=given.timeout_s,
-                retries=given.retries,
-                extra=given.extra,
-                cache=cache,
-            ),
-            sleep=sleep,
-        )
+        shared = given.model_dump(include=ENDPOINT_SETTINGS - {"cache"})
+        self._endpoint = Endpoint(EndpointSettings(**shared, cache=cache), sleep=sleep)
         self.usage = self._endpoint.usage
 
     def judge(self, replies: Sequence[Reply], scenario: Scenario) -> list[Verdict]:
@@ -139,9 +130,7 @@ class LlmJudge:
         what would fail every call alike (key, address, model name).
         """
         shown = [_stages_shown(reply) for reply in replies]
-        done: dict[int, Verdict] = {
-            i: Verdict(dict.fromkeys(STAGES, 0.0)) for i, stages in enumerate(shown) if not stages
-        }
+        done = {i: Verdict(dict.fromkeys(STAGES, 0.0)) for i, stages in enumerate(shown) if not stages}
         waiting = {i: "" for i, stages in enumerate(shown) if stages}
         for _ in range(self.settings.verdict_tries):
             if not waiting:
@@ -151,12 +140,11 @@ class LlmJudge:
             for (i, (_, boundary)), outcome in zip(asked.items(), outcomes, strict=True):
                 if not isinstance(outcome, EndpointReply):
                     done[i] = Verdict.failure(f"llm: {outcome.reason}")
-                    del waiting[i]
                 elif isinstance(read := read_verdict(outcome.text, boundary, shown[i]), Verdict):
                     done[i] = _without_flattery(read, replies[i])
-                    del waiting[i]
                 else:
                     waiting[i] = read
+            waiting = {i: complaint for i, complaint in waiting.items() if i not in done}
         for i, complaint in waiting.items():
             done[i] = Verdict.failure(f"llm: no readable verdict in {self.settings.verdict_tries} tries: {complaint}")
         return [done[i] for i in range(len(replies))]
@@ -212,7 +200,6 @@ def read_verdict(text: str, boundary: str, stages: Sequence[str]) -> Verdict | s
 
     The last JSON object that repeats the boundary counts, so that a fenced block or a thought before it does no harm.
     """
-    complaint = "it holds no JSON object with the boundary code"
     for found in reversed(list(_objects(text))):
         if found.get("boundary") != boundary:
             continue
@@ -227,31 +214,27 @@ def read_verdict(text: str, boundary: str, stages: Sequence[str]) -> Verdict | s
             return f"no points for {', '.join(missing)}"
         scores = {stage: points[stage].points / TOP if stage in stages else 0.0 for stage in STAGES}
         return Verdict(scores, tuple(_note(stage, points[stage]) for stage in stages if points[stage].points < TOP))
-    return complaint
+    return "it holds no JSON object with the boundary code"
 
 
 def _without_flattery(verdict: Verdict, reply: Reply) -> Verdict:
     """Give 0 to every stage that speaks to a judge, whatever the model made of it."""
     spoken = [stage for stage in STAGES if INJECTION.search(_cut(reply.stage_text(stage)))]
-    if not spoken:
-        return verdict
     notes = tuple(f"{TITLES[stage]} 0.0: speaks to a judge instead of about the story" for stage in spoken)
     return Verdict({**verdict.scores, **dict.fromkeys(spoken, 0.0)}, (*verdict.notes, *notes))
 
 
 def _objects(text: str) -> Iterator[Mapping[str, Yaml]]:
     """Yield the outermost JSON objects in a text, in order."""
-    decoder, at = json.JSONDecoder(object_pairs_hook=_once), text.find("{")
-    tries = 0
-    while at >= 0 and tries < 200:  # an answer of braces alone must not cost a square of its length
-        tries += 1
+    decoder, end = json.JSONDecoder(object_pairs_hook=_once), 0
+    for _ in range(200):  # an answer of braces alone must not cost a square of its length
+        if (at := text.find("{", end)) < 0:
+            return
         try:
             found, end = decoder.raw_decode(text, at)
+            yield found
         except (ValueError, RecursionError):
             end = at + 1
-        else:
-            yield found
-        at = text.find("{", end)
 
 
 def _once(pairs: list[tuple[str, Yaml]]) -> dict[str, Yaml]:
@@ -272,9 +255,7 @@ def _stages_shown(reply: Reply) -> tuple[str, ...]:
 
 def _pieces(reply: Reply, scenario: Scenario, *, show_gold: bool) -> list[tuple[str, str]]:
     """Return title and text of everything the judge is shown."""
-    options = "\n".join(
-        f"{letter}. {option}" for letter, option in zip(scenario.letters, scenario.options, strict=True)
-    )
+    options = "\n".join(map(". ".join, zip(scenario.letters, scenario.options, strict=True)))
     pieces = [("STORY", _cut(scenario.story)), ("QUESTION", _cut(scenario.question))]
     if options:
         pieces.append(("OPTIONS", _cut(options)))
@@ -296,13 +277,10 @@ def _settings(given: Mapping[str, Yaml]) -> Settings:
         return Settings.model_validate(given)
     except ValidationError as error:
         mistakes = explain_validation_error(error, (), dict(given), Settings, Settings)
-        listed = "; ".join(f"{dotted(keys) or _missing(error)}: {what}" for keys, what in mistakes)
-        raise JudgeError(f"rewards.content.judges: llm: settings: {listed}") from None
-
-
-def _missing(error: ValidationError) -> str:
-    """Return the names of settings that were not given: they have no place in what was written."""
-    return ", ".join(str(one["loc"][0]) for one in error.errors() if one["type"] == "missing")
+        # settings that were not given have no place in what was written
+        missing = ", ".join(str(one["loc"][0]) for one in error.errors() if one["type"] == "missing")
+        listed = "; ".join(f"{dotted(keys) or missing}: {what}" for keys, what in mistakes)
+        raise JudgeError(f"{WHERE}: {listed}") from None
 
 
 def _secret(cache: Path | None) -> bytes:
@@ -319,9 +297,7 @@ def _secret(cache: Path | None) -> bytes:
             scratch.replace(path)
         kept = path.read_bytes()
     except OSError as error:
-        raise JudgeError(
-            f"rewards.content.judges: llm: settings: cache: {path} cannot be used ({error.strerror})"
-        ) from None
+        raise JudgeError(f"{WHERE}: cache: {path} cannot be used ({error.strerror})") from None
     if len(kept) != 32:
-        raise JudgeError(f"rewards.content.judges: llm: settings: cache: {path} is damaged; delete it")
+        raise JudgeError(f"{WHERE}: cache: {path} is damaged; delete it")
     return kept

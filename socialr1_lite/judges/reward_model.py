@@ -10,9 +10,8 @@ Beside Unsloth the model has a process of its own (`reward_process.py` says why)
 from __future__ import annotations
 
 import sys
-from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from functools import cached_property, lru_cache, partial
 from pathlib import Path
 
 from socialr1_lite.errors import JudgeError
@@ -40,14 +39,11 @@ class RewardModelJudge:
         batch_tokens: of one forward pass, counting what several texts begin with once.
         """
         if not isinstance(batch_tokens, int) or isinstance(batch_tokens, bool) or batch_tokens < 1:
-            raise JudgeError(
-                f"rewards.content.judges: reward_model: batch_tokens: given {batch_tokens!r}; allowed: 1 or more"
-            )
+            where = "rewards.content.judges: reward_model: batch_tokens"
+            raise JudgeError(f"{where}: given {batch_tokens!r}; allowed: 1 or more")
         self._folder = Path(path).expanduser()
         self._record = read_record(self._folder)
         self._device, self._batch_tokens = device, batch_tokens
-        self._read: Callable[[Sequence[str]], list[float]] | None = None
-        self._kept: OrderedDict[tuple[str, ...], dict[str, float]] = OrderedDict()
 
     def judge(self, replies: Sequence[Reply], scenario: Scenario) -> list[Verdict]:
         """Return one verdict a reply; a stage without text is 0, and so is one that talks to a judge, unread.
@@ -60,7 +56,7 @@ class RewardModelJudge:
             answer = scenario.options[reply.answer] if reply.answer is not None else reply.answer_text
             stages = {stage: text for stage in STAGES if (text := reply.stage_text(stage)).strip()}
             texts |= {(i, stage): judged_text(scenario, stage, text, stages, answer) for stage, text in stages.items()}
-        logits = self._logits(list(texts.values()))
+        logits = self._logits(tuple(sorted(set(texts.values())))) if texts else {}
         scores = [dict[str, float | None](dict.fromkeys(STAGES, 0.0)) for _ in replies]
         notes: list[list[str]] = [[] for _ in replies]
         for (i, stage), text in texts.items():
@@ -72,30 +68,20 @@ class RewardModelJudge:
                 scores[i][stage] = sigmoid(logits[text] - self._record["center"]) * about
         return [Verdict(one, tuple(note)) for one, note in zip(scores, notes, strict=True)]
 
-    def _logits(self, texts: Sequence[str]) -> dict[str, float]:
-        """Score the texts, read together: the same texts get the very same logits again, here or elsewhere.
+    @cached_property
+    def _logits(self) -> Callable[[tuple[str, ...]], dict[str, float]]:
+        """What scores texts, read together, by the model itself or a process that holds it; it is loaded here.
 
-        In 16 bits a text's logit moves by a few hundredths with what is read beside it, so it is not kept by itself.
+        The same texts get the very same logits again, here or elsewhere: in 16 bits a text's logit moves by a few
+        hundredths with what is read beside it, so it is not kept by itself.
         """
-        wanted = tuple(sorted(set(texts)))
-        if not wanted:
-            return {}
-        if wanted not in self._kept:
-            self._read = self._read or self._reader()
-            self._kept[wanted] = dict(zip(wanted, self._read(wanted), strict=True))
-        self._kept.move_to_end(wanted)
-        while len(self._kept) > CACHE_SIZE:
-            self._kept.popitem(last=False)
-        return self._kept[wanted]
-
-    def _reader(self) -> Callable[[Sequence[str]], list[float]]:
-        """Return what reads texts: the model itself, or a process that holds it."""
-        device = resolve_device(self._device)
+        device, size = resolve_device(self._device), self._batch_tokens
         if "unsloth" in sys.modules:
-            return RewardProcess(self._folder, device=device, batch_tokens=self._batch_tokens).logits
-        model, tokenizer = load_judge(self._folder, device=device)
-        length = self._record["max_length"]
-        return partial(logits, model, tokenizer, max_length=length, batch_tokens=self._batch_tokens)
+            read = RewardProcess(self._folder, device=device, batch_tokens=size).logits
+        else:
+            judge, length = load_judge(self._folder, device=device), self._record["max_length"]
+            read = partial(logits, *judge, max_length=length, batch_tokens=size)
+        return lru_cache(maxsize=CACHE_SIZE)(lambda texts: dict(zip(texts, read(texts), strict=True)))
 
 
 def judged_text(scenario: Scenario, stage: str, text: str, context: Mapping[str, str], answer: str) -> str:
@@ -106,9 +92,7 @@ def judged_text(scenario: Scenario, stage: str, text: str, context: Mapping[str,
     share this text.
     Sentences of the story that speak to a judge are left out: they are no part of what happened.
     """
-    options = "\n".join(
-        f"{letter}. {option}" for letter, option in zip(scenario.letters, scenario.options, strict=True)
-    )
+    options = "\n".join(map(". ".join, zip(scenario.letters, scenario.options, strict=True)))
     parts = [f"Story: {_unaddressed(scenario.story)}", f"Question: {scenario.question}"]
     if options:
         parts.append(f"Options:\n{options}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from socialr1_lite.judges.agreement import auc, kappa
@@ -72,16 +72,13 @@ def measure_unmarked(replies: Sequence[LabelledReply]) -> UnmarkedAgreement:
     )
 
 
-def _read_stages(parsed: Reply, reply: LabelledReply) -> list[str | None]:
-    """Return the stage that parsing gives each labelled sentence: that of the segment in which it begins."""
-    found: list[str | None] = []
+def _read_stages(parsed: Reply, reply: LabelledReply) -> Iterator[str | None]:
+    """Yield the stage that parsing gives each labelled sentence: that of the segment in which it begins."""
     at = 0
     for text, _ in reply.sentences:
         at = parsed.text.index(text, at)
-        inside = (one.stage for one in parsed.segments if one.body.start <= at < one.body.end)
-        found.append(next(inside, None))
+        yield next((one.stage for one in parsed.segments if one.body.start <= at < one.body.end), None)
         at += len(text)
-    return found
 
 
 def _proportion(replies: Sequence[LabelledReply], charged: dict[str, float]) -> Interval:

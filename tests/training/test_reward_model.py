@@ -172,9 +172,9 @@ def test_the_judge_scores_stages_between_0_and_1_and_remembers(judge_folder: Pat
     assert first[1].scores == dict.fromkeys(STAGES, 0.0) and not first[0].failed
     fresh = build_judge("reward_model", {"path": str(judge_folder), "batch_tokens": 300})
     assert fresh.judge([parse("", SCENARIO.options), REPLY], SCENARIO) == first[::-1]
-    judge._read = None  # type: ignore[attr-defined]
+    read = judge._logits.cache_info().misses  # type: ignore[attr-defined]
     assert judge.judge([REPLY], SCENARIO)[0] == first[0]
-    assert judge._read is None  # type: ignore[attr-defined]
+    assert judge._logits.cache_info().misses == read > 0  # type: ignore[attr-defined]
 
 
 @trained
@@ -341,7 +341,7 @@ def test_what_is_not_about_the_story_earns_nothing(judge_folder: Path) -> None:
     shares = {}
     for name, text in texts.items():
         reply = parse(text, SCENARIO.options)
-        raw = judge._logits([judged_text(SCENARIO, STAGES[0], reply.stage_text(STAGES[0]), {}, "")])
+        raw = judge._logits((judged_text(SCENARIO, STAGES[0], reply.stage_text(STAGES[0]), {}, ""),))
         share = share_about(STAGES[0], reply.stage_text(STAGES[0]), SCENARIO)
         shares[name] = share
         (score,) = raw.values()
