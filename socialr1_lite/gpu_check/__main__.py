@@ -17,13 +17,16 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from socialr1_lite import __version__
+from socialr1_lite.data import training_scenarios
 from socialr1_lite.errors import PolicyError, command
+from socialr1_lite.export.verl import model_source
 from socialr1_lite.gpu_check.trial import TrialResult
 from socialr1_lite.gpu_check.trials import Trial, trials
 from socialr1_lite.gpu_check.verdicts import TrialFinding, Verdict, scratch, verdicts
 from socialr1_lite.plan.hardware import Device, this_cpu, this_gpu
 from socialr1_lite.policy import describe_machine
 from socialr1_lite.recipe import EMBEDDED_MODEL, Recipe
+from socialr1_lite.rollouts.prompting import messages
 from socialr1_lite.runlog import RunFolder, newest_complete, read_traces, write_json
 from socialr1_lite.runlog.lines import JsonObject
 
@@ -33,7 +36,9 @@ POLL_S = 0.2  # between two looks for the first checkpoint
 
 def check(folder: Path, *, model: str = EMBEDDED_MODEL) -> tuple[list[TrialFinding], dict[str, JsonObject]]:
     """Return all findings, and by trial what its environment.json says. model: what the first trial trains."""
-    device = here()
+    import torch
+
+    device = this_gpu() if torch.cuda.is_available() else this_cpu()
     rows: list[TrialFinding] = []
     environments: dict[str, JsonObject] = {}
     for trial in trials(device, folder, model=model):
@@ -48,13 +53,6 @@ def check(folder: Path, *, model: str = EMBEDDED_MODEL) -> tuple[list[TrialFindi
             say(line(row, width=0))
         say(f"  {time.monotonic() - started:.0f} s")
     return rows, environments
-
-
-def here() -> Device:
-    """Return the device that training would take here."""
-    import torch
-
-    return this_gpu() if torch.cuda.is_available() else this_cpu()
 
 
 def carry_out(trial: Trial, folder: Path, device: Device) -> list[TrialFinding]:
@@ -74,27 +72,19 @@ def carry_out(trial: Trial, folder: Path, device: Device) -> list[TrialFinding]:
         return [*found, TrialFinding(trial.name, "trained", "fail", str(error).partition("\n")[0], {})]
     run = RunFolder.open(place / "run")
     found += verdicts(trial, recipe, run, result, device)
-    if trial.interrupted:
-        found.append(resumed(trial, run))
-    return found
+    return [*found, resumed(trial, run)] if trial.interrupted else found
 
 
 def with_real_prompts(recipe: Recipe) -> Recipe:
     """Return the recipe limited to the longest prompt that is really asked, so that `plan` counts what happens."""
     from transformers import AutoTokenizer
 
-    from socialr1_lite.data import training_scenarios
-    from socialr1_lite.policy.embedded import embedded_model
-    from socialr1_lite.rollouts.prompting import messages
-
-    name = str(embedded_model()) if recipe.model.name == EMBEDDED_MODEL else recipe.model.name
-    tokenizer = AutoTokenizer.from_pretrained(name)
-    lengths = [
+    tokenizer, most = AutoTokenizer.from_pretrained(model_source(recipe)), recipe.data.max_prompt_tokens
+    lengths = (
         len(tokenizer.apply_chat_template(messages(one, recipe), add_generation_prompt=True, return_dict=False))
         for one in training_scenarios(recipe)
-    ]
-    fitting = [length for length in lengths if length <= recipe.data.max_prompt_tokens]
-    limit = max(fitting, default=recipe.data.max_prompt_tokens)
+    )
+    limit = max((length for length in lengths if length <= most), default=most)
     return recipe.model_copy(update={"data": recipe.data.model_copy(update={"max_prompt_tokens": limit})})
 
 
@@ -136,9 +126,7 @@ def launch(place: Path) -> list[str]:
 def train(place: Path) -> TrialResult:
     """Train to the end and return what the process needed. Raises PolicyError with its last words when it fails."""
     with (place / "train.log").open("w") as log:
-        done = subprocess.run(
-            launch(place), stdout=log, stderr=subprocess.STDOUT, timeout=LAUNCH_TIMEOUT_S, check=False
-        )
+        done = subprocess.run(launch(place), stdout=log, stderr=subprocess.STDOUT, timeout=LAUNCH_TIMEOUT_S)
     if done.returncode:
         raise PolicyError(f"status {done.returncode}: {last_line(place / 'train.log')}")
     result: TrialResult = json.loads((place / "result.json").read_text())
@@ -148,7 +136,7 @@ def train(place: Path) -> TrialResult:
 def in_a_process(module: str, *arguments: str) -> None:
     """Run a module of this package by itself, so that what it takes is given back."""
     command = [sys.executable, "-m", f"socialr1_lite.gpu_check.{module}", *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=LAUNCH_TIMEOUT_S, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=LAUNCH_TIMEOUT_S)
     if done.returncode:
         raise PolicyError(f"{module}: {(done.stderr.strip().splitlines() or ['no word'])[-1]}")
 
@@ -194,9 +182,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         if args.folder is None:
             shutil.rmtree(folder, ignore_errors=True)
     seconds = time.monotonic() - started
-    rows_out = [row.to_row() for row in rows]
-    output = {"version": __version__, "machine": describe_machine(), "seconds": seconds, "rows": rows_out}
-    write_json(args.out, output | {"environments": environments})
+    output = {"version": __version__, "machine": describe_machine(), "seconds": seconds}
+    write_json(args.out, output | {"rows": [row.to_row() for row in rows], "environments": environments})
     print(table(rows) + f"; {seconds:.0f} s; {args.out}")
     return int(any(row.verdict == "fail" for row in rows))
 

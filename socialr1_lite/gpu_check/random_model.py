@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -77,11 +76,10 @@ def config_of(architecture: Architecture, **more: int | None) -> PretrainedConfi
     )
 
 
-def main(argv: Sequence[str] | None = None) -> int:
+def main() -> None:
     """Parse the command line (an architecture's name and a folder) and make the model."""
-    name, folder = sys.argv[1:] if argv is None else argv
+    name, folder = sys.argv[1:]
     make_random_model(Path(folder), find_architecture(name))
-    return 0
 
 
 if __name__ == "__main__":

@@ -1,17 +1,15 @@
 """One training of the check, in a process of its own: python -m socialr1_lite.gpu_check.trial RECIPE RUN RESULT.
 
-Trains the recipe and writes what the process needed into RESULT (JSON): the peak of the memory, as the device and as
-torch report it, and how long it took.
+Trains the recipe and writes what the process needed into RESULT (JSON): a `TrialResult`.
 """
 
 from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable
 from pathlib import Path
 from threading import Event, Thread
-from types import TracebackType
 from typing import TypedDict
 
 from socialr1_lite.errors import command
@@ -30,50 +28,34 @@ class TrialResult(TypedDict):
     seconds: float
 
 
-class MemoryWatch:
-    """The peak of what is used while inside; bytes.
+def peak_memory(work: Callable[[], object]) -> tuple[float, str]:
+    """Do the work, and return the peak of what was used meanwhile, in bytes, and on what: "cuda" or "cpu".
 
     On a GPU: of the device's used memory, less what was used before (vLLM's engine may be another process, so torch's
     own count is not enough), or of torch's reserved memory where that was higher between two looks. On a CPU: the
     process's peak resident memory, all that came before included.
     """
+    import torch
 
-    def __init__(self) -> None:
-        import torch
+    if not torch.cuda.is_available():
+        work()
+        return float(peak_resident()), "cpu"
+    over = Event()
+    free = least = torch.cuda.mem_get_info()[0]
 
-        self.cuda = torch.cuda.is_available()
-        self.peak = 0.0
-        self._before = self._used() if self.cuda else 0.0
-        self._over = Event()
-        self._thread = Thread(target=self._look, daemon=True)
+    def look() -> None:
+        nonlocal least
+        while not over.wait(EVERY_S):
+            least = min(least, torch.cuda.mem_get_info()[0])
 
-    def __enter__(self) -> MemoryWatch:
-        if self.cuda:
-            self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if not self.cuda:
-            self.peak = float(peak_resident())
-            return
-        import torch
-
-        self._over.set()
-        self._thread.join()
-        self.peak = max(self.peak, float(torch.cuda.max_memory_reserved()))
-
-    def _look(self) -> None:
-        while not self._over.wait(EVERY_S):
-            self.peak = max(self.peak, self._used() - self._before)
-
-    @staticmethod
-    def _used() -> float:
-        import torch
-
-        free, total = torch.cuda.mem_get_info()
-        return float(total - free)
+    watch = Thread(target=look, daemon=True)
+    watch.start()
+    try:
+        work()
+    finally:
+        over.set()
+        watch.join()
+    return float(max(free - least, torch.cuda.max_memory_reserved())), "cuda"
 
 
 def peak_resident() -> int:
@@ -88,24 +70,13 @@ def peak_resident() -> int:
     return peak if sys.platform == "darwin" else peak * 1024
 
 
-def run_trial(recipe_file: str, run_dir: str, result: str) -> None:
+def main() -> None:
     """Train and write the result; an exception of the training is the caller's to read from the exit status."""
+    recipe_file, run_dir, result = sys.argv[1:]
     started = time.monotonic()
-    with MemoryWatch() as watch:
-        run_recipe(load_recipe(recipe_file), run_dir=run_dir, strict=False)
-    outcome: TrialResult = {
-        "peak_bytes": watch.peak,
-        "on": "cuda" if watch.cuda else "cpu",
-        "seconds": time.monotonic() - started,
-    }
+    peak, device = peak_memory(lambda: run_recipe(load_recipe(recipe_file), run_dir=run_dir, strict=False))
+    outcome: TrialResult = {"peak_bytes": peak, "on": device, "seconds": time.monotonic() - started}
     write_json(Path(result), dict(outcome))
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Parse the command line (three paths) and train."""
-    recipe_file, run_dir, result = sys.argv[1:] if argv is None else argv
-    run_trial(recipe_file, run_dir, result)
-    return 0
 
 
 if __name__ == "__main__":

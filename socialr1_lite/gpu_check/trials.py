@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -49,11 +49,10 @@ def trials(device: Device, folder: Path, *, model: str = EMBEDDED_MODEL) -> Iter
 
 def small(device: Device, model: str = EMBEDDED_MODEL) -> Recipe:
     """Return the embedded model's recipe: 4 bits, a cold start, additive rewards that differ untrained."""
-    tokens = TOKENS["cpu" if device.cpu else "cuda"]
     without = not device.cpu and importlib.util.find_spec("unsloth") is None  # beside a GPU it must be said
     return _recipe(
         {"name": model, "load_in_4bit": True, "backend": "transformers" if without else "auto"},
-        tokens,
+        TOKENS["cpu" if device.cpu else "cuda"],
         warmup={"steps": 1, "batch_size": 2, "examples": 4},
         grpo={"num_generations": 2, "per_device_train_batch_size": 2} if device.cpu else {},
     )
@@ -80,10 +79,9 @@ def random_weights(device: Device, architecture: Architecture, folder: Path, *, 
     return made[1], f"plan: it does not fit into {device.usable / GIB:.1f} GiB, not even in 4 bits"
 
 
-def no_room(folder: Path, architecture: Architecture, free: Callable[[Path], int] | None = None) -> str:
+def no_room(folder: Path, architecture: Architecture) -> str:
     """Return why the weights cannot be written there; "" when they can."""
-    needed = architecture.parameters * 2 * 1.1
-    found = free(folder) if free else shutil.disk_usage(folder).free
+    needed, found = architecture.parameters * 2 * 1.1, shutil.disk_usage(folder).free
     if found > needed:
         return ""
     return f"{needed / GIB:.1f} GiB of disk are needed for its weights and {found / GIB:.1f} are free in {folder}"
