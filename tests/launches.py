@@ -19,8 +19,8 @@ from socialr1_lite.policy import generation
 from socialr1_lite.progress import Progress
 from socialr1_lite.recipe import Recipe
 from socialr1_lite.runlog import TraceWriter
-from socialr1_lite.training import checks, session, sft
 from socialr1_lite.training import folder as run_files
+from socialr1_lite.training import heldout, session, sft
 
 STEPS = 6
 
@@ -120,7 +120,7 @@ def before_checks_are_written_down(n: int) -> Callable[[], None]:
     """The n-th time. In a launch that goes on, 1: those that still count, 2: the next, whose adapter is kept already."""
 
     def patch() -> None:
-        checks.HeldoutChecks._write = at_call(n, checks.HeldoutChecks._write)
+        heldout.HeldoutChecks._write = at_call(n, heldout.HeldoutChecks._write)
 
     return patch
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from socialr1_lite.errors import RecipeError, RunLogError
 from socialr1_lite.policy import Policy
 from socialr1_lite.recipe import Recipe, load_recipe
+from socialr1_lite.recipe.located_yaml import Yaml
 from socialr1_lite.runlog import RunFolder, newest_complete, read_traces, write_atomic
 from socialr1_lite.scenario import Scenario
 
@@ -37,22 +38,20 @@ def refuse_another_recipe(run: RunFolder, recipe: Recipe) -> None:
         raise RecipeError(f"run.resume: never, and {run.path} holds a run already; a new one: run.name=ANOTHER")
     stored = load_recipe(run.recipe)
     if stored.digest != recipe.digest:
+        old, new = dict(_flat(stored.decisive)), dict(_flat(recipe.decisive))
+        changed = sorted(key for key in old.keys() | new.keys() if old.get(key) != new.get(key))
         raise RecipeError(
-            f"{run.path} holds a run of another recipe (differs in: {', '.join(_differences(stored, recipe))}); "
+            f"{run.path} holds a run of another recipe (differs in: {', '.join(changed)}); "
             "start a new one with run.name=ANOTHER, or set the old values back to continue"
         )
 
 
-def _differences(one: Recipe, other: Recipe) -> list[str]:
-    def flat(tree: Mapping[str, object], path: str = "") -> Iterator[tuple[str, object]]:
-        for key, value in tree.items():
-            if isinstance(value, dict):
-                yield from flat(value, f"{path}{key}.")
-            else:
-                yield f"{path}{key}", value
-
-    old, new = dict(flat(one.decisive)), dict(flat(other.decisive))
-    return sorted(key for key in old.keys() | new.keys() if old.get(key) != new.get(key))
+def _flat(tree: Mapping[str, Yaml], path: str = "") -> Iterator[tuple[str, Yaml]]:
+    for key, value in tree.items():
+        if isinstance(value, dict):
+            yield from _flat(value, f"{path}{key}.")
+        else:
+            yield f"{path}{key}", value
 
 
 def write_recipe(run: RunFolder, recipe: Recipe, scenarios: Sequence[Scenario]) -> None:
@@ -78,8 +77,8 @@ def _remove_attempt(run: RunFolder) -> None:
     """Remove all that a launch without work left; the recipe last, so that a kill in between changes nothing."""
     for folder in (run.traces, run.checkpoints, run.path / "best"):
         shutil.rmtree(folder, ignore_errors=True)
-    files = (run.scenarios, run.launches_file, run.metrics, run.effective, run.environment, run.path / "summary.json")
-    for file in (*files, run.recipe):
+    files = (run.scenarios, run.launches_file, run.metrics, run.effective, run.environment)
+    for file in (*files, run.path / "summary.json", run.recipe):
         file.unlink(missing_ok=True)
     RunFolder.create(run.path)
 

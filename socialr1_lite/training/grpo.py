@@ -21,7 +21,7 @@ from socialr1_lite.rewards.stack import RewardStack
 from socialr1_lite.rollouts.completion import Completion
 from socialr1_lite.rollouts.groups import ZERO_VARIANCE_REASONS, siblings, zero_variance_reason
 from socialr1_lite.rollouts.prompting import messages
-from socialr1_lite.rollouts.reward import COMPONENTS, PROCESS, Score, ScoredCompletion
+from socialr1_lite.rollouts.reward import COMPONENTS, PROCESS, ScoredCompletion
 from socialr1_lite.rollouts.trace import Trace
 from socialr1_lite.runlog import TraceWriter
 from socialr1_lite.scenario import Scenario
@@ -64,9 +64,7 @@ class TrlRewardAdapter:
 
     def functions(self) -> list[RewardFunction]:
         """Return one callable `sip_reward` (gated) or one a component (additive), all over one shared scoring."""
-        if not self.additive:
-            return [self._named("sip_reward", lambda score: score.total)]
-        return [self._named(name, _component(name)) for name in COMPONENTS]
+        return [self._function(name) for name in (COMPONENTS if self.additive else ("sip_reward",))]
 
     def weights(self, progress: float) -> list[float]:
         """Return TRL's reward weights at this process weight tau, in the order of `functions`.
@@ -84,7 +82,7 @@ class TrlRewardAdapter:
         curriculum = self.recipe.rewards.curriculum
         return tau(state.global_step, state.max_steps, tau0=curriculum.tau0, p0=curriculum.p0, p1=curriculum.p1)
 
-    def _named(self, name: str, read: Callable[[Score], float | None]) -> RewardFunction:
+    def _function(self, name: str) -> RewardFunction:
         def reward(
             *,
             completion_ids: list[list[int]],
@@ -99,7 +97,8 @@ class TrlRewardAdapter:
                 self.last = self._score(completion_ids, position, self.tau(trainer_state))
                 for metric, value in self.metrics(position):
                     log_metric(metric, value)
-            return [read(scored.score) for scored in self.last]
+            scores = [scored.score for scored in self.last]
+            return [score.components[name] if self.additive else score.total for score in scores]
 
         reward.__name__ = name
         return reward
@@ -157,10 +156,6 @@ def group_metrics(scored: Sequence[ScoredCompletion], position: Sequence[int]) -
     yield "groups/informative", reasons.count("") / len(groups)
     for reason in ZERO_VARIANCE_REASONS:
         yield f"groups/{reason.replace(' ', '_')}", reasons.count(reason) / len(groups)
-
-
-def _component(name: str) -> Callable[[Score], float | None]:
-    return lambda score: score.components[name]
 
 
 def _mean(name: str, values: Iterable[float | None]) -> Iterable[tuple[str, float]]:
@@ -227,15 +222,16 @@ def _tracing_trainer(rewards: TrlRewardAdapter, traces: TraceWriter) -> type[GRP
             out: dict[str, Any] = super()._generate_and_score_completions(inputs)
             seconds = time.perf_counter() - started
             first = self.accelerator.process_index * len(inputs)
+            step, pairs = self.state.global_step, zip(rewards.last, out["advantages"].tolist(), strict=True)
             traces.write(
                 [
-                    rewards.trace(inputs[i], scored, advantage=advantage, step=self.state.global_step, row=first + i)
-                    for i, (scored, advantage) in enumerate(zip(rewards.last, out["advantages"].tolist(), strict=True))
+                    rewards.trace(inputs[i], scored, advantage=advantage, step=step, row=first + i)
+                    for i, (scored, advantage) in enumerate(pairs)
                 ]
             )
-            mode = "train" if self.model.training else "eval"
-            self._metrics[mode]["time/rollout_s"].append(seconds - rewards.seconds)
-            self._metrics[mode]["time/reward_s"].append(rewards.seconds)
+            metrics = self._metrics["train" if self.model.training else "eval"]
+            metrics["time/rollout_s"].append(seconds - rewards.seconds)
+            metrics["time/reward_s"].append(rewards.seconds)
             return out
 
     return TracingGRPOTrainer
@@ -251,16 +247,11 @@ def log_to_trackers(trainer: GRPOTrainer, figures: Figures) -> None:
     trainer.callback_handler.call_event("on_log", trainer.args, trainer.state, trainer.control, logs=logs)
 
 
-def generation_batch(recipe: Recipe) -> int:
-    """Return the number of completions sampled at once, over all processes."""
-    return recipe.groups_per_generation * recipe.grpo.num_generations
-
-
 def watcher(
     *,
     log: Callable[[int, Figures], None],
-    saved: Callable[[int], None],
-    step_done: Callable[[int], bool],
+    saved: Callable[[int], None] = lambda _: None,
+    step_done: Callable[[int], bool] = lambda _: False,
 ) -> TrainerCallback:
     """Return a TRL callback made of three plain ones, each given the number of finished optimizer steps.
 

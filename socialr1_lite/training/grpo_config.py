@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
@@ -19,13 +20,7 @@ if TYPE_CHECKING:
 
 Value = str | float | bool | None | Sequence[Any] | Mapping[str, Any]
 Settings = dict[str, Value]
-
-
-class Difference(TypedDict):
-    """A setting that came out other than it was written."""
-
-    recipe: Value
-    effective: Value
+Differences = dict[str, dict[str, Value]]  # a setting's name: what the "recipe" says, and what is "effective"
 
 
 def grpo_settings(recipe: Recipe, policy: Policy, output: Path) -> Settings:
@@ -34,9 +29,8 @@ def grpo_settings(recipe: Recipe, policy: Policy, output: Path) -> Settings:
     The schedule is expanded beforehand, so the data is one epoch in its final order (`shuffle_dataset=False`).
     """
     grpo, run = recipe.grpo, recipe.run
-    chosen = set(type(grpo).model_fields) - {"steps_per_generation", "vllm", "epsilon_high"}
-    settings: Settings = {name: getattr(grpo, name) for name in sorted(chosen)}
-    return settings | {
+    settings: Settings = grpo.model_dump(exclude={"steps_per_generation", "vllm", "epsilon_high"})
+    return {name: settings[name] for name in sorted(settings)} | {
         "output_dir": str(output),
         "steps_per_generation": grpo.generation_steps,
         "epsilon_high": grpo.clip_high,
@@ -85,15 +79,10 @@ def _vllm(recipe: Recipe) -> Settings:
 
 
 def build_config(settings: Settings, *, processes: int, full_device: bool) -> GRPOConfig:
-    """Return TRL's GRPOConfig.
-
-    Raises RecipeError for unknown keys, which Unsloth's own class would print and ignore.
-    """
-    import dataclasses
-
+    """Return TRL's GRPOConfig. Raises RecipeError for unknown keys, which Unsloth's own class prints and ignores."""
     import trl
 
-    known = {f.name for f in dataclasses.fields(trl.GRPOConfig)}
+    known = {field.name for field in dataclasses.fields(trl.GRPOConfig)}
     if unknown := sorted(set(settings) - known):
         raise RecipeError(f"this version of TRL has no GRPO setting {', '.join(unknown)}; install trl>=1.12,<=1.15.0")
     extra = {"use_cpu": True} if not full_device else {}
@@ -108,21 +97,14 @@ def build_config(settings: Settings, *, processes: int, full_device: bool) -> GR
     return config
 
 
-def effective_differences(settings: Settings, config: GRPOConfig) -> dict[str, Difference]:
-    """Return each setting that came out of TRL or Unsloth other than it was written: {name: {recipe, effective}}."""
-    wanted = {name: _plain(value) for name, value in settings.items()}
-    made = {name: _plain(getattr(config, name, None)) for name in settings}
+def effective_differences(settings: Settings, config: GRPOConfig) -> Differences:
+    """Return each setting that came out of TRL or Unsloth other than it was written."""
+    pairs = {name: (_plain(value), _plain(getattr(config, name, None))) for name, value in settings.items()}
     return {
-        name: {"recipe": value, "effective": made[name]}
-        for name, value in wanted.items()
-        if not (_same(value, made[name]) or (name == "top_k" and _unlimited(value) and _unlimited(made[name])))
+        name: {"recipe": wanted, "effective": made}
+        for name, (wanted, made) in pairs.items()
+        if not (_same(wanted, made) or (name == "top_k" and _unlimited(wanted) and _unlimited(made)))
     }
-
-
-def _plain(value: Any) -> Value:
-    if isinstance(value, (str, int, float, bool, type(None))):
-        return getattr(value, "value", value)
-    return getattr(value, "value", None) or (list(value) if isinstance(value, (list, tuple, set)) else value)
 
 
 def _same(wanted: Value, made: Value) -> bool:
@@ -136,20 +118,20 @@ def _unlimited(top_k: Value) -> bool:
     return top_k is None or (isinstance(top_k, int) and top_k <= 0)
 
 
-def effective_yaml(settings: Settings, config: GRPOConfig, differences: Mapping[str, Difference]) -> str:
+def effective_yaml(settings: Settings, config: GRPOConfig, differences: Differences) -> str:
     """Return the text of effective.yaml: the differences, and each setting as it came out."""
     content = {
-        "differences": _yaml_value(differences),
-        "effective": {name: _yaml_value(getattr(config, name, None)) for name in sorted(settings)},
+        "differences": differences,
+        "effective": {name: _plain(getattr(config, name, None)) for name in sorted(settings)},
     }
     return "# What TRL and Unsloth made of the recipe.\n" + yaml.safe_dump(content, sort_keys=False)
 
 
-def _yaml_value(value: Any) -> Value:
+def _plain(value: Any) -> Value:
     """Return what safe YAML can hold: enums by their value, everything else that is foreign by its name."""
     value = getattr(value, "value", value)
     if isinstance(value, (list, tuple, set)):
-        return [_yaml_value(one) for one in value]
+        return [_plain(one) for one in value]
     if isinstance(value, dict):
-        return {str(key): _yaml_value(one) for key, one in value.items()}
+        return {str(key): _plain(one) for key, one in value.items()}
     return value if isinstance(value, (str, int, float, bool, type(None))) else str(value)

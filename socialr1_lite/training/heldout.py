@@ -1,4 +1,4 @@
-"""The held-out check: the same questions before, during and after training, greedily, and what changed between.
+"""The held-out checks: the same questions before, during and after training, greedily, and what changed between.
 
 Greedy decoding, one completion a question, tau = 1: a number that does not move with the curriculum or with chance.
 Intervals and tests count stories, not questions: the twins of one story are right or wrong together.
@@ -8,20 +8,42 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
 from typing import Any
 
+import orjson
+
 from socialr1_lite.data import story_key
+from socialr1_lite.policy import Policy
+from socialr1_lite.progress import Progress, clock
 from socialr1_lite.recipe import Recipe
 from socialr1_lite.rewards.stack import RewardStack
 from socialr1_lite.rollouts.prompting import Sampler, messages, template_settings
 from socialr1_lite.rollouts.reward import ScoredCompletion
 from socialr1_lite.rollouts.trace import Trace
-from socialr1_lite.runlog import CheckScore, TraceWriter
+from socialr1_lite.runlog import BestAdapter, CheckScore, RunFolder, TraceWriter, write_json
 from socialr1_lite.scenario import Scenario
 from socialr1_lite.statistics import clustered_proportion, paired_by_cluster
+from socialr1_lite.training import folder
 
 BENCHMARK = "heldout"
+UNTRAINED, COLD_START = "untrained", "after the cold start"
+ON_THE_WAY = "step "  # how the labels of the checks between two steps begin
+
+COLUMNS = {  # of the table of checks
+    "held-out questions": "{0.label}",
+    "n": "{0.n}",
+    "format": "{0.format_rate:.2f}",
+    "accuracy": "{0.accuracy:.3f}",
+    "95 % interval": "{0.low:.3f}-{0.high:.3f}",
+    "unreadable": "{0.unreadable:.2f}",
+    "cut off": "{0.truncated:.2f}",
+    "mean reward": "{0.reward:.3f}",
+    "tokens": "{0.tokens:.0f}",
+    "seconds": "{0.seconds:.0f}",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,18 +97,16 @@ def check_heldout(
 ) -> Check:
     """Ask every held-out question once, greedily; store the replies as traces of phase eval."""
     started = time.perf_counter()
-    limit = recipe.evaluation.max_new_tokens or recipe.grpo.max_completion_length
     prompts = [messages(scenario, recipe) for scenario in scenarios]
     completions = policy.generate(
         prompts,
-        max_new_tokens=limit,
+        max_new_tokens=recipe.evaluation.max_new_tokens or recipe.grpo.max_completion_length,
         temperature=0.0,
         batch_size=recipe.evaluation.batch_size,
         template=template_settings(recipe),
     )
-    scored = [
-        stack.score([completion], scenario)[0] for scenario, completion in zip(scenarios, completions, strict=True)
-    ]
+    pairs = zip(scenarios, completions, strict=True)
+    scored = [stack.score([completion], scenario)[0] for scenario, completion in pairs]
     if traces is not None:
         traces.write(
             [
@@ -133,34 +153,7 @@ def summarise(label: str, step: int, scored: Sequence[ScoredCompletion], scenari
 
 def table(checks: Sequence[Check]) -> tuple[list[str], list[list[str]]]:
     """Return header and rows of the before/after table."""
-    header = [
-        "held-out questions",
-        "n",
-        "format",
-        "accuracy",
-        "95 % interval",
-        "unreadable",
-        "cut off",
-        "mean reward",
-        "tokens",
-        "seconds",
-    ]
-    rows = [
-        [
-            check.label,
-            str(check.n),
-            f"{check.format_rate:.2f}",
-            f"{check.accuracy:.3f}",
-            f"{check.low:.3f}-{check.high:.3f}",
-            f"{check.unreadable:.2f}",
-            f"{check.truncated:.2f}",
-            f"{check.reward:.3f}",
-            f"{check.tokens:.0f}",
-            f"{check.seconds:.0f}",
-        ]
-        for check in checks
-    ]
-    return header, rows
+    return list(COLUMNS), [[form.format(check) for form in COLUMNS.values()] for check in checks]
 
 
 def compare(before: Check, after: Check) -> str:
@@ -178,11 +171,102 @@ def best_sentence(best: CheckScore, checks: Sequence[Check]) -> str:
     """Say in one sentence which check was the best, and what to think of it."""
     rivals = sum(check.step > 0 for check in checks)
     start = max((check.accuracy for check in checks if check.step == 0), default=0.0)
-    sentence = (
-        f"best of {rivals} checks: step {best.step}, accuracy {best.accuracy:.3f} ({best.low:.3f}-{best.high:.3f}) on "
-        f"{best.n} questions"
-    )
-    if best.accuracy < start:
-        sentence += f", below the {start:.3f} before GRPO"
+    below = f", below the {start:.3f} before GRPO" if best.accuracy < start else ""
     # Picked for its score on these questions, it scores lower on others; one check among one was not picked.
-    return sentence + (" that it was picked by: measure it on others" if rivals > 1 else "")
+    picked = " that it was picked by: measure it on others" if rivals > 1 else ""
+    return (
+        f"best of {rivals} checks: step {best.step}, accuracy {best.accuracy:.3f} ({best.low:.3f}-{best.high:.3f}) on "
+        f"{best.n} questions{below}{picked}"
+    )
+
+
+@dataclass
+class HeldoutChecks:
+    """Makes the checks of one launch, and keeps the adapter of the best. Without scenarios it makes none.
+
+    Those made are kept in summary.json, so that a resumed run does not repeat them. seconds: what this launch's took.
+    """
+
+    run: RunFolder
+    recipe: Recipe
+    stack: RewardStack
+    progress: Progress
+    scenarios: Sequence[Scenario]
+    seconds: float = field(default=0.0, init=False)
+
+    @cached_property
+    def best(self) -> BestAdapter:
+        """The adapter of the best check of the evaluations on the way."""
+        return BestAdapter(self.run)
+
+    @property
+    def last_label(self) -> str:
+        """What the check after the last step is called."""
+        return f"after GRPO ({self.recipe.grpo.max_steps} steps)"
+
+    @property
+    def longest_s(self) -> float:
+        """What the slowest check of this run took; 0.0 while none was made."""
+        return max((check.seconds for check in self._made().values()), default=0.0)
+
+    def make(self, policy: Policy, label: str, step: int, traces: TraceWriter) -> Check | None:
+        """Ask the questions, unless a check of that label was made already."""
+        if not self.scenarios or label in self._made():
+            return None
+        self.progress.say(f"held-out check, {label}: {len(self.scenarios)} questions")
+        check = check_heldout(policy, self.recipe, self.stack, self.scenarios, label=label, step=step, traces=traces)
+        self.seconds += check.seconds
+        before = self._made().values()
+        if self.recipe.evaluation.every:
+            scores = [one.score for one in before]
+            self.best.update(check.score, scores, lambda path: folder.save_whole(policy, path))
+        self._write([*before, check])
+        self.progress.say(
+            f"  format {check.format_rate:.2f}  accuracy {check.accuracy:.3f} ({check.low:.3f}-{check.high:.3f})  "
+            f"mean reward {check.reward:.3f}  in {clock(check.seconds)}"
+        )
+        return check
+
+    def make_on_the_way(self, policy: Policy, step: int, traces: TraceWriter) -> Check | None:
+        """Make the check that is due after this step, if any (`evaluation.every`)."""
+        every, last = self.recipe.evaluation.every, self.recipe.grpo.max_steps
+        if not every or (step % every and step < last):
+            return None
+        return self.make(policy, f"{ON_THE_WAY}{step}" if step < last else self.last_label, step, traces)
+
+    def drop_after(self, step: int) -> None:
+        """Drop the checks of steps that are about to be trained again: they belong to a policy that is gone."""
+        self.best.drop_after(step)
+        if checks := self._made().values():
+            self._write([check for check in checks if check.step <= step])
+
+    def report(self, elapsed: float) -> None:
+        """Print the table, what changed, and the best. elapsed: seconds of this launch."""
+        checks = list(self._made().values())
+        if not checks:
+            return
+        best = self.best.record(check.score for check in checks)
+        ends = [check for check in checks if not check.label.startswith(ON_THE_WAY)]
+        self.progress.say()
+        self.progress.table(*table([one for one in checks if one in ends or one.score == best]))
+        if len(ends) > 1:
+            self.progress.say("  " + compare(ends[-2], ends[-1]))
+        share = f"{clock(self.seconds)} of the {clock(elapsed)} of this launch ({self.seconds / elapsed:.0%})"
+        self.progress.say(f"  held-out checks took {share}")
+        if best:
+            self.best.drop_others(best)
+            self.progress.say(f"  {best_sentence(best, checks)}; its adapter is in {self.best.path(best.step)}")
+
+    def _write(self, checks: Sequence[Check]) -> None:
+        write_json(self._summary, {"version": 1, "checks": [check.to_row() for check in checks]})
+        self.best.record(check.score for check in checks)
+
+    def _made(self) -> dict[str, Check]:
+        if not self._summary.is_file():
+            return {}
+        rows = orjson.loads(self._summary.read_bytes())["checks"]
+        return {row["label"]: Check.from_row(row) for row in rows}
+
+    @property
+    def _summary(self) -> Path:
+        return self.run.path / "summary.json"

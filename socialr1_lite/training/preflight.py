@@ -9,7 +9,7 @@ Sampling here leaves the random state of the run as it was.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
@@ -123,24 +123,20 @@ def obstacles(recipe: Recipe, groups: Sequence[Sequence[ScoredCompletion]]) -> l
     return []
 
 
-def warnings(recipe: Recipe, groups: Sequence[Sequence[ScoredCompletion]]) -> list[str]:
-    """Return what costs much of the training, but not all of it."""
-    sampled = [scored for group in groups for scored in group]
-    found = []
-    cut = sum(scored.completion.truncated for scored in sampled) / len(sampled)
+def warnings(recipe: Recipe, groups: Sequence[Sequence[ScoredCompletion]]) -> Iterator[str]:
+    """Yield what costs much of the training, but not all of it."""
+    cut, limit = (
+        fmean(scored.completion.truncated for group in groups for scored in group),
+        recipe.grpo.max_completion_length,
+    )
     if MANY_CUT < cut < 1:
-        found.append(
-            f"{cut:.0%} of the completions were cut off; raise grpo.max_completion_length "
-            f"(now {recipe.grpo.max_completion_length})"
-        )
+        yield f"{cut:.0%} of the completions were cut off; raise grpo.max_completion_length (now {limit})"
     if all(zero_variance_reason(siblings(group)) for group in groups):
-        found.append(
+        yield (
             "no sampled group is informative: all its completions earn the same; raise grpo.num_generations "
             f"(now {recipe.grpo.num_generations}) or grpo.temperature, or change data.orders to fit the model"
         )
-    return found
 
 
 def _share(flags: Iterable[bool]) -> str:
-    shares = list(flags)
-    return f"{sum(shares) / len(shares):.0%}"
+    return f"{fmean(flags):.0%}"

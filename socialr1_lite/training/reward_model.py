@@ -7,29 +7,20 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from math import log
 from pathlib import Path
 from statistics import fmean
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import TYPE_CHECKING, TypedDict
 
 from socialr1_lite.errors import PolicyError, RecipeError
-from socialr1_lite.judges.classifier import (
-    RECORD,
-    RECORD_VERSION,
-    JudgeRecord,
-    Tokenizer,
-    base_folder,
-    load_base,
-    load_judge,
-    logits,
-    sigmoid,
-    token_ids,
-)
+from socialr1_lite.judges import classifier
+from socialr1_lite.judges.classifier import RECORD, JudgeRecord, Tokenizer, logits, sigmoid, token_ids
 from socialr1_lite.judges.reward_model import judged_text
 from socialr1_lite.judges.token_tree import Model, grow, tree_scores
 from socialr1_lite.pairs import Pair, make_pairs, read_pairs
-from socialr1_lite.policy import refuse_idle_gpus, refuse_unusable_driver
+from socialr1_lite.policy import adapters, refuse_idle_gpus, refuse_unusable_driver
+from socialr1_lite.policy.loading import nf4
 from socialr1_lite.recipe.judge import GOLD, JudgeRecipe
 from socialr1_lite.runlog import RunFolder, mark_complete, newest_complete, write_atomic
 from socialr1_lite.statistics import wilson
@@ -46,23 +37,8 @@ BINS = 5  # of the calibration table
 SCORE_HEADS = ["score"]  # without it PEFT keeps the adapter and loses the head
 
 TokenRow = dict[str, list[list[int]]]  # chosen_ids and rejected_ids of one scenario, a list of tokens each text
-
-
-class Share(TypedDict):
-    """A pairwise accuracy with its 95 % interval, on n pairs."""
-
-    value: float
-    low: float
-    high: float
-    n: int
-
-
-class Bin(TypedDict):
-    """One row of the calibration table: how sure the model was, and how often right."""
-
-    n: int
-    confidence: float
-    accuracy: float
+Share = dict[str, float]  # a pairwise accuracy: value, low and high of its 95 % interval, on n pairs
+Bin = dict[str, float]  # a row of the calibration table: n pairs, confidence of the model in them, accuracy
 
 
 class JudgeReport(TypedDict):
@@ -94,7 +70,7 @@ def train_judge(recipe: JudgeRecipe, folder: Path) -> JudgeReport:
         if not (made / RECORD).exists():  # written last
             trained = _fit(recipe, base, train, begun)
             _save(recipe, trained, base[1], heldout[:PROBES], made)
-        model, tokenizer = load_judge(made)  # the very thing that judges later, its probes checked
+        model, tokenizer = classifier.load_judge(made)  # the very thing that judges later, its probes checked
         scores = _scores(recipe, model, tokenizer, heldout)
         report = measure(heldout, scores)
         record = json.loads((made / RECORD).read_text(encoding="utf-8"))
@@ -162,8 +138,7 @@ def _calibration(confidences: Sequence[float], right: Sequence[bool]) -> list[Bi
 
 
 def _share(right: Sequence[bool]) -> Share:
-    found = wilson(sum(right), len(right))
-    return {"value": found.value, "low": found.low, "high": found.high, "n": len(right)}
+    return {**wilson(sum(right), len(right))._asdict(), "n": len(right)}
 
 
 def _grouped(labels: Sequence[str], right: Sequence[bool]) -> dict[str, Share]:
@@ -243,7 +218,7 @@ def _save(recipe: JudgeRecipe, trained: Model, tokenizer: Tokenizer, probes: Seq
     trained.save_pretrained(folder / "adapter")
     tokenizer.save_pretrained(folder / "tokenizer")
     record: JudgeRecord = {
-        "version": RECORD_VERSION,
+        "version": classifier.RECORD_VERSION,
         "base": recipe.model.name,
         "revision": recipe.model.revision,
         "dtype": recipe.model.dtype,
@@ -317,18 +292,7 @@ def _trainer_class() -> type[RewardTrainer]:
 
 def lora_config(recipe: JudgeRecipe) -> LoraConfig:
     """Return the recipe's adapter around a sequence classifier, whose score head is saved with it."""
-    from peft import LoraConfig
-
-    lora = recipe.model.lora
-    return LoraConfig(
-        r=lora.r,
-        lora_alpha=lora.alpha,
-        lora_dropout=lora.dropout,
-        target_modules=lora.targets if isinstance(lora.targets, str) else list(lora.targets),
-        use_rslora=lora.rslora,
-        task_type="SEQ_CLS",
-        modules_to_save=SCORE_HEADS,
-    )
+    return adapters.lora_config(recipe.model.lora, "SEQ_CLS", modules_to_save=SCORE_HEADS)
 
 
 def untrained(recipe: JudgeRecipe) -> tuple[Model, Tokenizer]:
@@ -336,6 +300,7 @@ def untrained(recipe: JudgeRecipe) -> tuple[Model, Tokenizer]:
 
     Raises PolicyError when the base cannot be loaded or has none of the layers that the recipe names.
     """
+    import torch
     from peft.tuners.tuners_utils import check_target_module_exists
     from transformers import AutoTokenizer, set_seed
 
@@ -343,37 +308,23 @@ def untrained(recipe: JudgeRecipe) -> tuple[Model, Tokenizer]:
     refuse_idle_gpus("transformers")
     set_seed(recipe.run.seed)
     base = recipe.model
+    dtype = getattr(torch, base.dtype)
+    quantized = nf4(dtype, llm_int8_skip_modules=SCORE_HEADS) if base.load_in_4bit else None  # the head stays as it is
     try:
-        tokenizer = AutoTokenizer.from_pretrained(base_folder(base.name), revision=base.revision)
+        tokenizer = AutoTokenizer.from_pretrained(classifier.base_folder(base.name), revision=base.revision)
         if tokenizer.pad_token_id is None:
             tokenizer.pad_token = tokenizer.eos_token
-        model = load_base(base.name, tokenizer, revision=base.revision, dtype=base.dtype, **_quantization(recipe))
+        model = classifier.load_base(
+            base.name, tokenizer, revision=base.revision, dtype=base.dtype, quantization_config=quantized
+        )
     except (OSError, ValueError) as error:
         first = next(iter(str(error).splitlines()), type(error).__name__)
         raise PolicyError(f"model.name: cannot load {base.name!r}: {first}") from None
-    targets = base.lora.targets
-    if targets != "all-linear":
-        wanted = lora_config(recipe)
-        if not any(check_target_module_exists(wanted, name) for name, _ in model.named_modules()):
-            raise PolicyError(
-                f"model.lora.targets: {targets!r} names no layer of {base.name}; "
-                "give all-linear, a list of layers such as [q_proj, v_proj], or a pattern over whole names"
-            )
+    targets, wanted = base.lora.targets, lora_config(recipe)
+    layers = (name for name, _ in model.named_modules())
+    if targets != adapters.ALL_LINEAR and not any(check_target_module_exists(wanted, name) for name in layers):
+        raise PolicyError(
+            f"model.lora.targets: {targets!r} names no layer of {base.name}; "
+            "give all-linear, a list of layers such as [q_proj, v_proj], or a pattern over whole names"
+        )
     return model, tokenizer
-
-
-def _quantization(recipe: JudgeRecipe) -> Mapping[str, Any]:
-    """Return what loads the base in 4 bits where the recipe says so; the score head stays as it is."""
-    if not recipe.model.load_in_4bit:
-        return {}
-    import torch
-    from transformers import BitsAndBytesConfig
-
-    config = BitsAndBytesConfig(
-        load_in_4bit=True,
-        bnb_4bit_quant_type="nf4",
-        bnb_4bit_use_double_quant=True,
-        llm_int8_skip_modules=SCORE_HEADS,
-        bnb_4bit_compute_dtype=getattr(torch, recipe.model.dtype),
-    )
-    return {"quantization_config": config}

@@ -18,32 +18,19 @@ from socialr1_lite.data import heldout_scenarios, schedule, training_scenarios
 from socialr1_lite.errors import PolicyError, RecipeError, SocialR1Error
 from socialr1_lite.plan import before_training
 from socialr1_lite.plan.checking import check_recipe
-from socialr1_lite.policy import (
-    Policy,
-    add_lora,
-    describe_machine,
-    describe_policy,
-    load_policy,
-    refuse_unusable_driver,
-)
+from socialr1_lite.policy import Policy, add_lora, describe_machine, describe_policy, load_policy
+from socialr1_lite.policy.gpus import refuse_unusable_driver
 from socialr1_lite.progress import Progress, clock
 from socialr1_lite.recipe import Recipe
+from socialr1_lite.recipe.checks import generation_batch
 from socialr1_lite.rewards.stack import RewardStack
 from socialr1_lite.rollouts.prompting import is_prefilled, messages, template_settings
-from socialr1_lite.runlog import (
-    MetricsWriter,
-    Newest,
-    RunFolder,
-    TraceWriter,
-    mark_complete,
-    newest_complete,
-    write_atomic,
-    write_json,
-)
+from socialr1_lite.runlog import MetricsWriter, RunFolder, TraceWriter, write_atomic, write_json
+from socialr1_lite.runlog.checkpoints import Newest, mark_complete, newest_complete
 from socialr1_lite.scenario import Scenario
 from socialr1_lite.training import folder, grpo, grpo_config, sft
-from socialr1_lite.training.checks import COLD_START, ON_THE_WAY, UNTRAINED, HeldoutChecks
 from socialr1_lite.training.deadline import SLOWER, Deadline
+from socialr1_lite.training.heldout import COLD_START, ON_THE_WAY, UNTRAINED, HeldoutChecks
 from socialr1_lite.training.preflight import preflight
 from socialr1_lite.training.ranks import Ranks
 
@@ -78,9 +65,8 @@ def run_recipe(
     run = RunFolder(Path(run_dir or Path(recipe.run.root) / str(recipe.run.name)))
     folder.refuse_another_recipe(run, recipe)
     if run.path.is_dir() and run.completed:
-        progress.say(
-            f"{run.path} is complete ({run.state()['step']} steps); nothing to do. A new run: run.name=ANOTHER"
-        )
+        steps = run.state()["step"]
+        progress.say(f"{run.path} is complete ({steps} steps); nothing to do. A new run: run.name=ANOTHER")
         return run.path
     refuse_unusable_driver()
     for note in check_recipe(recipe, path, overrides):
@@ -103,6 +89,11 @@ class Training:
     ranks: Ranks
     strict: bool = True
     started: float = field(default_factory=time.monotonic)
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds of this launch."""
+        return time.monotonic() - self.started
 
     def train(self) -> None:
         """Do everything, from an empty or unfinished run folder to the saved adapter."""
@@ -140,11 +131,10 @@ class Training:
 
     def _load_policy(self) -> Policy:
         """Load the model as training is to find it: plain with a fresh adapter, or with the finished cold start."""
-        recipe = self.recipe
         cold = folder.cold_start_folder(self.run)
         adapter = cold if cold.is_dir() else None
-        policy = load_policy(recipe.model, adapter=adapter, trainable=True, seed=recipe.run.seed)
-        if adapter is not None and recipe.warmup.merge:
+        policy = load_policy(self.recipe.model, adapter=adapter, trainable=True, seed=self.recipe.run.seed)
+        if adapter is not None and self.recipe.warmup.merge:
             self._merge(policy)
         return policy
 
@@ -173,14 +163,9 @@ class Training:
     def _describe(self, policy: Policy) -> None:
         facts = describe_policy(policy)
         if self.ranks.main:
-            run_facts = {
-                "command": sys.argv,
-                "revision": _git_revision(),
-                "seed": self.recipe.run.seed,
-                "processes": self.ranks.processes,
-                "recipe_digest": self.recipe.digest,
-            }
-            write_json(self.run.environment, {**describe_machine(), **facts, **run_facts})
+            origin = {"command": sys.argv, "revision": _git_revision(), "seed": self.recipe.run.seed}
+            shared = {"processes": self.ranks.processes, "recipe_digest": self.recipe.digest}
+            write_json(self.run.environment, {**describe_machine(), **facts, **origin, **shared})
         self.progress.say(
             f"{self.recipe.model.name} on {facts['device']} in {facts['dtype']}"
             f"{', 4-bit' if policy.quantized else ''} ({policy.backend} backend) -> {self.run.path}"
@@ -207,7 +192,7 @@ class Training:
             if step in (1, warmup.steps) or step % 10 == 0:
                 self.progress.say(f"cold start step {step}/{warmup.steps}  loss {loss:.3f}")
 
-        sft.cold_start(self.recipe, policy, scenarios, grpo_config.precision(policy), on_step)
+        sft.cold_start(self.recipe, policy, scenarios, on_step)
         if self.ranks.main:
             folder.save_whole(policy, folder.cold_start_folder(self.run))
         self.ranks.wait_for_everyone()  # nobody goes on before it is saved
@@ -218,14 +203,10 @@ class Training:
         if not self.ranks.main:
             return
         found = preflight(self.recipe, policy, self.stack, scenarios)
-        self.progress.say(
-            "preflight: " + f"{self.recipe.prompts_per_step:g} prompts x "
-            f"{self.recipe.grpo.num_generations} completions an optimizer step"
-        )
-        for line in found.lines():
+        prompts, completions = self.recipe.prompts_per_step, self.recipe.grpo.num_generations
+        self.progress.say(f"preflight: {prompts:g} prompts x {completions} completions an optimizer step")
+        for line in [*found.lines(), *(f"warning: {warning}" for warning in found.warnings)]:
             self.progress.say(f"  {line}")
-        for warning in found.warnings:
-            self.progress.say(f"  warning: {warning}")
         if self.strict:
             found.refuse()
         for obstacle in found.obstacles:
@@ -250,8 +231,7 @@ class Training:
         def step_done(step: int) -> bool:
             deadline.end_step()
             if check := checks.make_on_the_way(policy, step, traces):
-                share = checks.seconds / (time.monotonic() - self.started)
-                figures = check.metrics() | {"eval/share_of_time": share}
+                figures = check.metrics() | {"eval/share_of_time": checks.seconds / self.elapsed}
                 metrics.write(step, figures)
                 grpo.log_to_trackers(trainer, figures)
             deadline.begin_step()
@@ -298,9 +278,8 @@ class Training:
         rewards = grpo.TrlRewardAdapter(self.stack, order, recipe, policy.tokenizer, policy.eos_ids, prefilled)
         settings = grpo_config.grpo_settings(recipe, policy, self.run.checkpoints)
         with contextlib.redirect_stdout(sys.stderr):  # libraries greet there
-            config = grpo_config.build_config(
-                settings, processes=self.ranks.processes, full_device=policy.device != "cpu"
-            )
+            full_device = policy.device != "cpu"
+            config = grpo_config.build_config(settings, processes=self.ranks.processes, full_device=full_device)
             trainer = grpo.make_trainer(recipe, policy, order, rewards, traces, config)
         differences = grpo_config.effective_differences(settings, trainer.args)
         if self.ranks.main:
@@ -315,10 +294,10 @@ class Training:
     ) -> Callable[[int, Mapping[str, float]], None]:
         def log(step: int, values: Mapping[str, float]) -> None:
             logged = dict(values)
-            sampled = values.get("completions/mean_length", 0.0) * grpo.generation_batch(self.recipe)
+            sampled = generation_batch(self.recipe.grpo, self.recipe.run)
             if seconds := values.get("time/rollout_s"):
-                logged["tokens_per_s"] = sampled / seconds
-            logged["elapsed_s"] = time.monotonic() - self.started
+                logged["tokens_per_s"] = values.get("completions/mean_length", 0.0) * sampled / seconds
+            logged["elapsed_s"] = self.elapsed
             if self.ranks.main:
                 metrics.write(step, logged)
             show(step, logged)
@@ -334,8 +313,8 @@ class Training:
             return
         folder.save_whole(policy, self.run.adapter)
         self.run.set_state("completed", step=steps)
-        checks.report(time.monotonic() - self.started)
-        self.progress.say(f"adapter in {self.run.adapter} after {clock(time.monotonic() - self.started)}")
+        checks.report(self.elapsed)
+        self.progress.say(f"adapter in {self.run.adapter} after {clock(self.elapsed)}")
 
 
 def _out_of_memory(recipe: Recipe, step: int) -> PolicyError:
@@ -352,13 +331,6 @@ def _out_of_memory(recipe: Recipe, step: int) -> PolicyError:
 def _git_revision() -> str | None:
     """Return the commit of this package's checkout; None for an installed package or a machine without git."""
     with contextlib.suppress(OSError, subprocess.SubprocessError):
-        here = Path(__file__).resolve().parent
-        done = subprocess.run(
-            ["git", "-C", str(here), "rev-parse", "HEAD"],
-            capture_output=True,
-            text=True,
-            timeout=5,
-            check=True,
-        )
-        return done.stdout.strip()
+        command = ["git", "-C", str(Path(__file__).resolve().parent), "rev-parse", "HEAD"]
+        return subprocess.run(command, capture_output=True, text=True, timeout=5, check=True).stdout.strip()
     return None

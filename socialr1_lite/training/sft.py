@@ -10,7 +10,6 @@ import contextlib
 import random
 import sys
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
@@ -20,14 +19,14 @@ from socialr1_lite.recipe import Recipe
 from socialr1_lite.rollouts.prompting import Template, messages, template_settings
 from socialr1_lite.scenario import Scenario
 from socialr1_lite.stories import generate, gold_reply
+from socialr1_lite.training.grpo import watcher
+from socialr1_lite.training.grpo_config import precision
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerBase, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+    from transformers import PreTrainedTokenizerBase
     from trl import SFTConfig
 
 Row = dict[str, Any]  # prompt and completion, both as messages or both as texts; chat_template_kwargs with messages
-
-SPLIT = "train"  # never the split that is held out
 
 
 def cold_start_rows(recipe: Recipe, scenarios: Sequence[Scenario], tokenizer: PreTrainedTokenizerBase) -> list[Row]:
@@ -41,15 +40,9 @@ def cold_start_rows(recipe: Recipe, scenarios: Sequence[Scenario], tokenizer: Pr
     warmup = recipe.warmup
     examples = [scenario for scenario in scenarios if scenario.facts is not None][: warmup.examples]
     if not examples:
-        examples = list(
-            generate(
-                warmup.examples,
-                seed=recipe.data.seed,
-                dimensions=recipe.data.dimensions,
-                orders=recipe.data.orders,
-                split=SPLIT,
-            )
-        )
+        data = recipe.data  # the training split, never the one that is held out
+        made = generate(warmup.examples, seed=data.seed, dimensions=data.dimensions, orders=data.orders, split="train")
+        examples = list(made)
     if not examples:
         raise RecipeError("warmup: there is no gold reply to start from; set warmup.steps: 0 or data.source: stories")
     rng = random.Random(f"cold start {recipe.run.seed}")
@@ -80,16 +73,9 @@ def _as_sampled(row: Row, tokenizer: PreTrainedTokenizerBase, settings: Template
 
 
 def cold_start(
-    recipe: Recipe,
-    policy: Policy,
-    scenarios: Sequence[Scenario],
-    precision: dict[str, bool],
-    on_step: Callable[[int, float], None],
+    recipe: Recipe, policy: Policy, scenarios: Sequence[Scenario], on_step: Callable[[int, float], None]
 ) -> None:
-    """Train the policy's adapter in place for `warmup.steps` steps. precision: bf16 and fp16, as for GRPO.
-
-    on_step: called with (step, loss) after each step.
-    """
+    """Train the policy's adapter in place for `warmup.steps` steps. on_step: called with (step, loss) after each."""
     import datasets
     import trl
     from transformers import PrinterCallback
@@ -97,10 +83,10 @@ def cold_start(
     with TemporaryDirectory() as scratch, contextlib.redirect_stdout(sys.stderr):
         trainer = trl.SFTTrainer(
             model=policy.model,
-            args=_sft_config(recipe, Path(scratch), use_cpu=policy.device == "cpu", precision=precision),
+            args=_sft_config(recipe, policy, scratch),
             train_dataset=datasets.Dataset.from_list(cold_start_rows(recipe, scenarios, policy.tokenizer)),
             processing_class=policy.tokenizer,
-            callbacks=[_loss_callback(on_step)],
+            callbacks=[watcher(log=lambda step, figures: on_step(step, figures["loss"]))],
         )
         # Transformers prints every log as a dict when its bar is off; the progress display says it better.
         trainer.remove_callback(PrinterCallback)
@@ -108,12 +94,12 @@ def cold_start(
         policy.model = trainer.model
 
 
-def _sft_config(recipe: Recipe, output: Path, *, use_cpu: bool, precision: dict[str, bool]) -> SFTConfig:
+def _sft_config(recipe: Recipe, policy: Policy, output: str) -> SFTConfig:
     import trl
 
     warmup = recipe.warmup
     return trl.SFTConfig(
-        output_dir=str(output),
+        output_dir=output,
         max_steps=warmup.steps,
         per_device_train_batch_size=warmup.batch_size,
         gradient_accumulation_steps=1,
@@ -133,24 +119,6 @@ def _sft_config(recipe: Recipe, output: Path, *, use_cpu: bool, precision: dict[
         report_to=[],
         disable_tqdm=True,
         gradient_checkpointing=recipe.model.gradient_checkpointing,
-        use_cpu=use_cpu,  # or bf16 is refused where no GPU is
-        **precision,
+        use_cpu=policy.device == "cpu",  # or bf16 is refused where no GPU is
+        **precision(policy),
     )
-
-
-def _loss_callback(on_step: Callable[[int, float], None]) -> TrainerCallback:
-    import transformers
-
-    class LossCallback(transformers.TrainerCallback):  # type: ignore[misc]
-        def on_log(
-            self,
-            args: TrainingArguments,
-            state: TrainerState,
-            control: TrainerControl,
-            logs: dict[str, float] | None = None,
-            **_: object,
-        ) -> None:
-            if logs and "loss" in logs:
-                on_step(state.global_step, float(logs["loss"]))
-
-    return LossCallback()

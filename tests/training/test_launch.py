@@ -16,7 +16,7 @@ from socialr1_lite.runlog import MetricsWriter, RunFolder, TraceWriter, mark_com
 from socialr1_lite.scenario import Scenario
 from socialr1_lite.train import run_recipe
 from socialr1_lite.training import folder
-from socialr1_lite.training.checks import COLD_START, UNTRAINED
+from socialr1_lite.training.heldout import COLD_START, UNTRAINED
 from socialr1_lite.training.ranks import Ranks
 from socialr1_lite.training.session import Training
 from tests.runlogs import trace
