@@ -180,12 +180,8 @@ class Endpoint:
             self._count(requests=1, failures=1)
             return outcome
         self._keep(key, outcome)
-        self._count(
-            requests=1,
-            prompt_tokens=outcome.prompt_tokens,
-            completion_tokens=outcome.completion_tokens,
-            cost=self._cost(outcome.prompt_tokens, outcome.completion_tokens),
-        )
+        put, got = outcome.prompt_tokens, outcome.completion_tokens
+        self._count(requests=1, prompt_tokens=put, completion_tokens=got, cost=self._cost(put, got))
         return outcome
 
     def _send(self, request: Request) -> Outcome:
@@ -253,27 +249,24 @@ class Endpoint:
 
     def _read(self, completion: ChatCompletion) -> EndpointReply:
         try:
-            return self._read_choice(completion)
+            if not getattr(completion, "choices", None):
+                raise _Unusable("the reply has no choices")
+            choice, usage = completion.choices[0], completion.usage
+            text = choice.message.content
+            # Reasoning servers may cut a thought off before any content: that is an empty reply, not a broken one.
+            if text is None and choice.finish_reason not in ("stop", "length"):
+                raise _Unusable(f"the reply has no content (finish reason {choice.finish_reason})")
+            if text is not None and not isinstance(text, str):
+                raise _Unusable("the reply's content is not text")
+            return EndpointReply(
+                text=text or "",
+                finish="length" if choice.finish_reason == "length" else "stop",
+                prompt_tokens=(usage.prompt_tokens or 0) if usage else 0,
+                completion_tokens=(usage.completion_tokens or 0) if usage else 0,
+                reasoning=_reasoning(choice.message),
+            )
         except (AttributeError, TypeError, KeyError, IndexError):
             raise _Unusable("the reply is not a chat completion") from None
-
-    def _read_choice(self, completion: ChatCompletion) -> EndpointReply:
-        if not getattr(completion, "choices", None):
-            raise _Unusable("the reply has no choices")
-        choice, usage = completion.choices[0], completion.usage
-        text = choice.message.content
-        # Reasoning servers may cut a thought off before any content: that is an empty reply, not a broken one.
-        if text is None and choice.finish_reason not in ("stop", "length"):
-            raise _Unusable(f"the reply has no content (finish reason {choice.finish_reason})")
-        if text is not None and not isinstance(text, str):
-            raise _Unusable("the reply's content is not text")
-        return EndpointReply(
-            text=text or "",
-            finish="length" if choice.finish_reason == "length" else "stop",
-            prompt_tokens=(usage.prompt_tokens or 0) if usage else 0,
-            completion_tokens=(usage.completion_tokens or 0) if usage else 0,
-            reasoning=_reasoning(choice.message),
-        )
 
     def _connected(self) -> openai.OpenAI:
         with self._lock:
@@ -320,9 +313,8 @@ class Endpoint:
 
     def _cached(self, key: str) -> EndpointReply | None:
         """Return the kept reply; a file that is not whole counts as none."""
-        path = self._path(key)
         try:
-            stored = json.loads(path.read_bytes()) if path else None
+            stored = json.loads(path.read_bytes()) if (path := self._path(key)) else None
             return EndpointReply(**(stored | {"cached": True})) if stored else None
         except (OSError, ValueError, TypeError):
             return None

@@ -14,7 +14,7 @@ import contextlib
 import math
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from socialr1_lite.benchmarks import BENCHMARKS
@@ -43,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return 0
         for name, one in loaded.items():
             session.evaluate(BENCHMARKS[name], one)
-        own = replace(reports.read(session.folder.evaluation), name=session.folder.name)
+        own = reports.read(session.folder.evaluation)._replace(name=session.folder.name)
         columns = [own, *against]
         reports.write_tables(session.folder.evaluation, columns)
     print(reports.markdown(columns))
@@ -121,24 +121,17 @@ def _add_episode_options(group: argparse._ArgumentGroup) -> None:
     add("--judge-tokens", type=_at_least(1), default=JUDGE_TOKENS, metavar="N", help="of one judgement")
 
 
-def _at_least(low: int) -> Callable[[str], int]:
-    def number(text: str) -> int:
-        if (value := int(text)) < low:
-            raise argparse.ArgumentTypeError(f"must be {low} or more")
-        return value
-
-    return number
-
-
-def _number(low: float, high: float = math.inf) -> Callable[[str], float]:
+def _number(low: float, high: float = math.inf, kind: type[int] | type[float] = float) -> Callable[[str], float]:
     def number(text: str) -> float:
-        if not low <= (value := float(text)) <= high:  # not a number is in no range either
-            raise argparse.ArgumentTypeError(
-                f"must be from {low:g} to {high:g}" if high < math.inf else f"must be {low:g} or more"
-            )
+        if not low <= (value := kind(text)) <= high:  # not a number is in no range either
+            allowed = f"from {low:g} to {high:g}" if high < math.inf else f"{low:g} or more"
+            raise argparse.ArgumentTypeError(f"must be {allowed}")
         return value
 
     return number
+
+
+_at_least = partial(_number, kind=int)
 
 
 if __name__ == "__main__":

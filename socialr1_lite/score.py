@@ -77,15 +77,14 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m socialr1_lite.score", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("input", metavar="IN", help="a JSONL file, - for standard input, or a run folder")
-    parser.add_argument("-o", "--output", default="-", metavar="OUT", help="a JSONL file (default: standard output)")
-    parser.add_argument("--recipe", type=Path, help="score by this recipe's rewards section")
-    parser.add_argument("--judge", help="one judge by name, instead of the recipe's (default: rules)")
-    parser.add_argument("--tokenizer", help="a folder or hub id whose tokenizer counts tokens")
-    parser.add_argument("--rejudge", metavar="JUDGE", help="ask this judge of a run's completions again")
-    parser.add_argument(
-        "--setting", action="append", default=[], metavar="KEY=VALUE", help="a setting of the judge of --rejudge"
-    )
+    add = parser.add_argument
+    add("input", metavar="IN", help="a JSONL file, - for standard input, or a run folder")
+    add("-o", "--output", default="-", metavar="OUT", help="a JSONL file (default: standard output)")
+    add("--recipe", type=Path, help="score by this recipe's rewards section")
+    add("--judge", help="one judge by name, instead of the recipe's (default: rules)")
+    add("--tokenizer", help="a folder or hub id whose tokenizer counts tokens")
+    add("--rejudge", metavar="JUDGE", help="ask this judge of a run's completions again")
+    add("--setting", action="append", default=[], metavar="KEY=VALUE", help="a setting of the judge of --rejudge")
     return parser
 
 

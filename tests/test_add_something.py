@@ -98,7 +98,6 @@ BENCHMARK = Benchmark(
     source="nowhere",
     licence="mine",
     training={"test": Permission(False, "(it is a test)")},
-    rows={"test": 3},
     load=load,
     score=score,
 )

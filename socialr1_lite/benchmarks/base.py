@@ -1,15 +1,12 @@
-"""The Benchmark record.
+"""The Benchmark record: where a benchmark comes from, who may train on it, how it is asked and how it is scored.
 
-Where a benchmark comes from, who may train on it, how it is asked and how it is scored.
-A benchmark file gives a loader of the authors' own files, the prompts it is asked with, a reader of replies
-to the authors' own prompt, and the official metric. The way through it:
+A benchmark file gives a loader of the authors' own files, the prompts it is asked with, a reader of replies to the
+authors' own prompt, and the official metric. The way through it:
 
-    folder ─load→ Loaded(items) ─asks→ list[Ask] ─prompt→ messages … reply ─read→ Reading → Answer ─score→
-    Scores
+    folder ─load→ Loaded(items) ─asks→ list[Ask] ─prompt→ messages … reply ─read→ Reading → Answer ─score→ Scores
 
-An item's options stay in the order of the file; an ask shows them in some order and knows the way back, so
-gold never moves. Scores hold units (one per thing counted), not numbers: the interval is computed from the
-same units.
+An item's options stay in the order of the file; an ask shows them in some order and knows the way back, so gold never
+moves. Scores hold units (one per thing counted), not numbers: the interval is computed from the same units.
 """
 
 from __future__ import annotations
@@ -43,10 +40,9 @@ class Permission:
 class Item:
     """One question of a benchmark, options in the file's order, and what its official prompt and metric need.
 
-    kind: choice (options), yesno, names (a list of people), belief (free text nearer to gold than to
-    `rejected`), fact (token overlap), episode (a dialogue to hold). joint: items with the same value are
-    scored together. required, rejected: names or texts the reply must, must not give. extra: lines only the
-    official prompt uses.
+    kind: choice (options), yesno, names (a list of people), belief (free text nearer to gold than to `rejected`), fact
+    (token overlap), episode (a dialogue to hold). joint: items with the same value are scored together. required,
+    rejected: names or texts the reply must, must not give. extra: lines only the official prompt uses.
     """
 
     scenario: Scenario
@@ -162,7 +158,7 @@ def social_r1(value: float, protocol: str) -> Published:
 
 def one_shuffled_view(items: Sequence[Item], seed: int, official: bool = False) -> list[Ask]:
     """Ask each item once; options of a choice in an order drawn from the seed and the item's id alone."""
-    return [display(item, shuffled(item, seed), "") for item in items]
+    return [display(item, shuffled(item, seed)) for item in items]
 
 
 def any_text(item: Item, text: str) -> bool:
@@ -172,7 +168,7 @@ def any_text(item: Item, text: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Benchmark:
-    """One benchmark. `rows` are the counts of the complete official set, reported beside what was found.
+    """One benchmark.
 
     names: other names, repositories and hub ids it goes by (the leak guard looks them up).
     training: permission by split; a split that is not in it may not be trained on.
@@ -184,7 +180,6 @@ class Benchmark:
     source: str
     licence: str
     training: Mapping[str, Permission]
-    rows: Mapping[str, int]
     load: Callable[[Path], Loaded]  # of evaluation rows; `train` loads training rows where there are any
     score: Callable[[Sequence[Answer]], Scores]
     asks: Callable[[Sequence[Item], int, bool], list[Ask]] = one_shuffled_view
@@ -192,7 +187,6 @@ class Benchmark:
     read: Callable[[Ask, str, bool], list[Reading]] | None = None
     legible: Callable[[Item, str], bool] = any_text  # can a text answer be read?
     hub: str = ""
-    languages: tuple[str, ...] = ("en",)
     names: tuple[str, ...] = ()
     published: tuple[Published, ...] = ()
     train: Callable[[Path], Loaded] | None = None
@@ -207,7 +201,7 @@ def shuffled(item: Item, seed: int, view: str = "") -> tuple[int, ...]:
     return tuple(order)
 
 
-def display(item: Item, order: Sequence[int], view: str) -> Ask:
+def display(item: Item, order: Sequence[int], view: str = "") -> Ask:
     """Show the item with its options in `order`. Raises ValueError when `order` is no permutation of them.
 
     The id of what is shown tells view and order, so that one id never names two displays (of two seeds, say).

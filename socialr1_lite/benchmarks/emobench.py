@@ -95,7 +95,7 @@ def asks(items: Sequence[base.Item], seed: int, official: bool) -> list[base.Ask
     """Shuffle options by seed; with the authors' prompt keep the stored order, EU's two questions in one prompt."""
     if not official:
         return base.one_shuffled_view(items, seed)
-    stored = {item.scenario.id: base.display(item, range(len(item.scenario.options)), "") for item in items}
+    stored = {item.scenario.id: base.display(item, range(len(item.scenario.options))) for item in items}
     out = []
     for name, ask in stored.items():
         cause = stored.get(name.removesuffix("/emotion") + "/cause")
@@ -174,14 +174,12 @@ BENCHMARK = base.Benchmark(
     training={
         "test": base.Permission(False, "(the only split, and an evaluation split; its authors do not forbid training)")
     },
-    rows=ROWS,
     load=load,
     score=score,
     asks=asks,
     prompt=prompt,
     read=read,
     hub="SahandSab/EmoBench",
-    languages=("en", "zh"),
     names=("SahandSab/EmoBench", "Sahandfer/EmoBench", "EmoBench"),
     published=(base.social_r1(0.7010, "how EA, EU and the languages were combined is not documented"),),
 )

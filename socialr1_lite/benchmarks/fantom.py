@@ -213,7 +213,6 @@ BENCHMARK = base.Benchmark(
     source=SOURCE,
     licence="MIT",
     training={"test": base.Permission(False, "The samples in FANToM should only be used for evaluation purposes.")},
-    rows={"sets": SETS},
     load=load,
     score=score,
     prompt=prompt,

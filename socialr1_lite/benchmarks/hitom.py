@@ -138,7 +138,6 @@ BENCHMARK = base.Benchmark(
             False, "(the released questions are an evaluation set; freshly generated stories are not)"
         )
     },
-    rows={"test": ROWS},
     load=load,
     score=score,
     prompt=prompt,

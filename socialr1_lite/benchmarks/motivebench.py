@@ -135,7 +135,6 @@ BENCHMARK = base.Benchmark(
     training={
         "test": base.Permission(False, "(no licence and no word on training in the repository: not without asking)")
     },
-    rows=ROWS,
     load=load,
     score=score,
     asks=asks,

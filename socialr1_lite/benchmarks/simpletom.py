@@ -113,7 +113,6 @@ BENCHMARK = base.Benchmark(
     source=SOURCE,
     licence="ODC-BY (data), Apache-2.0 (code)",
     training={"test": base.Permission(False, "SimpleToM is designed for testing models only, not for training")},
-    rows={"test": ROWS_EACH * len(CONFIGS)},
     load=load,
     score=score,
     prompt=prompt,

@@ -1,8 +1,7 @@
 """Social IQa (EMNLP 2019): commonsense about social situations, three options.
 
-Official metric: accuracy on dev.
-The labels stand in a file of their own, counted from 1 ("1" is A); a pair of files that do not belong
-together would silently score a third, so their lengths must agree.
+Official metric: accuracy on dev. The labels stand in a file of their own, counted from 1 ("1" is A); a pair of files
+that do not belong together would silently score a third, so their lengths must agree.
 """
 
 from __future__ import annotations
@@ -82,7 +81,6 @@ BENCHMARK = base.Benchmark(
         "validation": base.Permission(False, "(the dev split under its hub name)"),
         "test": base.Permission(False, "(a test split)"),
     },
-    rows=ROWS,
     load=partial(load, split="dev"),
     train=partial(load, split="train"),
     score=base.accuracy,

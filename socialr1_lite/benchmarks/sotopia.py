@@ -142,7 +142,6 @@ BENCHMARK = base.Benchmark(
             False, "(the 90 environments are the evaluation set; training on other scenarios is usual and allowed)"
         )
     },
-    rows=ROWS,
     load=load,
     score=score,
     asks=asks,

@@ -1,8 +1,7 @@
 """How a SOTOPIA episode goes: what each agent sees, what it may do, when it ends, how a judge scores it.
 
-After sotopia-lab/sotopia as of v0.1.4 (MIT) and the ICLR 2024 paper. An episode is a generator: it yields
-what it wants said (`Turn`) and is sent the reply, so that many episodes can share one batch of the model
-under test.
+After sotopia-lab/sotopia as of v0.1.4 (MIT) and the ICLR 2024 paper. An episode is a generator: it yields what it wants
+said (`Turn`) and is sent the reply, so that many episodes can share one batch of the model under test.
 """
 # ruff: noqa: E501 (the authors' prompts and rubric, verbatim)
 
@@ -29,7 +28,7 @@ RANGES = {  # dimension -> lowest and highest score
     "goal": (0, 10),
 }
 GENDERS = {"Man": "male", "Woman": "female", "Nonbinary": "nonbinary"}
-STRANGER, BY_NAME, ACQUAINTANCE = 0, 1, 2  # relationship codes; 3 friend, 4 romantic, 5 family see most
+ACQUAINTANCE = 2  # relationship code; 0 stranger and 1 known by name see less; 3 friend, 4 romantic, 5 family see most
 
 AGENT_PROMPT = """Imagine you are {agent}, your task is to act/speak as {agent} would, keeping in mind {agent}'s social goal.
 You can find {agent}'s goal (or background) in the 'Here is the context of the interaction' field.
@@ -80,11 +79,8 @@ class Agent:
 
     def seen_by(self, relationship: int) -> str:
         """Return what a partner in this relationship knows: nothing, the name, the public part, or all but the secret."""
-        if relationship <= STRANGER:
-            return "Unknown"
-        if relationship == BY_NAME:
-            return self.name
-        return f"{self.name} {self.intro}" if relationship == ACQUAINTANCE else self.seen_by_friend()
+        known = ("Unknown", self.name, f"{self.name} {self.intro}")
+        return known[relationship] if relationship <= ACQUAINTANCE else self.seen_by_friend()
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,13 +97,13 @@ class Stage:
         """Return the opening context as agent 0 or 1 sees it; None: the judge, who sees everything."""
         first, second = self.agents
         lines = [f"Scenario: {visible(self.scenario, viewer)}", f"Participants: {first.name} and {second.name}"]
+        goals = []
         for place, agent in enumerate(self.agents):
             whole = viewer in (None, place)
             profile = agent.seen_by_self() if whole else agent.seen_by(self.relationship)
             lines.append(f"{agent.name}'s background: {profile}")
-        for place, agent in enumerate(self.agents):
-            goal = visible(self.goals[place], viewer) if viewer in (None, place) else "Unknown"
-            lines.append(f"{agent.name}'s goal: {goal}")
+            goals.append(f"{agent.name}'s goal: {visible(self.goals[place], viewer) if whole else 'Unknown'}")
+        lines += goals
         return "Here is the context of this interaction:\n" + "\n".join(lines)
 
 
@@ -213,8 +209,8 @@ class Episode:
 
     def judge_prompt(self) -> list[Message]:
         """Write the authors' judge prompt over both goals, both backgrounds and what happened."""
-        ranges = {name: f"integer from {low} to {high}" for name, (low, high) in RANGES.items()}
-        rubric = "\n".join(f"- {name} ({ranges[name]}): {RUBRIC[name]}" for name in RANGES)
+        ranges = RANGES.items()
+        rubric = "\n".join(f"- {name} (integer from {low} to {high}): {RUBRIC[name]}" for name, (low, high) in ranges)
         first, second = (agent.name for agent in self.stage.agents)
         text = JUDGE_PROMPT.format(history=self._judged(), first=first, second=second, rubric=rubric)
         return [{"role": "user", "content": text}]

@@ -60,7 +60,6 @@ BENCHMARK = base.Benchmark(
         "train": base.Permission(True, "(generated for training)"),
         "test": base.Permission(False, "(this project's own held-out split)"),
     },
-    rows={"test": COUNT},
     load=load,
     score=score,
     generated=True,

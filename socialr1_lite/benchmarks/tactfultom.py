@@ -1,8 +1,7 @@
 """TactfulToM (EMNLP 2025): 100 white-lie conversations, 4,254 questions in twelve categories.
 
-Official metric: accuracy per category; lists by exact set match, multiple choice by the option's number
-(options shuffled, gold stored first), yes/no by word. No overall figure; justification is asked but not in
-the authors' script.
+Official metric: accuracy per category; lists by exact set match, multiple choice by the option's number (options
+shuffled, gold stored first), yes/no by word. No overall figure; justification is asked but not in the authors' script.
 """
 
 from __future__ import annotations
@@ -211,7 +210,6 @@ BENCHMARK = base.Benchmark(
     source=SOURCE,
     licence="none given (all rights reserved by default)",
     training={"test": base.Permission(False, "This dataset is for research and evaluation purposes only.")},
-    rows={category: count for category, (_, count) in CATEGORIES.items()},
     load=load,
     score=score,
     prompt=prompt,

@@ -1,8 +1,7 @@
 """ToMBench (ACL 2024, arXiv 2402.15052): 2,860 questions in English and Chinese. Never to be trained on.
 
-Official metric: each question is shown in five shuffled option orders, the majority of the five answers
-counts (of equals the first seen), accuracy per task (file) and per ability; the authors report no overall
-figure.
+Official metric: each question is shown in five shuffled option orders, the majority of the five answers counts (of
+equals the first seen), accuracy per task (file) and per ability; the authors report no overall figure.
 """
 # ruff: noqa: E501, RUF001 (the authors' prompts, verbatim)
 
@@ -161,13 +160,11 @@ BENCHMARK = base.Benchmark(
             "to prevent data contamination, which can lead to inflated performance.",
         )
     },
-    rows={"test": sum(FILE_ROWS.values())},
     load=load,
     score=score,
     asks=asks,
     prompt=prompt,
     read=read,
-    languages=("en", "zh"),
     names=("zhchen18/ToMBench", "ToMBench", *FILE_ROWS),
     published=(
         base.social_r1(0.6881, "n and prompt not documented"),

@@ -83,7 +83,6 @@ BENCHMARK = base.Benchmark(
         "val": base.Permission(False, "(an evaluation split)"),
         "test": base.Permission(False, "(an evaluation split)"),
     },
-    rows={"test": 100, "train": 700},
     load=partial(load, patterns=("*Hard*val*.csv", "*Hard*test*.csv"), documented=100),
     train=partial(load, patterns=("*Hard*train*.csv",), documented=700),
     score=lambda answers: base.accuracy(answers, "ability"),

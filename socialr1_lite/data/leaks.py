@@ -24,15 +24,12 @@ def check_source(source: str, split: str = "train", config: str | None = None) -
 
     source: a path or a hub id. Raises LeakError quoting the authors.
     """
+    where = f"data.source {source} (split {split})"
     splits = _words(split) | (_words(_stem(source)) if "." in PurePath(source).name else set())
-    for part in (*PurePath(source).parts[:-1], _stem(source), config or ""):
-        _check_name(part, splits, f"data.source {source} (split {split})")
-    _check_name(source, splits, f"data.source {source} (split {split})")
+    for part in (*PurePath(source).parts[:-1], _stem(source), config or "", source):
+        _check_name(part, splits, where)
     if held_back := sorted(splits & HELD_BACK_SPLITS):
-        raise LeakError(
-            f"data.source {source} (split {split}): "
-            f"{held_back[0]!r} names a split that is kept for evaluation; {REMEDY}"
-        )
+        raise LeakError(f"{where}: {held_back[0]!r} names a split that is kept for evaluation; {REMEDY}")
 
 
 def check_scenarios(scenarios: Iterable[Scenario], source: str, split: str = "train") -> None:
@@ -70,8 +67,8 @@ def _check_name(name: str, splits: set[str], where: str) -> None:
     if permissions and not forbidden:
         return
     words = (forbidden or [one for one in benchmark.training.values() if not one.allowed])[0].words
-    said = words if words.startswith("(") else f'its authors: "{words}"'
-    raise LeakError(f"{where}: this is {benchmark.title}, which must not be trained on {_in_brackets(said)}; {REMEDY}")
+    said = words if words.startswith("(") else f'(its authors: "{words}")'
+    raise LeakError(f"{where}: this is {benchmark.title}, which must not be trained on {said}; {REMEDY}")
 
 
 def _benchmark(plain: str) -> Benchmark | None:
@@ -85,9 +82,7 @@ def _benchmark(plain: str) -> Benchmark | None:
 
 @cache
 def _names(name: str) -> frozenset[str]:
-    return frozenset(_plain(_stem(alias)) for alias in BENCHMARKS[name].names) | {
-        _plain(alias) for alias in BENCHMARKS[name].names
-    }
+    return frozenset(_plain(form) for alias in BENCHMARKS[name].names for form in (alias, _stem(alias)))
 
 
 def _stem(name: str) -> str:
@@ -97,10 +92,6 @@ def _stem(name: str) -> str:
 
 def _plain(name: str) -> str:
     return "".join(re.findall(r"[^\W_]", name.lower()))
-
-
-def _in_brackets(said: str) -> str:
-    return said if said.startswith("(") else f"({said})"
 
 
 def _words(name: str) -> set[str]:

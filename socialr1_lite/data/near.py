@@ -1,4 +1,4 @@
-"""NearDuplicate-duplicates: evaluation questions that stand, word for word or nearly, among training rows.
+"""Near-duplicates: evaluation questions that stand, word for word or nearly, among training rows.
 
 MinHash over 13-grams of words (the length usual in contamination checks since GPT-3's), found by locality-sensitive
 hashing and then measured exactly, so that a reported share is not an estimate.

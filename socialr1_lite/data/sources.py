@@ -7,7 +7,9 @@ import difflib
 import json
 import random
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -63,22 +65,19 @@ def heldout_scenarios(recipe: Recipe) -> list[Scenario]:
 def _stories(data: Data, count: int, split: str) -> list[Scenario]:
     from socialr1_lite import stories
 
-    return list(
-        stories.generate(
-            count, seed=data.seed, dimensions=data.dimensions, orders=data.orders, split=split, mix=data.mix
-        )
+    made = stories.generate(
+        count, seed=data.seed, dimensions=data.dimensions, orders=data.orders, split=split, mix=data.mix
     )
+    return list(made)
 
 
 def _split(scenarios: list[Scenario], data: Data) -> tuple[list[Scenario], list[Scenario]]:
     """Split into (training, held out): whole stories, drawn by `data.seed`, no story on both sides."""
     if data.heldout == 0:
         return scenarios, []
-    stories = sorted({story_key(scenario) for scenario in scenarios})
+    sizes = Counter(map(story_key, scenarios))
+    stories = sorted(sizes)
     random.Random(f"{data.seed}/heldout").shuffle(stories)
-    sizes = {story: 0 for story in stories}
-    for scenario in scenarios:
-        sizes[story_key(scenario)] += 1
     kept: set[str] = set()
     counted = 0
     while counted < data.heldout and stories:
@@ -103,11 +102,7 @@ def _load(data: Data, source: str, *, limit: int | None) -> list[Scenario]:
     rows, name = _rows(data, source)
     found: dict[str, Scenario] = {}
     mistakes = []
-    read = 0
-    for place, row in rows:
-        if limit is not None and read >= limit:
-            break
-        read += 1
+    for place, row in islice(rows, limit):
         try:
             scenario = read_scenario(row, data.columns, default_id=f"{name}/{place.rpartition(' ')[2]}")
             if scenario.id in found:
@@ -117,7 +112,7 @@ def _load(data: Data, source: str, *, limit: int | None) -> list[Scenario]:
             where = f"{source}:{place.removeprefix('line ')}" if place.startswith("line ") else f"{source}, {place}"
             mistakes.append(f"{where}: {error}")
     if mistakes or not found:
-        raise DataError(wrong_rows(source, read, mistakes))
+        raise DataError(wrong_rows(source, len(found) + len(mistakes), mistakes))
     return list(found.values())
 
 

@@ -66,16 +66,11 @@ class PolicySampler:
         """Complete the prompts in chunks of a few batches."""
         texts = [self._policy.prompt_text(prompt, **self._template) for prompt in prompts]
         order = sorted(range(len(texts)), key=lambda place: len(texts[place]), reverse=True)
-        for chunk in _chunks(order, CHUNK * self._batch_size):
+        size = CHUNK * self._batch_size
+        for chunk in (order[start : start + size] for start in range(0, len(order), size)):
+            asked = [prompts[place] for place in chunk]
             completions = self._policy.generate(
-                [prompts[place] for place in chunk],
-                max_new_tokens=sampling.max_new_tokens,
-                temperature=sampling.temperature,
-                top_p=sampling.top_p,
-                top_k=sampling.top_k,
-                seed=sampling.seed,
-                batch_size=self._batch_size,
-                template=self._template,
+                asked, **asdict(sampling), batch_size=self._batch_size, template=self._template
             )
             on_done(dict(zip(chunk, completions, strict=True)))
 
@@ -92,23 +87,13 @@ class EndpointSampler:
 
     def requests(self, prompts: Sequence[Messages], sampling: Sampling) -> list[Request]:
         """Return what would be sent. OpenAI's own API knows no top_k; a server that does takes it in `extra`."""
-        return [
-            Request(
-                prompt,
-                sampling.max_new_tokens,
-                sampling.temperature,
-                sampling.top_p,
-                seed=sampling.seed,
-                sample=sampling.seed,
-            )
-            for prompt in prompts
-        ]
+        limit, temperature, top_p, seed = sampling.max_new_tokens, sampling.temperature, sampling.top_p, sampling.seed
+        return [Request(prompt, limit, temperature, top_p, seed=seed, sample=seed) for prompt in prompts]
 
     def sample(self, prompts: Sequence[Messages], sampling: Sampling, on_done: OnDone) -> None:
         """Send all at once, as many in flight as the settings allow."""
-        self.endpoint.ask(
-            self.requests(prompts, sampling), lambda place, outcome: on_done({place: self._completion(outcome)})
-        )
+        asked = self.requests(prompts, sampling)
+        self.endpoint.ask(asked, lambda place, outcome: on_done({place: self._completion(outcome)}))
 
     def _completion(self, outcome: Outcome) -> Completion:
         if not isinstance(outcome, EndpointReply):
@@ -138,9 +123,7 @@ class VllmSampler:
                 "--backend vllm: vllm is not installed; type `pip install -r requirements-vllm.txt` (needs a GPU)"
             ) from None
         try:
-            self._llm = LLM(
-                model=model, enable_prefix_caching=True, enable_lora=adapter is not None, max_lora_rank=rank
-            )
+            self._llm = LLM(model=model, enable_prefix_caching=True, enable_lora=bool(adapter), max_lora_rank=rank)
         except (OSError, ValueError, RuntimeError) as error:
             raise PolicyError(f"--backend vllm: cannot load {model}: {str(error).splitlines()[0]}") from None
         self.name = name
@@ -259,11 +242,6 @@ def _keys(identity: str, prompts: Sequence[Messages], sampling: Sampling) -> Ite
     seen: Counter[str] = Counter()
     for prompt in prompts:
         plain = reply_key(identity, prompt, sampling)
-        seed = sampling.seed + (REPEAT_SEED * seen[plain] if sampling.temperature > 0 else 0)
+        drawn = replace(sampling, seed=sampling.seed + (REPEAT_SEED * seen[plain] if sampling.temperature > 0 else 0))
         seen[plain] += 1
-        yield (plain if seed == sampling.seed else reply_key(identity, prompt, replace(sampling, seed=seed))), seed
-
-
-def _chunks(places: Sequence[int], size: int) -> Iterator[Sequence[int]]:
-    for start in range(0, len(places), size):
-        yield places[start : start + size]
+        yield reply_key(identity, prompt, drawn), drawn.seed

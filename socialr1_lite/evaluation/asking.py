@@ -95,10 +95,8 @@ def pick(loaded: Loaded, plan: AskingPlan) -> tuple[Item, ...]:
     names = list(groups)
     Random(f"{plan.seed}/limit").shuffle(names)
     taken: set[str] = set()
-    for name in names:
-        if len(taken) >= plan.limit:
-            break
-        taken.update(item.scenario.id for item in groups[name])
+    while names and len(taken) < plan.limit:
+        taken.update(item.scenario.id for item in groups[names.pop(0)])
     return tuple(item for item in items if item.scenario.id in taken)
 
 
@@ -179,10 +177,9 @@ def ask_shortcuts(
     exchanges: list[Exchange] = []
     for view, make in zip(SHORTCUT_VIEWS, makers, strict=True):
         asks = [ask for item in items if (ask := make(item, plan.seed)) is not None]
-        round_ = list(_round(benchmark, asks, own, 0, sampler, store, lambda done, total: None)) if asks else []
-        exchanges += round_
-        if round_:
-            tallies[f"accuracy, {view}"] = _tally((a, float(a.right)) for one in round_ for a in one.answers)
+        asked = list(_round(benchmark, asks, own, 0, sampler, store, lambda done, total: None))
+        exchanges += asked
+        tallies[f"accuracy, {view}"] = _tally((a, float(a.right)) for one in asked for a in one.answers)
     permuted = {a.item.scenario.id: a for one in exchanges for a in one.answers if one.ask.view == "permuted"}
     first = {a.item.scenario.id: a for a in reversed(replies.answers) if a.item.scenario.id in permuted}
     same = (

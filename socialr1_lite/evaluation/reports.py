@@ -9,14 +9,14 @@ from __future__ import annotations
 import html
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
-from typing import NamedTuple, NotRequired, TypedDict, cast
+from typing import NamedTuple, TypedDict, cast
 
 from socialr1_lite.benchmarks.base import Benchmark, Loaded, Scores
 from socialr1_lite.errors import DataError
 from socialr1_lite.runlog import lines, write_atomic, write_json
-from socialr1_lite.statistics import Tally, interval, paired_by_cluster
+from socialr1_lite.statistics import Tally, Unit, interval, paired_by_cluster
 
 REPORT_VERSION = 1
 AS_PUBLISHED = "as published, other protocol"
@@ -30,15 +30,6 @@ class Figure(TypedDict):
     high: float
     n: int
     official: bool
-
-
-class PublishedFigure(TypedDict):
-    """A published figure, as `benchmarks.base.Published` has it."""
-
-    label: str
-    value: float
-    source: str
-    protocol: str
 
 
 class Source(TypedDict):
@@ -59,36 +50,7 @@ class Extra(TypedDict, total=False):
     endings: dict[str, int]
 
 
-class Report(Extra):
-    """The contents of `evaluation/<benchmark>.json`: `Provenance`, the figures and where the questions came from."""
-
-    version: int
-    benchmark: str
-    source: Source
-    model: str
-    adapter_step: int | None
-    recipe_sha256: str
-    prompt_style: str
-    sampling: dict[str, float]
-    seed: int
-    n: int
-    replies: int
-    unreadable: int
-    truncated: int
-    failed: NotRequired[int]  # not in the earliest reports
-    seconds: float
-    backend: str
-    players: dict[str, str]
-    usage: dict[str, float]
-    headline: str
-    metrics: dict[str, Figure]
-    groups: dict[str, dict[str, Figure]]
-    published: list[PublishedFigure]
-    notes: list[str]
-
-
-@dataclass(frozen=True, slots=True)
-class Provenance:
+class Provenance(TypedDict):
     """What a report says of how its replies came about. n: items; replies: how many were read for them.
 
     unreadable: replies that ended by themselves and gave no answer. truncated: cut off at the token limit, with or
@@ -105,16 +67,29 @@ class Provenance:
     replies: int
     unreadable: int
     truncated: int
-    failed: int
+    failed: int  # not in the earliest reports
     seconds: float
     backend: str
     players: dict[str, str]
     usage: dict[str, float]
 
 
+class Report(Provenance, Extra):
+    """The contents of `evaluation/<benchmark>.json`: `Provenance`, the figures and where the questions came from."""
+
+    version: int
+    benchmark: str
+    source: Source
+    headline: str
+    metrics: dict[str, Figure]
+    groups: dict[str, dict[str, Figure]]
+    published: list[dict[str, str | float]]  # the fields of `benchmarks.base.Published`
+    notes: list[str]
+
+
 def build(benchmark: Benchmark, loaded: Loaded, scores: Scores, provenance: Provenance, extra: Extra) -> Report:
     """Return the report as JSON-ready values, intervals computed."""
-    report = {
+    return {
         "version": REPORT_VERSION,
         "benchmark": benchmark.name,
         "source": {
@@ -122,7 +97,7 @@ def build(benchmark: Benchmark, loaded: Loaded, scores: Scores, provenance: Prov
             "licence": benchmark.licence,
             "url": benchmark.source,
         },
-        **asdict(provenance),
+        **provenance,
         "headline": scores.headline,
         "metrics": {name: figure(tally) for name, tally in scores.metrics.items()},
         "groups": {
@@ -132,19 +107,12 @@ def build(benchmark: Benchmark, loaded: Loaded, scores: Scores, provenance: Prov
         "notes": list(loaded.notes),
         **extra,
     }
-    return cast(Report, report)
 
 
 def figure(tally: Tally) -> Figure:
     """Return a metric with its 95 % interval and the number of things counted."""
     found = interval(tally)
-    return {
-        "value": found.value,
-        "low": found.low,
-        "high": found.high,
-        "n": len(tally.units),
-        "official": tally.official,
-    }
+    return Figure(value=found.value, low=found.low, high=found.high, n=len(tally.units), official=tally.official)
 
 
 def write(folder: Path, report: Report, scores: Scores) -> Path:
@@ -157,20 +125,15 @@ def write(folder: Path, report: Report, scores: Scores) -> Path:
     return write_json(folder / f"{name}.json", dict(report))
 
 
-class ItemScore(NamedTuple):
-    """The headline metric's value for one item. cluster: its story; "" in files written before they were kept."""
+class Column(NamedTuple):
+    """One evaluated run: its name, its reports by benchmark, and the headline metric's units by benchmark and key.
 
-    value: float
-    cluster: str
-
-
-@dataclass(frozen=True, slots=True)
-class Column:
-    """One evaluated run: its name and its reports by benchmark, with the headline's items by key."""
+    A unit's cluster is its story; "" in files written before they were kept.
+    """
 
     name: str
     reports: Mapping[str, Report]
-    items: Mapping[str, Mapping[str, ItemScore]]
+    items: Mapping[str, Mapping[str, Unit]]
 
 
 def read(folder: Path) -> Column:
@@ -191,7 +154,7 @@ def read(folder: Path) -> Column:
         raise DataError(f"{folder}: no evaluation reports there")
     items = {
         name: {
-            row["key"]: ItemScore(float(row["value"]), str(row.get("cluster", "")))
+            row["key"]: Unit(row["key"], str(row.get("cluster", "")), float(row["value"]))
             for row in lines.read_rows(inner / f"{name}.items.jsonl")
         }
         for name in reports
@@ -208,7 +171,8 @@ Cells = tuple[str, ...]
 def table(columns: Sequence[Column]) -> tuple[Cells, list[Cells]]:
     """Return header and rows: a row for each benchmark's headline, a cell for each run, tests against the first."""
     names = sorted({name for column in columns for name in column.reports})
-    header = ("benchmark", "metric", *(column.name for column in columns), *_test_headings(columns))
+    tests = [f"{other.name} against {columns[0].name}" for other in columns[1:]]
+    header = ("benchmark", "metric", *(column.name for column in columns), *tests)
     rows = []
     for name in names:
         reports = [column.reports.get(name) for column in columns]
@@ -216,10 +180,6 @@ def table(columns: Sequence[Column]) -> tuple[Cells, list[Cells]]:
         cells = [_cell(report, metric) for report in reports]
         rows.append((name, metric, *cells, *(_paired(columns[0], other, name) for other in columns[1:])))
     return header, rows
-
-
-def _test_headings(columns: Sequence[Column]) -> list[str]:
-    return [f"{other.name} against {columns[0].name}" for other in columns[1:]]
 
 
 def _cell(report: Report | None, metric: str) -> str:
@@ -253,7 +213,7 @@ def published(columns: Sequence[Column]) -> list[Cells]:
     """Return the published figures of the benchmarks shown, each with what is known of its protocol."""
     reports = {name: report for column in columns for name, report in column.reports.items()}
     return [
-        (name, one["label"], f"{one['value']:.4g}", one["source"], one["protocol"])
+        (name, str(one["label"]), f"{one['value']:.4g}", str(one["source"]), str(one["protocol"]))
         for name in sorted(reports)
         for one in reports[name].get("published", ())
     ]
@@ -308,10 +268,8 @@ def _html_table(title: str, header: Cells, rows: Iterable[Cells]) -> str:
     return f"<h1>{html.escape(title)}</h1>\n<table><thead><tr>{head}</tr></thead><tbody>\n{body}\n</tbody></table>"
 
 
-def write_tables(folder: Path, columns: Sequence[Column]) -> list[Path]:
+def write_tables(folder: Path, columns: Sequence[Column]) -> None:
     """Write `table.md` and `table.html` into the folder."""
     folder.mkdir(parents=True, exist_ok=True)
-    return [
-        write_atomic(folder / "table.md", markdown(columns)),
-        write_atomic(folder / "table.html", web_page(columns)),
-    ]
+    write_atomic(folder / "table.md", markdown(columns))
+    write_atomic(folder / "table.html", web_page(columns))

@@ -8,6 +8,7 @@ import json
 import re
 import sys
 import time
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -15,7 +16,7 @@ from pathlib import Path
 from socialr1_lite.benchmarks import BENCHMARKS, Benchmark
 from socialr1_lite.benchmarks.base import Loaded, Scores
 from socialr1_lite.benchmarks.sotopia_episode import RANGES
-from socialr1_lite.endpoint import Endpoint, EndpointSettings, Request
+from socialr1_lite.endpoint import Endpoint, EndpointSettings
 from socialr1_lite.errors import PolicyError, RecipeError
 from socialr1_lite.evaluation import asking, episodes, reports
 from socialr1_lite.evaluation.answering import (
@@ -81,13 +82,11 @@ class Session:
         style = args.prompt or (recipe.prompt.style if self.target.run else "sip")
         own = recipe.evaluation.max_new_tokens or recipe.grpo.max_completion_length
         usual = own if self.target.run and style == recipe.prompt.style else TOKENS[style]
+        temperature = 0.0 if args.samples == 1 else SAMPLED_TEMPERATURE
         if benchmark.name == "sotopia":
-            usual = EPISODE_TOKENS
-        temperature = args.temperature
-        if temperature is None:
-            temperature = 0.0 if args.samples == 1 else SAMPLED_TEMPERATURE
-            if benchmark.name == "sotopia":
-                temperature = EPISODE_TEMPERATURE
+            usual, temperature = EPISODE_TOKENS, EPISODE_TEMPERATURE
+        if args.temperature is not None:
+            temperature = args.temperature
         return asking.AskingPlan(
             style=style,
             sampling=Sampling(args.max_new_tokens or usual, temperature, args.top_p, args.top_k, args.seed),
@@ -202,7 +201,7 @@ class Session:
             "episodes": len(games),
             "unjudged": len(broken),
             "unjudged_why": broken[:50],
-            "endings": _counted([game.episode.ended for game in games]),
+            "endings": dict(Counter(game.episode.ended for game in games)),
         }
         self._report(benchmark, loaded, plan, replies, extra, players)
 
@@ -248,10 +247,8 @@ class Session:
             prompts = [asking.messages(benchmark, ask, plan) for ask in asks]
             line = f"{name}: {len(items)} items, {len(prompts) * plan.samples} prompts"
             if isinstance(self.sampler, EndpointSampler):
-                requests: list[Request] = []
-                for sample in range(plan.samples):
-                    drawn = replace(plan.sampling, seed=plan.sampling.seed + sample)
-                    requests += self.sampler.requests(prompts, drawn)
+                draws = [replace(plan.sampling, seed=plan.sampling.seed + sample) for sample in range(plan.samples)]
+                requests = (request for drawn in draws for request in self.sampler.requests(prompts, drawn))
                 usage = self.sampler.endpoint.estimate(requests)
                 line += (
                     f", {usage.cached} already answered, about {usage.prompt_tokens} tokens in, "
@@ -273,10 +270,6 @@ def _unofficial(scores: Scores) -> Scores:
     }
     metrics = {name: replace(tally, official=False) for name, tally in scores.metrics.items()}
     return replace(scores, metrics=metrics, groups=groups)
-
-
-def _counted(values: Sequence[str]) -> dict[str, int]:
-    return {value: values.count(value) for value in dict.fromkeys(values)}
 
 
 def _folder(args: argparse.Namespace, target: Target) -> RunFolder:

@@ -36,13 +36,11 @@ def without_question(item: Item, seed: int) -> Ask | None:
 def permuted(item: Item, seed: int) -> Ask:
     """Show the same question in an order in which every option has moved."""
     first = shuffled(item, seed)
-    turned = first[1:] + first[:1]
-    return _ask(item, item.scenario, seed, "permuted", turned)
+    return display(item, first[1:] + first[:1], "permuted")
 
 
-def _ask(item: Item, scenario: Scenario, seed: int, view: str, order: Sequence[int] | None = None) -> Ask:
-    asked = replace(item, scenario=scenario)
-    return display(asked, order or shuffled(item, seed), view)
+def _ask(item: Item, scenario: Scenario, seed: int, view: str) -> Ask:
+    return display(replace(item, scenario=scenario), shuffled(item, seed), view)
 
 
 def first_mention(reply: sip.Reply, scenario: Scenario) -> float | None:
@@ -58,10 +56,7 @@ def first_mention(reply: sip.Reply, scenario: Scenario) -> float | None:
 
 
 def contradicts(reply: sip.Reply, scenario: Scenario) -> bool | None:
-    """Return whether the answer is another option than the one that Response Generation names.
-
-    None where it names none or two.
-    """
+    """Return whether the answer is another option than the one that Response Generation names; None for none or two."""
     named = named_in(reply.stage_text(sip.STAGES[-1]), scenario.options)
     return None if named is None or reply.answer is None else named != reply.answer
 
@@ -69,14 +64,8 @@ def contradicts(reply: sip.Reply, scenario: Scenario) -> bool | None:
 def named_in(text: str, options: Sequence[str]) -> int | None:
     """Return the one option a stretch of prose names, by letter or by text; None for none or several."""
     allowed = sip.letters(len(options))
-    found = {
-        allowed.index(letter)
-        for match in LABEL.finditer(text)
-        for letter in [next((group for group in match.groups() if group), "")]
-        if letter and letter in allowed
-    }
+    named = (next(filter(None, match.groups()), "") for match in LABEL.finditer(text))
+    found = {allowed.index(letter) for letter in named if letter and letter in allowed}
     said = fold(text)
-    for place, option in enumerate(options):
-        if re.search(rf"(?<!\w){re.escape(fold(option))}(?!\w)", said):
-            found.add(place)
+    found |= {i for i, option in enumerate(options) if re.search(rf"(?<!\w){re.escape(fold(option))}(?!\w)", said)}
     return found.pop() if len(found) == 1 else None

@@ -13,6 +13,7 @@ from socialr1_lite.runlog import BestAdapter, RunFolder
 
 ADAPTER_FILE = "adapter_model.safetensors"
 NEWEST, BEST = "newest", "best"  # or a step's number
+LOCAL = ("unsloth", "transformers")  # the policy's backends: vllm and openai do not go through it
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,20 +53,16 @@ def find(named: str, *, backend: str = "auto", load_in_4bit: bool = False, check
         raise PolicyError(f"--checkpoint {checkpoint}: {named} is no run folder, so it has no checkpoints")
     if path.is_file() or (named.startswith((".", "/", "~")) and not path.is_dir()):
         raise PolicyError(f"{named}: no such folder (a run folder, a model folder, a hub id or smollm2-135m)")
-    model = Model.model_validate({"name": named, "backend": _local(backend), "load_in_4bit": load_in_4bit})
+    local = backend if backend in LOCAL else "auto"
+    model = Model.model_validate({"name": named, "backend": local, "load_in_4bit": load_in_4bit})
     return Target(named, Recipe(model=model), f"model {path.resolve() if path.is_dir() else named}")
-
-
-def _local(backend: str) -> str:
-    """Return the policy's backend: vllm and openai do not go through it."""
-    return backend if backend in ("unsloth", "transformers") else "auto"
 
 
 def _run(run: RunFolder, backend: str, checkpoint: str) -> Target:
     if not run.recipe.is_file():
         raise PolicyError(f"{run.path}: holds no {run.recipe.name}, so its model is not known")
     recipe = load_recipe(run.recipe)
-    if backend in ("unsloth", "transformers"):
+    if backend in LOCAL:
         recipe = recipe.model_copy(update={"model": recipe.model.model_copy(update={"backend": backend})})
     adapter, step = chosen_adapter(run, checkpoint)
     cold = run.path / "cold_start"
