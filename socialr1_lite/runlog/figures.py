@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 from socialr1_lite.errors import RunLogError
@@ -32,10 +34,9 @@ class Figures:
         self._file = file
 
     def tally(self, names: Sequence[str], where: Filter | None = None) -> list[SqlRow]:
-        """Every combination of these fields' values with its count, in one pass: [(value, ..., count)]."""
+        """Every combination of these fields' values with its count, in order, in one pass: [(value, ..., count)]."""
         columns = ", ".join(field(name).column for name in names)
-        text, values = self._file.where(where)
-        return self._file.all(f"SELECT {columns}, count(*) FROM traces WHERE {text} GROUP BY {columns}", values)
+        return self._file.select(f"{columns}, count(*)", where, f"GROUP BY {columns} ORDER BY {columns}")
 
     def series(
         self, name: str, where: Filter | None = None, *, by: str = "step", quantiles: Sequence[float] = ()
@@ -45,21 +46,26 @@ class Figures:
         Points without a value are not counted. sd is over all completions of the step, without Bessel.
         quantiles, each in [0, 1], add "quantiles": a list of values by nearest rank.
         """
-        of, over = field(name), field(by)
-        if of.kind is str:
+        x, over = field(name).column, field(by).column
+        if field(name).kind is str:
             raise RunLogError(f"{name} is text and has no mean; facets() counts its values")
-        text, values = self._file.where(where)
-        x = of.column
-        rows = self._file.all(
-            f"SELECT {over.column}, count({x}), avg({x}), avg({x} * {x}), min({x}), max({x}) FROM traces"
-            f" WHERE {text} AND {x} IS NOT NULL GROUP BY {over.column} ORDER BY {over.column}",
-            values,
+        rows = self._file.select(
+            f"{over}, count({x}), avg({x}), avg({x} * {x}), min({x}), max({x})",
+            where,
+            f"AND {x} IS NOT NULL GROUP BY {over} ORDER BY {over}",
         )
         points = [
             {by: at, "n": n, "mean": mean, "sd": max(0.0, square - mean * mean) ** 0.5, "low": low, "high": high}
             for at, n, mean, square, low, high in rows
         ]
-        return self._with_quantiles(points, name, by, where, quantiles) if quantiles else points
+        if quantiles:
+            sorted_values: dict[SqlValue, list[float]] = defaultdict(list)
+            for at, value in self._file.select(f"{over}, {x}", where, f"AND {x} IS NOT NULL ORDER BY {x}"):
+                sorted_values[at].append(value)
+            for point in points:
+                ordered = sorted_values[point[by]]
+                point["quantiles"] = [ordered[min(len(ordered) - 1, int(share * len(ordered)))] for share in quantiles]
+        return points
 
     def group_series(self, where: Filter | None = None) -> list[Point]:
         """Per step: {step, groups, flat (share), sd (mean within groups), causes: {cause: share}}.
@@ -72,10 +78,7 @@ class Figures:
             f" (SELECT gid FROM traces WHERE {text}) GROUP BY step, cause ORDER BY step",
             values,
         )
-        steps: dict[int, list[SqlRow]] = defaultdict(list)
-        for row in rows:
-            steps[row[0]].append(row)
-        return [_group_point(step, parts) for step, parts in steps.items()]
+        return [_group_point(step, list(parts)) for step, parts in groupby(rows, key=itemgetter(0))]
 
     def means(
         self, wanted: Mapping[str, str | tuple[str, Scalar]], where: Filter | None = None, *, by: str = "step"
@@ -96,27 +99,19 @@ class Figures:
         text, values = self._file.where(where)
         selected = ", ".join([over, "count(*)", *columns])
         sql = f"SELECT {selected} FROM traces WHERE {text} GROUP BY {over} ORDER BY {over}"
-        rows = self._file.all(sql, [*bound, *values])
-        return [dict(zip((by, "n", *wanted), row, strict=True)) for row in rows]
+        return [dict(zip((by, "n", *wanted), row, strict=True)) for row in self._file.all(sql, [*bound, *values])]
 
     def counts(self, name: str, where: Filter | None = None, *, by: str = "step") -> list[Point]:
         """How often each value of a text or yes/no field occurs per step (or per any field): {by, n, values}.
 
         n counts every row of the step, those without a value as well; `values` leaves those out.
         """
-        of, over = field(name), field(by)
-        text, values = self._file.where(where)
-        rows = self._file.all(
-            f"SELECT {over.column}, {of.column}, count(*) FROM traces WHERE {text}"
-            f" GROUP BY {over.column}, {of.column} ORDER BY {over.column}",
-            values,
-        )
         points: dict[SqlValue, Point] = {}
-        for at, value, number in rows:
+        for at, value, number in self.tally((by, name), where):
             point = points.setdefault(at, {by: at, "n": 0, "values": {}})
             point["n"] += number
             if value is not None:
-                point["values"][bool(value) if of.kind is bool else value] = number
+                point["values"][bool(value) if field(name).kind is bool else value] = number
         return list(points.values())
 
     def facets(self, where: Filter | None = None) -> dict[str, dict[Scalar, int]]:
@@ -125,12 +120,11 @@ class Figures:
         So a chosen value does not hide its alternatives. Flags come as False and True.
         """
         wanted = {"superseded": False} | dict(where or {})
-        text, values = self._file.where({**wanted}, leave_out=FACETS)
+        text, values = self._file.where(wanted, leave_out=FACETS)
         sql = f"SELECT {FACET_COLUMNS}, count(*) FROM traces WHERE {text} GROUP BY {FACET_COLUMNS}"
-        combinations = self._file.all(sql, values)
-        passes = {name: self._allowed(name, wanted[name]) for name in FACETS if wanted.get(name) is not None}
+        passes = {name: _allowed(name, wanted[name]) for name in FACETS if wanted.get(name) is not None}
         counts: dict[str, Counter[Scalar]] = {name: Counter() for name in FACETS}
-        for *facts, number in combinations:
+        for *facts, number in self._file.all(sql, values):
             row = {n: bool(v) if FIELDS[n].kind is bool else v for n, v in zip(FACETS, facts, strict=True)}
             failed = [name for name, allowed in passes.items() if row[name] not in allowed]
             for name in FACETS:
@@ -141,33 +135,13 @@ class Figures:
     def columns(self, names: Sequence[str], where: Filter | None = None, limit: int = 20_000) -> list[SqlRow]:
         """The named fields in order of time; an even sample of about `limit` rows where there are more."""
         selected = ", ".join("id" if name == "id" else field(name).column for name in names)
-        text, values = self._file.where(where)
-        stride = max(1, -(-self._count(where) // max(1, limit)))
-        sql = f"SELECT {selected} FROM traces WHERE {text} AND id % ? = 0 ORDER BY {', '.join(TIE)}"
-        return self._file.all(sql, [*values, stride])
+        stride = max(1, -(-self._file.count(where) // max(1, limit)))
+        return self._file.select(selected, where, f"AND id % ? = 0 ORDER BY {', '.join(TIE)}", [stride])
 
-    def _with_quantiles(
-        self, points: list[Point], name: str, by: str, where: Filter | None, quantiles: Sequence[float]
-    ) -> list[Point]:
-        text, values = self._file.where(where)
-        x, over = field(name).column, field(by).column
-        pairs = self._file.all(f"SELECT {over}, {x} FROM traces WHERE {text} AND {x} IS NOT NULL", values)
-        sorted_values: dict[SqlValue, list[float]] = defaultdict(list)
-        for at, value in pairs:
-            sorted_values[at].append(value)
-        for point in points:
-            ordered = sorted(sorted_values[point[by]])
-            point["quantiles"] = [ordered[min(len(ordered) - 1, int(share * len(ordered)))] for share in quantiles]
-        return points
 
-    @staticmethod
-    def _allowed(name: str, condition: Condition) -> set[Scalar]:
-        where({name: condition})  # refuses what the filter itself would refuse, a range of a text among it
-        return set(condition) if isinstance(condition, (list, tuple)) else {condition}  # type: ignore[arg-type]
-
-    def _count(self, where: Filter | None) -> int:
-        text, values = self._file.where(where)
-        return int(self._file.all(f"SELECT count(*) FROM traces WHERE {text}", values)[0][0])
+def _allowed(name: str, condition: Condition) -> set[Scalar]:
+    where({name: condition})  # refuses what the filter itself would refuse, a range of a text among it
+    return set(condition) if isinstance(condition, (list, tuple)) else {condition}  # type: ignore[arg-type]
 
 
 def _group_point(step: int, parts: Sequence[SqlRow]) -> Point:

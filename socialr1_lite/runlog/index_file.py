@@ -8,7 +8,7 @@ import sqlite3
 import tempfile
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +20,7 @@ from socialr1_lite.runlog.tailing import PAGE_BYTES, Progress, Tail
 
 SEARCH_ROWS = 5000  # as many as a search may take into the word index itself: about a quarter of a second
 SCALARS = ", ".join(["id", *(of.column for of in FIELDS.values())])
-NAMES = ("id", *FIELDS)
 
-Value = str | int | float | None  # what a column holds
 SqlRow = tuple[Any, ...]  # columns of several kinds, as they were asked for
 Row = dict[str, Any]  # "id" and every name of query.FIELDS, each of its field's kind
 
@@ -47,7 +45,7 @@ class IndexFile:
         self._open()
 
     def refresh(self, progress: Progress | None = None) -> int:
-        """Take in what the shards gained, or rebuild if they are not those indexed; the number of new rows.
+        """Take in what the shards gained, or rebuild if they are not those indexed; return the number of new rows.
 
         progress: called with (bytes read, bytes in all). Raises RunLogError when the run is gone or newer
         than this code.
@@ -65,10 +63,9 @@ class IndexFile:
                 return self._refresh(progress)
 
     def prepare_search(self, progress: Progress | None = None) -> bool:
-        """Build what search needs, without holding up other questions; False where SQLite has no FTS5.
+        """Build what search needs, without holding up other questions; return False where SQLite has no FTS5.
 
-        progress: called with (rows done, rows in all). A search before that is answered from the texts
-        themselves.
+        progress: called with (rows done, rows in all). A search before that is answered from the texts themselves.
         """
         with self._lock:
             total = search.waiting(self._database)
@@ -118,6 +115,21 @@ class IndexFile:
             raise
         self._database.execute("COMMIT")
 
+    def count(self, where: Filter | None = None) -> int:
+        """How many rows the filter leaves."""
+        return int(self.select("count(*)", where)[0][0])
+
+    def select(
+        self, columns: str, where: Filter | None, tail: str = "", values: Sequence[SqlValue] = ()
+    ) -> list[SqlRow]:
+        """Return these columns of the rows that pass the filter; tail: the SQL that follows it, with its values."""
+        text, bound = self.where(where)
+        return self.all(f"SELECT {columns} FROM traces WHERE {text} {tail}", [*bound, *values])
+
+    def rows(self, where: Filter | None, tail: str = "", values: Sequence[SqlValue] = ()) -> list[Row]:
+        """Return the scalar rows of what `select` would select."""
+        return [scalar_row(row) for row in self.select(SCALARS, where, tail, values)]
+
     def where(self, conditions: Filter | None, *, leave_out: Sequence[str] = ()) -> Bound:
         """Return a filter as SQL, a search in the texts included."""
         text, values = where(conditions, leave_out=leave_out)
@@ -143,9 +155,9 @@ class IndexFile:
 
     def _prepare_quietly(self) -> None:
         try:
-            self.prepare_search()
-        except (sqlite3.Error, OSError, RunLogError):
-            return  # the index was closed or the run deleted meanwhile; the next search begins again
+            # the index may be closed or the run deleted meanwhile; the next search begins again
+            with suppress(sqlite3.Error, OSError, RunLogError):
+                self.prepare_search()
         finally:
             self._preparing.clear()
 
@@ -163,25 +175,17 @@ class IndexFile:
                     raise
                 raise RunLogError(f"{self.run.path}: the trace index is damaged; refresh() builds it anew") from None
 
-    def rows(self, tail: str, values: Sequence[SqlValue]) -> list[Row]:
-        """Return scalar rows; tail: the SQL after FROM."""
-        return [_scalars(row) for row in self.all(f"SELECT {SCALARS} FROM traces {tail}", values)]
 
-
-def _scalars(values: SqlRow) -> Row:
-    row = dict(zip(NAMES, values, strict=True))
-    for name, of in FIELDS.items():
-        if of.kind is bool:
-            row[name] = bool(row[name])
-    return row
+def scalar_row(values: SqlRow) -> Row:
+    """Return the columns SCALARS by name, flags as False and True."""
+    row = dict(zip(("id", *FIELDS), values, strict=True))
+    return row | {name: bool(row[name]) for name, of in FIELDS.items() if of.kind is bool}
 
 
 def _usable(folder: Path) -> Path:
     """The folder, made if need be; a fresh temporary one when it cannot be written (a read-only home)."""
-    try:
+    with suppress(OSError):
         folder.mkdir(parents=True, exist_ok=True)
         if os.access(folder, os.W_OK):
             return folder
-    except OSError:
-        pass
     return Path(tempfile.mkdtemp(prefix="socialr1_lite-"))

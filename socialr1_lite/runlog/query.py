@@ -29,12 +29,9 @@ SqlValue = str | int | float | None
 Bound = tuple[str, list[SqlValue]]  # SQL text and the values for its question marks
 
 PARTS = (
-    "structure.coverage",
-    "structure.order",
-    "structure.independence",
+    *("structure.coverage", "structure.order", "structure.independence"),
     *(f"content.{stage}" for stage in STAGES),
-    "length.window",
-    "length.repetition",
+    *("length.window", "length.repetition"),
 )
 
 
@@ -45,29 +42,20 @@ class Field(NamedTuple):
     kind: type
 
 
+RENAMED = {"group": "grp", "index": "idx", "right": "right_"}  # the words of SQL
+KINDS: tuple[tuple[type, tuple[str, ...]], ...] = (
+    (str, ("phase",)),
+    (int, ("step", "group", "index", "gid", "segment", "rank")),
+    (str, ("benchmark", "scenario", "dimension", "outcome")),
+    (bool, ("right",)),
+    (int, ("answer", "tokens")),
+    (str, ("finish",)),
+    (bool, ("truncated",)),
+    (float, ("total", "advantage", "tau")),
+    (bool, ("flat", "early", "superseded")),
+)
 FIELDS: dict[str, Field] = {
-    "phase": Field("phase", str),
-    "step": Field("step", int),
-    "group": Field("grp", int),
-    "index": Field("idx", int),
-    "gid": Field("gid", int),
-    "segment": Field("segment", int),
-    "rank": Field("rank", int),
-    "benchmark": Field("benchmark", str),
-    "scenario": Field("scenario", str),
-    "dimension": Field("dimension", str),
-    "outcome": Field("outcome", str),
-    "right": Field("right_", bool),
-    "answer": Field("answer", int),
-    "tokens": Field("tokens", int),
-    "finish": Field("finish", str),
-    "truncated": Field("truncated", bool),
-    "total": Field("total", float),
-    "advantage": Field("advantage", float),
-    "tau": Field("tau", float),
-    "flat": Field("flat", bool),
-    "early": Field("early", bool),
-    "superseded": Field("superseded", bool),
+    **{name: Field(RENAMED.get(name, name), kind) for kind, names in KINDS for name in names},
     **{f"reward.{name}": Field(f"r_{name}", float) for name in COMPONENTS},
     **{name: Field(f"p_{name.replace('.', '_')}", float) for name in PARTS},
     **{f"stage.{name}": Field(f"s_{name}", str) for name in STAGES},
@@ -105,27 +93,23 @@ def where(conditions: Filter | None, *, leave_out: Collection[str] = ()) -> Boun
 
 
 def _condition(of: Field, condition: Condition, name: str) -> Bound:
-    column = _column(of)
+    column = of.column if of.column in SELECTIVE else f"+{of.column}"
     if isinstance(condition, Mapping):
-        return _range(of, condition, name)
+        if of.kind is str or not condition.keys() <= {"min", "max"}:
+            raise RunLogError(
+                f"filter {name}: {dict(condition)!r} is no range; write {{'min': a, 'max': b}} of a number"
+            )
+        ends = [
+            (sign, condition[end]) for end, sign in (("min", ">="), ("max", "<=")) if condition.get(end) is not None
+        ]
+        text = " AND ".join(f"{column} {sign} ?" for sign, _ in ends)
+        return text or "1", [_value(of, value, name) for _, value in ends]
     if isinstance(condition, (list, tuple)):
         marks = ", ".join("?" * len(condition))
         return f"{column} IN ({marks})", [_value(of, one, name) for one in condition]
     if condition is None:
         return f"{column} IS NULL", []
     return f"{column} = ?", [_value(of, condition, name)]
-
-
-def _column(of: Field) -> str:
-    return of.column if of.column in SELECTIVE else f"+{of.column}"
-
-
-def _range(of: Field, ends: Mapping[str, Scalar], name: str) -> Bound:
-    if of.kind is str or not ends.keys() <= {"min", "max"}:
-        raise RunLogError(f"filter {name}: {dict(ends)!r} is no range; write {{'min': a, 'max': b}} of a number")
-    bounds = [(sign, ends[end]) for end, sign in (("min", ">="), ("max", "<=")) if ends.get(end) is not None]
-    texts = [f"{_column(of)} {sign} ?" for sign, _ in bounds]
-    return " AND ".join(texts) or "1", [_value(of, value, name) for _, value in bounds]
 
 
 def _value(of: Field, value: Scalar, name: str) -> SqlValue:
@@ -154,8 +138,7 @@ class Order(NamedTuple):
         ties = ", ".join(f"{column} {tie}" for column in TIE)
         if self.column is None:
             return ties
-        direction = "DESC" if self.descending != backwards else "ASC"
-        nulls = "DESC" if backwards else "ASC"
+        direction, nulls = ("DESC" if down else "ASC" for down in (self.descending != backwards, backwards))
         return f"{self.column} IS NULL {nulls}, {self.column} {direction}, {ties}"
 
     def beyond(self, place: Mapping[str, SqlValue], *, backwards: bool) -> Bound:
@@ -165,12 +148,10 @@ class Order(NamedTuple):
         ties = [place[column] for column in TIE]
         if self.column is None:
             return tied, ties
-        value = place[self.column]
-        text, bound = self._past(value, backwards)
-        return f"(({text}) OR ({self.column} IS ? AND {tied}))", [*bound, value, *ties]
-
-    def _past(self, value: SqlValue, backwards: bool) -> Bound:
+        value, bound = place[self.column], []
         if value is None:
-            return (f"{self.column} IS NOT NULL" if backwards else "0"), []
-        sign = "<" if self.descending != backwards else ">"
-        return f"{self.column} {sign} ?" + ("" if backwards else f" OR {self.column} IS NULL"), [value]
+            text = f"{self.column} IS NOT NULL" if backwards else "0"
+        else:
+            beyond = f"{self.column} {'<' if self.descending != backwards else '>'} ?"
+            text, bound = beyond if backwards else f"{beyond} OR {self.column} IS NULL", [value]
+        return f"(({text}) OR ({self.column} IS ? AND {tied}))", [*bound, value, *ties]

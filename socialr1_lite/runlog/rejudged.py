@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import chain
 from pathlib import Path
 
 from socialr1_lite.errors import RunLogError
@@ -17,7 +18,8 @@ from socialr1_lite.runlog import lines
 from socialr1_lite.runlog.folder import RunFolder
 
 REJUDGED_VERSION = 1
-Key = tuple[str, str, int, int, int, int]
+KEY = ("phase", "benchmark", "step", "group", "index", "segment")  # tells a completion from all others of its run
+Key = tuple[str | int, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,11 +31,6 @@ class StoredVerdict:
     scores: Mapping[str, float | None]
     notes: tuple[str, ...] = ()
     failed: bool = False
-
-
-def key_of(trace: Trace) -> Key:
-    """Return what tells a completion from all others of its run."""
-    return (trace.phase, trace.benchmark, trace.step, trace.group, trace.index, trace.launch)
 
 
 def write_verdicts(run: RunFolder, verdicts: Iterable[tuple[Trace, StoredVerdict]]) -> Path:
@@ -49,9 +46,7 @@ def write_verdicts(run: RunFolder, verdicts: Iterable[tuple[Trace, StoredVerdict
 
     def fill(scratch: Path) -> None:
         with scratch.open("wb") as file:
-            file.write(lines.encode([_row(*first)]))
-            for trace, verdict in verdicts:
-                file.write(lines.encode([_row(trace, verdict)]))
+            file.writelines(lines.encode([_row(*one)]) for one in chain([first], verdicts))
 
     try:
         path.parent.mkdir(exist_ok=True)
@@ -66,7 +61,7 @@ def read_verdicts(run: RunFolder, trace: Trace) -> list[StoredVerdict]:
     found = []
     for path in sorted((run.path / "rejudged").glob("*.jsonl")):
         state = path.stat()
-        place = _places(path, state.st_size, state.st_mtime_ns).get(key_of(trace))
+        place = _places(path, state.st_size, state.st_mtime_ns).get(_key_of(trace))
         if place is None:
             continue
         with path.open("rb") as file:
@@ -78,12 +73,16 @@ def read_verdicts(run: RunFolder, trace: Trace) -> list[StoredVerdict]:
     return found
 
 
+def _key_of(trace: Trace) -> Key:
+    return (trace.phase, trace.benchmark, trace.step, trace.group, trace.index, trace.launch)
+
+
 def _row(trace: Trace, verdict: StoredVerdict) -> dict[str, object]:
     return {
         "version": REJUDGED_VERSION,
         "judge": verdict.judge,
         "judge_version": verdict.judge_version,
-        **dict(zip(("phase", "benchmark", "step", "group", "index", "segment"), key_of(trace), strict=True)),
+        **dict(zip(KEY, _key_of(trace), strict=True)),
         "scores": dict(verdict.scores),
         "notes": list(verdict.notes),
         "failed": verdict.failed,
@@ -96,7 +95,6 @@ def _places(path: Path, size: int, mtime_ns: int) -> dict[Key, int]:
     places: dict[Key, int] = {}
     for offset, line in lines.complete_lines(path):
         row = lines.parse(line)
-        if row is None or row.get("version") != REJUDGED_VERSION:
-            continue
-        places[row["phase"], row["benchmark"], row["step"], row["group"], row["index"], row["segment"]] = offset
+        if row is not None and row.get("version") == REJUDGED_VERSION:
+            places[tuple(row[name] for name in KEY)] = offset
     return places

@@ -10,27 +10,24 @@ from socialr1_lite.runlog.folder import RunFolder
 from socialr1_lite.runlog.query import Bound
 from socialr1_lite.runlog.tailing import texts
 
-TERM = re.compile(r'"([^"]+)"|(\S+)')
+TERM = re.compile(r'"([^"]+)"|(\S+)')  # words and "quoted phrases"
+KNOWN = "SELECT coalesce(max(value + 0), 0) FROM meta WHERE key = 'words'"  # the last id in the word index
 SPACELESS = re.compile("[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff]")  # scripts FTS5 cannot cut into words
-
-
-def terms(words: str) -> list[str]:
-    """The words and "quoted phrases" of a search, lower case."""
-    return [(phrase or word).lower() for phrase, word in TERM.findall(words)]
 
 
 def condition(database: sqlite3.Connection, run: RunFolder, words: str, *, built: bool) -> Bound:
     """SQL that holds for traces in which every term occurs. built: whether the word index is up to date."""
-    wanted = terms(words)
+    wanted = [(phrase or word).lower() for phrase, word in TERM.findall(words)]
     if built and not SPACELESS.search(words) and all(re.search(r"\w", term) for term in wanted):
-        return "id IN (SELECT rowid FROM words WHERE words MATCH ?)", [" AND ".join(map(_quoted, wanted))]
+        # as FTS5 strings: operators and names of columns mean nothing inside
+        strings = ('"' + term.replace('"', '""') + '"' for term in wanted)
+        return "id IN (SELECT rowid FROM words WHERE words MATCH ?)", [" AND ".join(strings)]
     return _scan(database, run, wanted)
 
 
 def waiting(database: sqlite3.Connection) -> int:
     """How many traces the word index does not know yet."""
-    sql = "SELECT count(*) FROM traces WHERE id > (SELECT coalesce(max(value + 0), 0) FROM meta WHERE key = 'words')"
-    return int(database.execute(sql).fetchone()[0])
+    return int(database.execute(f"SELECT count(*) FROM traces WHERE id > ({KNOWN})").fetchone()[0])
 
 
 def extend(database: sqlite3.Connection, run: RunFolder, rows: int) -> bool:
@@ -39,18 +36,11 @@ def extend(database: sqlite3.Connection, run: RunFolder, rows: int) -> bool:
         database.execute("CREATE VIRTUAL TABLE IF NOT EXISTS words USING fts5(text, content='', columnsize=0)")
     except sqlite3.OperationalError:
         return False
-    done = database.execute("SELECT coalesce(max(value + 0), 0) FROM meta WHERE key = 'words'").fetchone()[0]
-    batch = list(texts(database, run, done, rows))
+    batch = list(texts(database, run, database.execute(KNOWN).fetchone()[0], rows))
     if batch:
         database.executemany("INSERT INTO words (rowid, text) VALUES (?, ?)", batch)
-        last = max(identity for identity, _ in batch)
-        database.execute("INSERT OR REPLACE INTO meta VALUES ('words', ?)", [str(last)])
+        database.execute("INSERT OR REPLACE INTO meta VALUES ('words', ?)", [str(batch[-1][0])])  # in order of id
     return True
-
-
-def _quoted(term: str) -> str:
-    """A term as an FTS5 string: its operators and column names mean nothing inside."""
-    return '"' + term.replace('"', '""') + '"'
 
 
 def _scan(database: sqlite3.Connection, run: RunFolder, wanted: list[str]) -> Bound:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import sqlite3
 from collections.abc import Callable, Iterator
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
-from typing import NamedTuple
 
 import orjson
 
@@ -26,6 +27,7 @@ FINGERPRINT_BYTES = 4096
 BATCH_ROWS = 2000
 
 Progress = Callable[[int, int], object]  # (bytes done, bytes in all)
+GroupKey = tuple[str, str, int, int, int]  # phase, benchmark, launch, step, group: one prompt, generated together
 
 COLUMNS = (
     *("id", "step", "gid", "idx", "grp", "phase", "superseded", "outcome", "right_", "total", "advantage"),
@@ -67,16 +69,6 @@ SELECT gid, phase, benchmark, segment, step, grp, scenario, n, worst, best, mean
 """
 
 
-class GroupKey(NamedTuple):
-    """What makes completions siblings: the same prompt, generated together."""
-
-    phase: str
-    benchmark: str
-    launch: int
-    step: int
-    group: int
-
-
 class Tail:
     """Brings one open index up to date with its run's shards."""
 
@@ -98,16 +90,15 @@ class Tail:
             self._empty()
         self._load()
         sizes = {path: path.stat().st_size for path in shard_paths(self._run)}
-        first = self._next_id("traces", "id")
+        first = self._next_id("traces")
         before, total = 0, sum(sizes.values())
         for path, size in sizes.items():
             for here in self._tail(path, size):
                 if progress:
                     progress(before + here, total)
             before += size
-        added = self._next_id("traces", "id") - first
         self._settle(first)
-        return added
+        return self._next_id("traces") - first
 
     def _fits(self) -> bool:
         """Whether the index was made by this code from these shards, as far as they went then."""
@@ -129,15 +120,13 @@ class Tail:
         return now.st_size >= done and _fingerprint(path, done) == fingerprint
 
     def _empty(self) -> None:
-        tables = self._database.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
-        for (name,) in tables:
+        for (name,) in self._database.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
             if not name.startswith(("sqlite_", "words_")):
                 self._database.execute(f'DROP TABLE IF EXISTS "{name}"')
         for statement in SCHEMA.split(";"):
             self._database.execute(statement)
-        self._database.execute("INSERT INTO meta VALUES ('version', ?)", [SCHEMA_VERSION])
-        self._gids.clear()
-        self._dimensions.clear()
+        self._set_meta("version", SCHEMA_VERSION)
+        self._seen = -1  # what was remembered is gone too
 
     def _load(self) -> None:
         """What later rows refer to; read again when another process has added to the file."""
@@ -148,7 +137,7 @@ class Tail:
             self._dimensions.clear()
         if not self._gids:
             rows = self._database.execute("SELECT phase, benchmark, segment, step, grp, gid FROM groups")
-            self._gids = {GroupKey(*row[:5]): row[5] for row in rows}
+            self._gids = {row[:5]: row[5] for row in rows}
         self._add_scenarios()
         if not self._dimensions:
             self._dimensions = dict(self._database.execute("SELECT id, dimension FROM scenarios"))
@@ -160,18 +149,16 @@ class Tail:
         start = int(self._meta("scenarios") or 0)
         for offset, line in lines.complete_lines(self._run.scenarios, start):
             start = offset + len(line)
-            row = lines.parse(line)
-            if row is not None:
-                self._dimensions[row["id"]] = row.get("dimension", "")
-                self._database.execute(
-                    "INSERT OR REPLACE INTO scenarios VALUES (?, ?, ?)", [row["id"], row.get("dimension", ""), offset]
-                )
+            if (row := lines.parse(line)) is not None:
+                id, dimension = row["id"], row.get("dimension", "")
+                self._dimensions[id] = dimension
+                self._database.execute("INSERT OR REPLACE INTO scenarios VALUES (?, ?, ?)", [id, dimension, offset])
         self._set_meta("scenarios", str(start))
 
     def _tail(self, path: Path, size: int) -> Iterator[int]:
         """Read the complete lines after what is known of one shard; yields how far it has come, in bytes."""
         known = self._database.execute("SELECT id, done FROM shards WHERE name = ?", [path.name]).fetchone()
-        shard, done = known or (self._next_id("shards", "id"), 0)
+        shard, done = known or (self._next_id("shards"), 0)
         if done == size:
             return
         mtime = path.stat().st_mtime_ns
@@ -205,7 +192,7 @@ class Tail:
         """Return one row of the table, in the order of COLUMNS."""
         score, completion = trace.score, trace.completion
         components, parts = score.components, score.parts
-        key = GroupKey(trace.phase, trace.benchmark, trace.launch, trace.step, trace.group)
+        key = (trace.phase, trace.benchmark, trace.launch, trace.step, trace.group)
         gid = self._gids.setdefault(key, len(self._gids) + 1)
         independence = parts.get("structure.independence")
         return (
@@ -230,9 +217,8 @@ class Tail:
         if touched is not None:
             self._database.execute(GROUPS, [touched])
             flat = "gid IN (SELECT gid FROM groups WHERE flat AND gid >= ?)"
-            self._database.execute(
-                f"UPDATE traces SET flat = 0 WHERE gid >= ? AND flat AND NOT {flat}", [touched, touched]
-            )
+            no_longer = f"UPDATE traces SET flat = 0 WHERE gid >= ? AND flat AND NOT {flat}"
+            self._database.execute(no_longer, [touched, touched])
             self._database.execute(f"UPDATE traces SET flat = 1 WHERE {flat}", [touched])
         self._mark_superseded()
 
@@ -260,8 +246,8 @@ class Tail:
     def _set_meta(self, key: str, value: str) -> None:
         self._database.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", [key, value])
 
-    def _next_id(self, table: str, column: str) -> int:
-        return int(self._database.execute(f"SELECT coalesce(max({column}), 0) + 1 FROM {table}").fetchone()[0])
+    def _next_id(self, table: str) -> int:
+        return int(self._database.execute(f"SELECT coalesce(max(id), 0) + 1 FROM {table}").fetchone()[0])
 
 
 def _fingerprint(path: Path, done: int) -> str:
@@ -277,20 +263,10 @@ def _fingerprint(path: Path, done: int) -> str:
 def texts(database: sqlite3.Connection, run: RunFolder, after: int, limit: int = -1) -> Iterator[tuple[int, str]]:
     """(id, completion) of the next `limit` traces (-1: all) beyond the id `after`."""
     shards = dict(database.execute("SELECT id, name FROM shards"))
-    rows = database.execute(
-        "SELECT id, shard, offset, length FROM traces WHERE id > ? ORDER BY id LIMIT ?", [after, limit]
-    )
-    current, file = None, None
-    try:
-        for identity, shard, offset, length in rows.fetchall():
-            if shard != current:
-                if file is not None:
-                    file.close()
-                current, file = shard, (run.traces / shards[shard]).open("rb")
-            assert file is not None
-            file.seek(offset)
-            row = lines.parse(file.read(length))
-            yield identity, "" if row is None else str(row["completion"])
-    finally:
-        if file is not None:
-            file.close()
+    sql = "SELECT shard, id, offset, length FROM traces WHERE id > ? ORDER BY id LIMIT ?"
+    for shard, places in groupby(database.execute(sql, [after, limit]).fetchall(), key=itemgetter(0)):
+        with (run.traces / shards[shard]).open("rb") as file:
+            for _, identity, offset, length in places:
+                file.seek(offset)
+                row = lines.parse(file.read(length))
+                yield identity, "" if row is None else str(row["completion"])

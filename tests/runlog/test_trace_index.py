@@ -532,8 +532,8 @@ class TestFollowing:
         index.refresh()
         (path,) = (tmp_path / "cache").glob("*.sqlite")
         path.write_bytes(b"\x07" * path.stat().st_size)
-        index._file._database.execute("PRAGMA cache_size = 0")
-        index._file._database.execute("PRAGMA shrink_memory")
+        index._database.execute("PRAGMA cache_size = 0")
+        index._database.execute("PRAGMA shrink_memory")
         with pytest.raises(RunLogError, match="damaged"):
             index.page()
         assert index.refresh() == 200 and index.count() == 200
@@ -542,7 +542,7 @@ class TestFollowing:
         def refresh(*_: Any) -> int:
             raise sqlite3.OperationalError("database or disk is full")
 
-        monkeypatch.setattr(index._file._tail, "refresh", refresh)
+        monkeypatch.setattr(index._tail, "refresh", refresh)
         with pytest.raises(RunLogError, match="disk is full; SOCIALR1_CACHE names another folder"):
             index.refresh()
 
