@@ -21,15 +21,12 @@ __all__ = ["main", "run_recipe"]
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Parse the command line; check or train."""
-    parser = argparse.ArgumentParser(
-        prog="python -m socialr1_lite.train", description="Train an adapter as a recipe says."
-    )
+    parser = argparse.ArgumentParser("python -m socialr1_lite.train", description="Train an adapter as a recipe says.")
     parser.add_argument("recipe", help="a YAML file, such as recipes/cpu_smollm2.yaml")
     parser.add_argument("overrides", nargs="*", metavar="key=value", help="settings that come after the recipe's own")
     parser.add_argument("--check", action="store_true", help="only check the recipe; loads no weights")
-    parser.add_argument(
-        "--smoke", action="store_true", help="the same recipe made small: embedded model, two steps, CPU"
-    )
+    small = "the same recipe made small: embedded model, two steps, CPU"
+    parser.add_argument("--smoke", action="store_true", help=small)
     parser.add_argument("--run-dir", metavar="D", help="the run folder (otherwise run.root/run.name)")
     args = parser.parse_intermixed_args(argv)
     recipe = load_recipe(args.recipe, args.overrides)
@@ -37,10 +34,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         recipe = smoke(recipe)
     if args.check:
         notes = check_recipe(recipe, args.recipe, args.overrides)
-        print(
-            f"{args.recipe}: fine. {recipe.grpo.max_steps} steps, {recipe.prompts_per_step:g} prompts x "
-            f"{recipe.grpo.num_generations} completions a step, {recipe.rewards.mode} rewards"
-        )
+        a_step = f"{recipe.prompts_per_step:g} prompts x {recipe.grpo.num_generations} completions a step"
+        print(f"{args.recipe}: fine. {recipe.grpo.max_steps} steps, {a_step}, {recipe.rewards.mode} rewards")
         print("".join(f"note: {note}\n" for note in notes), end="")
         return 0
     run_recipe(recipe, run_dir=args.run_dir, strict=not args.smoke, path=args.recipe, overrides=args.overrides)

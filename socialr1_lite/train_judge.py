@@ -22,10 +22,9 @@ from socialr1_lite.training.reward_model import train_judge
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Parse the command line; check, or train and print the figures."""
+    as_written = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser(
-        prog="python -m socialr1_lite.train_judge",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        "python -m socialr1_lite.train_judge", description=__doc__, formatter_class=as_written
     )
     parser.add_argument("recipe", help="a judge recipe, such as recipes/judges/judge_smollm2.yaml")
     parser.add_argument("overrides", nargs="*", help="section.key=value")

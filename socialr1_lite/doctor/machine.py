@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import platform
 import re
@@ -10,7 +9,7 @@ import subprocess
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from socialr1_lite.doctor.findings import Finding, Gpu
+from socialr1_lite.doctor import Finding, Gpu
 
 NATIVE_BF16_FLAGS = {"amx_bf16", "avx512_bf16", "bf16"}  # x86 and Arm names in /proc/cpuinfo
 OLDEST_PYTHON = (3, 11)
@@ -49,10 +48,10 @@ def check_processor(flags: set[str]) -> Finding:
 
 def memory_gb() -> float | None:
     """Return the main memory in GiB; None where it is not known."""
-    if importlib.util.find_spec("psutil") is None:
+    try:
+        import psutil
+    except ImportError:
         return None
-    import psutil
-
     return float(psutil.virtual_memory().total / 2**30)
 
 
@@ -70,12 +69,8 @@ def check_disk(free_gb: float) -> Finding:
     """Check the free space where runs are written."""
     found = f"{free_gb:.1f} GiB free in {Path.cwd()}"
     if free_gb < LITTLE_DISK_GB:
-        return Finding(
-            "disk",
-            "fix",
-            f"{found}; a run needs {LITTLE_DISK_GB}",
-            "free some space, or set run.root elsewhere",
-        )
+        remedy = "free some space, or set run.root elsewhere"
+        return Finding("disk", "fix", f"{found}; a run needs {LITTLE_DISK_GB}", remedy)
     return Finding("disk", "ok", found)
 
 
@@ -98,9 +93,8 @@ def read_gpu(line: str) -> Gpu | None:
 def check_gpus(gpus: Sequence[Gpu]) -> Iterator[Finding]:
     """Check each GPU: its memory, and what its generation cannot do."""
     if not gpus:
-        yield Finding(
-            "gpu", "note", "no NVIDIA GPU: training runs on the CPU (recipes/cpu_smollm2.yaml is made for it)"
-        )
+        found = "no NVIDIA GPU: training runs on the CPU (recipes/cpu_smollm2.yaml is made for it)"
+        yield Finding("gpu", "note", found)
     for gpu in gpus:
         found = f"{gpu.name}, {gpu.memory_gb:.0f} GiB, compute capability {gpu.capability[0]}.{gpu.capability[1]}"
         if gpu.capability < (7, 0):

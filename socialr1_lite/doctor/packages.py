@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from socialr1_lite.doctor.findings import Finding, State
+from socialr1_lite.doctor import Finding, State
 
 if TYPE_CHECKING:  # a doctor must not need what it looks for
     from packaging.requirements import Requirement
@@ -37,9 +37,8 @@ BOUND_TO_TORCH = ("torchvision", "torchaudio", "xformers", "vllm")  # each built
 
 def installed_versions() -> dict[str, str]:
     """Return the installed distributions: normalised name -> version."""
-    return {
-        canonical(name): dist.version for dist in importlib.metadata.distributions() if (name := dist.metadata["Name"])
-    }
+    found = importlib.metadata.distributions()
+    return {canonical(name): dist.version for dist in found if (name := dist.metadata["Name"])}
 
 
 def canonical(name: str) -> str:
@@ -137,10 +136,8 @@ def check_compiled_cache(folder: Path) -> Iterator[Finding]:
     """Find trainers that Unsloth generated for an older release of itself or of TRL."""
     if not folder.is_dir():
         return
-    newest = 0.0
-    for name in ("unsloth", "unsloth_zoo", "trl"):
-        if spec := importlib.util.find_spec(name):
-            newest = max(newest, Path(str(spec.origin)).stat().st_mtime)
+    specs = filter(None, map(importlib.util.find_spec, ("unsloth", "unsloth_zoo", "trl")))
+    newest = max((Path(str(spec.origin)).stat().st_mtime for spec in specs), default=0.0)
     if folder.stat().st_mtime < newest:
         yield Finding("unsloth cache", "note", f"{folder} is older than the packages", f"rm -r {folder}")
 

@@ -9,7 +9,7 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 
-from socialr1_lite.doctor.findings import Finding, Gpu
+from socialr1_lite.doctor import Finding, Gpu
 from socialr1_lite.doctor.packages import ROOT
 
 TRIAL_SECONDS = 180
@@ -72,9 +72,8 @@ def trial(code: str, *, seconds: float = TRIAL_SECONDS) -> tuple[Report, str]:
     paths = [str(ROOT), os.environ.get("PYTHONPATH", "")]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(path for path in paths if path)}
     try:
-        done = subprocess.run(
-            [sys.executable, "-c", code], capture_output=True, text=True, timeout=seconds, env=environment
-        )
+        command = [sys.executable, "-c", code]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=seconds, env=environment)
         if done.returncode == 0:
             return dict(json.loads(done.stdout.strip().splitlines()[-1])), ""
     except subprocess.TimeoutExpired:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from socialr1_lite.doctor import Finding, Gpu, __main__, machine, packages, trials
-from socialr1_lite.doctor.report import report
+from socialr1_lite.doctor.__main__ import report
 
 ROOT = Path(__file__).resolve().parents[2]
 T4 = Gpu("Tesla T4", 15.0, (7, 5))
@@ -231,7 +231,7 @@ def test_the_exit_status_is_2_only_when_training_cannot_work(monkeypatch, capsys
 
 def test_a_quick_look_loads_no_heavy_library() -> None:
     code = (
-        "import sys; from socialr1_lite.doctor.examination import examine; examine(quick=True); "
+        "import sys; from socialr1_lite.doctor.__main__ import examine; examine(quick=True); "
         "print([name for name in ('torch', 'transformers', 'unsloth', 'gradio') if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
