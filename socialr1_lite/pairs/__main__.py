@@ -38,25 +38,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if args.from_run:
         judge = build_judge(args.judge, read_settings(args.settings))
         pairs = run_pairs(RunFolder.open(args.from_run), judge, margin=args.margin, most=args.n)
-        print(f"{write_pairs(Path(args.output), pairs)} pairs in {args.output}", file=sys.stderr)
-        return 0
-    names = [name.strip() for name in args.dimensions.split(",") if name.strip()]
-    pairs = make_pairs(args.n, seed=args.seed, split=args.split, dimensions=names)
+    else:
+        names = [name.strip() for name in args.dimensions.split(",") if name.strip()]
+        pairs = make_pairs(args.n, seed=args.seed, split=args.split, dimensions=names)
     print(f"{write_pairs(Path(args.output), pairs)} pairs in {args.output}", file=sys.stderr)
     return 0
 
 
 def _audit(arguments: Sequence[str]) -> int:
-    parser = argparse.ArgumentParser(prog="python -m socialr1_lite.pairs audit")
-    parser.add_argument("file", type=Path, help="pairs, one JSON object a line")
-    shortcuts = audit(read_pairs(parser.parse_args(arguments).file))
+    shortcuts = audit(read_pairs(_file_parser("audit").parse_args(arguments).file))
     print(as_text(shortcuts))
     return 1 if any(one.works for one in shortcuts) else 0
 
 
 def _rank(arguments: Sequence[str]) -> int:
-    parser = argparse.ArgumentParser(prog="python -m socialr1_lite.pairs rank")
-    parser.add_argument("file", type=Path, help="pairs, one JSON object a line")
+    parser = _file_parser("rank")
     _add_judge(parser, "rules")
     args = parser.parse_args(arguments)
     judge, pairs = build_judge(args.judge, read_settings(args.settings)), read_pairs(args.file)
@@ -65,6 +61,12 @@ def _rank(arguments: Sequence[str]) -> int:
         raise DataError(f"{args.file}: {args.judge} can score none of its pairs")
     print(accuracies_as_text(found))
     return 0
+
+
+def _file_parser(command: str) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog=f"python -m socialr1_lite.pairs {command}")
+    parser.add_argument("file", type=Path, help="pairs, one JSON object a line")
+    return parser
 
 
 def _add_judge(parser: argparse.ArgumentParser, default: str) -> None:

@@ -48,8 +48,8 @@ def as_text(shortcuts: Sequence[Shortcut]) -> str:
     lines = []
     for one in shortcuts:
         mark = f"  << works (over {CEILING:.0%})" if one.works else ""
-        right = one.right
-        lines.append(f"{one.name}: {right.value:.1%} [{right.low:.1%}, {right.high:.1%}] of {one.n} pairs{mark}")
+        share, low, high = one.right
+        lines.append(f"{one.name}: {share:.1%} [{low:.1%}, {high:.1%}] of {one.n} pairs{mark}")
         lines += [f"    {kind or '(no kind)'}: {share:.1%}" for kind, share in sorted(one.by_kind.items())]
     return "\n".join(lines)
 
@@ -68,10 +68,9 @@ def _shortcut(name: str, pairs: Sequence[Pair], right: Sequence[float]) -> Short
 
 def _bag_of_words(pairs: Sequence[Pair]) -> list[float]:
     """Return for each pair whether a model trained on the other half of the scenarios prefers the chosen text."""
-    halves = [_half(pair) for pair in pairs]
-    bags = [_difference(pair) for pair in pairs]
-    models = [_train([bag for bag, half in zip(bags, halves, strict=True) if half != tested]) for tested in (0, 1)]
-    return [_sign(_score(models[half], bag)) for bag, half in zip(bags, halves, strict=True)]
+    bags = [(_half(pair), _difference(pair)) for pair in pairs]
+    models = [_train([bag for half, bag in bags if half != tested]) for tested in (0, 1)]
+    return [_sign(_score(models[half], bag)) for half, bag in bags]
 
 
 def _half(pair: Pair) -> int:

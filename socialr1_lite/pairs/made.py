@@ -8,48 +8,12 @@ that have the like on the *chosen* side: then only what the story says decides.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from math import ceil
 from typing import NamedTuple
 
-from socialr1_lite.pairs.corrupt import (
-    Case,
-    Corruption,
-    Sides,
-    back_filled,
-    contradiction,
-    copied_story,
-    cues_and_story,
-    denied_belief,
-    filler_added,
-    filler_and_answer,
-    filler_and_belief,
-    filler_and_cues,
-    filler_cue,
-    filler_instead,
-    foreign_cue,
-    foreign_cues,
-    invented_cue,
-    knowledge_turned_round,
-    loop,
-    missed_cue,
-    opposite_belief,
-    other_letter,
-    other_option,
-    other_stage,
-    persons_exchanged,
-    pretence_turned_round,
-    right_or_wrong_denied,
-    swapped_goal,
-    too_high,
-    too_low,
-    turned_round,
-    unknown_person,
-    wrong_denied,
-    wrong_person,
-    wrong_person_cue,
-    wrong_turned_round,
-)
+from socialr1_lite.pairs import corrupt
+from socialr1_lite.pairs.corrupt import Case, Corruption, Sides
 from socialr1_lite.pairs.record import Pair
 from socialr1_lite.scenario import Facts, Scenario
 from socialr1_lite.sip import STAGES
@@ -70,45 +34,45 @@ class Kind(NamedTuple):
     """
 
     stage: str
-    corrupt: Corruption
+    spoil: Corruption
     often: float
     stream: str = ""
 
 
 KINDS: dict[str, Kind] = {
-    "wrong person in a cue": Kind(STAGES[0], wrong_person_cue, 1),
-    "invented cue": Kind(STAGES[0], invented_cue, 1),
-    "missed decisive cue": Kind(STAGES[0], missed_cue, 0.6),
-    "wholesale copy": Kind(STAGES[0], copied_story, 0.12),
-    "verbose filler": Kind(STAGES[0], filler_cue, 0.4),
-    "invented cue, filler chosen": Kind(STAGES[0], filler_and_cues, 0.5),
-    "wrong person": Kind(STAGES[1], wrong_person, 0.8),
-    "persons exchanged": Kind(STAGES[1], persons_exchanged, 2),
-    "opposite belief": Kind(STAGES[1], opposite_belief, 1),
-    "one order too low": Kind(STAGES[1], too_low, 1),
-    "one order too high": Kind(STAGES[1], too_high, 0.33),
-    "option-driven back-filling": Kind(STAGES[1], back_filled, 0.5),
-    "goal swapped": Kind(STAGES[2], swapped_goal, 0.6),
-    "contradiction with the response": Kind(STAGES[3], contradiction, 0.6),
-    "a cue of another story": Kind(STAGES[0], foreign_cue, 0.47),
-    "cues of another story": Kind(STAGES[0], foreign_cues, 0.25),
-    "cues and the whole story": Kind(STAGES[0], cues_and_story, 0.12),
-    "somebody unknown": Kind(STAGES[1], unknown_person, 0.4),
-    "denied belief": Kind(STAGES[1], denied_belief, 0.5),
-    "wrong belief denied": Kind(STAGES[1], wrong_denied, 1),
-    "belief turned round": Kind(STAGES[1], turned_round, 2, TURNED),
-    "wrong belief turned round": Kind(STAGES[1], wrong_turned_round, 2, TURNED),
-    "right belief denied, or a wrong one": Kind(STAGES[1], right_or_wrong_denied, 2, TURNED),
-    "knowledge turned round": Kind(STAGES[1], knowledge_turned_round, 2),
-    "pretence turned round": Kind(STAGES[1], pretence_turned_round, 5),
-    "wrong belief, filler chosen": Kind(STAGES[1], filler_and_belief, 1),
-    "other option by its letter": Kind(STAGES[3], other_letter, 0.8),
-    "other option": Kind(STAGES[3], other_option, 0.4),
-    "wrong option, filler chosen": Kind(STAGES[3], filler_and_answer, 0.35),
-    "filler added": Kind(ANY, filler_added, 0.7),
-    "filler instead": Kind(ANY, filler_instead, 0.35),
-    "another stage's text": Kind(ANY, other_stage, 0.35),
-    "loop": Kind(ANY, loop, 0.2),
+    "wrong person in a cue": Kind(STAGES[0], corrupt.wrong_person_cue, 1),
+    "invented cue": Kind(STAGES[0], corrupt.invented_cue, 1),
+    "missed decisive cue": Kind(STAGES[0], corrupt.missed_cue, 0.6),
+    "wholesale copy": Kind(STAGES[0], corrupt.copied_story, 0.12),
+    "verbose filler": Kind(STAGES[0], corrupt.filler_cue, 0.4),
+    "invented cue, filler chosen": Kind(STAGES[0], corrupt.filler_and_cues, 0.5),
+    "wrong person": Kind(STAGES[1], corrupt.wrong_person, 0.8),
+    "persons exchanged": Kind(STAGES[1], corrupt.persons_exchanged, 2),
+    "opposite belief": Kind(STAGES[1], corrupt.opposite_belief, 1),
+    "one order too low": Kind(STAGES[1], corrupt.too_low, 1),
+    "one order too high": Kind(STAGES[1], corrupt.too_high, 0.33),
+    "option-driven back-filling": Kind(STAGES[1], corrupt.back_filled, 0.5),
+    "goal swapped": Kind(STAGES[2], corrupt.swapped_goal, 0.6),
+    "contradiction with the response": Kind(STAGES[3], corrupt.contradiction, 0.6),
+    "a cue of another story": Kind(STAGES[0], corrupt.foreign_cue, 0.47),
+    "cues of another story": Kind(STAGES[0], corrupt.foreign_cues, 0.25),
+    "cues and the whole story": Kind(STAGES[0], corrupt.cues_and_story, 0.12),
+    "somebody unknown": Kind(STAGES[1], corrupt.unknown_person, 0.4),
+    "denied belief": Kind(STAGES[1], corrupt.denied_belief, 0.5),
+    "wrong belief denied": Kind(STAGES[1], corrupt.wrong_denied, 1),
+    "belief turned round": Kind(STAGES[1], corrupt.turned_round, 2, TURNED),
+    "wrong belief turned round": Kind(STAGES[1], corrupt.wrong_turned_round, 2, TURNED),
+    "right belief denied, or a wrong one": Kind(STAGES[1], corrupt.right_or_wrong_denied, 2, TURNED),
+    "knowledge turned round": Kind(STAGES[1], corrupt.knowledge_turned_round, 2),
+    "pretence turned round": Kind(STAGES[1], corrupt.pretence_turned_round, 5),
+    "wrong belief, filler chosen": Kind(STAGES[1], corrupt.filler_and_belief, 1),
+    "other option by its letter": Kind(STAGES[3], corrupt.other_letter, 0.8),
+    "other option": Kind(STAGES[3], corrupt.other_option, 0.4),
+    "wrong option, filler chosen": Kind(STAGES[3], corrupt.filler_and_answer, 0.35),
+    "filler added": Kind(ANY, corrupt.filler_added, 0.7),
+    "filler instead": Kind(ANY, corrupt.filler_instead, 0.35),
+    "another stage's text": Kind(ANY, corrupt.other_stage, 0.35),
+    "loop": Kind(ANY, corrupt.loop, 0.2),
 }
 BALANCED = (  # kinds that only make up for each other in equal numbers
     ("missed decisive cue", "a cue of another story"),
@@ -171,21 +135,18 @@ def _of(scenario: Scenario, twin: Scenario, foreign: Facts | None, seed: int) ->
     """Yield a pair of every kind that applies."""
     if scenario.facts is None or twin.facts is None or foreign is None:
         return
-    gold = _gold_stages(scenario.facts, scenario.gold_text, Rng(f"{scenario.id} gold {seed}"))
-    for kind, (fixed, corrupt, often, alike) in KINDS.items():
+    facts, right, rng = scenario.facts, scenario.gold_text, Rng(f"{scenario.id} gold {seed}")
+    texts = (cues(rng, facts), interpretation(rng, facts), goal(rng, facts.goal), response(rng, facts, right))
+    gold = dict(zip(STAGES, texts, strict=True))
+    for kind, (fixed, spoil, often, alike) in KINDS.items():
         rng, seen = Rng(f"{scenario.id} {alike or kind} {seed}"), set[Sides]()
         for _ in range(ceil(often)):
             if not rng.chance(often):
                 continue
             stage = fixed or rng.pick(STAGES)
-            made = corrupt(Case(scenario, twin, scenario.facts, twin.facts, foreign, gold, stage, rng))
+            made = spoil(Case(scenario, twin, facts, twin.facts, foreign, gold, stage, rng))
             if made is None or made[0] == made[1] or made in seen:
                 continue
             seen.add(made)
             context = {name: text for name, text in gold.items() if name != stage}
-            yield Pair(scenario, stage, *made, kind=kind, source="gold", context=context, answer=scenario.gold_text)
-
-
-def _gold_stages(facts: Facts, answer: str, rng: Rng) -> Mapping[str, str]:
-    texts = (cues(rng, facts), interpretation(rng, facts), goal(rng, facts.goal), response(rng, facts, answer))
-    return dict(zip(STAGES, texts, strict=True))
+            yield Pair(scenario, stage, *made, kind=kind, source="gold", context=context, answer=right)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from socialr1_lite.judges import Judge
 from socialr1_lite.pairs.record import Pair
@@ -11,8 +11,7 @@ from socialr1_lite.sip import STAGES, parse, reply_text
 from socialr1_lite.statistics import Interval, wilson
 
 
-@dataclass(frozen=True, slots=True)
-class PairAccuracy:
+class PairAccuracy(NamedTuple):
     """A judge's figures on some pairs. n: pairs it scored; tied: share it scored alike, which counts as not found."""
 
     label: str
@@ -25,8 +24,8 @@ def pair_scores(pairs: Sequence[Pair], judge: Judge) -> list[tuple[float, float]
     """Score chosen and rejected text, each in the place of its stage; None where the judge has no score."""
     scores: list[tuple[float, float] | None] = []
     for pair in pairs:
-        replies = [_in_place(pair, text) for text in (pair.chosen, pair.rejected)]
-        verdicts = judge.judge([parse(text, pair.scenario.options) for text in replies], pair.scenario)
+        replies = [parse(_in_place(pair, text), pair.scenario.options) for text in (pair.chosen, pair.rejected)]
+        verdicts = judge.judge(replies, pair.scenario)
         chosen, rejected = (verdict.scores.get(pair.stage) for verdict in verdicts)
         scores.append(None if chosen is None or rejected is None else (chosen, rejected))
     return scores

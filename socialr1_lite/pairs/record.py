@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 from pydantic import JsonValue
@@ -41,17 +41,8 @@ class Pair:
         scenario: dict[str, JsonValue] = {
             key: value for key, value in self.scenario.to_row().items() if value and key != "facts"
         }
-        return {
-            "version": PAIR_VERSION,
-            "scenario": scenario,
-            "stage": self.stage,
-            "chosen": self.chosen,
-            "rejected": self.rejected,
-            "kind": self.kind,
-            "source": self.source,
-            "context": dict(self.context),
-            "answer": self.answer,
-        }
+        rest = {one.name: getattr(self, one.name) for one in fields(self)}
+        return {"version": PAIR_VERSION, **rest, "scenario": scenario, "context": dict(self.context)}
 
 
 def write_pairs(path: Path, pairs: Iterable[Pair]) -> int:
@@ -72,7 +63,7 @@ def read_pairs(path: Path) -> list[Pair]:
     """Read the pairs of a file. Raises DataError naming file, line and what is wrong."""
     try:
         with path.open(encoding="utf-8-sig") as file:
-            found = list(_read_lines(path, file))
+            found = [_read_line(f"{path}:{number}", line) for number, line in enumerate(file, 1) if line.strip()]
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"{path}: cannot be read ({error})") from None
     if not found:
@@ -80,16 +71,12 @@ def read_pairs(path: Path) -> list[Pair]:
     return found
 
 
-def _read_lines(path: Path, lines: Iterable[str]) -> Iterator[Pair]:
-    for number, line in enumerate(lines, 1):
-        if not line.strip():
-            continue
-        where = f"{path}:{number}"
-        try:
-            row = json.loads(line)
-        except (ValueError, RecursionError):
-            raise DataError(f"{where}: not JSON") from None
-        yield read_pair(row, where)
+def _read_line(where: str, line: str) -> Pair:
+    try:
+        row = json.loads(line)
+    except (ValueError, RecursionError):
+        raise DataError(f"{where}: not JSON") from None
+    return read_pair(row, where)
 
 
 def read_pair(row: object, where: str) -> Pair:
@@ -113,13 +100,5 @@ def read_pair(row: object, where: str) -> Pair:
         scenario = Scenario.from_row({"id": where, **row["scenario"]})
     except DataError as error:
         raise DataError(f"{where}: scenario: {error}") from None
-    return Pair(
-        scenario,
-        row["stage"],
-        row["chosen"],
-        row["rejected"],
-        kind=str(row.get("kind") or ""),
-        source=str(row.get("source") or ""),
-        context={stage: str(text) for stage, text in context.items()},
-        answer=str(row.get("answer") or ""),
-    )
+    texts = {name: str(row.get(name) or "") for name in ("stage", "chosen", "rejected", "kind", "source", "answer")}
+    return Pair(scenario, **texts, context={stage: str(text) for stage, text in context.items()})

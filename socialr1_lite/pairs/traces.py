@@ -8,7 +8,7 @@ and the judge's ranking holds for the very texts that a reward model will read.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from socialr1_lite.errors import DataError
 from socialr1_lite.judges import Judge
@@ -27,8 +27,8 @@ def run_pairs(run: RunFolder, judge: Judge, *, margin: float = MARGIN, most: int
     least. most: pairs wanted. Raises DataError when the run gives none.
     """
     scenarios = {scenario.id: scenario for scenario in run.read_scenarios()}
-    found = itertools.islice(_pairs(run, scenarios, judge, margin), most)
-    if not (pairs := list(found)):
+    pairs = list(itertools.islice(_pairs(run, scenarios, judge, margin), most))
+    if not pairs:
         raise DataError(
             f"{run.path}: no group has two texts for a stage that {judge.name} scores {margin:g} apart; "
             "give a longer run, a smaller --margin or another --judge"
@@ -41,9 +41,8 @@ def _pairs(run: RunFolder, scenarios: Mapping[str, Scenario], judge: Judge, marg
     for _, group in itertools.groupby(traces, key=lambda trace: (trace.rank, trace.launch, trace.step, trace.group)):
         siblings = list(group)
         scenario = scenarios[siblings[0].scenario]
-        replies = [
-            parse(trace.completion.text, scenario.options, prefilled=trace.completion.prefilled) for trace in siblings
-        ]
+        completions = [trace.completion for trace in siblings]
+        replies = [parse(one.text, scenario.options, prefilled=one.prefilled) for one in completions]
         yield from group_pairs(replies, scenario, judge, margin=margin, source=f"{run.name}, ranked by {judge.name}")
 
 
@@ -74,14 +73,9 @@ def _best(replies: Sequence[Reply], scenario: Scenario, judge: Judge) -> Reply |
     if len(marked) < 2:
         return None
     verdicts = judge.judge(marked, scenario)
-    sums = [(_sum(verdict.scores.values()), reply) for verdict, reply in zip(verdicts, marked, strict=True)]
-    judged = [(score, reply) for score, reply in sums if score is not None]
+    known = [[score for score in verdict.scores.values() if score is not None] for verdict in verdicts]
+    judged = [(sum(scores), reply) for scores, reply in zip(known, marked, strict=True) if scores]
     return max(judged, key=lambda one: one[0])[1] if judged else None
-
-
-def _sum(scores: Iterable[float | None]) -> float | None:
-    known = [score for score in scores if score is not None]
-    return sum(known) if known else None
 
 
 def _in_place(
@@ -91,10 +85,8 @@ def _in_place(
     if len(texts) < 2:
         return {}
     order = [one for one in STAGES if one in (*stages, stage)]
-    tried = [
-        parse(reply_text({one: {**stages, stage: text}[one] for one in order}, best.answer_text), scenario.options)
-        for text in texts
-    ]
+    shown = [{one: text if one == stage else stages[one] for one in order} for text in texts]
+    tried = [parse(reply_text(one, best.answer_text), scenario.options) for one in shown]
     verdicts = judge.judge(tried, scenario)
     scores = {text: verdict.scores.get(stage) for text, verdict in zip(texts, verdicts, strict=True)}
     return {text: score for text, score in scores.items() if score is not None}

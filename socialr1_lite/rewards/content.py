@@ -28,6 +28,9 @@ class Opinion:
         return sum(verdict.failed for verdict in self.verdicts)
 
 
+Able = Mapping[str, Sequence[Opinion]]  # stage -> who can judge it for the whole group
+
+
 def content(replies: Sequence[Reply], opinions: Sequence[Opinion], *, min_words: int = 4) -> list[Component]:
     """R_cont of each reply of a group, in [0, 1], or None for all of them.
 
@@ -46,10 +49,10 @@ def content(replies: Sequence[Reply], opinions: Sequence[Opinion], *, min_words:
     present = [{stage for stage, why in reasons.items() if not why} for reasons in absences]
     heard = [opinion for opinion in opinions if not opinion.failed]
     lost = tuple(
-        f"content: judge {opinion.judge} failed for {opinion.failed} of {len(replies)} replies of this group; "
-        "left out for all of them" + _why(opinion)
-        for opinion in opinions
-        if opinion.failed
+        f"content: judge {one.judge} failed for {one.failed} of {len(replies)} replies of this group; "
+        "left out for all of them" + (f" ({why})" if (why := first_reason(one.verdicts)) else "")
+        for one in opinions
+        if one.failed
     )
     able = {stage: [o for o in heard if _can_judge(o, stage, present)] for stage in STAGES}
     return [_of_one(index, reply, present[index], able, opinions, lost) for index, reply in enumerate(replies)]
@@ -59,65 +62,46 @@ def staged_share(reply: Reply) -> float:
     """Share of the reasoning's words that stand within a stage, in [0, 1]; 1 where there is no reasoning."""
     if all(segment.stage for segment in reply.segments):
         return 1.0
-    outside = inside = 0
-    for segment in reply.segments:
-        count = len(words(reply.text[segment.body.start : segment.body.end]))
-        if segment.stage is None:
-            outside += count
-        else:
-            inside += count
+    counts = [(len(words(reply.body(segment))), segment.stage) for segment in reply.segments]
+    outside = sum(count for count, stage in counts if stage is None)
+    inside = sum(count for count, stage in counts if stage is not None)
     return inside / (inside + outside) if outside else 1.0
 
 
 def _of_one(
-    index: int,
-    reply: Reply,
-    present: set[str],
-    able: Mapping[str, Sequence[Opinion]],
-    opinions: Sequence[Opinion],
-    lost: tuple[str, ...],
+    index: int, reply: Reply, present: set[str], able: Able, opinions: Sequence[Opinion], lost: tuple[str, ...]
 ) -> Component:
     """The content of one reply, given who can judge which stage for its whole group."""
-    parts: dict[str, float | None] = {}
-    for stage, judges in able.items():
-        parts[f"content.{stage}"] = _weighted(judges, index, stage) if stage in present else (0.0 if judges else None)
+    parts = {
+        f"content.{stage}": _weighted(judges, index, stage) if stage in present else 0.0 if judges else None
+        for stage, judges in able.items()
+    }
     staged = staged_share(reply)
     value = _mean(parts.values(), staged)
     if len(opinions) > 1:
         for opinion in opinions:
-            own = [
-                ((opinion.verdicts[index].scores.get(stage) or 0.0) if stage in present else 0.0)
-                for stage, judges in able.items()
-                if opinion in judges
-            ]
+            scores = opinion.verdicts[index].scores
+            judged = [stage for stage, judges in able.items() if opinion in judges]
+            own = [(scores.get(stage) or 0.0) if stage in present else 0.0 for stage in judged]
             parts[f"content.{opinion.judge}"] = _mean(own, staged)
     apart = _apart(index, {stage: judges for stage, judges in able.items() if stage in present})
     if apart:
         parts["content.disagreement"] = sum(spread for spread, _ in apart.values()) / len(apart)
     if value is None:
         return Component(None, parts, (*lost, "content: no judge could judge this group"))
-    notes = [
-        f"{opinion.judge}: {note}"
-        for opinion in opinions
-        if not opinion.failed
-        for note in opinion.verdicts[index].notes
-    ]
+    heard = [opinion for opinion in opinions if not opinion.failed]
+    notes = [f"{opinion.judge}: {note}" for opinion in heard for note in opinion.verdicts[index].notes]
     notes += [note for spread, note in apart.values() if spread > DISAGREEMENT]
     if staged < 1.0:
-        notes.append(
-            f"content: {1.0 - staged:.0%} of the reasoning stands before the first stage, where no judge reads"
-        )
+        share = f"{1.0 - staged:.0%} of the reasoning"
+        notes.append(f"content: {share} stands before the first stage, where no judge reads")
     return Component(value, parts, (*lost, *notes))
 
 
 def _can_judge(opinion: Opinion, stage: str, present: Sequence[set[str]]) -> bool:
     """Whether the judge has a score for the stage of every reply that has this stage, and of at least one reply."""
-    scores = [
-        verdict.scores.get(stage) for verdict, stages in zip(opinion.verdicts, present, strict=True) if stage in stages
-    ]
-    if not scores:
-        scores = [verdict.scores.get(stage) for verdict in opinion.verdicts]
-    return all(score is not None for score in scores)
+    asked = [verdict for verdict, stages in zip(opinion.verdicts, present, strict=True) if stage in stages]
+    return all(verdict.scores.get(stage) is not None for verdict in asked or opinion.verdicts)
 
 
 def _weighted(judges: Sequence[Opinion], index: int, stage: str) -> float | None:
@@ -128,7 +112,7 @@ def _weighted(judges: Sequence[Opinion], index: int, stage: str) -> float | None
     return sum(opinion.weight * (opinion.verdicts[index].scores[stage] or 0.0) for opinion in judges) / total
 
 
-def _apart(index: int, able: Mapping[str, Sequence[Opinion]]) -> dict[str, tuple[float, str]]:
+def _apart(index: int, able: Able) -> dict[str, tuple[float, str]]:
     """For each stage that several judges scored: how far apart they are, and who said what, in words."""
     found = {}
     for stage, judges in able.items():
@@ -145,7 +129,6 @@ def _mean(scores: Iterable[float | None], staged: float) -> float | None:
     return staged * sum(known) / len(known) if known else None
 
 
-def _why(opinion: Opinion) -> str:
-    """The first failure's own words, if it gave any."""
-    first = next((note for verdict in opinion.verdicts if verdict.failed for note in verdict.notes), "")
-    return f" ({first})" if first else ""
+def first_reason(verdicts: Sequence[Verdict]) -> str:
+    """The first failure's own words, "" where it gave none."""
+    return next((note for verdict in verdicts if verdict.failed for note in verdict.notes), "")

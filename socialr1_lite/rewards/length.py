@@ -65,7 +65,4 @@ def repetition(text: str, *, ngram: int = 4, tolerance: float = 0.1) -> float:
 
 def _sigmoid(x: float) -> float:
     """The logistic function, for any finite x: exp never sees a large positive argument."""
-    if x >= 0.0:
-        return 1.0 / (1.0 + math.exp(-x))
-    small = math.exp(x)
-    return small / (1.0 + small)
+    return 1.0 / (1.0 + math.exp(-x)) if x >= 0.0 else math.exp(x) / (1.0 + math.exp(x))

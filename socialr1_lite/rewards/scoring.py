@@ -9,15 +9,16 @@ from __future__ import annotations
 import itertools
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import cast
 
 from socialr1_lite.data import json_lines, read_scenario
 from socialr1_lite.errors import DataError
 from socialr1_lite.judges import Judge
 from socialr1_lite.judges.base import traits_of
 from socialr1_lite.rewards.stack import RewardStack
-from socialr1_lite.rollouts.completion import Completion
+from socialr1_lite.rollouts.completion import Completion, Finish
 from socialr1_lite.rollouts.reward import COMPONENTS, GATES, Score, ScoredCompletion
 from socialr1_lite.rollouts.trace import Trace
 from socialr1_lite.runlog import RunFolder, read_traces
@@ -85,20 +86,10 @@ def _sample(place: str, row: JsonObject | str, count: Count) -> Sample:
         raise DataError(f"tau must be between 0 and 1, not {tau!r}")
     if row.get("finish") not in (None, "stop", "length"):
         raise DataError(f"finish must be stop or length, not {row['finish']!r}")
-    text = row["completion"]
-    return Sample(
-        place=place,
-        scenario=scenario,
-        completion=Completion(
-            text,
-            count(text) if tokens is None else tokens,
-            "length" if row.get("finish") == "length" else "stop",
-            bool(row.get("prefilled")),
-        ),
-        tau=1.0 if tau is None else float(tau),
-        name={"id": scenario.id},
-        group=(scenario.id, scenario.question, scenario.story),
-    )
+    text, finish = row["completion"], cast(Finish, row.get("finish") or "stop")
+    completion = Completion(text, count(text) if tokens is None else tokens, finish, bool(row.get("prefilled")))
+    group = (scenario.id, scenario.question, scenario.story)
+    return Sample(place, scenario, completion, 1.0 if tau is None else float(tau), {"id": scenario.id}, group)
 
 
 def run_samples(run: RunFolder) -> Iterator[Sample | BadRow]:
@@ -107,27 +98,15 @@ def run_samples(run: RunFolder) -> Iterator[Sample | BadRow]:
     for trace in read_traces(run):
         if not trace.score.is_scored:
             continue
-        name: dict[str, str | int] = {
-            "phase": trace.phase,
-            "benchmark": trace.benchmark,
-            "step": trace.step,
-            "group": trace.group,
-            "index": trace.index,
-            "segment": trace.launch,
-        }
+        name = {key: getattr(trace, key) for key in ("phase", "benchmark", "step", "group", "index")}
+        name["segment"] = trace.launch
         place = ", ".join(f"{key} {value}" for key, value in name.items() if value != "")
         if trace.scenario not in scenarios:
             yield BadRow(place, trace.scenario, f"{run.scenarios.name} does not hold this scenario")
             continue
-        yield Sample(
-            place=place,
-            scenario=scenarios[trace.scenario],
-            completion=trace.completion,
-            tau=trace.score.tau,
-            name={"id": trace.scenario, **name},
-            group=(trace.rank, *(value for key, value in name.items() if key != "index")),
-            logged=trace,
-        )
+        group = (trace.rank, *(value for key, value in name.items() if key != "index"))
+        name = {"id": trace.scenario, **name}
+        yield Sample(place, scenarios[trace.scenario], trace.completion, trace.score.tau, name, group, trace)
 
 
 def score_samples(stack: RewardStack, samples: Iterable[Sample | BadRow]) -> Iterator[OutputRow]:
@@ -135,10 +114,9 @@ def score_samples(stack: RewardStack, samples: Iterable[Sample | BadRow]) -> Ite
     for siblings in _together(samples):
         if isinstance(siblings, BadRow):
             yield {"id": siblings.id or None, "place": siblings.place, "error": siblings.error}
-            continue
-        scored = stack.score([one.completion for one in siblings], siblings[0].scenario, tau=siblings[0].tau)
-        for sample, one in zip(siblings, scored, strict=True):
-            yield _output(sample, one)
+        else:
+            scored = stack.score([one.completion for one in siblings], siblings[0].scenario, tau=siblings[0].tau)
+            yield from map(_output, siblings, scored)
 
 
 def _together(samples: Iterable[Sample | BadRow]) -> Iterator[BadRow | list[Sample]]:
@@ -178,13 +156,10 @@ def _output(sample: Sample, scored: ScoredCompletion) -> OutputRow:
 def _comparison(logged: Score, now: Score) -> OutputRow:
     """Compare with the logged score: the totals where all rules are the same, else the components whose rules are."""
     changed = changed_rules(logged, now)
-    row: OutputRow = {"logged": logged.total, "differs": abs(now.total - logged.total) > EQUAL}
-    if changed:
-        row["differs"] = not all(
-            _equal(logged.components.get(name), now.components.get(name)) for name in COMPONENTS if name not in changed
-        )
-        row["changed_rules"] = changed
-    return row
+    if not changed:
+        return {"logged": logged.total, "differs": abs(now.total - logged.total) > EQUAL}
+    same = (_equal(logged.components.get(name), now.components.get(name)) for name in COMPONENTS if name not in changed)
+    return {"logged": logged.total, "differs": not all(same), "changed_rules": changed}
 
 
 def changed_rules(logged: Score, now: Score) -> dict[str, list[int]]:
@@ -241,15 +216,13 @@ class ScoringReport:
 
     def summary(self) -> str:
         """Return one line in words."""
-        words = f"{self.rows - self.bad} completions scored"
+        words, equal = f"{self.rows - self.bad} completions scored", f"{self.compared - self.differ} of {self.compared}"
         if self.compared and self.changed:
             rules = ", ".join(f"{name} in {n}" for name, n in sorted(self.changed.items()))
-            words += (
-                f"; rules changed since they were logged ({rules}), and of what is by the same rules "
-                f"{self.compared - self.differ} of {self.compared} rows are equal to the logged ones"
-            )
+            words += f"; rules changed since they were logged ({rules}), and of what is by the same rules "
+            words += f"{equal} rows are equal to the logged ones"
         elif self.compared:
-            words += f", {self.compared - self.differ} of {self.compared} totals equal to the logged ones"
+            words += f", {equal} totals equal to the logged ones"
         return words + (f", {self.bad} bad rows" if self.bad else "")
 
     @property
@@ -260,17 +233,11 @@ class ScoringReport:
 
 def rejudge(run: RunFolder, judge: Judge) -> Iterator[tuple[Trace, StoredVerdict]]:
     """Ask a judge of every completion of a run that was scored and still counts, siblings together."""
+    version = traits_of(judge).version
     for siblings in _together(sample for sample in run_samples(run) if isinstance(sample, Sample)):
         assert not isinstance(siblings, BadRow)
-        yield from _rejudged(judge, siblings)
-
-
-def _rejudged(judge: Judge, siblings: Sequence[Sample]) -> Iterator[tuple[Trace, StoredVerdict]]:
-    scenario = siblings[0].scenario
-    replies = [parse(one.completion.text, scenario.options, prefilled=one.completion.prefilled) for one in siblings]
-    for sample, verdict in zip(siblings, judge.judge(replies, scenario), strict=True):
-        assert sample.logged is not None
-        yield (
-            sample.logged,
-            StoredVerdict(judge.name, traits_of(judge).version, verdict.scores, verdict.notes, verdict.failed),
-        )
+        scenario, completions = siblings[0].scenario, [one.completion for one in siblings]
+        replies = [parse(one.text, scenario.options, prefilled=one.prefilled) for one in completions]
+        for sample, verdict in zip(siblings, judge.judge(replies, scenario), strict=True):
+            assert sample.logged is not None
+            yield sample.logged, StoredVerdict(judge.name, version, verdict.scores, verdict.notes, verdict.failed)

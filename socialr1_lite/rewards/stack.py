@@ -12,7 +12,7 @@ from socialr1_lite.errors import JudgeError
 from socialr1_lite.judges import Judge, Verdict, build_judge
 from socialr1_lite.judges.base import traits_of
 from socialr1_lite.rewards.component import Component
-from socialr1_lite.rewards.content import Opinion, content
+from socialr1_lite.rewards.content import Opinion, content, first_reason
 from socialr1_lite.rewards.table import CONTENT, REWARDS, rule_version
 from socialr1_lite.rollouts.completion import Completion
 from socialr1_lite.rollouts.reward import COMPONENTS, Score, ScoredCompletion
@@ -35,12 +35,11 @@ class RewardStack:
         """
         self._rewards = rewards
         self._weights = {name: float(getattr(rewards.weights, name)) for name in COMPONENTS}
-        if judge is not None:
-            entries = [(judge, 1.0)]
-        else:
-            entries = [(build_judge(e.name, e.settings), float(e.weight)) for e in rewards.content.judges]
+        named = () if judge else rewards.content.judges
+        entries = [(judge, 1.0)] if judge else [(build_judge(e.name, e.settings), float(e.weight)) for e in named]
         self._judges = dict(zip(_distinct([judge.name for judge, _ in entries]), entries, strict=True))
-        self._rules = {name: partial(reward, **self._settings(name)) for name, reward in REWARDS.items()}
+        # what the recipe sets of a component is exactly what its function takes by keyword
+        self._rules = {name: partial(reward, **dict(getattr(rewards, name, ()))) for name, reward in REWARDS.items()}
         self._by_tokens = {name for name, reward in REWARDS.items() if "tokens" in inspect.signature(reward).parameters}
         self._versions = {name: rule_version(name) for name in COMPONENTS} | {
             f"judge.{name}": traits_of(judge).version for name, (judge, _) in self._judges.items()
@@ -75,18 +74,14 @@ class RewardStack:
         if isinstance(completions, Reply):
             return self.score_group([completions], scenario, tokens=[tokens], tau=tau, truncated=[truncated])[0]
         replies = [parse(one.text, scenario.options, prefilled=one.prefilled) for one in completions]
-        read = [place for place, one in enumerate(completions) if not one.failed]
-        scores = self.score_group(
-            [replies[place] for place in read],
-            scenario,
-            tokens=[completions[place].tokens for place in read],
-            tau=tau,
-            truncated=[completions[place].truncated for place in read],
-        )
-        found = dict(zip(read, scores, strict=True))
+        read = [(one, reply) for one, reply in zip(completions, replies, strict=True) if not one.failed]
+        counts, cut = [one.tokens for one, _ in read], [one.truncated for one, _ in read]
+        scores = iter(self.score_group([reply for _, reply in read], scenario, tokens=counts, tau=tau, truncated=cut))
         return [
-            ScoredCompletion(one, reply, found.get(place) or Score.unscored("failed", [f"failed: {one.error}"]))
-            for place, (one, reply) in enumerate(zip(completions, replies, strict=True))
+            ScoredCompletion(
+                one, reply, Score.unscored("failed", [f"failed: {one.error}"]) if one.failed else next(scores)
+            )
+            for one, reply in zip(completions, replies, strict=True)
         ]
 
     def score_group(
@@ -103,10 +98,9 @@ class RewardStack:
         tokens, truncated: one entry a reply; completion tokens, and whether the token limit cut it off.
         Raises JudgeError once a judge failed for more than `max_judge_failures` of its last 200 calls.
         """
-        settings = self._rewards
         opinions = [self._ask(name, judge, weight, replies, scenario) for name, (judge, weight) in self._judges.items()]
-        contents = content(replies, opinions, min_words=settings.structure.min_words)
-        cut = truncated if truncated is not None else [False] * len(replies)
+        contents = content(replies, opinions, min_words=self._rewards.structure.min_words)
+        cut = [False] * len(replies) if truncated is None else truncated
         return [
             self._score(reply, scenario, judged, count, tau, was_cut)
             for reply, judged, count, was_cut in zip(replies, contents, tokens, cut, strict=True)
@@ -132,11 +126,6 @@ class RewardStack:
             versions=self._versions,
         )
 
-    def _settings(self, name: str) -> dict[str, float | str | bool]:
-        """Return what the recipe sets of a component: exactly what its function takes by keyword."""
-        section = getattr(self._rewards, name, None)
-        return dict(section) if section is not None else {}
-
     def _ask(self, name: str, judge: Judge, weight: float, replies: Sequence[Reply], scenario: Scenario) -> Opinion:
         """The judge's verdicts on a group; a break-down is counted, and ends the run when there are too many."""
         try:
@@ -155,7 +144,7 @@ class RewardStack:
         recent.extend(verdict.failed for verdict in verdicts)
         allowed = self._rewards.content.max_judge_failures * WATCHED_CALLS
         if sum(recent) > allowed:
-            why = next((note for verdict in verdicts if verdict.failed for note in verdict.notes), "no reason given")
+            why = first_reason(verdicts) or "no reason given"
             raise JudgeError(
                 f"judge {name} failed for {sum(recent)} of its last {len(recent)} calls; at most {allowed:g} of "
                 f"{WATCHED_CALLS} are allowed (rewards.content.max_judge_failures). Last reason: {why}. "
@@ -171,8 +160,7 @@ def _distinct(names: Sequence[str]) -> list[str]:
 def _problem(verdict: Verdict) -> str:
     """Return why a verdict cannot be one, in words; "" when each score is None or in [0, 1]."""
     for stage, score in verdict.scores.items():
-        if score is None:
-            continue
-        if isinstance(score, bool) or not isinstance(score, (int, float)) or not 0.0 <= score <= 1.0:
+        number = isinstance(score, (int, float)) and not isinstance(score, bool)
+        if score is not None and not (number and 0.0 <= score <= 1.0):
             return f"{stage} was scored {score!r}; a score is a number from 0 to 1, or None"
     return ""

@@ -7,6 +7,8 @@ The paper names the goal (structural alignment with Social Information Processin
 from __future__ import annotations
 
 from functools import lru_cache
+from itertools import combinations, groupby
+from math import prod
 
 from socialr1_lite.rewards.component import Component, shorten
 from socialr1_lite.rewards.references import references
@@ -22,17 +24,14 @@ RANK = {stage: rank for rank, stage in enumerate(STAGES)}
 
 def structure(reply: Reply, scenario: Scenario, *, min_words: int = 4, option_penalty: float = 0.5) -> Component:
     """R_struct = coverage * order * independence, in [0, 1] [ours]."""
-    factors = (
-        coverage(reply, min_words=min_words),
-        order(reply),
-        independence(reply, scenario, option_penalty=option_penalty),
-    )
-    value = 1.0
-    parts: dict[str, float | None] = {}
-    for name, factor in zip(("coverage", "order", "independence"), factors, strict=True):
-        parts[f"structure.{name}"] = factor.value
-        value *= factor.value or 0.0
-    return Component(value, parts, tuple(note for factor in factors for note in factor.notes))
+    factors = {
+        "structure.coverage": coverage(reply, min_words=min_words),
+        "structure.order": order(reply),
+        "structure.independence": independence(reply, scenario, option_penalty=option_penalty),
+    }
+    parts = {name: factor.value for name, factor in factors.items()}
+    notes = tuple(note for factor in factors.values() for note in factor.notes)
+    return Component(prod(value or 0.0 for value in parts.values()), parts, notes)
 
 
 def present_stages(reply: Reply, *, min_words: int = 4) -> dict[str, str]:
@@ -47,21 +46,15 @@ def present_stages(reply: Reply, *, min_words: int = 4) -> dict[str, str]:
 @lru_cache(maxsize=REPLIES_KEPT)
 def _present(texts: tuple[str, ...], min_words: int) -> dict[str, str]:
     """`present_stages` of the stages' texts."""
-    words_of = {stage: words(text) for stage, text in zip(STAGES, texts, strict=True)}
-    reasons = {}
-    long_enough = {}
-    for stage, said in words_of.items():
-        if len(said) >= min_words:
-            long_enough[stage] = frozenset(said)
-            reasons[stage] = ""
-        else:
-            reasons[stage] = f"has {len(said)} words of at least {min_words}" if said else "is missing"
-    stages = list(long_enough)
-    for place, one in enumerate(stages):
-        for other in stages[place + 1 :]:
-            if _overlap(long_enough[one], long_enough[other]) >= NEAR_COPY:
-                reasons[one] = reasons[one] or f"says the same as {TITLES[other]}"
-                reasons[other] = reasons[other] or f"says the same as {TITLES[one]}"
+    said = {stage: words(text) for stage, text in zip(STAGES, texts, strict=True)}
+    few = f"words of at least {min_words}"
+    reasons = {stage: f"has {len(one)} {few}" if one else "is missing" for stage, one in said.items()}
+    long_enough = {stage: frozenset(one) for stage, one in said.items() if len(one) >= min_words}
+    reasons |= dict.fromkeys(long_enough, "")
+    for one, other in combinations(long_enough, 2):
+        if _overlap(long_enough[one], long_enough[other]) >= NEAR_COPY:
+            reasons[one] = reasons[one] or f"says the same as {TITLES[other]}"
+            reasons[other] = reasons[other] or f"says the same as {TITLES[one]}"
     return reasons
 
 
@@ -80,10 +73,7 @@ def order(reply: Reply) -> Component:
     belongs to a later stage. The largest possible number is that of the same segments in descending order, i.e. the
     number of pairs of different stages; where there is no such pair, order is 1. Linear in the number of segments.
     """
-    sequence: list[int] = []
-    for segment in reply.segments:
-        if segment.stage is not None and (not sequence or sequence[-1] != RANK[segment.stage]):
-            sequence.append(RANK[segment.stage])
+    sequence = [rank for rank, _ in groupby(RANK[one.stage] for one in reply.segments if one.stage is not None)]
     seen = [0] * len(STAGES)
     inversions = pairs = 0
     first: tuple[int, int] | None = None
@@ -112,11 +102,8 @@ def independence(reply: Reply, scenario: Scenario, *, option_penalty: float = 0.
     if not scenario.options:
         return Component(1.0)
     known = references(scenario.story, scenario.question, scenario.options)
-    found: list[tuple[str, int]] = []
-    for segment in reply.segments:
-        if segment.stage != RESPONSE:
-            start, end = segment.body
-            found.extend((what, start + place) for what, place in known.find(reply.text[start:end]))
+    outside = [segment for segment in reply.segments if segment.stage != RESPONSE]
+    found = [(what, one.body.start + at) for one in outside for what, at in known.find(reply.body(one))]
     if not found:
         return Component(1.0)
     value = 1.0 - min(1.0, option_penalty * len(found))
