@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from functools import partial
+from math import comb, erfc, sqrt
 from typing import NamedTuple
 
 from socialr1_lite.runlog.index import TraceIndex
-from socialr1_lite.scenario import Scenario
 from socialr1_lite.sip import STAGES
 from socialr1_lite.viewer.library import Library, OpenRun
-from socialr1_lite.viewer.pages import key_of, scene
+from socialr1_lite.viewer.pages import key_of, letter, scene
 from socialr1_lite.viewer.serving import BadRequest, Json, Query
-from socialr1_lite.viewer.stage import heading, read_reply, states_of
+from socialr1_lite.viewer.stage import facts_of, heading, read_reply, states_of
 from socialr1_lite.viewer.words import same_words, word_diff
 
 Parts = list[tuple[str, str]]
@@ -61,12 +62,16 @@ def compare(library: Library, query: Query) -> Json:
     found = library.runs()
     data: Json = {"runs": [{"key": run.key, "label": run.label} for run in found]}
     if not found:
-        return data | {"notice": "There is no run yet.", "left": _nothing(), "right": _nothing()}
+        nothing = {"run": "", "at": "", "moments": [["", "–"]], "note": ""}
+        return data | {"notice": "There is no run yet.", "left": nothing, "right": nothing}
     left = library.run(names[0]) if names[0] else found[0]
     right = library.run(names[1]) if names[1] else next((run for run in found if run is not left), left)
     default = _first_and_last(left) if left is right else [LAST, LAST]
     moments = [moment or usual for moment, usual in zip(moments, default, strict=True)]
-    sides = [_sides(run, moment) for run, moment in zip((left, right), moments, strict=True)]
+    sides = [
+        run.remembered(f"sides {moment}", partial(_sides, moment=moment))
+        for run, moment in zip((left, right), moments, strict=True)
+    ]
     data |= {
         name: _head(run, moment, side)
         for name, run, moment, side in zip(("left", "right"), (left, right), moments, sides, strict=True)
@@ -106,10 +111,6 @@ def _evaluations(index: TraceIndex) -> list[list[str]]:
     return [[f"eval {name} {step}", f"{name or 'evaluation'}, at step {step}"] for step, _, name in sorted(found)]
 
 
-def _nothing() -> Json:
-    return {"run": "", "at": "", "moments": [["", "–"]], "note": ""}
-
-
 def _where(moment: str) -> Json:
     """Return which completions a moment means. "eval BENCHMARK STEP" is what `_head` offers."""
     if moment in (LAST, FIRST):
@@ -121,11 +122,7 @@ def _where(moment: str) -> Json:
     return {"phase": "eval", "benchmark": benchmark, "step": int(step)}
 
 
-def _sides(run: OpenRun, moment: str) -> dict[str, Side]:
-    return run.remembered(f"sides {moment}", lambda index: _read_sides(index, moment))
-
-
-def _read_sides(index: TraceIndex, moment: str) -> dict[str, Side]:
+def _sides(index: TraceIndex, moment: str) -> dict[str, Side]:
     """Read each prompt's group at that moment: the first or the last one in which it came up."""
     groups: dict[str, list[Sampled]] = {}
     for reply in map(Sampled._make, index.figures.columns(Sampled._fields, _where(moment), limit=MOST_ROWS)):
@@ -148,9 +145,7 @@ def _side(replies: Sequence[Sampled]) -> Side:
 
 def _kind(left: Side, right: Side) -> set[str]:
     before, after = left.outcome == "right", right.outcome == "right"
-    if before == after:
-        return {"both_right" if before else "both_wrong"}
-    return {"win" if after else "loss", "flip"}
+    return {"both_right" if before else "both_wrong"} if before == after else {"win" if after else "loss", "flip"}
 
 
 def _sorted(scenarios: Sequence[str], sides: Sequence[Mapping[str, Side]]) -> list[str]:
@@ -175,39 +170,28 @@ def _tiles(common: Sequence[str], sides: Sequence[Mapping[str, Side]], kinds: Ma
     shares = [sum(side[s].share for s in common) / len(common) for side in sides]
     totals = [sum(side[s].total for s in common) / len(common) for side in sides]
     fixed, broken = (sum(name in found for found in kinds.values()) for name in ("win", "loss"))
+    p = sign_test(fixed, broken)
     return [
         {"label": "Prompts in common", "value": str(len(common)), "note": ""},
         {"label": "Right answers", "value": f"{100 * shares[1]:.1f} %", "note": f"{100 * shares[0]:.1f} % on the left"},
         {"label": "Mean reward", "value": f"{totals[1]:.2f}", "note": f"{totals[0]:.2f} on the left"},
         {"label": "Fixed", "value": str(fixed), "note": "wrong on the left, right on the right"},
-        {"label": "Broken", "value": str(broken), "note": f"sign test p {_small(sign_test(fixed, broken))}"},
+        {"label": "Broken", "value": str(broken), "note": f"sign test p {'< 0.001' if p < 0.001 else f'= {p:.3f}'}"},
     ]
-
-
-def _small(p: float) -> str:
-    return "< 0.001" if p < 0.001 else f"= {p:.3f}"
 
 
 def sign_test(wins: int, losses: int) -> float:
     """Return p of a two-sided exact sign test: the chance of so uneven a split were neither side better."""
-    n, k = wins + losses, min(wins, losses)
-    if not n:
-        return 1.0
-    chance, tail = 0.5**n if n < 1000 else 0.0, 0.0
-    if n >= 1000:  # the normal approximation; 0.5**n would vanish
-        from math import erfc, sqrt
-
+    n = wins + losses
+    if n >= 1000:  # the normal approximation; the exact sum would take long
         return erfc((abs(wins - losses) - 1) / sqrt(2 * n))
-    for i in range(k + 1):
-        tail += chance
-        chance *= (n - i) / (i + 1)
-    return min(1.0, 2 * tail)
+    return min(1.0, 2 * sum(comb(n, i) for i in range(min(wins, losses) + 1)) / 2.0**n)
 
 
 def _pair(scenario: str, index: TraceIndex, sides: Sequence[Side]) -> Json:
     asked = index.scenario(scenario)
     return {"scenario": scenario, "question": asked.question if asked else ""} | {
-        name: {"outcome": side.outcome, "total": side.total, "letter": _letter(asked, side.answer)}
+        name: {"outcome": side.outcome, "total": side.total, "letter": letter(asked, side.answer)}
         for name, side in zip(("left", "right"), sides, strict=True)
     }
 
@@ -223,10 +207,6 @@ def _two_sides(one: str, two: str) -> tuple[Parts, Parts]:
     return [part for part in diff if part[0] != "+"], [part for part in diff if part[0] != "-"]
 
 
-def _letter(scenario: Scenario | None, answer: int | None) -> str:
-    return scenario.letters[answer] if scenario and answer is not None and 0 <= answer < len(scenario.options) else ""
-
-
 def _detail(scenario: str, runs: Sequence[OpenRun], sides: Sequence[Side]) -> Json:
     """Return both replies, each stage with what the other does not say marked."""
     asked = runs[0].index().scenario(scenario)
@@ -236,9 +216,8 @@ def _detail(scenario: str, runs: Sequence[OpenRun], sides: Sequence[Side]) -> Js
     panes = [
         {
             "id": key_of(trace),
+            **facts_of(trace),
             "title": heading(trace),
-            "outcome": trace.score.outcome,
-            "total": trace.total,
             "answer": reply.answer_text[:300],
             "states": states_of(trace, asked, reply),
             "diff": [both[place] for both in stages],

@@ -18,11 +18,12 @@ Point = list[Any]  # [step, value, ...]; None where there is none
 MOST_POINTS = 400  # a curve; the page draws more no better, and slower
 SMOOTHED_FROM = 12  # points: fewer are shown as they are
 TRAIN = {"phase": "train"}
-METRICS = (  # title, unit, names in metrics.jsonl (the first that occurs)
-    ("entropy", "Entropy", "nats a token", ("entropy",)),
-    ("grad_norm", "Gradient norm", "", ("grad_norm",)),
-    ("kl", "Divergence from the start", "KL", ("kl",)),
-    ("step_time", "Time a step", "seconds", ("step_time",)),
+SHARE: dict[str, bool | list[int]] = {"percent": True, "range": [0, 1]}  # a chart of shares
+METRICS = (  # name in metrics.jsonl, title, unit
+    ("entropy", "Entropy", "nats a token"),
+    ("grad_norm", "Gradient norm", ""),
+    ("kl", "Divergence from the start", "KL"),
+    ("step_time", "Time a step", "seconds"),
 )
 WANTED: dict[str, str | tuple[str, str]] = {
     "total": "total",
@@ -39,15 +40,20 @@ def charts(folder: RunFolder, index: TraceIndex) -> list[Json]:
     """Return every chart of the overview, in reading order; those without anything to show are left out."""
     points = index.figures.means(WANTED, TRAIN)
     groups = [point for point in index.figures.group_series(TRAIN) if point["groups"]]
-    marks = list(events(folder))
+    resumes = [one.start_step for one in folder.launches() if one.kind == "train" and one.start_step > 0]
+    marks = [{"x": step, "label": "resumed"} for step in resumes]
+    answers = [smoothed(name, line_of(points, name), tone=name) for name in ("right", "unreadable")]
+    parts = [smoothed(info.title, line_of(points, f"reward.{name}")) for name, info in COMPONENTS.items()]
+    kept = [smoothed(TITLES[stage], line_of(points, f"stage.{stage}"), stage=stage) for stage in STAGES]
+    parasitism = [smoothed("an option is named too early", line_of(points, "early"), tone="wrong")]
     found = [
         reward(points, groups),
-        accuracy(points),
+        spec("accuracy", "Answers", "share of completions", answers, **SHARE),
         informative(groups),
-        components(points),
+        spec("components", "Components", "mean, before weights", parts, range=[0, 1]),
         lengths(index, points),
-        stages(points),
-        early(points),
+        spec("stages", "Stages", "share present and in place", kept, **SHARE),
+        spec("early", "Early answers", "share of completions", parasitism, **SHARE),
         evaluations(index),
         *of_metrics(read_metrics(folder)),
     ]
@@ -68,12 +74,6 @@ def reward(points: Sequence[Json], groups: Sequence[Json]) -> Json | None:
     return spec("reward", "Reward", "mean; band: ± spread within a group", series)
 
 
-def accuracy(points: Sequence[Json]) -> Json | None:
-    """Draw the right answers while training."""
-    series = [smoothed(name, line_of(points, name), tone=name) for name in ("right", "unreadable")]
-    return spec("accuracy", "Answers", "share of completions", series, percent=True, range=[0, 1])
-
-
 def informative(groups: Sequence[Json]) -> Json | None:
     """Draw how many groups teach something, and why the others do not."""
     line = [[point["step"], 1 - point["flat"]] for point in groups]
@@ -83,13 +83,7 @@ def informative(groups: Sequence[Json]) -> Json | None:
         if any(y for _, y in line):
             series.append(smoothed(reason, line))
     note = "A group whose completions all earn the same teaches nothing."
-    return spec("informative", "Groups", "share of groups", series, percent=True, range=[0, 1], note=note)
-
-
-def components(points: Sequence[Json]) -> Json | None:
-    """Draw each reward component on its own."""
-    series = [smoothed(info.title, line_of(points, f"reward.{name}")) for name, info in COMPONENTS.items()]
-    return spec("components", "Components", "mean, before weights", series, range=[0, 1])
+    return spec("informative", "Groups", "share of groups", series, note=note, **SHARE)
 
 
 def lengths(index: TraceIndex, points: Sequence[Json]) -> Json | None:
@@ -106,18 +100,6 @@ def lengths(index: TraceIndex, points: Sequence[Json]) -> Json | None:
     return found
 
 
-def stages(points: Sequence[Json]) -> Json | None:
-    """Draw the share of completions in which each stage is there and in its place."""
-    series = [smoothed(TITLES[stage], line_of(points, f"stage.{stage}"), stage=stage) for stage in STAGES]
-    return spec("stages", "Stages", "share present and in place", series, percent=True, range=[0, 1])
-
-
-def early(points: Sequence[Json]) -> Json | None:
-    """Draw the answers named before the reasoning is done: reasoning parasitism."""
-    series = [smoothed("an option is named too early", line_of(points, "early"), tone="wrong")]
-    return spec("early", "Early answers", "share of completions", series, percent=True, range=[0, 1])
-
-
 def evaluations(index: TraceIndex) -> Json | None:
     """Draw the accuracy on what was not trained on, with its 95 % interval."""
     series = []
@@ -127,23 +109,14 @@ def evaluations(index: TraceIndex) -> Json | None:
         band = [[p["step"], *wilson(round(p["mean"] * p["n"]), p["n"])[1:]] for p in points]
         if line:
             series.append({"name": benchmark or "held out", "points": line, "band": band, "dots": True})
-    return spec("evaluations", "Held-out accuracy", "band: 95 % interval", series, percent=True, range=[0, 1])
+    return spec("evaluations", "Held-out accuracy", "band: 95 % interval", series, **SHARE)
 
 
 def of_metrics(metrics: Sequence[Json]) -> Iterable[Json | None]:
     """Draw what only the trainer knows, from metrics.jsonl."""
-    for key, title, unit, names in METRICS:
-        name = next((name for name in names if any(_number(row.get(name)) is not None for row in metrics)), None)
-        if name is not None:
-            line = [[row["step"], y] for row in metrics if (y := _number(row.get(name))) is not None]
-            yield spec(key, title, unit, [smoothed(title.lower(), line, tone="response_generation")], still=True)
-
-
-def events(folder: RunFolder) -> Iterable[Json]:
-    """Yield the resumes, as marks on every curve."""
-    for launch in folder.launches():
-        if launch.kind == "train" and launch.start_step > 0:
-            yield {"x": launch.start_step, "label": "resumed"}
+    for name, title, unit in METRICS:
+        line = [[row["step"], y] for row in metrics if (y := _number(row.get(name))) is not None]
+        yield spec(name, title, unit, [smoothed(title.lower(), line, tone="response_generation")], still=True)
 
 
 def spec(key: str, title: str, unit: str, series: list[Json], **more: str | bool | list[int]) -> Json | None:

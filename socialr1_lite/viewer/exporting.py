@@ -23,14 +23,6 @@ from socialr1_lite.viewer.sheet import html_sheet
 Cell = str | int | float | None
 TableRow = dict[str, Cell]
 
-FORMATS = ("jsonl", "csv", "parquet", "html")
-MOST_ROWS = {"jsonl": 20_000, "csv": 20_000, "parquet": 20_000, "html": 300}
-KINDS = {
-    "jsonl": "application/x-ndjson",
-    "csv": "text/csv",
-    "parquet": "application/vnd.apache.parquet",
-    "html": "text/html",
-}
 FORMULA = ("=", "+", "-", "@", "\t", "\r")  # a spreadsheet runs a cell that begins so
 
 
@@ -46,17 +38,17 @@ def export(library: Library, query: Query) -> Json:
     """Return the selection as a file: its name, kind and content (base64)."""
     run = library.run(query.text("run"))
     conditions, sort = where(query), sorting(query)
-    kind = query.choice("format", FORMATS, "jsonl")
+    name = query.choice("format", tuple(FORMATS), "jsonl")
     query.done()
     index = run.index()
     total = index.count(conditions)
-    exports = selected(index, conditions, sort, MOST_ROWS[kind])
-    content = WRITERS[kind](exports, f"{run.label}: {total} completions")
+    kind, most, write = FORMATS[name]
+    content = write(selected(index, conditions, sort, most), f"{run.label}: {total} completions")
     return {
-        "name": f"{re.sub(r'[^A-Za-z0-9._-]+', '-', run.label)[:60] or 'traces'}.{kind}",
-        "kind": KINDS[kind],
+        "name": f"{re.sub(r'[^A-Za-z0-9._-]+', '-', run.label)[:60] or 'traces'}.{name}",
+        "kind": kind,
         "content": base64.b64encode(content).decode(),
-        "rows": min(total, MOST_ROWS[kind]),
+        "rows": min(total, most),
         "total": total,
     }
 
@@ -108,11 +100,11 @@ def flat(export: Export) -> TableRow:
 
 def to_csv(exports: Iterable[Export], title: str) -> bytes:
     """Write a table. Texts that a spreadsheet would run as a formula get an apostrophe in front."""
-    rows = [flat(export) for export in exports]
+    rows = [{key: _harmless(value) for key, value in flat(export).items()} for export in exports]
     file = io.StringIO()
     writer = csv.DictWriter(file, _columns(rows), restval="")
     writer.writeheader()
-    writer.writerows({key: _harmless(value) for key, value in row.items()} for row in rows)
+    writer.writerows(rows)
     return file.getvalue().encode("utf-8", "replace")
 
 
@@ -137,9 +129,14 @@ def to_parquet(exports: Iterable[Export], title: str) -> bytes:
     return sink.getvalue()
 
 
-WRITERS: dict[str, Callable[[Iterable[Export], str], bytes]] = {
-    "jsonl": to_jsonl,
-    "csv": to_csv,
-    "parquet": to_parquet,
-    "html": lambda exports, title: html_sheet(((trace, scenario) for trace, scenario, _ in exports), title),
+def to_html(exports: Iterable[Export], title: str) -> bytes:
+    """Write one page."""
+    return html_sheet(((trace, scenario) for trace, scenario, _ in exports), title)
+
+
+FORMATS: dict[str, tuple[str, int, Callable[[Iterable[Export], str], bytes]]] = {  # its kind, most rows, its writer
+    "jsonl": ("application/x-ndjson", 20_000, to_jsonl),
+    "csv": ("text/csv", 20_000, to_csv),
+    "parquet": ("application/vnd.apache.parquet", 20_000, to_parquet),
+    "html": ("text/html", 300, to_html),
 }

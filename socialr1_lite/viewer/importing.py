@@ -98,8 +98,7 @@ def make_run(rows: Sequence[FileRow], folder: Path, name: str) -> RunFolder:
     run = RunFolder.create(folder)
     run.recipe.write_text(yaml.safe_dump({"model": {"name": f"imported from {name}"}}), "utf-8")
     run.add_scenarios(scenarios.values())
-    launch = run.begin_launch(0, ["import", name])
-    with TraceWriter(run, launch=launch) as writer:
+    with TraceWriter(run, launch=run.begin_launch(0, ["import", name])) as writer:
         writer.write(traces)
     run.set_state("completed", step=max(trace.step for trace in traces))
     return run
@@ -148,12 +147,11 @@ def _scored(rows: Sequence[FileRow]) -> Converted:
         some = list(siblings)
         scenario = read_scenario(some[0], default_id=f"imported/{group}")
         scenarios[scenario.id] = scenario
-        for index, (row, scored) in enumerate(
-            zip(some, stack.score([_completion(row) for row in some], scenario), strict=True)
-        ):
+        scores = stack.score([_completion(row) for row in some], scenario)
+        for index, (row, scored) in enumerate(zip(some, scores, strict=True)):
             step = row.get("step")
             step = step if isinstance(step, int) and step >= 0 else 0
-            traces.append(_trace(scored, step, scenario, group, index, _messages(row.get("prompt") or [])))
+            traces.append(_trace(scored, step, scenario.id, (group, index), row.get("prompt") or [], None))
     return scenarios, traces
 
 
@@ -166,21 +164,15 @@ def _completion(row: FileRow) -> Completion:
 def _trace(
     scored: ScoredCompletion,
     step: int,
-    scenario: Scenario,
-    group: int,
-    index: int,
-    prompt: Sequence[Message],
-    advantage: float | None = None,
+    scenario: str,
+    place: tuple[int, int],
+    prompt: JsonValue,
+    advantage: float | None,
 ) -> Trace:
+    """Return the trace of a completion; place: its group's number and its own."""
+    said, (group, index) = _messages(prompt), place
     return Trace.of(
-        scored,
-        phase="train",
-        step=step,
-        scenario=scenario.id,
-        group=group,
-        index=index,
-        prompt=prompt,
-        advantage=advantage,
+        scored, phase="train", step=step, scenario=scenario, group=group, index=index, prompt=said, advantage=advantage
     )
 
 
@@ -240,8 +232,7 @@ def _rollouts(rollouts: Sequence[Rollout]) -> Converted:
     scenarios: dict[str, Scenario] = {}
     traces: list[Trace] = []
     prompted = groupby(
-        rollouts,
-        key=lambda one: (one.step, one.prompted, json.dumps(one.prompt, sort_keys=True, default=str)),
+        rollouts, key=lambda one: (one.step, one.prompted, json.dumps(one.prompt, sort_keys=True, default=str))
     )
     for group, (_, siblings) in enumerate(prompted):
         for index, one in enumerate(siblings):
@@ -249,7 +240,7 @@ def _rollouts(rollouts: Sequence[Rollout]) -> Converted:
             scenarios[scenario.id] = scenario
             completion = Completion(one.text, approximate_tokens(one.text))
             scored = ScoredCompletion(completion, parse(one.text), _imported_score(one))
-            traces.append(_trace(scored, one.step, scenario, group, index, _messages(one.prompt), one.advantage))
+            traces.append(_trace(scored, one.step, scenario.id, (group, index), one.prompt, one.advantage))
     return scenarios, traces
 
 
@@ -268,16 +259,10 @@ def _imported_score(one: Rollout) -> Score:
 
 
 def _prompt_scenario(prompt: JsonValue) -> Scenario:
-    text = (
-        "\n\n".join(message["content"] for message in _messages(prompt) if message["role"] != "system")
-        or "(empty prompt)"
-    )
-    return Scenario(
-        id=f"imported/{hashlib.sha256(text.encode('utf-8', 'replace')).hexdigest()[:12]}",
-        story=text,
-        question="",
-        source="imported",
-    )
+    told = [message["content"] for message in _messages(prompt) if message["role"] != "system"]
+    text = "\n\n".join(told) or "(empty prompt)"
+    digest = hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:12]
+    return Scenario(id=f"imported/{digest}", story=text, question="", source="imported")
 
 
 def _messages(prompt: JsonValue) -> list[Message]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from socialr1_lite.errors import RunLogError
@@ -12,13 +12,13 @@ from socialr1_lite.rollouts.reward import COMPONENTS, GATES, Score
 from socialr1_lite.rollouts.trace import Trace
 from socialr1_lite.runlog.index import TraceIndex
 from socialr1_lite.runlog.index_file import Row
-from socialr1_lite.runlog.query import Filter
+from socialr1_lite.runlog.query import Filter, Scalar
 from socialr1_lite.runlog.rejudged import read_verdicts
 from socialr1_lite.scenario import Scenario
 from socialr1_lite.sip import STAGES, TITLES
 from socialr1_lite.viewer.library import Library, OpenRun
 from socialr1_lite.viewer.serving import BadRequest, Json, Query
-from socialr1_lite.viewer.stage import flat_words, heading, read_reply, stage_view, states_of
+from socialr1_lite.viewer.stage import facts_of, flat_words, heading, read_reply, stage_view, states_of
 from socialr1_lite.viewer.words import change_in_words, same_words, word_diff
 
 PAGE = 50
@@ -44,10 +44,8 @@ MARKUP = re.compile(r"</?(?:think|thinking|answer)>", re.IGNORECASE)
 
 def where(query: Query) -> Filter:
     """Read the filter of the address bar as one of the index. Raises BadRequest for a value that is none."""
-    conditions: Json = {}
-    for name in ("phase", "benchmark", "outcome", "dimension", "scenario"):
-        if value := query.text(name):
-            conditions[name] = value
+    names = ("phase", "benchmark", "outcome", "dimension", "scenario")
+    conditions: Json = {name: value for name in names if (value := query.text(name))}
     for name in ("truncated", "flat"):
         if value := query.choice(name, ("0", "1")):
             conditions[name] = value == "1"
@@ -79,16 +77,14 @@ def sorting(query: Query) -> str:
 
 def key_of(trace: Trace) -> str:
     """Return the lasting name of a completion, as it stands in a link."""
-    return _key(trace.phase, trace.launch, trace.step, trace.group, trace.index, trace.benchmark)
+    end = f".{trace.benchmark}" if trace.benchmark else ""
+    return f"{trace.phase[0]}{trace.launch}.{trace.step}.{trace.group}.{trace.index}{end}"
 
 
 def key_of_row(row: Row) -> str:
     """Return the lasting name of the completion behind a scalar row."""
-    return _key(row["phase"], row["segment"], row["step"], row["group"], row["index"], row["benchmark"])
-
-
-def _key(phase: str, launch: int, step: int, group: int, index: int, benchmark: str) -> str:
-    return f"{phase[0]}{launch}.{step}.{group}.{index}" + (f".{benchmark}" if benchmark else "")
+    end = f".{row['benchmark']}" if row["benchmark"] else ""
+    return f"{row['phase'][0]}{row['segment']}.{row['step']}.{row['group']}.{row['index']}{end}"
 
 
 def find(index: TraceIndex, key: str) -> int:
@@ -118,14 +114,7 @@ def listed(trace: Trace, scenario: Scenario | None) -> Json:
     completion = trace.completion
     return {
         "id": key_of(trace),
-        "step": trace.step,
-        "group": trace.group,
-        "index": trace.index,
-        "outcome": trace.score.outcome,
-        "total": trace.total,
-        "advantage": trace.advantage,
-        "tokens": completion.tokens,
-        "superseded": trace.superseded,
+        **facts_of(trace),
         "truncated": completion.truncated,
         "components": {name: trace.score.components.get(name) for name in COMPONENTS},
         "stages": None if completion.failed else states_of(trace, scenario),
@@ -178,34 +167,29 @@ def _words(conditions: Filter) -> str:
 
 def _facets(index: TraceIndex, conditions: Filter) -> dict[str, list[Json]]:
     found = index.figures.facets(conditions)
-    counted = {
-        name: [
-            {"value": str(int(value)) if isinstance(value, bool) else str(value), "n": n}
-            for value, n in found[name].items()
-            if value not in ("", None)
-        ]
-        for name in ("phase", "outcome", "truncated", "flat", "dimension", "benchmark")
-    }
+    names = ("phase", "outcome", "truncated", "flat", "dimension", "benchmark")
+    counted: dict[str, Iterable[tuple[Scalar, int]]] = {name: found[name].items() for name in names}
     rest = {key: value for key, value in conditions.items() if not key.startswith("stage.")}
     counted["stage_state"] = _stage_facets(index, rest)
-    flagged = {name: index.count({**conditions, **flag}) for name, flag in FLAGS.items()}
-    counted["flag"] = [{"value": name, "n": n} for name, n in flagged.items() if n]
-    return counted
+    counted["flag"] = [(name, index.count({**conditions, **flag})) for name, flag in FLAGS.items()]
+    return {
+        name: [
+            {"value": str(int(value) if isinstance(value, bool) else value), "n": n}
+            for value, n in values
+            if n and value not in ("", None)
+        ]
+        for name, values in counted.items()
+    }
 
 
-def _stage_facets(index: TraceIndex, conditions: Filter) -> list[Json]:
+def _stage_facets(index: TraceIndex, conditions: Filter) -> list[tuple[str, int]]:
     """Count how often each stage is in each state but the usual one."""
-    counts: Counter[tuple[str, str]] = Counter()
+    counts: Counter[tuple[int, str]] = Counter()
     for *states, n in index.figures.tally([f"stage.{stage}" for stage in STAGES], conditions):
-        for stage, state in zip(STAGES, states, strict=True):
+        for place, state in enumerate(states):
             if state is not None and state != "present":
-                counts[stage, state] += n
-    return [
-        {"value": f"{stage}:{state}", "n": n}
-        for stage in STAGES
-        for (at, state), n in sorted(counts.items())
-        if at == stage
-    ]
+                counts[place, state] += n
+    return [(f"{STAGES[place]}:{state}", n) for (place, state), n in sorted(counts.items())]
 
 
 def trace(library: Library, query: Query) -> Json:
@@ -234,13 +218,12 @@ def _place(run: OpenRun, index: TraceIndex, id: int, conditions: Filter, sort: s
     order = run.remembered(f"order {sort} {_words(conditions)}", lambda index: index.ids(conditions, sort))
     try:
         at = order.index(id)
+        around = [index.scalars(order[i]) if 0 <= i < len(order) else None for i in (at - 1, at + 1)]
     except ValueError:  # outside the filter: its neighbours are those it would have
-        before, after = (index.neighbour(id, conditions, sort, way) for way in (-1, 1))
-        return {"position": None, "of": len(order), "previous": _key_or_none(before), "next": _key_or_none(after)}
-    previous, following = (
-        key_of_row(index.scalars(order[place])) if 0 <= place < len(order) else None for place in (at - 1, at + 1)
-    )
-    return {"position": at + 1, "of": len(order), "previous": previous, "next": following}
+        at = None
+        around = [index.neighbour(id, conditions, sort, way) for way in (-1, 1)]
+    previous, following = (_key_or_none(row) for row in around)
+    return {"position": None if at is None else at + 1, "of": len(order), "previous": previous, "next": following}
 
 
 def _first(index: TraceIndex, conditions: Filter, sort: str) -> int:
@@ -279,8 +262,7 @@ def group(library: Library, query: Query) -> Json:
     chosen, scenario = whole(index, id)
     gid = index.scalars(id)["gid"]
     members = [index.get(row["id"]) for row in index.group(gid)]
-    columns = [_member(member, scenario) for member in members]
-    _mark_alike(columns)
+    columns = _alike([_member(member, scenario) for member in members])
     terms = _terms([member.score for member in members])
     return {
         "id": key_of(chosen),
@@ -308,28 +290,23 @@ def _member(trace: Trace, scenario: Scenario | None) -> Json:
     reply = read_reply(trace, scenario)
     return {
         "id": key_of(trace),
-        "index": trace.index,
-        "total": trace.total,
-        "advantage": trace.advantage,
-        "outcome": trace.score.outcome,
-        "tokens": trace.completion.tokens,
-        "finish": trace.completion.finish,
+        **facts_of(trace),
         "states": states_of(trace, scenario, reply),
         "texts": [reply.stage_text(stage) for stage in STAGES],
         "answer": trace.completion.error[:200] or reply.answer_text[:200],
-        "same": [0] * len(STAGES),
     }
 
 
-def _mark_alike(members: Sequence[Json]) -> None:
-    """Mark where a stage says, word for word, what an earlier sibling said: by that sibling's index + 1."""
-    for i in range(len(STAGES)):
-        said: dict[str, int] = {}
-        for member in members:
-            text = " ".join(member["texts"][i].split()).casefold()
-            if text and text in said:
-                member["same"][i] = said[text] + 1
-            said.setdefault(text, member["index"])
+def _alike(members: Sequence[Json]) -> list[Json]:
+    """Mark where a stage says, word for word, what an earlier sibling said: by that sibling's index + 1, else 0."""
+    first: dict[tuple[int, str], int] = {}
+    marked = []
+    for member in members:
+        said = [(i, " ".join(text.split()).casefold()) for i, text in enumerate(member["texts"])]
+        marked.append(member | {"same": [first[one] + 1 if one[1] and one in first else 0 for one in said]})
+        for one in said:
+            first.setdefault(one, member["index"])
+    return marked
 
 
 def _agreement(texts: Sequence[str]) -> str:
@@ -416,31 +393,17 @@ def _thin(rows: Sequence[Row], most: int, kept: set[int]) -> list[Row]:
 
 
 def _moment(row: Row, scenario: Scenario | None) -> Json:
-    letter = (
-        scenario.letters[row["answer"]]
-        if scenario and row["answer"] is not None and row["answer"] < len(scenario.options)
-        else ""
-    )
-    return {
-        "id": key_of_row(row),
-        "step": row["step"],
-        "index": row["index"],
-        "outcome": row["outcome"],
-        "total": row["total"],
-        "letter": letter,
-        "name": row["benchmark"],
-    }
+    return _sibling(row) | {"step": row["step"], "letter": letter(scenario, row["answer"]), "name": row["benchmark"]}
+
+
+def letter(scenario: Scenario | None, answer: int | None) -> str:
+    """Return the letter of the option that was chosen, "" for none."""
+    return scenario.letters[answer] if scenario and answer is not None and 0 <= answer < len(scenario.options) else ""
 
 
 def _end(trace: Trace, scenario: Scenario | None) -> Json:
-    return {
-        "id": key_of(trace),
-        "title": heading(trace),
-        "step": trace.step,
-        "outcome": trace.score.outcome,
-        "total": trace.total,
-        "states": states_of(trace, scenario),
-    }
+    states = states_of(trace, scenario)
+    return {"id": key_of(trace), **facts_of(trace), "title": heading(trace), "states": states}
 
 
 def _flips(rows: Sequence[Row]) -> str:
@@ -463,25 +426,13 @@ def _prompt_charts(rows: Sequence[Row]) -> list[Json]:
     def line(name: str) -> list[list[float]]:
         return [[step, sum(float(row[name]) for row in same) / len(same)] for step, same in sorted(by_step.items())]
 
+    wanted: tuple[tuple[str, str, str, str, Json, Json], ...] = (  # series, field, title, unit, its look, the chart's
+        ("reward", "total", "Reward", "mean of the group", {"tone": "ink"}, {}),
+        ("right", "right", "Right answers", "share", {"tone": "right"}, {"percent": True, "range": [0, 1]}),
+        ("tokens", "tokens", "Length", "tokens", {"stage": STAGES[0]}, {}),
+    )
     return [
-        {
-            "key": "prompt-reward",
-            "title": "Reward",
-            "unit": "mean of the group",
-            "series": [{"name": "reward", "tone": "ink", "points": line("total"), "dots": True}],
-        },
-        {
-            "key": "prompt-right",
-            "title": "Right answers",
-            "unit": "share",
-            "percent": True,
-            "range": [0, 1],
-            "series": [{"name": "right", "tone": "right", "points": line("right"), "dots": True}],
-        },
-        {
-            "key": "prompt-tokens",
-            "title": "Length",
-            "unit": "tokens",
-            "series": [{"name": "tokens", "stage": STAGES[0], "points": line("tokens"), "dots": True}],
-        },
+        {"key": f"prompt-{name}", "title": title, "unit": unit, **more}
+        | {"series": [{"name": name, "points": line(field), "dots": True, **look}]}
+        for name, field, title, unit, look, more in wanted
     ]

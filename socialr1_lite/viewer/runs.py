@@ -15,6 +15,8 @@ from socialr1_lite.viewer.serving import Json, Query
 
 RECENT = 10  # steps that count as "now"
 TRAIN = {"phase": "train"}
+PAID_WRONG = {"outcome": "wrong", "total": {"min": 0.05}}
+EMPTY = "This run has written no completions so far. They appear here as soon as the first step is generated."
 HINT = "Start one with `make train`, or open a folder of runs: python app.py FOLDER"
 EXAMPLE_HINT = (
     "An example that comes with the project, made by the project itself. Your own runs appear here after `make train`."
@@ -79,16 +81,13 @@ def _overview(run: OpenRun, index: TraceIndex) -> Json:
     line, stamp = _line(run), run.stamp()
     if line["problem"]:
         raise RunLogError(line["problem"])
-    bounds = index.bounds()
-    count = index.count()
+    bounds, count = index.bounds(), index.count()
     return {
         "stamp": stamp,
         "label": run.label,
         "subtitle": _subtitle(line, count),
         "facts": list(_facts(run)),
-        "empty": ""
-        if count
-        else "This run has written no completions so far. They appear here as soon as the first step is generated.",
+        "empty": "" if count else EMPTY,
         "tiles": list(_tiles(index, bounds)) if count else [],
         "alerts": list(_alerts(index, bounds)),
         "picks": list(_picks(index)) if count else [],
@@ -98,9 +97,8 @@ def _overview(run: OpenRun, index: TraceIndex) -> Json:
 
 def _subtitle(line: Json, count: int) -> str:
     steps = f"step {line['step']} of {line['max_steps']}" if line["max_steps"] else f"step {line['step']}"
-    return " · ".join(
-        str(part) for part in (line["model"], steps, line["status"], f"{count:,} completions".replace(",", " ")) if part
-    )
+    parts = (line["model"], steps, line["status"], f"{count:,} completions".replace(",", " "))
+    return " · ".join(str(part) for part in parts if part)
 
 
 def _facts(run: OpenRun) -> Iterable[str]:
@@ -137,11 +135,10 @@ def _tiles(index: TraceIndex, bounds: Json) -> Iterable[Json]:
             at_first = before.get(name)
             note = "" if at_first is None else f"{_shown(at_first, name, percent)} at first"
             yield {"label": label, "value": _shown(value, name, percent), "note": note}
-    groups = index.figures.group_series(late)
-    if total := sum(point["groups"] for point in groups):
-        share = sum((1 - point["flat"]) * point["groups"] for point in groups) / total
-        steps = min(RECENT, last - first + 1)
-        yield {"label": "Groups that teach", "value": f"{100 * share:.0f} %", "note": f"last {steps} steps"}
+    groups, flat, _ = _flat(index, late)
+    if groups:
+        note = f"last {min(RECENT, last - first + 1)} steps"
+        yield {"label": "Groups that teach", "value": f"{100 * (1 - flat / groups):.0f} %", "note": note}
 
 
 def _means(index: TraceIndex, conditions: Filter) -> Json:
@@ -162,29 +159,14 @@ def _alerts(index: TraceIndex, bounds: Json) -> Iterable[Json]:
         text = f"{n} completions were made again after a resume; they are kept and not counted."
         yield {"text": text, "filter": {"superseded": "1"}}
     steps = {"from": max(bounds["first"], bounds["last"] - RECENT + 1), "to": bounds["last"]}
-    late = TRAIN | {"step": {"min": steps["from"], "max": steps["to"]}}
-    n = index.count(late)
-    if n:
-        yield from _flat_alert(index, late, steps)
-        yield from _share_alerts(index, late, steps, n)
-
-
-def _flat_alert(index: TraceIndex, late: Json, steps: Json) -> Iterable[Json]:
-    """Warn where most of the last groups teach nothing, and say why."""
-    causes: Counter[str] = Counter()
-    groups = index.figures.group_series(late)
-    for point in groups:
-        causes.update({cause: share * point["groups"] for cause, share in point["causes"].items()})
-    number = sum(point["groups"] for point in groups)
-    flat = sum(point["flat"] * point["groups"] for point in groups)
-    if causes and flat > 0.8 * number:
-        share, cause = f"{100 * flat / number:.0f} %", causes.most_common(1)[0][0]
+    late: Json = TRAIN | {"step": {"min": steps["from"], "max": steps["to"]}}
+    if not (n := index.count(late)):
+        return
+    groups, flat, causes = _flat(index, late)
+    if causes and flat > 0.8 * groups:
+        share, cause = f"{100 * flat / groups:.0f} %", causes.most_common(1)[0][0]
         text = f"{share} of the last groups have no variance, most of them {cause}: nothing is learned from those."
         yield {"text": text, "filter": {**steps, "flat": "1"}}
-
-
-def _share_alerts(index: TraceIndex, late: Json, steps: Json, n: int) -> Iterable[Json]:
-    """Warn of too many of the last completions cut off, answering early, or badly formatted."""
     cut, early, bad = (
         index.count(late | signs) / n for signs in ({"truncated": True}, {"early": True}, {"reward.format": 0})
     )
@@ -199,16 +181,20 @@ def _share_alerts(index: TraceIndex, late: Json, steps: Json, n: int) -> Iterabl
         yield {"text": text, "filter": {**steps, "flag": "bad_format"}}
 
 
+def _flat(index: TraceIndex, conditions: Filter) -> tuple[int, float, Counter[str]]:
+    """Return how many groups there are, how many of them teach nothing, and how many for which reason."""
+    points = index.figures.group_series(conditions)
+    causes: Counter[str] = Counter()
+    for point in points:
+        causes.update({cause: share * point["groups"] for cause, share in point["causes"].items()})
+    return sum(point["groups"] for point in points), sum(point["flat"] * point["groups"] for point in points), causes
+
+
 def _picks(index: TraceIndex) -> Iterable[Json]:
     """Yield a handful of completions worth opening first, each for a reason."""
     wanted: tuple[tuple[str, str, Json, str], ...] = (
         ("The best so far", "highest reward of the run", {"outcome": "right"}, "-total"),
-        (
-            "Paid, yet wrong",
-            "highest reward among wrong answers",
-            {"outcome": "wrong", "total": {"min": 0.05}},
-            "-total",
-        ),
+        ("Paid, yet wrong", "highest reward among wrong answers", PAID_WRONG, "-total"),
         ("Right, hardly paid", "lowest reward among right answers", {"outcome": "right"}, "total"),
         ("Answer first", "names an option before reasoning", {"early": True}, "-time"),
         ("Cut off", "ran into the token limit", {"truncated": True}, "-time"),

@@ -29,64 +29,30 @@ from socialr1_lite.viewer.library import Library
 from socialr1_lite.viewer.serving import Json, Query, served
 
 SCRIPTS = (
-    "core",
-    "chart",
-    "runs",
-    "overview",
-    "trace",
-    "traces",
-    "group",
-    "prompt",
-    "compare",
-    "hacks",
-    "benchmarks",
-    "tryit",
-    "exchange",
+    *("core", "chart", "runs", "overview", "trace", "traces", "group", "prompt", "compare", "hacks", "benchmarks"),
+    *("tryit", "exchange"),
 )
 LOCAL_HOSTS = ("127.0.0.1", "localhost", "[::1]", "::1")
 ANY_HOST = ("0.0.0.0", "::")
 COLAB_HOSTS = (
-    "*.googleusercontent.com",
-    "*.colab.dev",
-    "*.colab-user-runtimes.internal",
-    "*.codatalab-user-runtimes.internal",
+    *("*.googleusercontent.com", "*.colab.dev"),
+    *("*.colab-user-runtimes.internal", "*.codatalab-user-runtimes.internal"),
 )
-POLICY = "; ".join(  # 'unsafe-eval': gradio makes its components with `new Function`
-    (
-        "default-src 'self'",
-        "script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:",
-        "worker-src 'self' blob:",
-        "style-src 'self' 'unsafe-inline'",
-        "img-src 'self' data: blob:",
-        "font-src 'self' data:",
-        "connect-src 'self'",
-        "frame-src 'none'",
-        "object-src 'none'",
-        "base-uri 'self'",
-        "form-action 'self'",
-    )
+POLICY = (  # 'unsafe-eval': gradio makes its components with `new Function`
+    "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:; worker-src 'self' blob:; "
+    "style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; font-src 'self' data:; connect-src 'self'; "
+    "frame-src 'none'; object-src 'none'; base-uri 'self'; form-action 'self'"
 )
 
 PAGES: dict[str, Callable[[Library, Query], Json]] = {
-    "runs": runs.runs,
-    "pulse": runs.pulse,
-    "overview": runs.overview,
-    "traces": pages.traces,
-    "facets": pages.facets,
-    "trace": pages.trace,
-    "group": pages.group,
-    "prompt": pages.prompt,
-    "compare": comparison.compare,
-    "hacks": hacks.hacks,
-    "benchmarks": reports.benchmarks,
-    "export": exporting.export,
-    "import_file": importing.import_file,
-    "examples": trying.examples,
-    "try_score": trying.score,
-    "try_start": trying.start,
-    "try_poll": trying.poll,
-    "try_cancel": trying.cancel,
+    page.__name__: page
+    for page in (
+        *(runs.runs, runs.pulse, runs.overview, pages.traces, pages.facets, pages.trace, pages.group, pages.prompt),
+        *(comparison.compare, hacks.hacks, reports.benchmarks, exporting.export, importing.import_file),
+        trying.examples,
+    )
 }
+PAGES |= {f"try_{page.__name__}": page for page in (trying.score, trying.start, trying.poll, trying.cancel)}
 
 
 def asset(name: str) -> str:
@@ -105,14 +71,8 @@ def build(places: Sequence[Path] | None, models: Sequence[str] = ()) -> gr.Block
     library.runs()
     functions = [served(name, partial(page, library)) for name, page in PAGES.items()]
     with gr.Blocks(title="socialr1_lite", analytics_enabled=False) as app:
-        gr.HTML(
-            value=None,
-            html_template='<div class="s1"></div>',
-            js_on_load=script(),
-            apply_default_css=False,
-            server_functions=functions,
-            elem_id="s1",
-        )
+        look = {"html_template": '<div class="s1"></div>', "apply_default_css": False, "elem_id": "s1"}
+        gr.HTML(value=None, js_on_load=script(), server_functions=functions, **look)
     app.library = library
     return app
 
@@ -128,8 +88,8 @@ def launch(
 ) -> gr.Blocks:
     """Build and serve. `share` is a public link through a third party: only when somebody asks for it."""
     app = build(places, models)
-    more = {"quiet": True, "prevent_thread_lock": False, **more}
-    blocks = not more.pop("prevent_thread_lock")
+    blocks = not more.pop("prevent_thread_lock", False)
+    closed = {"docs_url": None, "redoc_url": None, "openapi_url": None}  # the web framework's pages, needed by nobody
     try:
         app.launch(
             server_name=host,
@@ -141,14 +101,9 @@ def launch(
             enable_monitoring=False,
             ssr_mode=False,
             max_file_size=importing.MAX_FILE,
-            app_kwargs={
-                "middleware": middleware(host, share),
-                "docs_url": None,  # pages of the web framework that nobody here needs
-                "redoc_url": None,
-                "openapi_url": None,
-            },
+            app_kwargs={"middleware": middleware(host, share), **closed},
             prevent_thread_lock=True,
-            **more,
+            **{"quiet": True, **more},
         )
     except OSError as error:
         raise RunLogError(f"port {port} on {host} cannot be used ({error}); choose another with --port") from None
@@ -162,14 +117,10 @@ def middleware(host: str, share: bool) -> list[Middleware]:
     """Return who may be spoken to under which name, and what a page may load."""
     guards = [Middleware(Headers)]
     if host not in ANY_HOST and not share:  # every name of a machine that listens to all cannot be known
-        names = [*LOCAL_HOSTS, host, *(COLAB_HOSTS if in_colab() else ())]
+        in_colab = "COLAB_RELEASE_TAG" in os.environ or "COLAB_GPU" in os.environ
+        names = [*LOCAL_HOSTS, host, *(COLAB_HOSTS if in_colab else ())]  # Colab's pages have names of their own
         guards.insert(0, Middleware(TrustedHostMiddleware, allowed_hosts=names, www_redirect=False))
     return guards
-
-
-def in_colab() -> bool:
-    """Return whether this process runs in a Colab notebook, whose page reaches it under Colab's own names."""
-    return "COLAB_RELEASE_TAG" in os.environ or "COLAB_GPU" in os.environ
 
 
 class Headers:

@@ -25,6 +25,7 @@ OTHER_BEGINNINGS = {
     "content": ("judge", *STAGES, *TITLES.values()),
     "length": ("window", "repetition", "truncated"),
 }
+ENDED_BY = {"length": "the token limit", "failed": "an error"}
 CARD_NOTES = {
     "missing": "This stage is missing.",
     "empty": "The heading stands here, with nothing under it.",
@@ -60,32 +61,25 @@ def stage_view(
     reply, completion, score = read_reply(trace, scenario), trace.completion, trace.score
     marks = stage_marks(reply, scenario)
     states = stage_states(reply, truncated=completion.truncated)
+    no_answer = "There is no answer block." if reply.answer_span is None else "The answer block is empty."
+    cards = [] if completion.failed else [card(one, states[one], score, reply, marks, verdicts) for one in STAGES]
     return {
-        "step": trace.step,
-        "group": trace.group,
-        "index": trace.index,
+        **facts_of(trace),
         "heading": heading(trace),
-        "outcome": score.outcome,
-        "total": trace.total,
-        "advantage": trace.advantage,
         "tau": score.tau,
         "mode": score.mode,
-        "tokens": completion.tokens,
-        "finish": completion.finish,
-        "ended_by": ended_by(trace),
+        "ended_by": ENDED_BY.get(completion.finish, "itself"),
         "failure": (completion.error or "no reason was given") if completion.failed else "",
         "prefilled": reply.prefilled,
-        "superseded": trace.superseded,
         "scenario": None if scenario is None else scenario_json(scenario, reply, marks),
-        "cards": []
-        if completion.failed
-        else [card(stage, states[stage], score, reply, marks, verdicts) for stage in STAGES],
+        "cards": cards,
         "outside": outside(reply),
         "unmarked": not reply.marked and bool(reply.segments),
         "answer_text": reply.answer_text,
-        "answer_note": answer_note(trace, reply),
+        "answer_note": "There is no reply." if completion.failed else no_answer,
         "flags": flags(trace, marks),
-        "ledger": ledger(trace, siblings) | {"verdicts": [loose_verdict(verdict) for verdict in verdicts]},
+        "ledger": ledger(trace, siblings)
+        | {"verdicts": [verdict_json(one) | {"failed": one.failed} for one in verdicts]},
         "flat": flat_words(flat_cause, len(siblings)),
         "facts": list(facts(trace)),
         "prompt": [{"role": one.get("role", ""), "content": one.get("content", "")} for one in trace.prompt],
@@ -94,23 +88,17 @@ def stage_view(
     }
 
 
+def facts_of(trace: Trace) -> Json:
+    """Return what every page says of a completion."""
+    own = {name: getattr(trace, name) for name in ("step", "group", "index", "total", "advantage", "superseded")}
+    return own | {"outcome": trace.score.outcome, "tokens": trace.completion.tokens, "finish": trace.completion.finish}
+
+
 def heading(trace: Trace) -> str:
     """Return how a completion is called: by where it came from."""
     if trace.phase == "eval":
         return f"{trace.benchmark or 'Evaluation'} · step {trace.step} · item {trace.group}"
     return f"Step {trace.step} · group {trace.group} · #{trace.index}"
-
-
-def ended_by(trace: Trace) -> str:
-    """Return what ended the completion, in words."""
-    return {"length": "the token limit", "failed": "an error"}.get(trace.completion.finish, "itself")
-
-
-def answer_note(trace: Trace, reply: Reply) -> str:
-    """Return why there is no answer to show."""
-    if trace.completion.failed:
-        return "There is no reply."
-    return "There is no answer block." if reply.answer_span is None else "The answer block is empty."
 
 
 def flat_words(cause: str, n: int) -> str:
@@ -122,15 +110,12 @@ def scenario_json(scenario: Scenario, reply: Reply, marks: Sequence[Mark]) -> Js
     """Return the story with its quoted and decisive sentences, the question, the options with gold and choice."""
     decisive, known = decisive_sentences(scenario)
     quoted = {cue for mark in marks if mark.kind == "quote" for cue in mark.cues}
-    meta = {
-        key: value
-        for key, value in scenario.meta.items()
-        if isinstance(value, (str, int)) and not isinstance(value, bool)
-    }
+    meta = [[key, value] for key, value in scenario.meta.items() if type(value) in (str, int)]
+    legend = "Shaded: encoded as a cue by this reply." if quoted else "No sentence of the story is encoded as a cue."
     return {
         "id": scenario.id,
         "dimension": scenario.dimension,
-        "meta": [[str(key), str(value)[:40]] for key, value in list(meta.items())[:4]],
+        "meta": [[str(key), str(value)[:40]] for key, value in meta[:4]],
         "story": story_pieces(scenario.story, quoted, decisive),
         "question": scenario.question,
         "options": [
@@ -138,50 +123,30 @@ def scenario_json(scenario: Scenario, reply: Reply, marks: Sequence[Mark]) -> Js
             for i, (letter, text) in enumerate(zip(scenario.letters, scenario.options, strict=True))
         ],
         "gold_text": scenario.gold_text,
-        "legend": legend(bool(quoted), known),
+        "legend": f"{legend} Grey line: decisive for the answer." if known else legend,
     }
-
-
-def legend(quoted: bool, known: bool) -> str:
-    """Return what the lines under the story's sentences mean."""
-    words = "Shaded: encoded as a cue by this reply." if quoted else "No sentence of the story is encoded as a cue."
-    return f"{words} Grey line: decisive for the answer." if known else words
 
 
 def decisive_sentences(scenario: Scenario) -> tuple[set[int], bool]:
     """Return which sentences of the story decide the answer, and whether that is known at all."""
     if scenario.facts is None:
         return set(), False
-    spans = sentences(scenario.story)
     cues = {" ".join(scenario.facts.sentences[cue].split()) for cue in scenario.facts.cues}
-    return {
-        i
-        for i, (start, end) in enumerate(spans)
-        if any(cue in said or said in cue for cue in cues for said in [" ".join(scenario.story[start:end].split())])
-    }, True
+    said = [" ".join(scenario.story[start:end].split()) for start, end in sentences(scenario.story)]
+    return {i for i, one in enumerate(said) if any(cue in one or one in cue for cue in cues)}, True
 
 
 def story_pieces(story: str, quoted: set[int], decisive: set[int]) -> list[Json]:
     """Return the story's sentences and what stands between them; joined they give it back."""
     cut: list[Json] = []
     at = 0
+    between = {"sentence": None, "quoted": False, "decisive": False}
     for i, (start, end) in enumerate(sentences(story)):
-        if at < start:
-            cut.append({"t": story[at:start], "sentence": None, "quoted": False, "decisive": False})
-        title = (
-            "decisive, and encoded"
-            if i in quoted and i in decisive
-            else "decisive, not encoded"
-            if i in decisive
-            else ""
-        )
-        cut.append(
-            {"t": story[start:end], "sentence": i, "quoted": i in quoted, "decisive": i in decisive, "title": title}
-        )
+        how = {"quoted": i in quoted, "decisive": i in decisive}
+        title = f"decisive, {'and' if i in quoted else 'not'} encoded" if i in decisive else ""
+        cut += [{"t": story[at:start], **between}, {"t": story[start:end], "sentence": i, **how, "title": title}]
         at = end
-    if at < len(story):
-        cut.append({"t": story[at:], "sentence": None, "quoted": False, "decisive": False})
-    return cut
+    return [piece for piece in [*cut, {"t": story[at:], **between}] if piece["t"]]
 
 
 def card(
@@ -192,36 +157,24 @@ def card(
     order = [segment.stage for segment in reply.segments if segment.stage is not None]
     words = sum(len(reply.body(segment).split()) for segment in mine)
     everything = sum(len(reply.body(segment).split()) for segment in reply.segments)
-    states = [state] + (["repeated"] if len(mine) > 1 and state in ("out of order", "cut off") else [])
+    placed = f" It came as number {order.index(stage) + 1}." if state == "out of order" else ""
     return {
         "stage": stage,
         "state": state,
-        "states": states,
+        "states": [state] + (["repeated"] if len(mine) > 1 and state in ("out of order", "cut off") else []),
         "words": words,
         "share": words / everything if everything else 0.0,
         "score": score.parts.get(f"content.{stage}"),
-        "verdicts": [stage_verdict(stage, verdict) for verdict in verdicts],
-        "note": CARD_NOTES.get(state, "")
-        + (f" It came as number {order.index(stage) + 1}." if state == "out of order" else ""),
-        "segments": [
-            {"note": "and again, further on", "pieces": pieces(reply.text, segment.body, marks)} for segment in mine
-        ],
+        "verdicts": [verdict_json(one, stage) | {"score": one.scores.get(stage)} for one in verdicts],
+        "note": CARD_NOTES.get(state, "") + placed,
+        "segments": [{"note": "and again, further on", "pieces": pieces(reply.text, one.body, marks)} for one in mine],
     }
 
 
-def stage_verdict(stage: str, verdict: StoredVerdict) -> Json:
-    """Return what a judge that was asked again says of one stage."""
+def verdict_json(verdict: StoredVerdict, stage: str = "") -> Json:
+    """Return what a judge that was asked again says of one stage, or ("") of the whole reply."""
     notes = [note for note in verdict.notes if _stage_of(note) == stage]
-    return {"by": _by(verdict), "score": verdict.scores.get(stage), "notes": notes}
-
-
-def loose_verdict(verdict: StoredVerdict) -> Json:
-    """Return what a judge that was asked again says of the whole reply, and whether it failed."""
-    return {"by": _by(verdict), "failed": verdict.failed, "notes": [one for one in verdict.notes if not _stage_of(one)]}
-
-
-def _by(verdict: StoredVerdict) -> str:
-    return f"now by {verdict.judge} v{verdict.judge_version}"
+    return {"by": f"now by {verdict.judge} v{verdict.judge_version}", "notes": notes}
 
 
 def _stage_of(note: str) -> str:
@@ -234,11 +187,11 @@ def outside(reply: Reply) -> list[Json]:
     staged = [segment.span.start for segment in reply.segments if segment.stage is not None]
     first = min(staged, default=len(reply.text))
     found = [
-        (segment.body.start, segment.body.end, "in the reasoning")
+        (*segment.body, "in the reasoning")
         for segment in reply.segments
         if segment.stage is None and has_words(reply.text, segment.body)
     ]
-    found += [(start, end, "outside the blocks") for start, end in reply.outside]
+    found += [(*span, "outside the blocks") for span in reply.outside]
     return [
         {"t": reply.text[start:end].strip(), "before": start < first, "where": where}
         for start, end, where in sorted(found)
@@ -275,30 +228,22 @@ def ledger(trace: Trace, siblings: Sequence[Row]) -> Json:
 def term(name: str, score: Score, siblings: Sequence[Row], why: list[str]) -> Json:
     """Return one line of the ledger."""
     values = [value for sibling in siblings if (value := sibling.get(f"reward.{name}")) is not None]
-    prefix = f"{name}."
+    weight = f"weight {score.weights.get(name, 0.0):g}{f' × τ {score.tau:.2f}' if name in PROCESS else ''}"
     return {
         "name": name,
         "title": COMPONENTS[name].title,
-        "role": role(name, score),
+        "role": "gate: multiplies the rest" if name in GATES and score.mode == "gated" else weight,
         "value": score.components.get(name),
         "contribution": score.contribution(name),
         "mean": fmean(values) if len(values) > 1 else None,
         "sd": pstdev(values) if len(values) > 1 else None,
         "parts": [
-            {"name": part.removeprefix(prefix).replace("_", " "), "value": value}
+            {"name": part.removeprefix(f"{name}.").replace("_", " "), "value": value}
             for part, value in score.parts.items()
-            if part.startswith(prefix)
+            if part.startswith(f"{name}.")
         ],
         "why": why,
     }
-
-
-def role(name: str, score: Score) -> str:
-    """Return what a component does in the total, in words."""
-    if name in GATES and score.mode == "gated":
-        return "gate: multiplies the rest"
-    weight = f"weight {score.weights.get(name, 0.0):g}"
-    return f"{weight} × τ {score.tau:.2f}" if name in PROCESS else weight
 
 
 def formula(score: Score) -> str:
@@ -341,7 +286,7 @@ def sort_notes(notes: Iterable[str], judges: Iterable[str] = ()) -> dict[str, li
 def facts(trace: Trace) -> Iterable[tuple[str, str]]:
     """Yield how a completion was made, as name and value."""
     yield "tokens", f"{trace.completion.tokens}"
-    yield "ended by", ended_by(trace)
+    yield "ended by", ENDED_BY.get(trace.completion.finish, "itself")
     for name, value in trace.sampling.items():
         yield name[:40], str(value)[:40]
     if trace.judges:
