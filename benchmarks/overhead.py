@@ -79,7 +79,7 @@ def one(kind: str, steps: int) -> dict[str, float]:
 
 def _ours(recipe, policy, order, traces, config, run):
     rewards = grpo.TrlRewardAdapter(RewardStack(recipe.rewards), order, recipe, policy.tokenizer, policy.eos_ids, False)
-    trainer = grpo.make_trainer(recipe, policy, order, rewards, traces, config)
+    trainer = grpo.make_trainer(policy, rewards, traces, config)
     metrics = MetricsWriter(run)
     trainer.add_callback(
         grpo.watcher(

@@ -13,12 +13,12 @@ from pathlib import Path
 from socialr1_lite.data import heldout_scenarios, json_lines, schedule, training_scenarios
 from socialr1_lite.data.leaks import check_source
 from socialr1_lite.data.sources import STORIES, is_hub, missing_file, wrong_rows
-from socialr1_lite.errors import DataError, JudgeError, RecipeError
+from socialr1_lite.errors import DataError, JudgeError
 from socialr1_lite.judges import JUDGES, build_judge
 from socialr1_lite.pairs.record import read_pair
 from socialr1_lite.recipe import Recipe, Rewards
 from socialr1_lite.recipe.judge import GOLD, JudgeRecipe
-from socialr1_lite.recipe.located_yaml import Keys, dotted, read_overridden
+from socialr1_lite.recipe.located_yaml import Keys, LocatedYaml, dotted, read_overridden
 from socialr1_lite.recipe.messages import unknown_name
 from socialr1_lite.scenario import Scenario
 from socialr1_lite.stories import DIMENSIONS
@@ -59,12 +59,12 @@ def _refuse(mistakes: Sequence[tuple[Keys, str]], path: str | Path | None, overr
     if not mistakes:
         return
     indented = [(keys, what.replace("\n", "\n  ")) for keys, what in mistakes]
-    if path is not None:
+    if path is None:
+        tree = LocatedYaml(mistakes=[f"{dotted(keys)}: {what}" for keys, what in indented])
+    else:
         tree = read_overridden(Path(path), overrides)
         tree.add_mistakes(indented)
-        tree.refuse_mistakes(Path(path))
-    count = f"{len(mistakes)} mistake{'s' if len(mistakes) > 1 else ''}"
-    raise RecipeError("\n  ".join([f"the recipe has {count}", *(f"{dotted(keys)}: {what}" for keys, what in indented)]))
+    tree.refuse_mistakes(path or "the recipe")
 
 
 def _model_folder(name: str) -> Mistakes:

@@ -77,8 +77,7 @@ def this_cpu() -> Device:
     """Describe this computer without a GPU, with the memory that is free for one of its processes."""
     from socialr1_lite.policy import bfloat16_is_native
 
-    processes = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
-    return a_cpu(memory_to_give() / processes, bfloat16=bfloat16_is_native())
+    return a_cpu(memory_to_give() / int(os.environ.get("LOCAL_WORLD_SIZE", "1")), bfloat16=bfloat16_is_native())
 
 
 def this_gpu() -> Device:

@@ -148,11 +148,9 @@ class Policy:
         if not (folder / "adapter_config.json").is_file():
             remedy = "name a folder written by a run"
             raise PolicyError(f"{folder} holds no adapter (adapter_config.json is missing): {remedy}")
-        checkpointing = self.checkpointing
+        settings = {"checkpointing": self.checkpointing, "trainable": trainable}
         try:
-            self.model = saved_adapter(
-                self.model, folder, self.backend, checkpointing=checkpointing, trainable=trainable
-            )
+            self.model = saved_adapter(self.model, folder, self.backend, **settings)
         except (OSError, ValueError, RuntimeError) as error:
             raise PolicyError(
                 f"{folder}: the adapter does not fit {self.name}: {str(error).splitlines()[0]}"

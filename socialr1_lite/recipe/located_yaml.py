@@ -65,12 +65,12 @@ class LocatedYaml:
         for keys, what in found:
             self.mistakes.append(f"{self.place(keys) or 'by default'}: {dotted(keys)}: {what}")
 
-    def report(self, path: Path) -> str:
+    def report(self, path: str | Path) -> str:
         """Return all mistakes, a line each."""
         count = f"{len(self.mistakes)} mistake{'s' if len(self.mistakes) > 1 else ''}"
         return "\n  ".join([f"{path} has {count}", *self.mistakes])
 
-    def refuse_mistakes(self, path: Path) -> None:
+    def refuse_mistakes(self, path: str | Path) -> None:
         """Raise RecipeError with the report when there are any."""
         if self.mistakes:
             raise RecipeError(self.report(path))

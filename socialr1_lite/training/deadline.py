@@ -20,12 +20,8 @@ class Deadline:
     recipe: Recipe
     ranks: Ranks
     started: float
-    _mark: float = field(init=False)
+    _mark: float = field(default=0.0, init=False)  # set by begin_step
     _slowest: float = field(default=0.0, init=False)
-
-    def __post_init__(self) -> None:
-        """Begin to measure."""
-        self._mark = self.started
 
     def begin_step(self) -> None:
         """Measure the next step from now: what came before, such as a check, was none."""

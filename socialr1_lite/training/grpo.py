@@ -172,14 +172,7 @@ def prompt_rows(schedule: Sequence[Scenario], recipe: Recipe) -> list[dict[str, 
     return [{"prompt": messages(scenario, recipe), "position": place} for place, scenario in enumerate(schedule)]
 
 
-def make_trainer(
-    recipe: Recipe,
-    policy: Policy,
-    schedule: Sequence[Scenario],
-    rewards: TrlRewardAdapter,
-    traces: TraceWriter,
-    config: GRPOConfig,
-) -> GRPOTrainer:
+def make_trainer(policy: Policy, rewards: TrlRewardAdapter, traces: TraceWriter, config: GRPOConfig) -> GRPOTrainer:
     """Return TRL's GRPOTrainer that writes a trace for every completion it samples. Nothing is trained yet."""
     import datasets
     import transformers
@@ -188,7 +181,7 @@ def make_trainer(
         model=policy.model,
         reward_funcs=rewards.functions(),
         args=config,
-        train_dataset=datasets.Dataset.from_list(prompt_rows(schedule, recipe)),
+        train_dataset=datasets.Dataset.from_list(prompt_rows(rewards.scenarios, rewards.recipe)),
         processing_class=policy.tokenizer,
     )
     # Transformers prints every log as a dict when its bar is off; the progress display says it better.

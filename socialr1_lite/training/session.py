@@ -280,7 +280,7 @@ class Training:
         with contextlib.redirect_stdout(sys.stderr):  # libraries greet there
             full_device = policy.device != "cpu"
             config = grpo_config.build_config(settings, processes=self.ranks.processes, full_device=full_device)
-            trainer = grpo.make_trainer(recipe, policy, order, rewards, traces, config)
+            trainer = grpo.make_trainer(policy, rewards, traces, config)
         differences = grpo_config.effective_differences(settings, trainer.args)
         if self.ranks.main:
             text = grpo_config.effective_yaml(settings, trainer.args, differences)
