@@ -24,8 +24,8 @@ GoldNames = int | str | Sequence["GoldNames"] | None
 class Claim:
     """Something that holds in a story's world: `holders` hold that `subject` `relation` `value`.
 
-    No holders: the world itself. ("Anna",): what Anna believes, feels or wants.
-    ("Anna", "Ben"): what Anna thinks that Ben believes. `rivals` are the values that would contradict it.
+    No holders: the world itself. ("Anna",): what Anna believes, feels or wants. ("Anna", "Ben"): what Anna thinks that
+    Ben believes. `rivals` are the values that would contradict it.
     """
 
     holders: tuple[str, ...]
@@ -39,8 +39,8 @@ class Claim:
 class Facts:
     """A generated story's own world model: what the `facts` judge scores stages against.
 
-    `cues` are indices into `sentences`: the decisive ones, without which the answer would change.
-    `claims[0]` decides the answer; the others are further mental states worth stating.
+    `cues` are indices into `sentences`: the decisive ones, without which the answer would change. `claims[0]` decides
+    the answer; the others are further mental states worth stating.
     """
 
     people: tuple[str, ...]
@@ -87,14 +87,10 @@ class Scenario:
         """Check what every later step relies on."""
         if not self.question.strip() and not self.story.strip():
             raise DataError(f"{self.id}: story and question are both empty")
-        if len(self.options) == 1 or len(self.options) > MAX_OPTIONS:
-            raise DataError(
-                f"{self.id}: {len(self.options)} options; 2 to {MAX_OPTIONS} are allowed, or none for open-ended"
-            )
-        if any(not option.strip() for option in self.options):
-            raise DataError(
-                f"{self.id}: option {self.letters[[not o.strip() for o in self.options].index(True)]} is empty"
-            )
+        if (count := len(self.options)) == 1 or count > MAX_OPTIONS:
+            raise DataError(f"{self.id}: {count} options; 2 to {MAX_OPTIONS} are allowed, or none for open-ended")
+        if empty := [letter for letter, text in zip(self.letters, self.options, strict=True) if not text.strip()]:
+            raise DataError(f"{self.id}: option {empty[0]} is empty")
         if self.options and not self.gold:
             raise DataError(f"{self.id}: no gold option")
         if any(not 0 <= index < len(self.options) for index in self.gold):
@@ -118,9 +114,8 @@ class Scenario:
 
     @classmethod
     def from_row(cls, row: ScenarioRow) -> Scenario:
-        """Build from `to_row`'s dict or from a foreign row with at least question and options.
+        """Build from `to_row`'s dict or from a foreign row with at least question and options; gold as in `read_gold`.
 
-        `gold` may be an index (0-based), a list of indices, a letter or the option's text.
         Raises DataError naming the row and what is wrong.
         """
         where = str(row.get("id") or "row without id")
@@ -146,10 +141,10 @@ class Scenario:
 
 
 def read_gold(gold: GoldNames, options: Sequence[str], where: str) -> tuple[int, ...]:
-    """Read indices of the gold options from an index, a letter, an option's text, or a list of these.
+    """Read indices of the gold options from an index (from 0), a letter, an option's text, or a list of these.
 
-    A text that is both a letter and an option's full text (options "B", "A") is read as the text.
-    Raises DataError when it names no option.
+    A text that is both a letter and an option's full text (options "B", "A") is read as the text. Raises DataError when
+    it names no option.
     """
     if gold is None:
         return ()
@@ -162,10 +157,10 @@ def read_gold(gold: GoldNames, options: Sequence[str], where: str) -> tuple[int,
     text = gold.strip()
     if matches := tuple(i for i, option in enumerate(options) if option.strip() == text):
         return matches
-    letter = text.strip(" .()[]:").upper()
-    if len(letter) == 1 and letter in string.ascii_uppercase[: len(options)]:
+    lettered = dict(zip(string.ascii_uppercase, options, strict=False))
+    if (letter := text.strip(" .()[]:").upper()) in lettered:
         return (string.ascii_uppercase.index(letter),)
-    shown = ", ".join(f"{letter}={option!r}" for letter, option in zip(string.ascii_uppercase, options, strict=False))
+    shown = ", ".join(f"{letter}={option!r}" for letter, option in lettered.items())
     raise DataError(f"{where}: gold {gold!r} names none of the options ({shown or 'there are none'})")
 
 

@@ -18,10 +18,7 @@ RESAMPLES = 2000  # enough for the 2.5 % points to be steady to about a tenth of
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """One thing a metric counts.
-
-    `cluster`: units of one story stand or fall together, so they are resampled together.
-    """
+    """One thing a metric counts. cluster: units of one story stand or fall together, and are resampled together."""
 
     key: str
     cluster: str
@@ -65,10 +62,7 @@ class Interval(NamedTuple):
 
 
 def wilson(right: float, n: int) -> Interval:
-    """Return Wilson's score interval for a proportion (Wilson 1927).
-
-    `right` may be a sum of 0/1 means over samples.
-    """
+    """Return Wilson's score interval for a proportion (Wilson 1927). right: may be a sum of 0/1 means over samples."""
     if n < 1 or not 0 <= right <= n:
         raise ValueError(f"{right} right of {n}")
     p = right / n
@@ -84,36 +78,24 @@ def cluster_bootstrap(tally: Tally, *, resamples: int = RESAMPLES, seed: int = 0
     clusters: dict[str, list[Unit]] = {}
     for unit in tally.units:
         clusters.setdefault(unit.cluster, []).append(unit)
-    groups = list(clusters.values())
-    random = Random(seed)
-    if tally.statistic is mean:
-        values = _bootstrap_means(groups, resamples, random)
-    else:
-        values = [
-            tally.statistic([unit for group in random.choices(groups, k=len(groups)) for unit in group])
-            for _ in range(resamples)
-        ]
+    groups = [(sum(unit.value for unit in units), len(units), units) for units in clusters.values()]
+    random, values = Random(seed), []
+    for _ in range(resamples):
+        drawn = random.choices(groups, k=len(groups))
+        if tally.statistic is mean:  # which needs only each cluster's sum and size
+            values.append(sum(total for total, _, _ in drawn) / sum(size for _, size, _ in drawn))
+        else:
+            values.append(tally.statistic([unit for _, _, units in drawn for unit in units]))
     values.sort()
     return Interval(tally.value, values[int(0.025 * resamples)], values[min(resamples - 1, int(0.975 * resamples))])
 
 
-def _bootstrap_means(groups: Sequence[Sequence[Unit]], resamples: int, random: Random) -> list[float]:
-    """Resample means, which need only each cluster's sum and size."""
-    parts = [(sum(unit.value for unit in group), len(group)) for group in groups]
-    values = []
-    for _ in range(resamples):
-        drawn = random.choices(parts, k=len(parts))
-        values.append(sum(total for total, _ in drawn) / sum(size for _, size in drawn))
-    return values
-
-
 def interval(tally: Tally, *, resamples: int = RESAMPLES, seed: int = 0) -> Interval:
-    """Return the 95 % interval that fits the units.
+    """Return the 95 % interval that fits: Wilson for independent right-or-wrong units, else a bootstrap over clusters.
 
-    Wilson for independent right-or-wrong, else a bootstrap over clusters.
-    Where all clustered units agree (all right, all wrong) a bootstrap would claim certainty: there Wilson
-    counts each cluster once. Scores on a scale are bootstrapped whatever they are; one cluster of them, or scores that
-    are all the same, have nothing to resample: an interval of no width.
+    Where all clustered units agree (all right, all wrong) a bootstrap would claim certainty: there Wilson counts each
+    cluster once. Scores on a scale are bootstrapped whatever they are; one cluster of them, or scores that are all the
+    same, have nothing to resample: an interval of no width.
     """
     counted = tally.proportion and tally.statistic is mean and all(unit.value in (0.0, 1.0) for unit in tally.units)
     clusters = len({unit.cluster for unit in tally.units})
@@ -166,18 +148,13 @@ def paired_by_cluster(first: Sequence[bool], second: Sequence[bool], clusters: S
         differences[cluster] = differences.get(cluster, 0) + bool(other) - bool(one)
     patterns = Counter({0: 1})  # the sum of the signed differences -> how many sign patterns have it
     for size in filter(None, differences.values()):
-        patterns = _flipped(patterns, size)
+        after: Counter[int] = Counter()
+        for total, count in patterns.items():
+            after[total + size] += count
+            after[total - size] += count
+        patterns = after
     seen = abs(sum(differences.values()))
     extreme = sum(count for total, count in patterns.items() if abs(total) >= seen)
     only_first = sum(a and not b for a, b in zip(first, second, strict=True))
     only_second = sum(b and not a for a, b in zip(first, second, strict=True))
     return Paired(len(first), only_first, only_second, extreme / patterns.total(), len(differences))
-
-
-def _flipped(patterns: Counter[int], size: int) -> Counter[int]:
-    """Count the sums once a cluster of this difference is added with either sign."""
-    after: Counter[int] = Counter()
-    for total, count in patterns.items():
-        after[total + size] += count
-        after[total - size] += count
-    return after

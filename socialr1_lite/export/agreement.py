@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from socialr1_lite.data import heldout_scenarios, training_scenarios
 from socialr1_lite.errors import PolicyError
@@ -16,8 +16,6 @@ TOKENS = 64  # greedy tokens compared for each prompt
 # Another engine rounds otherwise. In bf16 (8 significant bits) neighbouring logits of 16 to 32 lie 0.125 apart, so two
 # tokens this close may change places, and the rest of the answer with them [ours].
 TIE = 0.25  # nats
-
-Ask = Callable[[Sequence[list[Message]]], list[str]]
 
 
 def prompts(recipe: Recipe) -> list[list[Message]]:
@@ -45,19 +43,17 @@ def agree_nearly(policy: Policy, texts: Sequence[str], expected: Sequence[str], 
 
     texts: the rendered prompts.
     """
-    differing = _different(expected, found, what)
-    gaps = {i: _gap(policy, texts[i], expected[i], found[i]) for i in differing}
-    if far := [i for i in differing if abs(gaps[i]) > TIE]:
+    gaps = {i: _gap(policy, texts[i], expected[i], found[i]) for i in _different(expected, found, what)}
+    if far := [i for i, gap in gaps.items() if abs(gap) > TIE]:
         raise PolicyError(
             f"{_difference(expected, found, far, what)}; the policy prefers its own token by {gaps[far[0]]:.2f} nats, "
             f"and {TIE} would pass as rounding"
         )
-    summary = f"export check: {len(found) - len(differing)}/{len(expected)} identical"
-    if not differing:
+    summary = f"export check: {len(found) - len(gaps)}/{len(expected)} identical"
+    if not gaps:
         return summary
-    largest = max(map(abs, gaps.values()))
-    near = f"between two tokens that the policy holds within {largest:.2f} nats (limit {TIE})"
-    return f"{summary}, {len(differing)} part {near}"
+    near = f"{max(map(abs, gaps.values())):.2f} nats (limit {TIE})"
+    return f"{summary}, {len(gaps)} part between two tokens that the policy holds within {near}"
 
 
 def _different(expected: Sequence[str], found: Sequence[str], what: str) -> list[int]:

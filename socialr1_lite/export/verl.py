@@ -150,21 +150,16 @@ def _tau(recipe: Recipe, place: int) -> float:
 
 def overrides(recipe: Recipe, source: str) -> dict[str, object]:
     """The recipe in verl's words; $DIR is the exported folder."""
-    options = _algorithm(recipe) | _data(recipe) | _policy(recipe, source) | _optimisation(recipe) | _rollout(recipe)
-    return options | _reward() | _trainer(recipe)
+    return _data_and_model(recipe, source) | _optimisation(recipe) | _rollout_and_trainer(recipe)
 
 
-def _algorithm(recipe: Recipe) -> dict[str, object]:
+def _data_and_model(recipe: Recipe, source: str) -> dict[str, object]:
+    model, lora, actor = recipe.model, recipe.model.lora, "actor_rollout_ref.model"
+    kwargs = template_settings(recipe)
     return {
         "algorithm.adv_estimator": "grpo",
         "algorithm.norm_adv_by_std_in_grpo": recipe.grpo.scale_rewards == "group",
         "algorithm.use_kl_in_reward": False,
-    }
-
-
-def _data(recipe: Recipe) -> dict[str, object]:
-    kwargs = template_settings(recipe)
-    return {
         "data.train_files": "$DIR/train.parquet",
         "data.val_files": "$DIR/heldout.parquet",
         "data.prompt_key": "prompt",
@@ -176,12 +171,7 @@ def _data(recipe: Recipe) -> dict[str, object]:
         # Longer prompts were left out here already; leaving one out there would move the rows after it.
         "data.filter_overlong_prompts": False,
         "data.truncation": "error",
-    } | {f"+data.apply_chat_template_kwargs.{name}": value for name, value in kwargs.items()}
-
-
-def _policy(recipe: Recipe, source: str) -> dict[str, object]:
-    model, lora, actor = recipe.model, recipe.model.lora, "actor_rollout_ref.model"
-    return {
+        **{f"+data.apply_chat_template_kwargs.{name}": value for name, value in kwargs.items()},
         f"{actor}.path": source,
         f"{actor}.trust_remote_code": model.trust_remote_code,
         f"{actor}.lora_rank": lora.r,
@@ -222,36 +212,25 @@ def _optimisation(recipe: Recipe) -> dict[str, object]:
     }
 
 
-def _rollout(recipe: Recipe) -> dict[str, object]:
-    grpo, rollout = recipe.grpo, "actor_rollout_ref.rollout"
+def _rollout_and_trainer(recipe: Recipe) -> dict[str, object]:
+    grpo, run, round_, rollout = recipe.grpo, recipe.run, rounds(recipe), "actor_rollout_ref.rollout"
     return {
         f"{rollout}.name": "vllm",
         f"{rollout}.n": grpo.num_generations,
         f"{rollout}.temperature": grpo.temperature,
         f"{rollout}.top_p": grpo.top_p,
         f"{rollout}.top_k": grpo.top_k or -1,
-        f"{rollout}.seed": recipe.run.seed,
+        f"{rollout}.seed": run.seed,
         f"{rollout}.tensor_model_parallel_size": 1,
         f"{rollout}.gpu_memory_utilization": recipe.model.gpu_memory_utilization,
         f"{rollout}.log_prob_micro_batch_size_per_gpu": grpo.per_device_train_batch_size,
         f"{rollout}.load_format": "safetensors",
-    }
-
-
-def _reward() -> dict[str, object]:
-    return {
         "reward.custom_reward_function.path": f"{MODULE}.verl_reward",
         "reward.custom_reward_function.name": "compute_score",
         "+reward.custom_reward_function.reward_kwargs.recipe": "$DIR/recipe.yaml",
         "reward.reward_manager.source": "importlib",
         "reward.reward_manager.name": MANAGER,
         "reward.reward_manager.module.path": f"{MODULE}.verl_manager",
-    }
-
-
-def _trainer(recipe: Recipe) -> dict[str, object]:
-    run, round_ = recipe.run, rounds(recipe)
-    return {
         "trainer.total_epochs": 1,
         "trainer.total_training_steps": round_.count,
         "trainer.nnodes": "$NODES",
@@ -272,32 +251,25 @@ def _trainer(recipe: Recipe) -> dict[str, object]:
 
 def differences(recipe: Recipe) -> list[str]:
     """What the job does otherwise than the recipe, in words."""
-    grpo = recipe.grpo
-    differences = ["advantages are divided by the group's deviation + 1e-6 (here + 1e-4)"]
-    if not all(is_offline(judge.name) for judge in recipe.rewards.content.judges):
-        differences.append(
-            "each completion is judged by itself: where a judge fails for one, it is not left out for its siblings"
-        )
-    if recipe.model.load_in_4bit:
-        differences.append("verl loads no 4-bit model: the base is in 16 bits")
-    if recipe.model.revision:
-        revision = recipe.model.revision
-        differences.append(f"verl names no revision: download {revision} and set the model's path to the folder")
-    if recipe.warmup.steps:
-        differences.append("there is no cold start: train it here, export it merged, and set the model's path to that")
-    if grpo.mask_truncated_completions:
-        differences.append("truncated completions are not masked")
-    if grpo.beta:
-        differences.append("the KL term is not weighted by the importance ratio (TRL's use_bias_correction_kl)")
-    if grpo.vllm and grpo.vllm_importance_sampling_correction:
-        differences.append("vLLM's probabilities are not corrected for; see verl's algorithm.rollout_correction")
-    return differences
+    grpo, revision, cold_start = recipe.grpo, recipe.model.revision, recipe.warmup.steps
+    asks = not all(is_offline(judge.name) for judge in recipe.rewards.content.judges)
+    corrects = grpo.vllm and grpo.vllm_importance_sampling_correction
+    differences = {
+        "advantages are divided by the group's deviation + 1e-6 (here + 1e-4)": True,
+        "each completion is judged by itself: where a judge fails for one, it is not left out for its siblings": asks,
+        "verl loads no 4-bit model: the base is in 16 bits": recipe.model.load_in_4bit,
+        f"verl names no revision: download {revision} and set the model's path to the folder": revision,
+        "there is no cold start: train it here, export it merged, and set the model's path to that": cold_start,
+        "truncated completions are not masked": grpo.mask_truncated_completions,
+        "the KL term is not weighted by the importance ratio (TRL's use_bias_correction_kl)": grpo.beta,
+        "vLLM's probabilities are not corrected for; see verl's algorithm.rollout_correction": corrects,
+    }
+    return [words for words, holds in differences.items() if holds]
 
 
 def launch_script(recipe: Recipe, source: str) -> str:
     """run.sh: one machine as it is; many once Ray has been started on each."""
-    pairs = [f"    {name}={_quoted(value)}" for name, value in overrides(recipe, source).items()]
-    lines = " \\\n".join(pairs)
+    lines = " \\\n".join(f"    {name}={_quoted(value)}" for name, value in overrides(recipe, source).items())
     notes = "\n".join(f"#   - {line}" for line in differences(recipe))
     size = recipe.completions_per_step
     return f"""#!/usr/bin/env bash
@@ -346,10 +318,8 @@ def tokenizer_of(recipe: Recipe, source: str) -> Any:
 
 
 def _prompt_text(recipe: Recipe, tokenizer: Any, scenario: Scenario) -> str:
-    prompt = messages(scenario, recipe)
-    return str(
-        tokenizer.apply_chat_template(prompt, tokenize=False, add_generation_prompt=True, **template_settings(recipe))
-    )
+    prompt, settings = messages(scenario, recipe), template_settings(recipe)
+    return str(tokenizer.apply_chat_template(prompt, tokenize=False, add_generation_prompt=True, **settings))
 
 
 def _fitting(recipe: Recipe, tokenizer: Any, scenarios: Sequence[Scenario]) -> list[Scenario]:
@@ -357,15 +327,13 @@ def _fitting(recipe: Recipe, tokenizer: Any, scenarios: Sequence[Scenario]) -> l
     limit = recipe.data.max_prompt_tokens
     texts = [_prompt_text(recipe, tokenizer, scenario) for scenario in scenarios]
     lengths = [len(ids) for ids in tokenizer(texts, add_special_tokens=False)["input_ids"]]
-    kept = [scenario for scenario, length in zip(scenarios, lengths, strict=True) if length <= limit]
-    if not kept:
+    if min(lengths) > limit:
         raise RecipeError(f"data.max_prompt_tokens: {limit} is less than the shortest prompt has ({min(lengths)})")
-    return kept
+    return [scenario for scenario, length in zip(scenarios, lengths, strict=True) if length <= limit]
 
 
 def write(path: Path, rows: list[JsonObject]) -> None:
     """Rows as one parquet file."""
-    import pyarrow
     import pyarrow.parquet
 
     pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows), path)

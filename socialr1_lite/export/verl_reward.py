@@ -30,23 +30,16 @@ def _stack(recipe: str) -> RewardStack:
 
 
 def compute_score(
-    data_source: str,
-    solution_str: str,
-    ground_truth: object,
-    extra_info: Mapping[str, Any],
-    *,
-    recipe: str,
-    **_: object,
+    data_source: str, solution_str: str, ground_truth: object, extra_info: Mapping[str, Any], *, recipe: str, **_: Any
 ) -> dict[str, float]:
     """The reward for verl: `score` is the total, the other keys are the same for every sample.
 
     extra_info: `scenario` (a Scenario row as JSON), `prefilled` and `tau`, as `--to verl` wrote them, and `tokens`, as
     `verl_manager` counted them. A component that cannot be judged is NaN.
     """
-    scenario = Scenario.from_row(orjson.loads(extra_info["scenario"]))
-    tau = float(extra_info["tau"])
+    scenario, tau = Scenario.from_row(orjson.loads(extra_info["scenario"])), float(extra_info["tau"])
     reply = parse(solution_str, scenario.options, prefilled=bool(extra_info["prefilled"]))
     score = _stack(recipe).score(reply, scenario, tokens=int(extra_info["tokens"]), tau=tau)
-    components = {name: score.components[name] for name in COMPONENTS}
-    values = {name: math.nan if value is None else float(value) for name, value in components.items()}
+    found = ((name, score.components[name]) for name in COMPONENTS)
+    values = {name: math.nan if value is None else float(value) for name, value in found}
     return {"score": score.total, "right": float(score.outcome == "right"), "tau": tau, **values}

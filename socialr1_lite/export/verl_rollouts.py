@@ -87,8 +87,7 @@ def _traces(job: Job, kind: str) -> Iterator[Trace]:
         prompts = {_squeezed(row["prompt"][-1]["content"]): row for row in job.prompts(kind, step)}
         for _, rows in itertools.groupby(_lines(path), key=_group):
             for index, row in enumerate(rows):
-                asked = _asked(row, prompts, path)
-                trace = _trace(job, kind, step, row, asked, stack, count)
+                trace = _trace(job, kind, step, row, _asked(row, prompts, path), stack, count)
                 yield replace(trace, group=group, index=index)
             group += 1
 

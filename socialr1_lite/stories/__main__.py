@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 from collections.abc import Iterator, Sequence
 from itertools import islice
@@ -93,7 +92,7 @@ def _write(args: argparse.Namespace) -> int:
     try:
         with partial.open("w", encoding="utf-8", newline="\n") as file:
             file.writelines(rows)
-        os.replace(partial, target)
+        partial.replace(target)
     except OSError as error:
         raise DataError(f"cannot write {target}: {error.strerror}") from None
     print(f"{args.n} scenarios in {target}", file=sys.stderr)

@@ -12,8 +12,8 @@ import zlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 
-from socialr1_lite.errors import SocialR1Error
 from socialr1_lite.scenario import Scenario
 
 TOLERANCE = 0.05  # how far from chance a shortcut may be
@@ -50,6 +50,11 @@ class ShortcutResult:
 
 
 Guess = Callable[[Scenario], Sequence[int]]  # the options a shortcut cannot choose between; none: it has nothing to say
+RANKS: dict[str, Callable[[list[int]], int]] = {  # of an option, by the places where the story mentions it
+    "first mentioned": lambda places: -places[0],
+    "last mentioned": lambda places: places[-1],
+    "most mentioned": len,
+}
 
 
 def audit(scenarios: Sequence[Scenario], others: Sequence[Scenario]) -> list[ShortcutResult]:
@@ -58,36 +63,27 @@ def audit(scenarios: Sequence[Scenario], others: Sequence[Scenario]) -> list[Sho
     for dimension in dict.fromkeys(scenario.dimension for scenario in scenarios):
         tested = [s for s in scenarios if s.dimension == dimension]
         learned_from = [s for s in others if s.dimension == dimension]
-        for name, hits in _hits(tested, learned_from).items():
-            tolerance = STORY_TOLERANCE if name == "words with story" else TOLERANCE
-            rows.append(_row(dimension, name, tested, hits, tolerance))
+        rows += [_row(dimension, name, tested, hits) for name, hits in _hits(tested, learned_from).items()]
     return rows
 
 
 def _hits(tested: Sequence[Scenario], learned_from: Sequence[Scenario]) -> dict[str, list[float]]:
     """Measure how right each shortcut is on each scenario, in [0, 1] (a guess among several is partly right)."""
     letter = Counter(scenario.gold[0] for scenario in tested).most_common(1)[0][0]
-    guesses: dict[str, Guess] = {
-        "most frequent letter": lambda s: [letter] if letter < len(s.options) else [],
-        "first mentioned": _first,
-        "last mentioned": _last,
-        "most mentioned": _most,
-        "longest option": _longest,
-    }
+    guesses: dict[str, Guess] = {"most frequent letter": lambda s: [letter] if letter < len(s.options) else []}
+    guesses |= {name: partial(_best, rank=rank) for name, rank in RANKS.items()}
+    guesses["longest option"] = _longest
     for mark in sorted({key for s in tested for key in s.meta if key.startswith("mark ")}):
-        guesses[mark.removeprefix("mark ")] = _marked(mark)
+        guesses[mark.removeprefix("mark ")] = partial(_marked, mark=mark)
     hits = {name: [_credit(s, guess(s)) for s in tested] for name, guess in guesses.items()}
     hits["words of question and options"] = classified(tested, learned_from, with_story=False)
     hits["words with story"] = classified(tested, learned_from, with_story=True)
     return hits
 
 
-def _marked(mark: str) -> Guess:
-    def guess(scenario: Scenario) -> list[int]:
-        index = scenario.meta.get(mark)
-        return [index] if isinstance(index, int) else []
-
-    return guess
+def _marked(scenario: Scenario, mark: str) -> list[int]:
+    index = scenario.meta.get(mark)
+    return [index] if isinstance(index, int) else []
 
 
 def _credit(scenario: Scenario, guess: Sequence[int]) -> float:
@@ -95,9 +91,7 @@ def _credit(scenario: Scenario, guess: Sequence[int]) -> float:
     return sum(index in scenario.gold for index in guess) / len(guess)
 
 
-def _row(
-    dimension: str, name: str, tested: Sequence[Scenario], hits: Sequence[float], tolerance: float
-) -> ShortcutResult:
+def _row(dimension: str, name: str, tested: Sequence[Scenario], hits: Sequence[float]) -> ShortcutResult:
     """Compute mean and 95 % interval; twins are not independent, so families are the units."""
     families: dict[str, list[float]] = {}
     for scenario, hit in zip(tested, hits, strict=True):
@@ -105,45 +99,26 @@ def _row(
     n, mean = len(hits), sum(hits) / len(hits)
     spread = sum((sum(group) - mean * len(group)) ** 2 for group in families.values()) ** 0.5 / n
     chance = sum(1 / len(scenario.options) for scenario in tested) / n
+    tolerance = STORY_TOLERANCE if name == "words with story" else TOLERANCE
     return ShortcutResult(dimension, name, mean, mean - Z * spread, mean + Z * spread, chance, tolerance, n)
-
-
-# ------------------------------------------------------------------------------------------- mentions
-
-
-def _mentions(scenario: Scenario) -> list[list[int]]:
-    """Find where the story mentions each option (its words without article)."""
-    story = scenario.story.lower()
-    return [[m.start() for m in re.finditer(rf"\b{re.escape(_bare(option))}\b", story)] for option in scenario.options]
 
 
 def _bare(option: str) -> str:
     return re.sub(r"^(?:the|a|an|in the) ", "", option.lower()).rstrip(".")
 
 
-def _first(scenario: Scenario) -> list[int]:
-    return _best(scenario, lambda places: -places[0])
-
-
-def _last(scenario: Scenario) -> list[int]:
-    return _best(scenario, lambda places: places[-1])
-
-
-def _most(scenario: Scenario) -> list[int]:
-    return _best(scenario, len)
-
-
 def _best(scenario: Scenario, rank: Callable[[list[int]], int]) -> list[int]:
-    found = {index: rank(places) for index, places in enumerate(_mentions(scenario)) if places}
+    """Choose the options of the highest rank by where the story mentions them (their words without article)."""
+    found, story = {}, scenario.story.lower()
+    for index, option in enumerate(scenario.options):
+        if places := [match.start() for match in re.finditer(rf"\b{re.escape(_bare(option))}\b", story)]:
+            found[index] = rank(places)
     return [index for index, value in found.items() if value == max(found.values())]
 
 
 def _longest(scenario: Scenario) -> list[int]:
     length = max(map(len, scenario.options))
     return [index for index, option in enumerate(scenario.options) if len(option) == length]
-
-
-# ----------------------------------------------------------------------------------- words: a classifier
 
 
 def features(scenario: Scenario, index: int, *, with_story: bool) -> set[int]:
@@ -166,16 +141,10 @@ def features(scenario: Scenario, index: int, *, with_story: bool) -> set[int]:
 
 def classified(tested: Sequence[Scenario], learned_from: Sequence[Scenario], *, with_story: bool) -> list[float]:
     """Give 1.0 where a logistic regression over the options (softmax of summed weights) is right."""
-    try:
-        import numpy as np
-    except ImportError:
-        raise SocialR1Error("the audit's classifier needs numpy: pip install numpy") from None
+    import numpy as np
 
-    def sparse(scenarios: Sequence[Scenario]) -> tuple[list[int], list[int], list[int], list[int]]:
-        columns: list[int] = []
-        rows: list[int] = []
-        groups: list[int] = []
-        gold: list[int] = []
+    def sparse(scenarios: Sequence[Scenario]) -> list[np.ndarray[tuple[int], np.dtype[np.int64]]]:
+        columns, rows, groups, gold = parts = [list[int]() for _ in range(4)]
         for number, scenario in enumerate(scenarios):
             for index in range(len(scenario.options)):
                 found = sorted(features(scenario, index, with_story=with_story))
@@ -183,20 +152,18 @@ def classified(tested: Sequence[Scenario], learned_from: Sequence[Scenario], *, 
                 rows += [len(groups)] * len(found)
                 gold.append(int(index in scenario.gold))
                 groups.append(number)
-        return columns, rows, groups, gold
+        return [np.array(part) for part in parts]
 
-    columns, rows, groups, gold = (np.array(part) for part in sparse(learned_from))
-    weights = np.zeros(BUCKETS)
-    mean, square = np.zeros(BUCKETS), np.zeros(BUCKETS)
+    columns, rows, groups, gold = sparse(learned_from)
+    n = len(learned_from)
+    weights, mean, square = np.zeros((3, BUCKETS))
     for step in range(1, STEPS + 1):
         scores = np.exp(np.bincount(rows, weights[columns], minlength=len(groups)).clip(-30, 30))
         share = scores / np.bincount(groups, scores)[groups]
-        slope = np.bincount(columns, (share - gold)[rows], minlength=BUCKETS) / len(
-            learned_from
-        ) + RIDGE * weights / len(learned_from)
+        slope = np.bincount(columns, (share - gold)[rows], minlength=BUCKETS) / n + RIDGE * weights / n
         mean, square = 0.9 * mean + 0.1 * slope, 0.999 * square + 0.001 * slope**2
         weights -= RATE * (mean / (1 - 0.9**step)) / (np.sqrt(square / (1 - 0.999**step)) + 1e-8)
-    columns, rows, groups, gold = (np.array(part) for part in sparse(tested))
+    columns, rows, groups, gold = sparse(tested)
     scores = np.bincount(rows, weights[columns], minlength=len(groups))
     best = np.full(len(tested), -np.inf)
     np.maximum.at(best, groups, scores)
@@ -205,17 +172,11 @@ def classified(tested: Sequence[Scenario], learned_from: Sequence[Scenario], *, 
     return [float(value) for value in right]
 
 
-# ------------------------------------------------------------------------------------------- the table
-
-
 def as_text(rows: Iterable[ShortcutResult]) -> str:
     """Write the table, a line a shortcut."""
-    lines = [
-        f"{'dimension':<26}{'shortcut':<32}{'accuracy':>9}{'95 % interval':>17}{'chance':>8}{'excess':>8}{'limit':>7}"
-    ]
+    lines = [f"{'dimension':<26}{'shortcut':<32}{'accuracy':>9}{'95 % interval':>17}  chance  excess  limit"]
     for row in rows:
-        interval = f"{row.low:.3f}-{row.high:.3f}"
-        mark = "  WORKS" if row.works else ""
+        interval, mark = f"{row.low:.3f}-{row.high:.3f}", "  WORKS" if row.works else ""
         lines.append(
             f"{row.dimension:<26}{row.shortcut:<32}{row.accuracy:>9.3f}{interval:>17}{row.chance:>8.3f}{row.excess:>+8.3f}"
             f"{row.tolerance:>7.2f}{mark}"
