@@ -3,30 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
+from typing import NamedTuple
 
 from socialr1_lite.errors import JudgeError
-from socialr1_lite.judges.base import Judge, Traits, Verdict, traits_of
+from socialr1_lite.judges.base import Judge, Verdict, traits_of
 from socialr1_lite.recipe import located_yaml
 from socialr1_lite.recipe.located_yaml import Yaml
 
-__all__ = [
-    "JUDGES",
-    "Judge",
-    "Traits",
-    "Verdict",
-    "audit_floor",
-    "build_judge",
-    "is_offline",
-    "read_settings",
-    "traits_of",
-]
+__all__ = ["JUDGES", "Judge", "Verdict", "audit_floor", "build_judge", "is_offline", "read_settings"]
 
 
-@dataclass(frozen=True, slots=True)
-class JudgeClass:
+class JudgeClass(NamedTuple):
     """Where a judge's class is; it is imported when first asked for."""
 
     module: str
@@ -63,10 +52,7 @@ def is_offline(name: str) -> bool:
 
 
 def audit_floor(name: str) -> float:
-    """Return the share of hacks that the judge must beat in an audit on generated stories, in [0, 1].
-
-    Raises JudgeError for an unknown name.
-    """
+    """Return the share of hacks that an audit on generated stories asks of it, in [0, 1]. Raises JudgeError alike."""
     return traits_of(judge_entry(name).load()).audit_floor
 
 
@@ -76,9 +62,8 @@ def build_judge(name: str, settings: Mapping[str, Yaml] | None = None) -> Judge:
     try:
         return entry(**(settings or {}))
     except (TypeError, ValueError) as error:
-        raise JudgeError(
-            f"rewards.content.judges: {name}: settings {dict(settings or {})} do not fit: {error}"
-        ) from None
+        given = dict(settings or {})
+        raise JudgeError(f"rewards.content.judges: {name}: settings {given} do not fit: {error}") from None
 
 
 def read_settings(text: str) -> dict[str, Yaml]:

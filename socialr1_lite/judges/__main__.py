@@ -48,6 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     if args.n < 1 or (args.forms is not None and args.forms < 1):
         raise DataError(f"--n {args.n}, --forms {args.forms}: give 1 or more")
+    args.dimensions = tuple(word.strip() for word in args.dimensions.split(",") if word.strip())
     settings = {name: value for name, value in vars(args).items() if name not in ("task", "json")}
     found = run_audit(Audit(**settings))
     if args.json:
@@ -60,11 +61,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 1 if found.below_floor else 0
 
 
-def _words(text: str) -> tuple[str, ...]:
-    """Split a list with commas."""
-    return tuple(word.strip() for word in text.split(",") if word.strip())
-
-
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m socialr1_lite.judges", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -75,7 +71,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--n", type=int, default=100, help="scenarios (with --data: rows of each file; default 100)")
     parser.add_argument("--seed", type=int, default=29, help="another seed, other stories (default 29)")
     parser.add_argument("--split", default="test", choices=["train", "test"], help="whose words the stories use")
-    parser.add_argument("--dimensions", type=_words, default="belief,knowledge", help=f"of {', '.join(DIMENSIONS)}")
+    parser.add_argument("--dimensions", default="belief,knowledge", help=f"of {', '.join(DIMENSIONS)}")
     parser.add_argument("--data", type=Path, help="audit: a folder of benchmark files; agree: a file of labels")
     parser.add_argument("--forms", type=int, help="at most so many forms of each hack (default all)")
     parser.add_argument("--floor", type=float, help="least share of wins, 0 to 1 (default by judge and data)")

@@ -128,13 +128,8 @@ def kappa(pairs: Sequence[tuple[object, object]]) -> float:
 
 def readers_agree(replies: Iterable[LabelledReply]) -> tuple[int, float, float]:
     """Return (stages labelled twice, share labelled alike, kappa) of the two readings."""
-    pairs = [
-        (reply.first[stage], reply.second[stage])
-        for reply in replies
-        if reply.first is not None and reply.second is not None
-        for stage in reply.first
-        if stage in reply.second
-    ]
+    labels = [(reply.first or {}, reply.second or {}) for reply in replies]
+    pairs = [(first[stage], second[stage]) for first, second in labels for stage in first if stage in second]
     alike = sum(one == other for one, other in pairs) / len(pairs) if pairs else 1.0
     return len(pairs), alike, kappa(pairs)
 
@@ -149,10 +144,8 @@ def as_text(judged: Sequence[JudgedReply]) -> str:
         f"{'stage':<22}{'AUC':>7}{'right':>8}{'wrong':>8}{'n':>12}",
     ]
     for one in stage_agreement(judged):
-        lines.append(
-            f"{TITLES[one.stage]:<22}{_figure(one.auc):>7}{_figure(one.right):>8}{_figure(one.wrong):>8}"
-            f"{f'{one.n_right} + {one.n_wrong}':>12}"
-        )
+        means, n_texts = f"{_figure(one.right):>8}{_figure(one.wrong):>8}", f"{one.n_right} + {one.n_wrong}"
+        lines.append(f"{TITLES[one.stage]:<22}{_figure(one.auc):>7}{means}{n_texts:>12}")
     lines += ["", f"{'pairs':<54}{'n':>5}{'won':>7}   95 % over stories"]
     for pair in pair_agreement(judged):
         wins = pair.wins

@@ -56,8 +56,6 @@ class Judge(Protocol):
     @property
     def name(self) -> str:
         """The name under which its scores are logged."""
-        ...
 
     def judge(self, replies: Sequence[Reply], scenario: Scenario) -> list[Verdict]:
         """Return one verdict for each reply."""
-        ...

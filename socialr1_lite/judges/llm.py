@@ -154,14 +154,7 @@ class LlmJudge:
         self._endpoint.close()
 
     def _ask(self, requests: Sequence[Request]) -> list[Outcome]:
-        self._check_budget(requests)
-        try:
-            return self._endpoint.ask(requests)
-        except PolicyError as error:
-            raise JudgeError(f"llm: {error}") from None
-
-    def _check_budget(self, requests: Sequence[Request]) -> None:
-        """Refuse a batch that could go over the budget, before any of it is sent."""
+        """Send a batch; one that could go over the budget is refused before any of it is sent."""
         limits, ahead = self.settings, self._endpoint.estimate(requests)
         sent = self.usage.requests - self.usage.cached + self.usage.retries
         calls = sent + ahead.requests - ahead.cached
@@ -170,14 +163,20 @@ class LlmJudge:
         spent = self.usage.prompt_tokens + self.usage.completion_tokens
         tokens = spent + ahead.prompt_tokens + ahead.completion_tokens
         if limits.max_total_tokens is not None and tokens > limits.max_total_tokens:
-            raise JudgeError(
-                f"llm: {spent} tokens used; the next group could pass max_total_tokens: {limits.max_total_tokens}"
-            )
+            most = f"max_total_tokens: {limits.max_total_tokens}"
+            raise JudgeError(f"llm: {spent} tokens used; the next group could pass {most}")
+        try:
+            return self._endpoint.ask(requests)
+        except PolicyError as error:
+            raise JudgeError(f"llm: {error}") from None
 
     def _request(self, reply: Reply, scenario: Scenario, complaint: str) -> tuple[Request, str]:
         """Build the request for one reply and its boundary. complaint: why the last verdict could not be read."""
         pieces = _pieces(reply, scenario, show_gold=self.settings.show_gold)
-        boundary = self._boundary(pieces)
+        # A keyed digest of the pieces: their writers could not foresee it, and the same texts give the same one, or no
+        # verdict could ever be found in the cache again.
+        digested = json.dumps([self.settings.model, pieces], ensure_ascii=True).encode()
+        boundary = hmac.new(self._secret, digested, "sha256").hexdigest()[: 2 * BOUNDARY_BYTES]
         data = "\n".join(f"<<<{boundary} {title}\n{text}\n>>>{boundary}" for title, text in pieces)
         stages = ", ".join(f'"{stage}"' for stage in _stages_shown(reply))
         closing = f'\n\nThe boundary code is "{boundary}". Grade these stages: {stages}.'
@@ -185,14 +184,6 @@ class LlmJudge:
             closing += f" Your last answer could not be read ({complaint}); send the JSON object alone."
         messages = ({"role": "system", "content": SYSTEM}, {"role": "user", "content": data + closing})
         return Request(messages, max_tokens=self.settings.max_tokens, temperature=0.0), boundary
-
-    def _boundary(self, pieces: Sequence[tuple[str, str]]) -> str:
-        """Make a code that the writers of the pieces could not foresee: a keyed digest of them.
-
-        The same texts give the same code, or no verdict could ever be found in the cache again.
-        """
-        data = json.dumps([self.settings.model, pieces], ensure_ascii=True).encode()
-        return hmac.new(self._secret, data, "sha256").hexdigest()[: 2 * BOUNDARY_BYTES]
 
 
 def read_verdict(text: str, boundary: str, stages: Sequence[str]) -> Verdict | str:

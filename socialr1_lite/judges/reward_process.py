@@ -62,20 +62,19 @@ class RewardProcess:
         status = self._process.wait()
         self._errors.seek(0)
         words = self._errors.read().decode(errors="replace").strip().splitlines()
-        return f"status {status}: {words[-1]}" if words else f"status {status}"
+        return ": ".join((f"status {status}", *words[-1:]))
 
 
 def _end(process: subprocess.Popen[str], errors: IO[bytes]) -> None:
     """Close the pipe, which ends the loop below, and do not wait for long."""
-    if process.stdin:
-        process.stdin.close()
+    assert process.stdin and process.stdout
+    process.stdin.close()
     try:
         process.wait(GRACE_S)
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
-    if process.stdout:
-        process.stdout.close()
+    process.stdout.close()
     errors.close()
 
 

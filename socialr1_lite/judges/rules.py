@@ -80,9 +80,6 @@ def _judge(reply: Reply, reading: ScenarioReading) -> Verdict:
     return Verdict(dict(zip(STAGES, map(mul, purpose, relevance), strict=True)), tuple(notes))
 
 
-# ---------------------------------------------------------------------------------------- for every stage
-
-
 def _relevance(
     stage: str, text: str, said: Sequence[Sentence], reading: ScenarioReading, said_before: set[str], notes: list[str]
 ) -> float:
@@ -129,9 +126,6 @@ def _answers(sentence: Sentence, reading: ScenarioReading) -> bool:
     """Return whether a sentence of the response names an option: that is what the stage is for."""
     said = phrase(sentence.text)
     return any(True for _ in _named(sentence, reading)) or any(one and one in said for one in reading.phrases)
-
-
-# --------------------------------------------------------------------------------------------- 1: cues
 
 
 def _cues(said: Sequence[Sentence], reading: ScenarioReading, notes: list[str]) -> float:
@@ -210,9 +204,6 @@ def _selectivity(said: Sequence[Sentence], reading: ScenarioReading) -> float:
     repeated = content_of(said)
     quoted = sum(len(clause.content & repeated) >= QUOTED * len(clause.content) for clause in reading.clauses)
     return 1.0 - _ramp(quoted / len(reading.clauses), FREE_SHARE, 1.0)
-
-
-# ------------------------------------------------------------------------------------- 2: interpretation
 
 
 def _interpretation(said: Sequence[Sentence], reading: ScenarioReading, thought: Agreement, notes: list[str]) -> float:
@@ -313,9 +304,6 @@ def _speaks(mark: frozenset[str], signs: frozenset[str]) -> float:
     return (len(mark & signs) - denied) / len(mark)
 
 
-# ------------------------------------------------------------------------------------------------ 3: goal
-
-
 def _goal(said: Sequence[Sentence], reading: ScenarioReading, notes: list[str]) -> float:
     """Score whether it names whose goal, has a word of wanting or asking, and is about what is asked."""
     if not said:
@@ -330,9 +318,6 @@ def _goal(said: Sequence[Sentence], reading: ScenarioReading, notes: list[str]) 
     if not wants:
         notes.append("Goal Clarification: says nothing of a goal or of what is asked")
     return (0.4 * whose + 0.3 * wants + 0.3 * grounded) if whose or wants else 0.3 * grounded
-
-
-# -------------------------------------------------------------------------------------------- 4: response
 
 
 def _said(said: Sequence[Sentence], reading: ScenarioReading, chosen: int | None) -> Agreement:
@@ -389,9 +374,6 @@ def _response(
         notes.append("Response Generation: contradicts Cue Interpretation")
         value *= DISAGREES
     return value
-
-
-# ----------------------------------------------------------------------------------------------- small
 
 
 def _ramp(value: float, low: float, high: float) -> float:

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
+from operator import eq
 from typing import Any
 
 ATTENTION = "socialr1_lite_tree"  # what transformers knows `tree_attention` by
@@ -58,7 +60,8 @@ def grouped(texts: Sequence[Sequence[int]], limit: int = TREE_TOKENS) -> Iterato
     group: list[int] = []
     nodes, last = 0, texts[0][:0] if texts else ()
     for i in sorted(range(len(texts)), key=lambda i: list(texts[i])):
-        new = len(texts[i]) - _shared(last, texts[i])
+        alike = map(eq, last, texts[i])
+        new = len(texts[i]) - sum(takewhile(bool, alike))
         if group and nodes + new > limit:
             yield group
             group, nodes, new = [], 0, len(texts[i])
@@ -66,14 +69,6 @@ def grouped(texts: Sequence[Sequence[int]], limit: int = TREE_TOKENS) -> Iterato
         nodes, last = nodes + new, texts[i]
     if group:
         yield group
-
-
-def _shared(one: Sequence[int], other: Sequence[int]) -> int:
-    """Return the length of the common beginning."""
-    for n, (a, b) in enumerate(zip(one, other, strict=False)):
-        if a != b:
-            return n
-    return min(len(one), len(other))
 
 
 def read_as_trees(model: Model) -> None:

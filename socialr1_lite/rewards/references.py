@@ -36,8 +36,9 @@ class References:
         self._letters = frozenset(letters(len(options)))
         self._given = f"{story}\n{question}"
         given = phrase_text(self._given)
-        phrases = {phrase_text(option) for option in options}
-        self._phrases = [p for p in sorted(phrases) if _tells(p) and p not in given]
+        phrases = [phrase for phrase in sorted(set(map(phrase_text, options))) if phrase not in given]
+        tells = {phrase: phrase.split() for phrase in phrases}  # more than that somebody does or does not know
+        self._phrases = [p for p, said in tells.items() if len(said) >= OPTION_WORDS and not _COMMON.issuperset(said)]
 
     def find(self, text: str) -> Iterator[tuple[str, int]]:
         """(what the text says, character offset) for each reference; labels first, then full texts. Linear."""
@@ -45,13 +46,10 @@ class References:
             letter = next((group for group in match.groups() if group), None)
             if (letter is None or letter in self._letters) and match.group() not in self._given:
                 yield match.group().strip(), match.start()
-        if not self._phrases:
-            return
-        said = phrase_text(text)
+        said = phrase_text(text) if self._phrases else ""
         for phrase in self._phrases:
-            if phrase in said:
-                for match in _as_pattern(phrase).finditer(text):
-                    yield match.group(), match.start()
+            for match in _as_pattern(phrase).finditer(text) if phrase in said else ():
+                yield match.group(), match.start()
 
 
 # "does not know" may be an option's text, but it is also how every reasoner says so.
@@ -61,12 +59,6 @@ _COMMON = frozenset(
 # What every alternative of LABEL needs: one of these words, or a letter on its own that is no article or pronoun.
 _KEYS = ("option", "choice", "alternative", "answer", "choose", "pick", "select", "go with")
 _LONE = re.compile(r"\b[A-Z]\b(?!['\u2019]|(?<=[AI])\s+(?!is\b)[a-z])")
-
-
-def _tells(phrase: str) -> bool:
-    """Whether an option's text is long enough and says more than that somebody does or does not know."""
-    said = phrase.split()
-    return len(said) >= OPTION_WORDS and not _COMMON.issuperset(said)
 
 
 def _may_refer(text: str) -> bool:

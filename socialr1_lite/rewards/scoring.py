@@ -11,7 +11,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import cast
+from typing import NamedTuple, cast
 
 from socialr1_lite.data import json_lines, read_scenario
 from socialr1_lite.errors import DataError
@@ -51,8 +51,7 @@ class Sample:
     logged: Trace | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class BadRow:
+class BadRow(NamedTuple):
     """A row that cannot be scored, and why."""
 
     place: str
@@ -201,18 +200,14 @@ class ScoringReport:
             if "error" in row:
                 self.bad += 1
                 self.complain(f"{row['place']}: {row['error']}")
-            if "differs" in row:
-                self._compare(row)
+            self.changed.update(f"{name} {then} -> {now}" for name, (then, now) in row.get("changed_rules", {}).items())
+            self.compared += "differs" in row
+            if row.get("differs"):
+                self.differ += 1
+                if self.differ == 1:
+                    numbers = f"logged total {row['logged']:.9f}, now {row['total']:.9f}"
+                    self.complain(f"{row['place']}: {numbers}; further ones are only counted")
             yield row
-
-    def _compare(self, row: OutputRow) -> None:
-        for name, (then, now) in row.get("changed_rules", {}).items():
-            self.changed[f"{name} {then} -> {now}"] += 1
-        self.compared += 1
-        self.differ += row["differs"]
-        if row["differs"] and self.differ == 1:
-            numbers = f"logged total {row['logged']:.9f}, now {row['total']:.9f}"
-            self.complain(f"{row['place']}: {numbers}; further ones are only counted")
 
     def summary(self) -> str:
         """Return one line in words."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from socialr1_lite.errors import JudgeError
-from socialr1_lite.judges import JUDGES, Traits, audit_floor, is_offline, traits_of
+from socialr1_lite.judges import JUDGES, audit_floor, is_offline
+from socialr1_lite.judges.base import Traits, traits_of
 
 
 class Plain:

@@ -141,9 +141,6 @@ ATTACKS: dict[str, Callable[[ReferenceReply], Attack]] = {
 }
 
 
-# ---------------------------------------------------------------------------------------------- report
-
-
 def as_text(results: Sequence[HackResult], floor: float) -> str:
     """Write a table; what misses the floor is marked."""
     width = max(len(one.hack) for one in results)

@@ -62,7 +62,11 @@ def run_audit(asked: Audit) -> AuditResult:
     """Hold the judge to every hack. Raises JudgeError if the judge cannot be built, DataError without references."""
     entry = JudgeEntry(name=asked.judge, settings=read_settings(asked.settings))
     stack = RewardStack(Rewards(content=ContentReward(judges=(entry,))))
-    found = tombench_references(asked.data, asked.n) if asked.data else _story_references(asked)
+    if asked.data:
+        found = tombench_references(asked.data, asked.n)
+    else:
+        made = generate(asked.n, seed=asked.seed, dimensions=asked.dimensions, orders=(0, 1, 2), split=asked.split)
+        found = [gold_reference(scenario, gold_reply(scenario, seed=i)) for i, scenario in enumerate(made)]
     references = [one for one in found if _passes_the_gates(one)]
     if not references:
         raise DataError("nothing to audit with: no reference reply could be made of these scenarios")
@@ -86,8 +90,3 @@ def _passes_the_gates(reference: ReferenceReply) -> bool:
     """Return whether a reference is no worse for its form: one that repeats itself is paid less for that."""
     (score,) = _score(RewardStack(Rewards()), [reference.text], reference)
     return score.parts["length.repetition"] == 0.0 and score.components["format"] == 1.0
-
-
-def _story_references(asked: Audit) -> list[ReferenceReply]:
-    made = generate(asked.n, seed=asked.seed, dimensions=asked.dimensions, orders=(0, 1, 2), split=asked.split)
-    return [gold_reference(scenario, gold_reply(scenario, seed=i)) for i, scenario in enumerate(made)]

@@ -66,10 +66,7 @@ def claims_of_options(options: Sequence[Option], question: Sequence[Sentence]) -
         claims = [frozenset((asked if words[0] in YES else flip(asked),)) for words in first] if asked else []
     elif all(one[0] == "@" or one in _QUANTITIES for said in content for one in said):  # or none: "neither of them"
         minds = [one for sentence in question for one in sentence.signed if one.removeprefix("!") in _STATES]
-        for word, mind in (
-            ("tell", "know"),
-            ("try", "want"),
-        ):  # "who could tell Anna where ...", "who tries ..."
+        for word, mind in (("tell", "know"), ("try", "want")):  # "who could tell Anna where ...", "who tries ..."
             minds = minds or [mind] * (word in content_of(question))
         people = union((*content, *(sentence.people for sentence in question)))
         claims = [frozenset(_share(said, words, people, minds)) for said, words in zip(content, first, strict=True)]

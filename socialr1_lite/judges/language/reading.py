@@ -185,9 +185,6 @@ def _asked(question: str, context: ReadingContext) -> tuple[str, ...]:
     return (outer,) if inner is None else (outer, inner)
 
 
-# ------------------------------------------------------------------------------------------------ names
-
-
 def names_in(texts: Iterable[str]) -> tuple[dict[str, tuple[tuple[Run, str], ...]], dict[str, str]]:
     """Find the names of some texts: by their first word, and by any word that belongs to one name only.
 

@@ -26,6 +26,8 @@ CONTENT, NEGATES, BREAKS, CUTS, MENTAL, SKIPPED, PRONOUN, WRITER = (1 << bit for
 LICENSED, GOAL, OBJECT, ROLE, CAPITAL, OWNING, PERCEIVING, OPPOSITE = (1 << bit for bit in range(8, 16))
 BELIEVING, ALARM, EVENT, NAMING = (1 << bit for bit in range(16, 20))  # EVENT: more than a plain or an empty word
 
+# where they stand alone, or for an option
+_YES_OR_NO = re.compile(r"\b(?:yes|no)\b(?=\s{0,3}(?:[.,;:!?\"')]|$|fits\b|is\b|follows\b))", re.IGNORECASE)
 TOKEN = re.compile(r"[^\W_]+(?:['\u2019-][^\W_]+)*|[,;:.!?\"“”—\u2013]")
 
 
@@ -148,11 +150,6 @@ class Subject:
     last: str | None = None
     named: bool = False
 
-    def meet(self, person: str) -> None:
-        """Note that somebody is named."""
-        self.last = person
-        self.named = self.named or person == self.asked
-
     def meant(self) -> str | None:
         """Return whom "he" or "she" means now."""
         return self.asked if self.named or self.last is None else self.last
@@ -220,9 +217,8 @@ class _SentenceReader:
 
     def take(self, tokens: Sequence[Word], place: int) -> int:
         """Read the word at `place`; return the place behind what was read."""
-        word = tokens[place]
+        word, context = tokens[place], self.context
         base, root, kind = word
-        context = self.context
         self.alarm = self.alarm or bool(kind & ALARM)
         self.naming = self.naming or bool(kind & NAMING)
         if kind & BREAKS:
@@ -280,7 +276,7 @@ class _SentenceReader:
             tuple(self.unknown_entities),
             _about(self.content, self.context),
             text.lower(),
-            _labels(text) if self.naming else (),
+            (*lexicon.letters_in(text), *map(str.lower, _YES_OR_NO.findall(text))) if self.naming else (),
             self.alarm,
         )
 
@@ -298,7 +294,7 @@ class _SentenceReader:
         if person is None:
             return
         if named:
-            self.state.meet(person)
+            self.state.last, self.state.named = person, self.state.named or person == self.state.asked
             self.people.add(person)
             self._add(person, self.negated)
         self.near = self.joined if self.joined is not None and person not in self.context.asked else person
@@ -314,8 +310,7 @@ class _SentenceReader:
 
         Within a sentence a capital is enough; at its start the word must also be the subject of what follows.
         """
-        word = tokens[place]
-        known = self.context.known
+        word, known = tokens[place], self.context.known
         if not known or not word.kind & CONTENT or word.kind & LICENSED or word.stem in known or len(word.base) < 2:
             return False
         return place > 0 or (len(tokens) > 1 and _is_predicate(tokens[1], known))
@@ -382,18 +377,9 @@ def _is_predicate(word: Word, known: frozenset[str]) -> bool:
     return word.stem in known and word.base.endswith(("s", "ed")) and not word.kind & (OBJECT | ROLE)
 
 
-_YES_OR_NO = re.compile(r"\b(yes|no)\b(?=\s{0,3}(?:[.,;:!?\"')]|$|fits\b|is\b|follows\b))", re.IGNORECASE)
-
-
-def _labels(text: str) -> tuple[str, ...]:
-    """Find the options that a sentence names by letter ("option B", "(B)"), and yes and no where they stand alone."""
-    return (*lexicon.letters_in(text), *(match[1].lower() for match in _YES_OR_NO.finditer(text)))
-
-
 def _about(content: set[str], context: ReadingContext) -> float:
     """Return the share of weighty words (not of reasoning) that the scenario has, scaled: `ABOUT` of them is 1."""
-    specific = len(content & context.specific)
-    if not specific:
+    if not (specific := len(content & context.specific)):
         return 0.0
     weighty = specific + len(content - context.known - lexicon.REASONING)
     return min(1.0, specific / weighty / ABOUT)
