@@ -75,9 +75,7 @@ def spread(items: Sequence[T], room: int) -> list[T]:
     """Return at most `room` of the items, evenly spread from the first to the last."""
     if len(items) <= room:
         return list(items)
-    if room == 1:
-        return [items[0]]
-    return [items[round(i * (len(items) - 1) / (room - 1))] for i in range(room)]
+    return [items[round(i * (len(items) - 1) / max(1, room - 1))] for i in range(room)]
 
 
 def main() -> None:
@@ -93,10 +91,8 @@ def main() -> None:
     args = parser.parse_args()
     cut = bundle(RunFolder.open(args.run), args.output, args.most)
     size = sum(path.stat().st_size for path in cut.path.rglob("*") if path.is_file())
-    print(
-        json.dumps({"folder": str(cut.path), "completions": sum(1 for _ in read_traces(cut)), "bytes": size}),
-        file=sys.stderr,
-    )
+    told = {"folder": str(cut.path), "completions": sum(1 for _ in read_traces(cut)), "bytes": size}
+    print(json.dumps(told), file=sys.stderr)
 
 
 if __name__ == "__main__":

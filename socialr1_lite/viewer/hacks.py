@@ -77,10 +77,8 @@ def lengths(rows: Sequence[tuple[int, str]]) -> list[Json]:
         return []
     longest = max(tokens for tokens, _ in rows) + 1
     width = max(1, -(-longest // BINS))
-    bins = [
-        {"from": i * width, "to": (i + 1) * width - 1, "right": 0, "wrong": 0, "unreadable": 0}
-        for i in range(-(-longest // width))
-    ]
+    none = {"right": 0, "wrong": 0, "unreadable": 0}
+    bins = [{"from": start, "to": start + width - 1, **none} for start in range(0, longest, width)]
     for tokens, outcome in rows:
         kind = outcome if outcome in ("right", "wrong") else "unreadable"
         bins[tokens // width][kind] += 1
@@ -118,16 +116,12 @@ def _openings(index: TraceIndex) -> tuple[list[Json], int]:
         for stage in STAGES:
             if opening := first_words(reply.stage_text(stage)):
                 found[stage][opening] += 1
+    often = {
+        stage: [one for one in counts.most_common(4) if one[1] >= OPENING_TIMES] for stage, counts in found.items()
+    }
     openings = [
-        {
-            "stage": stage,
-            "items": [
-                {"text": text, "n": n, "share": n / len(rows)}
-                for text, n in counts.most_common(4)
-                if n >= OPENING_TIMES
-            ],
-        }
-        for stage, counts in found.items()
+        {"stage": stage, "items": [{"text": text, "n": n, "share": n / len(rows)} for text, n in items]}
+        for stage, items in often.items()
     ]
     return openings, len(rows)
 

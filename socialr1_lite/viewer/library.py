@@ -103,9 +103,7 @@ class OpenRun:
         return self._stamp
 
     def _written(self) -> str:
-        shards = (
-            [path.stat() for path in sorted(self.folder.traces.glob("*.jsonl"))] if self.folder.traces.is_dir() else []
-        )
+        shards = [path.stat() for path in self.folder.traces.glob("*.jsonl")]
         rejudged = (self.folder.path / "rejudged").glob("*.jsonl")
         others = [path.stat() for path in (self.folder.metrics, self.folder.state_file, *rejudged) if path.exists()]
         return f"{sum(one.st_size for one in shards)}.{max((one.st_mtime_ns for one in [*shards, *others]), default=0)}"
@@ -159,16 +157,11 @@ class Library:
         names = Counter(path.name for path in folders)
         with self._lock:
             for path, folder in folders.items():
-                twin = names[path.name] > 1
-                key = f"{path.name}~{_digest(path)}" if twin else path.name
-                label = (
-                    f"{path.name} ({path.parent.name})" if twin else "bundled example" if self.example else path.name
-                )
-                known = self._open.get(path)
-                if known is None:
-                    self._open[path] = OpenRun(key, label, folder)
-                else:
-                    known.key, known.label = key, label
+                key, label = path.name, "bundled example" if self.example else path.name
+                if names[path.name] > 1:
+                    key, label = f"{path.name}~{_digest(path)}", f"{path.name} ({path.parent.name})"
+                run = self._open.setdefault(path, OpenRun(key, label, folder))
+                run.key, run.label = key, label
             return sorted((self._open[path] for path in folders), key=lambda run: run.key)
 
     def run(self, key: str) -> OpenRun:

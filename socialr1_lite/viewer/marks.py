@@ -9,7 +9,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
-from itertools import pairwise
+from itertools import groupby, pairwise
 from typing import NamedTuple
 
 from socialr1_lite.judges.facts import supporting_sentence
@@ -51,9 +51,8 @@ class Mark(NamedTuple):
 @lru_cache(maxsize=4096)
 def content_words(text: str) -> frozenset[str]:
     """Return the words that carry meaning, folded and without their plainest endings."""
-    return frozenset(
-        _stem(word) for word in map(str.casefold, WORD.findall(text)) if word not in COMMON and len(word) > 1
-    )
+    words = map(str.casefold, WORD.findall(text))
+    return frozenset(_stem(word) for word in words if word not in COMMON and len(word) > 1)
 
 
 def _stem(word: str) -> str:
@@ -120,17 +119,10 @@ def early_answers(reply: Reply, scenario: Scenario) -> list[Mark]:
     if not scenario.options:
         return []
     known = references(scenario.story, scenario.question, scenario.options)
-    return [
-        Mark(
-            segment.body.start + at,
-            segment.body.start + at + len(what),
-            "early",
-            "an option is named before the reasoning is done",
-        )
-        for segment in reply.segments
-        if segment.stage != STAGES[-1]
-        for what, at in known.find(reply.text[segment.body.start : segment.body.end])
-    ]
+    bodies = [segment.body for segment in reply.segments if segment.stage != STAGES[-1]]
+    found = [(start + at, what) for start, end in bodies for what, at in known.find(reply.text[start:end])]
+    why = "an option is named before the reasoning is done"
+    return [Mark(at, at + len(what), "early", why) for at, what in found]
 
 
 def loops(reply: Reply) -> list[Mark]:
@@ -143,16 +135,9 @@ def loops(reply: Reply) -> list[Mark]:
         if seen[gram]:
             again[i : i + LOOP_N] = [True] * LOOP_N
         seen[gram] += 1
-    marks = []
-    start = None
-    for i, repeated in enumerate([*again, False]):
-        if repeated and start is None:
-            start = i
-        elif not repeated and start is not None:
-            if i - start >= LOOP_WORDS:
-                marks.append(Mark(words[start][0], words[i - 1][1], "loop", "said before, word for word"))
-            start = None
-    return marks
+    runs = ([*run] for repeated, run in groupby(range(len(words)), key=again.__getitem__) if repeated)
+    long = (run for run in runs if len(run) >= LOOP_WORDS)
+    return [Mark(words[run[0]][0], words[run[-1]][1], "loop", "said before, word for word") for run in long]
 
 
 def pieces(text: str, span: Span | tuple[int, int], marks: Iterable[Mark]) -> list[Json]:
@@ -176,5 +161,5 @@ def pieces(text: str, span: Span | tuple[int, int], marks: Iterable[Mark]) -> li
 def _stage_sentences(reply: Reply, stage: str) -> Iterable[tuple[int, int]]:
     for segment in reply.segments:
         if segment.stage == stage:
-            for start, end in sentences(reply.text[segment.body.start : segment.body.end]):
+            for start, end in sentences(reply.body(segment)):
                 yield segment.body.start + start, segment.body.start + end

@@ -45,6 +45,7 @@ def read_report(path: Path) -> Json:
         raise ValueError("no report")
     if report.get("version") != VERSION:
         raise ValueError(f"version {str(report.get('version'))[:20]}; this viewer reads version {VERSION}")
+    published = [row for row in report.get("published") or [] if isinstance(row, dict)]
     return {
         "benchmark": str(report.get("benchmark") or path.stem),
         "facts": _facts(report),
@@ -54,14 +55,9 @@ def read_report(path: Path) -> Json:
             for name, rows in _mapping(report.get("groups")).items()
         ],
         "published": [
-            {
-                "label": str(row.get("label", "")),
-                "value": share(row.get("value")),
-                "source": str(row.get("source") or ""),
-                "protocol": str(row.get("protocol") or ""),
-            }
-            for row in report.get("published") or []
-            if isinstance(row, dict)
+            {"label": str(row.get("label", "")), "value": share(row.get("value"))}
+            | {name: str(row.get(name) or "") for name in ("source", "protocol")}
+            for row in published
         ],
         "source": _source(_mapping(report.get("source"))),
     }
@@ -73,9 +69,7 @@ def metric(name: str, stored: JsonValue) -> Json:
     n = one.get("n")
     return {
         "name": str(name).replace("_", " "),
-        "value": share(one.get("value")),
-        "low": share(one.get("low")),
-        "high": share(one.get("high")),
+        **{end: share(one.get(end)) for end in ("value", "low", "high")},
         "n": n if isinstance(n, int) else None,
         "official": bool(one.get("official", True)),
     }
@@ -83,7 +77,7 @@ def metric(name: str, stored: JsonValue) -> Json:
 
 def share(value: JsonValue) -> float | None:
     """Return a number as a share; None for anything else."""
-    if not isinstance(value, (int, float)) or isinstance(value, bool) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
         return None
     return float(value)
 
@@ -93,17 +87,15 @@ def _mapping(value: JsonValue) -> Json:
 
 
 def _facts(report: Json) -> list[str]:
-    facts = []
-    for name, words in (
+    wanted = (
         ("n", "{} items"),
         ("adapter_step", "adapter of step {}"),
         ("prompt_style", "prompt {}"),
         ("unreadable", "{} unreadable"),
         ("truncated", "{} cut off"),
-    ):
-        if isinstance(report.get(name), (int, str)) and report[name] != "":
-            facts.append(words.format(str(report[name])[:60]))
-    return facts
+    )
+    known = [(words, report.get(name)) for name, words in wanted]
+    return [words.format(str(fact)[:60]) for words, fact in known if isinstance(fact, (int, str)) and fact != ""]
 
 
 def _source(source: Json) -> str:

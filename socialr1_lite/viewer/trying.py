@@ -87,8 +87,7 @@ class Workshop:
     def _write(self, job: ReplyJob, target: Target, settings: Json, style: str) -> None:
         try:
             policy, recipe = self._loaded(target), target.recipe
-            prompt = recipe.prompt.model_copy(update={"style": style})
-            styled = recipe.model_copy(update={"prompt": prompt})
+            styled = recipe.model_copy(update={"prompt": recipe.prompt.model_copy(update={"style": style})})
             template = template_settings(styled)
             job.prefilled = is_prefilled(policy, job.scenario, styled)
             job.stage = "writing"
@@ -104,12 +103,10 @@ class Workshop:
             job.done = True
 
     def _loaded(self, target: Target) -> Any:
-        if self._policy is not None and self._policy[0] == target.identity:
-            return self._policy[1]
-        self._policy = None  # two models at once may not fit
-        policy = target.load()
-        self._policy = (target.identity, policy)
-        return policy
+        if self._policy is None or self._policy[0] != target.identity:
+            self._policy = None  # two models at once may not fit
+            self._policy = (target.identity, target.load())
+        return self._policy[1]
 
 
 WORKSHOP = Workshop()
@@ -146,12 +143,8 @@ def examples(library: Library, query: Query) -> Json:
         found, scenario = whole(index, find(index, trace))
         if scenario is not None:
             chosen = form(scenario) | {"reply": found.completion.text, "model": f"{RUN}{key}"}
-    return {
-        "models": models(library),
-        "styles": list(STYLES),
-        "scenarios": [form(story) for story in stories()],
-        "chosen": chosen,
-    }
+    scenarios = [form(story) for story in stories()]
+    return {"models": models(library), "styles": list(STYLES), "scenarios": scenarios, "chosen": chosen}
 
 
 @lru_cache(maxsize=1)
@@ -180,14 +173,8 @@ def read_form(query: Query) -> Scenario:
         raise DataError("a question needs at least two options")
     asked_for = (story, question, tuple(options))
     known = next((one for one in stories() if (one.story, one.question, one.options) == asked_for), None)
-    return Scenario(
-        id="try/it",
-        story=story,
-        question=question,
-        options=tuple(options),
-        gold=(gold,),
-        facts=known.facts if known else None,
-    )
+    facts = known.facts if known else None
+    return Scenario("try/it", story, question, tuple(options), (gold,), facts=facts)
 
 
 def view(scenario: Scenario, rewards: Rewards, completion: Completion) -> Json:
