@@ -75,17 +75,13 @@ class FactsJudge:
 
 def _judge(reply: Reply, scenario: Scenario, facts: Facts) -> Verdict:
     notes: list[str] = []
-    texts = {stage: reply.stage_text(stage) for stage in STAGES}
     reading, said_before = reading_of(scenario), set[str]()
     scores: dict[str, float | None] = {}
     for stage in STAGES:
-        text = texts[stage]
-        if not text:
-            scores[stage] = 0.0
-            continue
-        relevance = _relevance(stage, text, reading, said_before, notes)
-        purpose = _PURPOSES[stage](text, reply, scenario, facts, notes)
-        scores[stage] = purpose * relevance
+        scores[stage] = 0.0
+        if text := reply.stage_text(stage):
+            relevance = _relevance(stage, text, reading, said_before, notes)
+            scores[stage] = _PURPOSES[stage](text, reply, scenario, facts, notes) * relevance
     return Verdict(scores, tuple(notes))
 
 

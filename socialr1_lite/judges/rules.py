@@ -90,10 +90,9 @@ def _relevance(
         notes.append(f"{TITLES[stage]} 0.00: speaks to a judge instead of about the story")
         return 0.0
     value = _share(stage, said, reading, said_before)
-    unknown_entities = {name for sentence in said for name in sentence.unknown_entities}
     if value < 0.75:
         notes.append(f"{TITLES[stage]}: {1 - value:.0%} of its words are not about this story, or were said before")
-    if unknown_entities:
+    if unknown_entities := {name for sentence in said for name in sentence.unknown_entities}:
         named = ", ".join(sorted(unknown_entities)[:3])
         notes.append(f"{TITLES[stage]}: names what neither story nor question has: {named}")
         value *= UNKNOWN_ENTITY_FACTOR
@@ -135,8 +134,7 @@ def _cues(said: Sequence[Sentence], reading: ScenarioReading, notes: list[str]) 
         return 0.0
     supported = [(_remembered_support(sentence, reading), sentence) for sentence in said]
     value = sum(support * sentence.size for support, sentence in supported) / size
-    invented = [sentence.text for support, sentence in supported if support < 0.5]
-    if invented:
+    if invented := [sentence.text for support, sentence in supported if support < 0.5]:
         notes.append(f"Cue Encoding: {len(invented)} of {len(said)} cues are not in the story: {_quote(invented[0])}")
     selective = _selectivity(said, reading)
     if selective < 1.0:
@@ -221,19 +219,13 @@ def _interpretation(said: Sequence[Sentence], reading: ScenarioReading, thought:
         elif len(reading.asked) > 1 and not _nests(said, reading.asked):
             notes.append(f"Cue Interpretation: leaves out what is thought of {reading.asked[1][1:].title()}'s mind")
             mind = LOWER_ORDER
-    denied = _denied_share(said, reading)
-    if denied:
+    held = _attributions(said, *reading.asked[:1])  # of the asked person, or of anybody
+    if denied := sum(one.denied for one in held):
         notes.append("Cue Interpretation: says what is not thought, and leaves open what is")
-        mind *= 1.0 - (1.0 - DENIAL_FACTOR) * denied
+        mind *= 1.0 - (1.0 - DENIAL_FACTOR) * (denied / len(held))
     if thought.value < NEUTRAL:
         notes.append("Cue Interpretation: speaks against the answer that is given")
     return mind * thought.value
-
-
-def _denied_share(said: Sequence[Sentence], reading: ScenarioReading) -> float:
-    """Return the share of the asked person's (or anybody's) attributed thoughts that are denied, in [0, 1]."""
-    held = _attributions(said, *reading.asked[:1])
-    return sum(one.denied for one in held) / len(held) if held else 0.0
 
 
 def _nests(said: Sequence[Sentence], asked: tuple[str, ...]) -> bool:
@@ -339,11 +331,10 @@ def _said(said: Sequence[Sentence], reading: ScenarioReading, chosen: int | None
 def _named(sentence: Sentence, reading: ScenarioReading) -> Iterator[int]:
     """Yield the options that a sentence names by letter, or by a bare yes or no where these are the options."""
     for label in sentence.labels:
-        if len(label) > 1:
-            if reading.yes_no is not None:
-                yield reading.yes_no[label == "no"]
-        elif ord(label) - ord("A") < len(reading.marks):
+        if len(label) == 1 and ord(label) - ord("A") < len(reading.marks):
             yield ord(label) - ord("A")
+        elif len(label) > 1 and reading.yes_no is not None:
+            yield reading.yes_no[label == "no"]
 
 
 def _whole(said: Sequence[Sentence], reading: ScenarioReading) -> int | None:

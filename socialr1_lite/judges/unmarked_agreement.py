@@ -58,6 +58,7 @@ def measure_unmarked(replies: Sequence[LabelledReply]) -> UnmarkedAgreement:
         charged[reply.id] = float((scored.parts.get("structure.independence") or 0.0) < 1.0)
         value[reply.id] = scored.value or 0.0
     good = [reply for reply in replies if reply.kind == HONEST]
+    wrong = [value[reply.id] for reply in replies if reply.labels["response_generation"] == 0]
     return UnmarkedAgreement(
         replies=len(replies),
         sentences=len(stages),
@@ -65,10 +66,7 @@ def measure_unmarked(replies: Sequence[LabelledReply]) -> UnmarkedAgreement:
         readers=kappa(readers),
         found=_proportion([reply for reply in replies if reply.parasitic], charged),
         charged=_proportion(good, charged),
-        structure=auc(
-            [value[reply.id] for reply in good],
-            [value[reply.id] for reply in replies if reply.labels["response_generation"] == 0],
-        ),
+        structure=auc([value[reply.id] for reply in good], wrong),
     )
 
 

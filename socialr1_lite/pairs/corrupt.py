@@ -252,10 +252,8 @@ def swapped_goal(case: Case) -> Sides | None:
 def contradiction(case: Case) -> Sides | None:
     """Respond for another option than the one that interpretation and answer speak for."""
     others = [one for i, one in enumerate(case.scenario.options) if i not in case.scenario.gold]
-    other, bare = case.rng.pick(others), _without_claims(case.facts)
-    return _alike(
-        case, lambda rng: response(rng, bare, case.scenario.gold_text), lambda rng: response(rng, bare, other)
-    )
+    right, wrong, bare = case.scenario.gold_text, case.rng.pick(others), _without_claims(case.facts)
+    return _alike(case, lambda rng: response(rng, bare, right), lambda rng: response(rng, bare, wrong))
 
 
 def foreign_cue(case: Case) -> Sides | None:
@@ -306,20 +304,17 @@ def wrong_denied(case: Case) -> Sides | None:
 
 def turned_round(case: Case) -> Sides | None:
     """Deny the right belief by the one word: does not think."""
-    turned = _turned(case)
-    return (turned.right, turned.right_denied) if turned else None
+    return (turned.right, turned.right_denied) if (turned := _turned(case)) else None
 
 
 def wrong_turned_round(case: Case) -> Sides | None:
     """Balance another kind: a wrong belief denied in that way, against the same one held."""
-    turned = _turned(case)
-    return (turned.wrong_denied, turned.wrong) if turned else None
+    return (turned.wrong_denied, turned.wrong) if (turned := _turned(case)) else None
 
 
 def right_or_wrong_denied(case: Case) -> Sides | None:
     """Deny on both sides, in the same words: only what is denied tells them apart."""
-    turned = _turned(case)
-    return (turned.wrong_denied, turned.right_denied) if turned else None
+    return (turned.wrong_denied, turned.right_denied) if (turned := _turned(case)) else None
 
 
 def knowledge_turned_round(case: Case) -> Sides | None:
@@ -447,6 +442,5 @@ def _alike(case: Case, right: Callable[[Rng], str], wrong: Callable[[Rng], str])
     """Take of several wordings of each side the two nearest in length; of equals, any."""
     wordings = [(right(case.rng), wrong(case.rng)) for _ in range(WORDINGS)]
     chosen = case.rng.pick(wordings)[0]
-    return chosen, min(
-        (other for _, other in wordings), key=lambda other: abs(len(other.split()) - len(chosen.split()))
-    )
+    others = (other for _, other in wordings)
+    return chosen, min(others, key=lambda other: abs(len(other.split()) - len(chosen.split())))

@@ -39,7 +39,11 @@ def accuracies(pairs: Sequence[Pair], scores: Sequence[tuple[float, float] | Non
         groups[f"stage {stage}"] = [both for pair, both in judged if pair.stage == stage]
     for kind in sorted({pair.kind for pair in pairs}):
         groups[kind or "(no kind)"] = [both for pair, both in judged if pair.kind == kind]
-    return [_accuracy(label, both) for label, both in groups.items() if both]
+    return [
+        PairAccuracy(label, n, wilson(sum(a > b for a, b in both), n), sum(a == b for a, b in both) / n)
+        for label, both in groups.items()
+        if (n := len(both))
+    ]
 
 
 def as_text(found: Iterable[PairAccuracy]) -> str:
@@ -49,11 +53,6 @@ def as_text(found: Iterable[PairAccuracy]) -> str:
         + (f"  tied {one.tied:.1%}" if one.tied else "")
         for one in found
     )
-
-
-def _accuracy(label: str, scores: Sequence[tuple[float, float]]) -> PairAccuracy:
-    n = len(scores)
-    return PairAccuracy(label, n, wilson(sum(a > b for a, b in scores), n), sum(a == b for a, b in scores) / n)
 
 
 def _in_place(pair: Pair, text: str) -> str:

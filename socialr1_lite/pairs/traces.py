@@ -59,8 +59,7 @@ def group_pairs(
         texts = list(dict.fromkeys(text for reply in replies if (text := reply.stage_text(stage).strip())))
         scores = _in_place(texts, stage, stages, best, scenario, judge)
         ranked = sorted(scores, key=lambda text: -scores[text])
-        worse = [text for text in ranked if scores[text] <= scores[ranked[0]] - margin]
-        if worse:
+        if worse := [text for text in ranked if scores[text] <= scores[ranked[0]] - margin]:
             chosen = ranked[0]
             rejected = min(worse, key=lambda text: abs(len(text.split()) - len(chosen.split())))
             context = {name: text for name, text in stages.items() if name != stage}

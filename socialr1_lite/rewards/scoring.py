@@ -202,11 +202,10 @@ class ScoringReport:
                 self.complain(f"{row['place']}: {row['error']}")
             self.changed.update(f"{name} {then} -> {now}" for name, (then, now) in row.get("changed_rules", {}).items())
             self.compared += "differs" in row
-            if row.get("differs"):
-                self.differ += 1
-                if self.differ == 1:
-                    numbers = f"logged total {row['logged']:.9f}, now {row['total']:.9f}"
-                    self.complain(f"{row['place']}: {numbers}; further ones are only counted")
+            if row.get("differs") and not self.differ:
+                numbers = f"logged total {row['logged']:.9f}, now {row['total']:.9f}"
+                self.complain(f"{row['place']}: {numbers}; further ones are only counted")
+            self.differ += row.get("differs", False)
             yield row
 
     def summary(self) -> str:

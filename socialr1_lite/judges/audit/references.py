@@ -136,15 +136,13 @@ def tombench_reference(scenario: Scenario) -> ReferenceReply | None:
 def asked_person(scenario: Scenario) -> str | None:
     """Find the person behind the question's auxiliary or possessive, by a list of question forms."""
     name = r"((?:(?:Mr|Mrs|Ms|Dr)\. )?[A-Z][a-z]+(?: [A-Z][a-z]+)?)"
-    for form in (
+    forms = (
         rf"\b(?:does|do|did|will|can|is|think) {name}\b(?!['’]s| [A-Z])",
         rf"\bbehind {name}(?:'s)? (?:taking|action|behavior)",
         rf"\b(?:are|is) {name}'s (?:real |true )?(?:feelings?|reaction|emotion|attitude)",
-    ):
-        match = re.search(form, scenario.question)
-        if match and match[1] in names_in(scenario.story) and match[1] not in NOT_NAMES:
-            return match[1]
-    return None
+    )
+    found = (match[1] for form in forms if (match := re.search(form, scenario.question)))
+    return next((one for one in found if one in names_in(scenario.story) and one not in NOT_NAMES), None)
 
 
 def statement(scenario: Scenario, person: str, gold: str) -> tuple[str, str, str] | None:

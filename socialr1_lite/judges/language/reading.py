@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import takewhile
+from typing import NamedTuple
 
 from socialr1_lite.judges.language import choices, lexicon
 from socialr1_lite.judges.language import sentence as grammar
@@ -26,8 +27,7 @@ LONGEST_NAME = 3  # words
 Run = tuple[str, ...]  # the words of a name, in lower case
 
 
-@dataclass(frozen=True, slots=True)
-class Clause:
+class Clause(NamedTuple):
     """A clause of the story; named: the people it names; people: and those it carries on about."""
 
     content: frozenset[str]
@@ -124,13 +124,12 @@ def _clauses(story: str, context: ReadingContext) -> tuple[Clause, ...]:
     carried: frozenset[str] = frozenset()
     for start, end in sentences(story):
         for piece in pieces(story[start:end], context):
-            if not piece.content:
-                continue
-            people = piece.people or carried
-            if not lexicon.REFERRING.isdisjoint(raw.lower() for raw in TOKEN.findall(piece.text)):
-                people |= carried
-            carried = people if piece.people or not carried else carried
-            found.append(Clause(piece.content, piece.signed, piece.people, people))
+            if piece.content:
+                people = piece.people or carried
+                if not lexicon.REFERRING.isdisjoint(raw.lower() for raw in TOKEN.findall(piece.text)):
+                    people |= carried
+                carried = people if piece.people or not carried else carried
+                found.append(Clause(piece.content, piece.signed, piece.people, people))
     return tuple(found)
 
 

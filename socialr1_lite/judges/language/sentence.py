@@ -262,8 +262,11 @@ class _SentenceReader:
             self.said.add(one)
 
     def sentence(self, text: str) -> Sentence:
-        """Return what was read."""
+        """Return what was read; about: the share of weighty words that the scenario has, scaled: `ABOUT` is 1."""
         self._close()
+        specific = len(self.content & self.context.specific)
+        weighty = specific + len(self.content - self.context.known - lexicon.REASONING) if specific else 1
+        about = min(1.0, specific / weighty / ABOUT)
         return Sentence(
             text,
             self.size,
@@ -274,7 +277,7 @@ class _SentenceReader:
             self.goal,
             frozenset(self.heads),
             tuple(self.unknown_entities),
-            _about(self.content, self.context),
+            about,
             text.lower(),
             (*lexicon.letters_in(text), *map(str.lower, _YES_OR_NO.findall(text))) if self.naming else (),
             self.alarm,
@@ -375,14 +378,6 @@ def _is_predicate(word: Word, known: frozenset[str]) -> bool:
     if word.kind & MENTAL:
         return not word.base.endswith("ing")
     return word.stem in known and word.base.endswith(("s", "ed")) and not word.kind & (OBJECT | ROLE)
-
-
-def _about(content: set[str], context: ReadingContext) -> float:
-    """Return the share of weighty words (not of reasoning) that the scenario has, scaled: `ABOUT` of them is 1."""
-    if not (specific := len(content & context.specific)):
-        return 0.0
-    weighty = specific + len(content - context.known - lexicon.REASONING)
-    return min(1.0, specific / weighty / ABOUT)
 
 
 def mention_at(tokens: Sequence[Word], place: int, context: ReadingContext) -> tuple[str, int]:
