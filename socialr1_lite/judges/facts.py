@@ -360,9 +360,7 @@ def _response(text: str, reply: Reply, scenario: Scenario, facts: Facts, notes: 
     """Score whether it speaks for the option that is answered, for no other, and that one is right."""
     favoured = _favoured(text, scenario)
     if not favoured or reply.answer is None:
-        notes.append(
-            "Response Generation: names no option" if not favoured else "Response Generation: there is no answer"
-        )
+        notes.append(f"Response Generation: {'there is no answer' if favoured else 'names no option'}")
         return UNCLEAR if not favoured and reply.answer in scenario.gold else 0.0
     if favoured != {reply.answer}:
         notes.append("Response Generation: speaks for another option than the one answered")

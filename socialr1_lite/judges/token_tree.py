@@ -8,10 +8,9 @@ very score that it gets alone, at a fraction of the work.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from itertools import takewhile
 from operator import eq
-from typing import Any
+from typing import Any, NamedTuple
 
 ATTENTION = "socialr1_lite_tree"  # what transformers knows `tree_attention` by
 TREE_TOKENS = 1024  # nodes of one forward pass: attention grows with their square, and sharing is had by then
@@ -20,8 +19,7 @@ Model = Any  # of transformers, untyped
 Tensor = Any
 
 
-@dataclass(frozen=True, slots=True)
-class TokenTree:
+class TokenTree(NamedTuple):
     """Nodes in an order in which parents come first.
 
     tokens, parents (-1 for a root), depths: one entry a node. leaves: the last node of each text, in the texts' order.
@@ -116,11 +114,10 @@ def tree_scores(classifier: Model, tree: TokenTree) -> Tensor:
     model = classifier.get_base_model() if hasattr(classifier, "get_base_model") else classifier
     weight = next(model.base_model.parameters())
     n = len(tree.tokens)
-    seen = torch.zeros((n, n), dtype=torch.bool)
+    seen = torch.eye(n, dtype=torch.bool)
     for node, parent in enumerate(tree.parents):
         if parent >= 0:
-            seen[node] = seen[parent]
-        seen[node, node] = True
+            seen[node] |= seen[parent]
     mask = torch.zeros((n, n), dtype=weight.dtype).masked_fill_(~seen, torch.finfo(weight.dtype).min)
     hidden = model.base_model(
         input_ids=torch.tensor([tree.tokens], device=weight.device),

@@ -38,9 +38,7 @@ class Pair:
 
     def to_row(self) -> dict[str, JsonValue]:
         """Return the JSON object; the scenario without its facts, which no reward model may see."""
-        scenario: dict[str, JsonValue] = {
-            key: value for key, value in self.scenario.to_row().items() if value and key != "facts"
-        }
+        scenario = {key: value for key, value in self.scenario.to_row().items() if value and key != "facts"}
         rest = {one.name: getattr(self, one.name) for one in fields(self)}
         return {"version": PAIR_VERSION, **rest, "scenario": scenario, "context": dict(self.context)}
 

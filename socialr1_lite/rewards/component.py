@@ -6,8 +6,6 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
-NO_PARTS: Mapping[str, float | None] = MappingProxyType({})
-
 
 class Component(NamedTuple):
     """One component of one reply.
@@ -18,7 +16,7 @@ class Component(NamedTuple):
     """
 
     value: float | None
-    parts: Mapping[str, float | None] = NO_PARTS
+    parts: Mapping[str, float | None] = MappingProxyType({})
     notes: tuple[str, ...] = ()
 
 

@@ -108,8 +108,8 @@ def _weighted(judges: Sequence[Opinion], index: int, stage: str) -> float | None
     """The judges' scores of one stage of one reply, averaged by weight; None without a judge."""
     if not judges:
         return None
-    total = sum(opinion.weight for opinion in judges)
-    return sum(opinion.weight * (opinion.verdicts[index].scores[stage] or 0.0) for opinion in judges) / total
+    weighed = sum(opinion.weight * (opinion.verdicts[index].scores[stage] or 0.0) for opinion in judges)
+    return weighed / sum(opinion.weight for opinion in judges)
 
 
 def _apart(index: int, able: Able) -> dict[str, tuple[float, str]]:

@@ -22,11 +22,6 @@ def outcome(reply: Reply, scenario: Scenario) -> Component:
     if result == "unreadable":
         what = f"{given!r} names no single option" if given else "there is no answer block with an answer"
         return Component(0.0, notes=(f"outcome: unreadable, {what}",))
-    return Component(0.0, notes=(f"outcome: answered {given!r}, accepted is {_accepted(scenario)}",))
-
-
-def _accepted(scenario: Scenario) -> str:
-    """The accepted answers as a reader of the ledger wants them."""
-    if scenario.gold:
-        return " or ".join(f"{scenario.letters[index]} ({shorten(scenario.options[index])})" for index in scenario.gold)
-    return " or ".join(repr(shorten(text)) for text in scenario.accepted)
+    options = [f"{scenario.letters[index]} ({shorten(scenario.options[index])})" for index in scenario.gold]
+    accepted = " or ".join(options or [repr(shorten(text)) for text in scenario.accepted])
+    return Component(0.0, notes=(f"outcome: answered {given!r}, accepted is {accepted}",))

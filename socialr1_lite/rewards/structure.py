@@ -52,7 +52,8 @@ def _present(texts: tuple[str, ...], min_words: int) -> dict[str, str]:
     long_enough = {stage: frozenset(one) for stage, one in said.items() if len(one) >= min_words}
     reasons |= dict.fromkeys(long_enough, "")
     for one, other in combinations(long_enough, 2):
-        if _overlap(long_enough[one], long_enough[other]) >= NEAR_COPY:
+        both = long_enough[one], long_enough[other]
+        if len(frozenset.intersection(*both)) / len(frozenset.union(*both)) >= NEAR_COPY:
             reasons[one] = reasons[one] or f"says the same as {TITLES[other]}"
             reasons[other] = reasons[other] or f"says the same as {TITLES[one]}"
     return reasons
@@ -111,9 +112,3 @@ def independence(reply: Reply, scenario: Scenario, *, option_penalty: float = 0.
     more = f", and {len(found) - 1} more" if len(found) > 1 else ""
     note = f"independence {value:.2f}: early answer: {shorten(what)!r} at character {where}{more}"
     return Component(value, notes=(note,))
-
-
-def _overlap(one: frozenset[str], other: frozenset[str]) -> float:
-    """Jaccard: common words / all words, in [0, 1]."""
-    common = len(one & other)
-    return common / (len(one) + len(other) - common)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -51,7 +52,7 @@ class ScenarioReading(ReadingContext):
     people: frozenset[str] = frozenset()
     wanting: tuple[str, ...] = ()
     clauses: tuple[Clause, ...] = ()
-    mentions: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    mentions: Mapping[str, Sequence[int]] = field(default_factory=dict)
     question: frozenset[str] = frozenset()
     options: frozenset[str] = frozenset()
     marks: tuple[frozenset[str], ...] = ()
@@ -79,7 +80,10 @@ def _reading(story: str, question: str, options: tuple[str, ...]) -> ScenarioRea
     in_options = [sentence for option in shown for sentence in option]
     everything = [*read(story, bare), *wanted, *in_options]
     known, in_question = content_of(everything), content_of(wanted)
-    clauses = _clauses(story, bare)
+    clauses, mentions = _clauses(story, bare), defaultdict[str, list[int]](list)
+    for number, clause in enumerate(clauses):
+        for one in clause.content:
+            mentions[one].append(number)
     asked = wanting = () if shown and all(map(choices.is_person, shown)) else asked
     claims = choices.claims_of_options(shown, wanted)
     if fooled := choices.pretence(shown, wanted):
@@ -93,7 +97,7 @@ def _reading(story: str, question: str, options: tuple[str, ...]) -> ScenarioRea
         specific=(known - lexicon.REASONING) | choices.distinguishing(shown),
         people=union(sentence.people for sentence in everything),
         clauses=clauses,
-        mentions=_mentions(clauses),
+        mentions=mentions,
         question=in_question,
         options=content_of(in_options),
         marks=choices.marks_of(shown, frozenset(one for one in in_question if one[0] != "@")),
@@ -107,15 +111,6 @@ def _reading(story: str, question: str, options: tuple[str, ...]) -> ScenarioRea
 
 
 clear_readings = _reading.cache_clear  # a benchmark shows what remembering saves
-
-
-def _mentions(clauses: tuple[Clause, ...]) -> dict[str, tuple[int, ...]]:
-    """Map content to the numbers of the clauses that have it."""
-    found: dict[str, list[int]] = {}
-    for number, clause in enumerate(clauses):
-        for one in clause.content:
-            found.setdefault(one, []).append(number)
-    return {one: tuple(numbers) for one, numbers in found.items()}
 
 
 def _clauses(story: str, context: ReadingContext) -> tuple[Clause, ...]:

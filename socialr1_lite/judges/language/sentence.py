@@ -150,10 +150,6 @@ class Subject:
     last: str | None = None
     named: bool = False
 
-    def meant(self) -> str | None:
-        """Return whom "he" or "she" means now."""
-        return self.asked if self.named or self.last is None else self.last
-
 
 def read_sentence(text: str, context: ReadingContext, state: Subject) -> Sentence:
     """Pass once over the words of a sentence (see `_SentenceReader`); plain words are read here for speed."""
@@ -233,7 +229,8 @@ class _SentenceReader:
             self._meet(name, named=True)
             return behind
         elif kind & PRONOUN:
-            self._meet(self.chain[0] if self.open else self.state.meant(), named=False)
+            meant = self.state.asked if self.state.named or self.state.last is None else self.state.last
+            self._meet(self.chain[0] if self.open else meant, named=False)
         elif kind & WRITER:
             self._meet(WRITER_OF_REPLY, named=False)
         elif kind & ROLE:
