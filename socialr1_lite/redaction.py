@@ -17,10 +17,9 @@ SHORTEST = 8  # characters; a shorter value of the environment, such as "1", wou
 
 _WORDS = "key|token|secret|password|passwd|pwd|auth|authorization|credential|credentials|sig|signature|apikey"
 _NAME = rf"(?<![a-z])(?:{_WORDS})"
-_SECRET_WORDS = frozenset(_WORDS.split("|"))
 _PLAIN = frozenset({"key", "pad token", "eos token", "bos token", "unk token", "special token"})
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
-_USER = re.compile(r"(?P<scheme>\b[a-z][a-z0-9+.-]*://)[^/\s@'\"]+@", re.IGNORECASE)
+_USER = re.compile(r"(?P<name>\b[a-z][a-z0-9+.-]*://)[^/\s@'\"]+(?=@)", re.IGNORECASE)
 _PARAMETER = re.compile(rf"(?P<name>[?&;][\w.-]*{_NAME}=)[^&#\s'\"]+", re.IGNORECASE)
 _OPTION = re.compile(rf"(?P<name>(?:^|\s|['\"])--?[\w-]*{_NAME}(?:=|\s+|['\"],\s*['\"]))[^\s'\"]+", re.IGNORECASE)
 _BEARER = re.compile(r"(?P<name>\b(?:bearer|basic)\s+)[\w.~+/=-]{8,}", re.IGNORECASE)
@@ -35,15 +34,15 @@ Tree = TypeVar("Tree")
 def is_secret_name(name: str) -> bool:
     """Return whether what is kept under this name is a secret: api_key and X-Auth-Token, but not max_tokens."""
     words = [word.lower() for word in _WORD.findall(name)]
-    return bool(words) and words[-1] in _SECRET_WORDS and " ".join(words[-2:]) not in _PLAIN
+    return bool(words) and words[-1] in _WORDS.split("|") and " ".join(words[-2:]) not in _PLAIN
 
 
 def redact(text: str) -> str:
     """Return a text without the secrets in it. Linear in its length."""
-    for value in _environment():
+    secrets = {value for name, value in os.environ.items() if is_secret_name(name) and len(value) >= SHORTEST}
+    for value in sorted(secrets, key=len, reverse=True):  # a long one may hold a short one
         text = text.replace(value, HIDDEN)
-    text = _USER.sub(rf"\g<scheme>{HIDDEN}@", text)
-    for pattern in (_PARAMETER, _OPTION, _BEARER):
+    for pattern in (_USER, _PARAMETER, _OPTION, _BEARER):
         text = pattern.sub(rf"\g<name>{HIDDEN}", text)
     return _FORMS.sub(HIDDEN, text)
 
@@ -68,9 +67,3 @@ def _redacted(value: object, name: str = "") -> object:
                 words[place + 1] = HIDDEN
         return type(value)(words) if type(value) in (list, tuple) else words  # type: ignore[call-arg]
     return value
-
-
-def _environment() -> list[str]:
-    """Return the secrets of the environment, longest first."""
-    values = {value for name, value in os.environ.items() if is_secret_name(name) and len(value) >= SHORTEST}
-    return sorted(values, key=len, reverse=True)

@@ -12,7 +12,7 @@ from socialr1_lite.errors import PolicyError
 from socialr1_lite.evaluation.target import ADAPTER_FILE, Target
 from socialr1_lite.export.agreement import agree, asked, prompts
 from socialr1_lite.export.card import card
-from socialr1_lite.policy import Policy, load_policy
+from socialr1_lite.policy import load_policy
 from socialr1_lite.recipe import Model
 
 PART = ".part"  # what a folder is called while it is filled
@@ -54,7 +54,8 @@ def merge(target: Target, out: Path, say: Say, *, copies: int = 1) -> list[str]:
     whole, some = in_16_bits(target), prompts(target.recipe)
     policy = whole.load()
     expected = asked(policy, target.recipe, some)
-    with WholeFolder(out, _weights(policy) * copies) as scratch:
+    size = sum(weight.numel() * weight.element_size() for weight in policy.model.parameters())
+    with WholeFolder(out, size * copies) as scratch:
         policy.merge_adapter()
         policy.save_adapter(scratch)  # without an adapter left, this is the model and its tokenizer
         (scratch / "README.md").write_text(card(target, "merged model"), encoding="utf-8")
@@ -103,10 +104,6 @@ def in_16_bits(target: Target) -> Target:
 def plain(target: Target, folder: Path) -> Model:
     """The merged model in this folder, loaded as the run loads its own."""
     return target.recipe.model.model_copy(update={"name": str(folder), "revision": None})
-
-
-def _weights(policy: Policy) -> int:
-    return sum(weight.numel() * weight.element_size() for weight in policy.model.parameters())
 
 
 def parent(out: Path) -> Path:

@@ -53,16 +53,6 @@ class Job:
         asked = {name: pyarrow.parquet.read_table(path).to_pylist() for name, path in files.items()}
         return cls(folder, load_recipe(folder / "recipe.yaml"), asked)
 
-    def dumps(self, kind: str) -> list[tuple[int, Path]]:
-        """Verl's step and its file, in order."""
-        files = (self.folder / kind).glob("*.jsonl")
-        return sorted((int(path.stem), path) for path in files if path.stem.isdecimal())
-
-    def prompts(self, kind: str, step: int) -> list[JsonObject]:
-        """The prompts that verl's step (from 1) asked; all of them where they are held out."""
-        size = rounds(self.recipe).prompts
-        return self.asked[kind][(step - 1) * size : step * size] if kind == "rollouts" else self.asked[kind]
-
 
 def import_rollouts(job: Job, out: Path) -> RunFolder:
     """Write the run folder. Raises DataError, before anything is written, for a dump that is not this job's."""
@@ -81,10 +71,12 @@ def import_rollouts(job: Job, out: Path) -> RunFolder:
 
 
 def _traces(job: Job, kind: str) -> Iterator[Trace]:
-    stack, count = RewardStack(job.recipe.rewards), _counter(job.recipe)
+    stack, count, size = RewardStack(job.recipe.rewards), _counter(job.recipe), rounds(job.recipe).prompts
     group = 0
-    for step, path in job.dumps(kind):
-        prompts = {_squeezed(row["prompt"][-1]["content"]): row for row in job.prompts(kind, step)}
+    files = (path for path in (job.folder / kind).glob("*.jsonl") if path.stem.isdecimal())
+    for step, path in sorted((int(path.stem), path) for path in files):  # verl's steps, from 1
+        places = slice((step - 1) * size, step * size) if kind == "rollouts" else slice(None)  # held out: all of them
+        prompts = {_squeezed(row["prompt"][-1]["content"]): row for row in job.asked[kind][places]}
         for _, rows in itertools.groupby(_lines(path), key=_group):
             for index, row in enumerate(rows):
                 trace = _trace(job, kind, step, row, _asked(row, prompts, path), stack, count)

@@ -17,16 +17,6 @@ from socialr1_lite.sip.headings import STAGES, Heading, find_closing, find_headi
 from socialr1_lite.sip.options import fold, read_answer
 from socialr1_lite.sip.unmarked import Span, decode, has_words, strip_span
 
-CHECKS = (  # the strict format gate, check by check [card, paper; the split into named checks is ours]
-    "one_think",
-    "one_answer",
-    "think_before_answer",
-    "nothing_outside",
-    "not_nested",
-    "reasoning_not_empty",
-    "answer_names_one_option",
-)
-
 Outcome = Literal["right", "wrong", "unreadable"]
 StageState = Literal["present", "missing", "empty", "out of order", "repeated", "cut off"]
 
@@ -56,8 +46,7 @@ class Reply:
     outside the think block. outside: what is neither reasoning nor `answer_span`: text between the blocks, second
     blocks. marked: whether the stages were found by headings (else by the words of each sentence). answer: index of the
     one displayed option that all closed answer blocks name; None when there is no such option. checks: the format
-    checks, named and ordered as in `CHECKS`. A check holds only where there is something to hold it: text without any
-    tag meets none.
+    checks by name. A check holds only where there is something to hold it: text without any tag meets none.
     """
 
     text: str
@@ -133,7 +122,7 @@ def parse(text: str, options: Sequence[str] = (), *, prefilled: bool = False) ->
         segments=segments,
         marked=marked,
         answer=answer,
-        checks={
+        checks={  # the strict format gate, check by check [card, paper; the split into named checks is ours]
             "one_think": len(thinks) == 1 and thinks[0].closed and not any(stray.think for stray in layout.strays),
             "one_answer": len(answers) == 1 and answers[0].closed and all(stray.think for stray in layout.strays),
             "think_before_answer": bool(thinks and answers) and thinks[0].end <= answers[0].start,

@@ -5,6 +5,10 @@ from __future__ import annotations
 from socialr1_lite.scenario import Scenario
 from socialr1_lite.sip import Reply, parse, reply_text
 
+CHECKS = (
+    *("one_think", "one_answer", "think_before_answer", "nothing_outside", "not_nested"),
+    *("reasoning_not_empty", "answer_names_one_option"),
+)
 OPTIONS = ("garden", "kitchen", "the old barn")
 TEXTS = (
     "Anna puts the key in the box and leaves.",

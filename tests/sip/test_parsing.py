@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from socialr1_lite import sip
-from socialr1_lite.sip import CHECKS, STAGES, TITLES, Span, parse, reply_text
+from socialr1_lite.sip import STAGES, TITLES, Span, parse, reply_text
 from tests.growth import in_keeping
-from tests.sip.replies import GOOD, OPEN, OPTIONS, SCENARIO, TEXTS, bodies, failing, wrap
+from tests.sip.replies import CHECKS, GOOD, OPEN, OPTIONS, SCENARIO, TEXTS, bodies, failing, wrap
 
 # --------------------------------------------------------------------------------------------- the good reply
 
