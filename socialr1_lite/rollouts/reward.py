@@ -1,6 +1,7 @@
 """What a completion earned: the table of components, and the one formula that makes a reward of them.
 
 Trainer, run folder, `score` and viewer all weigh by this module; stored rows keep the components, never the total.
+Completions of one prompt, sampled together, are a group: without variance in their rewards nothing is learned.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from socialr1_lite.rollouts.completion import Completion
 from socialr1_lite.sip import Reply
@@ -17,6 +18,8 @@ Role = Literal["gate", "term", "process"]
 Outcome = Literal["right", "wrong", "unreadable", "failed", "unknown"]  # unknown: a foreign file does not say
 MODES = ("gated", "additive")
 RULES_OF_2026_11_22 = 1  # the version of every component and judge in rows that were written before versions were kept
+FLAT = 1e-6  # rewards of a group that lie no further apart teach nothing
+ZERO_VARIANCE_REASONS = ("all cut off", "all badly formed", "all right", "all wrong", "terms cancel")
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,3 +137,44 @@ def _weighted(
 
 def _gates(components: Mapping[str, float | None]) -> list[float]:
     return [value for name in GATES if (value := components.get(name)) is not None]
+
+
+class Sibling(NamedTuple):
+    """What a group's variance is explained by, of one completion. format: the gate's value, None where unscored."""
+
+    total: float
+    truncated: bool
+    format: float | None
+    outcome: str
+
+
+class ZeroVarianceReason:
+    """`zero_variance_reason` as an SQLite aggregate: zero_variance_reason(total, truncated, format, outcome)."""
+
+    def __init__(self) -> None:
+        self._group: list[Sibling] = []
+
+    def step(self, total: float, truncated: int, format: float | None, outcome: str) -> None:
+        """Take one row of the group."""
+        self._group.append(Sibling(total, bool(truncated), format, outcome))
+
+    def finalize(self) -> str:
+        """Return the most telling reason; "" where the rewards differ, or where there is but one."""
+        totals = [one.total for one in self._group]
+        if len(totals) < 2 or max(totals) - min(totals) > FLAT:
+            return ""
+        if all(one.truncated for one in self._group):
+            return "all cut off"
+        if all(one.format == 0 for one in self._group):
+            return "all badly formed"
+        outcomes = {one.outcome for one in self._group}
+        return f"all {outcomes.pop()}" if outcomes in ({"right"}, {"wrong"}) else "terms cancel"
+
+
+def zero_variance_reason(group: Sequence[ScoredCompletion]) -> str:
+    """Return why the rewards of one prompt's completions do not differ; "" where they do, or there is but one."""
+    reason = ZeroVarianceReason()
+    for one in group:
+        score = one.score
+        reason.step(score.total, one.completion.truncated, score.components.get("format"), score.outcome)
+    return reason.finalize()

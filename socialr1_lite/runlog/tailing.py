@@ -12,8 +12,7 @@ from pathlib import Path
 import orjson
 
 from socialr1_lite.errors import RunLogError
-from socialr1_lite.rollouts.groups import ZeroVarianceReason
-from socialr1_lite.rollouts.reward import COMPONENTS
+from socialr1_lite.rollouts.reward import COMPONENTS, ZeroVarianceReason
 from socialr1_lite.rollouts.trace import Trace
 from socialr1_lite.runlog import lines
 from socialr1_lite.runlog.folder import RunFolder

@@ -19,9 +19,14 @@ from socialr1_lite.recipe import Recipe
 from socialr1_lite.rewards.curriculum import tau
 from socialr1_lite.rewards.stack import RewardStack
 from socialr1_lite.rollouts.completion import Completion
-from socialr1_lite.rollouts.groups import ZERO_VARIANCE_REASONS, siblings, zero_variance_reason
 from socialr1_lite.rollouts.prompting import messages
-from socialr1_lite.rollouts.reward import COMPONENTS, PROCESS, ScoredCompletion
+from socialr1_lite.rollouts.reward import (
+    COMPONENTS,
+    PROCESS,
+    ZERO_VARIANCE_REASONS,
+    ScoredCompletion,
+    zero_variance_reason,
+)
 from socialr1_lite.rollouts.trace import Trace
 from socialr1_lite.runlog import TraceWriter
 from socialr1_lite.scenario import Scenario
@@ -152,7 +157,7 @@ def group_metrics(scored: Sequence[ScoredCompletion], position: Sequence[int]) -
     groups = [group for _, rows in places if len(group := [scored[i] for i in rows]) > 1]
     if not groups:
         return
-    reasons = [zero_variance_reason(siblings(group)) for group in groups]
+    reasons = [zero_variance_reason(group) for group in groups]
     yield "groups/informative", reasons.count("") / len(groups)
     for reason in ZERO_VARIANCE_REASONS:
         yield f"groups/{reason.replace(' ', '_')}", reasons.count(reason) / len(groups)

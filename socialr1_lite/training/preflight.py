@@ -17,9 +17,8 @@ from socialr1_lite.errors import PreflightError
 from socialr1_lite.recipe import Recipe
 from socialr1_lite.rewards.curriculum import tau
 from socialr1_lite.rewards.stack import RewardStack
-from socialr1_lite.rollouts.groups import siblings, zero_variance_reason
 from socialr1_lite.rollouts.prompting import Sampler, messages, template_settings
-from socialr1_lite.rollouts.reward import ScoredCompletion
+from socialr1_lite.rollouts.reward import ScoredCompletion, zero_variance_reason
 from socialr1_lite.scenario import Scenario
 
 PROMPTS = 2  # groups sampled at once; each costs about half a training step
@@ -43,7 +42,7 @@ class Preflight:
     def lines(self) -> list[str]:
         """Return the report, a line each."""
         sampled, n = self.completions, len(self.completions)
-        reasons = [zero_variance_reason(siblings(group)) for group in self.groups]
+        reasons = [zero_variance_reason(group) for group in self.groups]
         flat = ", ".join(filter(None, reasons))
         return [
             f"format gate passed by {_share(s.score.components['format'] == 1 for s in sampled)} of {n} samples",
@@ -131,7 +130,7 @@ def warnings(recipe: Recipe, groups: Sequence[Sequence[ScoredCompletion]]) -> It
     )
     if MANY_CUT < cut < 1:
         yield f"{cut:.0%} of the completions were cut off; raise grpo.max_completion_length (now {limit})"
-    if all(zero_variance_reason(siblings(group)) for group in groups):
+    if all(zero_variance_reason(group) for group in groups):
         yield (
             "no sampled group is informative: all its completions earn the same; raise grpo.num_generations "
             f"(now {recipe.grpo.num_generations}) or grpo.temperature, or change data.orders to fit the model"

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from socialr1_lite.rollouts.groups import ZERO_VARIANCE_REASONS
-from socialr1_lite.rollouts.reward import COMPONENTS
+from socialr1_lite.rollouts.reward import COMPONENTS, ZERO_VARIANCE_REASONS
 from socialr1_lite.runlog import RunFolder, read_metrics
 from socialr1_lite.runlog.index import TraceIndex
 from socialr1_lite.sip import STAGES, TITLES

@@ -10,8 +10,7 @@ import pytest
 from socialr1_lite.recipe import Recipe
 from socialr1_lite.rewards.stack import RewardStack
 from socialr1_lite.rollouts.completion import Completion
-from socialr1_lite.rollouts.groups import siblings, zero_variance_reason
-from socialr1_lite.rollouts.reward import COMPONENTS
+from socialr1_lite.rollouts.reward import COMPONENTS, zero_variance_reason
 from socialr1_lite.rollouts.trace import Trace
 from socialr1_lite.training.grpo import TrlRewardAdapter, group_metrics
 from socialr1_lite.training.grpo_config import effective_differences, grpo_settings
@@ -159,13 +158,13 @@ def test_metrics_tell_components_outcomes_and_why_groups_are_flat(scenario):
 def test_flat_groups_have_a_named_cause(scenario, texts, cause):
     stack = RewardStack(recipe().rewards)
     group = stack.score([Completion(text, 9) for text in texts], scenario)
-    assert zero_variance_reason(siblings(group)) == cause
+    assert zero_variance_reason(group) == cause
 
 
 def test_cut_off_comes_before_badly_formed(scenario):
     stack = RewardStack(recipe().rewards)
     group = stack.score([Completion(BROKEN, 9, "length")] * 2, scenario)
-    assert zero_variance_reason(siblings(group)) == "all cut off"
+    assert zero_variance_reason(group) == "all cut off"
 
 
 def test_a_group_of_one_says_nothing_of_flatness(scenario):
