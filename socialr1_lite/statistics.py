@@ -110,10 +110,9 @@ def interval(tally: Tally, *, resamples: int = RESAMPLES, seed: int = 0) -> Inte
 
 
 def clustered_proportion(values: Sequence[float], clusters: Sequence[str]) -> Interval:
-    """Return the 95 % interval of a share of right answers whose questions belong to these clusters (stories).
+    """Return the 95 % `interval` of a share of right answers whose questions belong to these clusters (stories).
 
-    values: 1 right, 0 wrong. Wilson where every cluster has one value, else a bootstrap over clusters (`interval`).
-    Raises ValueError when there are no values or the two do not pair up.
+    values: 1 right, 0 wrong. Raises ValueError when there are no values or the two do not pair up.
     """
     if not values or len(values) != len(clusters):
         raise ValueError(f"{len(values)} values of {len(clusters)} clusters")

@@ -35,6 +35,11 @@ class Trial:
     interrupted: bool = False
     skipped: str = ""
 
+    @property
+    def architecture(self) -> Architecture:
+        """What the trial's model is made of."""
+        return self.model or find_architecture(self.recipe.model.name)
+
 
 def trials(device: Device, folder: Path, *, model: str = EMBEDDED_MODEL) -> Iterator[Trial]:
     """Yield all trials, those that cannot be done here with the reason. model: what the first one trains."""
@@ -109,8 +114,3 @@ def _recipe(model: Section, tokens: int = TOKENS["cuda"], **sections: Section) -
             **sections,
         }
     )
-
-
-def architecture_of(trial: Trial) -> Architecture:
-    """Return what the trial's model is made of."""
-    return trial.model or find_architecture(trial.recipe.model.name)

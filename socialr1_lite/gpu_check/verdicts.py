@@ -15,7 +15,7 @@ from typing import Literal
 import yaml
 
 from socialr1_lite.gpu_check.trial import TrialResult
-from socialr1_lite.gpu_check.trials import Trial, architecture_of
+from socialr1_lite.gpu_check.trials import Trial
 from socialr1_lite.plan.hardware import GIB, Device
 from socialr1_lite.plan.memory import memory
 from socialr1_lite.plan.timing import phases
@@ -52,14 +52,11 @@ def verdicts(
     trial: Trial, recipe: Recipe, run: RunFolder, result: TrialResult, device: Device
 ) -> Iterator[TrialFinding]:
     """Yield all findings of a trial that ran to its end. recipe: with the longest prompt that was really asked."""
-    for what, (verdict, words, figures) in {
-        "trained": trained(recipe, run),
-        "memory": memory_as_planned(recipe, trial, result, device),
-        "step time": time_as_planned(recipe, trial, run, device),
-        "effective settings": settings_as_written(run),
-        "traces": traces_agree(recipe, run),
-    }.items():
-        yield TrialFinding(trial.name, what, verdict, words, figures)
+    yield TrialFinding(trial.name, "trained", *trained(recipe, run))
+    yield TrialFinding(trial.name, "memory", *memory_as_planned(recipe, trial, result, device))
+    yield TrialFinding(trial.name, "step time", *time_as_planned(recipe, trial, run, device))
+    yield TrialFinding(trial.name, "effective settings", *settings_as_written(run))
+    yield TrialFinding(trial.name, "traces", *traces_agree(recipe, run))
 
 
 Judgement = tuple[Verdict, str, dict[str, float]]
@@ -86,7 +83,7 @@ def adapter_moved(weights: Path) -> bool:
 
 def memory_as_planned(recipe: Recipe, trial: Trial, result: TrialResult, device: Device) -> Judgement:
     """Compare the measured peak with the predicted one."""
-    predicted, measured = memory(recipe, architecture_of(trial), device).peak, result["peak_bytes"]
+    predicted, measured = memory(recipe, trial.architecture, device).peak, result["peak_bytes"]
     ratio = predicted / measured
     verdict: Verdict = "pass" if abs(ratio - 1) <= CLOSE else "fail"
     words = f"{measured / GIB:.2f} GiB measured, {predicted / GIB:.2f} predicted (ratio {ratio:.2f})"
@@ -99,7 +96,7 @@ def time_as_planned(recipe: Recipe, trial: Trial, run: RunFolder, device: Device
     figures = {"measured_s": measured}
     if device.cpu:
         return "skipped", f"{measured:.1f} s a step; nothing is predicted for a CPU", figures
-    bound = sum(phase.seconds for phase in phases(recipe, architecture_of(trial), device))
+    bound = sum(phase.seconds for phase in phases(recipe, trial.architecture, device))
     verdict: Verdict = "pass" if measured >= bound else "fail"
     words = f"{measured:.1f} s a step, at least {bound:.2f} predicted ({measured / bound:.1f} times that)"
     return verdict, words, figures | {"bound_s": bound}

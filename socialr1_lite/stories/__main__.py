@@ -65,14 +65,9 @@ def _numbers(text: str, what: str) -> tuple[int, ...]:
 
 
 def _scenarios(args: argparse.Namespace, n: int, seed: int, dimensions: Sequence[str]) -> Iterator[Scenario]:
+    orders, chapters, options = _numbers(args.orders, "orders"), _numbers(args.chapters, "chapters"), args.options
     return generate(
-        n,
-        seed=seed,
-        dimensions=dimensions,
-        orders=_numbers(args.orders, "orders"),
-        split=args.split,
-        chapters=_numbers(args.chapters, "chapters"),
-        options=args.options,
+        n, seed=seed, dimensions=dimensions, orders=orders, split=args.split, chapters=chapters, options=options
     )
 
 
@@ -82,8 +77,7 @@ def _dimensions(args: argparse.Namespace) -> list[str]:
 
 def _write(args: argparse.Namespace) -> int:
     """Write one JSON row a scenario; the file appears whole or not at all."""
-    scenarios = _scenarios(args, args.n, args.seed, _dimensions(args))
-    rows = (_row(scenario, args.replies) for scenario in scenarios)
+    rows = (_row(scenario, args.replies) for scenario in _scenarios(args, args.n, args.seed, _dimensions(args)))
     if args.output == "-":
         sys.stdout.writelines(rows)
         return 0
@@ -122,10 +116,9 @@ def _show(args: argparse.Namespace) -> int:
 
 def _audit(args: argparse.Namespace) -> int:
     """Print the shortcut table; status 1 where a shortcut works."""
-    names, rows = _dimensions(args), []
-    for name in names:
-        tested = list(_scenarios(args, args.n, args.seed, [name]))
-        others = list(_scenarios(args, args.n, args.seed + 1, [name]))
+    rows = []
+    for name in _dimensions(args):
+        tested, others = (list(_scenarios(args, args.n, args.seed + more, [name])) for more in (0, 1))
         rows += audit(tested, others)
     settings = {key: value for key, value in vars(args).items() if key != "json"}
     print(json.dumps(as_json(rows, settings), indent=2) if args.json else as_text(rows))
