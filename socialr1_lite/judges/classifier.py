@@ -15,7 +15,8 @@ from typing import Any, TypedDict, cast
 
 from socialr1_lite.errors import JudgeError, PolicyError
 from socialr1_lite.judges.token_tree import TREE_TOKENS, Model, grouped, grow, read_as_trees, tree_scores
-from socialr1_lite.policy.embedded import EMBEDDED, embedded_model
+from socialr1_lite.policy.embedded import embedded_model
+from socialr1_lite.recipe import EMBEDDED_MODEL
 
 RECORD = "judge.json"
 RECORD_VERSION = 3  # 1 read the right answer without its letter, 2 the stages before each stage
@@ -132,7 +133,7 @@ def load_base(name: str, tokenizer: Tokenizer, *, revision: str | None, dtype: s
 
 def base_folder(name: str) -> str:
     """Return where the base model is: the embedded one's folder, else the name as it is."""
-    return str(embedded_model()) if name == EMBEDDED else name
+    return str(embedded_model()) if name == EMBEDDED_MODEL else name
 
 
 def read_record(folder: Path) -> JudgeRecord:

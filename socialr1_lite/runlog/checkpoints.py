@@ -14,7 +14,6 @@ import orjson
 from socialr1_lite.errors import RunLogError
 from socialr1_lite.runlog import lines
 from socialr1_lite.runlog.folder import RunFolder
-from socialr1_lite.runlog.lines import JsonObject
 
 MARKER = "COMPLETE.json"
 MARKER_VERSION = 1
@@ -55,24 +54,25 @@ def check(checkpoint: Path) -> str:
     """What is wrong with a checkpoint, in words; "" when its marker verifies."""
     try:
         marker: Any = orjson.loads((checkpoint / MARKER).read_bytes())
-        version, step, files = marker["version"], marker["step"], dict(marker["files"])
+        newer, version, step = marker["version"] > MARKER_VERSION, marker["version"], marker["step"]
+        files = [(checkpoint / name, facts["bytes"], facts["sha256"]) for name, facts in marker["files"].items()]
     except FileNotFoundError:
         return f"no {MARKER}: it was not finished"
-    except (orjson.JSONDecodeError, KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, AttributeError):  # no JSON, or not of the form that is written here
         return f"{MARKER} cannot be read"
-    if version > MARKER_VERSION:
+    if newer:
         return f"{MARKER} has version {version}, this code reads up to {MARKER_VERSION}"
     if step != checkpoint_step(checkpoint):
         return f"{MARKER} belongs to step {step}"
-    return next(filter(None, (_check_file(checkpoint / name, facts) for name, facts in files.items())), "")
+    return next(filter(None, (_check_file(*file) for file in files)), "")
 
 
-def _check_file(path: Path, facts: JsonObject) -> str:
+def _check_file(path: Path, size: int, digest: str) -> str:
     if not path.is_file():
         return f"{path.name} is missing"
-    if (size := path.stat().st_size) != facts["bytes"]:
-        return f"{path.name} has {size} bytes instead of {facts['bytes']}"
-    return "" if sha256(path) == facts["sha256"] else f"{path.name} has other content than when it was saved"
+    if (found := path.stat().st_size) != size:
+        return f"{path.name} has {found} bytes instead of {size}"
+    return "" if sha256(path) == digest else f"{path.name} has other content than when it was saved"
 
 
 def newest_complete(run: RunFolder, *, set_aside: bool = True) -> Newest:

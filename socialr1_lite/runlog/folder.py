@@ -134,12 +134,12 @@ class RunFolder:
         start_step: finished optimizer steps at its start (0, or the checkpoint's). One process calls this.
         """
         lines.repair(self.launches_file)
-        number = max((*(launch.number for launch in self.launches()), *self._launches_in_rows()), default=-1) + 1
+        number = max((*(launch.number for launch in self.launches()), *self.launches_in_rows()), default=-1) + 1
         row = {"segment": number, "start_step": start_step, "started": _now(), "command": list(command), "kind": kind}
         lines.append(self.launches_file, [redact_tree(row)])
         return number
 
-    def _launches_in_rows(self) -> Iterator[int]:
+    def launches_in_rows(self) -> Iterator[int]:
         """Yield the last launch of each shard: segments.jsonl may have lost a line, and no number is given twice."""
         for path in self.traces.glob("*-*.jsonl"):
             number = (lines.last_row(path) or {}).get("segment")

@@ -166,8 +166,8 @@ class History:
     def of(cls, run: RunFolder) -> History:
         """Read from the run folder; the shards only when there was more than one launch."""
         launches = run.launches()
-        last = {(lines.last_row(path) or {}).get("segment", 0) for path in shard_paths(run)}
-        return cls(launches, *(_seen_in_rows(run) if len(launches) > 1 or last - {0} else ()))
+        several = len(launches) > 1 or any(run.launches_in_rows())
+        return cls(launches, *(_seen_in_rows(run) if several else ()))
 
     def cut(self, launch: int) -> int:
         """The first step at which a later launch went on from this one; NEVER when none did."""
@@ -192,7 +192,9 @@ def _seen_in_rows(run: RunFolder) -> tuple[set[tuple[int, str, int]], dict[int, 
     for path in shard_paths(run):
         for _, line in lines.complete_lines(path):
             if b'"phase":"eval"' in line and (row := lines.parse(line)) is not None and row.get("phase") == "eval":
-                evaluations.add((row.get("segment", 0), row.get("benchmark", ""), row["step"]))
+                number, at = row.get("segment", 0), row.get("step")
+                if isinstance(number, int) and isinstance(at, int):  # what is mistyped counts for nothing
+                    evaluations.add((number, str(row.get("benchmark", "")), at))
             elif (launch := _LAUNCH.search(line)) and (step := _STEP.search(line)):
                 number = int(launch[1])
                 first_steps[number] = min(int(step[1]), first_steps.get(number, NEVER))
@@ -215,10 +217,11 @@ class MetricsWriter:
 
 def read_metrics(run: RunFolder, *, superseded: bool = False) -> list[JsonObject]:
     """Return the lines of metrics.jsonl in order, plus "superseded"; superseded ones only when asked for."""
-    rows = [row | {"segment": row.get("segment", 0)} for row in lines.read_rows(run.metrics)]
+    rows = [{"step": 0, "segment": 0} | row for row in lines.read_rows(run.metrics)]
+    rows = [row for row in rows if isinstance(row["step"], int) and isinstance(row["segment"], int)]
     first_steps: dict[int, int] = {}  # a launch writes its first line after its first step
     for row in rows:
-        first_steps[row["segment"]] = min(row.get("step", 0) - 1, first_steps.get(row["segment"], NEVER))
+        first_steps[row["segment"]] = min(row["step"] - 1, first_steps.get(row["segment"], NEVER))
     history = History(run.launches(), first_steps=first_steps)
-    marked = [row | {"superseded": row.get("step", 0) > history.cut(row["segment"])} for row in rows]
+    marked = [row | {"superseded": row["step"] > history.cut(row["segment"])} for row in rows]
     return marked if superseded else [row for row in marked if not row["superseded"]]

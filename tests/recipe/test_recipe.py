@@ -12,8 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+import socialr1_lite
 from socialr1_lite.errors import RecipeError
-from socialr1_lite.recipe import Recipe, load_recipe, located_yaml
+from socialr1_lite.recipe import EMBEDDED_MODEL, Recipe, load_recipe, located_yaml
 from socialr1_lite.recipe.schema import Grpo, Section
 
 
@@ -400,3 +401,10 @@ def sections(kind: type[Section]) -> list[type[Section]]:
 @pytest.mark.parametrize("kind", sections(Recipe), ids=lambda kind: kind.__name__)
 def test_every_section_is_closed_and_frozen(kind: type[Section]) -> None:
     assert kind.model_config["extra"] == "forbid" and kind.model_config["frozen"]
+
+
+def test_the_embedded_model_is_named_in_one_place() -> None:
+    """Twice the same constant is two to change."""
+    package = Path(socialr1_lite.__file__).parent
+    naming = [path for path in package.rglob("*.py") if f' = "{EMBEDDED_MODEL}"' in path.read_text(encoding="utf-8")]
+    assert [path.relative_to(package).as_posix() for path in naming] == ["recipe/schema.py"]

@@ -22,6 +22,7 @@ from socialr1_lite.errors import RunLogError
 from socialr1_lite.rollouts import reward
 from socialr1_lite.rollouts.trace import TRACE_VERSION
 from socialr1_lite.runlog import lines, lock
+from socialr1_lite.runlog.traces import History
 from socialr1_lite.scenario import Scenario
 from tests.runlogs import WEIGHTS, trace
 
@@ -358,9 +359,28 @@ class TestResume:
         assert runlog.MetricsWriter(resumed, launch=1).notice
         assert runlog.read_metrics(resumed)[-1]["step"] == 5
 
+    @pytest.mark.parametrize("facts", [{"segment": [1]}, {"step": "1"}, {"benchmark": ["x"]}, {"segment": {}}])
+    @pytest.mark.parametrize("phase", ["train", "eval"])
+    def test_a_mistyped_row_spoils_no_history(self, resumed: runlog.RunFolder, phase: str, facts: dict) -> None:
+        before = History.of(resumed)
+        with (resumed.traces / "rank00001-0000.jsonl").open("wb") as file:
+            file.write(lines.encode([trace(1, phase=phase).to_row() | facts]))
+        after = History.of(resumed)
+        assert after.cuts == before.cuts and after.latest.items() >= before.latest.items()
+        with resumed.metrics.open("ab") as file:
+            file.write(lines.encode([{"step": 6, "segment": 1} | facts]))
+        told = [row["step"] for row in runlog.read_metrics(resumed)]
+        assert told == [1, 2, 3, 4, 5, *([6] if "benchmark" in facts else [])]
+
     def test_the_third_launch_reaches_back_behind_the_second(self, resumed: runlog.RunFolder) -> None:
         assert resumed.begin_launch(0, ["train"]) == 2
         assert [row for row in runlog.read_traces(resumed) if row.phase == "train"] == []
+
+
+def mark(checkpoint: Path, **facts: object) -> None:
+    """Put these into the marker of a checkpoint."""
+    marker = checkpoint / "COMPLETE.json"
+    marker.write_text(json.dumps(json.loads(marker.read_text()) | facts))
 
 
 class TestCheckpoints:
@@ -386,6 +406,11 @@ class TestCheckpoints:
         [
             (lambda c: (c / "COMPLETE.json").unlink(), "not finished"),
             (lambda c: (c / "COMPLETE.json").write_text('{"version": 1'), "cannot be read"),
+            (lambda c: mark(c, version="1"), "cannot be read"),
+            (lambda c: mark(c, files=["adapter.safetensors"]), "cannot be read"),
+            (lambda c: mark(c, files={"adapter.safetensors": {"sha256": ""}}), "cannot be read"),
+            (lambda c: mark(c, files={"adapter.safetensors": {"bytes": 5120}}), "cannot be read"),
+            (lambda c: mark(c, files={"adapter.safetensors": "whole"}), "cannot be read"),
             (lambda c: (c / "adapter.safetensors").unlink(), "is missing"),
             (lambda c: (c / "adapter.safetensors").write_bytes(b"short"), "has 5 bytes instead of 5120"),
             (lambda c: (c / "deep" / "state.json").write_text('{"step": 21}'), "other content"),
