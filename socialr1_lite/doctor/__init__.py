@@ -20,8 +20,9 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Gpu:
-    """One NVIDIA GPU as the driver reports it. memory_gb: in GiB. capability: (major, minor)."""
+    """One NVIDIA GPU as the driver reports it. memory_gb: in GiB. capability: (major, minor). driver: its version."""
 
     name: str
     memory_gb: float
     capability: tuple[int, int]
+    driver: str = ""

@@ -40,12 +40,13 @@ def examine(*, quick: bool = False) -> tuple[list[Finding], trials.Report]:
         findings += packages.check_packages(versions)
         findings += packages.check_combinations(versions, sys.platform, os.environ)
         findings += packages.check_torch_partners(versions)
+        findings.append(packages.check_optional(versions))
     else:
         findings.append(Finding("packages", "fix", "not installed", "make setup"))
     backend: trials.Report = {}
     if not quick and "torch" in versions:
         backend, finding = trials.try_backend(gpus)
-        findings += [finding, trials.try_4bit()]
+        findings += [finding, trials.try_4bit(backend.get("backend", ""))]
     return findings, backend
 
 

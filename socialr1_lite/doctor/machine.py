@@ -76,7 +76,7 @@ def check_disk(free_gb: float) -> Finding:
 
 def nvidia_gpus() -> list[Gpu]:
     """Return the GPUs that the NVIDIA driver knows, whether or not torch can use them."""
-    query = ["nvidia-smi", "--query-gpu=name,memory.total,compute_cap", "--format=csv,noheader,nounits"]
+    query = ["nvidia-smi", "--query-gpu=name,memory.total,compute_cap,driver_version", "--format=csv,noheader,nounits"]
     try:
         lines = subprocess.run(query, capture_output=True, text=True, timeout=20, check=True).stdout.splitlines()
     except (OSError, subprocess.SubprocessError):
@@ -86,8 +86,8 @@ def nvidia_gpus() -> list[Gpu]:
 
 def read_gpu(line: str) -> Gpu | None:
     """Read one line of nvidia-smi's CSV; None when it is not one."""
-    match = re.fullmatch(r"\s*(.+?)\s*,\s*([\d.]+)\s*,\s*(\d+)\.(\d+)\s*", line)
-    return Gpu(match[1], float(match[2]) / 1024, (int(match[3]), int(match[4]))) if match else None
+    match = re.fullmatch(r"\s*(.+?)\s*,\s*([\d.]+)\s*,\s*(\d+)\.(\d+)\s*(?:,\s*([\d.]+)\s*)?", line)
+    return Gpu(match[1], float(match[2]) / 1024, (int(match[3]), int(match[4])), match[5] or "") if match else None
 
 
 def check_gpus(gpus: Sequence[Gpu]) -> Iterator[Finding]:
@@ -97,6 +97,7 @@ def check_gpus(gpus: Sequence[Gpu]) -> Iterator[Finding]:
         yield Finding("gpu", "note", found)
     for gpu in gpus:
         found = f"{gpu.name}, {gpu.memory_gb:.0f} GiB, compute capability {gpu.capability[0]}.{gpu.capability[1]}"
+        found += f", driver {gpu.driver}" if gpu.driver else ""
         if gpu.capability < (7, 0):
             yield Finding("gpu", "note", f"{found}: older than Unsloth and current torch builds support")
         elif gpu.capability < (8, 0):

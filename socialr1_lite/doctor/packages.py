@@ -32,6 +32,8 @@ EMBEDDED_BYTES = 98_362_432  # SmolLM2-135M-Instruct.Q4_1.gguf inside llm-smollm
 # Unsloth's standby mode (unsloth_zoo/vllm_utils.py).
 VLLM_RANGE = ("0.21.0", "0.31.0")
 VLLM_STANDBY_CRASHES = ("0.10.", "0.14.")
+OLDEST_TORCHAO = "0.16.0"  # for PEFT, which looks at it whenever it makes an adapter (peft/import_utils.py)
+OPTIONAL = ("vllm", "triton", "torchao", "xformers")  # not needed, and in a wrong version they have broken runs
 BOUND_TO_TORCH = ("torchvision", "torchaudio", "xformers", "vllm")  # each built for one torch release
 
 
@@ -93,7 +95,23 @@ def check_combinations(versions: Mapping[str, str], system: str, environment: Ma
     if environment.get("UNSLOTH_DISABLE_CPU_FALLBACK") == "1":
         found = "UNSLOTH_DISABLE_CPU_FALLBACK=1 keeps Unsloth from training on a CPU"
         yield Finding("environment", "note", found, "unset UNSLOTH_DISABLE_CPU_FALLBACK")
+    yield from check_torchao(versions)
     yield from check_vllm(versions.get("vllm"), environment)
+
+
+def check_optional(versions: Mapping[str, str]) -> Finding:
+    """Tell the versions of what is not needed and may explain a failure."""
+    return Finding("optional", "ok", ", ".join(f"{name} {versions.get(name, '-')}" for name in OPTIONAL))
+
+
+def check_torchao(versions: Mapping[str, str]) -> Iterator[Finding]:
+    """Find a torchao that PEFT refuses: Colab's own. Unsloth works around it on a GPU, everything else fails."""
+    from packaging.version import Version
+
+    version = versions.get("torchao")
+    if version and "peft" in versions and Version(version) < Version(OLDEST_TORCHAO):
+        found = f"torchao {version}: PEFT raises an ImportError below {OLDEST_TORCHAO}, and nothing here needs it"
+        yield Finding("torchao + peft", "fix", found, "pip uninstall -y torchao")
 
 
 def check_vllm(version: str | None, environment: Mapping[str, str]) -> Iterator[Finding]:
@@ -107,8 +125,8 @@ def check_vllm(version: str | None, environment: Mapping[str, str]) -> Iterator[
     if standby and version.startswith(VLLM_STANDBY_CRASHES):
         yield Finding("vllm", "fix", f"{version} crashes in Unsloth's standby mode", "unset UNSLOTH_VLLM_STANDBY")
     elif not Version(low) <= Version(version) <= Version(high):
-        remedy = f"pip install 'vllm>={low},<={high}'"
-        yield Finding("vllm", "note", f"{version}; TRL speaks to {low} to {high} (grpo.vllm)", remedy)
+        found = f"{version}; TRL speaks to {low} to {high} (grpo.vllm)"
+        yield Finding("vllm", "note", found, "pip install -r requirements-vllm.txt")
     else:
         yield Finding("vllm", "ok", version)
     if standby and "expandable_segments:True" in environment.get("PYTORCH_CUDA_ALLOC_CONF", ""):

@@ -21,7 +21,7 @@ from socialr1_lite.policy import choose_backend, refuse_unusable_driver
 device = "cuda" if torch.cuda.is_available() else "cpu"
 try:
     refuse_unusable_driver()
-    print(json.dumps({"backend": choose_backend("auto"), "device": device}))
+    print(json.dumps({"backend": choose_backend("auto"), "device": device, "torch_cuda": torch.version.cuda or ""}))
 except PolicyError as error:
     print(json.dumps({"refused": str(error)}))
 """
@@ -49,6 +49,7 @@ def try_backend(gpus: Sequence[Gpu]) -> tuple[Report, Finding]:
     if "refused" in taken:  # as a training would refuse, and with the same remedy
         return {}, Finding("backend", "fix", taken["refused"])
     found = f"auto takes {taken['backend']} on {taken['device']}"
+    found += f" (torch is built for CUDA {cuda})" if (cuda := taken.get("torch_cuda")) else ""
     if gpus and taken["device"] == "cpu":
         remedy = "pip install --force-reinstall torch    (a CUDA build; `nvidia-smi` shows the driver's CUDA)"
         return taken, Finding("backend", "fix", f"{found}, though the driver shows {gpus[0].name}", remedy)
@@ -57,14 +58,17 @@ def try_backend(gpus: Sequence[Gpu]) -> tuple[Report, Finding]:
     return taken, Finding("backend", "ok", found)
 
 
-def try_4bit() -> Finding:
-    """Make a real forward and backward pass through one NF4 layer."""
+def try_4bit(backend: str = "") -> Finding:
+    """Make a real forward and backward pass through one NF4 layer. backend: the one that `auto` takes."""
     done, problem = trial(TRIAL_4BIT)
     if problem:
         found = f"does not work ({problem}); keep model.load_in_4bit: false"
         return Finding("4-bit", "note", found, "pip install 'bitsandbytes>=0.49,<0.51'")
     slower = " (slower than 16-bit there)" if done["device"] == "cpu" else ""
-    return Finding("4-bit", "ok", f"forward and backward work on {done['device']}{slower}")
+    found = f"forward and backward work on {done['device']}{slower}"
+    if backend == "unsloth" and done["device"] != "cpu":
+        found += "; of a known model Unsloth loads unsloth/NAME-unsloth-bnb-4bit and drops model.revision"
+    return Finding("4-bit", "ok", found)
 
 
 def trial(code: str, *, seconds: float = TRIAL_SECONDS) -> tuple[Report, str]:

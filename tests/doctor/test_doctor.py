@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from socialr1_lite.doctor import Finding, Gpu, __main__, machine, packages, trials
 from socialr1_lite.doctor.__main__ import report
+from socialr1_lite.policy.machine import PACKAGES
 
 ROOT = Path(__file__).resolve().parents[2]
 T4 = Gpu("Tesla T4", 15.0, (7, 5))
@@ -90,12 +93,62 @@ def test_a_local_build_of_torch_counts_as_its_release() -> None:
         ({"vllm": "0.14.1"}, "linux", {}, "vllm", "note"),
         ({"vllm": "0.32.0"}, "linux", {}, "vllm", "note"),
         ({"vllm": "0.21.0"}, "linux", {"UNSLOTH_VLLM_STANDBY": "1"}, "vllm", "ok"),
+        ({"torchao": "0.10.0", "peft": "0.21.2"}, "linux", {}, "torchao + peft", "fix"),
+        ({"torchao": "0.15.0+cu128", "peft": "0.21.2"}, "linux", {}, "torchao + peft", "fix"),
     ],
 )
 def test_known_bad_combinations(versions, system, environment, name, state) -> None:
     finding = only(packages.check_combinations(versions, system, environment))
     assert (finding.name, finding.state) == (name, state)
     assert bool(finding.remedy) == (state != "ok")
+
+
+def test_a_torchao_that_peft_refuses_goes_and_peft_would_refuse_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Colab brings 0.10. The bound is PEFT's own, asked of the installed PEFT."""
+    import peft.import_utils as theirs
+
+    versions = {"torchao": "0.10.0", "peft": "0.21.2"}
+    finding = only(packages.check_combinations(versions, "linux", {}))
+    assert "0.10.0" in finding.found and "ImportError" in finding.found
+    assert finding.remedy == "pip uninstall -y torchao"
+    monkeypatch.setattr(theirs.importlib.util, "find_spec", lambda name: object())
+    for version, refused in (("0.15.9", True), (packages.OLDEST_TORCHAO, False), ("0.18.0", False)):
+        monkeypatch.setattr(theirs.importlib_metadata, "version", lambda name, version=version: version)
+        theirs.is_torchao_available.cache_clear()
+        with pytest.raises(ImportError) if refused else contextlib.nullcontext():
+            theirs.is_torchao_available()
+        assert bool(list(packages.check_combinations(versions | {"torchao": version}, "linux", {}))) == refused
+    theirs.is_torchao_available.cache_clear()
+    assert not list(packages.check_combinations({"torchao": "0.10.0"}, "linux", {})), "without PEFT nobody asks"
+
+
+def test_another_vllm_comes_with_the_torch_that_it_needs() -> None:
+    """The file holds the one resolve there is; a bare `pip install vllm` takes another torch."""
+    remedy = only(packages.check_combinations({"vllm": "0.33.0"}, "linux", {})).remedy
+    assert remedy == "pip install -r requirements-vllm.txt"
+    assert (ROOT / remedy.split()[-1]).is_file()
+
+
+def test_optional_packages_that_have_broken_runs_are_told_with_their_versions() -> None:
+    found = packages.check_optional({"triton": "3.9.0", "xformers": "0.0.40"}).found
+    assert found == "vllm -, triton 3.9.0, torchao -, xformers 0.0.40"
+    assert set(packages.OPTIONAL) <= set(PACKAGES), "environment.json tells the same"
+
+
+def test_the_driver_and_the_cuda_of_torch_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    gpu = machine.read_gpu("Tesla T4, 15360, 7.5, 580.65.06")
+    assert gpu == replace(T4, driver="580.65.06")
+    assert "driver 580.65.06" in only(machine.check_gpus([gpu])).found
+    taken = {"backend": "unsloth", "device": "cuda", "torch_cuda": "13.0"}
+    monkeypatch.setattr(trials, "trial", lambda code: (taken, ""))
+    assert trials.try_backend([gpu])[1].found == "auto takes unsloth on cuda (torch is built for CUDA 13.0)"
+
+
+def test_what_four_bits_really_load_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(trials, "trial", lambda code: ({"device": "cuda"}, ""))
+    found = trials.try_4bit("unsloth").found
+    assert "unsloth/NAME-unsloth-bnb-4bit" in found and "model.revision" in found
+    assert "unsloth" not in trials.try_4bit("transformers").found
 
 
 def test_combinations_that_are_fine_are_not_mentioned() -> None:
