@@ -167,6 +167,18 @@ def test_one_process_beside_several_gpus_is_refused_in_plain_transformers(monkey
     gpus.refuse_idle_gpus("transformers")
 
 
+def test_4_bits_that_came_as_16_are_refused(monkeypatch, tiny_model) -> None:
+    """Unsloth prints a line where bitsandbytes does not work, and loads the whole model."""
+    whole = Model(name=str(tiny_model), dtype="float32")
+    monkeypatch.setattr(loading, "choose_backend", lambda _: "unsloth")
+    monkeypatch.setattr(loading, "_load_unsloth", lambda _model, source, seed: loading._load_plain(whole, source, seed))
+    with pytest.raises(
+        PolicyError, match=r"model\.load_in_4bit: .* came in 16 bits, because bitsandbytes does not work"
+    ):
+        load_policy(whole.model_copy(update={"load_in_4bit": True}))
+    assert not load_policy(whole).quantized
+
+
 # --- vLLM
 
 

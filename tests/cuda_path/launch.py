@@ -1,0 +1,153 @@
+"""One launch through Unsloth's CUDA code, which needs the environment of `tests.cuda_path.ENVIRONMENT`:
+
+    python -m tests.cuda_path.launch cut MODEL FOLDER       train, and die (SIGKILL) after the first checkpoint
+    python -m tests.cuda_path.launch continue MODEL FOLDER  train on to the end, evaluate, export
+    python -m tests.cuda_path.launch methods MODEL FOLDER   what Unsloth patches, in half precision and in NF4
+    python -m tests.cuda_path.launch settings MODEL         load as every recipe does, on every kind of card
+
+The last line of standard output is one JSON object: what was seen.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+from tests.cuda_path import fakes  # first: torch.cuda must answer before anybody asks
+
+from tests.policy.patched import patched  # isort: skip
+
+import torch  # isort: skip
+from socialr1_lite.policy import Policy, load_policy
+from socialr1_lite.policy.gpus import settle_dtype
+from socialr1_lite.recipe import Model, Recipe, load_recipe
+from socialr1_lite.train import run_recipe
+from socialr1_lite.training import grpo_config, session
+
+RECIPES = Path(__file__).resolve().parents[2] / "recipes"
+CAPABILITIES = ((7, 5), (8, 0), (8, 6), (8, 9), (9, 0), (12, 0))
+
+
+def recipe(model: str) -> Recipe:
+    """Two steps of one group each, a cold start that stays beside GRPO's adapter, a checkpoint every step."""
+    return Recipe.model_validate(
+        {
+            "model": {
+                "name": model,
+                "dtype": "float32",
+                "gradient_checkpointing": True,
+                "max_seq_length": 1024,
+                "lora": {"r": 4, "alpha": 8},
+            },
+            "data": {"size": 8, "heldout": 2, "orders": [0], "dimensions": ["belief"], "max_prompt_tokens": 400},
+            "prompt": {"system": "Answer."},
+            "warmup": {"steps": 1, "batch_size": 1, "examples": 2, "merge": False},
+            "rewards": {"mode": "additive", "length": {"min_tokens": 3, "max_tokens": 12, "k": 4}},
+            "grpo": {
+                "max_steps": 2,
+                "num_generations": 2,
+                "per_device_train_batch_size": 2,
+                "gradient_accumulation_steps": 1,
+                "max_completion_length": 12,
+                "learning_rate": 0.01,
+            },
+            "evaluation": {"items": 1, "batch_size": 1},
+            "run": {"name": "cuda-path", "seed": 5, "save_steps": 1, "must_fit": False},
+        }
+    )
+
+
+def cut(model: str, folder: str) -> None:
+    """Train until the first checkpoint is whole, and die at once."""
+    mark = session.mark_complete
+
+    def mark_and_die(*args: Any) -> None:
+        mark(*args)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    session.mark_complete = mark_and_die
+    run_recipe(recipe(model), run_dir=folder, strict=False)
+
+
+def go_on(model: str, folder: str) -> dict[str, Any]:
+    """Train on to the end, then do with the run what its user would: evaluate it and merge its adapter."""
+    from socialr1_lite import evaluate
+    from socialr1_lite.export.__main__ import main as export
+
+    run_recipe(recipe(model), run_dir=folder, strict=False)
+    evaluated = evaluate.main([folder, "--benchmarks", "stories", "--limit", "1", "--max-new-tokens", "4"])
+    exported = export([folder, "--to", "merged", "-o", f"{folder}/merged"])
+    return {"evaluate": evaluated, "export": exported}
+
+
+def methods(model: str, folder: str) -> dict[str, Any]:
+    """Tell what Unsloth patches on a policy with a fresh adapter, and on one with the same adapter loaded again."""
+    seen = {}
+    for four_bit in (False, True):
+        half = Model(name=model, dtype="float16", load_in_4bit=four_bit, max_seq_length=1024)
+        policy = load_policy(half, trainable=True)
+        policy.save_adapter(Path(folder))
+        saved = load_policy(half, adapter=Path(folder), trainable=True)
+        seen["NF4" if four_bit else "float16"] = {"fresh": patched(policy), "loaded": patched(saved)}
+    return seen
+
+
+def settings(model: str) -> list[dict[str, Any]]:
+    """Load the tiny model as each recipe loads its own, on each kind of card, and make its trainers' settings.
+
+    Unsloth's own check of type against precision (it raises) is in the constructor of its trainer.
+    """
+    import trl
+
+    seen = []
+    for capability in CAPABILITIES:
+        fakes.become(*capability)
+        policies: dict[tuple[str, bool], Policy] = {}
+        trained_with: dict[str, Any] = {}
+        for path in sorted(RECIPES.glob("*.yaml")):
+            wanted = load_recipe(path, ["run.processes=1", "model.fast_inference=false", "grpo.vllm=null"])
+            torch.cuda.is_available = lambda: True
+            chosen, _notes = settle_dtype(wanted.model, "unsloth", trainable=True)
+            torch.cuda.is_available = lambda: False
+            kind = (chosen.dtype, chosen.load_in_4bit)
+            if kind not in policies:
+                tiny = chosen.model_copy(update={"name": model, "revision": None, "max_seq_length": 1024})
+                policies[kind] = load_policy(tiny, trainable=True)
+            policy = policies[kind]
+            made = grpo_config.grpo_settings(wanted, policy, Path("checkpoints"))
+            if (args := trained_with.get(key := f"{kind} {made}")) is None:  # recipes often differ in rewards alone
+                config = grpo_config.build_config(made, processes=1, full_device=False)
+                args = trl.GRPOTrainer(policy.model, [lambda **_: [0.0]], config, train_dataset=rows(4)).args
+                trained_with[key] = args
+            seen.append(
+                {
+                    "recipe": path.stem,
+                    "capability": capability,
+                    "dtype": str(policy.model.config.dtype).removeprefix("torch."),
+                    "four_bit": policy.quantized,
+                    "precision": {name: getattr(args, name) for name in ("bf16", "fp16")},
+                    "differences": grpo_config.effective_differences(made, args),
+                }
+            )
+    return seen
+
+
+def rows(n: int) -> Any:
+    """Return a data set of n prompts."""
+    import datasets
+
+    return datasets.Dataset.from_list([{"prompt": [{"role": "user", "content": "Hello"}]}] * n)
+
+
+def main(task: str, *arguments: str) -> None:
+    """Do the task."""
+    seen = {"cut": cut, "continue": go_on, "methods": methods, "settings": settings}[task](*arguments)
+    print(json.dumps(seen))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
