@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,10 +31,15 @@ class Target:
     checkpoint: str = NEWEST
 
     def load(self) -> Policy:
-        """Load the policy, with its adapter; a merged cold start goes into the base first, as in training."""
+        """Load the policy, with its adapter; a merged cold start goes into the base first, as in training.
+
+        What loading changed (a type that the card has not, a revision that was not honoured) goes to standard error.
+        """
+        policy = load_policy(self.recipe.model, adapter=self.cold_start or self.adapter)
+        for note in policy.notes:
+            print(f"{self.name}: {note}", file=sys.stderr)
         if self.cold_start is None:
-            return load_policy(self.recipe.model, adapter=self.adapter)
-        policy = load_policy(self.recipe.model, adapter=self.cold_start)
+            return policy
         policy.merge_adapter()
         if self.adapter is not None:
             policy.add_adapter(self.adapter)

@@ -90,7 +90,7 @@ class Workshop:
             styled = recipe.model_copy(update={"prompt": recipe.prompt.model_copy(update={"style": style})})
             template = template_settings(styled)
             job.prefilled = is_prefilled(policy, job.scenario, styled)
-            job.stage = "writing"
+            job.stage = "; ".join([*policy.notes, "writing"])
             for text in policy.stream(messages(job.scenario, styled), stop=job.stop, template=template, **settings):
                 job.text = text
             encoded = len(policy.tokenizer(job.text, add_special_tokens=False)["input_ids"])
