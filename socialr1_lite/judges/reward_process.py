@@ -6,6 +6,7 @@ policy's architecture would then fail there or score otherwise, so a training as
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
@@ -68,7 +69,8 @@ class RewardProcess:
 def _end(process: subprocess.Popen[str], errors: IO[bytes]) -> None:
     """Close the pipe, which ends the loop below, and do not wait for long."""
     assert process.stdin and process.stdout
-    process.stdin.close()
+    with contextlib.suppress(BrokenPipeError):  # it was killed, and what it was last asked is still in the pipe
+        process.stdin.close()
     try:
         process.wait(GRACE_S)
     except subprocess.TimeoutExpired:

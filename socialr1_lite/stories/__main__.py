@@ -88,6 +88,7 @@ def _write(args: argparse.Namespace) -> int:
             file.writelines(rows)
         partial.replace(target)
     except OSError as error:
+        partial.unlink(missing_ok=True)
         raise DataError(f"cannot write {target}: {error.strerror}") from None
     print(f"{args.n} scenarios in {target}", file=sys.stderr)
     return 0

@@ -129,11 +129,13 @@ def _own(rows: Sequence[FileRow], name: str) -> Converted:
     for place, row in enumerate(rows, start=1):
         try:
             traces.append(Trace.from_row(row))
+            if stored := row.get("scenario_row"):
+                if not isinstance(stored, dict):
+                    raise DataError(f"scenario_row must be an object, not {type(stored).__name__}")
+                scenario = Scenario.from_row(stored)
+                scenarios[scenario.id] = scenario
         except ValueError as error:
             raise DataError(f"{name}, row {place}: {error}") from None
-        if row.get("scenario_row"):
-            scenario = Scenario.from_row(row["scenario_row"])
-            scenarios[scenario.id] = scenario
     return scenarios, traces
 
 

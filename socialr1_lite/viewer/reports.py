@@ -45,7 +45,6 @@ def read_report(path: Path) -> Json:
         raise ValueError("no report")
     if report.get("version") != VERSION:
         raise ValueError(f"version {str(report.get('version'))[:20]}; this viewer reads version {VERSION}")
-    published = [row for row in report.get("published") or [] if isinstance(row, dict)]
     return {
         "benchmark": str(report.get("benchmark") or path.stem),
         "facts": _facts(report),
@@ -57,7 +56,7 @@ def read_report(path: Path) -> Json:
         "published": [
             {"label": str(row.get("label", "")), "value": share(row.get("value"))}
             | {name: str(row.get(name) or "") for name in ("source", "protocol")}
-            for row in published
+            for row in _rows(report.get("published"))
         ],
         "source": _source(_mapping(report.get("source"))),
     }
@@ -86,6 +85,10 @@ def _mapping(value: JsonValue) -> Json:
     return value if isinstance(value, dict) else {}
 
 
+def _rows(value: JsonValue) -> list[Json]:
+    return [row for row in value if isinstance(row, dict)] if isinstance(value, list) else []
+
+
 def _facts(report: Json) -> list[str]:
     wanted = (
         ("n", "{} items"),
@@ -99,9 +102,5 @@ def _facts(report: Json) -> list[str]:
 
 
 def _source(source: Json) -> str:
-    files = [
-        f"{file.get('name', '')} ({str(file.get('sha256', ''))[:12]})"
-        for file in source.get("files") or []
-        if isinstance(file, dict)
-    ]
+    files = [f"{file.get('name', '')} ({str(file.get('sha256', ''))[:12]})" for file in _rows(source.get("files"))]
     return " · ".join([*files, *([f"licence {source['licence']}"] if source.get("licence") else [])])

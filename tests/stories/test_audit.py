@@ -101,6 +101,10 @@ def test_bad_arguments_are_told(tmp_path: Path):
         commands.main(["--orders", "one"])
     with pytest.raises(DataError, match="cannot write"):
         commands.main(["--n", "1", "-o", str(tmp_path / "no" / "such" / "folder.jsonl")])
+    (tmp_path / "taken").mkdir()
+    with pytest.raises(DataError, match="cannot write"):
+        commands.main(["--n", "1", "-o", str(tmp_path / "taken")])
+    assert [path.name for path in tmp_path.iterdir()] == ["taken"]
 
 
 def test_show_prints_what_comes_out(capsys: pytest.CaptureFixture[str]):

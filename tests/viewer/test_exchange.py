@@ -47,7 +47,13 @@ def test_an_export_of_jsonl_comes_back_as_the_same_run(ask: Any, tmp_path: Path,
 
 @pytest.mark.parametrize(
     ("spoiled", "message"),
-    [({"mode": "strange"}, "mode"), ({"tokens": -1}, "tokens"), ({"version": 99}, "newer"), ({"parts": [1]}, "parts")],
+    [
+        ({"mode": "strange"}, "mode"),
+        ({"tokens": -1}, "tokens"),
+        ({"version": 99}, "newer"),
+        ({"parts": [1]}, "parts"),
+        ({"scenario_row": [1]}, "scenario_row must be an object, not list"),
+    ],
 )
 def test_an_exported_row_that_was_spoiled_is_named(
     ask: Any, tmp_path: Path, spoiled: dict[str, Any], message: str

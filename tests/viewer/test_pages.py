@@ -328,6 +328,8 @@ def test_reports_are_read_and_bad_ones_told(tmp_path: Path) -> None:
     path.write_text(json.dumps(good))
     report = reports.read_report(path)
     assert report["metrics"][0]["value"] == 0.5 and report["published"][0]["protocol"] == "5-shot"
+    path.write_text(json.dumps(good | {"published": 3, "source": {"files": {"name": "x"}, "licence": "MIT"}}))
+    assert reports.read_report(path) == report | {"published": [], "source": "licence MIT"}
     for bad, message in (("{", "no JSON"), ("[]", "no report"), ('{"version": 7}', "version 7")):
         path.write_text(bad)
         with pytest.raises(ValueError, match=message):
