@@ -97,12 +97,12 @@ def while_writing_traces(n: int) -> Callable[[], None]:
 def in_a_checkpoint(n: int) -> Callable[[], None]:
     """All files of the n-th checkpoint are there, its marker is not; one file is cut short as well."""
 
-    def cut(run, checkpoint: Path) -> None:
+    def cut(run, checkpoint: Path, *_: object) -> None:
         state = checkpoint / "trainer_state.json"
         state.write_bytes(state.read_bytes()[:100])
 
     def patch() -> None:
-        session.mark_complete = at_call(n, session.mark_complete, cut)
+        session.keep_whole = at_call(n, session.keep_whole, cut)
 
     return patch
 

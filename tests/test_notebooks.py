@@ -11,6 +11,7 @@ import importlib.metadata
 import importlib.util
 import io
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -22,6 +23,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from socialr1_lite.errors import RunLogError
+from socialr1_lite.recipe import load_recipe
+from socialr1_lite.runlog import RunFolder, lock
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 NOTEBOOKS = sorted((REPOSITORY / "notebooks").glob("*.ipynb"))
@@ -309,6 +314,38 @@ def test_the_run_lies_on_drive_where_there_is_one(session: Session, capsys: pyte
     session.on_colab(mounted.append)
     assert session.play(COLAB, cells=1)["RUN"].parent == session.folder / "drive" / "MyDrive" / "socialr1_lite"
     assert mounted == [str(session.folder / "drive")]
+
+
+def training(session: Session) -> list[str]:
+    """The training command after the first five cells."""
+    session.play(COLAB, cells=5)
+    [command] = [one for one in session.commands if one[0] == "socialr1_lite.train" and "--run-dir" in one]
+    return command
+
+
+def test_checkpoints_are_made_on_the_local_disk_where_the_run_lies_on_drive(session: Session, tree: Path) -> None:
+    session.set(REPOSITORY=tree.as_uri())
+    session.on_colab()
+    settings = [one for one in training(session) if "=" in one]
+    assert settings == [f"run.scratch={session.folder / 'checkpoints'}"]
+    load_recipe(REPOSITORY / "recipes" / "colab_t4_qwen3_1.7b.yaml", settings)
+
+
+def test_without_drive_checkpoints_are_made_where_they_stay(session: Session, tree: Path) -> None:
+    session.set(REPOSITORY=tree.as_uri())
+    assert not [one for one in training(session) if "=" in one]
+
+
+def test_the_lock_of_a_lost_session_is_told_as_it_is_met(tmp_path: Path) -> None:
+    """The words are those of the real error, the minutes those of the lock, and what is typed removes that file."""
+    [cell] = [cell.source for cell in read(COLAB).cells if cell.source.startswith("## Train")]
+    run = RunFolder.create(tmp_path / "run")
+    with run.lock(), pytest.raises(RunLogError) as met:
+        run.lock().acquire()
+    words = re.split(r"process \d+ on \S+ last sign of life \d+ s ago|/\S*/run\b", str(met.value))
+    assert len(words) == 4 and all(part.strip() in cell for part in words)
+    assert lock.SILENT_S == 600 and "ten minutes" in cell
+    assert '(RUN / "train.lock").unlink()' in cell and run.lock().path.name == "train.lock"
 
 
 def test_a_drive_that_was_refused_is_no_end(session: Session, capsys: pytest.CaptureFixture[str]) -> None:

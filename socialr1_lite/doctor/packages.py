@@ -63,23 +63,19 @@ def requirements() -> list[Requirement]:
 
 def check_packages(versions: Mapping[str, str]) -> Iterator[Finding]:
     """Check each requirement against what is installed; only some are needed to train at all."""
-    for wanted in requirements():
-        found = versions.get(canonical(wanted.name))
-        install = f"pip install '{wanted.name}{wanted.specifier}'"
-        if found is None:
-            state: State = "fix" if wanted.name in NEEDED_TO_TRAIN else "note"
-            yield Finding(wanted.name, state, "not installed", install)
-        elif not wanted.specifier.contains(found, prereleases=True):
-            yield Finding(wanted.name, "note", f"{found}; tested with {wanted.specifier}", install)
-        else:
-            yield Finding(wanted.name, "ok", found)
-    for name, wanted_version in NODEPS.items():
+    from packaging.specifiers import SpecifierSet
+
+    needed = [(one.name, one.specifier, f"'{one.name}{one.specifier}'") for one in requirements()]
+    pinned = [(name, SpecifierSet(f"=={at}"), f"--no-deps {name}=={at}") for name, at in NODEPS.items()]
+    for name, specifier, install in needed + pinned:
         found = versions.get(canonical(name))
-        install = f"pip install --no-deps {name}=={wanted_version}"
         if found is None:
-            yield Finding(name, "note", f"not installed; {WITHOUT[name]}", install)
-        elif found != wanted_version:
-            yield Finding(name, "note", f"{found}; tested with {wanted_version}", install)
+            state: State = "fix" if name in NEEDED_TO_TRAIN else "note"
+            without = f"; {WITHOUT[name]}" if name in WITHOUT else ""
+            yield Finding(name, state, f"not installed{without}", f"pip install {install}")
+        elif not specifier.contains(found, prereleases=True):
+            tested = str(specifier).removeprefix("==")
+            yield Finding(name, "note", f"{found}; tested with {tested}", f"pip install {install}")
         else:
             yield Finding(name, "ok", found)
 

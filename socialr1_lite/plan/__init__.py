@@ -1,4 +1,4 @@
-"""Will it fit, and how long at least: memory and time of a recipe by parts, before a GPU is rented.
+"""Will it fit, and how long: memory and time of a recipe by parts, before a GPU is rented.
 
     python -m socialr1_lite.plan RECIPE [key=value ...] [--gpu t4] [--fit] [--config FILE] [--price N]
 
@@ -17,7 +17,7 @@ from socialr1_lite.plan.fit import fits, knobs
 from socialr1_lite.plan.hardware import GIB, Device, find_gpu, this_cpu, this_gpu
 from socialr1_lite.plan.memory import memory
 from socialr1_lite.plan.parts import Memory
-from socialr1_lite.plan.timing import Phase, phases
+from socialr1_lite.plan.timing import Phase, heldout_checks, phases
 from socialr1_lite.recipe import Recipe
 
 
@@ -30,6 +30,7 @@ class Plan:
     gpu: Device
     memory: Memory
     phases: tuple[Phase, ...]
+    checks: Phase | None
 
     @property
     def fits(self) -> bool:
@@ -37,16 +38,18 @@ class Plan:
         return self.memory.peak <= self.gpu.usable
 
     @property
-    def step_s(self) -> float:
-        """Seconds of one optimizer step, at least."""
-        return sum(phase.seconds for phase in self.phases)
+    def hours(self) -> tuple[float, float]:
+        """Hours of GRPO with its held-out checks: to expect (a guess, see `timing`), and the bound."""
+        parts = [*self.phases * self.recipe.grpo.max_steps, *([self.checks] if self.checks else [])]
+        return sum(part.expected for part in parts) / 3600, sum(part.seconds for part in parts) / 3600
 
 
 def make_plan(recipe: Recipe, gpu: Device | str, architecture: Architecture | None = None) -> Plan:
     """Plan a recipe on a card. Raises RecipeError for a card or a model whose sizes are not known."""
     card = find_gpu(gpu) if isinstance(gpu, str) else gpu
     made_of = architecture or find_architecture(recipe.model.name)
-    return Plan(recipe, made_of, card, memory(recipe, made_of, card), phases(recipe, made_of, card))
+    times = phases(recipe, made_of, card), heldout_checks(recipe, made_of, card)
+    return Plan(recipe, made_of, card, memory(recipe, made_of, card), *times)
 
 
 def before_training(recipe: Recipe, device: Device | None = None) -> str:

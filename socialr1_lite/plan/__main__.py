@@ -33,33 +33,37 @@ def table(plan: Plan) -> Iterator[str]:
     yield from times(plan)
     yield ""
     steps = plan.recipe.grpo.max_steps
-    yield (
-        f"  {step_tokens(plan.recipe):,} sampled tokens a step at most; {run_tokens(plan.recipe):,} trained tokens in "
-        f"{steps} steps" + (f"; {steps * plan.step_s / 3600:.2f} h at least" if plan.phases else "")
-    )
+    sampled, trained = step_tokens(plan.recipe), run_tokens(plan.recipe)
+    yield f"  {sampled:,} sampled tokens a step at most; {trained:,} trained tokens in {steps} steps"
 
 
 def times(plan: Plan) -> Iterator[str]:
-    """Yield a step by parts; of a CPU nothing is known that could bound it."""
+    """Yield a step by parts, then the run; of a CPU nothing is known that could bound it."""
     if not plan.phases:
         yield "  time: nothing is predicted for a CPU"
         return
-    yield f"  {'time of a step':<22}{'s':>7}  at least (roofline)"
+    yield f"  {'time of a step, in s':<22}{'expected':>9}{'bound':>9}"
     for phase in plan.phases:
-        yield f"  {phase.name:<22}{phase.seconds:>7.2f}  by {phase.bound}: {phase.why}"
-    yield f"  {'all':<22}{plan.step_s:>7.2f}  and the reward, which is not predicted (time/reward_s in metrics.jsonl)"
+        yield f"  {phase.name:<22}{phase.expected:>9.2f}{phase.seconds:>9.2f}  by {phase.bound}: {phase.why}"
+    if plan.checks:
+        of_run = f"of the whole run: {plan.checks.why}"
+        yield f"  {plan.checks.name:<22}{plan.checks.expected:>9.0f}{plan.checks.seconds:>9.0f}  {of_run}"
+    hours, bound = plan.hours
+    yield f"  expect about {hours:.1f} h of GRPO and held-out checks: a guess, not measured on a GPU yet"
+    yield f"  (the bound of {bound:.1f} h cannot be beaten and is no time to plan with; rewards come on top)"
 
 
 def survey(plans: Sequence[Plan]) -> Iterator[str]:
     """Yield one line a card."""
-    yield f"  {'gpu':<10}{'peak GiB':>9}{'usable':>8}  {'':<13}{'largest part':<14}{'s a step, at least':>19}"
+    hours = f"{'hours, expected':>16}{'(bound)':>9}"
+    yield f"  {'gpu':<10}{'peak GiB':>9}{'usable':>8}  {'':<13}{'largest part':<14}{hours}"
     for name, plan in zip(GPUS, plans, strict=True):
         verdict = "fits" if plan.fits else "does not fit"
         if plan.recipe.model.dtype == "bfloat16" and not plan.gpu.bfloat16:
             verdict = "no bfloat16"
         yield (
             f"  {name:<10}{plan.memory.peak / GIB:>9.2f}{plan.gpu.usable / GIB:>8.2f}  {verdict:<13}"
-            f"{plan.memory.largest.name:<14}{plan.step_s:>19.2f}"
+            f"{plan.memory.largest.name:<14}{plan.hours[0]:>16.1f}{f'({plan.hours[1]:.1f})':>9}"
         )
 
 
@@ -86,7 +90,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--gpu", metavar="NAME", help=cards)
     parser.add_argument("--fit", action="store_true", help="propose the cheapest changes that fit, as overrides")
     parser.add_argument("--config", type=Path, metavar="FILE", help="the model's config.json, for one not known here")
-    parser.add_argument("--price", type=float, metavar="N", help="your price of one GPU hour, for the least cost")
+    parser.add_argument("--price", type=float, metavar="N", help="your price of one GPU hour, for the cost")
     args = parser.parse_intermixed_args(argv)
     recipe = load_recipe(args.recipe, args.overrides)
     made_of: Architecture | None = read_config(args.config) if args.config else None
@@ -98,8 +102,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     plan = make_plan(recipe, find_gpu(args.gpu), made_of)
     print("\n".join(table(plan)))
     if args.price is not None:
-        hours = recipe.grpo.max_steps * plan.step_s / 3600 * recipe.processes
-        print(f"  {hours * args.price:.2f} at least, for {hours:.2f} GPU hours at {args.price:g} each")
+        hours, bound = (time * recipe.processes for time in plan.hours)
+        cost = f"{hours * args.price:.2f} to expect for {hours:.1f} GPU hours at {args.price:g} each"
+        print(f"  {cost} (the bound: {bound * args.price:.2f})")
     if args.fit:
         print("\nto make it fit:\n" + "\n".join(fitting(plan)))
     return 0 if plan.fits else 1

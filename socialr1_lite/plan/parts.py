@@ -7,7 +7,9 @@ was compared with measurements.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 from socialr1_lite.plan.architectures import Architecture
@@ -22,6 +24,10 @@ HALF, FULL = 2, 4  # bytes of a 16-bit and of a 32-bit number
 # NF4 with double quantisation: 4 bits, and 8/64 + 32/(64 x 256) = 0.127 bits of constants (QLoRA, Dettmers et al.
 # 2023, section 3).
 NF4 = (4 + 8 / 64 + 32 / (64 * 256)) / 8
+# Unsloth loads unsloth/<name>-unsloth-bnb-4bit for a model of the hub, where some layers stay in 16 bits: "less than
+# 10 % more VRAM than BnB 4bit" (its collection of dynamic quants on the hub). Its word; no file of it was measured.
+DYNAMIC = 1.1
+HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 # Eight-bit AdamW: two states of a byte, each block of 256 with a 32-bit constant (Dettmers et al. 2022).
 ADAM_8BIT = 2 * (1 + FULL / 256)
 GOLD_REPLY = 230  # tokens: the longest of 4,500 gold replies of all dimensions, orders 0 to 4, in SmolLM2's tokens
@@ -80,8 +86,12 @@ def number_size(recipe: Recipe, device: Device) -> int:
 
 def weight_bytes(recipe: Recipe, architecture: Architecture, size: int = HALF) -> float:
     """Count the frozen model's bytes: NF4 for linear layers loaded in 4-bit, else `size` bytes a number."""
-    linear = NF4 if recipe.model.load_in_4bit else size
-    return architecture.linear_parameters * linear + architecture.other_parameters * size
+    model, other = recipe.model, architecture.other_parameters * size
+    if not model.load_in_4bit:
+        return architecture.linear_parameters * size + other
+    on_the_hub = HUB_ID.fullmatch(model.name) and not Path(model.name).is_dir()
+    dynamic = DYNAMIC if on_the_hub and model.backend != "transformers" else 1.0
+    return (architecture.linear_parameters * NF4 + other) * dynamic
 
 
 def kv_bytes_per_token(architecture: Architecture, size: int = HALF) -> int:
@@ -109,11 +119,12 @@ def trained_at_once(recipe: Recipe) -> tuple[int, int]:
 
 
 def most_sampled_at_once(recipe: Recipe) -> int:
-    """Return the most completions a process samples by itself: for a step, the preflight or a held-out check."""
+    """Return the most completions the model itself samples, where an engine does not: a step, preflight, a check."""
     group, batch = recipe.grpo.num_generations, recipe.evaluation.batch_size
-    own = sampled_at_once(recipe) if recipe.grpo.vllm is None else 0
     first_look = min(2 * group, max(group, batch))  # the preflight's two groups
-    return max(own, first_look, min(batch, recipe.evaluation.items))
+    if recipe.grpo.vllm:  # TRL's engine is made after the preflight
+        return 0 if recipe.model.fast_inference else first_look
+    return max(sampled_at_once(recipe), first_look, min(batch, -(-recipe.evaluation.items // recipe.processes)))
 
 
 def activation_bytes_per_token(architecture: Architecture, r: int, size: int = HALF, padded: int = 0) -> int:

@@ -1,12 +1,14 @@
-"""Lower bounds on a step's time by parts, from the roofline model (Williams, Waterman, Patterson 2009).
+"""A run's time by parts: what cannot be beaten, and what to expect.
 
-A part takes at least its operations over the card's throughput, and at least its bytes over the card's bandwidth. Real
-code is slower, sampling by plain `generate` many times slower (it waits for the launch of every small kernel): these
-figures say what cannot be beaten, and which part to look at. The reward runs on the CPU and is not predicted.
+The bound is the roofline model's (Williams, Waterman, Patterson 2009): a part takes at least its operations over the
+card's throughput, and at least its bytes over the card's bandwidth. Real code reaches a share of it, and sampling by
+plain `generate` waits for the launch of every small kernel: what to expect is a guess from two allowances, with which
+no run of ours has been compared yet. The reward runs on the CPU and is not predicted.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from socialr1_lite.plan.architectures import Architecture
@@ -14,17 +16,22 @@ from socialr1_lite.plan.hardware import Device
 from socialr1_lite.plan.parts import kv_bytes_per_token, longest, number_size, sampled_at_once, weight_bytes
 from socialr1_lite.recipe import Recipe
 
+REACHED = 0.4  # of the roof, in training and in an engine: an allowance [ours]
+# Seconds that `generate` spends on launching one layer's kernels, a token: an allowance [ours]. Public outputs: 24
+# tokens/s of one sequence, Qwen2.5-0.5B in float16 on a Colab T4 (24 layers) and Qwen3-0.6B (28 layers).
+LAUNCH = 1.5e-3
 ADD_AND_MULTIPLY = 2  # operations for each weight and token in a forward pass (Kaplan et al. 2020, section 2.1)
 
 
 @dataclass(frozen=True, slots=True)
 class Phase:
-    """A part of an optimizer step. seconds: at least. bound: what limits it."""
+    """A part of an optimizer step, or of a run. seconds: at least, limited by `bound`. expected: seconds, a guess."""
 
     name: str
     seconds: float
     bound: str
     why: str
+    expected: float
 
 
 def phases(recipe: Recipe, a: Architecture, gpu: Device) -> tuple[Phase, ...]:
@@ -32,7 +39,24 @@ def phases(recipe: Recipe, a: Architecture, gpu: Device) -> tuple[Phase, ...]:
     if gpu.cpu:
         return ()
     completions = recipe.completions_per_step / recipe.processes / recipe.grpo.num_iterations
-    return (*_sampling(recipe, a, gpu, completions), *_training(recipe, a, gpu))
+    tokens = recipe.grpo.max_completion_length
+    return (*_sampling(recipe, a, gpu, completions, sampled_at_once(recipe), tokens), *_training(recipe, a, gpu))
+
+
+def heldout_checks(recipe: Recipe, a: Architecture, gpu: Device) -> Phase | None:
+    """Bound all held-out checks of a run, whose questions the processes share out; None where there are none."""
+    asked, every = recipe.evaluation, recipe.evaluation.every
+    on_the_way = (recipe.grpo.max_steps - 1) // every if every else 0
+    sizes = [asked.items] * (3 if recipe.warmup.steps else 2) + [asked.on_the_way] * on_the_way
+    tokens = asked.max_new_tokens or recipe.grpo.max_completion_length
+    if gpu.cpu or not asked.items:
+        return None
+    parts: list[Phase] = []
+    for share in (-(-size // recipe.processes) for size in sizes):
+        batch = share if recipe.grpo.vllm else min(share, asked.batch_size)
+        parts += _sampling(recipe, a, gpu, share, batch, tokens)
+    why, seconds = f"{len(sizes)} of them, {sum(sizes)} questions", sum(part.seconds for part in parts)
+    return Phase("held-out checks", seconds, parts[-1].bound, why, sum(part.expected for part in parts))
 
 
 def step_tokens(recipe: Recipe) -> int:
@@ -45,23 +69,26 @@ def run_tokens(recipe: Recipe) -> int:
     return recipe.grpo.max_steps * recipe.completions_per_step * longest(recipe)
 
 
-def _roof(name: str, operations: float, moved: float, gpu: Device, why: str) -> Phase:
+def _roof(name: str, operations: float, moved: float, gpu: Device, why: str, waits: float = 0.0) -> Phase:
     compute, move = operations / gpu.flops, moved / gpu.bandwidth
-    return Phase(name, max(compute, move), "operations" if compute > move else "bandwidth", why)
+    roof, bound = max(compute, move), "operations" if compute > move else "bandwidth"
+    return Phase(name, roof, bound, why, max(roof / REACHED, waits))
 
 
-def _sampling(recipe: Recipe, a: Architecture, gpu: Device, completions: float) -> tuple[Phase, Phase]:
-    prompt, completion = recipe.data.max_prompt_tokens, recipe.grpo.max_completion_length
-    weights, batch = weight_bytes(recipe, a, number_size(recipe, gpu)), sampled_at_once(recipe)
+def _sampling(
+    recipe: Recipe, a: Architecture, gpu: Device, completions: float, batch: int, completion: int
+) -> tuple[Phase, Phase]:
+    prompt, weights = recipe.data.max_prompt_tokens, weight_bytes(recipe, a, number_size(recipe, gpu))
     rounds, seen = completions / batch, prompt + completion / 2  # half grown on average
     cached = batch * seen * kv_bytes_per_token(a)  # read for every token
     body = a.linear_parameters + a.vocabulary * a.hidden
     prefill = completions * _forward(a, prompt, head=0)
     decode = completions * completion * (ADD_AND_MULTIPLY * body + _attention(a, 1, seen))
     why = f"{completion} tokens, {batch} at once: weights and cache are read for each"
+    waits = 0.0 if recipe.grpo.vllm else math.ceil(rounds) * completion * a.layers * LAUNCH
     return (
         _roof("prefill", prefill, rounds * weights, gpu, f"{completions:g} prompts of {prompt} tokens"),
-        _roof("decode", decode, rounds * completion * (weights + cached), gpu, why),
+        _roof("decode", decode, rounds * completion * (weights + cached), gpu, why, waits),
     )
 
 

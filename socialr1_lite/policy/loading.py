@@ -10,6 +10,7 @@ from socialr1_lite.errors import PolicyError
 from socialr1_lite.policy.adapters import fresh_adapter
 from socialr1_lite.policy.backends import bfloat16_is_native, choose_backend, stdout_to_stderr
 from socialr1_lite.policy.embedded import embedded_model
+from socialr1_lite.policy.engine import unsloth_engine
 from socialr1_lite.policy.gpus import refuse_idle_gpus, refuse_unusable_driver, settle_dtype
 from socialr1_lite.policy.logprobs import patch_plain_logprobs
 from socialr1_lite.policy.model import Policy
@@ -49,6 +50,7 @@ def load_policy(model: Model, *, adapter: Path | None = None, trainable: bool = 
         ) from error
     quantized = any(type(module).__name__ == "Linear4bit" for module in loaded.modules())
     policy = Policy(loaded, tokenizer, backend, model.name, quantized, notes, model.gradient_checkpointing)
+    policy.engine = unsloth_engine if hasattr(loaded, "vllm_engine") else None
     _note_origin(policy, model, source)
     # bitsandbytes 0.50 repacks a 4-bit weight in place on the first eval-mode call without gradient; afterwards its
     # backward gives nothing and training silently stalls. Every layer stays on the trainable layout.

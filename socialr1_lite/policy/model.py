@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from socialr1_lite.errors import PolicyError
 from socialr1_lite.policy.adapters import saved_adapter
 from socialr1_lite.policy.backends import Backend
+from socialr1_lite.policy.engine import Engine
 from socialr1_lite.policy.generation import speed_up_cpu_sampling
 from socialr1_lite.rollouts.completion import Completion
 from socialr1_lite.rollouts.prompting import Messages, Template
@@ -28,7 +29,7 @@ class Policy:
 
     notes: what was loaded otherwise than asked for, and why. checkpointing: whether an adapter is trained with gradient
     checkpointing. repository: where the weights really came from. revision_honoured: at model.revision; None: none was
-    asked for.
+    asked for. engine: what `generate` samples by instead of the model.
     """
 
     model: PreTrainedModel
@@ -40,6 +41,7 @@ class Policy:
     checkpointing: bool = False
     repository: str = ""
     revision_honoured: bool | None = None
+    engine: Engine | None = None
 
     @property
     def device(self) -> str:
@@ -76,6 +78,11 @@ class Policy:
         import torch
 
         texts = [self.prompt_text(prompt, **(template or {})) for prompt in prompts]
+        if self.engine is not None:
+            asked = self.tokenizer(texts, add_special_tokens=False)["input_ids"]
+            sampling = {"max_tokens": max_new_tokens, "temperature": temperature, "top_p": top_p, "top_k": top_k or -1}
+            written = self.engine(self.model, asked, sampling, seed)
+            return [self._read(ids, prefills_think(text)) for ids, text in zip(written, texts, strict=True)]
         order = sorted(range(len(texts)), key=lambda i: len(texts[i]), reverse=True)
         done: dict[int, Completion] = {}
         with self._inference():

@@ -189,6 +189,8 @@ def heldout_is_large_enough(data: Data, evaluation: Evaluation) -> Found:
     if data.heldout_source is None and evaluation.items > data.heldout:
         asked = evaluation.items
         yield ("evaluation", "items"), f"{asked} asks for more scenarios than data.heldout keeps ({data.heldout})"
+    if evaluation.on_the_way > evaluation.items:
+        yield ("evaluation", "items_on_the_way"), f"{evaluation.on_the_way} is more than items ({evaluation.items})"
 
 
 CHECKS: tuple[Callable[..., Found], ...] = (

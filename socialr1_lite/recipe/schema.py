@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 EMBEDDED_MODEL = "smollm2-135m"
+ON_THE_WAY = 64  # questions of a held-out check between two steps, where the recipe names no number
 
 
 def _no_bool(value: object) -> object:
@@ -230,8 +231,14 @@ class Evaluation(Section):
 
     every: Natural = 0  # optimizer steps; 0: only before and after
     items: Natural = 128
+    items_on_the_way: Count | None = None  # whole stories of the first so many; null: items, at most 64
     batch_size: Count = 32
     max_new_tokens: Count | None = None  # null: grpo.max_completion_length
+
+    @property
+    def on_the_way(self) -> int:
+        """Questions of a check between two steps, at most."""
+        return min(self.items, ON_THE_WAY) if self.items_on_the_way is None else self.items_on_the_way
 
 
 class Logging(Section):
@@ -251,6 +258,7 @@ class Run(Section):
     save_steps: Count = 10
     # Two at least: while a new checkpoint is being written, the one before it is the only whole one.
     save_total_limit: Annotated[Whole, Field(ge=2)] | None = 2
+    scratch: str | None = None  # a local folder where checkpoints are made before they are copied into run.root whole
     resume: Literal["auto", "never"] = "auto"
     max_hours: Positive | None = None  # of one launch: it then stops after a step, and the same command goes on
     must_fit: bool = True  # refuse to start what `plan` predicts not to fit into memory

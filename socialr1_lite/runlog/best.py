@@ -11,7 +11,6 @@ that it goes on from, not one that never happened in it.
 from __future__ import annotations
 
 import re
-import shutil
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import NamedTuple
@@ -78,7 +77,7 @@ class BestAdapter:
         """Take away what belongs to steps that are about to be trained again."""
         for path, kept in self._kept().items():
             if kept > step:
-                shutil.rmtree(path)
+                lines.remove_tree(path)
 
     def prune(self) -> None:
         """Take away the adapters that no resume can come back to: those before the oldest checkpoint's best."""
@@ -93,7 +92,7 @@ class BestAdapter:
     def _keep_from(self, step: int) -> None:
         for path, kept in self._kept().items():
             if kept < step:
-                shutil.rmtree(path)
+                lines.remove_tree(path)
 
     def _kept(self) -> dict[Path, int]:
         """Return each kept adapter's folder and step. Every one was the best of its time, so later is better."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import shutil
 from itertools import count
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -48,6 +49,29 @@ def mark_complete(run: RunFolder, checkpoint: Path) -> Path:
         files[path.relative_to(checkpoint).as_posix()] = {"bytes": path.stat().st_size, "sha256": sha256(path)}
     marker = {"version": MARKER_VERSION, "step": step, "recipe_sha256": run.recipe_digest(), "files": files}
     return lines.write_json(checkpoint / MARKER, marker)
+
+
+def keep_whole(run: RunFolder, made: Path, limit: int | None) -> str:
+    """Vouch for a finished checkpoint, move it, whole, into the run folder, and drop the oldest beyond `limit`.
+
+    Returns what is in the way, in words; then the old ones stay.
+    """
+    kept, part = run.checkpoints / made.name, run.checkpoints / ".checkpoint.part"
+    try:
+        mark_complete(run, made)
+        if made != kept:
+            lines.remove_tree(part)  # of a copy that was killed
+            shutil.copytree(made, part)
+            lines.remove_tree(kept)
+            part.rename(kept)
+            shutil.rmtree(made)
+    except OSError as error:
+        return f"{made.name} is not kept, those before it stay: {error}"
+    steps = {path: step for path in run.checkpoints.glob("*") if (step := checkpoint_step(path)) is not None}
+    for path in sorted(steps, key=lambda path: steps[path])[: -limit if limit else 0]:
+        (path / MARKER).unlink(missing_ok=True)  # first: what is left when this is killed is no checkpoint
+        lines.remove_tree(path)
+    return ""
 
 
 def check(checkpoint: Path) -> str:

@@ -19,6 +19,12 @@ def cold_start_folder(run: RunFolder) -> Path:
     return run.path / "cold_start"
 
 
+def made_in(run: RunFolder, recipe: Recipe) -> Path:
+    """Return where the trainer makes its checkpoints: in the run folder, or on a local disk first."""
+    scratch = recipe.run.scratch
+    return Path(scratch).expanduser() / run.name if scratch else run.checkpoints
+
+
 def holds_work(run: RunFolder) -> bool:
     """Return whether anything would be lost were the run begun anew: a cold start, a step, what people marked."""
     kept = (cold_start_folder(run), run.adapter, run.evaluation, run.path / "labels")
@@ -71,6 +77,8 @@ def write_recipe(run: RunFolder, recipe: Recipe, scenarios: Sequence[Scenario]) 
         run.add_scenarios(scenarios)
     if not run.recipe.is_file():
         write_atomic(run.recipe, recipe.to_yaml().encode())
+    if recipe.run.scratch:
+        shutil.rmtree(made_in(run, recipe), ignore_errors=True)  # what was left there was never whole
 
 
 def _remove_attempt(run: RunFolder) -> None:

@@ -40,7 +40,7 @@ def grpo_settings(recipe: Recipe, policy: Policy, output: Path) -> Settings:
         "data_seed": run.seed,
         "save_strategy": "steps",
         "save_steps": run.save_steps,
-        "save_total_limit": run.save_total_limit,
+        "save_total_limit": None,  # runlog.checkpoints drops old ones, once the new one is whole
         "logging_steps": recipe.logging.steps,
         "logging_first_step": False,
         "report_to": list(recipe.logging.report_to),

@@ -1,12 +1,17 @@
 """The held-out checks: the same questions before, during and after training, greedily, and what changed between.
 
 Greedy decoding, one completion a question, tau = 1: a number that does not move with the curriculum or with chance.
-Intervals and tests count stories, not questions: the twins of one story are right or wrong together.
+Intervals and tests count stories, not questions: the twins of one story are right or wrong together. Each process asks
+its share, by the run's vLLM engine where it has one. Between steps only the first stories are asked; the best check is
+chosen by what all of them were asked.
 """
 
 from __future__ import annotations
 
+import itertools
 import time
+from bisect import bisect
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
@@ -16,6 +21,7 @@ from typing import Any
 import orjson
 
 from socialr1_lite.data import story_key
+from socialr1_lite.errors import RecipeError
 from socialr1_lite.policy import Policy
 from socialr1_lite.progress import Progress, clock
 from socialr1_lite.recipe import Recipe
@@ -27,7 +33,9 @@ from socialr1_lite.runlog import BestAdapter, CheckScore, RunFolder, TraceWriter
 from socialr1_lite.scenario import Scenario
 from socialr1_lite.statistics import clustered_proportion, paired_by_cluster
 from socialr1_lite.training import folder
+from socialr1_lite.training.ranks import Ranks
 
+ALONE = Ranks(0, 1)
 BENCHMARK = "heldout"
 UNTRAINED, COLD_START = "untrained", "after the cold start"
 ON_THE_WAY = "step "  # how the labels of the checks between two steps begin
@@ -74,10 +82,16 @@ class Check:
         """Read a row of `to_row`, of any version."""
         return cls(**(row | {"right": tuple(row["right"]), "stories": tuple(row.get("stories", ()))}))
 
+    def score(self, places: Sequence[int]) -> CheckScore:
+        """Return what the choice of the best adapter goes by: the questions that every check asked, by their places."""
+        places = places if self.n > len(places) and self.stories else range(self.n)
+        found = clustered_proportion([self.right[i] for i in places], [self.clusters[i] for i in places])
+        return CheckScore(self.step, self.label, found.value, found.low, found.high, len(places))
+
     @property
-    def score(self) -> CheckScore:
-        """What the choice of the best adapter goes by."""
-        return CheckScore(self.step, self.label, self.accuracy, self.low, self.high, self.n)
+    def clusters(self) -> tuple[str, ...]:
+        """The story of each question; each a story of its own in files written before they were counted."""
+        return self.stories or tuple(map(str, range(self.n)))
 
     def metrics(self) -> dict[str, float]:
         """Return the figures by the names of metrics.jsonl, all of them apart from training's own."""
@@ -94,17 +108,26 @@ def check_heldout(
     label: str,
     step: int,
     traces: TraceWriter | None = None,
-) -> Check:
-    """Ask every held-out question once, greedily; store the replies as traces of phase eval."""
+    ranks: Ranks = ALONE,
+) -> Check | None:
+    """Ask every held-out question once, greedily; store the replies as traces of phase eval.
+
+    All processes ask, the main one scores and writes; the others return None.
+    """
     started = time.perf_counter()
     prompts = [messages(scenario, recipe) for scenario in scenarios]
-    completions = policy.generate(
+    completions = ranks.shared_out(
         prompts,
-        max_new_tokens=recipe.evaluation.max_new_tokens or recipe.grpo.max_completion_length,
-        temperature=0.0,
-        batch_size=recipe.evaluation.batch_size,
-        template=template_settings(recipe),
+        lambda share: policy.generate(
+            share,
+            max_new_tokens=longest_answer(recipe),
+            temperature=0.0,
+            batch_size=recipe.evaluation.batch_size,
+            template=template_settings(recipe),
+        ),
     )
+    if not ranks.main:
+        return None
     pairs = zip(scenarios, completions, strict=True)
     scored = [stack.score([completion], scenario)[0] for scenario, completion in pairs]
     if traces is not None:
@@ -125,6 +148,31 @@ def check_heldout(
             ]
         )
     return replace(summarise(label, step, scored, scenarios), seconds=time.perf_counter() - started)
+
+
+def longest_answer(recipe: Recipe) -> int:
+    """Return the tokens of a held-out answer at most."""
+    return recipe.evaluation.max_new_tokens or recipe.grpo.max_completion_length
+
+
+def first_stories(scenarios: Sequence[Scenario], count: int) -> list[int]:
+    """Return the places of the questions of the first stories, all of each: `count` at most, but one story at least."""
+    keys = list(map(story_key, scenarios))
+    sizes = list(itertools.accumulate(Counter(keys).values()))  # in the order of their first questions
+    kept = set(itertools.islice(Counter(keys), max(1, bisect(sizes, count))))
+    return [place for place, key in enumerate(keys) if key in kept]
+
+
+def refuse_too_long(policy: Policy, recipe: Recipe, scenarios: Sequence[Scenario]) -> None:
+    """Raise RecipeError where an engine could not hold a question and its answer: it would end the run at the check."""
+    texts = [policy.prompt_text(messages(one, recipe), **template_settings(recipe)) for one in scenarios]
+    lengths = [len(ids) for ids in policy.tokenizer(texts, add_special_tokens=False)["input_ids"]] if texts else []
+    longest = max(lengths, default=0) + longest_answer(recipe)
+    if recipe.grpo.vllm and longest > recipe.model.max_seq_length:
+        raise RecipeError(
+            f"model.max_seq_length: {recipe.model.max_seq_length} tokens do not hold the longest held-out question "
+            f"with its answer ({longest}), which vLLM is to sample; raise it, or lower evaluation.max_new_tokens"
+        )
 
 
 def summarise(label: str, step: int, scored: Sequence[ScoredCompletion], scenarios: Sequence[Scenario]) -> Check:
@@ -158,8 +206,7 @@ def table(checks: Sequence[Check]) -> tuple[list[str], list[list[str]]]:
 
 def compare(before: Check, after: Check) -> str:
     """Say in one sentence how many questions changed between two checks, and what a test by story makes of it."""
-    stories = after.stories or before.stories or tuple(map(str, range(after.n)))
-    paired = paired_by_cluster(before.right, after.right, stories)
+    paired = paired_by_cluster(before.right, after.right, after.clusters)
     number = f"{paired.clusters} stor{'y' if paired.clusters == 1 else 'ies'}"
     return (
         f"{after.label} against {before.label}: {paired.only_second} questions newly right, {paired.only_first} newly "
@@ -167,10 +214,10 @@ def compare(before: Check, after: Check) -> str:
     )
 
 
-def best_sentence(best: CheckScore, checks: Sequence[Check]) -> str:
+def best_sentence(best: CheckScore, scores: Sequence[CheckScore]) -> str:
     """Say in one sentence which check was the best, and what to think of it."""
-    rivals = sum(check.step > 0 for check in checks)
-    start = max((check.accuracy for check in checks if check.step == 0), default=0.0)
+    rivals = sum(one.step > 0 for one in scores)
+    start = max((one.accuracy for one in scores if one.step == 0), default=0.0)
     below = f", below the {start:.3f} before GRPO" if best.accuracy < start else ""
     # Picked for its score on these questions, it scores lower on others; one check among one was not picked.
     picked = " that it was picked by: measure it on others" if rivals > 1 else ""
@@ -192,12 +239,18 @@ class HeldoutChecks:
     stack: RewardStack
     progress: Progress
     scenarios: Sequence[Scenario]
+    ranks: Ranks = ALONE
     seconds: float = field(default=0.0, init=False)
 
     @cached_property
     def best(self) -> BestAdapter:
         """The adapter of the best check of the evaluations on the way."""
         return BestAdapter(self.run)
+
+    @cached_property
+    def few(self) -> list[int]:
+        """The places of the questions that are asked on the way too."""
+        return first_stories(self.scenarios, self.recipe.evaluation.on_the_way)
 
     @property
     def last_label(self) -> str:
@@ -206,20 +259,28 @@ class HeldoutChecks:
 
     @property
     def longest_s(self) -> float:
-        """What the slowest check of this run took; 0.0 while none was made."""
-        return max((check.seconds for check in self._made().values()), default=0.0)
+        """What the next check on the way may take, by the slowest question of this run; 0.0 while none was asked."""
+        return len(self.few) * max((check.seconds / check.n for check in self._made().values()), default=0.0)
 
     def make(self, policy: Policy, label: str, step: int, traces: TraceWriter) -> Check | None:
-        """Ask the questions, unless a check of that label was made already."""
-        if not self.scenarios or label in self._made():
+        """Ask the questions, unless a check of that label was made already. All processes call this.
+
+        Returns None where none was made, and on all but the main process.
+        """
+        if self.ranks.broadcast_from_main(lambda: not self.scenarios or label in self._made()):
             return None
-        self.progress.say(f"held-out check, {label}: {len(self.scenarios)} questions")
-        check = check_heldout(policy, self.recipe, self.stack, self.scenarios, label=label, step=step, traces=traces)
+        asked = [self.scenarios[i] for i in self.few] if label.startswith(ON_THE_WAY) else self.scenarios
+        self.progress.say(f"held-out check, {label}: {len(asked)} questions")
+        check = check_heldout(
+            policy, self.recipe, self.stack, asked, label=label, step=step, traces=traces, ranks=self.ranks
+        )
+        if check is None:
+            return None
         self.seconds += check.seconds
         before = self._made().values()
         if self.recipe.evaluation.every:
-            scores = [one.score for one in before]
-            self.best.update(check.score, scores, lambda path: folder.save_whole(policy, path))
+            scores = [one.score(self.few) for one in before]
+            self.best.update(check.score(self.few), scores, lambda path: folder.save_whole(policy, path))
         self._write([*before, check])
         self.progress.say(
             f"  format {check.format_rate:.2f}  accuracy {check.accuracy:.3f} ({check.low:.3f}-{check.high:.3f})  "
@@ -245,21 +306,22 @@ class HeldoutChecks:
         checks = list(self._made().values())
         if not checks:
             return
-        best = self.best.record(check.score for check in checks)
+        scores = [check.score(self.few) for check in checks]
+        best = self.best.record(scores)
         ends = [check for check in checks if not check.label.startswith(ON_THE_WAY)]
         self.progress.say()
-        self.progress.table(*table([one for one in checks if one in ends or one.score == best]))
+        self.progress.table(*table([one for one in checks if one in ends or (best and one.step == best.step)]))
         if len(ends) > 1:
             self.progress.say("  " + compare(ends[-2], ends[-1]))
         share = f"{clock(self.seconds)} of the {clock(elapsed)} of this launch ({self.seconds / elapsed:.0%})"
         self.progress.say(f"  held-out checks took {share}")
         if best:
             self.best.drop_others(best)
-            self.progress.say(f"  {best_sentence(best, checks)}; its adapter is in {self.best.path(best.step)}")
+            self.progress.say(f"  {best_sentence(best, scores)}; its adapter is in {self.best.path(best.step)}")
 
     def _write(self, checks: Sequence[Check]) -> None:
         write_json(self._summary, {"version": 1, "checks": [check.to_row() for check in checks]})
-        self.best.record(check.score for check in checks)
+        self.best.record(check.score(self.few) for check in checks)
 
     def _made(self) -> dict[str, Check]:
         if not self._summary.is_file():

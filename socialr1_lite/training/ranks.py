@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, TypeVar
@@ -14,8 +14,9 @@ if TYPE_CHECKING:
     from accelerate import PartialState
 
 T = TypeVar("T")
+Asked = TypeVar("Asked")
 
-# How long processes wait for the main one, which alone answers the held-out questions: torch's 10 minutes are too few.
+# How long processes wait for the slowest, and for the main one, which alone samples the preflight and scores.
 COLLECTIVE_TIMEOUT = timedelta(hours=3)
 
 
@@ -32,8 +33,9 @@ class Ranks:
         variable = os.environ.get
         if variable("ACCELERATE_USE_FSDP") == "true" or variable("ACCELERATE_DEEPSPEED_ZERO_STAGE") == "3":
             raise RecipeError(
-                "FSDP and ZeRO-3 share the weights out, and here the first process asks held-out questions and saves "
-                "by itself: take multi_gpu, zero1 or zero2 of TRL's accelerate_configs, or export the recipe to verl"
+                "FSDP and ZeRO-3 share the weights out, and here each process asks held-out questions and the first "
+                "saves by itself: take multi_gpu, zero1 or zero2 of TRL's accelerate_configs, or export the recipe to "
+                "verl"
             )
         return cls(int(variable("RANK", "0")), int(variable("WORLD_SIZE", "1")))
 
@@ -51,6 +53,21 @@ class Ranks:
         self._state()
         made: list[T] = broadcast_object_list([make() if self.main else None])
         return made[0]
+
+    def shared_out(self, items: Sequence[Asked], work: Callable[[list[Asked]], Sequence[T]]) -> list[T]:
+        """Return what `work` makes of the items, in their order, each process having done every n-th; all call this.
+
+        All shares are of one length, for which the last item is done more than once: a server wants as many of each.
+        """
+        if self.processes == 1 or not items:
+            return list(work(list(items)))
+        from accelerate.utils import gather_object
+
+        self._state()
+        each = -(-len(items) // self.processes)
+        places = (place * self.processes + self.rank for place in range(each))
+        made: list[T] = gather_object(list(work([items[min(place, len(items) - 1)] for place in places])))
+        return [made[place % self.processes * each + place // self.processes] for place in range(len(items))]
 
     def wait_for_everyone(self) -> None:
         """Go on when every process has come here."""

@@ -19,6 +19,7 @@ from socialr1_lite.errors import PolicyError, RecipeError, SocialR1Error
 from socialr1_lite.plan import before_training
 from socialr1_lite.plan.checking import check_recipe
 from socialr1_lite.policy import Policy, add_lora, describe_machine, describe_policy, load_policy
+from socialr1_lite.policy.engine import trainer_engine
 from socialr1_lite.policy.gpus import refuse_unusable_driver
 from socialr1_lite.progress import Progress, clock
 from socialr1_lite.recipe import Recipe
@@ -26,11 +27,11 @@ from socialr1_lite.recipe.checks import generation_batch
 from socialr1_lite.rewards.stack import RewardStack
 from socialr1_lite.rollouts.prompting import is_prefilled, messages, template_settings
 from socialr1_lite.runlog import MetricsWriter, RunFolder, TraceWriter, write_atomic, write_json
-from socialr1_lite.runlog.checkpoints import Newest, mark_complete, newest_complete
+from socialr1_lite.runlog.checkpoints import Newest, keep_whole, newest_complete
 from socialr1_lite.scenario import Scenario
 from socialr1_lite.training import folder, grpo, grpo_config, sft
 from socialr1_lite.training.deadline import SLOWER, Deadline
-from socialr1_lite.training.heldout import COLD_START, ON_THE_WAY, UNTRAINED, HeldoutChecks
+from socialr1_lite.training.heldout import COLD_START, ON_THE_WAY, UNTRAINED, HeldoutChecks, refuse_too_long
 from socialr1_lite.training.preflight import preflight
 from socialr1_lite.training.ranks import Ranks
 
@@ -107,7 +108,8 @@ class Training:
         for note in policy.notes:
             self.progress.say(f"note: {note}")
         fitting = self._fitting(policy, scenarios)
-        checks = HeldoutChecks(self.run, self.recipe, self.stack, self.progress, questions if self.ranks.main else ())
+        refuse_too_long(policy, self.recipe, questions)
+        checks = HeldoutChecks(self.run, self.recipe, self.stack, self.progress, questions, self.ranks)
         # Written no sooner: a mistake that only data or model show must leave nothing that stands in the way.
         launch = self.ranks.broadcast_from_main(lambda: self._begin(newest.step, [*scenarios, *questions], checks))
         with TraceWriter(self.run, self.ranks.rank, launch=launch) as traces:
@@ -174,15 +176,10 @@ class Training:
     def _before_grpo(
         self, policy: Policy, scenarios: Sequence[Scenario], checks: HeldoutChecks, traces: TraceWriter
     ) -> None:
-        if self.recipe.warmup.steps == 0:
-            self._preflight(policy, scenarios)  # minutes, and what it refuses needs no check, which may take an hour
-            checks.make(policy, UNTRAINED, 0, traces)
-            return
-        if not folder.cold_start_folder(self.run).is_dir():
+        if self.recipe.warmup.steps and not folder.cold_start_folder(self.run).is_dir():
             checks.make(policy, UNTRAINED, 0, traces)
             self._cold_start(policy, scenarios)
-        self._preflight(policy, scenarios)
-        checks.make(policy, COLD_START, 0, traces)
+        self._preflight(policy, scenarios)  # minutes, and what it refuses needs no check, which may take an hour
 
     def _cold_start(self, policy: Policy, scenarios: Sequence[Scenario]) -> None:
         warmup = self.recipe.warmup
@@ -225,6 +222,9 @@ class Training:
     ) -> bool:
         """Make the steps that are left. Returns whether the last one was reached."""
         trainer = self._trainer(policy, schedule(scenarios, self.recipe), traces)
+        if newest.path is None:  # not before there is a trainer, whose engine samples
+            label = COLD_START if self.recipe.warmup.steps else UNTRAINED
+            checks.make(policy, label, 0, traces)
         metrics = MetricsWriter(self.run, launch=launch)
         deadline = Deadline(self.recipe, self.ranks, self.started)
 
@@ -240,7 +240,10 @@ class Training:
         def saved(step: int) -> None:
             self.ranks.wait_for_everyone()  # every process writes its own random state into the checkpoint
             if self.ranks.main:
-                mark_complete(self.run, self.run.checkpoints / f"checkpoint-{step}")
+                made = folder.made_in(self.run, self.recipe) / f"checkpoint-{step}"
+                if problem := keep_whole(self.run, made, self.recipe.run.save_total_limit):
+                    self.progress.say(f"warning: {problem}")
+                    return
                 self.run.set_state("running", step=step)
                 checks.best.prune()
 
@@ -265,22 +268,23 @@ class Training:
 
     def _stop(self, policy: Policy, step: int, deadline: Deadline, checks: HeldoutChecks, traces: TraceWriter) -> None:
         """End a launch between two steps: its checkpoint is whole already."""
-        if not self.ranks.main:
-            return
-        if deadline.leaves(checks.longest_s * SLOWER):
+        if self.ranks.broadcast_from_main(lambda: deadline.leaves(checks.longest_s * SLOWER)):
             checks.make(policy, f"{ON_THE_WAY}{step}", step, traces)
-        self.run.set_state("stopped", step=step)
+        if self.ranks.main:
+            self.run.set_state("stopped", step=step)
         self.progress.say(deadline.words(step))
 
     def _trainer(self, policy: Policy, order: Sequence[Scenario], traces: TraceWriter) -> GRPOTrainer:
         recipe = self.recipe
         prefilled = is_prefilled(policy, order[0], recipe)
         rewards = grpo.TrlRewardAdapter(self.stack, order, recipe, policy.tokenizer, policy.eos_ids, prefilled)
-        settings = grpo_config.grpo_settings(recipe, policy, self.run.checkpoints)
+        settings = grpo_config.grpo_settings(recipe, policy, folder.made_in(self.run, recipe))
         with contextlib.redirect_stdout(sys.stderr):  # libraries greet there
             full_device = policy.device != "cpu"
             config = grpo_config.build_config(settings, processes=self.ranks.processes, full_device=full_device)
             trainer = grpo.make_trainer(policy, rewards, traces, config)
+        if recipe.grpo.vllm:
+            policy.engine = trainer_engine(trainer)
         differences = grpo_config.effective_differences(settings, trainer.args)
         if self.ranks.main:
             text = grpo_config.effective_yaml(settings, trainer.args, differences)

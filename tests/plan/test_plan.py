@@ -26,7 +26,7 @@ from socialr1_lite.plan.parts import (
     trained_at_once,
     weight_bytes,
 )
-from socialr1_lite.plan.timing import phases, run_tokens, step_tokens
+from socialr1_lite.plan.timing import heldout_checks, phases, run_tokens, step_tokens
 from socialr1_lite.recipe import Recipe, load_recipe
 from socialr1_lite.train import run_recipe
 
@@ -133,10 +133,27 @@ def test_lora_counts_only_the_layers_that_are_named():
 def test_weights_in_four_bits_keep_their_constants_and_leave_the_embedding_alone():
     a = ARCHITECTURES["qwen3-4b"]
     assert pytest.approx(4.127, abs=5e-4) == NF4 * 8  # QLoRA: 0.127 bits a weight with double quantisation
-    size = weight_bytes(recipe(model={"name": "Qwen/Qwen3-4B", "load_in_4bit": True}), a)
+    size = weight_bytes(recipe(model={"name": "Qwen/Qwen3-4B", "load_in_4bit": True, "backend": "transformers"}), a)
     assert size == a.linear_parameters * NF4 + a.other_parameters * 2
     assert weight_bytes(recipe(), a) == a.parameters * 2
     assert weight_bytes(recipe(), a, 4) == a.parameters * 4
+
+
+@pytest.mark.parametrize(
+    ("name", "backend", "dynamic"),
+    [
+        ("Qwen/Qwen3-4B", "auto", True),
+        ("unsloth/Qwen3-4B-unsloth-bnb-4bit", "unsloth", True),
+        ("Qwen/Qwen3-4B", "transformers", False),
+        ("FOLDER", "auto", False),
+        ("smollm2-135m", "auto", False),
+    ],
+)
+def test_unsloths_dynamic_quant_is_counted_where_it_is_what_is_loaded(tmp_path, name, backend, dynamic):
+    """A folder and the embedded model are quantised here, plainly; so is what transformers loads from the hub."""
+    a, name = ARCHITECTURES["qwen3-4b"], name.replace("FOLDER", str(tmp_path))
+    size = weight_bytes(recipe(model={"name": name, "backend": backend, "load_in_4bit": True}), a)
+    assert size == (a.linear_parameters * NF4 + a.other_parameters * 2) * (1.1 if dynamic else 1)
 
 
 def test_four_parts_agree_with_unsloths_published_breakdown_of_grpo():
@@ -164,10 +181,19 @@ def test_the_cache_holds_every_completion_that_is_sampled_at_once():
     assert part(recipe(grpo=batches, evaluation={"batch_size": 64}), "KV cache") == 64 * each
 
 
-def test_with_vllm_only_the_checks_fill_a_cache_of_their_own():
-    model = {"name": "Qwen/Qwen3-4B", "fast_inference": True}
-    planned = recipe(model=model, grpo={"vllm": "colocate", "gradient_accumulation_steps": 16})
-    assert part(planned, "KV cache") == 32 * (768 + 256) * 36 * 2 * 1024 * 2  # evaluation.batch_size, not 128
+def test_with_an_engine_no_check_fills_a_cache_of_its_own():
+    each, grpo = (768 + 256) * 36 * 2 * 1024 * 2, {"vllm": "colocate", "gradient_accumulation_steps": 16}
+    shared = recipe(model={"name": "Qwen/Qwen3-4B", "fast_inference": True}, grpo=grpo)
+    assert part(shared, "KV cache") == 0
+    trls = recipe(model={"name": "Qwen/Qwen3-4B", "backend": "transformers"}, grpo=grpo)
+    assert part(trls, "KV cache") == 16 * each  # two groups of 8: the preflight comes before TRL's engine
+
+
+def test_each_process_holds_its_share_of_a_check():
+    each = (768 + 256) * 36 * 2 * 1024 * 2
+    few = {"per_device_train_batch_size": 2, "num_generations": 2}
+    planned = recipe(grpo=few, evaluation={"items": 100, "batch_size": 64}, run={"processes": 4})
+    assert part(planned, "KV cache") == 25 * each
 
 
 def test_checkpointing_keeps_a_layers_input_and_recomputes_one_layer():
@@ -341,6 +367,39 @@ def test_training_is_bound_by_operations_and_a_reference_costs_a_forward_pass():
     assert "reference" not in {phase.name for phase in phases(recipe(), a, gpu)}
 
 
+def test_what_to_expect_is_a_share_of_the_roof_and_no_quicker_than_the_kernels_are_launched():
+    a, gpu = ARCHITECTURES["qwen3-0.6b"], find_gpu("h100")
+    plain = recipe(model={"name": "Qwen/Qwen3-0.6B", "backend": "transformers"})
+    engine = recipe(model={"name": "Qwen/Qwen3-0.6B", "backend": "transformers"}, grpo={"vllm": "colocate"})
+    waiting, quick = ({one.name: one for one in phases(planned, a, gpu)} for planned in (plain, engine))
+    assert waiting["decode"].expected == pytest.approx(256 * 28 * 1.5e-3)  # 16 at once: one round of 256 tokens
+    assert quick["decode"].expected == pytest.approx(quick["decode"].seconds / 0.4)
+    for one in (waiting["prefill"], waiting["forward and backward"]):
+        assert one.expected == pytest.approx(one.seconds / 0.4)
+
+
+def test_the_checks_of_a_run_are_counted_with_fewer_questions_on_the_way_and_shared_out():
+    a, gpu = ARCHITECTURES["qwen3-4b"], find_gpu("a100-80")
+    evaluation = {"every": 6, "items": 100, "items_on_the_way": 20, "batch_size": 10}
+
+    def checks(processes=1, **changes):
+        sections = {"evaluation": evaluation, "run": {"processes": processes}} | changes
+        return heldout_checks(recipe(**sections), a, gpu)
+
+    one = checks()  # before and after, and after steps 6, 12 and 18 of 20
+    assert one.why == "5 of them, 260 questions"
+    prefill = 260 * phases(recipe(), a, gpu)[0].expected / 16  # which has 16 prompts
+    assert one.expected == pytest.approx(26 * 256 * 36 * 1.5e-3 + prefill, rel=0.01)
+    assert checks(warmup={"steps": 2}).why == "6 of them, 360 questions"
+    assert checks(evaluation=evaluation | {"every": 0}).why == "2 of them, 200 questions"
+    assert checks(processes=2).seconds == pytest.approx(one.seconds / 2, rel=0.05)
+    assert checks(evaluation={"items": 0}) is None
+    assert heldout_checks(recipe(), a, a_cpu(GIB, bfloat16=True)) is None
+    plan = make_plan(recipe(evaluation=evaluation), gpu)
+    assert plan.hours[1] * 3600 == pytest.approx(20 * sum(one.seconds for one in plan.phases) + plan.checks.seconds)
+    assert plan.hours[0] > plan.hours[1]
+
+
 def test_tokens_are_counted_over_all_processes():
     planned = recipe(run={"processes": 4})
     assert step_tokens(planned) == 4 * 8 * 2 * 256
@@ -442,11 +501,25 @@ def test_the_command_marks_the_largest_part_and_tells_by_its_status_whether_it_f
     assert "DOES NOT FIT" in shown and "to make it fit:" in shown and "GPU hours at 2 each" in shown
 
 
+def test_what_to_expect_is_said_first_and_the_bound_cannot_be_read_for_it(capsys):
+    path = FOLDER / "colab_t4_qwen3_1.7b.yaml"
+    plan = make_plan(load_recipe(path), "t4")
+    assert main([str(path), "--gpu", "t4", "--price", "2"]) == 0
+    shown = capsys.readouterr().out
+    assert f"expect about {plan.hours[0]:.1f} h of GRPO and held-out checks" in shown
+    assert f"the bound of {plan.hours[1]:.1f} h cannot be beaten and is no time to plan with" in shown
+    assert f"{plan.hours[0] * 2:.2f} to expect for" in shown and f"(the bound: {plan.hours[1] * 2:.2f})" in shown
+    assert "at least" not in shown
+    main([str(path)])
+    [line] = [line for line in capsys.readouterr().out.splitlines() if line.strip().startswith("t4")]
+    assert line.endswith(f"{plan.hours[0]:.1f}    ({plan.hours[1]:.1f})")
+
+
 def test_on_a_cpu_the_moments_add_up_and_no_time_is_promised(capsys, monkeypatch):
     monkeypatch.setattr("socialr1_lite.plan.hardware.memory_to_give", lambda: 64 * GIB)
     assert main([str(FOLDER / "cpu_smollm2.yaml"), "--gpu", "cpu"]) == 0
     shown = capsys.readouterr().out
-    assert "nothing is predicted for a CPU" in shown and " h at least" not in shown
+    assert "nothing is predicted for a CPU" in shown and "expect about" not in shown
     used = memory(Recipe(), ARCHITECTURES["smollm2-135m"], a_cpu(GIB, bfloat16=True))
     assert used.peak == pytest.approx(sum(part.bytes for part in used.parts) * 1.05)
 
@@ -470,13 +543,13 @@ def test_an_unknown_card_is_refused():
 def test_headers_and_the_table_of_the_docs_tell_what_is_predicted_now(path):
     plan = make_plan(load_recipe(path), meant(path))
     needed = f"{plan.memory.peak / GIB:.1f} of {plan.gpu.usable / GIB:.1f}"
-    hours = f"{plan.recipe.grpo.max_steps * plan.step_s / 3600:.1f}"
+    hours, bound = f"{plan.hours[0]:.1f}", f"{plan.hours[1]:.1f}"
     header = path.read_text(encoding="utf-8").split("\n\n")[0]
     assert f"# Expected memory: {needed} usable GiB" in header
-    assert f"# Expected hours: at least {hours} of GRPO" in header
+    assert f"# Expected hours: about {hours}, `plan`'s guess; not measured. {bound} is its bound" in header
     assert "# Run on a GPU: no." in header
     row = next(one for one in (FOLDER.parent / "docs" / "scale.md").read_text().splitlines() if f"`{path.stem}`" in one)
-    assert f"| {needed} |" in row and f"| {hours} |" in row
+    assert f"| {needed} |" in row and f"| {hours} ({bound}) |" in row
 
 
 def test_a_t4_leaves_what_torch_reports_of_it() -> None:

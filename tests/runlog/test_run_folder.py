@@ -6,6 +6,7 @@ import json
 import multiprocessing
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -21,7 +22,7 @@ from socialr1_lite import runlog
 from socialr1_lite.errors import RunLogError
 from socialr1_lite.rollouts import reward
 from socialr1_lite.rollouts.trace import TRACE_VERSION
-from socialr1_lite.runlog import lines, lock
+from socialr1_lite.runlog import checkpoints, lines, lock
 from socialr1_lite.runlog.traces import History
 from socialr1_lite.scenario import Scenario
 from tests.runlogs import WEIGHTS, trace
@@ -426,6 +427,43 @@ class TestCheckpoints:
         assert (newest.path, newest.step) == (good, 10)
         assert len(newest.notices) == 1 and "checkpoint-20 set aside" in newest.notices[0] and why in newest.notices[0]
         assert not bad.exists() and (run.checkpoints / "broken-checkpoint-20-0").is_dir()
+
+    def test_one_that_was_made_elsewhere_is_here_whole_or_not_at_all(
+        self, run: runlog.RunFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        elsewhere = runlog.RunFolder.create(tmp_path / "local")
+        old, made = self.checkpoint(run, 10), self.checkpoint(elsewhere, 20, marked=False)
+        copy = shutil.copy2
+        with monkeypatch.context() as full:
+            full.setattr(shutil, "copytree", lambda source, target: (target.mkdir(), copy(source / "x", target)))
+            problem = checkpoints.keep_whole(run, made, 1)
+        assert problem.startswith("checkpoint-20 is not kept, those before it stay: ") and problem.endswith("/x'")
+        assert runlog.newest_complete(run) == runlog.Newest(old, 10, ()), "an old one went before the new one was there"
+        assert not checkpoints.keep_whole(run, made, 1)
+        kept = run.checkpoints / "checkpoint-20"
+        assert runlog.newest_complete(run) == runlog.Newest(kept, 20, ())
+        assert list(run.checkpoints.iterdir()) == [kept], "the torn copy was left"
+        assert not made.exists()
+
+    def test_of_one_that_goes_nothing_is_left_for_a_trash(
+        self, run: runlog.RunFolder, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A mounted Google Drive puts deleted files into its trash, where they count for 30 days."""
+        for step in (10, 20, 30):
+            self.checkpoint(run, step, marked=False)
+        trash: dict[str, int] = {}
+        remove = shutil.rmtree
+
+        def into_the_trash(folder: Path, **settings: bool) -> None:
+            trash.update({str(path.relative_to(folder)): path.stat().st_size for path in folder.rglob("*.*")})
+            remove(folder, **settings)
+
+        monkeypatch.setattr(shutil, "rmtree", into_the_trash)
+        checkpoints.keep_whole(run, run.checkpoints / "checkpoint-30", 2)
+        assert sorted(path.name for path in run.checkpoints.iterdir()) == ["checkpoint-20", "checkpoint-30"]
+        assert trash == {"adapter.safetensors": 0, "deep/state.json": 0}
+        checkpoints.keep_whole(run, run.checkpoints / "checkpoint-30", None)
+        assert len(list(run.checkpoints.iterdir())) == 2
 
     def test_two_broken_ones_of_one_step_are_both_kept(self, run: runlog.RunFolder) -> None:
         for _ in range(2):

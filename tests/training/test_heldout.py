@@ -8,12 +8,15 @@ from pathlib import Path
 
 import pytest
 
+from socialr1_lite.errors import RecipeError
+from socialr1_lite.progress import Progress
 from socialr1_lite.recipe import Recipe
 from socialr1_lite.rewards.stack import RewardStack
 from socialr1_lite.runlog import RunFolder, TraceWriter, read_traces
 from socialr1_lite.scenario import Scenario
 from socialr1_lite.training import heldout
-from socialr1_lite.training.heldout import Check, check_heldout
+from socialr1_lite.training.heldout import UNTRAINED, Check, HeldoutChecks, check_heldout, first_stories
+from socialr1_lite.training.ranks import Ranks
 from tests.scripted import BROKEN, RIGHT, WRONG, ScriptedPolicy, copies
 
 RECIPE = Recipe.model_validate({"rewards": {"length": {"min_tokens": 5}}})
@@ -94,3 +97,132 @@ def test_the_table_has_a_row_a_check(scenario):
     header, rows = heldout.table([check(scenario)])
     assert len(header) == len(rows[0])
     assert rows[0][:4] == ["now", "4", "0.75", "0.500"]
+
+
+# --- fewer questions on the way
+
+
+@pytest.mark.parametrize(
+    ("groups", "count", "places"),
+    [
+        ("abcd", 2, [0, 1]),
+        ("aabb", 3, [0, 1]),  # the second story would be asked by half
+        ("abab", 3, [0, 2]),  # twins that lie apart
+        ("aab", 1, [0, 1]),  # one story at least
+        ("abb", 9, [0, 1, 2]),
+        ("", 3, []),
+    ],
+)
+def test_whole_stories_are_asked_on_the_way(scenario, groups, count, places):
+    assert first_stories(questions(scenario, groups), count) == places
+
+
+def test_where_a_recipe_says_nothing_no_more_than_64_are_asked_on_the_way():
+    def asked(**evaluation):
+        return Recipe.model_validate({"evaluation": evaluation}).evaluation.on_the_way
+
+    assert [asked(), asked(items=20), asked(items=100), asked(items=100, items_on_the_way=90)] == [64, 20, 64, 90]
+    with pytest.raises(ValueError, match=r"evaluation\.items_on_the_way: 30 is more than items"):
+        asked(items=20, items_on_the_way=30)
+
+
+def checks(scenario, tmp_path, **evaluation) -> HeldoutChecks:
+    settings = {"evaluation": {"every": 2, "items": 4, "items_on_the_way": 2} | evaluation, "grpo": {"max_steps": 4}}
+    recipe = Recipe.model_validate(settings | {"rewards": {"length": {"min_tokens": 5}}})
+    run = RunFolder.create(tmp_path / "run")
+    run.begin_launch(0, ["test"])
+    stack, quiet = RewardStack(recipe.rewards), Progress(quiet=True)
+    return HeldoutChecks(run, recipe, stack, quiet, questions(scenario, "aabb"))
+
+
+class SavingPolicy(ScriptedPolicy):
+    def save_adapter(self, folder: Path) -> None:
+        folder.mkdir(parents=True)
+
+
+def test_few_are_asked_on_the_way_and_all_before_and_after(scenario, tmp_path):
+    made = checks(scenario, tmp_path)
+    with TraceWriter(made.run) as traces:
+        made.make(SavingPolicy(lambda _: WRONG), UNTRAINED, 0, traces)
+        for step in (2, 4):
+            made.make_on_the_way(SavingPolicy(lambda _: WRONG), step, traces)
+    asked = [(trace.step, trace.scenario) for trace in read_traces(made.run)]
+    every, few = range(4), range(2)
+    assert asked == [(step, f"{scenario.id}-{i}") for step, n in ((0, every), (2, few), (4, every)) for i in n]
+
+
+def test_the_best_is_chosen_by_what_every_check_was_asked(scenario, tmp_path):
+    """The last check is right on three of four, the one on the way on one of two: by all questions the last were it."""
+    made = checks(scenario, tmp_path)
+    right_on = {0: (), 2: (0, 1), 4: (1, 2, 3)}
+    with TraceWriter(made.run) as traces:
+        for step, right in right_on.items():
+            policy = SavingPolicy(lambda i, right=right: RIGHT if i in right else WRONG)
+            if step == 0:
+                made.make(policy, UNTRAINED, step, traces)
+            else:
+                made.make_on_the_way(policy, step, traces)
+    best, _ = made.best.read()
+    assert (best.step, best.accuracy, best.n) == (2, 1.0, 2)
+    assert "best of 2 checks: step 2, accuracy 1.000" in heldout.best_sentence(best, [best, best._replace(step=4)])
+
+
+def test_the_time_of_a_check_on_the_way_is_that_of_its_questions(scenario, tmp_path):
+    made = checks(scenario, tmp_path)
+    assert made.longest_s == 0.0
+    with TraceWriter(made.run) as traces:
+        made.make(ScriptedPolicy(lambda _: RIGHT), UNTRAINED, 0, traces)
+    [untrained] = made._made().values()
+    assert made.longest_s == pytest.approx(untrained.seconds / 2)
+
+
+def test_what_an_engine_could_not_hold_is_refused_before_the_run(scenario):
+    class Counting(ScriptedPolicy):
+        @staticmethod
+        def tokenizer(texts, add_special_tokens):
+            return {"input_ids": [text.split() for text in texts]}
+
+    asked, policy = questions(scenario, "ab"), Counting(lambda _: RIGHT)
+    words = len(policy.prompt_text(heldout.messages(asked[0], RECIPE)).split())
+    model = {"backend": "transformers", "max_seq_length": 1024}
+    recipe = Recipe.model_validate({"model": model, "grpo": {"vllm": "colocate"}})
+    long = {"max_new_tokens": 1025 - words}
+    longer = recipe.model_copy(update={"evaluation": recipe.evaluation.model_copy(update=long)})
+    heldout.refuse_too_long(policy, recipe, asked)
+    with pytest.raises(RecipeError, match=r"model\.max_seq_length: 1024 tokens .* \(1025\)"):
+        heldout.refuse_too_long(policy, longer, asked)
+    heldout.refuse_too_long(policy, longer.model_copy(update={"grpo": Recipe().grpo}), asked)
+
+
+# --- several processes
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 5, 6])
+@pytest.mark.parametrize("processes", [2, 3])
+def test_shares_are_of_one_length_and_come_back_in_order(monkeypatch, count, processes):
+    """What each process is given, and what the gathered list becomes; two real ones: tests/training/test_ranks.py."""
+    shares: dict[int, list[int]] = {}
+
+    def share(rank: int, gathered: list[int]) -> list[int]:
+        monkeypatch.setattr(Ranks, "_state", lambda self: None)
+        monkeypatch.setattr("accelerate.utils.gather_object", lambda mine: gathered)
+        return Ranks(rank, processes).shared_out(range(count), lambda mine: shares.setdefault(rank, mine))
+
+    each = -(-count // processes)
+    for rank in range(processes):
+        share(rank, [0] * each * processes)
+    assert {len(one) for one in shares.values()} == {each}
+    gathered = [item for rank in range(processes) for item in shares[rank]]
+    assert all(share(rank, gathered) == list(range(count)) for rank in range(processes))
+
+
+def test_only_the_first_process_scores_and_writes(scenario, monkeypatch, tmp_path):
+    monkeypatch.setattr(Ranks, "shared_out", lambda self, items, work: work(list(items)))
+    run = RunFolder.create(tmp_path / "run")
+    policy, asked = ScriptedPolicy(lambda _: RIGHT), questions(scenario, "ab")
+    with TraceWriter(run, 1) as traces:
+        stack = RewardStack(RECIPE.rewards)
+        kept = {"label": "x", "step": 0, "traces": traces}
+        assert check_heldout(policy, RECIPE, stack, asked, ranks=Ranks(1, 2), **kept) is None
+        assert not list(read_traces(run))
+        assert check_heldout(policy, RECIPE, stack, asked, ranks=Ranks(0, 2), **kept).n == 2

@@ -12,7 +12,7 @@ from socialr1_lite.errors import PolicyError, RecipeError, RunLogError
 from socialr1_lite.progress import Progress
 from socialr1_lite.recipe import Recipe, load_recipe
 from socialr1_lite.rewards.stack import RewardStack
-from socialr1_lite.runlog import MetricsWriter, RunFolder, TraceWriter, mark_complete, read_traces, write_json
+from socialr1_lite.runlog import MetricsWriter, Newest, RunFolder, TraceWriter, mark_complete, read_traces, write_json
 from socialr1_lite.scenario import Scenario
 from socialr1_lite.train import run_recipe
 from socialr1_lite.training import folder
@@ -160,8 +160,11 @@ def test_a_mistake_that_only_data_or_model_show_leaves_no_recipe(tiny_model: Pat
 @pytest.mark.parametrize(
     ("steps", "order"),
     [
-        (0, ["preflight", UNTRAINED]),
-        (5, [UNTRAINED, "cold start", "preflight", COLD_START]),  # untrained, it would say what the cold start mends
+        (0, ["preflight", "trainer", UNTRAINED]),  # the trainer's engine samples, where it has one
+        (
+            5,
+            [UNTRAINED, "cold start", "preflight", "trainer", COLD_START],
+        ),  # untrained, it would say what the cold start mends
     ],
 )
 def test_the_preflight_comes_before_a_check_that_it_may_make_needless(
@@ -174,4 +177,10 @@ def test_the_preflight_comes_before_a_check_that_it_may_make_needless(
     checks = SimpleNamespace(make=lambda _policy, label, _step, _traces: made.append(label))
     launch = Training(recipe, RunFolder.create(tmp_path / "run"), RewardStack(recipe.rewards), Progress(), Ranks(0, 1))
     launch._before_grpo(None, [], checks, None)
+    monkeypatch.setattr("socialr1_lite.training.session.schedule", lambda *_: [])
+    monkeypatch.setattr(Training, "_trainer", lambda *_: made.append("trainer"))
+    quiet = SimpleNamespace(log_check=lambda _check: None)
+    monkeypatch.setattr("socialr1_lite.training.session.Trackers", lambda *_: quiet)
+    with pytest.raises(AttributeError):  # there is none
+        launch._grpo(None, [], Newest(None, 0), checks, None, 0)
     assert made == order

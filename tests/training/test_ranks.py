@@ -17,6 +17,7 @@ import pytest
 from socialr1_lite.recipe import Recipe
 from socialr1_lite.rollouts.trace import Trace
 from socialr1_lite.runlog import RunFolder, read_metrics, read_traces
+from socialr1_lite.runlog.checkpoints import check
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 STEPS, GROUP = 4, 4
@@ -25,12 +26,12 @@ TRL_EPSILON = 1e-4  # added to a group's deviation (TRL 1.15, grpo_trainer.py: _
 pytestmark = pytest.mark.slow
 
 
-def recipe(model: str) -> Recipe:
-    """Each generation batch is one group of four, two completions on either process."""
+def recipe(model: str, scratch: str) -> Recipe:
+    """Each generation batch is one group of four, two completions on either process; checkpoints are made apart."""
     return Recipe.model_validate(
         {
-            "model": {"name": model, "max_seq_length": 4000, "lora": {"r": 4}},
-            "data": {"size": 8, "heldout": 2, "max_prompt_tokens": 3800, "orders": [1], "dimensions": ["belief"]},
+            "model": {"name": model, "dtype": "float32", "max_seq_length": 4000, "lora": {"r": 4}},
+            "data": {"size": 8, "heldout": 3, "max_prompt_tokens": 3800, "orders": [1], "dimensions": ["belief"]},
             # A random completion of 128 tokens ends early about every other time: lengths differ, and so do rewards.
             "rewards": {"mode": "additive", "length": {"min_tokens": 3, "max_tokens": 128, "k": 4}},
             "grpo": {
@@ -41,8 +42,8 @@ def recipe(model: str) -> Recipe:
                 "max_completion_length": 128,
                 "learning_rate": 0.01,
             },
-            "evaluation": {"items": 2, "every": 2},
-            "run": {"name": "two", "save_steps": 2, "processes": 2},
+            "evaluation": {"items": 3, "every": 2},
+            "run": {"name": "two", "save_steps": 2, "processes": 2, "scratch": scratch},
         }
     )
 
@@ -70,7 +71,7 @@ def launched(tiny_model, tmp_path_factory, request) -> Path:
     """A whole run of two processes, and a copy of it that lost all after step 2 and was launched again."""
     root = tmp_path_factory.mktemp("two")
     file = root / "two.yaml"
-    file.write_text(recipe(str(tiny_model)).to_yaml())
+    file.write_text(recipe(str(tiny_model), str(root / "scratch")).to_yaml())
     launch(root / "first", root / "whole", file)
     shutil.copytree(root / "whole", root / "resumed")
     resumed = RunFolder.open(root / "resumed")
@@ -150,7 +151,23 @@ def test_held_out_questions_are_asked_once_not_once_a_process(launched):
         for row in read_traces(RunFolder.open(launched / "whole"))
         if row.phase == "eval"
     ]
-    assert len(asked) == len(set(asked)) == 3 * 2  # untrained, step 2, after GRPO
+    assert len(asked) == len(set(asked)) == 3 * 3  # untrained, step 2, after GRPO
+
+
+def test_held_out_answers_are_those_of_one_process_in_the_same_order(launched):
+    """Three questions: the second process asks one, and the last once more."""
+    first, second = (json.loads((launched / "first" / f"rank{rank}.json").read_text()) for rank in (0, 1))
+    assert len(first["both"]) == 3 and second["both"] == []
+    assert first["both"] == first["alone"]
+    assert len({row["completion"] for row in first["both"]}) > 1
+
+
+def test_checkpoints_that_are_made_apart_lie_in_the_run_folder_whole(launched):
+    for run in ("whole", "resumed"):
+        made = RunFolder.open(launched / run).checkpoints
+        assert sorted(path.name for path in made.iterdir()) == ["checkpoint-2", f"checkpoint-{STEPS}"]
+        assert not any(check(path) for path in made.iterdir())
+    assert not list((launched / "scratch").rglob("checkpoint-*"))
 
 
 def test_a_resumed_run_of_two_processes_is_the_run_that_nobody_stopped(launched):
