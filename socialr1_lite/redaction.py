@@ -39,7 +39,9 @@ def is_secret_name(name: str) -> bool:
 
 def redact(text: str) -> str:
     """Return a text without the secrets in it. Linear in its length."""
-    secrets = {value for name, value in os.environ.items() if is_secret_name(name) and len(value) >= SHORTEST}
+    # PWD is the folder we are in, not a password.
+    named = {value for name, value in os.environ.items() if is_secret_name(name) and name != "PWD"}
+    secrets = {value for value in named if len(value) >= SHORTEST}
     for value in sorted(secrets, key=len, reverse=True):  # a long one may hold a short one
         text = text.replace(value, HIDDEN)
     for pattern in (_USER, _PARAMETER, _OPTION, _BEARER):

@@ -51,6 +51,12 @@ def test_values_of_telling_variables_go_wherever_they_stand(monkeypatch: pytest.
     assert redact("sent correct-horse-battery to port 1") == f"sent {HIDDEN} to port 1"
 
 
+def test_the_folder_that_we_are_in_is_no_password(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PWD", "/home/anna/project")
+    assert redact("/home/anna/project/models/mine") == "/home/anna/project/models/mine"
+    assert redact_tree({"pwd": "/home/anna/project"}) == {"pwd": HIDDEN}
+
+
 @pytest.mark.parametrize(
     "name", ["api_key", "apiKey", "X-Api-Key", "HF_TOKEN", "password", "Authorization", "client_secret"]
 )
