@@ -7,20 +7,28 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from socialr1_lite.data import training_scenarios
 from socialr1_lite.errors import command
 from socialr1_lite.plan.architectures import Architecture, find_architecture
+from socialr1_lite.recipe import Recipe
+from socialr1_lite.rollouts.prompting import messages
 
 if TYPE_CHECKING:
     from transformers import PretrainedConfig
 
 WORDS_TO_AN_END = 200
+LEARNED_WORDS, QUESTIONS = 2048, 200  # what the tokenizer learns, and from how many questions
+TEMPLATE = (
+    "{% for message in messages %}<|im_start|>{{ message['role'] }}\n{{ message['content'] }}<|im_end|>\n{% endfor %}"
+    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+)
 
 
 def make_random_model(folder: Path, architecture: Architecture, *, seed: int = 0) -> Path:
     """Write config, weights in bfloat16 and a tokenizer into the folder, and return it.
 
-    The tokenizer is the embedded model's, its vocabulary filled up with words that no text contains, so that whatever
-    a random model samples can be decoded. Made on the GPU where there is one: a large model takes minutes on a CPU.
+    The tokenizer is learned here, its vocabulary filled up with words that no text contains, so that whatever a random
+    model samples can be decoded. Made on the GPU where there is one: a large model takes minutes on a CPU.
     """
     import torch
     from transformers import AutoModelForCausalLM
@@ -40,22 +48,27 @@ def make_random_model(folder: Path, architecture: Architecture, *, seed: int = 0
 
 
 def _write_tokenizer(folder: Path, words: int) -> int:
-    """Write the embedded model's tokenizer with that many words; return the id of its end token."""
-    from transformers import AutoTokenizer
+    """Write a byte-level BPE tokenizer with that many words and a ChatML template; return the id of its end token."""
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+    from transformers import PreTrainedTokenizerFast
 
-    from socialr1_lite.policy.embedded import embedded_model
-
-    tokenizer = AutoTokenizer.from_pretrained(embedded_model())
-    tokenizer.save_pretrained(folder)
-    file = folder / "tokenizer.json"
-    content = json.loads(file.read_text(encoding="utf-8"))
-    known = content["model"]["vocab"]
-    first = max([*known.values(), *(one["id"] for one in content["added_tokens"])]) + 1
-    if first > words:
-        raise ValueError(f"the tokenizer has {first:,} words and the model only {words:,}")
-    known |= {f"<|unused_{place}|>": place for place in range(first, words)}
-    file.write_text(json.dumps(content, ensure_ascii=False), encoding="utf-8")
-    return int(tokenizer.eos_token_id)
+    recipe = Recipe.model_validate({"data": {"size": QUESTIONS, "heldout": 0}, "evaluation": {"items": 0}})
+    texts = (one["content"] for scenario in training_scenarios(recipe) for one in messages(scenario, recipe))
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer, tokenizer.decoder = pre_tokenizers.ByteLevel(add_prefix_space=False), decoders.ByteLevel()
+    other, _, end = special = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
+    letters = pre_tokenizers.ByteLevel.alphabet()
+    trainer = trainers.BpeTrainer(
+        vocab_size=LEARNED_WORDS, special_tokens=special, initial_alphabet=letters, show_progress=False
+    )
+    tokenizer.train_from_iterator(texts, trainer)
+    content = json.loads(tokenizer.to_str())
+    content["model"]["vocab"] |= {f"<|unused_{place}|>": place for place in range(tokenizer.get_vocab_size(), words)}
+    whole = Tokenizer.from_str(json.dumps(content))
+    fast = PreTrainedTokenizerFast(tokenizer_object=whole, eos_token=end, pad_token=end, unk_token=other)
+    fast.chat_template = TEMPLATE
+    fast.save_pretrained(folder)
+    return int(fast.eos_token_id)
 
 
 def config_of(architecture: Architecture, **more: int | None) -> PretrainedConfig:

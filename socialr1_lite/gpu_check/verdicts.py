@@ -29,23 +29,13 @@ CLOSE = 0.2  # a peak within this share of the prediction confirms it
 
 @dataclass(frozen=True, slots=True)
 class TrialFinding:
-    """One line of the table. figures: for the file that is sent back."""
+    """One line of the table, and of the file that is sent back, which the figures are for."""
 
     trial: str
     what: str
     verdict: Verdict
-    words: str
+    told: str
     figures: dict[str, float]
-
-    def to_row(self) -> dict[str, str | dict[str, float]]:
-        """Return the row of that file."""
-        return {
-            "trial": self.trial,
-            "what": self.what,
-            "verdict": self.verdict,
-            "told": self.words,
-            "figures": self.figures,
-        }
 
 
 def verdicts(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,8 +17,8 @@ from socialr1_lite.doctor import __main__ as doctor
 from socialr1_lite.errors import PolicyError
 from socialr1_lite.gpu_check import __main__ as command_line
 from socialr1_lite.gpu_check import trials as made
-from socialr1_lite.gpu_check.__main__ import check, in_a_process, line, main, table
-from socialr1_lite.gpu_check.trials import Trial, no_room, random_weights, small, trials
+from socialr1_lite.gpu_check.__main__ import check, in_a_process, line, main, table, with_real_prompts
+from socialr1_lite.gpu_check.trials import PARTS, Trial, no_room, random_weights, small, trials
 from socialr1_lite.gpu_check.verdicts import (
     CLOSE,
     TrialFinding,
@@ -45,6 +47,52 @@ def test_without_a_gpu_only_the_first_trial_is_done_and_the_others_say_why(tmp_p
     found = list(trials(CPU, tmp_path))
     assert [trial.skipped for trial in found] == ["", *["no GPU"] * 4]
     assert found[0].interrupted and found[0].recipe.model.load_in_4bit
+
+
+def test_without_the_embedded_model_one_of_its_size_is_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert next(trials(CPU, tmp_path)).model is None
+    named(monkeypatch, "unsloth")
+    first = next(trials(T4, tmp_path))
+    assert first.model is first.architecture is ARCHITECTURES["smollm2-135m"] and first.interrupted
+    assert first.recipe.model.name == str(tmp_path / "smollm2-135m") and first.recipe.model.load_in_4bit
+    assert next(trials(T4, tmp_path, model="mine")).recipe.model.name == "mine"
+
+
+def test_every_trial_belongs_to_a_part(tmp_path: Path) -> None:
+    assert {trial.name.partition(",")[0] for trial in trials(CPU, tmp_path)} == set(PARTS[1:])
+
+
+def test_only_the_parts_that_are_asked_for_and_none_when_the_time_is_over(tmp_path: Path) -> None:
+    rows, environments = check(tmp_path, only=["smollm2", "qwen3-4b"], minutes=0)
+    assert [row.trial.partition(",")[0] for row in rows] == ["smollm2", "qwen3-4b", "qwen3-4b"] and not environments
+    assert rows[0].verdict == "skipped" and "no time was left" in rows[0].told
+
+
+def test_a_part_that_there_is_not_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(["--only", "imports,memory"])
+    assert "--only: no part is called memory; there are imports, smollm2, " in capsys.readouterr().err
+
+
+def test_prompts_are_measured_as_training_asks_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    given = []
+
+    def from_pretrained(source: str, **options: object) -> SimpleNamespace:
+        def apply_chat_template(messages: list[dict[str, str]], **settings: object) -> range:
+            given.append(options | settings)
+            return range(100)
+
+        return SimpleNamespace(apply_chat_template=apply_chat_template)
+
+    tokenizers = SimpleNamespace(from_pretrained=from_pretrained)
+    monkeypatch.setitem(sys.modules, "transformers", SimpleNamespace(AutoTokenizer=tokenizers))
+    recipe = small(CPU, str(tmp_path))
+    model = recipe.model.model_copy(update={"revision": "abc"})
+    prompt = recipe.prompt.model_copy(update={"enable_thinking": False, "chat_template_kwargs": {"tone": "calm"}})
+    recipe = with_real_prompts(recipe.model_copy(update={"model": model, "prompt": prompt}))
+    assert recipe.data.max_prompt_tokens == 100
+    asked = {"revision": "abc", "enable_thinking": False, "tone": "calm", "add_generation_prompt": True}
+    assert given and all(asked.items() <= one.items() for one in given)
 
 
 def test_with_a_gpu_all_are_done_where_vllm_is_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -187,7 +235,9 @@ def test_a_random_model_decodes_every_word_it_can_say(tmp_path: Path) -> None:
     assert len(tokenizer) == 50_000 and tokenizer.decode([49_999]) == "<|unused_49999|>"
     assert tokenizer.apply_chat_template([{"role": "user", "content": "Hi"}], tokenize=False).endswith("<|im_end|>\n")
     assert AutoConfig.from_pretrained(tmp_path / "wanted").eos_token_id == tokenizer.eos_token_id
-    in_a_process("random_model", str(tmp_path / "wanted"), str(tmp_path / "again"))  # as the check makes it on a GPU
+    in_a_process(
+        "random_model", str(tmp_path / "wanted"), str(tmp_path / "again"), until=time.monotonic() + 300
+    )  # as the check does
     assert read_config(tmp_path / "again" / "config.json") == replace(wanted, name="again")
 
 
@@ -224,15 +274,15 @@ def test_the_whole_check_runs_on_a_tiny_model(
 
 
 def test_the_file_explains_a_trial_that_broke(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(place: Path) -> None:
+    def broken(place: Path, until: float) -> None:
         RunFolder.create(place / "run").environment.write_text('{"repository": "unsloth/x-bnb-4bit"}')
         raise PolicyError("status 2: out of memory")
 
     monkeypatch.setattr(command_line, "train", broken)
-    monkeypatch.setattr(command_line, "interrupt", lambda trial, _: TrialFinding(trial.name, "killed", "pass", "", {}))
+    monkeypatch.setattr(command_line, "interrupt", lambda trial, *_: TrialFinding(trial.name, "killed", "pass", "", {}))
     monkeypatch.setattr(command_line, "with_real_prompts", lambda recipe: recipe)
     out = tmp_path / "gpu-check.json"
-    assert main(["--out", str(out), "--folder", str(tmp_path / "runs")]) == 1
+    assert main(["--out", str(out), "--folder", str(tmp_path / "runs"), "--only", "smollm2,qwen3-4b"]) == 1
     output = json.loads(out.read_text())
     assert output["environments"] == {"smollm2, 4-bit": {"repository": "unsloth/x-bnb-4bit"}}
     assert {"torch_cuda", "driver"} <= output["machine"].keys()
@@ -240,6 +290,6 @@ def test_the_file_explains_a_trial_that_broke(tmp_path: Path, monkeypatch: pytes
 
 @pytest.mark.slow
 def test_a_trial_that_breaks_is_a_row(tmp_path: Path) -> None:
-    rows, _ = check(tmp_path, model=str(tmp_path / "nowhere"))
-    assert rows[0].verdict == "fail" and "nowhere" in rows[0].words
+    rows, _ = check(tmp_path, model=str(tmp_path / "nowhere"), only=PARTS[1:])
+    assert rows[0].verdict == "fail" and "nowhere" in rows[0].told
     assert [row.verdict for row in rows[1:]] == ["skipped"] * 4
