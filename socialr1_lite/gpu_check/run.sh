@@ -6,7 +6,8 @@ here=$(cd "$(dirname "$0")" && pwd)
 python=${PYTHON:-python3} site=${SITE:-$here/site}
 "$python" -c 'import sys; sys.exit("%d.%d" % sys.version_info[:2] != "@PYTHON@")' || {
     echo "error: these wheels are for Python @PYTHON@: PYTHON=/path/to/python@PYTHON@ sh run.sh" >&2; exit 2; }
-"$python" -c 'import sys, importlib.util as found; sys.exit(found.find_spec("torch") is None)' || { echo "error: $python has no torch: PYTHON=/path/to/python sh run.sh" >&2; exit 2; }
+"$python" -c 'import sys, importlib.util as found; sys.exit(found.find_spec("torch") is None)' || {
+    echo "error: $python has no torch: PYTHON=/path/to/python sh run.sh" >&2; exit 2; }
 [ -e "$site/.complete" ] || "$python" -m pip --disable-pip-version-check install --quiet --no-index --no-deps \
     --no-compile --no-cache-dir --upgrade --target "$site" "$here"/wheels/*.whl
 touch "$site/.complete"
