@@ -4,9 +4,9 @@
     heldout_scenarios(recipe)         what training never sees
     schedule(scenarios, recipe)       one scenario per prompt group, for the whole run, in order
 
-Sources (`data.source`): `stories`, the engine's own; a local .jsonl, .csv or .parquet file; or a hub
-dataset's id. Files and hub datasets have one row a question, with these columns, or others named in
-`data.columns` (ours: theirs):
+Sources (`data.source`): `stories`, the engine's own; `tombench-hard`, the training split of ToMBench-Hard; a
+local .jsonl, .csv or .parquet file; a hub dataset's id; or several of them by share (`data.sources`). Files and
+hub datasets have one row a question, with these columns, or others named in `data.columns` (ours: theirs):
 
     question      the question (needed)
     story         the situation
@@ -22,7 +22,6 @@ from socialr1_lite.data.order import schedule
 from socialr1_lite.data.sources import (
     heldout_scenarios,
     json_lines,
-    read_rows,
     read_scenario,
     story_key,
     training_scenarios,
@@ -32,7 +31,6 @@ __all__ = [
     "check_source",
     "heldout_scenarios",
     "json_lines",
-    "read_rows",
     "read_scenario",
     "schedule",
     "story_key",

@@ -13,8 +13,9 @@ from pathlib import Path
 
 from socialr1_lite.benchmarks import BENCHMARKS
 from socialr1_lite.data.near import near_duplicates
-from socialr1_lite.data.sources import READERS, read_rows, read_scenario
+from socialr1_lite.data.sources import READERS, load_source
 from socialr1_lite.errors import DataError, command
+from socialr1_lite.recipe import Data
 from socialr1_lite.scenario import Scenario
 
 SHOWN = 20
@@ -30,7 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     args = parser.parse_args(arguments)
     if args.file.suffix not in READERS or not args.file.is_file():
         raise DataError(f"{args.file}: must be a file that is there, ending in {', '.join(READERS)}")
-    training = [read_scenario(row, default_id=place) for place, row in read_rows(args.file)]
+    training, _ = load_source(Data(), str(args.file), limit=None)
     evaluation = evaluation_items(args.data)
     found = near_duplicates(training, evaluation)
     for near in found[:SHOWN]:

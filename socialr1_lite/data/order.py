@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import count
 
 from socialr1_lite.errors import DataError
 from socialr1_lite.recipe import Data, Recipe
 from socialr1_lite.scenario import Scenario
 
-UNMIXED = ""  # the one deck of a run without `data.mix`
+UNMIXED = ""  # the one deck of a run without `data.mix` and `data.sources`
+SOURCE = "data_source"  # the meta value that names which of `data.sources` a scenario is from
 
 
 def schedule(scenarios: Sequence[Scenario], recipe: Recipe) -> list[Scenario]:
@@ -18,38 +20,51 @@ def schedule(scenarios: Sequence[Scenario], recipe: Recipe) -> list[Scenario]:
 
     The same for the same recipe and scenarios in any process, and so on any number of resumes. No scenario
     comes back before every other one of its deck that was allowed then had its turn; each round is shuffled
-    anew by `run.seed`. `data.mix` holds on every stretch of the schedule, not only in the mean. With
+    anew by `run.seed`. `data.mix` and the shares of `data.sources` hold on every stretch, not only in the mean. With
     `data.difficulty`, only scenarios of the orders allowed at that share of the run are asked. Raises
     DataError when there is nothing to ask, or nothing that the mix or the difficulty allows.
     """
     if not scenarios:
         raise DataError("there is no scenario to train on: data.source is empty, or every prompt was too long")
-    count = recipe.generations * recipe.groups_per_generation
+    groups = recipe.generations * recipe.groups_per_generation
     shares = _shares(scenarios, recipe.data)
     decks = {
-        name: _Deck([one for one in scenarios if name in (UNMIXED, one.dimension)], f"{recipe.run.seed}/{name}")
+        name: _Deck(
+            [one for one in scenarios if name in (UNMIXED, _deck_of(one, recipe.data))], f"{recipe.run.seed}/{name}"
+        )
         for name in shares
     }
-    dealt: Counter[str] = Counter()
-    planned = []
-    for position in range(count):
-        name = max(shares, key=lambda deck: (shares[deck] * (position + 1) - dealt[deck], deck))
+    return [
+        decks[name].deal(_allowed_orders(recipe.data, position / groups))
+        for position, name in zip(range(groups), turns(shares), strict=False)
+    ]
+
+
+def turns(shares: Mapping[str, float]) -> Iterator[str]:
+    """Yield names without end, each with its share of every beginning as nearly as whole numbers allow."""
+    whole, dealt = sum(shares.values()), Counter[str]()
+    for position in count(1):
+        name = max(shares, key=lambda one: (shares[one] / whole * position - dealt[one], one))
         dealt[name] += 1
-        planned.append(decks[name].deal(_allowed_orders(recipe.data, position / count)))
-    return planned
+        yield name
+
+
+def _deck_of(scenario: Scenario, data: Data) -> str:
+    return str(scenario.meta.get(SOURCE)) if data.sources else scenario.dimension
 
 
 def _shares(scenarios: Sequence[Scenario], data: Data) -> dict[str, float]:
-    """Return each deck's share of the schedule; the shares add up to 1."""
-    wanted = {name: share for name, share in data.mix.items() if share > 0}
+    """Return each deck's share of the schedule, relative to the others'."""
+    setting = "data.sources" if data.sources else "data.mix"
+    given = {one.source: one.share for one in data.sources} or data.mix
+    wanted = {name: share for name, share in given.items() if share > 0}
     if not wanted:
         return {UNMIXED: 1.0}
-    there = {scenario.dimension for scenario in scenarios}
+    there = {_deck_of(scenario, data) for scenario in scenarios}
     if missing := sorted(wanted.keys() - there):
-        raise DataError(
-            f"data.mix names {', '.join(missing)}; the scenarios have {', '.join(sorted(there)) or 'no dimension'}"
-        )
-    return {name: share / sum(wanted.values()) for name, share in wanted.items()}
+        found = ", ".join(sorted(there)) or "no dimension"
+        raise DataError(f"{setting} names {', '.join(missing)}; the scenarios have {found}")
+    return wanted
 
 
 def _allowed_orders(data: Data, progress: float) -> tuple[int, ...] | None:

@@ -9,16 +9,20 @@ import random
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from socialr1_lite.benchmarks import tombench_hard
 from socialr1_lite.data import leaks
+from socialr1_lite.data.order import SOURCE, turns
 from socialr1_lite.errors import DataError
 from socialr1_lite.recipe import Data, Recipe
 from socialr1_lite.scenario import MAX_OPTIONS, Scenario
 
 STORIES = "stories"
+HARD = tombench_hard.BENCHMARK
 FIELDS = ("id", "story", "question", "options", "gold", "accepted", "dimension", "group", "source", "facts", "meta")
 LISTS = ("options", "accepted")
 SHOWN_MISTAKES = 10  # the others of a file are only counted
@@ -31,35 +35,76 @@ PlacedRows = Iterator[tuple[str, SourceRow | str]]  # ("line 3", the row, or wha
 
 
 def training_scenarios(recipe: Recipe) -> list[Scenario]:
-    """Load every scenario the recipe may train on, in the source's order, without those held out.
+    """Load every scenario the recipe may train on, in the sources' order, without those held out.
 
     Raises LeakError for evaluation-only data, DataError naming file, line and mistake for everything else.
     """
-    data = recipe.data
+    return joined(recipe, [one_source(part)[0] for part in parts(recipe.data)])
+
+
+def parts(data: Data) -> list[Data]:
+    """Return each source's data by itself, with its own share of the held-out questions."""
+    if not data.sources:
+        return [data]
+    kept = Counter(_heldout_turns(data))
+    return [
+        data.model_copy(
+            update=one.model_dump(exclude={"share"})
+            | {"sources": (), "heldout": data.heldout if data.heldout_source else kept[one.source]}
+        )
+        for one in data.sources
+    ]
+
+
+def _heldout_turns(data: Data) -> list[str]:
+    return list(islice(turns({one.source: one.share for one in data.sources}), data.heldout))
+
+
+def one_source(data: Data) -> tuple[list[Scenario], str]:
+    """Load what may be trained on of one source, and say in a line what was read ("": as it is written)."""
     if data.source == STORIES:
-        training = _stories(data, data.size if data.limit is None else min(data.size, data.limit), "train")
-    else:
-        leaks.check_source(data.source, data.split, data.config)
-        training = _load(data, data.source, limit=data.limit)
-        leaks.check_scenarios(training, data.source, data.split)
-        if data.heldout_source is None:
-            training, _ = _split(training, data)
-    if data.heldout_source is not None:
+        return _stories(data, data.size if data.limit is None else min(data.size, data.limit), "train"), ""
+    leaks.check_source(data.source, data.split, data.config)
+    training, told = load_source(data, data.source, limit=data.limit)
+    leaks.check_scenarios(training, data.source, data.split)
+    if data.heldout_source is None:
+        training, _ = _split(training, data)
+    return training, told
+
+
+def joined(recipe: Recipe, loaded: Sequence[Sequence[Scenario]]) -> list[Scenario]:
+    """Join what was loaded of each source. Raises DataError for an id of two of them, LeakError for one held out."""
+    data, training = recipe.data, [one for part in loaded for one in part]
+    if data.sources:
+        training = [_from(name.source, one) for name, part in zip(data.sources, loaded, strict=True) for one in part]
+        if twice := [name for name, n in Counter(one.id for one in training).items() if n > 1]:
+            raise DataError(f"data.sources: two of them have the id {twice[0]!r} ({len(twice)} such ids)")
+    if data.sources or data.heldout_source is not None:
         leaks.check_apart(training, heldout_scenarios(recipe))
     return training
 
 
 def heldout_scenarios(recipe: Recipe) -> list[Scenario]:
-    """Load `data.heldout` scenarios that training never sees: another source's, or a part of its own."""
+    """Load `data.heldout` scenarios that training never sees: another source's, or a part of its own.
+
+    Of several sources each keeps its share, asked in turns, so that the first ones are as mixed as all.
+    """
     data = recipe.data
     if data.heldout == 0:
         return []
+    if data.sources and data.heldout_source is None:
+        kept = {part.source: iter(heldout_scenarios(recipe.model_copy(update={"data": part}))) for part in parts(data)}
+        return [_from(name, one) for name in _heldout_turns(data) for one in islice(kept[name], 1)]
     source = data.heldout_source or data.source
     if source == STORIES:
         return _stories(data, data.heldout, "test")
     if data.heldout_source is not None:
-        return _load(data, data.heldout_source, limit=data.heldout)
-    return _split(_load(data, source, limit=data.limit), data)[1]
+        return load_source(data, source, limit=data.heldout)[0]
+    return _split(load_source(data, source, limit=data.limit)[0], data)[1]
+
+
+def _from(source: str, scenario: Scenario) -> Scenario:
+    return replace(scenario, meta={**scenario.meta, SOURCE: source})
 
 
 def _stories(data: Data, count: int, split: str) -> list[Scenario]:
@@ -97,9 +142,11 @@ def story_key(scenario: Scenario) -> str:
     return scenario.group or " ".join(scenario.story.split()) or scenario.id
 
 
-def _load(data: Data, source: str, *, limit: int | None) -> list[Scenario]:
-    """Load the scenarios of a file or hub dataset, at most `limit` rows. Raises DataError with every bad row."""
+def load_source(data: Data, source: str, *, limit: int | None) -> tuple[list[Scenario], str]:
+    """Load a file or hub dataset, at most `limit` rows, and say what was dropped. DataError: every bad row."""
     rows, name = _rows(data, source)
+    if is_hard(source) and not data.columns:
+        return tombench_hard.training(islice(rows, limit), name)
     found: dict[str, Scenario] = {}
     mistakes = []
     for place, row in islice(rows, limit):
@@ -113,7 +160,7 @@ def _load(data: Data, source: str, *, limit: int | None) -> list[Scenario]:
             mistakes.append(f"{where}: {error}")
     if mistakes or not found:
         raise DataError(wrong_rows(source, len(found) + len(mistakes), mistakes))
-    return list(found.values())
+    return list(found.values()), ""
 
 
 def wrong_rows(source: str | Path, read: int, mistakes: Sequence[str]) -> str:
@@ -151,7 +198,8 @@ def read_scenario(row: SourceRow | str, columns: Columns | None = None, *, defau
 
 def _renamed(row: SourceRow, columns: Columns) -> SourceRow:
     """Return the row under our names: mapped columns first, then columns that bear our names already."""
-    if missing := sorted({name for theirs in columns.values() for name in _names(theirs)} - row.keys()):
+    named = {name for theirs in columns.values() for name in ([theirs] if isinstance(theirs, str) else theirs)}
+    if missing := sorted(named - row.keys()):
         raise DataError(
             f"data.columns names {', '.join(map(repr, missing))}, which is not a column; "
             f"found: {', '.join(map(repr, row))}"
@@ -174,10 +222,6 @@ def _renamed(row: SourceRow, columns: Columns) -> SourceRow:
     for name in LISTS:
         ours[name] = _as_list(ours.get(name), name)
     return {name: value for name, value in ours.items() if not _empty(value)}
-
-
-def _names(theirs: str | tuple[str, ...]) -> tuple[str, ...]:
-    return (theirs,) if isinstance(theirs, str) else theirs
 
 
 def _as_list(value: object, name: str) -> list[str]:
@@ -212,10 +256,19 @@ def _rows(data: Data, source: str) -> tuple[PlacedRows, str]:
         if not path.is_file():
             raise DataError(missing_file(path))
         return READERS[path.suffix](path), path.stem
+    if path.is_dir() and is_hard(source):
+        there = tombench_hard.training_files(path, READERS)
+        return ((f"{file.name} {place}", row) for file in there for place, row in READERS[file.suffix](file)), path.name
     if not is_hub(source):
-        what = f"is none of: {STORIES}, a file ending in {', '.join(READERS)}, a hub dataset's id (owner/name)"
+        files = f"a file ending in {', '.join(READERS)}, {HARD.name} or its folder"
+        what = f"is none of: {STORIES}, {files}, a hub dataset's id (owner/name)"
         raise DataError(f"{source!r} {what}" if path.exists() else f"{missing_file(path)}; {source!r} {what}")
-    return _hub_rows(data, source), source.rpartition("/")[2]
+    return _hub_rows(data, HARD.hub if source == HARD.name else source), source.rpartition("/")[2]
+
+
+def is_hard(source: str) -> bool:
+    """Return whether the source is ToMBench-Hard, by its own name, its hub id, or the name of a file or folder."""
+    return "tombenchhard" in re.sub(r"[\W_]", "", source.lower())
 
 
 def is_hub(source: str) -> bool:
@@ -223,11 +276,6 @@ def is_hub(source: str) -> bool:
     path = Path(source)
     named_like_a_file = path.suffix.lower() in {*READERS, ".json"}
     return source != STORIES and not path.exists() and not named_like_a_file and bool(HUB_ID.fullmatch(source))
-
-
-def read_rows(path: Path) -> PlacedRows:
-    """Yield ("line 3", row) of a .jsonl, .csv or .parquet file; instead of a bad row, what is wrong with it."""
-    return READERS[path.suffix](path)
 
 
 def json_lines(lines: Iterable[bytes]) -> PlacedRows:

@@ -79,6 +79,9 @@ def _training(target: Target) -> str:
 
 def _data(recipe: Recipe) -> str:
     data = recipe.data
+    if data.sources:
+        mixed = ", ".join(f"`{one.source}` (share {one.share:g}, split {one.split})" for one in data.sources)
+        return f"Data: {mixed}; seed {data.seed}."
     if data.source != "stories":
         return f"Data: `{data.source}`, split {data.split}, revision {data.revision or 'not pinned'}."
     orders = ", ".join(map(str, data.orders))

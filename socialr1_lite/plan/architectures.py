@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from socialr1_lite.errors import RecipeError
 from socialr1_lite.policy.adapters import ALL_LINEAR, PROJECTIONS
@@ -103,68 +101,67 @@ ARCHITECTURES: dict[str, Architecture] = {
         Architecture("SmolLM2-135M", 49152, 576, 30, 9, 3, 64, 1536, tied=True),
     )
 }
-_ENDINGS = ("-instruct", "-base", "-bnb-4bit", "-unsloth")  # of the same architecture's other releases
+# Of the same architecture's other releases.
+_ENDINGS = ("-instruct", "-base", "-thinking", "-2507", "-bnb-4bit", "-unsloth")
 _FAMILIES = {"llama", "mistral", "qwen2", "qwen3"}
 
 
-def find_architecture(name: str) -> Architecture:
-    """Find it by a recipe's model.name: one of the table in any release, or a folder with a config.json.
+def local_file(name: str, file: str, revision: str | None = None) -> Path | None:
+    """Return a model's file where it is on this machine: in the folder of that name, or in the hub's cache."""
+    from huggingface_hub import try_to_load_from_cache
+
+    try:
+        cached = Path(name) / file if Path(name).is_dir() else try_to_load_from_cache(name, file, revision=revision)
+    except ValueError:  # no name that the hub could have
+        return None
+    return Path(cached) if isinstance(cached, str | Path) and Path(cached).is_file() else None
+
+
+def find_architecture(name: str, revision: str | None = None) -> Architecture:
+    """Find it by a recipe's model.name: one of the table in any release, or any with a config.json on this machine.
 
     Raises RecipeError when it is neither, naming what is allowed.
     """
-    config = Path(name) / "config.json"
-    if config.is_file():
-        return read_config(config)
     plain = name.rpartition("/")[2].lower().removeprefix("meta-")
     while ending := next((end for end in _ENDINGS if plain.endswith(end)), ""):
         plain = plain.removesuffix(ending)
-    if plain not in ARCHITECTURES:
-        raise RecipeError(
-            f"model.name: the sizes of {name!r} are not known here; known: {', '.join(ARCHITECTURES)}, or a folder "
-            "with its config.json (--config FILE)"
-        )
-    return ARCHITECTURES[plain]
+    if plain in ARCHITECTURES and not Path(name).is_dir():
+        return ARCHITECTURES[plain]
+    if config := local_file(name, "config.json", revision):
+        return replace(read_config(config), name=Path(name).name if Path(name).is_dir() else name)
+    raise RecipeError(
+        f"model.name: the sizes of {name!r} are not known here; known: {', '.join(ARCHITECTURES)}, a folder with its "
+        "config.json (--config FILE), or a model in the hub's cache"
+    )
 
 
 def loadable_architecture(model: Model) -> Architecture:
-    """Find it as `find_architecture` does; for other hub models, read the config as training will.
+    """Find it as `find_architecture` does; of other hub models, fetch the config as training will.
 
     Raises RecipeError when the sizes cannot be had.
     """
     try:
-        return find_architecture(model.name)
+        return find_architecture(model.name, model.revision)
     except RecipeError as unknown:
-        from socialr1_lite.policy import choose_backend
-
-        choose_backend(model.backend)  # Unsloth, where it is used, must come before transformers
-        from transformers import AutoConfig
+        from huggingface_hub import hf_hub_download
 
         try:
-            config = AutoConfig.from_pretrained(model.name, revision=model.revision)
-        except (OSError, ValueError):  # not there, no network, or a kind that transformers does not know
+            config = hf_hub_download(model.name, "config.json", revision=model.revision)
+        except (OSError, ValueError):  # not there, or no network
             raise unknown from None
-        return from_config(config.to_dict(), model.name)
+        return replace(read_config(Path(config)), name=model.name)
 
 
 def read_config(path: Path) -> Architecture:
     """Read the architecture in a model's config.json. Raises RecipeError for one that is not of Llama's form."""
     try:
         config = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise RecipeError(f"{path}: not a model's config.json ({type(error).__name__}: {error})") from error
-    return from_config(config, path.parent.name, str(path))
-
-
-def from_config(config: Mapping[str, Any], name: str, where: str = "") -> Architecture:
-    """Read the architecture from a config's mapping. Raises RecipeError naming `where` for one not of Llama's form."""
-    where = where or f"model.name: the config of {name}"
-    kind = str(config.get("model_type"))
-    if kind not in _FAMILIES:
-        raise RecipeError(f"{where}: model_type {kind!r} cannot be planned; allowed: {', '.join(sorted(_FAMILIES))}")
-    try:
+        if (kind := str(config.get("model_type"))) not in _FAMILIES:
+            allowed = ", ".join(sorted(_FAMILIES))
+            raise RecipeError(f"{path}: model_type {kind!r} cannot be planned; allowed: {allowed}")
         heads = int(config["num_attention_heads"])
         return Architecture(
-            name=name or kind,
+            name=path.parent.name or kind,
             vocabulary=int(config["vocab_size"]),
             hidden=int(config["hidden_size"]),
             layers=int(config["num_hidden_layers"]),
@@ -176,5 +173,5 @@ def from_config(config: Mapping[str, Any], name: str, where: str = "") -> Archit
             head_norms=kind == "qwen3",
             attention_bias=kind == "qwen2",
         )
-    except (ValueError, KeyError, TypeError) as error:
-        raise RecipeError(f"{where}: not a model's config.json ({type(error).__name__}: {error})") from error
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise RecipeError(f"{path}: not a model's config.json ({type(error).__name__}: {error})") from error

@@ -8,18 +8,22 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from importlib.util import find_spec
+from functools import partial
 from pathlib import Path
 
-from socialr1_lite.data import heldout_scenarios, json_lines, schedule, training_scenarios
+from socialr1_lite.data import heldout_scenarios, json_lines, schedule
 from socialr1_lite.data.leaks import check_source
-from socialr1_lite.data.sources import STORIES, is_hub, missing_file, wrong_rows
+from socialr1_lite.data.sources import STORIES, is_hard, is_hub, joined, missing_file, one_source, parts, wrong_rows
 from socialr1_lite.errors import DataError, JudgeError
 from socialr1_lite.judges import JUDGES, build_judge
 from socialr1_lite.pairs.record import read_pair
+from socialr1_lite.plan.windows import length_note
 from socialr1_lite.recipe import Recipe, Rewards
 from socialr1_lite.recipe.judge import GOLD, JudgeRecipe
 from socialr1_lite.recipe.located_yaml import Keys, LocatedYaml, dotted, read_overridden
 from socialr1_lite.recipe.messages import unknown_name
+from socialr1_lite.recipe.schema import MixedSource, hub_name
 from socialr1_lite.scenario import Scenario
 from socialr1_lite.stories import DIMENSIONS
 
@@ -28,16 +32,20 @@ Mistakes = Iterator[tuple[Keys, str]]  # the way to a setting, and what is wrong
 SETTING = re.compile(r"data\.(\w+)")
 
 
-def check_recipe(recipe: Recipe, path: str | Path | None = None, overrides: Sequence[str] = ()) -> list[str]:
-    """Check story dimensions, mix, judges, local data and whether the data suffices for the schedule.
+def check_recipe(
+    recipe: Recipe, path: str | Path | None = None, overrides: Sequence[str] = (), *, network: bool = False
+) -> list[str]:
+    """Check story dimensions, mix, judges, data and whether the data suffices for the schedule.
 
-    path, overrides: where the recipe was read from, so that each mistake names its file and line. Returns what else
-    is worth knowing: data that is not read before training starts, scenarios that are asked several times.
+    path, overrides: where the recipe was read from, so that each mistake names its file and line. network: read hub
+    datasets too, as training is about to. Returns what else is worth knowing: what was read of a benchmark's data or
+    not at all, a length window that pays gold replies little, scenarios that are asked several times.
 
     Raises RecipeError listing every mistake.
     """
-    data = _DataCheck(recipe)
-    _refuse([*_model_folder(recipe.model.name), *data.mistakes, *_judges(recipe.rewards)], path, overrides)
+    data = _DataCheck(recipe, network=network)
+    there = [*_model_folder(recipe.model.name), *data.mistakes, *_judges(recipe.rewards)]
+    _refuse([*there, *_elsewhere(recipe)], path, overrides)
     return data.notes
 
 
@@ -72,6 +80,29 @@ def _model_folder(name: str) -> Mistakes:
         yield ("model", "name"), f"given {name!r}; there is no such folder (seen from {Path.cwd()})"
 
 
+def _elsewhere(recipe: Recipe) -> Mistakes:
+    """Look for trackers that are not installed, and for what pushing needs."""
+    for index, name in enumerate(recipe.logging.report_to):
+        found = find_spec(name)
+        if found is None or found.origin is None:  # W&B leaves a folder `wandb`, which Python takes for a package
+            yield ("logging", "report_to", index), f"{name} is not installed: pip install {name}"
+    if recipe.run.push_to_hub and (wrong := hub_mistake(recipe.run.push_to_hub)):
+        yield ("run", "push_to_hub"), wrong
+
+
+def hub_mistake(repo: str) -> str:
+    """Return why nothing can be pushed to a hub repository of this name, as far as shows without a network, or ""."""
+    from huggingface_hub import constants, get_token
+
+    try:
+        hub_name(repo)
+    except ValueError as error:
+        return str(error)
+    if constants.HF_HUB_OFFLINE:
+        return "HF_HUB_OFFLINE is set: nothing can be pushed"
+    return "" if get_token() else "there is no token for the hub: type `hf auth login`, or set HF_TOKEN"
+
+
 def _judges(rewards: Rewards) -> Mistakes:
     """Build every judge, as training does: one that needs a model looks for its folder, none asks an endpoint."""
     for index, entry in enumerate(rewards.content.judges):
@@ -101,38 +132,57 @@ def _dimensions(section: str, names: Sequence[str], orders: Sequence[int], mix: 
 class _DataCheck:
     """Loads what is here as training does, and plans the schedule."""
 
-    def __init__(self, recipe: Recipe) -> None:
-        """Look at the data at once. mistakes: what is wrong with it. notes: what is not read, or asked twice."""
+    def __init__(self, recipe: Recipe, *, network: bool) -> None:
+        """Look at the data at once. mistakes: what is wrong with it. notes: what was read, or not, or asked twice."""
         self.mistakes: list[tuple[Keys, str]] = []
         self.notes: list[str] = []
-        data = recipe.data
+        self.network = network
+        data, at = recipe.data, ("data", "heldout_source")
         apart = data.heldout_source if data.heldout else None
-        if STORIES in (data.source, apart):
+        if STORIES in (apart, *(part.source for part in parts(data))):
             self.mistakes += _dimensions("data", data.dimensions, data.orders, data.mix)
-        heldout = None
-        try:
-            heldout = self._load("heldout_source", apart, lambda: heldout_scenarios(recipe))
-        except DataError as error:
-            self._add("heldout_source", error)
-        if apart is not None and heldout is None:  # the others can still be looked at by themselves
+        heldout = apart and self._load(at, apart, lambda: (heldout_scenarios(recipe), ""))
+        if apart and heldout is None:  # the others can still be looked at by themselves
             recipe = recipe.model_copy(update={"data": data.model_copy(update={"heldout": 0, "heldout_source": None})})
-        try:
-            if data.source != STORIES:
-                check_source(data.source, data.split, data.config)
-            training = self._load("source", data.source, lambda: training_scenarios(recipe))
-            if training is not None:
-                self._plan(training, recipe)
-        except DataError as error:
-            self._add("source", error)
+        loaded = [
+            self._load(
+                ("data", "sources", index, "source") if data.sources else ("data", "source"),
+                part.source,
+                partial(one_source, part),
+                partial(check_source, part.source, part.split, part.config),
+            )
+            for index, part in enumerate(parts(recipe.data))
+        ]
+        there = [part for part in loaded if part is not None]
+        if len(there) == len(loaded):
+            try:
+                self._plan(joined(recipe, there), recipe)
+            except DataError as error:
+                self._add(("data", "sources" if data.sources else "source"), error)
 
-    def _load(self, name: str, source: str | None, load: Callable[[], list[Scenario]]) -> list[Scenario] | None:
+    def _load(
+        self,
+        keys: Keys,
+        source: str,
+        load: Callable[[], tuple[list[Scenario], str]],
+        guard: Callable[[], None] = lambda: None,
+    ) -> list[Scenario] | None:
         """Return the scenarios of the setting; None when there are none to have, or only with a network."""
-        if source is None or (source == STORIES and self.mistakes):  # none can be made of unknown dimensions
+        if source == STORIES and self.mistakes:  # none can be made of unknown dimensions
             return None
-        if is_hub(source):
-            self.notes.append(f"not checked: {source} (data.{name}) is read when training starts")
+        try:
+            if is_hub(source) and not self.network:
+                guard()
+                copied = ", from the hub; where there is no network, write the folder of a copy instead"
+                hub = copied if is_hard(source) else ""
+                self.notes.append(f"not checked: {source} ({dotted(keys)}) is read when training starts{hub}")
+                return None
+            scenarios, told = load()
+        except DataError as error:
+            self._add(keys, error)
             return None
-        return load()
+        self.notes += [f"{dotted(keys)}: {told}"] if told else []
+        return scenarios
 
     def _plan(self, training: Sequence[Scenario], recipe: Recipe) -> None:
         """Plan the order of the prompts, as training does. Raises DataError when the scenarios do not suffice."""
@@ -140,6 +190,7 @@ class _DataCheck:
         missing = [name for name, share in recipe.data.mix.items() if share > 0 and name not in there]
         for name in missing:
             self.mistakes.append((("data", "mix", name), unknown_name(name, there, "dimension of the scenarios")))
+        self.notes += length_note(recipe, training)
         order = [] if missing else schedule(training, recipe)
         if len(order) > len(training):
             self.notes.append(
@@ -147,11 +198,13 @@ class _DataCheck:
                 f"each comes {len(order) / len(training):.1f} times on average"
             )
 
-    def _add(self, name: str, error: DataError) -> None:
+    def _add(self, keys: Keys, error: DataError) -> None:
         """Note the error at the setting that its message begins with, else at this one."""
-        named = SETTING.match(str(error))
-        keys = ("data", named[1] if named else name)
-        self.mistakes.append((keys, str(error).removeprefix(dotted(keys)).lstrip(": ")))
+        text, named = str(error), SETTING.match(str(error))
+        if named:
+            keys = (*(keys[:-1] if named[1] in MixedSource.model_fields else keys[:1]), named[1])
+            text = text.removeprefix(named[0])
+        self.mistakes.append((keys, text.lstrip(": ")))
 
 
 def _pair_mistakes(path: Path) -> Iterator[str]:

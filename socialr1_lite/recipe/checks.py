@@ -121,6 +121,20 @@ def curriculum_runs_forward(rewards: Rewards) -> Found:
         yield ("rewards", "curriculum", "p0"), f"{p0:g} must be below p1 {p1:g} (both are shares of the run)"
 
 
+def sources_are_mixed_by_share(data: Data) -> Found:
+    """Let each source of a mixture stand once, with its own settings, and no second mixture or source beside it."""
+    if not (names := [one.source for one in data.sources]):
+        return
+    for index, name in enumerate(names):
+        if name in names[:index]:
+            yield ("data", "sources", index, "source"), f"{name} is named twice; give it one entry and one share"
+    if data.source not in ("stories", *names):
+        yield ("data", "source"), f"{data.source} is none of data.sources; write it there with a share, or leave it out"
+    for name in ("config", "split", "revision", "columns", "limit", "mix"):
+        if getattr(data, name) != Data.model_fields[name].default:
+            yield ("data", name), "with data.sources it has no meaning; an entry has a share and settings of its own"
+
+
 def difficulty_runs_forward(data: Data) -> Found:
     """Let stages of the curriculum end one after the other and draw on the orders of the run."""
     previous = 0.0
@@ -202,6 +216,7 @@ CHECKS: tuple[Callable[..., Found], ...] = (
     something_is_rewarded,
     aggregation_suits_the_mode,
     curriculum_runs_forward,
+    sources_are_mixed_by_share,
     difficulty_runs_forward,
     reference_means_the_same_everywhere,
     rewrites_are_written_out,

@@ -6,9 +6,10 @@ means the same on a CPU. Names of judges, story dimensions and benchmarks belong
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 EMBEDDED_MODEL = "smollm2-135m"
 ON_THE_WAY = 64  # questions of a held-out check between two steps, where the recipe names no number
@@ -18,6 +19,13 @@ def _no_bool(value: object) -> object:
     """Refuse true and false as numbers, which Python counts as 1 and 0."""
     if isinstance(value, bool):
         raise ValueError("a number is needed")
+    return value
+
+
+def hub_name(value: str) -> str:
+    """Return the name of a hub repository. Raises ValueError for one that huggingface_hub would refuse."""
+    if not re.fullmatch(r"(?!.*(?:--|\.\.|\.git$))\b[\w.-]{1,96}\b/\b[\w.-]{1,96}\b", value, re.ASCII):
+        raise ValueError("owner/name, of letters, digits, '-', '_' and '.'")
     return value
 
 
@@ -70,15 +78,28 @@ class Difficulty(Section):
     orders: Annotated[tuple[Natural, ...], Field(min_length=1)]
 
 
-class Data(Section):
-    """What is asked, and what is held out."""
+class Source(Section):
+    """Where questions come from."""
 
-    source: Annotated[str, Field(min_length=1)] = "stories"  # or a .jsonl/.csv/.parquet file, a hub id
+    source: Annotated[str, Field(min_length=1)] = "stories"  # or tombench-hard, a .jsonl/.csv/.parquet file, a hub id
     config: str | None = None  # a hub dataset's configuration
     split: str = "train"
     revision: str | None = None
     columns: dict[str, str | tuple[str, ...]] = {}  # a Scenario's field: the source's column, or columns
     limit: Count | None = None  # rows at most
+
+
+class MixedSource(Source):
+    """One of several sources, and its share of the prompts, relative to the others'."""
+
+    source: Annotated[str, Field(min_length=1)]
+    share: Positive
+
+
+class Data(Source):
+    """What is asked, and what is held out."""
+
+    sources: tuple[MixedSource, ...] = ()  # several ones instead
     max_prompt_tokens: Count = 768  # longer prompts are left out: nothing truncates them later
     dimensions: Annotated[tuple[str, ...], Field(min_length=1)] = ("belief", "knowledge")
     orders: Annotated[tuple[Natural, ...], Field(min_length=1)] = (0, 1, 2)
@@ -245,7 +266,7 @@ class Logging(Section):
     """How often to log, and where to besides metrics.jsonl."""
 
     steps: Count = 1
-    report_to: tuple[Literal["tensorboard", "trackio"], ...] = ()
+    report_to: tuple[Literal["wandb", "mlflow", "tensorboard", "trackio"], ...] = ()
 
 
 class Run(Section):
@@ -260,5 +281,6 @@ class Run(Section):
     save_total_limit: Annotated[Whole, Field(ge=2)] | None = 2
     scratch: str | None = None  # a local folder where checkpoints are made before they are copied into run.root whole
     resume: Literal["auto", "never"] = "auto"
+    push_to_hub: Annotated[str, AfterValidator(hub_name)] | None = None  # owner/name of a private repository
     max_hours: Positive | None = None  # of one launch: it then stops after a step, and the same command goes on
     must_fit: bool = True  # refuse to start what `plan` predicts not to fit into memory

@@ -97,7 +97,8 @@ def test_an_unknown_hard_header_is_shown(folder: Path) -> None:
     message = complaint("tombench-hard", folder)
     assert message == (
         "ToMBench_Hard_val.csv: no column for story; the header is: "
-        "Text, Question, Option-A, Option-B, Option-C, Option-D, Answer, Ability"
+        "Text, Question, Option-A, Option-B, Option-C, Option-D, Answer, Ability; to train on it, write data.columns: "
+        '{story: "?", question: "Question", options: ["Option-A", "Option-B", "Option-C", "Option-D"], gold: "Answer"}'
     )
 
 

@@ -13,14 +13,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from socialr1_lite.benchmarks import BENCHMARKS
+from socialr1_lite.benchmarks import BENCHMARKS, tombench_hard
 from socialr1_lite.data import check_source, heldout_scenarios, schedule, training_scenarios
+from socialr1_lite.data.sources import READERS
 from socialr1_lite.errors import DataError, LeakError
-from socialr1_lite.recipe import Recipe
+from socialr1_lite.recipe import Recipe, load_recipe
 from socialr1_lite.scenario import Scenario
+from tests.hard import HEADER, hard_csv, hard_row
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -223,6 +226,136 @@ class TestHub:
             training_scenarios(recipe(source="me/questions"))
         assert "me/questions" in str(caught.value) and "Couldn't reach the hub; without a network" in str(caught.value)
         assert "\n" not in str(caught.value)
+
+
+class TestToMBenchHard:
+    def test_options_and_gold_are_taken_as_found(self, tmp_path: Path) -> None:
+        rows = [hard_row(0), hard_row(1, options=2, gold="A. ")]
+        two = training_scenarios(recipe(source=str(hard_csv(tmp_path / "ToMBench_Hard_train.csv", rows))))
+        assert [one.options[:2] for one in two] == [("the attic 0", "the cellar 0"), ("the attic 1", "the cellar 1")]
+        assert [(len(one.options), one.gold, one.dimension) for one in two] == [
+            (4, (1,), "belief"),
+            (2, (0,), "belief"),
+        ]
+        assert two[0].id == "tombench-hard/ToMBench_Hard_train/1" and two[0].meta["language"] == "en"
+
+    @pytest.mark.parametrize("name", ["data/train.parquet", "train-00000.jsonl", "ToMBench_Hard_train.csv"])
+    def test_a_folder_gives_its_training_split_and_no_other(self, tmp_path: Path, name: str) -> None:
+        home = tmp_path / "ToMBench-Hard"
+        hard_csv(home / "ToMBench_Hard_val.csv", [hard_row(n) for n in range(50, 53)])
+        path, rows = home / name, [dict(zip(HEADER, hard_row(n), strict=True)) for n in range(3)]
+        path.parent.mkdir(exist_ok=True)
+        if path.suffix == ".csv":
+            hard_csv(path, [list(one.values()) for one in rows])
+        elif path.suffix == ".jsonl":
+            jsonl(path, rows)
+        else:
+            import pyarrow
+            import pyarrow.parquet
+
+            pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows), path)
+        made = training_scenarios(recipe(source=str(home)))
+        assert [one.question for one in made] == [f"Where will Ida look for kite {n}?" for n in range(3)]
+
+    def test_only_a_test_split_is_refused_with_what_is_there(self, tmp_path: Path, benchmarks_dir: Path) -> None:
+        home = tmp_path / "ToMBench-Hard"
+        path = hard_csv(home / "ToMBench_Hard_val.csv", [hard_row(0)])
+        with pytest.raises(
+            DataError, match=r"no file of ToMBench-Hard's training split.*found: ToMBench_Hard_val\.csv"
+        ):
+            training_scenarios(recipe(source=str(home)))
+        with pytest.raises(LeakError, match="this is ToMBench-Hard"):
+            training_scenarios(recipe(source=str(path)))
+        with pytest.raises(DataError, match="found: none"):
+            training_scenarios(recipe(source=str(benchmarks_dir / "ToMBench-Hard")))
+
+    def test_an_unknown_header_gives_the_setting_that_reads_it(self, tmp_path: Path) -> None:
+        header = ("Kind", "Text", "QUESTION", "W", "X", "Y", "Z", "Solution")
+        path = hard_csv(tmp_path / "ToMBench_Hard_train.csv", [hard_row(n) for n in range(3)], header)
+        with pytest.raises(DataError) as caught:
+            training_scenarios(recipe(source=str(path)))
+        message = str(caught.value)
+        assert "no column for story, options, gold; the header is: Kind, Text, QUESTION, W" in message
+        line = message.partition("write data.columns: ")[2]
+        for hole, name in (("story", "Text"), ("gold", "Solution")):
+            line = line.replace(f'{hole}: "?"', f'{hole}: "{name}"')
+        columns = yaml.safe_load(line.replace('options: "?"', "options: [W, X, Y, Z]"))
+        made = training_scenarios(recipe(source=str(path), columns=columns))
+        assert [one.gold for one in made] == [(1,)] * 3 and made[2].story.startswith("Ida puts kite 2")
+
+    def test_rows_that_cannot_be_asked_are_refused_when_they_are_most(self, tmp_path: Path) -> None:
+        path = hard_csv(tmp_path / "ToMBench_Hard_train.csv", [hard_row(n, gold="1") for n in range(9)])
+        with pytest.raises(DataError, match=r"9 of 9 rows.*cannot be asked: line 4: gold '1' is a number.*and 6 more"):
+            training_scenarios(recipe(source=str(path)))
+
+    def test_the_name_alone_is_the_hubs_training_split(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        asked: list[Any] = []
+
+        def load_dataset(*names: Any, **more: Any) -> list[dict[str, Any]]:
+            asked.append((names, more))
+            return [{"story": "S.", "question": f"{n}?", "choices": ["A. x", "B. y"], "answer": "y"} for n in range(3)]
+
+        monkeypatch.setattr("datasets.load_dataset", load_dataset)
+        three = training_scenarios(recipe(source="tombench-hard"))
+        assert [(one.options, one.gold) for one in three] == [(("x", "y"), (1,))] * 3
+        assert asked == [(("Jincenzi/ToMBench_Hard", None), {"split": "train", "revision": None})]
+        with pytest.raises(LeakError):
+            training_scenarios(recipe(source="tombench-hard", split="test"))
+
+    def test_the_authors_other_files_are_read_by_the_same_reader(self, benchmarks_dir: Path) -> None:
+        """Their header, two and four options, NaN cells and "A. " as gold; only read here, never trained on."""
+        path = benchmarks_dir / "ToMBench" / "data" / "False Belief Task.jsonl"
+        found = next(path for path in (benchmarks_dir / "ToMBench").rglob("False Belief Task.jsonl"))
+        read, line = tombench_hard.training(READERS[".jsonl"](found), path.stem)
+        assert len(read) > 500 and {len(one.options) for one in read} <= {2, 3, 4}
+        assert "of 600 rows of ToMBench-Hard are asked" in line and " en" in line
+
+
+class TestMixed:
+    def mixed(self, tmp_path: Path, **data: Any) -> Recipe:
+        rows = [hard_row(n) for n in range(30)]
+        path = hard_csv(tmp_path / "ToMBench_Hard_train.csv", rows)
+        sources = [{"source": "stories", "share": 1}, {"source": str(path), "share": 3}]
+        return groups(40, sources=sources, size=20, **data)
+
+    def test_each_source_has_its_share_of_every_beginning(self, tmp_path: Path) -> None:
+        wanted = self.mixed(tmp_path)
+        planned = schedule(training_scenarios(wanted), wanted)
+        hard = [one.source == "tombench-hard" for one in planned]
+        assert all(abs(sum(hard[:n]) - 0.75 * n) < 1 for n in range(1, 41))
+        assert schedule(training_scenarios(wanted), wanted) == planned
+        other = self.mixed(tmp_path, run_seed=43)
+        assert schedule(training_scenarios(other), other) != planned
+        assert schedule(training_scenarios(wanted), groups(20, **dict(wanted.data)))[:20] == planned[:20]
+
+    def test_held_out_questions_are_mixed_alike_and_from_no_story_that_is_trained_on(self, tmp_path: Path) -> None:
+        wanted = self.mixed(tmp_path, heldout=8)
+        training, heldout = training_scenarios(wanted), heldout_scenarios(wanted)
+        assert len(heldout) == 8 and len(training) == 20 + 24
+        assert [one.source == "tombench-hard" for one in heldout].count(True) == 6
+        assert {one.source == "tombench-hard" for one in heldout[:4]} == {True, False}
+        assert not {one.story for one in training} & {one.story for one in heldout}
+
+    def test_it_is_written_down_and_read_back_as_the_same_training(self, tmp_path: Path) -> None:
+        wanted = self.mixed(tmp_path, heldout=4)
+        (tmp_path / "run.yaml").write_text(wanted.to_yaml(), encoding="utf-8")
+        again = load_recipe(tmp_path / "run.yaml")
+        assert again.data == wanted.data and again.digest == wanted.digest
+        assert training_scenarios(again) == training_scenarios(wanted)
+
+    def test_one_id_in_two_sources_is_refused(self, tmp_path: Path) -> None:
+        for name in ("one", "two"):
+            jsonl(tmp_path / f"{name}.jsonl", [row(n, story=f"{name} {n}") for n in range(3)])
+        sources = [{"source": str(tmp_path / f"{name}.jsonl"), "share": 1} for name in ("one", "two")]
+        with pytest.raises(DataError, match="two of them have the id 'mine/0' \\(3 such ids\\)"):
+            training_scenarios(recipe(sources=sources))
+
+    def test_what_one_source_keeps_back_the_other_may_not_train_on(self, tmp_path: Path) -> None:
+        for name in ("one", "two"):
+            jsonl(tmp_path / f"{name}.jsonl", [row(n, id=f"{name}/{n}") for n in range(6)])
+        sources = [{"source": str(tmp_path / f"{name}.jsonl"), "share": 1} for name in ("one", "two")]
+        with pytest.raises(LeakError, match="is also held out"):
+            training_scenarios(recipe(sources=sources, heldout=1))
 
 
 class TestHeldout:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from socialr1_lite import train, train_judge
 from socialr1_lite.errors import RecipeError
@@ -17,6 +18,7 @@ from socialr1_lite.plan.checking import check_judge_recipe, check_recipe
 from socialr1_lite.recipe import Recipe, load_recipe
 from socialr1_lite.recipe.judge import load_judge_recipe
 from socialr1_lite.scenario import Scenario
+from tests.hard import hard_csv, hard_row
 
 SMALL = "data: {source: rows.jsonl, heldout: 0}\nevaluation: {items: 0}\ngrpo: {max_steps: 1}\n"
 
@@ -179,6 +181,112 @@ def test_a_hub_dataset_is_not_reached_and_said_not_to_be(write, monkeypatch: pyt
     )
     write("x\n", "rows.jsonl")
     assert "rows.jsonl:1: not JSON" in refusal(path, more)
+
+
+# --- the paper's own data, and several sources
+
+
+def test_toms_hard_rows_are_told_in_one_line(write) -> None:
+    hard_csv(Path("ToMBench_Hard_train.csv"), [*(hard_row(n) for n in range(5)), hard_row(3), hard_row(9, gold="E")])
+    (note,) = check_recipe(load_recipe(write(SMALL), ["data.source=ToMBench_Hard_train.csv"]))
+    assert note.startswith(
+        "data.source: ToMBench_Hard_train: 5 of 7 rows of ToMBench-Hard are asked (700 are documented), 5 en; "
+        "options as found (5 x 4); dropped 2: line 9: asked before; line 10: gold 'E' names none of the options"
+    )
+
+
+def test_toms_hard_that_is_not_here_is_one_line(write, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("datasets.load_dataset", lambda *_, **__: pytest.fail("the network was used"))
+    assert check_recipe(load_recipe(write(SMALL), ["data.source=tombench-hard"])) == [
+        "not checked: tombench-hard (data.source) is read when training starts, from the hub; where there "
+        "is no network, write the folder of a copy instead"
+    ]
+
+
+def test_a_training_reads_the_hub_before_it_loads_a_model(write, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("datasets.load_dataset", lambda *_, **__: [{"Text": "S.", "Question": "Q?"}])
+    with pytest.raises(
+        RecipeError, match=r"mine\.yaml:1: data\.source: tombench-hard: no column for story, options, gold"
+    ):
+        train.main([write(SMALL.replace("rows.jsonl", "tombench-hard"))])
+    assert [path.name for path in Path().iterdir()] == ["mine.yaml"]
+
+
+MIXED = """data:
+  heldout: 2
+  size: 8
+  sources:
+    - {source: stories, share: 1}
+    - source: rows.jsonl
+      share: 3
+evaluation: {items: 0}
+grpo: {max_steps: 1}
+"""
+
+
+def test_a_mistake_of_one_of_several_sources_names_its_line(write) -> None:
+    write("x\n", "rows.jsonl")
+    assert "mine.yaml:6: data.sources[1].source: rows.jsonl: 1 of 1 rows are wrong" in refusal(write(MIXED))
+    write(rows(9), "rows.jsonl")
+    assert check_recipe(load_recipe(write(MIXED))) == []
+    text = refusal(write(MIXED.replace("share: 3", "share: 3\n      columns: {question: Frage}")))
+    assert (
+        "mine.yaml:6: data.sources[1].source: rows.jsonl: 9 of 9" in text
+        and "names 'Frage', which is not a column" in text
+    )
+    text = refusal(write(MIXED.replace("rows.jsonl", "ToMBench.jsonl")))
+    assert "mine.yaml:6: data.sources[1].source: " in text and "which must not be trained on" in text
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ("stories, share: 1", "rows.jsonl, share: 1", "mine.yaml:6: data.sources[1].source: rows.jsonl is named twice"),
+        ("share: 1", "shar: 1", "mine.yaml:5: data.sources[0].shar: unknown key; did you mean share?"),
+        ("share: 3", "share: 0", "mine.yaml:7: data.sources[1].share: given 0; allowed: greater than 0"),
+        ("size: 8", "source: more.csv", "mine.yaml:3: data.source: more.csv is none of data.sources"),
+        ("size: 8", "limit: 8", "mine.yaml:3: data.limit: with data.sources it has no meaning"),
+        ("size: 8", "mix: {belief: 1}", "mine.yaml:3: data.mix: with data.sources it has no meaning"),
+    ],
+)
+def test_a_mixture_that_contradicts_itself_is_refused_by_line(write, old: str, new: str, told: str) -> None:
+    with pytest.raises(RecipeError) as caught:
+        load_recipe(write(MIXED.replace(old, new)))
+    assert told in str(caught.value)
+
+
+# --- what a length window pays for gold replies
+
+STORIES = "data: {size: 30, heldout: 0}\nevaluation: {items: 0}\ngrpo: {max_steps: 1}\n"
+
+
+def length_notes(path: str, *overrides: str) -> list[str]:
+    return [note for note in check_recipe(load_recipe(path, overrides)) if note.startswith("rewards.length")]
+
+
+@pytest.mark.parametrize("harsh", ["min_tokens: 110, max_tokens: 1000", "max_tokens: 60", "k: 1"])
+def test_a_window_that_pays_gold_replies_little_is_told_with_the_one_to_write(write, harsh: str) -> None:
+    path = write(STORIES + f"rewards: {{length: {{{harsh}}}}}\n")
+    (note,) = length_notes(path, "model.name=nobody/knows-this")
+    assert "tokens, an estimate at 4.35 characters each) earns 0." in note and "less than 0.9" in note
+    written = yaml.safe_load(note.partition("write rewards.length: ")[2])
+    assert (
+        length_notes(path, "model.name=nobody/knows-this", *(f"rewards.length.{k}={v}" for k, v in written.items()))
+        == []
+    )
+
+
+def test_lengths_are_measured_where_the_tokenizer_is_here(write, tiny_model: Path) -> None:
+    path = write(STORIES)
+    assert length_notes(path, "model.name=nobody/knows-this") == []
+    (note,) = length_notes(path, f"model.name={tiny_model}", "rewards.length.k=60")  # a token a byte
+    assert " tokens) earns 0.1" in note and "estimate" not in note
+    assert length_notes(path, f"model.name={tiny_model}", "rewards.mode=additive", "rewards.weights.length=0") == []
+
+
+def test_a_window_is_not_looked_at_without_gold_replies(write) -> None:
+    write(rows(4), "rows.jsonl")
+    assert length_notes(write(SMALL), "rewards.length.min_tokens=200") == []
 
 
 # --- several mistakes, and where they are
