@@ -20,6 +20,7 @@ from socialr1_lite.plan.smoke import smoke
 from socialr1_lite.progress import Progress
 from socialr1_lite.recipe import load_recipe
 from socialr1_lite.train import run_recipe
+from tests.hard import hard_csv, hard_row
 
 TINY = Architecture("tiny", 49152, 64, 2, 4, 2, 16, 128, tied=True)
 
@@ -28,6 +29,9 @@ def one(path: Path, root: Path, model: Path) -> str:
     """Train it; "" when the run is whole."""
     small = smoke(load_recipe(path))
     small = small.model_copy(update={"model": small.model.model_copy(update={"name": str(model)})})
+    if load_recipe(path).data.source == "tombench-hard":
+        rows = hard_csv(root / "ToMBench_Hard_train.csv", [hard_row(n) for n in range(20)])
+        small = small.model_copy(update={"data": small.data.model_copy(update={"source": str(rows)})})
     try:
         with (root / f"{path.stem}.log").open("w") as log:
             run_recipe(small, run_dir=root / path.stem, strict=False, progress=Progress(stream=log))

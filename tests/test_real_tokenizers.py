@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from socialr1_lite.data import heldout_scenarios, training_scenarios
+from socialr1_lite.data.sources import STORIES
+from socialr1_lite.plan.windows import CHARACTERS
 from socialr1_lite.recipe import EMBEDDED_MODEL, Recipe, load_recipe
 from socialr1_lite.rewards.length import window
 from socialr1_lite.rollouts.prompting import messages, template_settings
@@ -31,20 +33,9 @@ RECIPES = [
     path
     for path in sorted((REPOSITORY / "recipes").glob("*.yaml"))
     if load_recipe(path).model.name != EMBEDDED_MODEL  # tests/policy/test_policy.py has that one's own
+    and load_recipe(path).data.source == STORIES  # the others ask the same models, of data that are not here
 ]
 BY_RECIPE = pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
-
-# What happens to a reply that says everything in the fewest words: its length gate, by recipe. To be put right there.
-PUNISHED = {
-    "4b_8xa100_full_paper": "99 % of the gold replies get less than 0.9 for their length, the median one 0.42",
-    "4b_8xa100_no_content": "the same window",
-    "4b_8xa100_no_structure": "the same window",
-    "4b_a100": "the same window: 94 tokens (median) where 100 earn one half",
-    "8b_8xa100": "the same window",
-    "8b_a100": "the same window",
-    "l4_24gb_qwen3_4b": "61 % get less than 0.9: 117 tokens (median) where 100 earn one half",
-    "llama31_8b_8xa100": "98 % get less than 0.9, the median one 0.44",
-}
 
 
 @cache
@@ -104,16 +95,7 @@ def test_a_gold_reply_is_never_cut(path: Path) -> None:
     assert max(gold_lengths(real_tokenizer(recipe.model.name), path)) <= recipe.grpo.max_completion_length
 
 
-@pytest.mark.parametrize(
-    "path",
-    [
-        pytest.param(path, marks=[pytest.mark.xfail(strict=True, reason=PUNISHED[path.stem])])
-        if path.stem in PUNISHED
-        else path
-        for path in RECIPES
-    ],
-    ids=lambda path: path.stem,
-)
+@BY_RECIPE
 def test_the_length_window_does_not_punish_gold_replies(path: Path) -> None:
     recipe = recipe_at(path)
     gate = recipe.rewards.length
@@ -123,6 +105,15 @@ def test_the_length_window_does_not_punish_gold_replies(path: Path) -> None:
     ]
     assert sum(share >= 0.9 for share in earned) >= 0.95 * len(earned)
     assert min(earned) >= 0.5
+
+
+@BY_RECIPE
+def test_lengths_estimated_without_the_tokenizer_are_near(path: Path) -> None:
+    """What `--check` estimates where the tokenizer is not on the machine."""
+    recipe = recipe_at(path)
+    texts = [gold_reply(one, seed=i, answer=recipe.prompt.answer) for i, one in enumerate(training_scenarios(recipe))]
+    lengths = gold_lengths(real_tokenizer(recipe.model.name), path)
+    assert sum(map(len, texts)) / CHARACTERS == pytest.approx(sum(lengths), rel=0.05)
 
 
 # The end of the generation prompt for enable_thinking None, True and False.

@@ -28,6 +28,7 @@ def smoke(recipe: Recipe) -> Recipe:
     tree["data"] = recipe.data.model_dump(include={"split", "dimensions", "orders", "seed", "mix", "difficulty"})
     tree["data"] |= {"max_prompt_tokens": PROMPT_TOKENS, "size": 16, "heldout": 4}
     tree["logging"] = {}
+    tree["prompt"]["enable_thinking"] = None  # the embedded model's template has no such switch
     tree["warmup"] |= {"steps": min(recipe.warmup.steps, STEPS), "batch_size": 2, "examples": 8}
     judges = tuple(judge for judge in rewards.content.judges if is_offline(judge.name))
     tree["rewards"]["content"]["judges"] = judges or (JudgeEntry(),)
@@ -46,5 +47,5 @@ def smoke(recipe: Recipe) -> Recipe:
     every = STEPS if recipe.evaluation.every else 0
     tree["evaluation"] |= {"every": every, "items": 4, "batch_size": 4, "max_new_tokens": None}
     name = f"{recipe.run.name or 'run'}-smoke"
-    tree["run"] |= {"name": name, "processes": processes(), "save_steps": iterations}
+    tree["run"] |= {"name": name, "processes": processes(), "save_steps": iterations, "push_to_hub": None}
     return Recipe.model_validate(tree)

@@ -28,8 +28,9 @@ class TestShipped:
 
     def test_its_names_judges_and_data_pass_the_check(self, path: Path) -> None:
         overrides = ["data.size=64", "data.heldout=8", "evaluation.items=8"]  # fewer of the same stories
-        notes = check_recipe(load_recipe(path, overrides), path, overrides)
-        assert all("the order repeats" in note for note in notes)
+        recipe = load_recipe(path, overrides)
+        expected = "is read when training starts" if recipe.data.source == "tombench-hard" else "the order repeats"
+        assert all(expected in note for note in check_recipe(recipe, path, overrides))
 
     def test_its_smoke_version_is_small_and_loads(self, path: Path, tmp_path: Path) -> None:
         small = smoke(load_recipe(path))
@@ -56,6 +57,15 @@ def test_the_a100_recipe_keeps_what_the_original_states() -> None:
     assert (recipe.grpo.num_generations, recipe.grpo.beta, recipe.grpo.max_steps) == (5, 0.04, 600)
     assert recipe.grpo.vllm == "colocate" and recipe.model.fast_inference
     assert recipe.prompts_per_step * recipe.grpo.max_steps == recipe.data.size
+
+
+def test_recipes_on_the_papers_data_differ_in_nothing_else() -> None:
+    for name, base in (("4b_a100", "4b_a100"), ("4b_8xa100", "4b_8xa100_full_paper")):
+        hard, plain = load_recipe(FOLDER / f"{name}_tombench_hard.yaml"), load_recipe(FOLDER / f"{base}.yaml")
+        assert hard.data.source == "tombench-hard" and plain.data.source == "stories"
+        assert [judge.name for judge in hard.rewards.content.judges] == ["rules"]
+        assert (hard.model, hard.prompt, hard.grpo) == (plain.model, plain.prompt, plain.grpo)
+        assert hard.rewards.length == plain.rewards.length
 
 
 def test_the_default_recipe_needs_no_network_and_no_gpu() -> None:

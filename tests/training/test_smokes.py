@@ -47,4 +47,6 @@ def test_a_recipe_trains_made_small(smoked, path):
     assert [row["step"] for row in read_metrics(run)][-1] == recipe.grpo.max_steps
     sampled = [trace for trace in read_traces(run) if trace.phase == "train"]
     assert len(sampled) == recipe.grpo.max_steps * recipe.completions_per_step / recipe.grpo.num_iterations
-    assert (root / f"{path.stem}.log").read_text().startswith("plan: at most ")
+    log = (root / f"{path.stem}.log").read_text()
+    assert "plan: at most " in log and "enable_thinking" not in log
+    assert ("20 of 20 rows of ToMBench-Hard are asked" in log) == path.stem.endswith("tombench_hard")
