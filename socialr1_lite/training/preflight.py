@@ -17,7 +17,7 @@ from socialr1_lite.errors import PreflightError
 from socialr1_lite.recipe import Recipe
 from socialr1_lite.rewards.curriculum import tau
 from socialr1_lite.rewards.stack import RewardStack
-from socialr1_lite.rollouts.prompting import Sampler, messages, template_settings
+from socialr1_lite.rollouts.prompting import Sampler, is_prefilled, messages, template_settings
 from socialr1_lite.rollouts.reward import ScoredCompletion, zero_variance_reason
 from socialr1_lite.scenario import Scenario
 
@@ -33,6 +33,7 @@ class Preflight:
     groups: tuple[tuple[ScoredCompletion, ...], ...]
     obstacles: tuple[str, ...]
     warnings: tuple[str, ...]
+    template: str  # what the chat template does about thinking
 
     @property
     def completions(self) -> list[ScoredCompletion]:
@@ -51,13 +52,8 @@ class Preflight:
             f"right answers: {_share(s.score.outcome == 'right' for s in sampled)}; mean reward "
             f"{fmean(s.score.total for s in sampled):.3f}",
             f"informative groups: {reasons.count('')} of {len(reasons)}" + (f" ({flat})" if flat else ""),
-            *(["the chat template opens <think> itself; completions are read as starting inside it"] * self.prefilled),
+            f"the chat template {self.template}",
         ]
-
-    @property
-    def prefilled(self) -> bool:
-        """Whether the chat template opens the think block itself."""
-        return any(scored.completion.prefilled for scored in self.completions)
 
     def refuse(self) -> None:
         """Raise PreflightError when training cannot work."""
@@ -78,7 +74,20 @@ def preflight(recipe: Recipe, policy: Sampler, stack: RewardStack, scenarios: Se
         in_the_way = obstacles(recipe, groups)
         enough = len(groups) >= REFUSAL_GROUPS and sum(map(len, groups)) >= REFUSAL_SAMPLES
         if enough or not in_the_way:
-            return Preflight(tuple(groups), tuple(in_the_way), tuple(warnings(recipe, groups)))
+            template, ignored = _template(recipe, policy, scenarios[0])
+            return Preflight(tuple(groups), tuple(in_the_way), (*ignored, *warnings(recipe, groups)), template)
+
+
+def _template(recipe: Recipe, policy: Sampler, scenario: Scenario) -> tuple[str, list[str]]:
+    """Say what the chat template does about thinking, as Qwen3's kinds differ, and that a switch set is none in it."""
+    asked, settings = messages(scenario, recipe), template_settings(recipe)
+    on, off = (policy.prompt_text(asked, **{**settings, "enable_thinking": state}) for state in (True, False))
+    does = "switches thinking by prompt.enable_thinking" if on != off else "has no think block of its own"
+    if is_prefilled(policy, scenario, recipe):
+        does = "opens <think> itself; completions are read as starting inside it"
+    if (given := settings.get("enable_thinking")) is None or on != off:
+        return does, []
+    return does, [f"prompt.enable_thinking {str(given).lower()} has no effect: the chat template {does}; write null"]
 
 
 def _sample(

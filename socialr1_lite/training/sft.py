@@ -18,6 +18,7 @@ from socialr1_lite.policy import Policy
 from socialr1_lite.recipe import Recipe
 from socialr1_lite.rollouts.prompting import Template, messages, template_settings
 from socialr1_lite.scenario import Scenario
+from socialr1_lite.sip import prefills_think
 from socialr1_lite.stories import generate, gold_reply
 from socialr1_lite.training.grpo import watcher
 from socialr1_lite.training.grpo_config import precision
@@ -69,7 +70,10 @@ def _as_sampled(row: Row, tokenizer: PreTrainedTokenizerBase, settings: Template
     text, bos = prompt, tokenizer.bos_token
     if bos and text.startswith(bos) and tokenizer("")["input_ids"][:1] == [tokenizer.bos_token_id]:
         text = text.removeprefix(bos)  # the tokenizer writes it again before a plain text
-    return whole.startswith(prompt), {"prompt": text, "completion": row["completion"][0]["content"]}
+    reply = str(row["completion"][0]["content"])
+    if prefills_think(prompt):  # the prompt has the opening tag already
+        reply = reply.removeprefix("<think>\n")
+    return whole.startswith(prompt), {"prompt": text, "completion": reply}
 
 
 def cold_start(

@@ -10,6 +10,7 @@ from socialr1_lite.rewards.stack import RewardStack
 from socialr1_lite.scenario import Scenario
 from socialr1_lite.training.preflight import PROMPTS, preflight
 from tests.scripted import BROKEN, RIGHT, WRONG, ScriptedPolicy, copies
+from tests.tokenizers import real_tokenizer
 
 RECIPE = Recipe.model_validate(
     {"rewards": {"length": {"min_tokens": 5}}, "grpo": {"num_generations": 4, "per_device_train_batch_size": 4}}
@@ -91,8 +92,62 @@ def test_a_template_that_opens_the_think_block_is_told_and_read_rightly(scenario
     found = look(
         ScriptedPolicy(lambda i: inside if i % 2 else WRONG.split("<think>", 1)[1], tail="<think>\n"), scenario
     )
-    assert found.prefilled
+    assert "the chat template opens <think> itself; completions are read as starting inside it" in found.lines()
     assert all(scored.score.components["format"] == 1 for scored in found.completions)
+
+
+# The three kinds of Qwen3, by what their public templates do at the end of a prompt: the hybrids of 2025-04 read the
+# switch, Instruct-2507 has no think block, Thinking-2507 opens it in every prompt.
+TURNS = "{% for one in messages %}<|im_start|>{{ one.role }}\n{{ one.content }}<|im_end|>\n{% endfor %}"
+CLOSED = "{% if enable_thinking is defined and enable_thinking is false %}<think>\n\n</think>\n\n{% endif %}"
+ENDINGS = {"hybrid": CLOSED, "instruct-2507": "", "thinking-2507": "<think>\n"}
+SAID = {
+    "hybrid": "switches thinking by prompt.enable_thinking",
+    "instruct-2507": "has no think block of its own",
+    "thinking-2507": "opens <think> itself; completions are read as starting inside it",
+}
+
+
+def templated(tokenizer, kind: str) -> ScriptedPolicy:
+    """A policy whose prompts are written by transformers' own template machinery."""
+    template = f"{TURNS}{{% if add_generation_prompt %}}<|im_start|>assistant\n{ENDINGS[kind]}{{% endif %}}"
+
+    def prompt_text(messages, **settings) -> str:
+        return tokenizer.apply_chat_template(
+            messages, chat_template=template, tokenize=False, add_generation_prompt=True, **settings
+        )
+
+    opened = kind == "thinking-2507"
+    policy = ScriptedPolicy(
+        lambda i: (RIGHT if i % 2 else WRONG).removeprefix("<think>" if opened else ""),
+        tail="<think>\n" if opened else "",
+    )
+    policy.prompt_text = prompt_text
+    return policy
+
+
+@pytest.mark.parametrize("thinking", [None, True, False])
+@pytest.mark.parametrize("kind", ENDINGS)
+def test_the_kinds_of_qwen3_are_told_apart_by_their_template(scenario, tiny_model, kind, thinking):
+    transformers = pytest.importorskip("transformers")
+    recipe = RECIPE.model_copy(update={"prompt": RECIPE.prompt.model_copy(update={"enable_thinking": thinking})})
+    found = look(templated(transformers.AutoTokenizer.from_pretrained(tiny_model), kind), scenario, recipe)
+    assert f"the chat template {SAID[kind]}" in found.lines()
+    assert all(scored.score.components["format"] == 1 for scored in found.completions)
+    ignored = [] if thinking is None or kind == "hybrid" else [
+        f"prompt.enable_thinking {str(thinking).lower()} has no effect: the chat template {SAID[kind]}; write null"
+    ]  # fmt: skip
+    assert list(found.warnings) == ignored
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("model", "kind"), [("Qwen/Qwen3-4B", "hybrid"), ("google/gemma-3-4b-it", "instruct-2507")])
+def test_real_templates_are_told_apart_too(scenario, model, kind):
+    tokenizer, policy = real_tokenizer(model), ScriptedPolicy(lambda i: RIGHT if i % 2 else WRONG)
+    policy.prompt_text = lambda messages, **settings: tokenizer.apply_chat_template(
+        messages, tokenize=False, add_generation_prompt=True, **settings
+    )
+    assert f"the chat template {SAID[kind]}" in look(policy, scenario).lines()
 
 
 def test_it_samples_as_the_first_step_will(scenario):

@@ -64,3 +64,17 @@ def test_what_is_taught_begins_with_what_is_sampled_after(tokenizer, prompt) -> 
             whole = tokenizer.apply_chat_template(row["prompt"] + row["completion"], tokenize=False, **settings)
         assert prompt_text in sampled
         assert whole.startswith(prompt_text + "<think>")
+
+
+def test_a_template_that_opens_the_block_and_drops_thinking_is_taught_one_opening_tag(tokenizer) -> None:
+    """As DeepSeek-R1's distilled models: the prompt opens the block, and a turn of the past is written without it."""
+    tokenizer.chat_template = (
+        "{% for one in messages %}<|im_start|>{{ one.role }}\n{{ one.content.split('</think>')[-1] }}<|im_end|>\n"
+        "{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n<think>\n{% endif %}"
+    )
+    try:
+        for row in cold_start_rows(recipe(), STORIES, tokenizer):
+            assert row["prompt"].endswith("<think>\n") and row["completion"].startswith("Cue Encoding")
+            assert (row["prompt"] + row["completion"]).count("<think>\nCue Encoding") == 1
+    finally:
+        tokenizer.chat_template = HYBRID
