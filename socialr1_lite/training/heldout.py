@@ -21,7 +21,6 @@ from typing import Any
 import orjson
 
 from socialr1_lite.data import story_key
-from socialr1_lite.errors import RecipeError
 from socialr1_lite.policy import Policy
 from socialr1_lite.progress import Progress, clock
 from socialr1_lite.recipe import Recipe
@@ -120,7 +119,7 @@ def check_heldout(
         prompts,
         lambda share: policy.generate(
             share,
-            max_new_tokens=longest_answer(recipe),
+            max_new_tokens=recipe.evaluation.max_new_tokens or recipe.grpo.max_completion_length,
             temperature=0.0,
             batch_size=recipe.evaluation.batch_size,
             template=template_settings(recipe),
@@ -150,29 +149,12 @@ def check_heldout(
     return replace(summarise(label, step, scored, scenarios), seconds=time.perf_counter() - started)
 
 
-def longest_answer(recipe: Recipe) -> int:
-    """Return the tokens of a held-out answer at most."""
-    return recipe.evaluation.max_new_tokens or recipe.grpo.max_completion_length
-
-
 def first_stories(scenarios: Sequence[Scenario], count: int) -> list[int]:
     """Return the places of the questions of the first stories, all of each: `count` at most, but one story at least."""
     keys = list(map(story_key, scenarios))
     sizes = list(itertools.accumulate(Counter(keys).values()))  # in the order of their first questions
     kept = set(itertools.islice(Counter(keys), max(1, bisect(sizes, count))))
     return [place for place, key in enumerate(keys) if key in kept]
-
-
-def refuse_too_long(policy: Policy, recipe: Recipe, scenarios: Sequence[Scenario]) -> None:
-    """Raise RecipeError where an engine could not hold a question and its answer: it would end the run at the check."""
-    texts = [policy.prompt_text(messages(one, recipe), **template_settings(recipe)) for one in scenarios]
-    lengths = [len(ids) for ids in policy.tokenizer(texts, add_special_tokens=False)["input_ids"]] if texts else []
-    longest = max(lengths, default=0) + longest_answer(recipe)
-    if recipe.grpo.vllm and longest > recipe.model.max_seq_length:
-        raise RecipeError(
-            f"model.max_seq_length: {recipe.model.max_seq_length} tokens do not hold the longest held-out question "
-            f"with its answer ({longest}), which vLLM is to sample; raise it, or lower evaluation.max_new_tokens"
-        )
 
 
 def summarise(label: str, step: int, scored: Sequence[ScoredCompletion], scenarios: Sequence[Scenario]) -> Check:
@@ -251,6 +233,11 @@ class HeldoutChecks:
     def few(self) -> list[int]:
         """The places of the questions that are asked on the way too."""
         return first_stories(self.scenarios, self.recipe.evaluation.on_the_way)
+
+    @property
+    def first_label(self) -> str:
+        """What the check before the first step is called."""
+        return COLD_START if self.recipe.warmup.steps else UNTRAINED
 
     @property
     def last_label(self) -> str:

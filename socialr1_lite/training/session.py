@@ -31,7 +31,7 @@ from socialr1_lite.runlog.checkpoints import Newest, keep_whole, newest_complete
 from socialr1_lite.scenario import Scenario
 from socialr1_lite.training import folder, grpo, grpo_config, sft
 from socialr1_lite.training.deadline import SLOWER, Deadline
-from socialr1_lite.training.heldout import COLD_START, ON_THE_WAY, UNTRAINED, HeldoutChecks, refuse_too_long
+from socialr1_lite.training.heldout import ON_THE_WAY, UNTRAINED, HeldoutChecks
 from socialr1_lite.training.preflight import preflight
 from socialr1_lite.training.ranks import Ranks
 
@@ -108,7 +108,8 @@ class Training:
         for note in policy.notes:
             self.progress.say(f"note: {note}")
         fitting = self._fitting(policy, scenarios)
-        refuse_too_long(policy, self.recipe, questions)
+        if self.recipe.grpo.vllm and questions:  # an engine would end the run at one that is too long
+            questions = self._fitting(policy, questions)
         checks = HeldoutChecks(self.run, self.recipe, self.stack, self.progress, questions, self.ranks)
         # Written no sooner: a mistake that only data or model show must leave nothing that stands in the way.
         launch = self.ranks.broadcast_from_main(lambda: self._begin(newest.step, [*scenarios, *questions], checks))
@@ -157,7 +158,7 @@ class Training:
             )
         if len(kept) < len(scenarios):
             self.progress.say(
-                f"{len(scenarios) - len(kept)} of {len(scenarios)} training prompts are longer than "
+                f"{len(scenarios) - len(kept)} of {len(scenarios)} prompts are longer than "
                 f"data.max_prompt_tokens={limit} and are left out (longest: {max(lengths)} tokens)"
             )
         return kept
@@ -223,8 +224,7 @@ class Training:
         """Make the steps that are left. Returns whether the last one was reached."""
         trainer = self._trainer(policy, schedule(scenarios, self.recipe), traces)
         if newest.path is None:  # not before there is a trainer, whose engine samples
-            label = COLD_START if self.recipe.warmup.steps else UNTRAINED
-            checks.make(policy, label, 0, traces)
+            checks.make(policy, checks.first_label, 0, traces)
         metrics = MetricsWriter(self.run, launch=launch)
         deadline = Deadline(self.recipe, self.ranks, self.started)
 

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from socialr1_lite.errors import RecipeError
 from socialr1_lite.progress import Progress
 from socialr1_lite.recipe import Recipe
 from socialr1_lite.rewards.stack import RewardStack
@@ -174,24 +173,6 @@ def test_the_time_of_a_check_on_the_way_is_that_of_its_questions(scenario, tmp_p
         made.make(ScriptedPolicy(lambda _: RIGHT), UNTRAINED, 0, traces)
     [untrained] = made._made().values()
     assert made.longest_s == pytest.approx(untrained.seconds / 2)
-
-
-def test_what_an_engine_could_not_hold_is_refused_before_the_run(scenario):
-    class Counting(ScriptedPolicy):
-        @staticmethod
-        def tokenizer(texts, add_special_tokens):
-            return {"input_ids": [text.split() for text in texts]}
-
-    asked, policy = questions(scenario, "ab"), Counting(lambda _: RIGHT)
-    words = len(policy.prompt_text(heldout.messages(asked[0], RECIPE)).split())
-    model = {"backend": "transformers", "max_seq_length": 1024}
-    recipe = Recipe.model_validate({"model": model, "grpo": {"vllm": "colocate"}})
-    long = {"max_new_tokens": 1025 - words}
-    longer = recipe.model_copy(update={"evaluation": recipe.evaluation.model_copy(update=long)})
-    heldout.refuse_too_long(policy, recipe, asked)
-    with pytest.raises(RecipeError, match=r"model\.max_seq_length: 1024 tokens .* \(1025\)"):
-        heldout.refuse_too_long(policy, longer, asked)
-    heldout.refuse_too_long(policy, longer.model_copy(update={"grpo": Recipe().grpo}), asked)
 
 
 # --- several processes

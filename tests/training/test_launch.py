@@ -16,7 +16,7 @@ from socialr1_lite.runlog import MetricsWriter, Newest, RunFolder, TraceWriter, 
 from socialr1_lite.scenario import Scenario
 from socialr1_lite.train import run_recipe
 from socialr1_lite.training import folder
-from socialr1_lite.training.heldout import COLD_START, UNTRAINED
+from socialr1_lite.training.heldout import COLD_START, UNTRAINED, HeldoutChecks
 from socialr1_lite.training.ranks import Ranks
 from socialr1_lite.training.session import Training
 from tests.runlogs import trace
@@ -174,7 +174,8 @@ def test_the_preflight_comes_before_a_check_that_it_may_make_needless(
     recipe = Recipe.model_validate({"warmup": {"steps": steps}})
     monkeypatch.setattr(Training, "_preflight", lambda *_: made.append("preflight"))
     monkeypatch.setattr(Training, "_cold_start", lambda *_: made.append("cold start"))
-    checks = SimpleNamespace(make=lambda _policy, label, _step, _traces: made.append(label))
+    checks = HeldoutChecks(None, recipe, None, Progress(), ())
+    monkeypatch.setattr(HeldoutChecks, "make", lambda _self, _policy, label, _step, _traces: made.append(label))
     launch = Training(recipe, RunFolder.create(tmp_path / "run"), RewardStack(recipe.rewards), Progress(), Ranks(0, 1))
     launch._before_grpo(None, [], checks, None)
     monkeypatch.setattr("socialr1_lite.training.session.schedule", lambda *_: [])
