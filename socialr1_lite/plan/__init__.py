@@ -47,7 +47,7 @@ class Plan:
 def make_plan(recipe: Recipe, gpu: Device | str, architecture: Architecture | None = None) -> Plan:
     """Plan a recipe on a card. Raises RecipeError for a card or a model whose sizes are not known."""
     card = find_gpu(gpu) if isinstance(gpu, str) else gpu
-    made_of = architecture or find_architecture(recipe.model.name)
+    made_of = architecture or find_architecture(recipe.model.name, recipe.model.revision)
     times = phases(recipe, made_of, card), heldout_checks(recipe, made_of, card)
     return Plan(recipe, made_of, card, memory(recipe, made_of, card), *times)
 

@@ -49,6 +49,11 @@ def load_policy(model: Model, *, adapter: Path | None = None, trainable: bool = 
             f"(allowed: a hub id, a local folder, or {EMBEDDED_MODEL!r})"
         ) from error
     quantized = any(type(module).__name__ == "Linear4bit" for module in loaded.modules())
+    if model.load_in_4bit and not quantized:  # Unsloth says so in a line among others, and goes on in 16 bits
+        raise PolicyError(
+            f"model.load_in_4bit: {model.name} came in 16 bits, because bitsandbytes does not work here "
+            "(`python -m bitsandbytes` says why); mend it, or write model.load_in_4bit: false"
+        )
     policy = Policy(loaded, tokenizer, backend, model.name, quantized, notes, model.gradient_checkpointing)
     policy.engine = unsloth_engine if hasattr(loaded, "vllm_engine") else None
     _note_origin(policy, model, source)

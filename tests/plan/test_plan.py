@@ -89,6 +89,8 @@ def test_parameter_counts_are_those_of_the_model_that_transformers_builds(name):
     [
         ("Qwen/Qwen3-4B", "Qwen3-4B"),
         ("Qwen/Qwen3-4B-Base", "Qwen3-4B"),
+        ("Qwen/Qwen3-4B-Instruct-2507", "Qwen3-4B"),
+        ("unsloth/Qwen3-4B-Thinking-2507-unsloth-bnb-4bit", "Qwen3-4B"),
         ("unsloth/Qwen3-4B-unsloth-bnb-4bit", "Qwen3-4B"),
         ("meta-llama/Llama-3.1-8B-Instruct", "Llama-3.1-8B"),
         ("unsloth/Meta-Llama-3.1-8B-Instruct", "Llama-3.1-8B"),
@@ -118,6 +120,26 @@ def test_a_local_config_is_read(tmp_path):
     (tmp_path / "config.json").write_text(json.dumps(config | {"model_type": "mamba"}))
     with pytest.raises(RecipeError, match="'mamba' cannot be planned"):
         read_config(tmp_path / "config.json")
+
+
+@pytest.mark.parametrize("name", ["Jincenzi/SocialR1-8B", "Jincenzi/SocialR1_8B", "Jincenzi/SocialR1-Llama3.1-8B"])
+def test_a_model_in_the_hubs_cache_is_planned_by_its_config(name, tmp_path, monkeypatch):
+    """The layout that huggingface_hub writes and its own reader finds; no network is asked."""
+    with pytest.raises(RecipeError, match="or a model in the hub's cache"):
+        find_architecture(name)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    repository = tmp_path / f"models--{name.replace('/', '--')}"
+    snapshot = repository / "snapshots" / ("0" * 40)
+    snapshot.mkdir(parents=True)
+    (repository / "refs").mkdir()
+    (repository / "refs" / "main").write_text("0" * 40)
+    config = {"model_type": "llama", "vocab_size": 128256, "hidden_size": 4096, "num_hidden_layers": 32}
+    config |= {"num_attention_heads": 32, "num_key_value_heads": 8, "intermediate_size": 14336}
+    (snapshot / "config.json").write_text(json.dumps(config))
+    assert replace(find_architecture(name), name="Llama-3.1-8B") == ARCHITECTURES["llama-3.1-8b"]
+    assert make_plan(recipe(model={"name": name}), "a100-80").architecture.name == name
+    with pytest.raises(RecipeError, match="are not known here"):
+        find_architecture(name, revision="v2")
 
 
 def test_lora_counts_only_the_layers_that_are_named():
