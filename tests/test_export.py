@@ -13,6 +13,7 @@ from pathlib import Path
 
 import orjson
 import pytest
+from huggingface_hub import constants
 
 from socialr1_lite.errors import DataError, PolicyError, RecipeError
 from socialr1_lite.evaluation.target import find
@@ -38,6 +39,7 @@ from socialr1_lite.rollouts.prompting import messages
 from socialr1_lite.runlog import RunFolder, read_traces
 from socialr1_lite.scenario import Scenario
 from socialr1_lite.sip import parse, reply_text
+from tests.hub_server import TOKEN, serving
 from tests.scripted import BROKEN, RIGHT, WRONG
 
 FOLDER = Path(__file__).resolve().parent.parent / "recipes"
@@ -233,24 +235,15 @@ def test_an_adapter_that_was_lost_in_merging_is_noticed(run, tmp_path, monkeypat
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("public", [False, True])
-def test_a_hub_upload_is_private_unless_asked(run, monkeypatch, public):
-    import huggingface_hub
-
-    seen = {}
-
-    class Api:
-        def create_repo(self, repo, *, private, exist_ok):
-            seen.update(repo=repo, private=private)
-            return f"https://hub/{repo}"
-
-        def upload_folder(self, *, repo_id, folder_path, commit_message):
-            seen["files"] = {path.name for path in Path(folder_path).iterdir()}
-
-    monkeypatch.setattr(huggingface_hub, "HfApi", Api)
-    main([str(run), "--to", "hub", "--repo", "me/mine", *(["--public"] * public)])
-    assert seen["repo"] == "me/mine" and seen["private"] is not public
-    assert "adapter_model.safetensors" in seen["files"] and not any("optim" in name for name in seen["files"])
+def test_a_hub_upload_holds_the_checked_adapter_and_its_card(run, monkeypatch):
+    with serving() as hub:
+        monkeypatch.setattr(constants, "ENDPOINT", hub.address)
+        monkeypatch.setenv("HF_TOKEN", TOKEN)
+        main([str(run), "--to", "hub", "--repo", "me/mine"])
+    there = hub.repositories["me/mine"]
+    weights = "adapter_model.safetensors"
+    assert there.private and there.files[weights] == (run / "adapter" / weights).read_bytes()
+    assert b"4 of 4 steps" in there.files["README.md"] and not any("optim" in name for name in there.files)
 
 
 @pytest.mark.slow

@@ -24,7 +24,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--to", required=True, choices=(*TO_FILES, "hub", "verl"))
     parser.add_argument("-o", "--output", type=Path, metavar="PATH", help="a new or an empty folder (gguf: a new file)")
     parser.add_argument("--repo", metavar="NAME", help="for --to hub: owner/name")
-    parser.add_argument("--public", action="store_true", help="for --to hub: let everybody see it")
+    seen = parser.add_mutually_exclusive_group()
+    seen.add_argument("--private", action="store_true", help="for --to hub: the default")
+    seen.add_argument("--public", action="store_true", help="for --to hub: let everybody see it")
     parser.add_argument(
         "--checkpoint",
         default=NEWEST,

@@ -9,11 +9,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from socialr1_lite.errors import PolicyError
-from socialr1_lite.evaluation.target import ADAPTER_FILE, Target
+from socialr1_lite.evaluation.target import Target
 from socialr1_lite.export.agreement import agree, asked, prompts
-from socialr1_lite.export.card import card
+from socialr1_lite.plan.checking import hub_mistake
 from socialr1_lite.policy import load_policy
 from socialr1_lite.recipe import Model
+from socialr1_lite.training import hub
+from socialr1_lite.training.card import card
 
 PART = ".part"  # what a folder is called while it is filled
 ROOM = 1.1  # free disk asked for, over the bytes to be written
@@ -31,8 +33,8 @@ def export_adapter(target: Target, out: Path, say: Say) -> Path:
         )
     size = sum(file.stat().st_size for file in source.iterdir() if file.is_file())
     with WholeFolder(out, size) as scratch:
-        shutil.copytree(source, scratch, dirs_exist_ok=True, ignore=_only_the_adapter)
-        (scratch / "README.md").write_text(card(target, "LoRA adapter"), encoding="utf-8")
+        shutil.copytree(source, scratch, dirs_exist_ok=True, ignore=hub.only_the_adapter)
+        _describe(target, "LoRA adapter", scratch)
         some = prompts(target.recipe)
         expected = asked(target.load(), target.recipe, some)
         copied = load_policy(target.recipe.model, adapter=scratch)
@@ -58,7 +60,7 @@ def merge(target: Target, out: Path, say: Say, *, copies: int = 1) -> list[str]:
     with WholeFolder(out, size * copies) as scratch:
         policy.merge_adapter()
         policy.save_adapter(scratch)  # without an adapter left, this is the model and its tokenizer
-        (scratch / "README.md").write_text(card(target, "merged model"), encoding="utf-8")
+        _describe(target, "merged model", scratch)
         del policy
         merged = load_policy(plain(whole, scratch))
         say(agree(expected, asked(merged, target.recipe, some), "the merged model"))
@@ -67,18 +69,16 @@ def merge(target: Target, out: Path, say: Say, *, copies: int = 1) -> list[str]:
 
 def export_hub(target: Target, repo: str, say: Say, *, public: bool = False) -> str:
     """Upload the checked adapter to a hub repository, private unless `public`. Returns its address."""
-    from huggingface_hub import HfApi
-
+    if wrong := hub_mistake(repo):  # before the model is loaded
+        raise PolicyError(f"--repo {repo}: {wrong}")
     with TemporaryDirectory() as folder:
         adapter = export_adapter(target, Path(folder) / "adapter", say)
         try:
-            api = HfApi()
-            address = str(api.create_repo(repo, private=not public, exist_ok=True))
-            api.upload_folder(repo_id=repo, folder_path=str(adapter), commit_message="Adapter with its model card")
-            return address
-        except (OSError, ValueError) as error:
-            first = str(error).strip().splitlines()[0]
-            raise PolicyError(f"--repo {repo}: {first} (log in with `hf auth login`)") from error
+            address = hub.open_repository(repo, public=public)
+            hub.upload(repo, adapter, f"Adapter of step {target.step}, with its model card")
+        except Exception as error:  # of the hub's libraries, which share no class
+            raise PolicyError(f"--repo {repo}: {hub.why(error)}") from error
+    return address
 
 
 def _adapter(target: Target) -> Path:
@@ -87,11 +87,9 @@ def _adapter(target: Target) -> Path:
     return target.adapter
 
 
-def _only_the_adapter(folder: str, names: list[str]) -> set[str]:
-    """Of a checkpoint folder, leave the optimizer, the random states and PEFT's empty model card."""
-    kept = {ADAPTER_FILE, "adapter_config.json", "chat_template.jinja"}
-    begins = ("tokenizer", "special_", "vocab", "merges")
-    return {name for name in names if name not in kept and not name.startswith(begins)}
+def _describe(target: Target, kind: str, folder: Path) -> None:
+    assert target.run is not None  # `_adapter` refused the others
+    (folder / "README.md").write_text(card(target.recipe, target.run, target.step, kind), "utf-8")
 
 
 def in_16_bits(target: Target) -> Target:

@@ -235,16 +235,6 @@ def _tracing_trainer(rewards: TrlRewardAdapter, traces: TraceWriter) -> type[GRP
     return TracingGRPOTrainer
 
 
-def log_to_trackers(trainer: GRPOTrainer, figures: Figures) -> None:
-    """Hand figures of a held-out check (`eval/...`) to the trackers of logging.report_to.
-
-    Not through the trainer's own `log`, which would take the training metrics of an unfinished step along, nor
-    through the handler's `on_log`, which would call off the step's own line.
-    """
-    logs = {name.replace("eval/", "eval_", 1): value for name, value in figures.items()}  # the trackers' own prefix
-    trainer.callback_handler.call_event("on_log", trainer.args, trainer.state, trainer.control, logs=logs)
-
-
 def watcher(
     *,
     log: Callable[[int, Figures], None],
@@ -266,9 +256,9 @@ def watcher(
             logs: Mapping[str, float | None] | None = None,
             **_: object,
         ) -> None:
-            # The summary at the end is no step, and a held-out check writes its own line. A figure is None where a
-            # whole step had none, such as the content when the judge was away.
-            if logs and "train_runtime" not in logs and not all(name.startswith("eval_") for name in logs):
+            # The summary at the end is no step. A figure is None where a whole step had none, such as the content
+            # when the judge was away.
+            if logs and "train_runtime" not in logs:
                 log(state.global_step, {name: float(value) for name, value in logs.items() if value is not None})
 
         def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object) -> None:

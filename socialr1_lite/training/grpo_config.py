@@ -44,6 +44,7 @@ def grpo_settings(recipe: Recipe, policy: Policy, output: Path) -> Settings:
         "logging_steps": recipe.logging.steps,
         "logging_first_step": False,
         "report_to": list(recipe.logging.report_to),
+        "run_name": run.name,
         "eval_strategy": "no",
         "disable_tqdm": True,
         "log_completions": False,

@@ -32,8 +32,10 @@ from socialr1_lite.scenario import Scenario
 from socialr1_lite.training import folder, grpo, grpo_config, sft
 from socialr1_lite.training.deadline import SLOWER, Deadline
 from socialr1_lite.training.heldout import ON_THE_WAY, UNTRAINED, HeldoutChecks
+from socialr1_lite.training.hub import HubPushes
 from socialr1_lite.training.preflight import preflight
 from socialr1_lite.training.ranks import Ranks
+from socialr1_lite.training.trackers import Trackers
 
 if TYPE_CHECKING:
     from trl import GRPOTrainer
@@ -70,7 +72,7 @@ def run_recipe(
         progress.say(f"{run.path} is complete ({steps} steps); nothing to do. A new run: run.name=ANOTHER")
         return run.path
     refuse_unusable_driver()
-    for note in check_recipe(recipe, path, overrides):
+    for note in check_recipe(recipe, path, overrides, network=True):
         progress.say(f"note: {note}")
     stack = RewardStack(recipe.rewards)
     run = RunFolder.create(run.path)
@@ -113,7 +115,10 @@ class Training:
         checks = HeldoutChecks(self.run, self.recipe, self.stack, self.progress, questions, self.ranks)
         # Written no sooner: a mistake that only data or model show must leave nothing that stands in the way.
         launch = self.ranks.broadcast_from_main(lambda: self._begin(newest.step, [*scenarios, *questions], checks))
-        with TraceWriter(self.run, self.ranks.rank, launch=launch) as traces:
+        with (
+            TraceWriter(self.run, self.ranks.rank, launch=launch) as traces,
+            HubPushes(self.recipe, self.run, self.ranks, self.progress.say) as self.pushes,
+        ):
             for notice in traces.notices:
                 self.progress.say(notice)
             self._describe(policy)
@@ -123,6 +128,7 @@ class Training:
                 self.progress.say(f"continuing at step {newest.step} of {self.recipe.grpo.max_steps}")
             if self._grpo(policy, fitting, newest, checks, traces, launch):
                 self._finish(policy, checks, traces)
+            self.trackers.close()
 
     # --- before the first step
 
@@ -223,8 +229,9 @@ class Training:
     ) -> bool:
         """Make the steps that are left. Returns whether the last one was reached."""
         trainer = self._trainer(policy, schedule(scenarios, self.recipe), traces)
+        self.trackers = Trackers(trainer, self.recipe, self.progress.say)
         if newest.path is None:  # not before there is a trainer, whose engine samples
-            checks.make(policy, checks.first_label, 0, traces)
+            self.trackers.log(checks.make(policy, checks.first_label, 0, traces))
         metrics = MetricsWriter(self.run, launch=launch)
         deadline = Deadline(self.recipe, self.ranks, self.started)
 
@@ -233,7 +240,7 @@ class Training:
             if check := checks.make_on_the_way(policy, step, traces):
                 figures = check.metrics() | {"eval/share_of_time": checks.seconds / self.elapsed}
                 metrics.write(step, figures)
-                grpo.log_to_trackers(trainer, figures)
+                self.trackers.log(figures)
             deadline.begin_step()
             return deadline.stops_after(step, checks.longest_s)
 
@@ -246,6 +253,7 @@ class Training:
                     return
                 self.run.set_state("running", step=step)
                 checks.best.prune()
+                self.pushes.push(self.run.checkpoints / f"checkpoint-{step}", step)
 
         with self.progress.steps(self.recipe.grpo.max_steps, newest.step) as steps:
             log = self._logger(metrics, steps.log)
@@ -269,7 +277,7 @@ class Training:
     def _stop(self, policy: Policy, step: int, deadline: Deadline, checks: HeldoutChecks, traces: TraceWriter) -> None:
         """End a launch between two steps: its checkpoint is whole already."""
         if self.ranks.broadcast_from_main(lambda: deadline.leaves(checks.longest_s * SLOWER)):
-            checks.make(policy, f"{ON_THE_WAY}{step}", step, traces)
+            self.trackers.log(checks.make(policy, f"{ON_THE_WAY}{step}", step, traces))
         if self.ranks.main:
             self.run.set_state("stopped", step=step)
         self.progress.say(deadline.words(step))
@@ -304,6 +312,7 @@ class Training:
             logged["elapsed_s"] = self.elapsed
             if self.ranks.main:
                 metrics.write(step, logged)
+            self.trackers.log(logged)
             show(step, logged)
 
         return log
@@ -312,11 +321,12 @@ class Training:
 
     def _finish(self, policy: Policy, checks: HeldoutChecks, traces: TraceWriter) -> None:
         steps = self.recipe.grpo.max_steps
-        checks.make(policy, checks.last_label, steps, traces)
+        self.trackers.log(checks.make(policy, checks.last_label, steps, traces))
         if not self.ranks.main:
             return
         folder.save_whole(policy, self.run.adapter)
         self.run.set_state("completed", step=steps)
+        self.pushes.push(self.run.adapter, steps)
         checks.report(self.elapsed)
         self.progress.say(f"adapter in {self.run.adapter} after {clock(self.elapsed)}")
 

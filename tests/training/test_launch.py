@@ -180,7 +180,7 @@ def test_the_preflight_comes_before_a_check_that_it_may_make_needless(
     launch._before_grpo(None, [], checks, None)
     monkeypatch.setattr("socialr1_lite.training.session.schedule", lambda *_: [])
     monkeypatch.setattr(Training, "_trainer", lambda *_: made.append("trainer"))
-    quiet = SimpleNamespace(log_check=lambda _check: None)
+    quiet = SimpleNamespace(log=lambda _check: None)
     monkeypatch.setattr("socialr1_lite.training.session.Trackers", lambda *_: quiet)
     with pytest.raises(AttributeError):  # there is none
         launch._grpo(None, [], Newest(None, 0), checks, None, 0)

