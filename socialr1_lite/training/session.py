@@ -229,7 +229,7 @@ class Training:
     ) -> bool:
         """Make the steps that are left. Returns whether the last one was reached."""
         trainer = self._trainer(policy, schedule(scenarios, self.recipe), traces)
-        self.trackers = Trackers(trainer, self.recipe, self.progress.say)
+        self.trackers = Trackers(trainer, self.recipe, self.run.path / "tensorboard", self.progress.say)
         if newest.path is None:  # not before there is a trainer, whose engine samples
             self.trackers.log(checks.make(policy, checks.first_label, 0, traces))
         metrics = MetricsWriter(self.run, launch=launch)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from socialr1_lite.errors import RecipeError
@@ -26,8 +27,8 @@ OFFLINE = {"wandb": "; offline: WANDB_MODE=offline", "mlflow": "; local: MLFLOW_
 class Trackers:
     """The trackers of one launch: those of the trainer, which no longer has them. say: prints one line."""
 
-    def __init__(self, trainer: GRPOTrainer, recipe: Recipe, say: Callable[[str], None]) -> None:
-        """Begin them. Raises RecipeError with the first line of what one says that cannot."""
+    def __init__(self, trainer: GRPOTrainer, recipe: Recipe, folder: Path, say: Callable[[str], None]) -> None:
+        """Begin them. folder: TensorBoard's. Raises RecipeError with the first line of what one says that cannot."""
         from transformers.integrations.integration_utils import INTEGRATION_TO_CALLBACK
 
         self._trainer, self._say = trainer, say
@@ -36,6 +37,8 @@ class Trackers:
         try:
             for name in recipe.logging.report_to:
                 tracker = self._trackers[name] = trainer.pop_callback(INTEGRATION_TO_CALLBACK[name])
+                if getattr(tracker, "logging_dir", "") is None:  # else below the checkpoints, on whatever disk
+                    tracker.logging_dir = str(folder)
                 shown = _Shown(trainer.args), trainer.state, trainer.control
                 tracker.on_train_begin(*shown, model=_Shown(trainer.model))
         except Exception as error:  # whatever a tracker's own library raises

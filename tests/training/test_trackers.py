@@ -71,7 +71,7 @@ def test_a_tracker_is_told_everything_but_secrets(fakes, tmp_path, monkeypatch, 
     monkeypatch.setenv("SOME_TOKEN", "hidden-by-the-environment")
     monkeypatch.setattr(sys, "argv", ["train", "judge.api_key=on-the-command-line"])
     trainer = Trainer(tmp_path, name)
-    trackers = Trackers(trainer, recipe(name), print)
+    trackers = Trackers(trainer, recipe(name), tmp_path / "tensorboard", print)
     trackers.log({"reward": 0.5, "part/x": 1.0})
     trainer.state.global_step = 3
     trackers.log({"eval/accuracy": 0.25})
@@ -92,9 +92,35 @@ def test_a_tracker_is_told_everything_but_secrets(fakes, tmp_path, monkeypatch, 
     assert trainer.args.report_to == [] and not trainer.callbacks.callbacks
 
 
+def test_tensorboard_writes_beside_the_checkpoints_whose_folder_may_be_emptied(fakes, tmp_path, monkeypatch):
+    told: list[object] = []
+
+    class SummaryWriter:
+        def __init__(self, log_dir: str) -> None:
+            told.append(log_dir)
+
+        def add_text(self, name: str, text: str) -> None:
+            told.append(text)
+
+        def add_scalar(self, *row: object) -> None:
+            told.append(row)
+
+        def flush(self) -> None: ...
+
+        close = flush
+
+    (fakes / "tensorboard").mkdir()
+    (fakes / "tensorboard" / "__init__.py").write_text("")
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", SimpleNamespace(SummaryWriter=SummaryWriter))
+    trackers = Trackers(Trainer(tmp_path, "tensorboard"), recipe("tensorboard"), tmp_path / "tensorboard", print)
+    trackers.log({"eval/accuracy": 0.5})
+    assert told[0] == str(tmp_path / "tensorboard") and told[-1] == ("eval/accuracy", 0.5, 0)
+    assert len(told) == 4 and "a-key" not in str(told) and TOKEN not in str(told)
+
+
 def test_two_runs_of_one_process_are_two_runs_of_the_tracker(fakes, tmp_path):
     for _ in range(2):
-        Trackers(Trainer(tmp_path, "wandb"), recipe("wandb"), print).close()
+        Trackers(Trainer(tmp_path, "wandb"), recipe("wandb"), tmp_path / "tensorboard", print).close()
     assert [row["what"] for row in fake_trackers.told(fakes)].count("begin") == 2
 
 
@@ -102,7 +128,7 @@ def test_two_runs_of_one_process_are_two_runs_of_the_tracker(fakes, tmp_path):
 def test_a_tracker_that_cannot_begin_is_one_line(fakes, tmp_path, monkeypatch, name):
     monkeypatch.setenv("TRACKER_FAILS", "begin")
     with pytest.raises(RecipeError, match=f"logging.report_to: {name} did not begin: it is away") as told:
-        Trackers(Trainer(tmp_path, name), recipe(name), print)
+        Trackers(Trainer(tmp_path, name), recipe(name), tmp_path / "tensorboard", print)
     assert "\n" not in str(told.value)
 
 
@@ -110,7 +136,7 @@ def test_a_tracker_that_cannot_begin_is_one_line(fakes, tmp_path, monkeypatch, n
 def test_a_tracker_that_goes_away_ends_no_training_and_is_told_once(fakes, tmp_path, monkeypatch, what):
     monkeypatch.setenv("TRACKER_FAILS", what)
     said: list[str] = []
-    trackers = Trackers(Trainer(tmp_path, "trackio"), recipe("trackio"), said.append)
+    trackers = Trackers(Trainer(tmp_path, "trackio"), recipe("trackio"), tmp_path / "tensorboard", said.append)
     trackers.log({"reward": 1.0})
     trackers.log({"reward": 2.0})
     trackers.close()
