@@ -21,82 +21,39 @@ LEAST_REPETITION = 0.05  # well below the length gate's tolerance of 0.1
 SHORT = 20  # words of cues below which one more claim keeps the reply inside the default length window
 EXTRA = 0.3  # share of replies that state one more claim than the answer needs
 CUES = (
-    "{}",
-    "The story says: {}",
-    "What matters here: {}",
-    "Key details: {}",
-    "Important for the question: {}",
-    "The decisive facts: {}",
-    "Worth noticing: {}",
-    "The story tells us this: {}",
-    "The cues that count: {}",
+    "{}", "The story says: {}", "What matters here: {}", "Key details: {}", "Important for the question: {}",
+    "The decisive facts: {}", "Worth noticing: {}", "The story tells us this: {}", "The cues that count: {}",
     "I keep these facts: {}",
-)
+)  # fmt: skip
 OPENERS = (
-    "{}.",
-    "So {}.",
-    "This means that {}.",
-    "From this it follows that {}.",
-    "Given who noticed what, {}.",
-    "As a result, {}.",
-    "That is why {}.",
-    "It follows that {}.",
-    "In this situation, {}.",
-    "Therefore {}.",
-)
+    "{}.", "So {}.", "This means that {}.", "From this it follows that {}.", "Given who noticed what, {}.",
+    "As a result, {}.", "That is why {}.", "It follows that {}.", "In this situation, {}.", "Therefore {}.",
+)  # fmt: skip
 VERBS = ("thinks", "believes", "thinks", "believes", "assumes", "supposes", "is convinced")
 ADVERBS = ("really", "actually")
 REALITY = ("In fact {}.", "Really, {}.", "In truth, {}.", "As things are, {}.")
 GOALS = (
-    "{s} wants {v}.",
-    "{s}'s goal is {v}.",
-    "What {s} wants is {v}.",
-    "{s} would like {v}.",
-    "{s}'s aim is {v}.",
-    "Here {s} hopes {v}.",
-    "{s} is trying {v}.",
-    "The goal of {s} is {v}.",
-    "{s} means {v}.",
-)
+    "{s} wants {v}.", "{s}'s goal is {v}.", "What {s} wants is {v}.", "{s} would like {v}.", "{s}'s aim is {v}.",
+    "Here {s} hopes {v}.", "{s} is trying {v}.", "The goal of {s} is {v}.", "{s} means {v}.",
+)  # fmt: skip
 ANSWERS = (
-    "The answer is {}.",
-    "So the answer is {}.",
-    "That makes {} the right answer.",
-    "This points to {}.",
-    "Hence the right choice is {}.",
-    "Only {} fits this.",
-    "My answer is therefore {}.",
-    "I answer with {}.",
+    "The answer is {}.", "So the answer is {}.", "That makes {} the right answer.", "This points to {}.",
+    "Hence the right choice is {}.", "Only {} fits this.", "My answer is therefore {}.", "I answer with {}.",
     "This leads to {}.",
-)
+)  # fmt: skip
 YES_NO = (
-    "The answer about {s} is {}.",
-    "For {s} the answer is {}.",
-    "So for {s} it is {}.",
-    "As to {s}, the right answer is {}.",
-    "About {s} one must answer {}.",
-    "My answer about {s} is {}.",
-    "That makes the answer for {s} a {}.",
-    "Asked about {s}, I answer {}.",
-)
+    "The answer about {s} is {}.", "For {s} the answer is {}.", "So for {s} it is {}.",
+    "As to {s}, the right answer is {}.", "About {s} one must answer {}.", "My answer about {s} is {}.",
+    "That makes the answer for {s} a {}.", "Asked about {s}, I answer {}.",
+)  # fmt: skip
 STATEMENTS = (
-    "So this is right: {}",
-    "The right answer is this one: {}",
-    "Therefore: {}",
-    "This leads to one answer: {}",
-    "Only this fits: {}",
-    "I choose this answer: {}",
-    "Taken together: {}",
-    "The conclusion: {}",
-)
+    "So this is right: {}", "The right answer is this one: {}", "Therefore: {}", "This leads to one answer: {}",
+    "Only this fits: {}", "I choose this answer: {}", "Taken together: {}", "The conclusion: {}",
+)  # fmt: skip
 LABELLED = (  # for statements that were said in so many words already: naming the letter repeats nothing
-    "As to {s}, option {} is the right one.",
-    "For {s} this points to option {}.",
-    "What {s} has in mind is option {}.",
-    "So for {s} option {} is right.",
-    "So {s} must have option {} in mind.",
-    "With {s} it is option {}.",
-)
+    "As to {s}, option {} is the right one.", "For {s} this points to option {}.", "What {s} has in mind is option {}.",
+    "So for {s} option {} is right.", "So {s} must have option {} in mind.", "With {s} it is option {}.",
+)  # fmt: skip
 
 
 def gold_reply(scenario: Scenario, *, seed: int = 0, answer: str = "letter") -> str:

@@ -24,19 +24,15 @@ FOODS = {
     "test": ("curry", "moussaka", "waffle", "risotto", "quiche", "pudding", "lasagne", "muffin", "crumble", "goulash"),
 }
 SERVED = (
-    "One portion of the {f} stood on the table.",
-    "On the table there was one portion of the {f}.",
-    "{a} put one portion of the {f} on the table.",
-    "There was enough of the {f} for one person.",
+    "One portion of the {f} stood on the table.", "On the table there was one portion of the {f}.",
+    "{a} put one portion of the {f} on the table.", "There was enough of the {f} for one person.",
     "The table also held a plate of the {f}.",
-)
+)  # fmt: skip
 EATEN = (
-    "{a} ate up the {f}.",
-    "{a} finished the {f}, so that none of it was left.",
-    "{a} knocked over the {f} and had to throw it away.",
-    "{a} gave the {f} to a hungry neighbour.",
+    "{a} ate up the {f}.", "{a} finished the {f}, so that none of it was left.",
+    "{a} knocked over the {f} and had to throw it away.", "{a} gave the {f} to a hungry neighbour.",
     "{a} took the {f} away and fed it to the dog.",
-)
+)  # fmt: skip
 LIKED = (
     "{y} tasted everything, and it was plain to see that {y} liked the {f} best.",
     "After a spoonful of each dish, {y} pointed at the {f} as the one that {she} liked best.",
@@ -64,16 +60,14 @@ STATES = {
 }
 STATES_NOW = {
     GOOD: (
-        "{a} rescued the {f} with cream and spices.",
-        "{a} seasoned the {f} again until it was delicious.",
+        "{a} rescued the {f} with cream and spices.", "{a} seasoned the {f} again until it was delicious.",
         "{a} worked on the {f} until it was a delight.",
     ),
     SPOILT: (
-        "{a} spoilt the {f} with a whole packet of salt.",
-        "{a} ruined the {f} by letting it burn.",
+        "{a} spoilt the {f} with a whole packet of salt.", "{a} ruined the {f} by letting it burn.",
         "{a} dropped a bar of soap into the {f} and spoilt it.",
     ),
-}
+}  # fmt: skip
 
 SceneChange = Callable[[Teller], Step]
 Hearsay = tuple[str, str, str]  # thing, value, and the clause that says so

@@ -178,32 +178,22 @@ SELF = {"she": "herself", "he": "himself"}
 
 PHRASES: dict[str, tuple[str, ...]] = {
     "set out": (
-        "{all} were in the {room}.",
-        "{all} were together in the {room}.",
-        "{all} spent the afternoon in the {room}.",
-        "{all} had all come to the {room}.",
-        "{all} met in the {room}.",
-        "{all} were sitting in the {room}.",
+        "{all} were in the {room}.", "{all} were together in the {room}.", "{all} spent the afternoon in the {room}.",
+        "{all} had all come to the {room}.", "{all} met in the {room}.", "{all} were sitting in the {room}.",
     ),
     "furniture": (
-        "There were {containers} in the {room}.",
-        "The {room} held {containers}.",
-        "In the {room} stood {containers}.",
+        "There were {containers} in the {room}.", "The {room} held {containers}.", "In the {room} stood {containers}.",
         "Around them were {containers}.",
     ),
     "put": (
-        "The {o} was in the {c}.",
-        "{a} put the {o} in the {c}.",
+        "The {o} was in the {c}.", "{a} put the {o} in the {c}.",
         "{a} placed the {o} in the {c} while everyone watched.",
-        "To begin with, the {o} was in the {c}, as everyone could see.",
-        "Everyone saw {a} lay the {o} in the {c}.",
+        "To begin with, the {o} was in the {c}, as everyone could see.", "Everyone saw {a} lay the {o} in the {c}.",
         "{a} had just put the {o} away in the {c}.",
     ),
     "move": (
-        "{a} moved the {o} to the {c}.",
-        "{a} took the {o} out of the {src} and put it in the {c}.",
-        "{a} moved the {o} from the {src} to the {c}.",
-        "{a} picked up the {o} and put it in the {c}.",
+        "{a} moved the {o} to the {c}.", "{a} took the {o} out of the {src} and put it in the {c}.",
+        "{a} moved the {o} from the {src} to the {c}.", "{a} picked up the {o} and put it in the {c}.",
         "{a} decided that the {o} belonged in the {c} and put it there.",
         "The {o} went from the {src} into the {c}, because {a} wanted it there.",
     ),
@@ -213,28 +203,13 @@ PHRASES: dict[str, tuple[str, ...]] = {
         "{a} exchanged the {o} for the {o2}, putting each in the other's place.",
     ),
     "leave": (
-        "{a} left the {room}.",
-        "{a} went out of the {room}.",
-        "{a} walked out of the {room} and closed the door.",
-        "{a} had to leave the {room} for a while.",
-        "{a} stepped out of the {room} to make a phone call.",
+        "{a} left the {room}.", "{a} went out of the {room}.", "{a} walked out of the {room} and closed the door.",
+        "{a} had to leave the {room} for a while.", "{a} stepped out of the {room} to make a phone call.",
         "{a} went away from the {room} to run an errand.",
     ),
-    "enter": (
-        "{a} came into the {room}.",
-        "{a} walked into the {room}.",
-        "{a} entered the {room}.",
-    ),
-    "return": (
-        "{a} came back to the {room}.",
-        "{a} returned to the {room}.",
-        "{a} walked into the {room} again.",
-    ),
-    "look": (
-        "{a} looked into the {c}.",
-        "{a} opened the {c} and looked inside.",
-        "{a} checked what was in the {c}.",
-    ),
+    "enter": ("{a} came into the {room}.", "{a} walked into the {room}.", "{a} entered the {room}."),
+    "return": ("{a} came back to the {room}.", "{a} returned to the {room}.", "{a} walked into the {room} again."),
+    "look": ("{a} looked into the {c}.", "{a} opened the {c} and looked inside.", "{a} checked what was in the {c}."),
     "peek": (
         "{a} saw this through a gap in the door, but nobody noticed {them}.",
         "Through the window, {a} watched this happen without being seen.",
@@ -273,26 +248,19 @@ PHRASES: dict[str, tuple[str, ...]] = {
         "Without the two of them knowing, {a} heard every word of this.",
     ),
     "need": (
-        "Now {a} needs the {o}.",
-        "{a} would like to have the {o} now.",
-        "A little later, {a} wants the {o}.",
-        "Soon {a} will need the {o}.",
-        "{a} suddenly remembers the {o} and wants it.",
+        "Now {a} needs the {o}.", "{a} would like to have the {o} now.", "A little later, {a} wants the {o}.",
+        "Soon {a} will need the {o}.", "{a} suddenly remembers the {o} and wants it.",
     ),
     "label": (
-        "The label on the {c} said “{x}”.",
-        "On the {c} somebody had written “{x}”.",
-        "According to its label, the {c} held {an_x}.",
-        "The {c} was marked “{x}”.",
+        "The label on the {c} said “{x}”.", "On the {c} somebody had written “{x}”.",
+        "According to its label, the {c} held {an_x}.", "The {c} was marked “{x}”.",
     ),
     "fill": (
         "When nobody else was there, {a} put {an_x} into the {c}.",
-        "{a}, who was alone in the {room}, put {an_x} into the {c}.",
-        "Unobserved, {a} placed {an_x} in the {c}.",
+        "{a}, who was alone in the {room}, put {an_x} into the {c}.", "Unobserved, {a} placed {an_x} in the {c}.",
     ),
     "relabel": (
-        "{a} changed the label of the {c} to “{x}”.",
-        "{a} put a new label on the {c}, which said “{x}”.",
+        "{a} changed the label of the {c} to “{x}”.", "{a} put a new label on the {c}, which said “{x}”.",
         "{a} crossed out the label of the {c} and wrote “{x}” instead.",
     ),
     "closed": (
@@ -304,8 +272,7 @@ PHRASES: dict[str, tuple[str, ...]] = {
         "Anybody who came in could see what was in the {c}, because it was see-through.",
     ),
     "come": (
-        "{a} came into the {room} and noticed the {c}.",
-        "{a} walked into the {room} and saw the {c} standing there.",
+        "{a} came into the {room} and noticed the {c}.", "{a} walked into the {room} and saw the {c} standing there.",
         "{a} entered the {room} and caught sight of the {c}.",
     ),
     "tell inside": (
@@ -314,8 +281,7 @@ PHRASES: dict[str, tuple[str, ...]] = {
         "{a} said to {b}, when nobody else could hear it, that the {c} held {an_x}.",
     ),
     "asked": (
-        "Now {a} has to say what is in the {c}.",
-        "A visitor asks {a} about the {c}.",
+        "Now {a} has to say what is in the {c}.", "A visitor asks {a} about the {c}.",
         "Somebody wants to hear from {a} what is in the {c}.",
     ),
     "note place": (
@@ -325,14 +291,10 @@ PHRASES: dict[str, tuple[str, ...]] = {
         "{a} leaned against the {c} for a moment.",
     ),
     "note": (
-        "{a} hummed a tune.",
-        "{a} talked about the weather.",
-        "The clock struck four.",
-        "{a} felt a little tired.",
-        "A dog barked somewhere outside.",
-        "{a} was looking forward to the weekend.",
+        "{a} hummed a tune.", "{a} talked about the weather.", "The clock struck four.", "{a} felt a little tired.",
+        "A dog barked somewhere outside.", "{a} was looking forward to the weekend.",
     ),
-}
+}  # fmt: skip
 
 
 def say(rng: Rng, kind: str, used: Container[str] = (), **words: str) -> tuple[str, str]:
