@@ -11,13 +11,13 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Container, Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
 from socialr1_lite import __version__
@@ -50,6 +50,7 @@ def check(
     until = time.monotonic() + 60 * minutes
     rows: list[TrialFinding] = [imported(until)] if "imports" in only else []
     environments: dict[str, JsonObject] = {}
+    say = partial(print, file=sys.stderr, flush=True)
     device = this_gpu() if torch.cuda.is_available() else this_cpu()
     for trial in trials(device, folder, model=model):
         if trial.name.partition(",")[0] not in only:
@@ -61,9 +62,7 @@ def check(
         if written.is_file():  # of a trial that broke too, once its model was loaded
             environments[trial.name] = json.loads(written.read_text(encoding="utf-8"))
         rows += found
-        for row in found:
-            say(line(row, width=0))
-        say(f"  {time.monotonic() - started:.0f} s")
+        say(*(line(row, width=0) for row in found), f"  {time.monotonic() - started:.0f} s", sep="\n")
     return rows, environments
 
 
@@ -138,16 +137,15 @@ def resumed(trial: Trial, run: RunFolder) -> TrialFinding:
 
 def launch(place: Path) -> list[str]:
     """Return the command of one training."""
-    files = [place / "recipe.yaml", place / "run", place / "result.json"]
-    return [sys.executable, "-m", "socialr1_lite.gpu_check.trial", *map(str, files)]
+    files = (str(place / name) for name in ("recipe.yaml", "run", "result.json"))
+    return [sys.executable, "-m", "socialr1_lite.gpu_check.trial", *files]
 
 
 def train(place: Path, until: float) -> TrialResult:
     """Train to the end and return what the process needed. Raises PolicyError with its last words when it fails."""
+    seconds = max(until - time.monotonic(), 1)
     with (place / "train.log").open("w") as log:
-        done = subprocess.run(
-            launch(place), stdout=log, stderr=subprocess.STDOUT, timeout=max(until - time.monotonic(), 1)
-        )
+        done = subprocess.run(launch(place), stdout=log, stderr=subprocess.STDOUT, timeout=seconds)
     if done.returncode:
         raise PolicyError(f"status {done.returncode}: {last_line(place / 'train.log')}")
     result: TrialResult = json.loads((place / "result.json").read_text())
@@ -175,15 +173,9 @@ def line(row: TrialFinding, width: int = 26) -> str:
 
 def table(rows: Sequence[TrialFinding]) -> str:
     """Return all rows, and the sum."""
-    counts = {verdict: sum(row.verdict == verdict for row in rows) for verdict in ("pass", "fail", "skipped")}
-    width = max(len(row.trial) for row in rows) + 2
-    total = ", ".join(f"{count} {verdict}" for verdict, count in counts.items())
+    width, found = max(len(row.trial) for row in rows) + 2, [row.verdict for row in rows]
+    total = ", ".join(f"{found.count(verdict)} {verdict}" for verdict in ("pass", "fail", "skipped"))
     return "\n".join([*(line(row, width) for row in rows), "", f"  {total}"])
-
-
-def say(text: str) -> None:
-    """Print a line of progress."""
-    print(text, file=sys.stderr, flush=True)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -210,12 +202,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser.error(f"--only: no part is called {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}")
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
     started = time.monotonic()
-    folder = args.folder or Path(tempfile.mkdtemp(prefix="gpu-check-"))
-    try:
+    with tempfile.TemporaryDirectory(prefix="gpu-check-", ignore_cleanup_errors=True) as temporary:
+        folder = args.folder or Path(temporary)
         rows, environments = check(folder, model=args.model, only=args.only.split(","), minutes=args.minutes)
-    finally:
-        if args.folder is None:
-            shutil.rmtree(folder, ignore_errors=True)
     seconds = time.monotonic() - started
     output = {"version": __version__, "machine": describe_machine(), "seconds": seconds}
     write_json(args.out, output | {"rows": [asdict(row) for row in rows], "environments": environments})

@@ -59,19 +59,17 @@ def trials(device: Device, folder: Path, *, model: str = EMBEDDED_MODEL) -> Iter
 def small(device: Device, model: str = EMBEDDED_MODEL) -> Recipe:
     """Return the embedded model's recipe: 4 bits, a cold start, additive rewards that differ untrained."""
     without = not device.cpu and importlib.util.find_spec("unsloth") is None  # beside a GPU it must be said
-    return _recipe(
-        {"name": model, "load_in_4bit": True, "backend": "transformers" if without else "auto"},
-        TOKENS["cpu" if device.cpu else "cuda"],
-        warmup={"steps": 1, "batch_size": 2, "examples": 4},
-        grpo={"num_generations": 2, "per_device_train_batch_size": 2} if device.cpu else {},
-    )
+    settings = {"name": model, "load_in_4bit": True, "backend": "transformers" if without else "auto"}
+    grpo = {"num_generations": 2, "per_device_train_batch_size": 2} if device.cpu else {}
+    warmup, tokens = {"steps": 1, "batch_size": 2, "examples": 4}, TOKENS["cpu" if device.cpu else "cuda"]
+    return _recipe(settings, tokens, warmup=warmup, grpo=grpo)
 
 
 def random_weights(device: Device, architecture: Architecture, folder: Path, *, vllm: bool) -> tuple[Recipe, str]:
     """Return the recipe for random weights in that folder, in 16 bits where they fit, and why not to try it."""
     # Half of the card for vLLM, or no more than Qwen3-4B wants on a large one.
-    share = min(0.5, 40 * GIB / device.memory) if not device.cpu else 0.5
-    sampler: Section = {"vllm": "colocate"} if vllm else {}
+    share = 0.5 if device.cpu else min(0.5, 40 * GIB / device.memory)
+    sampler = {"vllm": "colocate"} if vllm else {}
     engine: Section = {"fast_inference": True, "gpu_memory_utilization": share} if vllm else {}
     made = [
         _recipe({"name": str(folder), "load_in_4bit": four, "gradient_checkpointing": True} | engine, grpo=sampler)
@@ -98,14 +96,8 @@ def no_room(folder: Path, architecture: Architecture) -> str:
 
 def _recipe(model: Section, tokens: int = TOKENS["cuda"], **sections: Section) -> Recipe:
     """Return a recipe of a few steps of two groups of four, a checkpoint after each, nothing held out."""
-    grpo = {
-        "max_steps": STEPS,
-        "num_generations": 4,
-        "per_device_train_batch_size": 4,
-        "gradient_accumulation_steps": 2,
-        "max_completion_length": tokens,
-        "learning_rate": 1e-4,
-    }
+    grpo: Section = {"max_steps": STEPS, "max_completion_length": tokens, "learning_rate": 1e-4}
+    grpo |= {"num_generations": 4, "per_device_train_batch_size": 4, "gradient_accumulation_steps": 2}
     return Recipe.model_validate(
         {
             "model": {"max_seq_length": PROMPT_TOKENS + tokens, "lora": {"r": 16}} | model,

@@ -57,27 +57,24 @@ def trained(recipe: Recipe, run: RunFolder) -> Judgement:
     rows = read_metrics(run)
     learning = sum(row.get("grad_norm", 0) > 0 for row in rows)
     moved = run.completed and adapter_moved(run.adapter / "adapter_model.safetensors")
-    verdict: Verdict = "pass" if moved and len(rows) == recipe.grpo.max_steps else "fail"
     words = f"{len(rows)} of {recipe.grpo.max_steps} steps, {learning} of GRPO with a gradient; the adapter "
-    return verdict, words + ("moved" if moved else "did not move"), {"steps": len(rows), "learning": learning}
+    words, good = words + ("moved" if moved else "did not move"), moved and len(rows) == recipe.grpo.max_steps
+    return "pass" if good else "fail", words, {"steps": len(rows), "learning": learning}
 
 
 def adapter_moved(weights: Path) -> bool:
     """Return whether any B matrix of the adapter is other than zero, as it is at first."""
     from safetensors.torch import load_file
 
-    if not weights.is_file():
-        return False
-    return any(bool(one.any()) for name, one in load_file(weights).items() if ".lora_B." in name)
+    return weights.is_file() and any(bool(one.any()) for name, one in load_file(weights).items() if ".lora_B." in name)
 
 
 def memory_as_planned(recipe: Recipe, trial: Trial, result: TrialResult, device: Device) -> Judgement:
     """Compare the measured peak with the predicted one."""
     predicted, measured = memory(recipe, trial.architecture, device).peak, result["peak_bytes"]
-    ratio = predicted / measured
-    verdict: Verdict = "pass" if abs(ratio - 1) <= CLOSE else "fail"
+    ratio, figures = predicted / measured, {"measured_bytes": measured, "predicted_bytes": predicted}
     words = f"{measured / GIB:.2f} GiB measured, {predicted / GIB:.2f} predicted (ratio {ratio:.2f})"
-    return verdict, words, {"measured_bytes": measured, "predicted_bytes": predicted}
+    return "pass" if abs(ratio - 1) <= CLOSE else "fail", words, figures
 
 
 def time_as_planned(recipe: Recipe, trial: Trial, run: RunFolder, device: Device) -> Judgement:
@@ -87,9 +84,8 @@ def time_as_planned(recipe: Recipe, trial: Trial, run: RunFolder, device: Device
     if device.cpu:
         return "skipped", f"{measured:.1f} s a step; nothing is predicted for a CPU", figures
     bound = sum(phase.seconds for phase in phases(recipe, trial.architecture, device))
-    verdict: Verdict = "pass" if measured >= bound else "fail"
     words = f"{measured:.1f} s a step, at least {bound:.2f} predicted ({measured / bound:.1f} times that)"
-    return verdict, words, figures | {"bound_s": bound}
+    return "pass" if measured >= bound else "fail", words, figures | {"bound_s": bound}
 
 
 def step_seconds(elapsed: Sequence[float]) -> float:
@@ -101,10 +97,8 @@ def step_seconds(elapsed: Sequence[float]) -> float:
 def settings_as_written(run: RunFolder) -> Judgement:
     """Check that TRL and Unsloth made of the recipe what it says, as effective.yaml has it."""
     differences = yaml.safe_load(run.effective.read_text(encoding="utf-8"))["differences"]
-    if not differences:
-        return "pass", "as the recipe says", {}
     words = "; ".join(f"{name}: {one['effective']!r} instead of {one['recipe']!r}" for name, one in differences.items())
-    return "fail", words, {}
+    return "fail" if differences else "pass", words or "as the recipe says", {}
 
 
 def traces_agree(recipe: Recipe, run: RunFolder) -> Judgement:
@@ -113,11 +107,10 @@ def traces_agree(recipe: Recipe, run: RunFolder) -> Judgement:
     expected = recipe.grpo.max_steps * recipe.completions_per_step
     command = [sys.executable, "-m", "socialr1_lite.score", str(run.path), "-o", str(run.path / "scored.jsonl")]
     scored = subprocess.run(command, capture_output=True, text=True, check=False)
-    once = len(seen) == expected == sum(seen.values())
-    verdict: Verdict = "pass" if once and scored.returncode == 0 else "fail"
-    words = f"{sum(seen.values())} of {expected} completions; scored again: "
-    words += "equal" if scored.returncode == 0 else (scored.stderr.strip().splitlines() or ["differs"])[-1]
-    return verdict, words, {"completions": sum(seen.values())}
+    once, equal = len(seen) == expected == seen.total(), scored.returncode == 0
+    again = "equal" if equal else (scored.stderr.strip().splitlines() or ["differs"])[-1]
+    words = f"{seen.total()} of {expected} completions; scored again: {again}"
+    return "pass" if once and equal else "fail", words, {"completions": seen.total()}
 
 
 def scratch(folder: Path, name: str) -> Path:
