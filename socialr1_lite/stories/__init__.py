@@ -42,16 +42,8 @@ def generate(
     (equal if not given). chapters: story lengths, 1 to 3, dealt evenly. options: 2 to 15, or 0: as many as the
     story gives by itself. Raises DataError at once for what cannot be made.
     """
-    shares = dict(mix or {})
-    assembly.checked(n, DIMENSIONS, dimensions, orders, split, shares, chapters, options)
-    return assembly.scenarios(
-        n,
-        DIMENSIONS,
-        seed=seed,
-        dimensions=tuple(dimensions),
-        orders=tuple(orders),
-        split=split,
-        mix=shares,
-        chapters=tuple(chapters),
-        options=options,
+    settings = assembly.Settings(
+        seed, tuple(dimensions), tuple(orders), split, dict(mix or {}), tuple(chapters), options
     )
+    assembly.checked(n, DIMENSIONS, settings)
+    return assembly.scenarios(n, DIMENSIONS, settings)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from hashlib import sha256
+from itertools import pairwise
+from typing import NamedTuple
 
 from socialr1_lite.errors import DataError
 from socialr1_lite.scenario import Facts, Scenario
@@ -19,7 +21,7 @@ class Dealer:
 
     def __init__(self, rng: Rng) -> None:
         """Shuffle with this generator."""
-        self._dice = rng
+        self._rng = rng
         self._decks: dict[object, list[int]] = {}
 
     def deal(self, kind: object, size: int) -> int:
@@ -27,32 +29,37 @@ class Dealer:
         deck = self._decks.setdefault((kind, size), [])
         if not deck:
             deck.extend(range(size))
-            self._dice.shuffle(deck)
+            self._rng.shuffle(deck)
         return deck.pop()
 
 
-def scenarios(
-    n: int,
-    table: Mapping[str, Dimension],
-    *,
-    seed: int,
-    dimensions: Sequence[str],
-    orders: Sequence[int],
-    split: str,
-    mix: Mapping[str, float],
-    chapters: Sequence[int],
-    options: int,
-) -> Iterator[Scenario]:
-    """Give the first `n` scenarios of the endless sequence that the other arguments name; twins follow each other."""
-    settings = repr((seed, list(dimensions), list(orders), split, sorted(mix.items()), list(chapters), options))
-    digest = sha256(settings.encode()).hexdigest()[:8]
+class Settings(NamedTuple):
+    """What `generate` was asked for: its arguments, without the number."""
+
+    seed: int
+    dimensions: Sequence[str]
+    orders: Sequence[int]
+    split: str
+    mix: Mapping[str, float]
+    chapters: Sequence[int]
+    options: int
+
+    def __str__(self) -> str:
+        """Write what seeds every story: the same text whatever kinds of sequences were given."""
+        lists = (list(self.dimensions), list(self.orders), self.split, sorted(self.mix.items()), list(self.chapters))
+        return repr((self.seed, *lists, self.options))
+
+
+def scenarios(n: int, table: Mapping[str, Dimension], settings: Settings) -> Iterator[Scenario]:
+    """Give the first `n` scenarios of the endless sequence that the settings name; twins follow each other."""
+    digest = sha256(str(settings).encode()).hexdigest()[:8]
     dealer = Dealer(Rng(f"{settings} dealer"))
-    turns = _turns(dimensions, mix)
+    turns = _turns(settings.dimensions, settings.mix)
     made, index = 0, 0
     while made < n:
         dimension = table[next(turns)]
-        family = _family(dimension, dealer, settings, index, orders, split, chapters, options)
-        name = f"stories/{split}-{digest}-{dimension.name}-{index:06d}"
+        family = _family(dimension, dealer, settings, index)
+        name = f"stories/{settings.split}-{digest}-{dimension.name}-{index:06d}"
         for scenario in _members(name, dimension, family, dealer):
             if made < n:
                 yield scenario
@@ -72,41 +79,32 @@ def _turns(dimensions: Sequence[str], mix: Mapping[str, float]) -> Iterator[str]
         yield chosen
 
 
-def _family(
-    dimension: Dimension,
-    dealer: Dealer,
-    settings: str,
-    index: int,
-    orders: Sequence[int],
-    split: str,
-    chapters: Sequence[int],
-    options: int,
-) -> _Drawn:
+def _family(dimension: Dimension, dealer: Dealer, settings: Settings, index: int) -> _Drawn:
     """Draw stories until one carries the answer that was dealt."""
-    possible = [order for order in orders if order in dimension.orders]
+    possible = [order for order in settings.orders if order in dimension.orders]
     order = possible[dealer.deal((dimension.name, "order"), len(possible))]
     names = [name for name in dimension.templates if dimension.of_order(name, order)]
     template = names[dealer.deal((dimension.name, order, "template"), len(names))]
-    length = chapters[dealer.deal((dimension.name, "chapters"), len(chapters))]
+    length = settings.chapters[dealer.deal((dimension.name, "chapters"), len(settings.chapters))]
     card = dealer.deal((dimension.name, template, order, "slot"), SLOTS)
     for draw in range(DRAWS):
         rng = Rng(f"{settings} {index} {draw}")
         slot = (card + rng.below(1000) / 1000) / SLOTS
-        family = dimension.templates[template](Request(rng, split, order, length, options, slot))
+        family = dimension.templates[template](Request(rng, settings.split, order, length, settings.options, slot))
         if family is not None:
             return _Drawn(family, template, order, length, rng)
-    raise DataError(
-        f"stories: {dimension.name}/{template} of order {order}: no story in {DRAWS} draws carries the answer"
-    )
+    what = f"{dimension.name}/{template} of order {order}"
+    raise DataError(f"stories: {what}: no story in {DRAWS} draws carries the answer")
 
 
-class _Drawn:
+class _Drawn(NamedTuple):
     """A family with what was dealt for it."""
 
-    __slots__ = ("chapters", "family", "order", "rng", "template")
-
-    def __init__(self, family: Family, template: str, order: int, chapters: int, rng: Rng) -> None:
-        self.family, self.template, self.order, self.chapters, self.rng = family, template, order, chapters, rng
+    family: Family
+    template: str
+    order: int
+    chapters: int
+    rng: Rng
 
 
 def _members(name: str, dimension: Dimension, drawn: _Drawn, dealer: Dealer) -> Iterator[Scenario]:
@@ -152,28 +150,13 @@ def _placed(family: Family, dealer: Dealer, rng: Rng) -> list[str]:
 
 def _story(draft: Draft) -> str:
     """Join the sentences to paragraphs."""
-    starts = [i for i in draft.paragraphs if i] + [len(draft.sentences)]
-    paragraphs, begin = [], 0
-    for end in starts:
-        paragraphs.append(" ".join(draft.sentences[begin:end]))
-        begin = end
-    return "\n\n".join(paragraphs)
+    bounds = [0, *(i for i in draft.paragraphs if i), len(draft.sentences)]
+    return "\n\n".join(" ".join(draft.sentences[begin:end]) for begin, end in pairwise(bounds))
 
 
-Check = Callable[[], None]
-
-
-def checked(
-    n: int,
-    table: Mapping[str, Dimension],
-    dimensions: Sequence[str],
-    orders: Sequence[int],
-    split: str,
-    mix: Mapping[str, float],
-    chapters: Sequence[int],
-    options: int,
-) -> None:
+def checked(n: int, table: Mapping[str, Dimension], settings: Settings) -> None:
     """Refuse what cannot be generated. Raises DataError with what is allowed."""
+    _, dimensions, orders, split, mix, chapters, options = settings
     if n < 0:
         raise DataError(f"stories: n={n} must not be negative")
     if unknown := [name for name in (*dimensions, *mix) if name not in table]:
@@ -187,9 +170,8 @@ def checked(
     for name in dimensions:
         if not set(orders) & set(table[name].orders):
             have = ", ".join(map(str, table[name].orders))
-            raise DataError(
-                f"stories: {name} has orders {have}; none of the orders asked for ({list(orders)}) is among them"
-            )
+            asked = f"none of the orders asked for ({list(orders)}) is among them"
+            raise DataError(f"stories: {name} has orders {have}; {asked}")
     if not chapters or any(c not in (1, 2, 3) for c in chapters):
         raise DataError(f"stories: chapters {list(chapters)} must be of 1, 2 and 3")
     if options and not 2 <= options <= 15:

@@ -43,19 +43,8 @@ def drawn(
     dimension: Dimension, n: int, *, split: str = "train", seed: int = 3, chapters: tuple[int, ...] = (1, 2)
 ) -> list[Scenario]:
     """The first scenarios of one dimension, all its orders."""
-    return list(
-        assembly.scenarios(
-            n,
-            {dimension.name: dimension},
-            seed=seed,
-            dimensions=(dimension.name,),
-            orders=dimension.orders,
-            split=split,
-            mix={},
-            chapters=chapters,
-            options=0,
-        )
-    )
+    settings = assembly.Settings(seed, (dimension.name,), dimension.orders, split, {}, chapters, 0)
+    return list(assembly.scenarios(n, {dimension.name: dimension}, settings))
 
 
 def check_well_formed(dimension: Dimension, scenarios: list[Scenario]) -> None:
