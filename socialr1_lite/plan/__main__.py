@@ -17,8 +17,7 @@ from socialr1_lite.recipe import load_recipe
 
 def table(plan: Plan) -> Iterator[str]:
     """Yield the plan in lines: memory by parts, the largest marked; time by parts; tokens."""
-    needed, gpu = plan.memory, plan.gpu
-    model, count = plan.architecture, plan.recipe.processes
+    needed, gpu, model, count = plan.memory, plan.gpu, plan.architecture, plan.recipe.processes
     cards = f"{count} x {gpu.name}; each:" if count > 1 else gpu.name
     yield f"{model.name} ({model.parameters:,} parameters) on {cards}"
     yield ""
@@ -32,9 +31,8 @@ def table(plan: Plan) -> Iterator[str]:
     yield ""
     yield from times(plan)
     yield ""
-    steps = plan.recipe.grpo.max_steps
-    sampled, trained = step_tokens(plan.recipe), run_tokens(plan.recipe)
-    yield f"  {sampled:,} sampled tokens a step at most; {trained:,} trained tokens in {steps} steps"
+    trained = f"{run_tokens(plan.recipe):,} trained tokens in {plan.recipe.grpo.max_steps} steps"
+    yield f"  {step_tokens(plan.recipe):,} sampled tokens a step at most; {trained}"
 
 
 def times(plan: Plan) -> Iterator[str]:
@@ -45,9 +43,8 @@ def times(plan: Plan) -> Iterator[str]:
     yield f"  {'time of a step, in s':<22}{'expected':>9}{'bound':>9}"
     for phase in plan.phases:
         yield f"  {phase.name:<22}{phase.expected:>9.2f}{phase.seconds:>9.2f}  by {phase.bound}: {phase.why}"
-    if plan.checks:
-        of_run = f"of the whole run: {plan.checks.why}"
-        yield f"  {plan.checks.name:<22}{plan.checks.expected:>9.0f}{plan.checks.seconds:>9.0f}  {of_run}"
+    if asked := plan.checks:
+        yield f"  {asked.name:<22}{asked.expected:>9.0f}{asked.seconds:>9.0f}  of the whole run: {asked.why}"
     hours, bound = plan.hours
     yield f"  expect about {hours:.1f} h of GRPO and held-out checks: a guess, not measured on a GPU yet"
     yield f"  (the bound of {bound:.1f} h cannot be beaten and is no time to plan with; rewards come on top)"
@@ -58,9 +55,8 @@ def survey(plans: Sequence[Plan]) -> Iterator[str]:
     hours = f"{'hours, expected':>16}{'(bound)':>9}"
     yield f"  {'gpu':<10}{'peak GiB':>9}{'usable':>8}  {'':<13}{'largest part':<14}{hours}"
     for name, plan in zip(GPUS, plans, strict=True):
-        verdict = "fits" if plan.fits else "does not fit"
-        if plan.recipe.model.dtype == "bfloat16" and not plan.gpu.bfloat16:
-            verdict = "no bfloat16"
+        impossible = plan.recipe.model.dtype == "bfloat16" and not plan.gpu.bfloat16
+        verdict = "no bfloat16" if impossible else "fits" if plan.fits else "does not fit"
         yield (
             f"  {name:<10}{plan.memory.peak / GIB:>9.2f}{plan.gpu.usable / GIB:>8.2f}  {verdict:<13}"
             f"{plan.memory.largest.name:<14}{plan.hours[0]:>16.1f}{f'({plan.hours[1]:.1f})':>9}"

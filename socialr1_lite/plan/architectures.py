@@ -40,15 +40,9 @@ class Architecture:
     @property
     def projections(self) -> dict[str, tuple[int, int]]:
         """Each linear layer of one decoder layer: (inputs, outputs)."""
-        return {
-            "q_proj": (self.hidden, self.queries),
-            "k_proj": (self.hidden, self.keys),
-            "v_proj": (self.hidden, self.keys),
-            "o_proj": (self.queries, self.hidden),
-            "gate_proj": (self.hidden, self.mlp),
-            "up_proj": (self.hidden, self.mlp),
-            "down_proj": (self.mlp, self.hidden),
-        }
+        hidden, keys, mlp = self.hidden, (self.hidden, self.keys), (self.hidden, self.mlp)
+        attention = {"q_proj": (hidden, self.queries), "k_proj": keys, "v_proj": keys, "o_proj": (self.queries, hidden)}
+        return attention | {"gate_proj": mlp, "up_proj": mlp, "down_proj": mlp[::-1]}
 
     @property
     def linear_parameters(self) -> int:

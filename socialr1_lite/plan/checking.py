@@ -19,7 +19,7 @@ from socialr1_lite.errors import DataError, JudgeError
 from socialr1_lite.judges import JUDGES, build_judge
 from socialr1_lite.pairs.record import read_pair
 from socialr1_lite.plan.windows import length_note
-from socialr1_lite.recipe import Recipe, Rewards
+from socialr1_lite.recipe import Data, Recipe, Rewards
 from socialr1_lite.recipe.judge import GOLD, JudgeRecipe
 from socialr1_lite.recipe.located_yaml import Keys, LocatedYaml, dotted, read_overridden
 from socialr1_lite.recipe.messages import unknown_name
@@ -64,14 +64,12 @@ def check_judge_recipe(recipe: JudgeRecipe, path: str | Path | None = None, over
 
 def _refuse(mistakes: Sequence[tuple[Keys, str]], path: str | Path | None, overrides: Sequence[str]) -> None:
     """Raise RecipeError with all mistakes, each with its place where the recipe was read from a file."""
-    if not mistakes:
-        return
     indented = [(keys, what.replace("\n", "\n  ")) for keys, what in mistakes]
-    if path is None:
-        tree = LocatedYaml(mistakes=[f"{dotted(keys)}: {what}" for keys, what in indented])
-    else:
+    if path is not None and indented:
         tree = read_overridden(Path(path), overrides)
         tree.add_mistakes(indented)
+    else:
+        tree = LocatedYaml(mistakes=[f"{dotted(keys)}: {what}" for keys, what in indented])
     tree.refuse_mistakes(path or "the recipe")
 
 
@@ -144,15 +142,11 @@ class _DataCheck:
         heldout = apart and self._load(at, apart, lambda: (heldout_scenarios(recipe), ""))
         if apart and heldout is None:  # the others can still be looked at by themselves
             recipe = recipe.model_copy(update={"data": data.model_copy(update={"heldout": 0, "heldout_source": None})})
-        loaded = [
-            self._load(
-                ("data", "sources", index, "source") if data.sources else ("data", "source"),
-                part.source,
-                partial(one_source, part),
-                partial(check_source, part.source, part.split, part.config),
-            )
-            for index, part in enumerate(parts(recipe.data))
+        ways: list[Keys] = [("data", "sources", i, "source") for i, _ in enumerate(data.sources)] or [
+            ("data", "source")
         ]
+        every = zip(ways, parts(recipe.data), strict=True)
+        loaded = [self._load(way, part.source, partial(one_source, part), part) for way, part in every]
         there = [part for part in loaded if part is not None]
         if len(there) == len(loaded):
             try:
@@ -161,28 +155,24 @@ class _DataCheck:
                 self._add(("data", "sources" if data.sources else "source"), error)
 
     def _load(
-        self,
-        keys: Keys,
-        source: str,
-        load: Callable[[], tuple[list[Scenario], str]],
-        guard: Callable[[], None] = lambda: None,
+        self, keys: Keys, source: str, load: Callable[[], tuple[list[Scenario], str]], part: Data | None = None
     ) -> list[Scenario] | None:
         """Return the scenarios of the setting; None when there are none to have, or only with a network."""
         if source == STORIES and self.mistakes:  # none can be made of unknown dimensions
             return None
         try:
-            if is_hub(source) and not self.network:
-                guard()
-                copied = ", from the hub; where there is no network, write the folder of a copy instead"
-                hub = copied if is_hard(source) else ""
-                self.notes.append(f"not checked: {source} ({dotted(keys)}) is read when training starts{hub}")
-                return None
-            scenarios, told = load()
+            if not is_hub(source) or self.network:
+                scenarios, told = load()
+                self.notes += [f"{dotted(keys)}: {told}"] if told else []
+                return scenarios
+            if part:
+                check_source(part.source, part.split, part.config)
+            copied = ", from the hub; where there is no network, write the folder of a copy instead"
+            hub = copied if is_hard(source) else ""
+            self.notes.append(f"not checked: {source} ({dotted(keys)}) is read when training starts{hub}")
         except DataError as error:
             self._add(keys, error)
-            return None
-        self.notes += [f"{dotted(keys)}: {told}"] if told else []
-        return scenarios
+        return None
 
     def _plan(self, training: Sequence[Scenario], recipe: Recipe) -> None:
         """Plan the order of the prompts, as training does. Raises DataError when the scenarios do not suffice."""

@@ -64,16 +64,14 @@ def fit(recipe: Recipe, architecture: Architecture, gpu: Device) -> Fit:
     made: list[Change] = []
     now = recipe
     while not fits(now, architecture, gpu):
-        better = next(iter(knobs(now, architecture, gpu)), None)
-        if better is None:
+        if (better := next(knobs(now, architecture, gpu), None)) is None:
             return Fit(tuple(made), now, False)
         made.append(better)
         now = better.applied(now) or now
     kept = list(made)
     for change in made:
         others = [other for other in kept if other is not change]
-        changed = _all(recipe, others)
-        if changed is not None and fits(changed, architecture, gpu):
+        if (changed := _all(recipe, others)) and fits(changed, architecture, gpu):
             kept = others
     return Fit(tuple(kept), _all(recipe, kept) or recipe, True)
 
@@ -82,8 +80,7 @@ def knobs(recipe: Recipe, architecture: Architecture, gpu: Device) -> Iterator[C
     """Yield the changes that help at all, the cheapest first."""
     enough = memory(recipe, architecture, gpu).peak * (1 - LEAST_GAIN)
     for change in _changes(recipe):
-        changed = change.applied(recipe)
-        if changed is not None and memory(changed, architecture, gpu).peak < enough:
+        if (changed := change.applied(recipe)) and memory(changed, architecture, gpu).peak < enough:
             yield change
 
 

@@ -33,17 +33,9 @@ def smoke(recipe: Recipe) -> Recipe:
     judges = tuple(judge for judge in rewards.content.judges if is_offline(judge.name))
     tree["rewards"]["content"]["judges"] = judges or (JudgeEntry(),)
     tree["rewards"]["length"]["min_tokens"] = min(rewards.length.min_tokens, TOKENS // 4)
-    tree["grpo"] |= {
-        "max_steps": STEPS,
-        "num_generations": group,
-        "per_device_train_batch_size": group,
-        "gradient_accumulation_steps": 1,
-        "steps_per_generation": None,
-        "num_iterations": iterations,
-        "max_completion_length": TOKENS,
-        "optim": "adamw_torch_fused",
-        "vllm": None,
-    }
+    tree["grpo"] |= {"max_steps": STEPS, "num_generations": group, "per_device_train_batch_size": group}
+    tree["grpo"] |= {"gradient_accumulation_steps": 1, "steps_per_generation": None, "num_iterations": iterations}
+    tree["grpo"] |= {"max_completion_length": TOKENS, "optim": "adamw_torch_fused", "vllm": None}
     every = STEPS if recipe.evaluation.every else 0
     tree["evaluation"] |= {"every": every, "items": 4, "batch_size": 4, "max_new_tokens": None}
     name = f"{recipe.run.name or 'run'}-smoke"
