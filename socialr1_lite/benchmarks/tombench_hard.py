@@ -84,10 +84,9 @@ def training(rows: Iterable[tuple[str, Mapping[str, JsonValue] | str]], name: st
         raise DataError(f"{name}: {len(dropped)} of {count} rows of {TITLE} cannot be asked: {told or 'there is none'}")
     languages = _counted(str(one.meta["language"]) for one in scenarios)
     options = _counted(f"x {len(one.options)}" for one in scenarios)
-    line = (
-        f"{name}: {len(scenarios)} of {count} rows of {TITLE} are asked (700 are documented), {languages}; options as "
-    )
-    return scenarios, f"{line}found ({options}); dropped {len(dropped)}" + (f": {told}" if told else "")
+    line = f"{name}: {len(scenarios)} of {count} rows of {TITLE} are asked (700 are documented), {languages}; "
+    line += f"options as found ({options}); dropped {len(dropped)}"
+    return scenarios, line + (f": {told}" if told else "")
 
 
 def _counted(names: Iterable[str]) -> str:
@@ -100,9 +99,7 @@ def columns(row: SourceRow, name: str) -> tuple[Mapping[str, str], list[str]]:
     Raises UnknownHeader with the header found, and the setting that maps it.
     """
     plain = {re.sub(r"[\s\-]+", "_", key.strip().lower()): key for key in row.data}
-    named = {
-        ours: found for ours, known in HEADERS.items() if (found := next((plain[k] for k in known if k in plain), ""))
-    }
+    named = {ours: plain[key] for ours, known in HEADERS.items() for key in reversed(known) if key in plain}
     options = [plain[key] for key in sorted(plain) if OPTION.fullmatch(key)]
     listed = options if len(options) > 1 else [plain[key] for key in LISTS if key in plain][:1]
     there = {ours: listed if ours == "options" else named.get(ours) for ours in NEEDED}

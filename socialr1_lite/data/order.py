@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import count
+from itertools import count, islice
 
 from socialr1_lite.errors import DataError
 from socialr1_lite.recipe import Data, Recipe
@@ -26,18 +26,12 @@ def schedule(scenarios: Sequence[Scenario], recipe: Recipe) -> list[Scenario]:
     """
     if not scenarios:
         raise DataError("there is no scenario to train on: data.source is empty, or every prompt was too long")
-    groups = recipe.generations * recipe.groups_per_generation
-    shares = _shares(scenarios, recipe.data)
-    decks = {
-        name: _Deck(
-            [one for one in scenarios if name in (UNMIXED, _deck_of(one, recipe.data))], f"{recipe.run.seed}/{name}"
-        )
-        for name in shares
-    }
-    return [
-        decks[name].deal(_allowed_orders(recipe.data, position / groups))
-        for position, name in zip(range(groups), turns(shares), strict=False)
-    ]
+    groups, data = recipe.generations * recipe.groups_per_generation, recipe.data
+    shares = _shares(scenarios, data)
+    cards = {name: [one for one in scenarios if name in (UNMIXED, _deck_of(one, data))] for name in shares}
+    decks = {name: _Deck(cards[name], f"{recipe.run.seed}/{name}") for name in shares}
+    dealt = enumerate(islice(turns(shares), groups))
+    return [decks[name].deal(_allowed_orders(data, position / groups)) for position, name in dealt]
 
 
 def turns(shares: Mapping[str, float]) -> Iterator[str]:
@@ -76,29 +70,26 @@ class _Deck:
     """Deals scenarios round by round; within what is allowed, those dealt least often come first."""
 
     def __init__(self, cards: Sequence[Scenario], seed: str) -> None:
-        self._cards = cards
-        self._seed = seed
+        self._cards, self._seed, self._round = cards, seed, 0
         self._uses = [0] * len(cards)
-        self._round = 0
         self._orders: tuple[int, ...] | None = None
         self._pile: list[int] = []
 
     def deal(self, orders: tuple[int, ...] | None) -> Scenario:
         """Return the next scenario of these orders (None: any)."""
         if not self._pile or orders != self._orders:
-            self._orders = orders
-            self._shuffle()
+            self._shuffle(orders)
         card = self._pile.pop()
         self._uses[card] += 1
         return self._cards[card]
 
-    def _shuffle(self) -> None:
-        orders = self._orders
+    def _shuffle(self, orders: tuple[int, ...] | None) -> None:
+        self._orders = orders
         allowed = [i for i, one in enumerate(self._cards) if orders is None or one.meta.get("order") in orders]
         if not allowed:
-            dimension = f"{self._cards[0].dimension} ".lstrip()
+            kind = f"{self._cards[0].dimension} ".lstrip()
             raise DataError(
-                f"data.difficulty allows orders {list(orders or ())}, but no {dimension}scenario has one of them"
+                f"data.difficulty allows orders {list(orders or ())}, but no {kind}scenario has one of them"
             )
         fewest = min(self._uses[i] for i in allowed)
         self._pile = [i for i in allowed if self._uses[i] == fewest]

@@ -46,14 +46,11 @@ def parts(data: Data) -> list[Data]:
     """Return each source's data by itself, with its own share of the held-out questions."""
     if not data.sources:
         return [data]
-    kept = Counter(_heldout_turns(data))
-    return [
-        data.model_copy(
-            update=one.model_dump(exclude={"share"})
-            | {"sources": (), "heldout": data.heldout if data.heldout_source else kept[one.source]}
-        )
-        for one in data.sources
-    ]
+    kept, split = Counter(_heldout_turns(data)), []
+    for one in data.sources:
+        heldout = data.heldout if data.heldout_source else kept[one.source]
+        split.append(data.model_copy(update=one.model_dump(exclude={"share"}) | {"sources": (), "heldout": heldout}))
+    return split
 
 
 def _heldout_turns(data: Data) -> list[str]:
@@ -110,10 +107,8 @@ def _from(source: str, scenario: Scenario) -> Scenario:
 def _stories(data: Data, count: int, split: str) -> list[Scenario]:
     from socialr1_lite import stories
 
-    made = stories.generate(
-        count, seed=data.seed, dimensions=data.dimensions, orders=data.orders, split=split, mix=data.mix
-    )
-    return list(made)
+    names, orders = data.dimensions, data.orders
+    return list(stories.generate(count, seed=data.seed, dimensions=names, orders=orders, split=split, mix=data.mix))
 
 
 def _split(scenarios: list[Scenario], data: Data) -> tuple[list[Scenario], list[Scenario]]:
@@ -200,17 +195,13 @@ def _renamed(row: SourceRow, columns: Columns) -> SourceRow:
     """Return the row under our names: mapped columns first, then columns that bear our names already."""
     named = {name for theirs in columns.values() for name in ([theirs] if isinstance(theirs, str) else theirs)}
     if missing := sorted(named - row.keys()):
-        raise DataError(
-            f"data.columns names {', '.join(map(repr, missing))}, which is not a column; "
-            f"found: {', '.join(map(repr, row))}"
-        )
+        names, found = ", ".join(map(repr, missing)), ", ".join(map(repr, row))
+        raise DataError(f"data.columns names {names}, which is not a column; found: {found}")
     ours = {name: row[name] for name in row if name in FIELDS or OPTION_FIELD.fullmatch(name)}
     for name, theirs in columns.items():
         if name not in FIELDS and not OPTION_FIELD.fullmatch(name):
-            raise DataError(
-                f"data.columns: {name!r} is no field of a scenario; "
-                f"there are {', '.join(FIELDS)}, option_a, option_b, ..."
-            )
+            fields = f"{', '.join(FIELDS)}, option_a, option_b, ..."
+            raise DataError(f"data.columns: {name!r} is no field of a scenario; there are {fields}")
         ours[name] = row[theirs] if isinstance(theirs, str) else [row[one] for one in theirs]
     if "question" not in ours and "story" not in ours:
         raise DataError(f"no question; columns found: {', '.join(map(repr, row))}")
@@ -284,17 +275,13 @@ def json_lines(lines: Iterable[bytes]) -> PlacedRows:
         place = f"line {number}"
         try:
             text = line.decode("utf-8-sig" if number == 1 else "utf-8")
+            if text.strip():
+                row = json.loads(text, parse_constant=lambda _: None)
+                yield place, row if isinstance(row, dict) else f"a JSON object is needed, not {type(row).__name__}"
         except UnicodeDecodeError as error:
             yield place, f"not UTF-8 at byte {error.start} of the line"
-            continue
-        if not text.strip():
-            continue
-        try:
-            row = json.loads(text, parse_constant=lambda _: None)
         except (json.JSONDecodeError, RecursionError) as error:
             yield place, f"not JSON: {error}"
-            continue
-        yield place, row if isinstance(row, dict) else f"a JSON object is needed, not {type(row).__name__}"
 
 
 def _jsonl_rows(path: Path) -> PlacedRows:

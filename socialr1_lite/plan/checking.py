@@ -142,10 +142,8 @@ class _DataCheck:
         heldout = apart and self._load(at, apart, lambda: (heldout_scenarios(recipe), ""))
         if apart and heldout is None:  # the others can still be looked at by themselves
             recipe = recipe.model_copy(update={"data": data.model_copy(update={"heldout": 0, "heldout_source": None})})
-        ways: list[Keys] = [("data", "sources", i, "source") for i, _ in enumerate(data.sources)] or [
-            ("data", "source")
-        ]
-        every = zip(ways, parts(recipe.data), strict=True)
+        ways: list[Keys] = [("data", "sources", i, "source") for i in range(len(data.sources))]
+        every = zip(ways or [("data", "source")], parts(recipe.data), strict=True)
         loaded = [self._load(way, part.source, partial(one_source, part), part) for way, part in every]
         there = [part for part in loaded if part is not None]
         if len(there) == len(loaded):
