@@ -18,7 +18,7 @@ from socialr1_lite.stories.plots import (
     hidden_object,
     recast,
 )
-from socialr1_lite.stories.wording import LEXICON, say
+from socialr1_lite.stories.wording import LEXICON, say, thinking
 from socialr1_lite.stories.world import Event, World, where
 
 ATTEMPTS_A_STORY = 6  # chains of people, or edits, that are tried before another story is drawn
@@ -26,29 +26,23 @@ ATTEMPTS_A_STORY = 6  # chains of people, or edits, that are tried before anothe
 Wording = Callable[[Sequence[str], str], str]
 
 
-def _nested(chain: Sequence[str]) -> str:
-    """Open a question: "does Anna think that Ben thinks"."""
-    inner = "".join(f" that {name} thinks" for name in chain[1:])
-    return f"does {chain[0]} think{inner}"
-
-
 def look_first(chain: Sequence[str], thing: str) -> str:
     """Ask where the last of the chain will look."""
     if len(chain) == 1:
         return f"Where will {chain[0]} look first for the {thing}?"
-    return f"Where {_nested(chain[:-1])} that {chain[-1]} will look first for the {thing}?"
+    return f"Where {thinking(chain[:-1])} that {chain[-1]} will look first for the {thing}?"
 
 
 def thinks_it_is(chain: Sequence[str], thing: str) -> str:
     """Ask where A thinks that B thinks … the thing is."""
-    return f"Where {_nested(chain)} the {thing} is?"
+    return f"Where {thinking(chain)} the {thing} is?"
 
 
 def would_say(chain: Sequence[str], thing: str) -> str:
     """Ask what an honest answer would name."""
     if len(chain) == 1:
         return f"{chain[0]} is asked where the {thing} is and answers honestly. Which place does {chain[0]} name?"
-    return f"Which place {_nested(chain[:-1])} that {chain[-1]} would name if honestly asked for the {thing}?"
+    return f"Which place {thinking(chain[:-1])} that {chain[-1]} would name if honestly asked for the {thing}?"
 
 
 def fetches(chain: Sequence[str], thing: str) -> str:
@@ -56,7 +50,7 @@ def fetches(chain: Sequence[str], thing: str) -> str:
     if len(chain) == 1:
         return f"{chain[0]} goes to fetch the {thing}. What will {chain[0]} open first?"
     return (
-        f"Suppose {chain[-1]} goes to fetch the {thing}. What {_nested(chain[:-1])} that {chain[-1]} will open first?"
+        f"Suppose {chain[-1]} goes to fetch the {thing}. What {thinking(chain[:-1])} that {chain[-1]} will open first?"
     )
 
 
@@ -64,7 +58,7 @@ def surprised(chain: Sequence[str], thing: str) -> str:
     """Ask where the person would be surprised not to find it."""
     if len(chain) == 1:
         return f"In which place would {chain[0]} be surprised not to find the {thing}?"
-    return f"In which place {_nested(chain[:-1])} that {chain[-1]} would be surprised not to find the {thing}?"
+    return f"In which place {thinking(chain[:-1])} that {chain[-1]} would be surprised not to find the {thing}?"
 
 
 def story_of(request: Request, onlookers: float = ONLOOKERS, *, last: bool = False) -> Plot:

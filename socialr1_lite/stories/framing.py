@@ -14,8 +14,8 @@ from socialr1_lite.scenario import Claim
 from socialr1_lite.stories.base import Draft, Family, Request, Rng
 from socialr1_lite.stories.plots import Plot, Step, decisive, edits, recast
 from socialr1_lite.stories.scenes import swaps
-from socialr1_lite.stories.wording import LEXICON, SELF, THEIR, THEM, say
-from socialr1_lite.stories.world import MODIFIERS, Event, World, where
+from socialr1_lite.stories.wording import LEXICON, SELF, THEIR, THEM, say, thinking
+from socialr1_lite.stories.world import Event, World, where
 
 ATTEMPTS = 12  # choices of people that are tried in one story
 SHORTEST = 11  # sentences without the frames
@@ -77,13 +77,10 @@ def persons(split: str, **roles: str) -> dict[str, str]:
     """Name people in phrases: {a} the name, {she_a}, {her_a} (object), {hers_a} (possessive) and {self_a}."""
     words: dict[str, str] = {}
     for role, name in roles.items():
-        forms = _forms(LEXICON[split].people[name])
-        words |= {role: name} | {f"{form}_{role}": word for form, word in forms.items()}
+        she = LEXICON[split].people[name]
+        forms = {f"she_{role}": she, f"her_{role}": THEM[she], f"hers_{role}": THEIR[she], f"self_{role}": SELF[she]}
+        words |= {role: name} | forms
     return words
-
-
-def _forms(pronoun: str) -> dict[str, str]:
-    return {"she": pronoun, "her": THEM[pronoun], "hers": THEIR[pronoun], "self": SELF[pronoun]}
 
 
 def turned(sense: Sense, one: str, other: str) -> dict[str, str]:
@@ -149,11 +146,8 @@ def _things(question: Question) -> tuple[str, ...]:
 def _changes(request: Request, question: Question, tale: Tale) -> list[tuple[str, Tale]]:
     """Make small changes of the tale, in random order, those of the sense first in a share of the families."""
     rng = request.rng
-    events = [
-        (name, replace(tale, plot=tale.plot.edited(steps)))
-        for name, steps in edits(rng, tale.plot, LEXICON[request.split])
-    ]
-    events = [(name, other) for name, other in events if other.plot.sentences != tale.plot.sentences]
+    plots = [(name, tale.plot.edited(steps)) for name, steps in edits(rng, tale.plot, LEXICON[request.split])]
+    events = [(name, replace(tale, plot=plot)) for name, plot in plots if plot.sentences != tale.plot.sentences]
     events += [*unsaid(tale), *((name, replace(tale, plot=plot)) for name, plot in question.retold(tale.plot))]
     rng.shuffle(events)
     senses = [(name, replace(tale, sense=sense)) for name, sense in question.turns if sense != tale.sense]
@@ -172,10 +166,8 @@ def unsaid(tale: Tale) -> list[tuple[str, Tale]]:
     steps, found = tale.plot.steps, []
     for i, step in enumerate(steps):
         if step.event.kind == "tell":
-            end = i + 1
-            while end < len(steps) and steps[end].event.kind in MODIFIERS:
-                end += 1
-            found.append(("never told", replace(tale, plot=tale.plot.edited(steps[:i] + steps[end:]))))
+            rest = steps[:i] + steps[tale.plot.block_end(i) :]
+            found.append(("never told", replace(tale, plot=tale.plot.edited(rest))))
     return found
 
 
@@ -236,11 +228,8 @@ def belief_claim(plot: Plot, world: World, chain: Sequence[str], thing: str = ""
     """Claim what the chain believes of the thing's place, if anything."""
     thing = thing or plot.thing
     held = place_of(world, thing, *chain)
-    if held is None:
-        return []
-    return [
-        Claim(tuple(chain), f"the {thing}", "is in", f"the {held}", tuple(f"the {p}" for p in plot.places if p != held))
-    ]
+    rivals = tuple(f"the {place}" for place in plot.places if place != held)
+    return [] if held is None else [Claim(tuple(chain), f"the {thing}", "is in", f"the {held}", rivals)]
 
 
 def state_claim(who: str, relation: str, value: str, options: Sequence[str], holders: Sequence[str] = ()) -> Claim:
@@ -255,10 +244,8 @@ def wants(who: str, what: str, *rivals: str) -> Claim:
 
 def bystanders(plot: Plot) -> list[str]:
     """List those who never touch the thing: a wish about its place would sit ill with anybody who does."""
-    handled = " ".join(
-        step.text for step in plot.steps if step.event.kind in ("put", "move") and step.event.thing == plot.thing
-    )
-    return [name for name in plot.cast if name not in handled]
+    steps = [s for s in plot.steps if s.event.kind in ("put", "move") and s.event.thing == plot.thing]
+    return [name for name in plot.cast if not any(name in step.text for step in steps)]
 
 
 def chain_for(
@@ -271,12 +258,6 @@ def chain_for(
         if fits((*before, last)):
             return (*before, last)
     return None
-
-
-def thinking(chain: Sequence[str]) -> str:
-    """Open a question about an inner clause: "does Anna think that Ben thinks that "."""
-    inner = "".join(f" that {name} thinks" for name in chain[1:])
-    return f"does {chain[0]} think{inner} that "
 
 
 def contested(rng: Rng, plot: Plot, order: int, heads: Sequence[str], share: float) -> tuple[str, ...] | None:
@@ -351,11 +332,9 @@ def exchanges(request: Request) -> tuple[Plot, list[str]]:
 
 
 PONDERS = (
-    "{y} is wondering {what}.",
-    "{y} would like to know {what}.",
-    "{y} asks {self} {what}.",
+    "{y} is wondering {what}.", "{y} would like to know {what}.", "{y} asks {self} {what}.",
     "{y} is trying to guess {what}.",
-)
+)  # fmt: skip
 
 
 def framed(
@@ -382,7 +361,7 @@ def framed(
 
 def asking(chain: Sequence[str], plain: str, inner: str, word: str = "What") -> str:
     """Ask `plain` about one person; about what others think of them: "What does Anna think that {inner}?"."""
-    return plain if len(chain) == 1 else f"{word} {thinking(chain[:-1])}{inner}?"
+    return plain if len(chain) == 1 else f"{word} {thinking(chain[:-1])} that {inner}?"
 
 
 def will(chain: Sequence[str], doing: str) -> str:

@@ -59,6 +59,12 @@ class Plot:
         begin = {id(self.steps[i]) for i in self.openings}
         return replace(self, steps=steps, openings=tuple(i for i, s in enumerate(steps) if id(s) in begin), _world=None)
 
+    def block_end(self, i: int) -> int:
+        """Find where the modifiers of this step's event end."""
+        return next(
+            (j for j in range(i + 1, len(self.steps)) if self.steps[j].event.kind not in MODIFIERS), len(self.steps)
+        )
+
     @property
     def sentences(self) -> tuple[str, ...]:
         """Return the story's sentences in order."""
@@ -81,10 +87,7 @@ def decisive(plot: Plot, answer: Callable[[World], object]) -> tuple[int, ...]:
     for i, event in enumerate(events):
         if event.kind in SCENERY or (i in plot.openings):
             continue
-        end = i + 1
-        if event.kind not in MODIFIERS:
-            while end < len(events) and events[end].kind in MODIFIERS:
-                end += 1
+        end = i + 1 if event.kind in MODIFIERS else plot.block_end(i)
         if answer(World(events[:i] + events[end:], plot.rooms, plot.transparent)) != truth:
             cues.append(i)
             while events[i].kind in MODIFIERS:  # "saw this" needs what was seen
@@ -159,19 +162,8 @@ class Teller:
         """Pass words in private: face to face if both are outside, else by message."""
         out = speaker not in self.present and hearer not in self.present
         kind = "tell" if out and self.rng.chance(0.6) else "message"
-        self.add(
-            "tell",
-            kind,
-            actor=speaker,
-            people=(hearer,),
-            thing=thing,
-            place=place,
-            other="away" if kind == "tell" else "",
-            a=speaker,
-            b=hearer,
-            o=thing,
-            c=place,
-        )
+        said = {"actor": speaker, "a": speaker, "b": hearer, "thing": thing, "o": thing, "place": place, "c": place}
+        self.add("tell", kind, people=(hearer,), other="away" if kind == "tell" else "", **said)
 
     def look(self, who: str, place: str) -> None:
         """Let somebody look into a container."""
@@ -333,8 +325,7 @@ def edits(rng: Rng, plot: Plot, words: Lexicon) -> list[Edit]:
         if event.kind == "leave" and i not in plot.openings and len(event.people) == 1:
             found += _timing(plot, i)
         elif event.kind in CHANGES and plot.thing in (event.thing, event.other):
-            scene = scenes[id(event)]
-            found += _attention(rng, plot, words, i, room, sorted(scene.present))
+            found += _attention(rng, plot, words, i, room, sorted(scenes[id(event)].present))
         elif event.kind in MODIFIERS:
             found.append((_UNDONE[event.kind], plot.steps[:i] + plot.steps[i + 1 :]))
             if event.kind in _COUNTERPARTS:
@@ -349,20 +340,12 @@ def edits(rng: Rng, plot: Plot, words: Lexicon) -> list[Edit]:
 
 
 _COUNTERPARTS = {
-    "peek": "monitor",
-    "camera": "monitor",
-    "monitor": "peek",
-    "distract": "daydream",
-    "daydream": "distract",
-}
+    "peek": "monitor", "camera": "monitor", "monitor": "peek", "distract": "daydream", "daydream": "distract",
+}  # fmt: skip
 _UNDONE = {
-    "peek": "peeked",
-    "camera": "forgotten camera",
-    "monitor": "known camera",
-    "overhear": "overheard",
-    "distract": "distracted",
-    "daydream": "lost in thought",
-}
+    "peek": "peeked", "camera": "forgotten camera", "monitor": "known camera", "overhear": "overheard",
+    "distract": "distracted", "daydream": "lost in thought",
+}  # fmt: skip
 
 
 def _timing(plot: Plot, i: int) -> Iterator[Edit]:
@@ -371,37 +354,27 @@ def _timing(plot: Plot, i: int) -> Iterator[Edit]:
     j = i + 1
     while j < len(steps) and steps[j].event.kind in ("leave", "note"):
         j += 1
-    if j < len(steps) and steps[j].event.kind in CHANGES and not _named_after(steps, j, who):
-        end = _block(steps, j)
+    if j < len(steps) and steps[j].event.kind in CHANGES and not _named_after(plot, j, who):
+        end = plot.block_end(j)
         yield "left later", [*steps[:i], *steps[i + 1 : end], steps[i], *steps[end:]]
     j = i - 1
     while j > 0 and steps[j].event.kind in MODIFIERS | {"leave", "note"}:
         j -= 1
-    if steps[j].event.kind in CHANGES and steps[j].event.actor != who and not _named_after(steps, j, who):
+    if steps[j].event.kind in CHANGES and steps[j].event.actor != who and not _named_after(plot, j, who):
         yield "left earlier", [*steps[:j], steps[i], *steps[j:i], *steps[i + 1 :]]
 
 
-def _block(steps: Sequence[Step], i: int) -> int:
-    """Find where the event's modifiers end."""
-    end = i + 1
-    while end < len(steps) and steps[end].event.kind in MODIFIERS:
-        end += 1
-    return end
-
-
-def _named_after(steps: Sequence[Step], i: int, who: str) -> bool:
-    return any(who in step.event.people for step in steps[i + 1 : _block(steps, i)])
+def _named_after(plot: Plot, i: int, who: str) -> bool:
+    return any(who in step.event.people for step in plot.steps[i + 1 : plot.block_end(i)])
 
 
 def _attention(rng: Rng, plot: Plot, words: Lexicon, i: int, room: str, present: Sequence[str]) -> Iterator[Edit]:
     """Add one more onlooker outside, or one who misses the move inside. At most one modifier a move."""
     steps, event = plot.steps, plot.steps[i].event
-    if _block(steps, i) > i + 1:
+    if plot.block_end(i) > i + 1:
         return
     used = {step.phrase for step in steps}
-    for who in plot.cast:
-        if who == event.actor:
-            continue
+    for who in (name for name in plot.cast if name != event.actor):
         kind = rng.pick(("distract", "daydream") if who in present else ("peek", "camera", "monitor"))
         yield _UNDONE[kind], [*steps[: i + 1], modifier(rng, words, kind, who, room, used), *steps[i + 1 :]]
 
@@ -412,10 +385,8 @@ def _words(plot: Plot, i: int) -> Iterator[Edit]:
     for place in plot.places:
         if place != step.event.place:
             text = step.text.replace(f"the {step.event.place}", f"the {place}")
-            yield (
-                "told otherwise",
-                [*steps[:i], Step(replace(step.event, place=place), text, step.phrase), *steps[i + 1 :]],
-            )
+            other = Step(replace(step.event, place=place), text, step.phrase)
+            yield "told otherwise", [*steps[:i], other, *steps[i + 1 :]]
 
 
 def exchanged(plot: Plot, one: str, other: str) -> Plot:

@@ -313,3 +313,8 @@ def a(noun: str) -> str:
 def listed(words: Sequence[str], last: str = "and") -> str:
     """Join the words as a list in a sentence: "Anna", "Anna and Ben", "Anna, Ben and Clara"."""
     return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} {last} {words[-1]}"
+
+
+def thinking(chain: Sequence[str]) -> str:
+    """Open a question about a thought: "does Anna think that Ben thinks"."""
+    return f"does {chain[0]} think" + "".join(f" that {name} thinks" for name in chain[1:])
