@@ -22,6 +22,7 @@ _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 _USER = re.compile(r"(?P<name>\b[a-z][a-z0-9+.-]*://)[^/\s@'\"]+(?=@)", re.IGNORECASE)
 _PARAMETER = re.compile(rf"(?P<name>[?&;][\w.-]*{_NAME}=)[^&#\s'\"]+", re.IGNORECASE)
 _OPTION = re.compile(rf"(?P<name>(?:^|\s|['\"])--?[\w-]*{_NAME}(?:=|\s+|['\"],\s*['\"]))[^\s'\"]+", re.IGNORECASE)
+_SETTING = re.compile(rf"(?P<name>(?:^|[\s'\"])[\w.-]*[._-](?:{_WORDS})=)[^\s'\"]+", re.IGNORECASE)  # of an override
 _BEARER = re.compile(r"(?P<name>\b(?:bearer|basic)\s+)[\w.~+/=-]{8,}", re.IGNORECASE)
 _FORMS = re.compile(
     r"\b(?:hf_[A-Za-z0-9]{16,}|sk-[\w-]{16,}|gh[pousr]_[A-Za-z0-9]{20,}|xox[abprs]-[\w-]{10,}|AKIA[0-9A-Z]{16}"
@@ -44,7 +45,7 @@ def redact(text: str) -> str:
     secrets = {value for value in named if len(value) >= SHORTEST}
     for value in sorted(secrets, key=len, reverse=True):  # a long one may hold a short one
         text = text.replace(value, HIDDEN)
-    for pattern in (_USER, _PARAMETER, _OPTION, _BEARER):
+    for pattern in (_USER, _PARAMETER, _OPTION, _SETTING, _BEARER):
         text = pattern.sub(rf"\g<name>{HIDDEN}", text)
     return _FORMS.sub(HIDDEN, text)
 

@@ -20,6 +20,8 @@ from socialr1_lite.redaction import HIDDEN, is_secret_name, redact, redact_tree
         ("python -m x --api-key SECRETKEY RUN", "SECRETKEY"),
         ("python -m x --hub-token=SECRETKEY RUN", "SECRETKEY"),
         ("['x', '--token', 'SECRETKEY']", "SECRETKEY"),
+        ("python -m x RECIPE rewards.content.judges.llm.api_key=SECRETKEY run.name=n", "SECRETKEY"),
+        ("['x', 'logging.hub_token=SECRETKEY']", "SECRETKEY"),
         ("Authorization: Bearer abcdefgh12345678", "abcdefgh12345678"),
         ("401 for hf_abcdefghijklmnop1234", "hf_abcdefghijklmnop1234"),
         ("Incorrect API key provided: sk-proj-abcdefghijklmnop", "sk-proj-abcdefghijklmnop"),
@@ -39,6 +41,7 @@ def test_a_secret_goes_and_what_it_stands_in_stays(text: str, secret: str) -> No
         "http://127.0.0.1:8000/v1?model=m&tokens=5",
         "mail anna@example.org about it",
         "bearer of bad news",
+        "the same key=value as before, tokenizer.max_tokens=5, data.keyboard=qwerty",
     ],
 )
 def test_what_is_no_secret_stays_as_it_is(text: str) -> None:
