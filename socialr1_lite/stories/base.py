@@ -114,6 +114,11 @@ class Family:
 Template = Callable[[Request], Family | None]
 
 
+def by_name(*templates: Template) -> dict[str, Template]:
+    """Name each template as its function is called: `who_asks` is "who asks"."""
+    return {template.__name__.replace("_", " "): template for template in templates}
+
+
 @dataclass(frozen=True, slots=True)
 class Dimension:
     """One of the six: which orders of belief its questions have, and its templates by name."""

@@ -43,12 +43,10 @@ def contents(request: Request) -> Family | None:
 
 def question(chain: Chain, container: str, rng: Rng) -> str:
     """Ask what the chain thinks is in the container, in one of several ways."""
-    outer = "".join(f" that {name} thinks" for name in chain[1:])
     if len(chain) > 1:
-        last = chain[-1]
         before = f"What does {chain[0]} think" + "".join(f" that {name} thinks" for name in chain[1:-1])
-        return rng.pick((f"What does {chain[0]} think{outer} is in the {container}?",
-                          f"{before} that {last} expects to find in the {container}?"))  # fmt: skip
+        return rng.pick((f"{before} that {chain[-1]} thinks is in the {container}?",
+                          f"{before} that {chain[-1]} expects to find in the {container}?"))  # fmt: skip
     return rng.pick((f"What does {chain[0]} think is in the {container}?",
                       f"What does {chain[0]} expect to find in the {container}?",
                       f"What will {chain[0]} honestly say is in the {container}?"))  # fmt: skip
@@ -60,10 +58,8 @@ def labelled(rng: Rng, split: str, *, people: int, things: int) -> tuple[Plot, s
     things[0] is really inside, things[1] on the label; a third is on a new label; a fourth is only spoken of.
     """
     words = LEXICON[split]
-    cast, named = (
-        rng.sample(tuple(words.people), people),
-        rng.sample([thing for thing in words.things if " " not in thing], things),
-    )
+    cast = rng.sample(tuple(words.people), people)
+    named = rng.sample([thing for thing in words.things if " " not in thing], things)
     # things of one word: "an ice pack" in the reasoning would be an option's full text, settled on too early
     container = rng.pick([c for c in words.containers if c.split()[0] not in OPAQUE])
     room = rng.pick(words.rooms)
@@ -85,8 +81,7 @@ def labelled(rng: Rng, split: str, *, people: int, things: int) -> tuple[Plot, s
     relabelled = rng.below(len(guests)) if things > 2 else -1  # before which guest comes
     for i, guest in enumerate(guests):
         if i == relabelled:
-            new = step(Event("label", host, named[2], container), "relabel", a=host, x=named[2])
-            steps.append(new)
+            steps.append(step(Event("label", host, named[2], container), "relabel", a=host, x=named[2]))
         steps.append(step(Event("enter", people=(guest,), place=room), "come", a=guest))
         if rng.chance(0.3):
             steps.append(step(Event("look", guest, place=container), "look", a=guest))
@@ -115,14 +110,14 @@ def _edits(rng: Rng, plot: Plot, container: str) -> list[tuple[str, Plot]]:
         if event.kind == "look":
             found.append((EDITS[1], plot.edited([*steps[:i], *steps[i + 1 :]])))
         elif event.kind == "enter" and i > 3 and following.event.kind != "look":
-            text, phrase = say(rng, "look", used, a=event.people[0], c=container)
-            look = Step(Event("look", event.people[0], place=container), text, phrase)
+            guest = event.people[0]
+            look = Step(Event("look", guest, place=container), *say(rng, "look", used, a=guest, c=container))
             found.append((EDITS[1], plot.edited([*steps[: i + 1], look, *steps[i + 1 :]])))
         elif event.kind == "tell":
             found += [(EDITS[3], _said(plot, i, thing)) for thing in plot.places if thing != event.thing]
     glass = not plot.transparent
-    text, phrase = say(rng, "glass" if glass else "closed", c=container)
-    other = plot.edited([*steps[:2], Step(steps[2].event, text, phrase), *steps[3:]])
+    closed = Step(steps[2].event, *say(rng, "glass" if glass else "closed", c=container))
+    other = plot.edited([*steps[:2], closed, *steps[3:]])
     other.transparent = frozenset({container}) if glass else frozenset()
     found.append((EDITS[2], other))
     rng.shuffle(found)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from socialr1_lite.scenario import Claim
-from socialr1_lite.stories.base import Dimension, Family, Request
+from socialr1_lite.stories.base import Dimension, Family, Request, by_name
 from socialr1_lite.stories.framing import (
     Question,
     Sense,
@@ -81,9 +81,7 @@ def _ranking(
     """Draw an order of the dishes whose first one left is the target: the favourite, or behind those gone."""
     rng = request.rng
     gone = [food for food in foods if food not in left]
-    if target in gone:
-        return None
-    if not favourite and not gone:
+    if target in gone or not (favourite or gone):
         return None
     above = [] if favourite else rng.sample(gone, len(gone))
     rest = [food for food in foods if food != target and food not in above]
@@ -179,19 +177,16 @@ def _choice_to_make(request: Request, plot: Plot, foods: Sequence[str]) -> tuple
 
 def _about_other(plot: Plot, foods: Sequence[str]) -> list[tuple[str, Plot]]:
     """Tell the stories in which one dish that ran out is another one."""
-    out = plot.thing
     found = []
-    for food in foods:
-        steps = []
+    for food in (food for food in foods if food != plot.thing):
+        names, steps = {plot.thing: food, food: plot.thing}, []
         for step in plot.steps:
-            names = {out: food, food: out}
-            if step.event.kind in ("move", "tell") and step.event.thing in names:
-                new = names[step.event.thing]
-                text = step.text.replace(f"the {step.event.thing}", f"the {new}")
-                step = replace(step, event=replace(step.event, thing=new), text=text)
+            old = step.event.thing
+            if step.event.kind in ("move", "tell") and old in names:
+                text = step.text.replace(f"the {old}", f"the {names[old]}")
+                step = replace(step, event=replace(step.event, thing=names[old]), text=text)
             steps.append(step)
-        if food != out:
-            found.append(("another dish gone", plot.edited(steps)))
+        found.append(("another dish gone", plot.edited(steps)))
     return found
 
 
@@ -527,13 +522,6 @@ def wanted_thing(
 DIMENSION = Dimension(
     name="desire",
     orders=(1, 2, 3),
-    templates={
-        "chooses": chooses,
-        "who asks": who_asks,
-        "brings": brings,
-        "shares": shares,
-        "opens": opens,
-        "is after": is_after,
-    },
+    templates=by_name(chooses, who_asks, brings, shares, opens, is_after),
     of_order=lambda template, order: order == 1 or template != "who asks",
 )

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from socialr1_lite.scenario import Claim
-from socialr1_lite.stories.base import Dimension, Family, Request
+from socialr1_lite.stories.base import Dimension, Family, Request, by_name
 from socialr1_lite.stories.belief import story_of
 from socialr1_lite.stories.framing import (
     Question,
@@ -485,13 +485,6 @@ def _has_order(template: str, order: int) -> bool:
 DIMENSION = Dimension(
     name="emotion",
     orders=(1, 2, 3),
-    templates={
-        "feels": feels,
-        "on opening": on_opening,
-        "shows": shows,
-        "who feels": who_feels,
-        "secret": secret,
-        "watching": watching,
-    },
+    templates=by_name(feels, on_opening, shows, who_feels, secret, watching),
     of_order=_has_order,
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from socialr1_lite.scenario import Claim
-from socialr1_lite.stories.base import Dimension, Family, Request
+from socialr1_lite.stories.base import Dimension, Family, Request, by_name
 from socialr1_lite.stories.belief import story_of
 from socialr1_lite.stories.desire import wanted_thing
 from socialr1_lite.stories.framing import (
@@ -410,23 +410,10 @@ def double_bluff(request: Request) -> Family | None:
     return family(request, question)
 
 
-def _has_order(template: str, order: int) -> bool:
-    return order in {"jokes": (2, 3), "ironic": (2, 3), "faux pas": (1,), "states": (1, 2), "white lies": (1, 2)}.get(
-        template, (1, 2, 3)
-    )
-
-
+FEWER_ORDERS = {"jokes": (2, 3), "ironic": (2, 3), "faux pas": (1,), "states": (1, 2), "white lies": (1, 2)}
 DIMENSION = Dimension(
     name="nonliteral",
     orders=(1, 2, 3),
-    templates={
-        "states": states,
-        "jokes": jokes,
-        "ironic": ironic,
-        "white lies": white_lies,
-        "faux pas": faux_pas,
-        "hints": hints,
-        "double bluff": double_bluff,
-    },
-    of_order=_has_order,
+    templates=by_name(states, jokes, ironic, white_lies, faux_pas, hints, double_bluff),
+    of_order=lambda template, order: order in FEWER_ORDERS.get(template, (1, 2, 3)),
 )

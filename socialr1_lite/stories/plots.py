@@ -210,13 +210,10 @@ def hidden_object(
     asked = rng.below(chapters)
     asked = chapters - 1 if last else asked
     steps: list[Step] = []
-    openings, where_is, main = [], {}, (things[0], containers[:places])
-    spare = containers[places:]
-    for chapter in range(chapters):
-        thing = things[chapter]
+    openings, where_is, spare = [], {}, containers[places:]
+    for chapter, thing in enumerate(things[:chapters]):
         if chapter == asked:
             here = containers[:places]
-            main = (thing, list(here))
         else:
             here, spare = spare[:3], spare[3:]
         openings.append(len(steps))
@@ -229,8 +226,8 @@ def hidden_object(
         steps += chapter_steps
         if chapter + 1 < chapters:
             steps.append(dispersal(who, rooms[chapter]))
-    thing, here = main
-    return Plot(steps, where_is, cast, thing, here, tuple(openings), [t for t in things[:chapters] if t != thing])
+    others = [thing for thing in things[:chapters] if thing != things[asked]]
+    return Plot(steps, where_is, cast, things[asked], containers[:places], tuple(openings), others)
 
 
 def dispersal(people: Sequence[str], room: str) -> Step:

@@ -19,6 +19,7 @@ ONLOOKER = 0.3  # share of changes that somebody sees unseen, or misses
 PASSED_ON = 0.3  # share of stories in which somebody writes a message afterwards
 TABLE, GONE = "table", "rubbish"
 GOOD, SPOILT = "good", "spoilt"
+DINING = {"train": ("kitchen", "dining room"), "test": ("lounge", "conservatory")}
 FOODS = {
     "train": ("soup", "cake", "salad", "stew", "pie", "porridge", "pasta", "pizza", "trifle", "casserole"),
     "test": ("curry", "moussaka", "waffle", "risotto", "quiche", "pudding", "lasagne", "muffin", "crumble", "goulash"),
@@ -101,22 +102,13 @@ def _departures(rng: Rng, teller: Teller, keep: Sequence[str]) -> None:
 
 def _message(rng: Rng, teller: Teller, about: Callable[[], Hearsay], unable: Sequence[str] = ()) -> None:
     """Let perhaps somebody write to one whose leaving they saw."""
-    pairs = [
-        (s, h)
-        for h, seen in teller.saw_leave.items()
-        if h not in teller.present
-        for s in sorted(seen)
-        if h not in unable
-    ]
+    away = {h: sorted(seen) for h, seen in teller.saw_leave.items() if h not in (*teller.present, *unable)}
+    pairs = [(s, h) for h, seen in away.items() for s in seen]
     if pairs and rng.chance(PASSED_ON):
         speaker, hearer = rng.pick(pairs)
         thing, value, clause = about()
-        text = rng.pick(
-            (
-                f"{speaker} sent {hearer} a private message saying that {clause}.",
-                f"{speaker} texted {hearer}, and only {hearer}, that {clause}.",
-            )
-        )
+        sent = f"{speaker} sent {hearer} a private message saying that {clause}."
+        text = rng.pick((sent, f"{speaker} texted {hearer}, and only {hearer}, that {clause}."))
         teller.steps.append(Step(Event("tell", speaker, thing, value, (hearer,)), text))
 
 
@@ -186,12 +178,8 @@ def swaps(rng: Rng, split: str, *, people: int, count: int, chapters: int = 1) -
 def menu(rng: Rng, split: str, *, people: int, count: int, chapters: int = 1) -> Plot:
     """Tell of `count` dishes on a table (`others`), one or two of which run out; `thing` is one that ran out."""
     words = LEXICON[split]
-    teller = Teller(
-        rng,
-        words,
-        rng.sample(tuple(words.people), people),
-        rng.pick(("kitchen", "dining room") if split == "train" else ("lounge", "conservatory")),
-    )
+    cast = rng.sample(tuple(words.people), people)
+    teller = Teller(rng, words, cast, rng.pick(DINING[split]))
     foods = rng.sample(FOODS[split], count)
     finished = rng.sample(foods, 1 + rng.chance(0.5))
     ways = rng.sample(EATEN, 2)
@@ -228,7 +216,7 @@ def tastes(rng: Rng, split: str, *, people: int, count: int, chapters: int = 1) 
     """Tell how somebody (the first of the cast) likes one dish best, then another. `places` are the dishes."""
     words = LEXICON[split]
     cast = rng.sample(tuple(words.people), people)
-    room = rng.pick(("kitchen", "dining room") if split == "train" else ("lounge", "conservatory"))
+    room = rng.pick(DINING[split])
     teller = Teller(rng, words, rng.sample(cast, people), room)
     foods = rng.sample(FOODS[split], count)
     who = cast[0]

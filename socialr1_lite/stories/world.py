@@ -50,7 +50,6 @@ from dataclasses import dataclass, field
 NOTHING = "nothing"  # the value of inside(container) after the thing was taken out
 HIDDEN = frozenset({"peek", "camera", "overhear"})
 MODIFIERS = HIDDEN | {"distract", "daydream", "monitor"}
-KINDS = frozenset({"enter", "leave", "put", "move", "swap", "look", "tell", "label", "note"}) | MODIFIERS
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,18 +167,15 @@ class _Effect:
         if not length:
             return
         if chain[0] not in scene.perceivers:
-            if chain[0] in self.blind or chain[0] in self.dreaming:
-                fresh[1] = False
+            fresh[1] = fresh[1] and chain[0] not in self.blind | self.dreaming
             return
         reach = 1
         while reach < length and chain[reach] in scene.seeming:
             reach += 1
         if self.kind:
             _CHANGES[self.kind](self, chain[:reach], values, fresh)
-        if self.gone:
-            for j in range(1, reach + 1):
-                if chain[j - 1] in self.gone:
-                    fresh[j] = False
+        for j in range(1, reach + 1):
+            fresh[j] = fresh[j] and chain[j - 1] not in self.gone
         if reach < length and chain[reach] in self.blind:
             fresh[reach + 1] = False
 
@@ -189,12 +185,10 @@ class _Effect:
 
     def look(self, chain: Sequence[str], values: list[str | None], fresh: list[bool]) -> None:
         for j, name in enumerate(chain, 1):
-            if name not in self.who:
-                continue
             there = values[j - 1]
-            if self.about_inside or there == self.value or there is None:
+            if name in self.who and (self.about_inside or there == self.value or there is None):
                 values[j], fresh[j] = there, there is not None
-            elif values[j] == self.value:
+            elif name in self.who and values[j] == self.value:
                 values[j], fresh[j] = None, False
 
     def label(self, chain: Sequence[str], values: list[str | None], fresh: list[bool]) -> None:
@@ -275,17 +269,11 @@ def _room(event: Event, rooms: Mapping[str, str], at: Mapping[str, str]) -> str:
 
 def _changes(event: Event, places: dict[str, str]) -> dict[tuple[str, str], str]:
     """Find what is really so after the event, for the fluents it touches; `places` is brought up to date."""
-    if event.kind in ("put", "move"):
-        moves = {event.thing: event.place}
-    elif event.kind == "swap":
+    moves = {event.thing: event.place}
+    if event.kind == "swap":
         pairs = ((event.thing, event.other), (event.other, event.thing))
         moves = {thing: places[other] for thing, other in pairs if other in places}
-    else:
-        return {}
-    real: dict[tuple[str, str], str] = {}
-    for thing in moves:
-        if thing in places:
-            real["inside", places[thing]] = NOTHING
+    real = {("inside", places[thing]): NOTHING for thing in moves if thing in places}
     for thing, place in moves.items():
         places[thing] = place
         real["where", thing], real["inside", place] = place, thing
