@@ -46,10 +46,8 @@ def check_apart(training: Iterable[Scenario], heldout: Iterable[Scenario]) -> No
     for scenario in training:
         for key in _keys(scenario):
             if key in kept:
-                raise LeakError(
-                    f"{scenario.id} is also held out (as {kept[key]}); "
-                    "remove it from data.source or from data.heldout_source"
-                )
+                both = f"{scenario.id} is also held out (as {kept[key]})"
+                raise LeakError(f"{both}; remove it from data.source or from data.heldout_source")
 
 
 def _keys(scenario: Scenario) -> tuple[object, ...]:

@@ -7,7 +7,7 @@ hashing and then measured exactly, so that a reported share is not an estimate.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from socialr1_lite.scenario import Scenario
@@ -49,19 +49,11 @@ def near_duplicates(training: Iterable[Scenario], evaluation: Iterable[Scenario]
     found = []
     for scenario in training:
         ngrams = grams(scenario)
-        pairs = _measured(ngrams, held, index.query(_sketch(MinHash, ngrams)))
-        if worst := max(pairs, default=None):
-            found.append(NearDuplicate(scenario.id, worst[1], worst[0]))
-    return sorted(found, key=lambda near: (-near.share, near.training))
-
-
-def _measured(
-    ngrams: frozenset[str], held: dict[str, frozenset[str]], names: Iterable[str]
-) -> Iterator[tuple[float, str]]:
-    for name in names:
-        share = len(ngrams & held[name]) / len(held[name])
+        near = index.query(_sketch(MinHash, ngrams))
+        share, name = max(((len(ngrams & held[name]) / len(held[name]), name) for name in near), default=(0.0, ""))
         if share >= REPORTED:
-            yield share, name
+            found.append(NearDuplicate(scenario.id, name, share))
+    return sorted(found, key=lambda near: (-near.share, near.training))
 
 
 def _sketch(kind: type, ngrams: frozenset[str]) -> object:

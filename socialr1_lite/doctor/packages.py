@@ -82,6 +82,8 @@ def check_packages(versions: Mapping[str, str]) -> Iterator[Finding]:
 
 def check_combinations(versions: Mapping[str, str], system: str, environment: Mapping[str, str]) -> Iterator[Finding]:
     """Find combinations that are known to break."""
+    from packaging.version import Version
+
     if system == "darwin" and "mlx" in versions:
         found = "mlx is installed: Unsloth then has no GRPOTrainer, so training uses the transformers backend"
         yield Finding("unsloth + mlx", "note", found, "pip uninstall -y mlx mlx-lm mlx-vlm")
@@ -91,23 +93,16 @@ def check_combinations(versions: Mapping[str, str], system: str, environment: Ma
     if environment.get("UNSLOTH_DISABLE_CPU_FALLBACK") == "1":
         found = "UNSLOTH_DISABLE_CPU_FALLBACK=1 keeps Unsloth from training on a CPU"
         yield Finding("environment", "note", found, "unset UNSLOTH_DISABLE_CPU_FALLBACK")
-    yield from check_torchao(versions)
+    # A torchao that PEFT refuses is Colab's own. Unsloth works around it on a GPU, everything else fails.
+    if (ao := versions.get("torchao")) and "peft" in versions and Version(ao) < Version(OLDEST_TORCHAO):
+        found = f"torchao {ao}: PEFT raises an ImportError below {OLDEST_TORCHAO}, and nothing here needs it"
+        yield Finding("torchao + peft", "fix", found, "pip uninstall -y torchao")
     yield from check_vllm(versions.get("vllm"), environment)
 
 
 def check_optional(versions: Mapping[str, str]) -> Finding:
     """Tell the versions of what is not needed and may explain a failure."""
     return Finding("optional", "ok", ", ".join(f"{name} {versions.get(name, '-')}" for name in OPTIONAL))
-
-
-def check_torchao(versions: Mapping[str, str]) -> Iterator[Finding]:
-    """Find a torchao that PEFT refuses: Colab's own. Unsloth works around it on a GPU, everything else fails."""
-    from packaging.version import Version
-
-    version = versions.get("torchao")
-    if version and "peft" in versions and Version(version) < Version(OLDEST_TORCHAO):
-        found = f"torchao {version}: PEFT raises an ImportError below {OLDEST_TORCHAO}, and nothing here needs it"
-        yield Finding("torchao + peft", "fix", found, "pip uninstall -y torchao")
 
 
 def check_vllm(version: str | None, environment: Mapping[str, str]) -> Iterator[Finding]:

@@ -27,12 +27,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     seen = parser.add_mutually_exclusive_group()
     seen.add_argument("--private", action="store_true", help="for --to hub: the default")
     seen.add_argument("--public", action="store_true", help="for --to hub: let everybody see it")
-    parser.add_argument(
-        "--checkpoint",
-        default=NEWEST,
-        metavar="WHICH",
-        help="newest (default), best (by the run's held-out checks), or a step's number",
-    )
+    which = "newest (default), best (by the run's held-out checks), or a step's number"
+    parser.add_argument("--checkpoint", default=NEWEST, metavar="WHICH", help=which)
     args = parser.parse_intermixed_args(argv)
     if args.to == "hub":
         if not args.repo:

@@ -173,10 +173,8 @@ def rewrites_are_written_out(grpo: Grpo) -> Found:
             "and Unsloth would force 'none' on a GPU only; write scale_rewards: none",
         )
     if grpo.loss_type == "cispo" and grpo.epsilon_high is None:
-        yield (
-            ("grpo", "epsilon_high"),
-            "loss_type cispo needs it in writing: Unsloth would take 5.0 on a GPU, TRL epsilon on a CPU",
-        )
+        words = "loss_type cispo needs it in writing: Unsloth would take 5.0 on a GPU, TRL epsilon on a CPU"
+        yield ("grpo", "epsilon_high"), words
 
 
 def warmup_has_an_effect(grpo: Grpo, warmup: Warmup) -> Found:

@@ -19,15 +19,12 @@ from socialr1_lite.errors import RecipeError
 Yaml = None | bool | int | float | str | list["Yaml"] | dict[str, "Yaml"]
 Keys = tuple[str | int, ...]  # the way to a value: ("rewards", "content", "judges", 0, "name")
 
+FLOAT = r"^[-+]?(?:\.[0-9]+|[0-9]+\.[0-9]*|[0-9]+(?=[eE]))(?:[eE][-+]?[0-9]+)?$"
 SCALARS = (
     ("tag:yaml.org,2002:null", r"^(?:~|null|Null|NULL|)$", ["~", "n", "N", ""]),
     ("tag:yaml.org,2002:bool", r"^(?:true|True|TRUE|false|False|FALSE)$", list("tTfF")),
     ("tag:yaml.org,2002:int", r"^[-+]?[0-9]+$", list("-+0123456789")),
-    (
-        "tag:yaml.org,2002:float",
-        r"^[-+]?(?:\.[0-9]+|[0-9]+\.[0-9]*|[0-9]+(?=[eE]))(?:[eE][-+]?[0-9]+)?$",
-        list("-+.0123456789"),
-    ),
+    ("tag:yaml.org,2002:float", FLOAT, list("-+.0123456789")),
 )
 
 PLAIN_TAGS = ("tag:yaml.org,2002:map", "tag:yaml.org,2002:seq")

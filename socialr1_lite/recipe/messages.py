@@ -26,17 +26,12 @@ FOREIGN_NAMES = {
 }
 
 PHRASES = {  # pydantic's error types that read badly in its own words
-    "model_type": "`key: value` lines",
-    "dict_type": "`key: value` lines",
+    **dict.fromkeys(("model_type", "dict_type"), "`key: value` lines"),
     "tuple_type": "a list, like [a, b]",
-    "int_type": "a whole number",
-    "int_parsing": "a whole number",
-    "int_from_float": "a whole number",
-    "float_type": "a number",
-    "float_parsing": "a number",
+    **dict.fromkeys(("int_type", "int_parsing", "int_from_float"), "a whole number"),
+    **dict.fromkeys(("float_type", "float_parsing"), "a number"),
     "finite_number": "a finite number",
-    "bool_type": "true or false",
-    "bool_parsing": "true or false",
+    **dict.fromkeys(("bool_type", "bool_parsing"), "true or false"),
     "string_type": "text",
     "too_short": "a list of at least one",
     "string_too_short": "text that is not empty",

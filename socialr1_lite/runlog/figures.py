@@ -10,18 +10,7 @@ from typing import Any
 
 from socialr1_lite.errors import RunLogError
 from socialr1_lite.runlog.index_file import IndexFile, SqlRow
-from socialr1_lite.runlog.query import (
-    FACET_COLUMNS,
-    FACETS,
-    FIELDS,
-    TIE,
-    Condition,
-    Filter,
-    Scalar,
-    SqlValue,
-    field,
-    where,
-)
+from socialr1_lite.runlog.query import FACET_COLUMNS, FACETS, FIELDS, TIE, Filter, Scalar, SqlValue, field, where
 
 Point = dict[str, Any]  # one point of a curve: the step (or what it is by), n, and figures by name
 
@@ -122,7 +111,7 @@ class Figures:
         wanted = {"superseded": False} | dict(where or {})
         text, values = self._file.where(wanted, leave_out=FACETS)
         sql = f"SELECT {FACET_COLUMNS}, count(*) FROM traces WHERE {text} GROUP BY {FACET_COLUMNS}"
-        passes = {name: _allowed(name, wanted[name]) for name in FACETS if wanted.get(name) is not None}
+        passes = {name: _allowed(name, wanted) for name in FACETS if wanted.get(name) is not None}
         counts: dict[str, Counter[Scalar]] = {name: Counter() for name in FACETS}
         for *facts, number in self._file.all(sql, values):
             row = {n: bool(v) if FIELDS[n].kind is bool else v for n, v in zip(FACETS, facts, strict=True)}
@@ -139,7 +128,8 @@ class Figures:
         return self._file.select(selected, where, f"AND id % ? = 0 ORDER BY {', '.join(TIE)}", [stride])
 
 
-def _allowed(name: str, condition: Condition) -> set[Scalar]:
+def _allowed(name: str, wanted: Filter) -> set[Scalar]:
+    condition = wanted[name]
     where({name: condition})  # refuses what the filter itself would refuse, a range of a text among it
     return set(condition) if isinstance(condition, (list, tuple)) else {condition}  # type: ignore[arg-type]
 

@@ -168,9 +168,8 @@ class RunFolder:
         for scenario in scenarios:
             row = orjson.loads(orjson.dumps(scenario.to_row()))
             if row != stored.get(scenario.id, fresh.get(scenario.id, row)):
-                raise RunLogError(
-                    f"{self.scenarios}: {scenario.id} is stored with other content; start a new run folder"
-                )
+                other = f"{scenario.id} is stored with other content; start a new run folder"
+                raise RunLogError(f"{self.scenarios}: {other}")
             if scenario.id not in stored:
                 fresh[scenario.id] = row
         lines.append(self.scenarios, fresh.values())

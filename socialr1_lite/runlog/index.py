@@ -18,6 +18,7 @@ for.
 from __future__ import annotations
 
 from array import array
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 
@@ -38,7 +39,7 @@ GROUP_FACTS = (
 )
 
 
-class TraceIndex(IndexFile):
+class TraceIndex(IndexFile, AbstractContextManager["TraceIndex"]):
     """Answers questions about one run's traces. figures: those over many."""
 
     def __init__(self, run: RunFolder | str | Path, *, cache: Path | None = None) -> None:
@@ -137,10 +138,6 @@ class TraceIndex(IndexFile):
     def notices(self) -> list[str]:
         """What had to be skipped, in words."""
         return [text for (text,) in self.all("SELECT text FROM notices")]
-
-    def __enter__(self) -> TraceIndex:
-        """Itself."""
-        return self
 
     def __exit__(self, *_: object) -> None:
         """Close."""

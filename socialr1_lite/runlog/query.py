@@ -96,12 +96,10 @@ def _condition(of: Field, condition: Condition, name: str) -> Bound:
     column = of.column if of.column in SELECTIVE else f"+{of.column}"
     if isinstance(condition, Mapping):
         if of.kind is str or not condition.keys() <= {"min", "max"}:
-            raise RunLogError(
-                f"filter {name}: {dict(condition)!r} is no range; write {{'min': a, 'max': b}} of a number"
-            )
-        ends = [
-            (sign, condition[end]) for end, sign in (("min", ">="), ("max", "<=")) if condition.get(end) is not None
-        ]
+            given = f"filter {name}: {dict(condition)!r}"
+            raise RunLogError(f"{given} is no range; write {{'min': a, 'max': b}} of a number")
+        signs = {"min": ">=", "max": "<="}
+        ends = [(sign, condition[end]) for end, sign in signs.items() if condition.get(end) is not None]
         text = " AND ".join(f"{column} {sign} ?" for sign, _ in ends)
         return text or "1", [_value(of, value, name) for _, value in ends]
     if isinstance(condition, (list, tuple)):

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 
@@ -46,7 +47,7 @@ class BadTrace(RunLogError):
         self.reason = reason
 
 
-class TraceWriter:
+class TraceWriter(AbstractContextManager["TraceWriter"]):
     """Appends trace rows of one process; a batch is one write and one flush.
 
     rank: this process's number. launch: from `RunFolder.begin_launch`. writer: the shards' name before the
@@ -89,10 +90,6 @@ class TraceWriter:
         """Close the current shard's file; it stays open for appending by the next launch."""
         self._file.close()
         lines.sync(self.path)
-
-    def __enter__(self) -> TraceWriter:
-        """Itself."""
-        return self
 
     def __exit__(self, *_: object) -> None:
         """Close."""
