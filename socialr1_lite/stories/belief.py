@@ -166,13 +166,9 @@ def place_claim(plot: Plot, holders: tuple[str, ...], place: str) -> Claim:
 
 def further_claims(plot: Plot, chain: tuple[str, ...]) -> list[Claim]:
     """Claim what is so, and what each of the people thinks who has a view, those of the chain first."""
-    claims = []
-    others = [name for name in plot.cast if name not in chain]
-    for holders in ((), *((name,) for name in (*chain, *others))):
-        held = plot.world.believes(holders, where(plot.thing))
-        if held in plot.places and holders != chain:
-            claims.append(place_claim(plot, holders, held))
-    return claims
+    views = dict.fromkeys(((), *((name,) for name in (*chain, *plot.cast))))
+    held = {holders: plot.world.believes(holders, where(plot.thing)) for holders in views if holders != chain}
+    return [place_claim(plot, holders, place) for holders, place in held.items() if place in plot.places]
 
 
 def shortcuts(plot: Plot, chain: Sequence[str], gold: str) -> dict[str, str]:

@@ -61,33 +61,25 @@ def gold_reply(scenario: Scenario, *, seed: int = 0, answer: str = "letter") -> 
 
     answer: "letter" or "text" (the option itself). Raises DataError for a scenario without facts.
     """
-    if scenario.facts is None:
+    facts = scenario.facts
+    if facts is None:
         raise DataError(f"{scenario.id}: a gold reply needs facts, which only generated stories have")
     if answer not in ("letter", "text"):
         raise DataError(f"gold reply: answer {answer!r} must be letter or text")
     letter = scenario.letters[scenario.gold[0]]
     named = letter if answer == "letter" else scenario.gold_text
+    stated = int(scenario.meta.get("stated") or 1)
     best, least = "", 1.0
     for wording in range(WORDINGS):
-        rng = Rng(f"{scenario.id} gold {seed} {wording}")
-        reply = reply_text(_stages(rng, scenario, scenario.facts, letter, plain=wording >= PLAIN), named)
+        rng, plain = Rng(f"{scenario.id} gold {seed} {wording}"), wording >= PLAIN
+        meaning = cues(rng, facts), interpretation(rng, facts, stated, extra=not plain), goal(rng, facts.goal)
+        reply = reply_text((*meaning, response(rng, facts, scenario.gold_text, letter if plain else "")), named)
         repeated = repetition(reply)
         if repeated < least:
             best, least = reply, repeated
         if least <= LEAST_REPETITION:
             break
     return best
-
-
-def _stages(rng: Rng, scenario: Scenario, facts: Facts, letter: str, *, plain: bool) -> tuple[str, str, str, str]:
-    """Write the four stages; plain: for a reply that repeats itself, with nothing said that is not needed."""
-    stated, chosen = int(scenario.meta.get("stated") or 1), scenario.gold_text
-    return (
-        cues(rng, facts),
-        interpretation(rng, facts, stated, extra=not plain),
-        goal(rng, facts.goal),
-        response(rng, facts, chosen, letter if plain else ""),
-    )
 
 
 def repetition(text: str) -> float:

@@ -83,11 +83,8 @@ def _person_draft(plot: Plot, question: str, answer: WorldAnswer, options: Seque
     assert gold is not None  # exactly one of the people fits
     held = plot.world.believes((gold,), where(plot.thing)) or plot.reality or ""
     needed = [gold, seeker] if seeker else [gold]
-    wrong = {
-        name: ("knows too" if knows(plot.world, plot.thing, name) else "out of date")
-        for name in options
-        if name != gold
-    }
+    states = {name: "knows too" if knows(plot.world, plot.thing, name) else "out of date" for name in options}
+    wrong = {name: state for name, state in states.items() if name != gold}
     return Draft(
         sentences=plot.sentences,
         question=question,

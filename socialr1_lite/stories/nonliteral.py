@@ -197,9 +197,8 @@ def _state_of(plot: Plot, world: World, people: Sequence[str], subject: str) -> 
     if plot.places[0] not in WORDS:
         return belief_claim(plot, world, people)[0]
     held = str(place_of(world, plot.thing, *people))
-    return Claim(
-        tuple(people), f"the {subject}", "is", WORDS[held], tuple(w for key, w in WORDS.items() if key != held)
-    )
+    rivals = tuple(word for key, word in WORDS.items() if key != held)
+    return Claim(tuple(people), f"the {subject}", "is", WORDS[held], rivals)
 
 
 def jokes(request: Request) -> Family | None:
@@ -274,8 +273,6 @@ BLUNT = (
     "{x} tells {y} that nobody could enjoy a {f} like this.",
     '"What a terrible {f}," says {x} to {y}.',
 )
-
-
 INSULTS = {  # (X takes Y for the cook, Y is the cook)
     (True, True): "insult {y}, who did cook it",
     (True, False): "insult {y}, who did not cook it",

@@ -411,13 +411,11 @@ def recast(plot: Plot, words: Lexicon, one: str, other: str) -> Plot | None:
     pattern = re.compile(rf"\b(?:{one}|{other})\b")
     steps = []
     for i, step in enumerate(plot.steps):
-        if i in plot.openings or not pattern.search(step.text):
-            steps.append(step)
-            continue
-        if words.people[one] != words.people[other] and _PRONOUN.search(step.text):
-            return None
-        event = step.event
-        people = tuple(swap.get(name, name) for name in event.people)
-        event = replace(event, actor=swap.get(event.actor, event.actor), people=people)
-        steps.append(Step(event, pattern.sub(lambda found: swap[found.group()], step.text), step.phrase))
+        if i not in plot.openings and pattern.search(step.text):
+            if words.people[one] != words.people[other] and _PRONOUN.search(step.text):
+                return None
+            actor, *people = (swap.get(name, name) for name in (step.event.actor, *step.event.people))
+            event = replace(step.event, actor=actor, people=tuple(people))
+            step = Step(event, pattern.sub(lambda found: swap[found.group()], step.text), step.phrase)
+        steps.append(step)
     return plot.edited(steps)

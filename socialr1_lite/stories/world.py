@@ -167,15 +167,16 @@ class _Effect:
         if not length:
             return
         if chain[0] not in scene.perceivers:
-            fresh[1] = fresh[1] and chain[0] not in self.blind | self.dreaming
+            fresh[1] = fresh[1] and chain[0] not in self.blind and chain[0] not in self.dreaming
             return
         reach = 1
         while reach < length and chain[reach] in scene.seeming:
             reach += 1
         if self.kind:
             _CHANGES[self.kind](self, chain[:reach], values, fresh)
-        for j in range(1, reach + 1):
-            fresh[j] = fresh[j] and chain[j - 1] not in self.gone
+        if self.gone:
+            for j in range(1, reach + 1):
+                fresh[j] = fresh[j] and chain[j - 1] not in self.gone
         if reach < length and chain[reach] in self.blind:
             fresh[reach + 1] = False
 
