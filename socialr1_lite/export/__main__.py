@@ -30,20 +30,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     which = "newest (default), best (by the run's held-out checks), or a step's number"
     parser.add_argument("--checkpoint", default=NEWEST, metavar="WHICH", help=which)
     args = parser.parse_intermixed_args(argv)
-    if args.to == "hub":
-        if not args.repo:
-            parser.error("--to hub needs --repo NAME")
-        print(export_hub(find(args.source, checkpoint=args.checkpoint), args.repo, print, public=args.public))
-        return 0
-    if args.output is None:
+    if args.to == "hub" and not args.repo:
+        parser.error("--to hub needs --repo NAME")
+    if args.to != "hub" and args.output is None:
         parser.error(f"--to {args.to} needs -o PATH")
-    if args.to == "verl":
+    if args.to == "hub":
+        print(export_hub(find(args.source, checkpoint=args.checkpoint), args.repo, print, public=args.public))
+    elif args.to == "verl":
         recipe = load_recipe(args.source, args.overrides)
-        print(export_verl(recipe, args.output))
-        for line in differences(recipe):
-            print(f"note: {line}")
-        return 0
-    print(TO_FILES[args.to](find(args.source, checkpoint=args.checkpoint), args.output, print))
+        print(export_verl(recipe, args.output), *(f"note: {line}" for line in differences(recipe)), sep="\n")
+    else:
+        print(TO_FILES[args.to](find(args.source, checkpoint=args.checkpoint), args.output, print))
     return 0
 
 

@@ -100,21 +100,19 @@ def compare(target: Target, merged: Path, file: Path, expected: Sequence[str]) -
 
 def load(file: Path, context: int) -> Engine | None:
     """llama.cpp with this file, by whichever binding there is, else None. context: tokens of prompt and answer."""
+    greedy = {"max_tokens": TOKENS, "temperature": 0.0}
     if find_spec("llama_cpp"):
         from llama_cpp import Llama
 
         model = Llama(str(file), n_ctx=context, verbose=False)
-        greedy = {"max_tokens": TOKENS, "temperature": 0.0, "repeat_penalty": 1.0}
-        return lambda text: _answer(model.create_completion(text, **greedy))
+        return lambda text: _answer(model.create_completion(text, **greedy, repeat_penalty=1.0))
     if find_spec("xllamacpp"):
         import xllamacpp
 
         settings = xllamacpp.CommonParams()
         settings.model.path, settings.n_ctx, settings.n_parallel = str(file), context, 1
         server = xllamacpp.Server(settings)
-        return lambda text: _answer(
-            server.handle_completions({"prompt": text, "max_tokens": TOKENS, "temperature": 0.0})
-        )
+        return lambda text: _answer(server.handle_completions({"prompt": text, **greedy}))
     return None
 
 

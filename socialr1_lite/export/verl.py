@@ -83,24 +83,19 @@ def export_verl(recipe: Recipe, out: Path) -> Path:
 def refuse(recipe: Recipe) -> None:
     """Raise RecipeError for settings that have no counterpart in verl."""
     grpo, lora = recipe.grpo, recipe.model.lora
-    if grpo.loss_type not in AVERAGING:
-        raise RecipeError(f"grpo.loss_type: {grpo.loss_type} is not in verl; allowed: {', '.join(AVERAGING)}")
-    if grpo.lr_scheduler_type not in SCHEDULES:
-        raise RecipeError(
-            f"grpo.lr_scheduler_type: {grpo.lr_scheduler_type} is not in verl; allowed: {', '.join(SCHEDULES)}"
-        )
+    for name, allowed in (("loss_type", AVERAGING), ("lr_scheduler_type", SCHEDULES)):
+        if (given := getattr(grpo, name)) not in allowed:
+            raise RecipeError(f"grpo.{name}: {given} is not in verl; allowed: {', '.join(allowed)}")
     if recipe.rewards.aggregation != "sum_then_normalize":
         raise RecipeError("rewards.aggregation: only sum_then_normalize is exported to verl")
     if grpo.scale_rewards == "batch" or grpo.importance_sampling_level != "token" or grpo.top_entropy_quantile < 1:
-        raise RecipeError(
-            "grpo: scale_rewards batch, importance_sampling_level sequence and top_entropy_quantile are not exported"
-        )
+        names = "scale_rewards batch, importance_sampling_level sequence and top_entropy_quantile"
+        raise RecipeError(f"grpo: {names} are not exported")
     if grpo.min_p is not None or grpo.repetition_penalty != 1:
         raise RecipeError("grpo: verl samples without min_p and repetition_penalty; write min_p: null and 1.0")
     if lora.dropout or lora.rslora:
-        raise RecipeError(
-            "model.lora: verl's adapters have neither dropout nor rslora; write dropout: 0, rslora: false"
-        )
+        remedy = "write dropout: 0, rslora: false"
+        raise RecipeError(f"model.lora: verl's adapters have neither dropout nor rslora; {remedy}")
     rounds(recipe)
 
 

@@ -34,9 +34,8 @@ def make_random_model(folder: Path, architecture: Architecture, *, seed: int = 0
     from transformers import AutoModelForCausalLM
 
     end = _write_tokenizer(folder, architecture.vocabulary)
-    config = config_of(
-        architecture, max_position_embeddings=40960, eos_token_id=end, pad_token_id=end, bos_token_id=None
-    )
+    ids = {"eos_token_id": end, "pad_token_id": end, "bos_token_id": None}
+    config = config_of(architecture, max_position_embeddings=40960, **ids)
     torch.manual_seed(seed)
     with torch.device("cuda" if torch.cuda.is_available() else "cpu"):
         model = AutoModelForCausalLM.from_config(config, dtype=torch.bfloat16)

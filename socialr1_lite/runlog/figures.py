@@ -38,11 +38,8 @@ class Figures:
         x, over = field(name).column, field(by).column
         if field(name).kind is str:
             raise RunLogError(f"{name} is text and has no mean; facets() counts its values")
-        rows = self._file.select(
-            f"{over}, count({x}), avg({x}), avg({x} * {x}), min({x}), max({x})",
-            where,
-            f"AND {x} IS NOT NULL GROUP BY {over} ORDER BY {over}",
-        )
+        columns = f"{over}, count({x}), avg({x}), avg({x} * {x}), min({x}), max({x})"
+        rows = self._file.select(columns, where, f"AND {x} IS NOT NULL GROUP BY {over} ORDER BY {over}")
         points = [
             {by: at, "n": n, "mean": mean, "sd": max(0.0, square - mean * mean) ** 0.5, "low": low, "high": high}
             for at, n, mean, square, low, high in rows
@@ -62,11 +59,9 @@ class Figures:
         Over whole groups: one counts when any of its completions passes the filter.
         """
         text, values = self._file.where(where)
-        rows = self._file.all(
-            "SELECT step, cause, count(*), sum(flat), total(sd), count(sd) FROM groups WHERE gid IN"
-            f" (SELECT gid FROM traces WHERE {text}) GROUP BY step, cause ORDER BY step",
-            values,
-        )
+        sql = "SELECT step, cause, count(*), sum(flat), total(sd), count(sd) FROM groups WHERE gid IN"
+        sql = f"{sql} (SELECT gid FROM traces WHERE {text}) GROUP BY step, cause ORDER BY step"
+        rows = self._file.all(sql, values)
         return [_group_point(step, list(parts)) for step, parts in groupby(rows, key=itemgetter(0))]
 
     def means(

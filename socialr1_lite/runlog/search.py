@@ -45,9 +45,8 @@ def extend(database: sqlite3.Connection, run: RunFolder, rows: int) -> bool:
 
 def _scan(database: sqlite3.Connection, run: RunFolder, wanted: list[str]) -> Bound:
     """Look through the completions themselves; the hits of a search are kept until the index grows."""
-    database.execute(
-        "CREATE TEMP TABLE IF NOT EXISTS hits (search TEXT, id INTEGER, PRIMARY KEY (search, id)) WITHOUT ROWID"
-    )
+    columns = "search TEXT, id INTEGER, PRIMARY KEY (search, id)"
+    database.execute(f"CREATE TEMP TABLE IF NOT EXISTS hits ({columns}) WITHOUT ROWID")
     database.execute("CREATE TEMP TABLE IF NOT EXISTS searches (search TEXT PRIMARY KEY, last INTEGER)")
     key = "\n".join(wanted)
     last = database.execute("SELECT coalesce(max(id), 0) FROM traces").fetchone()[0]

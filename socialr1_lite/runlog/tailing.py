@@ -172,10 +172,8 @@ class Tail:
                 batch = []
                 yield done
         self._insert(batch)
-        self._database.execute(
-            "INSERT OR REPLACE INTO shards VALUES (?, ?, ?, ?, ?, ?)",
-            [shard, path.name, done, size, mtime, _fingerprint(path, done)],
-        )
+        row = [shard, path.name, done, size, mtime, _fingerprint(path, done)]
+        self._database.execute("INSERT OR REPLACE INTO shards VALUES (?, ?, ?, ?, ?, ?)", row)
         yield done
 
     def _read(self, line: bytes, path: Path, offset: int) -> Trace | None:
