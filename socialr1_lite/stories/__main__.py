@@ -88,8 +88,9 @@ def _write(args: argparse.Namespace) -> int:
             file.writelines(rows)
         partial.replace(target)
     except OSError as error:
-        partial.unlink(missing_ok=True)
         raise DataError(f"cannot write {target}: {error.strerror}") from None
+    finally:
+        partial.unlink(missing_ok=True)  # of stories that could not be made, or not be written
     print(f"{args.n} scenarios in {target}", file=sys.stderr)
     return 0
 

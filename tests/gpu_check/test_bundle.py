@@ -31,6 +31,7 @@ HERE = f"{sys.version_info.major}.{sys.version_info.minor}"
 ROOMY = 200  # MiB
 # What the modules name and the check does without, and why.
 NOT_IMPORTED = {
+    "httpx": "huggingface_hub imports it itself, and a check pushes nothing",
     "verl": "only a job of verl itself calls its reward manager",
     "vllm": "its trials are skipped without it",
 }

@@ -107,6 +107,20 @@ def test_bad_arguments_are_told(tmp_path: Path):
     assert [path.name for path in tmp_path.iterdir()] == ["taken"]
 
 
+def test_stories_that_cannot_be_made_leave_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    made = iter(["{}\n"])
+
+    def row(*_: object) -> str:
+        if (one := next(made, None)) is None:
+            raise DataError("no story carries the answer")
+        return one
+
+    monkeypatch.setattr(commands, "_row", row)
+    with pytest.raises(DataError, match="no story"):
+        commands.main(["--n", "2", "-o", str(tmp_path / "stories.jsonl")])
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_show_prints_what_comes_out(capsys: pytest.CaptureFixture[str]):
     commands.main(["show", "--n", "2", "--dimensions", "knowledge", "--orders", "1"])
     out = capsys.readouterr().out
