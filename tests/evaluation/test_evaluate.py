@@ -38,6 +38,7 @@ class Speaker:
     say: Callable[[str], str]
     finish: str = "stop"
     backend: str = "transformers"
+    notes: tuple[str, ...] = ()
     asked: list[str] = field(default_factory=list)
     dies_after: int | None = None
 

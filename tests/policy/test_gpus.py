@@ -219,7 +219,8 @@ def test_the_environment_names_what_has_broken_runs(monkeypatch) -> None:
     ],
 )
 def test_the_repository_that_was_really_loaded_is_noted(monkeypatch, came_from, settings, honoured) -> None:
-    model = torch.nn.Linear(1, 1)
+    kind = type("Linear4bit" if settings.get("load_in_4bit") else "Plain", (torch.nn.Linear,), {})
+    model = kind(1, 1)
     model.config = SimpleNamespace(_name_or_path=came_from)
     made = model, SimpleNamespace(pad_token="x")
     monkeypatch.setattr(loading, "choose_backend", lambda _: "unsloth")

@@ -29,6 +29,8 @@ GOOD = reply_text(dict.fromkeys(STAGES, "Mara puts the violin in the green trunk
 class Scripted:
     """A policy that writes GOOD, a few letters at a time, obeys `stop`, and ends no sooner than it `may_end`."""
 
+    notes: tuple[str, ...] = ()
+
     def __init__(self, *, fails: bool = False) -> None:
         self.fails, self.begun, self.may_end = fails, threading.Event(), threading.Event()
 
