@@ -63,13 +63,13 @@ def recipe(model: str) -> Recipe:
 
 def cut(model: str, folder: str) -> None:
     """Train until the first checkpoint is whole, and die at once."""
-    mark = session.mark_complete
+    keep = session.keep_whole
 
-    def mark_and_die(*args: Any) -> None:
-        mark(*args)
+    def keep_and_die(*args: Any) -> None:
+        assert not keep(*args)
         os.kill(os.getpid(), signal.SIGKILL)
 
-    session.mark_complete = mark_and_die
+    session.keep_whole = keep_and_die
     run_recipe(recipe(model), run_dir=folder, strict=False)
 
 
