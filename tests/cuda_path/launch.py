@@ -19,6 +19,7 @@ from typing import Any
 
 from tests.cuda_path import fakes  # first: torch.cuda must answer before anybody asks
 
+from tests.cuda_path.tiny_qwen3 import STORIES  # isort: skip
 from tests.policy.patched import patched  # isort: skip
 
 import torch  # isort: skip
@@ -43,7 +44,7 @@ def recipe(model: str) -> Recipe:
                 "max_seq_length": 1024,
                 "lora": {"r": 4, "alpha": 8},
             },
-            "data": {"size": 8, "heldout": 2, "orders": [0], "dimensions": ["belief"], "max_prompt_tokens": 400},
+            "data": {"source": f"{model}/{STORIES}", "heldout": 0, "max_prompt_tokens": 400},
             "prompt": {"system": "Answer."},
             "warmup": {"steps": 1, "batch_size": 1, "examples": 2, "merge": False},
             "rewards": {"mode": "additive", "length": {"min_tokens": 3, "max_tokens": 12, "k": 4}},
@@ -55,7 +56,7 @@ def recipe(model: str) -> Recipe:
                 "max_completion_length": 12,
                 "learning_rate": 0.01,
             },
-            "evaluation": {"items": 1, "batch_size": 1},
+            "evaluation": {"items": 0},
             "run": {"name": "cuda-path", "seed": 5, "save_steps": 1, "must_fit": False},
         }
     )

@@ -1,32 +1,46 @@
-"""A random Qwen3 of one layer with a tokenizer learned from stories, so that prompts stay short for interpreted kernels."""
+"""A random Qwen3 of one layer and very short stories in few tokens: an interpreted kernel takes seconds for a hundred."""
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
+from socialr1_lite.scenario import Scenario
+from socialr1_lite.sip import render
+from socialr1_lite.stories import gold_reply
+from tests.conftest import SCENARIO
 from tests.tiny import TEMPLATE
+
+STORIES = "stories.jsonl"
+NAMES = ("Mara", "Nora", "Vera", "Lena", "Dora", "Ines", "Olga", "Rita")
+
+
+def short_stories() -> list[Scenario]:
+    """Return eight stories of three sentences, with facts."""
+    rows = [json.loads(json.dumps(SCENARIO.to_row()).replace("Mara", name)) for name in NAMES]
+    return [Scenario.from_row(row | {"id": f"invented/{place}"}) for place, row in enumerate(rows)]
 
 
 def make_tiny_qwen3(folder: Path) -> Path:
-    """Write model (float32, 15 thousand weights in its layers) and tokenizer (4,000 tokens at most) into the folder."""
+    """Write model (float32, 15 thousand weights in its layer), tokenizer, and the stories it is learned from."""
     import torch
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
     from transformers import PreTrainedTokenizerFast, Qwen3Config, Qwen3ForCausalLM
 
-    from socialr1_lite.sip import render
-    from socialr1_lite.stories import generate
-
-    stories = list(generate(400, seed=1, orders=(1,), dimensions=("belief",)))
+    stories = short_stories()
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / STORIES).write_text("".join(json.dumps(one.to_row()) + "\n" for one in stories))
+    texts = [message["content"] for one in stories for message in render(one)] + [gold_reply(one) for one in stories]
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(
-        vocab_size=4000,
+        vocab_size=1000,
         special_tokens=["<|endoftext|>", "<|im_start|>", "<|im_end|>"],
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         show_progress=False,
     )
-    tokenizer.train_from_iterator((message["content"] for one in stories for message in render(one)), trainer)
+    tokenizer.train_from_iterator(texts, trainer)
     fast = PreTrainedTokenizerFast(
         tokenizer_object=tokenizer, eos_token="<|im_end|>", pad_token="<|endoftext|>", unk_token="<|endoftext|>"
     )
