@@ -39,6 +39,7 @@ def recipe(**run) -> Recipe:
 def hub(monkeypatch):
     with serving() as hub:
         monkeypatch.setattr(constants, "ENDPOINT", hub.address)
+        monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)  # CI's longer tests set it
         monkeypatch.setenv("HF_TOKEN", TOKEN)
         yield hub
 
@@ -221,6 +222,7 @@ def test_a_bad_name_in_a_recipe_is_told_with_what_is_allowed():
 
 
 def test_a_recipe_that_pushes_needs_a_token_and_the_network_switched_on(monkeypatch):
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
     monkeypatch.setattr(huggingface_hub, "get_token", lambda: None)
     with pytest.raises(RecipeError, match=r"run\.push_to_hub: there is no token for the hub: type `hf auth login`"):
         check_recipe(recipe())
