@@ -23,14 +23,14 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 RECIPE = REPOSITORY / "recipes" / "cpu_smollm2.yaml"
 
 
-def python(*arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
+def python(*arguments: object, seconds: int = 900, **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, *map(str, arguments)],
         cwd=REPOSITORY,
         env=os.environ | environment,
         capture_output=True,
         text=True,
-        timeout=900,
+        timeout=seconds,
         check=False,
     )
 
@@ -171,9 +171,11 @@ def test_four_bit_trains_on_the_cpu_through_unsloth(tmp_path):
     settings = smoke(load_recipe(RECIPE)).model_dump(mode="json")
     settings["model"]["load_in_4bit"] = True
     settings["warmup"]["steps"] = 0
+    settings["grpo"]["max_steps"] = settings["evaluation"]["items"] = 1  # a token takes a second beside other processes
     settings["rewards"] |= {"mode": "additive"}  # so that badly formed completions differ and the weights move
     (tmp_path / "recipe.yaml").write_text(json.dumps(settings))
-    done = python("-m", "socialr1_lite.train", tmp_path / "recipe.yaml", "--run-dir", tmp_path / "run")
+    command = ("-m", "socialr1_lite.train", tmp_path / "recipe.yaml", "--run-dir", tmp_path / "run")
+    done = python(*command, seconds=1800)
     assert done.returncode == 0, done.stderr[-3000:]
     run = RunFolder.open(tmp_path / "run")
     environment = json.loads(run.environment.read_text())
