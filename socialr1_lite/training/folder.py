@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -20,9 +21,12 @@ def cold_start_folder(run: RunFolder) -> Path:
 
 
 def made_in(run: RunFolder, recipe: Recipe) -> Path:
-    """Return where the trainer makes its checkpoints: in the run folder, or on a local disk first."""
-    scratch = recipe.run.scratch
-    return Path(scratch).expanduser() / run.name if scratch else run.checkpoints
+    """Return where the trainer makes its checkpoints: in the run folder, or in a scratch folder of this run alone."""
+    if not recipe.run.scratch:
+        return run.checkpoints
+    # Emptied at each start, so never a folder that anybody else may have named, such as the run's own.
+    digest = hashlib.sha256(str(run.path.resolve()).encode()).hexdigest()[:12]
+    return Path(recipe.run.scratch).expanduser() / f".socialr1_lite-checkpoints-{digest}"
 
 
 def holds_work(run: RunFolder) -> bool:

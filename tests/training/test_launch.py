@@ -19,6 +19,7 @@ from socialr1_lite.training import folder
 from socialr1_lite.training.heldout import COLD_START, UNTRAINED, HeldoutChecks
 from socialr1_lite.training.ranks import Ranks
 from socialr1_lite.training.session import Training
+from tests.conftest import SCENARIO
 from tests.runlogs import trace
 
 
@@ -71,6 +72,22 @@ def attempted(path: Path, scenario: Scenario) -> RunFolder:
 
 
 OTHER = Recipe.model_validate({"run": {"seed": 1}})
+
+
+@pytest.mark.parametrize("below", [".", ".."])
+def test_a_scratch_folder_that_holds_something_else_loses_nothing(tmp_path, below) -> None:
+    run = RunFolder.create(tmp_path / "runs" / "mine")
+    recipe = Recipe.model_validate({"run": {"scratch": str(run.path.parent / below)}})
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.tex").write_text("years of work")
+    folder.write_recipe(run, recipe, [SCENARIO])
+    assert run.recipe.is_file() and (tmp_path / "mine" / "thesis.tex").is_file()
+
+
+def test_each_run_makes_its_checkpoints_in_a_folder_of_its_own(tmp_path) -> None:
+    recipe = Recipe.model_validate({"run": {"scratch": str(tmp_path)}})
+    one, other = (folder.made_in(RunFolder(tmp_path / root / "mine"), recipe) for root in "ab")
+    assert one != other and one.parent == other.parent == tmp_path
 
 
 def test_a_corrected_recipe_begins_anew_where_no_work_would_be_lost(tmp_path: Path, scenario: Scenario) -> None:
