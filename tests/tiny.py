@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+    from transformers import PreTrainedTokenizerFast
 
 TEMPLATE = (
     "{% for message in messages %}<|im_start|>{{ message['role'] }}\n{{ message['content'] }}<|im_end|>\n{% endfor %}"
@@ -10,23 +15,34 @@ TEMPLATE = (
 )
 
 
-def make_tiny_model(folder: Path, *, ends: int = 1) -> Path:
-    """Write model and tokenizer into the folder. ends: tokens that end a text; with many, random texts vary in length."""
-    import torch
-    from tokenizers import Tokenizer, decoders, models, pre_tokenizers
-    from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+SPECIAL = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
 
-    special = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
-    words = special + sorted(pre_tokenizers.ByteLevel.alphabet())
-    tokenizer = Tokenizer(models.BPE(vocab={word: i for i, word in enumerate(words)}, merges=[]))
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+
+def save_chat_tokenizer(tokenizer: Tokenizer, folder: Path, *, pad: str) -> PreTrainedTokenizerFast:
+    """Write a byte-level tokenizer whose first tokens are SPECIAL into the folder, with TEMPLATE as its chat template."""
+    from tokenizers import decoders
+    from transformers import PreTrainedTokenizerFast
+
     tokenizer.decoder = decoders.ByteLevel()
     fast = PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, eos_token="<|im_end|>", pad_token="<|im_end|>", unk_token="<|endoftext|>"
+        tokenizer_object=tokenizer, eos_token="<|im_end|>", pad_token=pad, unk_token="<|endoftext|>"
     )
     fast.add_special_tokens({"additional_special_tokens": ["<|im_start|>"]})
     fast.chat_template = TEMPLATE
     fast.save_pretrained(folder)
+    return fast
+
+
+def make_tiny_model(folder: Path, *, ends: int = 1) -> Path:
+    """Write model and tokenizer into the folder. ends: tokens that end a text; with many, random texts vary in length."""
+    import torch
+    from tokenizers import Tokenizer, models, pre_tokenizers
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    words = SPECIAL + sorted(pre_tokenizers.ByteLevel.alphabet())
+    tokenizer = Tokenizer(models.BPE(vocab={word: i for i, word in enumerate(words)}, merges=[]))
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    fast = save_chat_tokenizer(tokenizer, folder, pad="<|im_end|>")
     torch.manual_seed(0)
     config = LlamaConfig(
         vocab_size=len(fast),

@@ -9,7 +9,7 @@ from socialr1_lite.scenario import Scenario
 from socialr1_lite.sip import render
 from socialr1_lite.stories import gold_reply
 from tests.conftest import SCENARIO
-from tests.tiny import TEMPLATE
+from tests.tiny import SPECIAL, save_chat_tokenizer
 
 STORIES = "stories.jsonl"
 NAMES = ("Mara", "Nora", "Vera", "Lena", "Dora", "Ines", "Olga", "Rita")
@@ -24,8 +24,8 @@ def short_stories() -> list[Scenario]:
 def make_tiny_qwen3(folder: Path) -> Path:
     """Write model (float32, 15 thousand weights in its layer), tokenizer, and the stories it is learned from."""
     import torch
-    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
-    from transformers import PreTrainedTokenizerFast, Qwen3Config, Qwen3ForCausalLM
+    from tokenizers import Tokenizer, models, pre_tokenizers, trainers
+    from transformers import Qwen3Config, Qwen3ForCausalLM
 
     stories = short_stories()
     folder.mkdir(parents=True, exist_ok=True)
@@ -33,20 +33,14 @@ def make_tiny_qwen3(folder: Path) -> Path:
     texts = [message["content"] for one in stories for message in render(one)] + [gold_reply(one) for one in stories]
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    tokenizer.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(
         vocab_size=1000,
-        special_tokens=["<|endoftext|>", "<|im_start|>", "<|im_end|>"],
+        special_tokens=SPECIAL,
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         show_progress=False,
     )
     tokenizer.train_from_iterator(texts, trainer)
-    fast = PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, eos_token="<|im_end|>", pad_token="<|endoftext|>", unk_token="<|endoftext|>"
-    )
-    fast.add_special_tokens({"additional_special_tokens": ["<|im_start|>"]})
-    fast.chat_template = TEMPLATE
-    fast.save_pretrained(folder)
+    fast = save_chat_tokenizer(tokenizer, folder, pad="<|endoftext|>")
     torch.manual_seed(0)
     config = Qwen3Config(
         vocab_size=len(fast),
