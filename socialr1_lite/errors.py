@@ -43,6 +43,11 @@ class PreflightError(SocialR1Error, RuntimeError):
     """The check before the first step found that training cannot work."""
 
 
+def first_line(error: Exception) -> str:
+    """Return the first line that an error of somebody else's library says, or its type's name where it says nothing."""
+    return next(filter(None, map(str.strip, str(error).splitlines())), type(error).__name__)
+
+
 def command(main: Callable[[], int | None]) -> NoReturn:
     """Run a command line's `main` and exit: 0 or its return value; 2 after one clear message; 130 on Ctrl-C."""
     try:

@@ -34,7 +34,7 @@ from typing import BinaryIO
 import yaml
 
 from socialr1_lite import runlog
-from socialr1_lite.errors import DataError, PolicyError, RunLogError, command
+from socialr1_lite.errors import DataError, PolicyError, RunLogError, command, first_line
 from socialr1_lite.judges import build_judge
 from socialr1_lite.recipe import JudgeEntry, Rewards, load_recipe
 from socialr1_lite.recipe.located_yaml import Yaml
@@ -126,8 +126,7 @@ def _counter(tokenizer: str | None) -> Count:
     try:
         loaded = transformers.AutoTokenizer.from_pretrained(tokenizer)
     except (OSError, ValueError) as error:
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise PolicyError(f"--tokenizer {tokenizer}: {reason}") from None
+        raise PolicyError(f"--tokenizer {tokenizer}: {first_line(error)}") from None
     return lambda text: len(loaded(text, add_special_tokens=False)["input_ids"])
 
 

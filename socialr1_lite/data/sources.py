@@ -17,7 +17,7 @@ from typing import Any
 from socialr1_lite.benchmarks import tombench_hard
 from socialr1_lite.data import leaks
 from socialr1_lite.data.order import SOURCE, turns
-from socialr1_lite.errors import DataError
+from socialr1_lite.errors import DataError, first_line
 from socialr1_lite.recipe import Data, Recipe
 from socialr1_lite.scenario import MAX_OPTIONS, Scenario
 
@@ -321,10 +321,9 @@ def _hub_rows(data: Data, source: str) -> PlacedRows:
     try:
         table = datasets.load_dataset(source, data.config, split=data.split, revision=data.revision)
     except Exception as error:  # the library raises a dozen kinds, from its own to the network's
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise DataError(
             f"hub dataset {source} (config {data.config}, split {data.split}, revision {data.revision}) "
-            f"cannot be loaded: {reason}; without a network, download it elsewhere and name the local file"
+            f"cannot be loaded: {first_line(error)}; without a network, download it elsewhere and name the local file"
         ) from None
     for number, row in enumerate(table, start=1):
         yield f"row {number}", dict(row)

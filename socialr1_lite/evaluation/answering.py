@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Protocol
 
 from socialr1_lite.endpoint import Endpoint, EndpointReply, Outcome, Request
-from socialr1_lite.errors import PolicyError
+from socialr1_lite.errors import PolicyError, first_line
 from socialr1_lite.policy import Policy
 from socialr1_lite.rollouts.completion import Completion, Finish
 from socialr1_lite.rollouts.prompting import Messages, Template
@@ -125,7 +125,7 @@ class VllmSampler:
         try:
             self._llm = LLM(model=model, enable_prefix_caching=True, enable_lora=bool(adapter), max_lora_rank=rank)
         except (OSError, ValueError, RuntimeError) as error:
-            raise PolicyError(f"--backend vllm: cannot load {model}: {str(error).splitlines()[0]}") from None
+            raise PolicyError(f"--backend vllm: cannot load {model}: {first_line(error)}") from None
         self.name = name
         self.identity = identity
         self._adapter = adapter

@@ -11,7 +11,7 @@ from socialr1_lite import sip
 from socialr1_lite.benchmarks import BENCHMARKS, Benchmark
 from socialr1_lite.benchmarks.base import Loaded
 from socialr1_lite.benchmarks.files import NothingThere
-from socialr1_lite.errors import DataError, RecipeError
+from socialr1_lite.errors import DataError, RecipeError, first_line
 from socialr1_lite.evaluation.asking import OFFICIAL
 
 ALL = "all"
@@ -78,9 +78,8 @@ def _from_hub(benchmark: Benchmark) -> Path:
     try:
         return Path(snapshot_download(benchmark.hub, repo_type="dataset"))
     except (HfHubHTTPError, LocalEntryNotFoundError, OSError, ValueError) as error:
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise NothingThere(
-            f"{benchmark.name}: {benchmark.hub} cannot be had from the hub ({reason}); "
+            f"{benchmark.name}: {benchmark.hub} cannot be had from the hub ({first_line(error)}); "
             f"name the folder of its official files with --data; {benchmark.source}"
         ) from None
 

@@ -16,7 +16,7 @@ from typing import Any
 import orjson
 
 from socialr1_lite.data import heldout_scenarios, schedule, training_scenarios
-from socialr1_lite.errors import PolicyError, RecipeError
+from socialr1_lite.errors import PolicyError, RecipeError, first_line
 from socialr1_lite.export.artefacts import WholeFolder
 from socialr1_lite.export.verl_manager import NAME as MANAGER
 from socialr1_lite.judges import is_offline
@@ -308,8 +308,7 @@ def tokenizer_of(recipe: Recipe, source: str) -> Any:
     try:
         return AutoTokenizer.from_pretrained(source, revision=recipe.model.revision)
     except (OSError, ValueError) as error:
-        first = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise PolicyError(f"model.name: no tokenizer for {source!r}: {first}") from error
+        raise PolicyError(f"model.name: no tokenizer for {source!r}: {first_line(error)}") from error
 
 
 def _prompt_text(recipe: Recipe, tokenizer: Any, scenario: Scenario) -> str:

@@ -13,7 +13,7 @@ from math import exp
 from pathlib import Path
 from typing import Any, TypedDict, cast
 
-from socialr1_lite.errors import JudgeError, PolicyError
+from socialr1_lite.errors import JudgeError, PolicyError, first_line
 from socialr1_lite.judges.token_tree import TREE_TOKENS, Model, grouped, grow, read_as_trees, tree_scores
 from socialr1_lite.policy.embedded import embedded_model
 from socialr1_lite.recipe import EMBEDDED_MODEL
@@ -90,8 +90,7 @@ def load_judge(folder: Path, *, device: str = "auto") -> tuple[Model, Tokenizer]
         base = load_base(record["base"], tokenizer, revision=record["revision"], dtype=record["dtype"])
         model = PeftModel.from_pretrained(base, folder / "adapter").merge_and_unload().to(resolve_device(device))
     except (OSError, ValueError, RuntimeError, AssertionError, PolicyError) as error:  # AssertionError: no CUDA
-        first = next(iter(str(error).splitlines()), type(error).__name__)
-        raise JudgeError(f"reward_model: {folder} cannot be loaded: {first}") from None
+        raise JudgeError(f"reward_model: {folder} cannot be loaded: {first_line(error)}") from None
     model.eval().requires_grad_(False)
     probes = record["probes"]
     now = logits(model, tokenizer, [probe["text"] for probe in probes], max_length=record["max_length"])

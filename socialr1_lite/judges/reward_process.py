@@ -17,7 +17,7 @@ from tempfile import TemporaryFile
 from typing import IO
 from weakref import finalize
 
-from socialr1_lite.errors import JudgeError
+from socialr1_lite.errors import JudgeError, first_line
 from socialr1_lite.judges.classifier import load_judge, logits, read_record
 
 ROOT = Path(__file__).resolve().parents[2]  # what Python finds the package in
@@ -95,7 +95,7 @@ def main() -> None:
         except JudgeError as error:
             answer = {"error": str(error)}
         except RuntimeError as error:  # a device that is not there, or has no memory left
-            answer = {"error": f"reward_model: on {device}: {(str(error).splitlines() or [type(error).__name__])[0]}"}
+            answer = {"error": f"reward_model: on {device}: {first_line(error)}"}
         print(json.dumps(answer), file=answers, flush=True)
 
 

@@ -11,7 +11,7 @@ import sys
 from functools import cache
 from typing import Literal, TextIO
 
-from socialr1_lite.errors import PolicyError
+from socialr1_lite.errors import PolicyError, first_line
 
 Backend = Literal["unsloth", "transformers"]
 
@@ -51,7 +51,7 @@ def _unsloth_problem() -> str | None:
         with stdout_to_stderr():
             import unsloth  # noqa: F401
     except (ImportError, NotImplementedError, RuntimeError, OSError) as error:
-        return f"unsloth does not import here: {str(error).splitlines()[0] if str(error) else type(error).__name__}"
+        return f"unsloth does not import here: {first_line(error)}"
     return None
 
 

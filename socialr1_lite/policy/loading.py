@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from socialr1_lite.errors import PolicyError
+from socialr1_lite.errors import PolicyError, first_line
 from socialr1_lite.policy.adapters import fresh_adapter
 from socialr1_lite.policy.backends import bfloat16_is_native, choose_backend, stdout_to_stderr
 from socialr1_lite.policy.embedded import embedded_model
@@ -43,9 +43,8 @@ def load_policy(model: Model, *, adapter: Path | None = None, trainable: bool = 
             load = _load_unsloth if backend == "unsloth" else _load_plain
             loaded, tokenizer = load(model, source, seed)
     except (OSError, ValueError, RuntimeError, NotImplementedError, ImportError) as error:
-        first = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
         raise PolicyError(
-            f"model.name: cannot load {model.name!r} ({backend} backend): {first.strip()} "
+            f"model.name: cannot load {model.name!r} ({backend} backend): {first_line(error)} "
             f"(allowed: a hub id, a local folder, or {EMBEDDED_MODEL!r})"
         ) from error
     quantized = any(type(module).__name__ == "Linear4bit" for module in loaded.modules())

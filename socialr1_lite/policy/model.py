@@ -9,7 +9,7 @@ from pathlib import Path
 from threading import Event, Thread
 from typing import TYPE_CHECKING, Any
 
-from socialr1_lite.errors import PolicyError
+from socialr1_lite.errors import PolicyError, first_line
 from socialr1_lite.policy.adapters import saved_adapter
 from socialr1_lite.policy.backends import Backend
 from socialr1_lite.policy.engine import Engine
@@ -159,9 +159,7 @@ class Policy:
         try:
             self.model = saved_adapter(self.model, folder, self.backend, **settings)
         except (OSError, ValueError, RuntimeError) as error:
-            raise PolicyError(
-                f"{folder}: the adapter does not fit {self.name}: {str(error).splitlines()[0]}"
-            ) from error
+            raise PolicyError(f"{folder}: the adapter does not fit {self.name}: {first_line(error)}") from error
         self.speed_up()
 
     def speed_up(self) -> None:

@@ -13,7 +13,7 @@ from queue import SimpleQueue
 from tempfile import TemporaryDirectory
 from threading import Thread
 
-from socialr1_lite.errors import PolicyError
+from socialr1_lite.errors import PolicyError, first_line
 from socialr1_lite.progress import clock
 from socialr1_lite.recipe import Recipe
 from socialr1_lite.redaction import HIDDEN, redact
@@ -70,7 +70,7 @@ def why(error: Exception) -> str:
     from httpx import TransportError
     from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled
 
-    said = (str(error).strip() or type(error).__name__).splitlines()[0]
+    said = first_line(error)
     if isinstance(error, HfHubHTTPError) and (told := STATUS.get(error.response.status_code)):
         said = f"{told} ({error.server_message})" if error.server_message else told
     elif isinstance(error, (TransportError, OfflineModeIsEnabled)):

@@ -13,7 +13,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING, TypedDict
 
-from socialr1_lite.errors import PolicyError, RecipeError
+from socialr1_lite.errors import PolicyError, RecipeError, first_line
 from socialr1_lite.judges import classifier
 from socialr1_lite.judges.classifier import RECORD, JudgeRecord, Tokenizer, logits, sigmoid, token_ids
 from socialr1_lite.judges.reward_model import judged_text
@@ -318,8 +318,7 @@ def untrained(recipe: JudgeRecipe) -> tuple[Model, Tokenizer]:
             base.name, tokenizer, revision=base.revision, dtype=base.dtype, quantization_config=quantized
         )
     except (OSError, ValueError) as error:
-        first = next(iter(str(error).splitlines()), type(error).__name__)
-        raise PolicyError(f"model.name: cannot load {base.name!r}: {first}") from None
+        raise PolicyError(f"model.name: cannot load {base.name!r}: {first_line(error)}") from None
     targets, wanted = base.lora.targets, lora_config(recipe)
     layers = (name for name, _ in model.named_modules())
     if targets != adapters.ALL_LINEAR and not any(check_target_module_exists(wanted, name) for name in layers):

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from socialr1_lite.errors import RecipeError
+from socialr1_lite.errors import RecipeError, first_line
 from socialr1_lite.recipe import Recipe
 from socialr1_lite.redaction import redact, redact_tree
 from socialr1_lite.training.heldout import Check
@@ -42,7 +42,7 @@ class Trackers:
                 shown = _Shown(trainer.args), trainer.state, trainer.control
                 tracker.on_train_begin(*shown, model=_Shown(trainer.model))
         except Exception as error:  # whatever a tracker's own library raises
-            said = f"{name} did not begin: {_first_line(error)}{OFFLINE.get(name, '')}"
+            said = f"{name} did not begin: {redact(first_line(error))}{OFFLINE.get(name, '')}"
             raise RecipeError(f"logging.report_to: {said}") from error
         finally:
             sys.argv = command
@@ -66,7 +66,7 @@ class Trackers:
             try:
                 getattr(tracker, event)(trainer.args, trainer.state, trainer.control, **more)
             except Exception as error:  # a tracker that is away must not end a training
-                self._say(f"note: logging.report_to: {name} is told nothing more: {_first_line(error)}")
+                self._say(f"note: logging.report_to: {name} is told nothing more: {redact(first_line(error))}")
                 del self._trackers[name]
 
 
@@ -87,7 +87,3 @@ class _Shown:
 
     def to_json_string(self) -> str:
         return json.dumps(self.to_dict(), indent=2, default=str)
-
-
-def _first_line(error: Exception) -> str:
-    return redact((str(error).strip() or type(error).__name__).splitlines()[0])

@@ -28,7 +28,7 @@ from typing import Any, TypeGuard
 import yaml
 
 from socialr1_lite.data import json_lines, read_scenario
-from socialr1_lite.errors import DataError, command
+from socialr1_lite.errors import DataError, command, first_line
 from socialr1_lite.recipe import Rewards
 from socialr1_lite.rewards import RewardStack
 from socialr1_lite.rewards.scoring import approximate_tokens
@@ -86,7 +86,7 @@ def _parquet_rows(name: str, content: bytes) -> list[FileRow]:
     try:
         rows: list[FileRow] = pyarrow.parquet.read_table(io.BytesIO(content)).to_pylist()
     except (pyarrow.ArrowException, OSError) as error:
-        raise DataError(f"{name} is no readable Parquet file: {str(error).splitlines()[0][:120]}") from None
+        raise DataError(f"{name} is no readable Parquet file: {first_line(error)[:120]}") from None
     if not rows:
         raise DataError(f"{name} holds no rows")
     return rows
