@@ -34,13 +34,21 @@ class Claim:
     value: str
     rivals: tuple[str, ...] = ()
 
+    def chain(self, people: Sequence[str]) -> tuple[str, ...]:
+        """Return whose state this is, outermost first: the holders, and the subject if that is one of the people."""
+        chain = (*self.holders, self.subject) if self.subject in people else self.holders
+        return tuple(name for i, name in enumerate(chain) if i == 0 or chain[i - 1] != name)
+
 
 @dataclass(frozen=True, slots=True)
 class Facts:
     """A generated story's own world model: what the `facts` judge scores stages against.
 
-    `cues` are indices into `sentences`: the decisive ones, without which the answer would change. `claims[0]` decides
-    the answer; the others are further mental states worth stating.
+    `cues` are indices into `sentences`: the decisive ones, without which the answer would change.
+    `claims` are true mental states, and what is so; `claims[0]` is the one that the question asks for. `deciding` are
+    indices into them: every state from which a careful reader may conclude (the plan, and the belief behind it), each
+    at its own depth, which its holders are. `goal` and `goals` are all the goals that a careful reading accepts: of who
+    acts, of who asks. `genders` is "she" or "he" for each of the people; none where it is not known.
     """
 
     people: tuple[str, ...]
@@ -49,13 +57,33 @@ class Facts:
     cues: tuple[int, ...]
     claims: tuple[Claim, ...]
     goal: Claim
+    deciding: tuple[int, ...] = (0,)
+    goals: tuple[Claim, ...] = ()
+    genders: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        """Refuse cues that point nowhere and a world without a claim."""
+        """Refuse indices that point nowhere, a world without a claim, and genders of other people."""
         if any(not 0 <= cue < len(self.sentences) for cue in self.cues):
             raise DataError(f"facts: cues {list(self.cues)} must be indices into {len(self.sentences)} sentences")
         if not self.claims:
             raise DataError("facts: at least one claim is needed (claims[0] decides the answer)")
+        if not self.deciding or any(not 0 <= index < len(self.claims) for index in self.deciding):
+            raise DataError(f"facts: deciding {list(self.deciding)} must be indices into {len(self.claims)} claims")
+        if self.genders and len(self.genders) != len(self.people):
+            raise DataError(f"facts: {len(self.genders)} genders for {len(self.people)} people")
+
+    @property
+    def decisive(self) -> tuple[Claim, ...]:
+        """Return the true states of which one is enough."""
+        return tuple(self.claims[index] for index in self.deciding)
+
+    @property
+    def accepted_goals(self) -> tuple[Claim, ...]:
+        """Return the goals of which one is enough."""
+        return (self.goal, *self.goals)
+
+
+_LEFT_OUT = {"deciding": (0,), "goals": (), "genders": ()}  # on disk: as in rows that were written before these
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +138,10 @@ class Scenario:
 
     def to_row(self) -> dict[str, Any]:
         """Write a plain JSON-ready dict; `from_row` gives the same scenario back."""
-        return asdict(self) | {"meta": dict(self.meta)}
+        row = asdict(self) | {"meta": dict(self.meta)}
+        if self.facts is not None:
+            row["facts"] = {key: value for key, value in row["facts"].items() if value != _LEFT_OUT.get(key)}
+        return row
 
     @classmethod
     def from_row(cls, row: ScenarioRow) -> Scenario:
@@ -165,7 +196,7 @@ def read_gold(gold: GoldNames, options: Sequence[str], where: str) -> tuple[int,
 
 
 def read_facts(row: ScenarioRow) -> Facts:
-    """Read facts from the dict that `Scenario.to_row` made of them."""
+    """Read facts from the dict that `Scenario.to_row` made of them; what older rows do not have is optional."""
     return Facts(
         people=tuple(row["people"]),
         things=tuple(row["things"]),
@@ -173,6 +204,9 @@ def read_facts(row: ScenarioRow) -> Facts:
         cues=tuple(row["cues"]),
         claims=tuple(_read_claim(claim) for claim in row["claims"]),
         goal=_read_claim(row["goal"]),
+        deciding=tuple(row.get("deciding") or (0,)),
+        goals=tuple(_read_claim(goal) for goal in row.get("goals") or ()),
+        genders=tuple(row.get("genders") or ()),
     )
 
 

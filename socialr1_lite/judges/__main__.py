@@ -43,8 +43,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if args.judge not in JUDGES:
         raise JudgeError(f"--judge {args.judge!r}: known: {', '.join(sorted(JUDGES))}")
     if args.task == "agree":
-        replies = read_labels(args.data) if args.data else read_corpus("everyday", args.split)
-        print(as_agreement(judge_replies(build_judge(args.judge, read_settings(args.settings)), replies)))
+        judge = build_judge(args.judge, read_settings(args.settings))
+        parts = {name: read_corpus(name, args.split) for name in ("generated", "everyday")} if not args.data else {}
+        for name, replies in (parts or {str(args.data): list(read_labels(args.data))}).items():
+            print(f"{name}: {as_agreement(judge_replies(judge, replies))}\n")
         return 0
     if args.n < 1 or (args.forms is not None and args.forms < 1):
         raise DataError(f"--n {args.n}, --forms {args.forms}: give 1 or more")

@@ -62,7 +62,7 @@ class FactsJudge:
     """Scores the stages of replies to generated stories. A scenario without facts gets no score, which is not 0."""
 
     name = "facts"
-    version = 1
+    version = 2
     offline = True
     audit_floor = 1.0
 
@@ -244,16 +244,15 @@ def _recall(sentence: CueSentence, cues: Sequence[CueSentence]) -> float:
 
 
 def _interpretation(text: str, _reply: Reply, _scenario: Scenario, facts: Facts, notes: list[str]) -> float:
-    """Score whether the decisive claim is stated, and nothing that the world denies."""
-    decisive = facts.claims[0]
-    chain = chain_of(decisive, facts.people)
+    """Score whether one of the deciding claims is stated, at its depth, and nothing that the world denies."""
+    decisive = [(claim, chain_of(claim, facts.people)) for claim in facts.decisive]
     right = wrong = knows = False
     others_right = others_wrong = 0
     for stated in statements(text, facts):
         verdict = _holds(stated, facts)
         if verdict is None:
             continue
-        if stated.chain == chain and _is_about(stated, decisive):
+        if any(stated.chain == chain and _is_about(stated, claim) for claim, chain in decisive):
             right, wrong = right or (verdict and stated.value is not None), wrong or not verdict
             knows = knows or (verdict and stated.value is None)
         elif verdict:
@@ -270,8 +269,9 @@ def _interpretation(text: str, _reply: Reply, _scenario: Scenario, facts: Facts,
     else:
         value = OTHER_ONLY if others_right else 0.0
     if not right:
-        wanted = " that ".join(f"{name} holds" for name in decisive.holders)
-        clause = f"{decisive.subject} {decisive.relation} {decisive.value}"
+        asked = facts.claims[0]
+        wanted = " that ".join(f"{name} holds" for name in asked.holders)
+        clause = f"{asked.subject} {asked.relation} {asked.value}"
         notes.append(f"Cue Interpretation: does not say that {wanted + ' that ' if wanted else ''}{clause}")
     if others_wrong:
         notes.append(f"Cue Interpretation: {others_wrong} further statements are untrue in this story")
@@ -325,8 +325,17 @@ def _knowledge(stated: Statement, claims: Sequence[Claim], facts: Facts) -> bool
 
 
 def _goal(text: str, _reply: Reply, _scenario: Scenario, facts: Facts, notes: list[str]) -> float:
+    """Score whether one of the accepted goals is stated; the best one counts."""
+    best = max(_goal_stated(text, goal, facts) for goal in facts.accepted_goals)
+    if best < 1.0:
+        goal = facts.goal
+        notes.append(f"Goal Clarification: does not say that {goal.subject} {goal.relation} {goal.value}")
+    return best
+
+
+def _goal_stated(text: str, goal: Claim, facts: Facts) -> float:
     """Score whether the right person wants the right thing, in one sentence with a word of wanting."""
-    goal, best = facts.goal, 0.0
+    best = 0.0
     wanted, rivals = _weighty(goal.value), [_weighty(rival) for rival in goal.rivals]
     person = chain_of(goal, facts.people)
     for start, end in sentences(text):
@@ -340,8 +349,6 @@ def _goal(text: str, _reply: Reply, _scenario: Scenario, facts: Facts, notes: li
         same_person = cue.people[: len(person)] == person or (not cue.people and len(facts.people) == 1)
         hit = overlap >= 0.5 and not opposed
         best = max(best, 1.0 if hit and same_person else OTHER_GOAL if hit or same_person else 0.0)
-    if best < 1.0:
-        notes.append(f"Goal Clarification: does not say that {goal.subject} {goal.relation} {goal.value}")
     return best
 
 

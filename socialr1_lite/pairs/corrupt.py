@@ -399,7 +399,7 @@ def _people_in(sentence: str, facts: Facts) -> list[str]:
 
 def _without_claims(facts: Facts) -> Facts:
     """Return the facts with a claim that nobody holds, so that a response states the answer and no belief."""
-    return replace(facts, claims=(replace(facts.claims[0], holders=()),))
+    return replace(facts, claims=(replace(facts.claims[0], holders=()),), deciding=(0,))
 
 
 @dataclass(frozen=True, slots=True)
@@ -433,8 +433,8 @@ def _worded(case: Case, right: Claim, wrong: Claim) -> Sides:
     """Word two claims as interpretations of like length."""
     return _alike(
         case,
-        lambda rng: interpretation(rng, replace(case.facts, claims=(right,))),
-        lambda rng: interpretation(rng, replace(case.facts, claims=(wrong,))),
+        lambda rng: interpretation(rng, replace(case.facts, claims=(right,), deciding=(0,))),
+        lambda rng: interpretation(rng, replace(case.facts, claims=(wrong,), deciding=(0,))),
     )
 
 

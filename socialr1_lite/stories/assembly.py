@@ -8,8 +8,9 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from socialr1_lite.errors import DataError
-from socialr1_lite.scenario import Facts, Scenario
+from socialr1_lite.scenario import Claim, Facts, Scenario
 from socialr1_lite.stories.base import Dimension, Draft, Family, Request, Rng
+from socialr1_lite.stories.wording import GENDERS
 
 SLOTS = 12  # gold slots are dealt in decks of this many, each equally often
 DRAWS = 2000  # stories drawn for one slot before we call it a bug of the template
@@ -125,7 +126,7 @@ def _members(name: str, dimension: Dimension, drawn: _Drawn, dealer: Dealer) -> 
             group=name,
             shortcuts=tuple("" if o == draft.gold else draft.shortcuts.get(o, "other") for o in options),
             twins=tuple(other for other in ids if other != ids[i]),
-            facts=Facts(family.people, family.things, draft.sentences, draft.cues, draft.claims, draft.goal),
+            facts=_facts(family, draft),
             meta={
                 "order": drawn.order,
                 "template": drawn.template,
@@ -137,6 +138,28 @@ def _members(name: str, dimension: Dimension, drawn: _Drawn, dealer: Dealer) -> 
                 **marks,
             },
         )
+
+
+def _facts(family: Family, draft: Draft) -> Facts:
+    """Gather what is true. A state decides if it is held where the asked one is, or deeper in the same chain."""
+    people, claims = family.people, [*draft.claims, *(one for one in draft.known if one not in draft.claims)]
+    asked = claims[0].chain(people)
+
+    def decides(index: int, claim: Claim) -> bool:
+        beside = claim.chain(people)[: len(asked)] == asked
+        return beside and (index < len(draft.claims) or claim.relation == "knows")
+
+    return Facts(
+        people,
+        family.things,
+        draft.sentences,
+        draft.cues,
+        tuple(claims),
+        draft.goal,
+        tuple(i for i, claim in enumerate(claims) if decides(i, claim)),
+        tuple(goal for goal in dict.fromkeys(draft.goals) if goal != draft.goal),
+        tuple(GENDERS[name] for name in people),
+    )
 
 
 def _placed(family: Family, dealer: Dealer, rng: Rng) -> list[str]:

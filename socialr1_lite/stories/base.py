@@ -84,7 +84,8 @@ class Draft:
     paragraphs: indices of sentences that begin a new paragraph. cues: indices of the decisive sentences.
     shortcuts: option text -> name of the shortcut it stands for (never the gold one).
     marks: shortcut name -> option text it would answer, gold or not (for the audit: "reality", …).
-    stated: how many claims, from the first on, an interpretation must state for the answer to follow.
+    stated: how many claims, from the first on, an interpretation must state for the answer to follow. known: what
+    follows from the claims for knowing ("knows where the ball really is"). goals: accepted besides `goal`.
     """
 
     sentences: tuple[str, ...]
@@ -97,6 +98,8 @@ class Draft:
     marks: Mapping[str, str] = field(default_factory=dict)
     paragraphs: tuple[int, ...] = ()
     stated: int = 1
+    known: tuple[Claim, ...] = ()
+    goals: tuple[Claim, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from socialr1_lite.scenario import Claim
 from socialr1_lite.stories.base import Dimension, Draft, Family, Request, Rng
 from socialr1_lite.stories.contents import contents
 from socialr1_lite.stories.plots import (
+    BACK,
     ONLOOKERS,
     Plot,
     Step,
@@ -16,7 +18,9 @@ from socialr1_lite.stories.plots import (
     edits,
     exchanged,
     hidden_object,
+    knowing,
     recast,
+    sensible,
 )
 from socialr1_lite.stories.wording import LEXICON, say, thinking
 from socialr1_lite.stories.world import Event, World, where
@@ -61,13 +65,20 @@ def surprised(chain: Sequence[str], thing: str) -> str:
     return f"In which place {thinking(chain[:-1])} that {chain[-1]} would be surprised not to find the {thing}?"
 
 
-def story_of(request: Request, onlookers: float = ONLOOKERS, *, last: bool = False) -> Plot:
-    """Tell a hidden-object story big enough for the request; last: the thing asked about is the last chapter's."""
+def story_of(request: Request, onlookers: float = ONLOOKERS, *, last: bool = False, back: float = BACK) -> Plot:
+    """Tell a hidden-object story big enough for the request; the other arguments as of `hidden_object`."""
     rng = request.rng
     places = 2 + rng.below(3) if request.options == 0 else max(2, min(request.options, 5))
     people = request.draw_people()
     return hidden_object(
-        rng, request.split, people=people, places=places, chapters=request.chapters, onlookers=onlookers, last=last
+        rng,
+        request.split,
+        people=people,
+        places=places,
+        chapters=request.chapters,
+        onlookers=onlookers,
+        back=back,
+        last=last,
     )
 
 
@@ -76,9 +87,9 @@ def needed_by(rng: Rng, plot: Plot, who: str) -> Plot:
     return plot.edited([*plot.steps, Step(Event("note", actor=who), *say(rng, "need", a=who, o=plot.thing))])
 
 
-def finding(plot: Plot) -> Claim:
-    """Claim the goal of the person of that last sentence: to find the thing."""
-    who = plot.steps[-1].event.actor
+def finding(plot: Plot, who: str = "") -> Claim:
+    """Claim the goal to find the thing, of the person of that last sentence if nobody is named."""
+    who = who or plot.steps[-1].event.actor
     return Claim((), who, "wants", f"to find the {plot.thing}", (f"to hide the {plot.thing}",))
 
 
@@ -96,7 +107,7 @@ def where_template(wording: Wording) -> Callable[[Request], Family | None]:
         def answer(world: World) -> str | None:
             return world.believes(chain, where(plot.thing))
 
-        found = twin(request.rng, plot, answer, request.split)
+        found = twin(request.rng, plot, answer, request.split, chain=chain)
         if found is None:
             return None
         name, other = found
@@ -111,7 +122,7 @@ def _chain_believing(rng: Rng, plot: Plot, place: str, order: int) -> tuple[str,
     easy = None
     for _ in range(ATTEMPTS_A_STORY):
         chain = tuple(rng.sample(plot.cast, order))
-        if plot.world.believes(chain, where(plot.thing)) == place:
+        if plot.world.believes(chain, where(plot.thing)) == place and plot.world.certain(chain, where(plot.thing)):
             lower = plot.world.believes(chain[1:], where(plot.thing))
             if lower != place:
                 return chain
@@ -119,15 +130,25 @@ def _chain_believing(rng: Rng, plot: Plot, place: str, order: int) -> tuple[str,
     return easy
 
 
-def twin(rng: Rng, plot: Plot, answer: WorldAnswer, split: str, options: Sequence[str] = ()) -> tuple[str, Plot] | None:
-    """Find a small edit that leads to another option (the story's places): its name and the edited story."""
+def twin(
+    rng: Rng, plot: Plot, answer: WorldAnswer, split: str, options: Sequence[str] = (), chain: Sequence[str] = ()
+) -> tuple[str, Plot] | None:
+    """Find a small edit that leads to another option (the story's places): its name and the edited story.
+
+    chain: whose belief the question is about.
+    """
     truth = answer(plot.world)
     for name, steps in edits(rng, plot, LEXICON[split]):
         other = plot.edited(steps)
         changed = answer(other.world)
-        if changed != truth and changed in (options or plot.places):
+        if changed != truth and changed in (options or plot.places) and sure(other, chain):
             return name, other
     return None
+
+
+def sure(plot: Plot, chain: Sequence[str]) -> bool:
+    """Tell whether the story is sensible and a reader can be sure of what the chain believes about its thing."""
+    return plot.world.certain(chain, where(plot.thing)) and sensible(plot)
 
 
 def other_person(
@@ -137,7 +158,7 @@ def other_person(
     truth = answer(plot.world)
     for name in rng.sample([name for name in options if name != truth], len(options)):
         other = recast(plot, LEXICON[split], str(truth), name)
-        if other is not None and answer(other.world) not in (truth, None):
+        if other is not None and answer(other.world) not in (truth, None) and sensible(other):
             return "people exchanged", other
     return None
 
@@ -145,13 +166,16 @@ def other_person(
 def _where_draft(plot: Plot, chain: tuple[str, ...], answer: WorldAnswer, wording: Wording, rng: Rng) -> Draft:
     gold = answer(plot.world)
     assert gold is not None  # the caller chose the chain by its belief
+    claims = (place_claim(plot, chain, gold), *further_claims(plot, chain))
     return Draft(
         sentences=plot.sentences,
         question=wording(chain, plot.thing),
         gold=f"the {gold}",
         cues=decisive(plot, answer) or last_told(plot, gold),
-        claims=(place_claim(plot, chain, gold), *further_claims(plot, chain)),
+        claims=claims,
+        known=knowing(plot.world, claims),
         goal=finding(plot),
+        goals=(finding(plot, chain[-1]),) if wording in (look_first, fetches) else (),
         shortcuts=shortcuts(plot, chain, gold),
         marks=marks(plot),
         paragraphs=plot.openings,
@@ -212,7 +236,7 @@ def in_part_of(plot: Plot, split: str, one: str, other: str) -> Plot | None:
 def memory(request: Request) -> Family | None:
     """Ask at order 0 where the thing is, was first, or was just before it came to its last place."""
     rng = request.rng
-    plot = story_of(request)
+    plot = story_of(replace(request, options=min(request.options, MEMORABLE)))
     plot, thing = needed_by(rng, plot, rng.pick(plot.cast)), plot.thing
     target = plot.places[int(request.slot * len(plot.places))]
     fitting = [ask for ask in MEMORIES if _stay(plot.world, thing, ask) == target]
@@ -225,6 +249,7 @@ def memory(request: Request) -> Family | None:
     return places_family(request, plot, drafts, "places exchanged")
 
 
+MEMORABLE = 4  # places of which each can be the answer; more options are other containers
 MEMORIES = {  # question: which of the stays, and how a claim says so
     "Where is the {} really at the end?": (-1, "is in"),
     "In which place was the {} at the beginning?": (0, "was first in"),
@@ -246,8 +271,8 @@ def _memory_draft(plot: Plot, ask: str) -> Draft:
     assert gold is not None  # both stories have the same number of stays
     others = tuple(f"the {place}" for place in plot.places if place != gold)
     relation = MEMORIES[ask][1]
-    knowing = [name for name in (last_mover(plot), *plot.cast) if plot.world.knows((name,), where(plot.thing))]
-    known_to = ((knowing[0],), ()) if knowing else ((),)  # whoever moved it knows, unless talked out of it later
+    aware = [name for name in (last_mover(plot), *plot.cast) if plot.world.knows((name,), where(plot.thing))]
+    known_to = ((aware[0],), ()) if aware else ((),)  # whoever moved it knows, unless talked out of it later
     claims = [Claim(holders, f"the {plot.thing}", relation, f"the {gold}", others) for holders in known_to]
     return Draft(
         sentences=plot.sentences,
@@ -264,7 +289,7 @@ def _memory_draft(plot: Plot, ask: str) -> Draft:
 
 def last_mover(plot: Plot) -> str:
     """Find who moved the thing last."""
-    return next(s.event.actor for s in reversed(plot.steps) if s.event.kind == "move" and s.event.thing == plot.thing)
+    return str(plot.world.last_mover(plot.thing))
 
 
 def last_told(plot: Plot, place: str) -> tuple[int, ...]:
@@ -310,16 +335,17 @@ def _who_draft(plot: Plot, place: str, answer: WorldAnswer) -> Draft:
     for name in plot.cast:
         if name != gold:
             wrong[name] = "knows better" if plot.world.knows((name,), where(plot.thing)) else "another belief"
-    mover = last_mover(plot)
+    claims = (place_claim(plot, (gold,), place), *further_claims(plot, (gold,)))
     return Draft(
         sentences=plot.sentences,
         question=f"Who thinks that the {plot.thing} is in the {place}?",
         gold=gold,
         cues=decisive(plot, answer) or last_told(plot, place),
-        claims=(place_claim(plot, (gold,), place), *further_claims(plot, (gold,))),
+        claims=claims,
+        known=knowing(plot.world, claims),
         goal=finding(plot),
         shortcuts=wrong,
-        marks={"last mover": mover},
+        marks={"last mover": last_mover(plot)},
         paragraphs=plot.openings,
     )
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from socialr1_lite.scenario import Claim
 from socialr1_lite.stories.base import Draft, Family, Request, Rng
-from socialr1_lite.stories.plots import Plot, Step, decisive
+from socialr1_lite.stories.plots import Plot, Step, decisive, knowing, sensible, told_sensibly
 from socialr1_lite.stories.wording import LEXICON, a, say
 from socialr1_lite.stories.world import Event, World, inside
 
@@ -20,18 +20,22 @@ def contents(request: Request) -> Family | None:
     """Ask what X thinks (that Y thinks) is in the container."""
     rng = request.rng
     things = 2 + rng.below(3) if request.options == 0 else min(request.options, 4)
+    things = min(things, 3) if request.order > 2 else things  # what is only said is thought by two people at most
     plot, container = labelled(rng, request.split, people=max(3, request.order + 1), things=things)
     named = plot.places
     target = named[int(request.slot * len(named))]
     chains = [tuple(rng.sample(plot.cast, request.order)) for _ in range(6)]
-    chain = next((c for c in chains if plot.world.believes(c, inside(container)) == target), None)
+    fluent = inside(container)
+    chain = next(
+        (c for c in chains if plot.world.believes(c, fluent) == target and plot.world.certain(c, fluent)), None
+    )
     if chain is None:
         return None
     note, _ = say(rng, "asked", a=chain[0], c=container)
     plot = plot.edited([*plot.steps, Step(Event("note", actor=chain[0]), note)])
     for name, other in _edits(rng, plot, container):
         changed = other.world.believes(chain, inside(container))
-        if changed != target and changed in named:
+        if changed != target and changed in named and other.world.certain(chain, fluent) and sensible(other):
             ask = question(chain, container, rng)
             drafts = tuple(_draft(p, chain, container, ask) for p in (plot, other))
             rest = [thing for thing in LEXICON[request.split].things if thing not in named]
@@ -52,6 +56,7 @@ def question(chain: Chain, container: str, rng: Rng) -> str:
                       f"What will {chain[0]} honestly say is in the {container}?"))  # fmt: skip
 
 
+@told_sensibly
 def labelled(rng: Rng, split: str, *, people: int, things: int) -> tuple[Plot, str]:
     """Tell of a labelled container; returns the plot, whose `places` are the things said to be in it, and it.
 
@@ -139,13 +144,15 @@ def _draft(plot: Plot, chain: Chain, container: str, ask: str) -> Draft:
     assert gold is not None  # the caller chose the chain and the twin by their beliefs
     holders = dict.fromkeys((chain, (), *((name,) for name in (*chain, *plot.cast))))
     held = {h: plot.world.believes(h, inside(container)) for h in holders}
+    claims = tuple(_holds(container, h, thing, plot.places) for h, thing in held.items() if thing in plot.places)
     telling = [i for i, s in enumerate(plot.steps) if gold in (s.event.thing, *s.text.split())]
     return Draft(
         sentences=plot.sentences,
         question=ask,
         gold=a(gold),
         cues=decisive(plot, answer) or tuple(telling[-1:]) or (1,),
-        claims=tuple(_holds(container, h, thing, plot.places) for h, thing in held.items() if thing in plot.places),
+        claims=claims,
+        known=knowing(plot.world, claims),
         goal=Claim((), chain[0], "wants", f"to say what is in the {container}", ("to keep it secret",)),
         shortcuts=_shortcuts(plot, chain, container, gold),
         marks={"reality": a(plot.places[0]), "label": a(plot.places[1])},

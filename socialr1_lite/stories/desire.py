@@ -21,6 +21,7 @@ from socialr1_lite.stories.framing import (
     exchanges,
     family,
     framed,
+    guests,
     lower_or_real,
     one_lower,
     persons,
@@ -206,7 +207,7 @@ def who_asks(request: Request) -> Family | None:
         found = [name for name in plot.cast if _first_of(ranking, _left(world, foods, (name,))) == asked]
         return found[0] if len(found) == 1 else None
 
-    if answer(plot.world, sense) != target or (target == _last_mover(plot)) != rng.chance(1 / len(plot.cast)):
+    if answer(plot.world, sense) != target or (target == plot.world.last_mover()) != rng.chance(1 / len(plot.cast)):
         return None
 
     def claims(world: World, sense: Sense, gold: str) -> Sequence[Claim]:
@@ -221,17 +222,13 @@ def who_asks(request: Request) -> Family | None:
         answer,
         claims,
         lambda world, sense, gold: wants(gold, *goals),
-        lambda world, sense: [("last actor", _last_mover(plot))],
+        lambda world, sense: [("last actor", world.last_mover())],
         "asks for another dish",
         retold=lambda plot: recasts(request, plot, target),
         things=tuple(foods),
         marked=frozenset({"last actor"}),
     )
     return family(request, question)
-
-
-def _last_mover(plot: Plot) -> str:
-    return next(step.event.actor for step in reversed(plot.steps) if step.event.kind == "move")
 
 
 OWN = (
@@ -420,10 +417,11 @@ def opens(request: Request) -> Family | None:
             ("first place", open_(world.history(("where", sense["p"]))[0])),
         ]
 
-    ponders = f"which container {who} will open"
+    one, two = sorted((liked, less))
+    which = f"Of the {one} and the {two}, {who} wants the one that {who} likes more. Which container"
     question = Question(
-        framed(request, plot, sense, [MAY_OPEN], [RATHER], chain=chain, ponders=ponders),
-        will(chain, f"do to have the {liked} or the {less}, whichever {who} likes more"),
+        framed(request, plot, sense, [MAY_OPEN], [RATHER], chain=chain, ponders=f"which container {who} will open"),
+        asking(chain, f"{which} will {who} open to get it?", f"{who} will open to get it", which),
         options,
         lambda world, sense: open_(place_of(world, sense["p"], *chain)),
         claims,
@@ -468,8 +466,8 @@ def wanted_thing(
 ) -> Family | None:
     """Ask which thing A means by an act on a container, given what A thinks is in it; things change places.
 
-    phrases: the act, with {a} and {c}. deed: what is wanted with the thing. spoken: an option, with the name of A.
-    purpose: A's goal.
+    phrases: the act, with {a} and {c}, perhaps before {b}, who has just come in. deed: what is wanted with the thing.
+    spoken: an option, with the name of A. purpose: A's goal.
     """
     rng = request.rng
     plot, things = exchanges(request)
@@ -478,8 +476,9 @@ def wanted_thing(
     if chain is None:
         return None
     who = chain[-1]
-    other = rng.pick([name for name in plot.cast if name != who])
-    sense = {**persons(request.split, a=who, b=other), "c": str(place_of(plot.world, plot.thing, *chain))}
+    newcomers = tuple(guests(rng, request.split, plot)) if any("{b}" in phrase for phrase in phrases) else ()
+    sense = {**persons(request.split, a=who), **dict(zip("b", newcomers, strict=False))}
+    sense["c"] = str(place_of(plot.world, plot.thing, *chain))
     options = tuple(deed.format(thing) for thing in things)
 
     def has(world: World, place: str, people: Sequence[str]) -> str | None:
@@ -515,6 +514,7 @@ def wanted_thing(
         elsewhere("goes elsewhere", sense, "c", plot.places),
         things=tuple(things),
         spoken=spoken.format(who),
+        guests=newcomers,
     )
     return family(request, question)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from socialr1_lite.scenario import Claim
@@ -21,6 +21,7 @@ from socialr1_lite.stories.framing import (
     contested,
     elsewhere,
     family,
+    guests,
     inner_state,
     lower_or_real,
     one_lower,
@@ -37,19 +38,15 @@ from socialr1_lite.stories.wording import PHRASES, listed
 from socialr1_lite.stories.world import World
 
 FALSE_BELIEFS = 0.6  # share of families whose first story hangs on a false belief; its twin is often a true one
-FACES = {  # feeling: how it shows
-    "joy": "a smile",
-    "anger": "a scowl",
-    "fear": "a shudder",
-    "sadness": "a pout",
-    "pride": "a swagger",
-    "boredom": "a yawn",
-    "envy": "a sneer",
-    "relief": "a sigh",
-    "disgust": "a grimace",
-}
+FEELINGS = ("joy", "anger", "fear", "sadness", "pride", "shame", "relief", "worry", "amusement")
+OPPOSITES = (  # two feelings of which each is the other's opposite, and how each shows
+    {"joy": "a smile", "sadness": "tears"},
+    {"pride": "a swagger", "shame": "a blush"},
+    {"interest": "wide eyes", "boredom": "a yawn"},
+    {"delight": "a grin", "disgust": "a grimace"},
+)
 BY_PLACE = (  # {list}: "joy if it was in the box and anger if it was in the tin"
-    "As everyone knew, the {o} was not just any {o} to {a}, who would feel {list}.",
+    "As everyone knew, the {o} meant a lot to {a}, who would feel {list}.",
     "When it came to the {o}, {a} would feel {list}, and all of them were aware of that.",
     "{a} had told everyone what {she_a} would feel about the {o}: {list}.",
     "It was no secret what {a} would feel about the {o}: {list}.",
@@ -108,13 +105,19 @@ def _asks(request: Request, chain: Sequence[str], plot: Plot) -> tuple[tuple[str
     return (request.rng.pick(PHRASES["need"]),), goal
 
 
+def _few_places(request: Request) -> Plot:
+    """Tell of two or three places: nobody keeps four feelings apart that hang on where a thing is."""
+    few = request.options if 2 <= request.options <= 3 else 2 + request.rng.below(2)
+    return story_of(replace(request, options=few), last=True)
+
+
 def feels(request: Request) -> Family | None:
     """Ask which feeling A has, or Y thinks that A has, of one for each place."""
-    rng, plot = request.rng, story_of(request, last=True)
+    rng, plot = request.rng, _few_places(request)
     chain = contested(rng, plot, request.order, bystanders(plot), 0.45)
     if chain is None:
         return None
-    options = rng.sample(tuple(FACES), len(plot.places))
+    options = rng.sample(FEELINGS, len(plot.places))
     words, feeling = _by_place(plot, _dealt(request, plot, place_of(plot.world, plot.thing, *chain), options))
     closing, goal = _asks(request, chain, plot)
     who = chain[-1]
@@ -149,12 +152,12 @@ def _place_readings(
     ]
 
 
-OPENED = ("joyful surprise", "unsurprised joy", "disappointed surprise")
-OPENS = (
-    "{a} is longing for the {o} and is about to open the {c}.",
-    "{a} badly wants the {o} and goes to open the {c}.",
-    "Hoping to get the {o} sooner or later, {a} reaches for the lid of the {c}.",
-    "{a} would love to have the {o}, and now {she_a} starts to open the {c}.",
+OPENED = ("happy surprise", "expected joy", "sad surprise")
+OPENS = (  # in search of something else: who badly wants it might not open a place where they do not expect it
+    "{a}, who is longing for the {o}, is about to open the {c} to put a newspaper away.",
+    "{a}, who badly wants the {o}, first opens the {c} to look for a pencil.",
+    "{a} would love to have the {o}, and now {she_a} opens the {c} to get a pencil out.",
+    "Longing for the {o}, but in need of a pencil, {a} begins to open the {c}.",
 )
 
 
@@ -162,12 +165,12 @@ def on_opening(request: Request) -> Family | None:
     """Ask what A feels on opening a container: is it there, and does A expect it there (order 2: as Y has it)?"""
     rng, plot = request.rng, story_of(request, last=True)
     target = OPENED[int(request.slot * 3)]
-    false = target != "unsurprised joy"
+    false = target != OPENED[1]
     chain = _expecting(request, plot, false)
     if chain is None:
         return None
     held, there = (place_of(plot.world, plot.thing, *people) for people in (chain, chain[:-1]))
-    opened = held if target == "disappointed surprise" else there
+    opened = held if target == OPENED[2] else there
     who = chain[-1]
     sense = {**persons(request.split, a=who, y=chain[0]), "o": plot.thing, "c": str(opened)}
 
@@ -185,7 +188,7 @@ def on_opening(request: Request) -> Family | None:
             ("expectation left out", OPENED[1]),
         ]
 
-    goal = wants(who, f"to have the {plot.thing}", f"to get rid of the {plot.thing}")
+    goal = having = wants(who, f"to have the {plot.thing}", f"to get rid of the {plot.thing}")
     wonder = ["{y} wonders what {a} will feel."] if len(chain) > 1 else []
     if wonder:
         goal = wants(chain[0], f"to know what {who} will feel about the {plot.thing}")
@@ -202,6 +205,7 @@ def on_opening(request: Request) -> Family | None:
         elsewhere("opens another place", sense, "c", plot.places),
         stated=3,
         every=True,
+        goals=(having,),
     )
     return family(request, question)
 
@@ -231,7 +235,8 @@ def shows(request: Request) -> Family | None:
     if chain is None:
         return None
     shown, masks = rng.chance(0.6), rng.chance(0.5)
-    feelings = rng.sample(tuple(FACES), 2)
+    faces = rng.pick(OPPOSITES)
+    feelings = rng.sample(tuple(faces), 2)
     dealt = _dealt(request, plot, place_of(plot.world, plot.thing, *chain), feelings)
     words, feeling = _by_place(plot, dealt[::-1] if shown and masks else dealt)
     who = chain[-1]
@@ -240,27 +245,27 @@ def shows(request: Request) -> Family | None:
     roles = persons(request.split, a=who, y=chain[0], h=who if masks else other, w=other if masks else who)
     opening = (rng.pick(BY_PLACE).replace("{list}", _clauses(request, 2)), rng.pick(MASKS))
     tale = Tale(plot, {**words, **roles, "o": plot.thing}, opening, closing, scenery=1)
-    return family(request, _felt_or_shown(tale, chain, goal, feelings, feeling, shown))
+    return family(request, _felt_or_shown(tale, chain, goal, {one: faces[one] for one in feelings}, feeling, shown))
 
 
 def _felt_or_shown(
     tale: Tale,
     chain: Sequence[str],
     goal: Claim,
-    feelings: Sequence[str],
+    faces: Mapping[str, str],
     feeling: Callable[[str | None, Sense], str | None],
     shown: bool,
 ) -> Question:
     """Ask what the last of the chain feels, or shows; the one who masks shows the opposite of what they feel."""
-    plot, who = tale.plot, chain[-1]
-    options = tuple(FACES[f] for f in feelings) if shown else tuple(feelings)
+    plot, who, feelings = tale.plot, chain[-1], tuple(faces)
+    options = tuple(faces.values()) if shown else feelings
 
     def outward(felt: str | None, sense: Sense, looks: bool) -> str | None:
         if felt is None:
             return None
         if looks and sense["h"] == who:
             felt = feelings[1 - feelings.index(felt)]
-        return FACES[felt] if shown else felt
+        return faces[felt] if shown else felt
 
     def claims(world: World, sense: Sense, gold: str) -> Sequence[Claim]:
         felt = feeling(place_of(world, plot.thing, *chain), sense)
@@ -292,9 +297,9 @@ def _felt_or_shown(
 
 def who_feels(request: Request) -> Family | None:
     """Ask who has this feeling, as exactly one does; all feel the same about each place."""
-    rng, plot = request.rng, story_of(request, last=True)
+    rng, plot = request.rng, _few_places(request)
     target = plot.cast[int(request.slot * len(plot.cast))]
-    chosen = rng.sample(tuple(FACES), len(plot.places))
+    chosen = rng.sample(FEELINGS, len(plot.places))
     words, feeling = _by_place(plot, chosen)
     felt = feeling(place_of(plot.world, plot.thing, target), words)
     asker = rng.pick(plot.cast)
@@ -317,9 +322,8 @@ def who_feels(request: Request) -> Family | None:
         )
 
     def readings(world: World, sense: Sense) -> list[TaleReading]:
-        mover = next((s.event.actor for s in reversed(plot.steps) if s.event.kind == "move"), None)
         knowing = [name for name in plot.cast if world.knows((name,), ("where", plot.thing))]
-        return [("last mover", mover), *(("knows better", name) for name in knowing)]
+        return [("last mover", world.last_mover(plot.thing)), *(("knows better", name) for name in knowing)]
 
     opening = rng.pick(OF_ALL).replace("{list}", _clauses(request, len(chosen)))
     question = Question(
@@ -338,10 +342,10 @@ def who_feels(request: Request) -> Family | None:
 
 
 SECRETS = (
-    "{x} wanted {p} to know where the {o} was and {q} to be kept in the dark.",
-    "{x} wanted {q} to be kept in the dark about where the {o} was and {p} to know it.",
-    "It mattered to {x} that {p} should know where the {o} was and that it should be a secret from {q}.",
-    "It mattered to {x} that where the {o} was should be a secret from {q} and that {p} should know it.",
+    "{x} wanted {p} to know where the {o} would end up and {q} to be kept in the dark.",
+    "{x} wanted {q} to be kept in the dark about where the {o} would end up and {p} to know it.",
+    "It mattered to {x} that {p} should know where the {o} would end up and that it should be a secret from {q}.",
+    "It mattered to {x} that where the {o} would end up should be a secret from {q} and that {p} should know it.",
 )
 MOODS = ("contentment", "worry")
 
@@ -397,6 +401,7 @@ def secret(request: Request) -> Family | None:
         readings,
         "wish turned round",
         [("wishes exchanged", turned(sense, "p", "q"))],
+        natural=lambda world, sense: all(s.event.actor != x for s in world.scenes if s.event.kind == "tell"),
     )
     return family(request, question)
 
@@ -420,15 +425,15 @@ WATCHING = {  # (looked for by the one who shall have it, thought to be in there
     (False, False): "relief",
 }
 SHALL_HAVE = (
-    "{x} wanted {p} to get the {o}, but not {q}, as everyone knew.",
-    "As everyone knew, {x} did not want {q} to get the {o}, but {p}.",
-    "Everyone was aware that {x} would give the {o} to {p} and keep it from {q}.",
-    "Everyone was aware that {x} would keep the {o} from {q} and give it to {p}.",
+    "{p} and {q} were to come later, and {x} wanted {p} to get the {o}, but not {q}, as everyone knew.",
+    "{q} and {p} were to come later, and as everyone knew, {x} did not want {q} to get the {o}, but {p}.",
+    "Everyone was aware that {x} would give the {o} to {p} and keep it from {q}, who were both to come later.",
+    "Everyone was aware that {x} would keep the {o} from {q} and give it to {p}, who were both to come later.",
 )
 SEARCHES = (
-    "Now {z} comes looking for the {o} and puts a hand on the {c}, and {x} looks on.",
-    "{z} is searching for the {o}, and {x} sees {her_z} reach for the {c}.",
-    "While {x} is watching, {z}, who is after the {o}, walks up to the {c}.",
+    "Now {z} arrives, looks for the {o} and puts a hand on the {c}, and {x} looks on.",
+    "{z} has arrived and is searching for the {o}, and {x} sees {her_z} reach for the {c}.",
+    "While {x} is watching, {z}, who has just arrived and is after the {o}, walks up to the {c}.",
 )
 
 
@@ -438,10 +443,9 @@ def watching(request: Request) -> Family | None:
     options = tuple(WATCHING.values())
     favoured, near = list(WATCHING)[int(request.slot * 4)]
     chain = contested(rng, plot, request.order, plot.cast, 0.9)
-    others = [name for name in plot.cast if name not in (chain or ())]
-    if chain is None or len(others) < 2:
+    if chain is None:
         return None
-    who, searcher, other = chain[-1], *rng.sample(others, 2)
+    who, (searcher, other) = chain[-1], guests(rng, request.split, plot, 2)
     held = place_of(plot.world, plot.thing, *chain)
     place = held if near else other_place(rng, plot, held, plot.reality, 0.8)
     p, q = (searcher, other) if favoured else (other, searcher)
@@ -472,6 +476,8 @@ def watching(request: Request) -> Family | None:
         readings,
         "both mistaken",
         [("wishes exchanged", turned(sense, "p", "q")), *elsewhere("reaches elsewhere", sense, "c", plot.places)],
+        goals=(wants(searcher, f"to find the {plot.thing}"),),
+        guests=(searcher, other),
     )
     return family(request, question)
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 
 from socialr1_lite.scenario import Claim
 from socialr1_lite.stories.base import Draft, Family, Request, Rng
-from socialr1_lite.stories.plots import Plot, Step, decisive, edits, recast
+from socialr1_lite.stories.plots import Plot, Step, decisive, edits, knowing, recast, sensible
 from socialr1_lite.stories.scenes import swaps
 from socialr1_lite.stories.wording import LEXICON, SELF, THEIR, THEM, say, thinking
 from socialr1_lite.stories.world import Event, World, where
@@ -53,7 +53,8 @@ class Question:
     the first name that leads to it, or `otherwise`. turns, retold: named small changes of sense or plot that may flip
     the answer, besides `edits`. stated: how many claims an interpretation must state. spoken: how an option words an
     answer ("Anna will {}."). every: one story for each option rather than two stories. marked: names of readings that
-    an audit tries as shortcuts.
+    an audit tries as shortcuts. natural: whether people would act so in this world. goals: accepted besides `goal`.
+    guests: people who come in only at the end.
     """
 
     tale: Tale
@@ -71,6 +72,9 @@ class Question:
     spoken: str = "{}"
     every: bool = False
     marked: frozenset[str] = field(default=frozenset({"reality"}))
+    natural: Callable[[World, Sense], bool] = lambda world, sense: True
+    goals: tuple[Claim, ...] = ()
+    guests: tuple[str, ...] = ()
 
 
 def persons(split: str, **roles: str) -> dict[str, str]:
@@ -104,7 +108,7 @@ def family(request: Request, question: Question) -> Family | None:
     """
     tale = replace(question.tale, plot=_padded(request.rng, question.tale.plot))
     truth = question.answer(tale.plot.world, tale.sense)
-    if truth is None or truth not in question.options:
+    if truth not in question.options or not _sound(question, tale, truth):
         return None
     found, names = {truth: tale}, []
     while len(found) < (len(question.options) if question.every else 2):
@@ -115,7 +119,7 @@ def family(request: Request, question: Question) -> Family | None:
         found[fresh[1]] = fresh[2]
     drafts = tuple(_draft(question, one) for one in found.values())
     options = tuple(question.spoken.format(option) for option in question.options)
-    return Family(drafts, options, tuple(tale.plot.cast), _things(question), names[0])
+    return Family(drafts, options, (*tale.plot.cast, *question.guests), _things(question), names[0])
 
 
 def _leading_on(
@@ -124,8 +128,20 @@ def _leading_on(
     """Find the small changes that lead to an option not found yet: name, answer and tale."""
     for name, other in _changes(request, question, tale):
         changed = question.answer(other.plot.world, other.sense)
-        if changed in question.options and changed not in found:
-            yield name, changed, other
+        if changed not in question.options or changed in found:
+            continue
+        if _sound(question, other, str(changed)) and sensible(other.plot):
+            yield name, str(changed), other
+
+
+def _sound(question: Question, tale: Tale, answer: str) -> bool:
+    """Tell whether people would act so, and whether a reader can be sure of every claim about another's mind."""
+    plot, world = tale.plot, tale.plot.world
+    if not question.natural(world, tale.sense):
+        return False
+    chains = {claim.chain(plot.cast) for claim in question.claims(world, tale.sense, answer)}
+    things = {plot.thing, *question.things} & {step.event.thing for step in plot.steps}
+    return all(world.certain(chain, where(thing)) for chain in chains for thing in things)
 
 
 def _padded(rng: Rng, plot: Plot) -> Plot:
@@ -195,13 +211,16 @@ def _draft(question: Question, tale: Tale) -> Draft:
             shortcuts.setdefault(option, name)
     later = (end,) if len(plot.openings) > 1 and closing else ()
     goal = question.goal if isinstance(question.goal, Claim) else question.goal(plot.world, sense, gold)
+    claims = tuple(question.claims(plot.world, sense, gold))
     return Draft(
         sentences=(*sentences[:at], *opening, *sentences[at:], *closing),
         question=question.text,
         gold=question.spoken.format(gold),
         cues=tuple(sorted({*(moved(i) for i in cues), *frames})),
-        claims=tuple(question.claims(plot.world, sense, gold)),
+        claims=claims,
+        known=knowing(plot.world, claims),
         goal=tale.wish or goal,
+        goals=(goal, *question.goals),
         shortcuts={question.spoken.format(option): name for option, name in shortcuts.items()},
         marks={name: question.spoken.format(option) for name, option in readings if name in question.marked and option},
         paragraphs=(*(moved(i) for i in plot.openings), *later),
@@ -240,6 +259,28 @@ def state_claim(who: str, relation: str, value: str, options: Sequence[str], hol
 def wants(who: str, what: str, *rivals: str) -> Claim:
     """Claim a goal."""
     return Claim((), who, "wants", what, rivals)
+
+
+def guests(rng: Rng, split: str, plot: Plot, n: int = 1) -> list[str]:
+    """Draw people who were not there: one may tell them anything, and they have put nothing away themselves."""
+    return rng.sample([name for name in LEXICON[split].people if name not in plot.cast], n)
+
+
+def sayable(thing: str, *chain: str) -> Callable[[World, Sense], bool]:
+    """Tell whether the last of the chain can say that the thing is in {p}, in truth and in the eyes of the others.
+
+    Who thinks that it is elsewhere does not hit by chance upon a place where it was unnoticed by them.
+    """
+
+    def natural(world: World, sense: Sense) -> bool:
+        *outer, who = chain
+        for j in range(len(chain)):
+            there, held = (world.ever_held(people, where(thing)) for people in (outer[:j], (*outer[:j], who)))
+            if sense["p"] in there - held:
+                return False
+        return True
+
+    return natural
 
 
 def bystanders(plot: Plot) -> list[str]:

@@ -30,6 +30,7 @@ OPENERS = (
     "As a result, {}.", "That is why {}.", "It follows that {}.", "In this situation, {}.", "Therefore {}.",
 )  # fmt: skip
 VERBS = ("thinks", "believes", "thinks", "believes", "assumes", "supposes", "is convinced")
+WANTING = ("wants to", "wants to show", "wanted to")
 ADVERBS = ("really", "actually")
 REALITY = ("In fact {}.", "Really, {}.", "In truth, {}.", "As things are, {}.")
 GOALS = (
@@ -108,7 +109,7 @@ def interpretation(rng: Rng, facts: Facts, stated: int = 1, *, extra: bool = Tru
 
 
 def _claim_sentence(rng: Rng, claim: Claim, *, first: bool) -> str:
-    if claim.relation.startswith("wants to"):  # such a claim may be an option, and reasoning must not quote options
+    if claim.relation in WANTING:  # such a claim may be an option, and reasoning must not quote options
         claim = replace(claim, relation=f"{rng.pick(ADVERBS)} {claim.relation}")
     clause = claim_clause(claim, rng.pick(VERBS))
     if not first:

@@ -24,12 +24,14 @@ from socialr1_lite.stories.framing import (
     exchanges,
     family,
     framed,
+    guests,
     inner_state,
     lower_or_real,
     one_lower,
     other_place,
     persons,
     place_of,
+    sayable,
     state_claim,
     turned,
     wants,
@@ -39,6 +41,9 @@ from socialr1_lite.stories.plots import Plot, hidden_object
 from socialr1_lite.stories.wording import LEXICON
 from socialr1_lite.stories.world import World
 
+MISREAD = 0.4  # share of stories in which X is wrong about where Y will look
+TO_AND_FRO = 0.5  # share of stories in which the thing comes back to where it was, so that a lie can be true by mistake
+LURED = 0.5  # share of those who mislead that name the place where the thing happens to be
 FALSE_BELIEFS = 0.5  # share of families whose first story hangs on a false belief; its twin is often a true one
 STUCK = (
     "{a} wanted to get one of these things and tugged at the {c}, but it would not open.",
@@ -62,40 +67,38 @@ def tried_to_get(request: Request) -> Family | None:
 
 PUTS = (
     "Later, when nobody else is there, {x} takes the {o} out of the {r} and puts it in the {c}, as {x} "
-    "knows that {y} will come for it.",
-    "Knowing that {y} will soon come for the {o}, {x} moves it unseen from the {r} to the {c}.",
-    "All alone, {x}, who knows that {y} will look for the {o}, takes it from the {r} and lays it in the {c}.",
-    "As {y} is going to look for the {o}, {x} secretly carries it from the {r} to the {c}.",
+    "knows that {y} will come back for it.",
+    "Knowing that {y} will soon come back for the {o}, {x} moves it unseen from the {r} to the {c}.",
+    "All alone, {x}, who knows that {y} will come back for the {o}, takes it from the {r} and lays it in the {c}.",
+    "As {y} is going to come back for the {o}, {x} secretly carries it from the {r} to the {c}.",
 )
 
 
 def moves_it(request: Request) -> Family | None:
     """Ask at order 2 why X moves the thing: to where X thinks that Y will look (to help), or away from there."""
     rng, plot = request.rng, story_of(request, last=True)
-    helps = int(request.slot * 2) == 0
+    helps, misread = int(request.slot * 2) == 0, rng.chance(MISREAD)
 
     def fits(chain: tuple[str, ...]) -> bool:
-        expected = place_of(plot.world, plot.thing, *chain)
-        known = place_of(plot.world, plot.thing, chain[0]) == plot.reality
-        return known and expected in plot.places and (not helps or expected != plot.reality)
+        expected, own = (place_of(plot.world, plot.thing, *people) for people in (chain, chain[1:]))
+        return expected in plot.places and (expected != plot.reality) == helps and (expected != own) == misread
 
     chain = chain_for(rng, plot, 2, plot.cast, fits)
     if chain is None:
         return None
     x, y = chain
     expected, real = place_of(plot.world, plot.thing, x, y), str(plot.reality)
-    targets = [p for p in plot.places if p != real and (p == expected) == helps]
-    if not targets:
-        return None
+    targets = [p for p in plot.places if p != real and (p == expected or not helps)]
     sense = {"x": x, "y": y, "o": plot.thing, "r": real, "c": rng.pick(targets)}
     options = (f"help {y} find the {plot.thing}", f"keep {y} from finding the {plot.thing}")
 
     def aims(place: str | None, sense: Sense) -> str | None:
-        return None if place is None else options[place != sense["c"]]
+        return {sense["c"]: options[0], sense["r"]: options[1]}.get(str(place))
 
-    def answer(world: World, sense: Sense) -> str | None:
+    def natural(world: World, sense: Sense) -> bool:
+        """X knows where it is, and Y is not there to see what X does."""
         known = place_of(world, plot.thing) == place_of(world, plot.thing, x) == sense["r"]
-        return aims(place_of(world, plot.thing, *chain), sense) if known else None
+        return known and not world.at[y]
 
     def claims(world: World, sense: Sense, gold: str) -> Sequence[Claim]:
         state = state_claim(x, "wants to", gold, options)
@@ -109,37 +112,37 @@ def moves_it(request: Request) -> Family | None:
         framed(request, plot, sense, [PUTS]),
         f"Why does {x} move the {plot.thing}?",
         options,
-        answer,
+        by_belief(plot, chain, aims),
         claims,
         lambda world, sense, gold: either(x, goals, gold == options[0]),
         readings,
         "wrong aim",
-        elsewhere("puts it elsewhere", sense, "c", [p for p in plot.places if p != real]),
         spoken=f"{x} wants to {{}}.",
         marked=frozenset({"one order too low"}),
+        natural=natural,
+        goals=(wants(y, f"to get the {plot.thing}"),),
     )
     return family(request, question)
 
 
 TELLS = (
-    '"The {o} is in the {p}," says {x} later to {y}, who is looking for it.',
-    "{y} asks for the {o}, and {x} answers that it is in the {p}.",
-    "{x} tells {y}, who needs the {o}, to look in the {p}.",
-    "As {y} is searching for the {o}, {x} points to the {p}.",
+    '"The {o} is in the {p}," says {x} later to {y}, who has only just arrived and is looking for it.',
+    "{y}, who has only just arrived, asks for the {o}, and {x} answers that it is in the {p}.",
+    "{x} tells {y}, who was not there before and needs the {o}, to look in the {p}.",
+    "As {y}, who has come only now, is searching for the {o}, {x} points to the {p}.",
 )
 
 
 def advises(request: Request) -> Family | None:
     """Ask why X tells Y where to look: to help exactly if it is where X thinks that the thing is."""
-    rng, plot = request.rng, story_of(request, last=True)
+    rng, plot = request.rng, story_of(request, last=True, back=TO_AND_FRO)
     chain = contested(rng, plot, request.order, plot.cast, FALSE_BELIEFS)
-    others = [name for name in plot.cast if chain and name not in chain]
-    if chain is None or not others:
+    if chain is None:
         return None
-    x, y = chain[-1], rng.pick(others)
+    x, (y,) = chain[-1], guests(rng, request.split, plot)
     helps = int(request.slot * 2) == 0
     held = place_of(plot.world, plot.thing, *chain)
-    said = held if helps else other_place(rng, plot, held, plot.reality, 0.5)
+    said = held if helps else other_place(rng, plot, held, plot.reality, LURED)
     sense = {"x": x, "y": y, "o": plot.thing, "p": str(said)}
     options = (f"help {y} find the {plot.thing}", f"mislead {y}")
 
@@ -159,6 +162,9 @@ def advises(request: Request) -> Family | None:
         "wrong aim",
         elsewhere("says another place", sense, "p", plot.places),
         spoken=f"{x} wants to {{}}.",
+        natural=sayable(plot.thing, *chain),
+        goals=(wants(y, f"to find the {plot.thing}"),),
+        guests=(y,),
     )
     return family(request, question)
 
@@ -172,9 +178,9 @@ PLANS = (
     "A {h} is to stay hidden from {y} and a {f} is to be seen soon, so {x} puts each in one of the two places.",
 )
 FETCHES = (
-    "{y} will come only for the {o} and open only one of the {c0} and the {c1}.",
-    "As {x} knows, {y} will come to get the {o} and will look only in the {c0} or only in the {c1}.",
-    "{y} is going to fetch the {o} and will open only the {c0} or only the {c1}.",
+    "{y} will come back only for the {o} and open only one of the {c0} and the {c1}.",
+    "As {x} knows, {y} will come back to get the {o} and will look only in the {c0} or only in the {c1}.",
+    "{y} is going to come back to fetch the {o} and will open only the {c0} or only the {c1}.",
 )
 
 
@@ -206,6 +212,13 @@ def plants(request: Request) -> Family | None:
             *belief_claim(plot, world, chain),
         )
 
+    def natural(world: World, sense: Sense) -> bool:
+        """Y is out; and X, who opens both places, finds nothing there that X did not expect (as the others see it)."""
+        outer = [chain[:j] for j in range(len(chain) - 1)]
+        return not world.at[y] and all(
+            place_of(world, plot.thing, *people, x) == place_of(world, plot.thing, *people) for people in outer
+        )
+
     goals = (f"{y} to come across the {one}", f"{y} to miss the {one}")
     ponders = f"what {x} will do with the {one}"
     question = Question(
@@ -220,10 +233,17 @@ def plants(request: Request) -> Family | None:
         [("aims exchanged", turned(sense, "f", "h"))],
         things=(one, two),
         spoken=f"{x} will {{}}.",
+        natural=natural,
+        goals=(wants(y, f"to get the {plot.thing}"),),
     )
     return family(request, question)
 
 
+COMES = (
+    "{y} was not there yet, but was to come later for the {o}.",
+    "Only later was {y} to come and ask for the {o}.",
+    "{y}, who needed the {o}, was to come only at the very end.",
+)
 SAYS = (
     '{n} says to {y}: "Look in the {p} for the {o}."',
     "{n} tells {y} that the {o} is in the {p}.",
@@ -236,7 +256,7 @@ def who_misleads(request: Request) -> Family | None:
     """Ask who misleads: three people say where the thing is, and one of them does not think so."""
     rng = request.rng
     plot = hidden_object(rng, request.split, people=4, places=2 + rng.below(2), chapters=request.chapters, last=True)
-    *speakers, hearer = rng.sample(plot.cast, 4)
+    speakers, (hearer,) = rng.sample(plot.cast, 3), guests(rng, request.split, plot)
     held = [place_of(plot.world, plot.thing, name) for name in speakers]
     liar = int(request.slot * 3)
     if None in held or len(set(held)) == 1:
@@ -245,6 +265,7 @@ def who_misleads(request: Request) -> Family | None:
     said[liar] = rng.pick([p for p in plot.places if p != held[liar]])
     phrase = rng.pick(SAYS)
     sense = {"y": hearer, "o": plot.thing}
+    comes = rng.pick(COMES)
     sense |= {f"n{i}": name for i, name in enumerate(speakers)} | {f"p{i}": place for i, place in enumerate(said)}
     closing = tuple(phrase.replace("{n}", f"{{n{i}}}").replace("{p}", f"{{p{i}}}") for i in rng.sample(range(3), 3))
 
@@ -262,9 +283,12 @@ def who_misleads(request: Request) -> Family | None:
             *(state_claim(name, "wants to", aims[1], aims) for name in speakers if name != gold),
         )
 
+    def natural(world: World, sense: Sense) -> bool:
+        return all(sayable(plot.thing, name)(world, {"p": sense[f"p{i}"]}) for i, name in enumerate(speakers))
+
     goals = (f"{hearer} to miss the {plot.thing}", f"{hearer} to find the {plot.thing}")
     question = Question(
-        Tale(plot, sense, (), closing),
+        Tale(plot, sense, (comes,), closing, idle=1),
         f"Who is trying to mislead {hearer} about the {plot.thing}?",
         tuple(speakers),
         answer,
@@ -274,6 +298,9 @@ def who_misleads(request: Request) -> Family | None:
         "says what is so",
         _other_words(plot, sense, liar, said, [*map(str, held)]),
         marked=frozenset({"reality", "odd one out"}),
+        natural=natural,
+        goals=(wants(hearer, f"to find the {plot.thing}"),),
+        guests=(hearer,),
     )
     return family(request, question)
 
@@ -304,24 +331,25 @@ def _other_words(
     return turns
 
 
-LOCKS = (
-    "Now {a} locks the {c} to keep what {she_a} thinks is in it away from the others.",
-    "{a} ties a rope round the {c} so that nobody gets at what {she_a} believes to be in it.",
-    "To keep the others from what {she_a} supposes to be in the {c}, {a} seals it with tape.",
-    "{a} pushes a heavy bench in front of the {c}, so that what {she_a} takes to be inside is out of "
-    "reach for the others.",
+EMPTIES = (
+    "To get rid of what {she_a} thinks is in the {c}, {a} empties it into the rubbish without looking.",
+    "{a}, who wants to be rid of what {she_a} believes to be in the {c}, turns it out over the rubbish bin "
+    "with closed eyes.",
+    "With closed eyes {a} clears everything out of the {c} into the rubbish, because {she_a} no longer wants "
+    "what {she_a} takes to be in there.",
+    "{a} no longer wants what {she_a} supposes to be in the {c}, and so {she_a} empties it into the bin in the dark.",
 )
 
 
-def locks(request: Request) -> Family | None:
-    """Ask what A wants who shuts a container away: on purpose, in vain, or by accident as to this thing?"""
+def throws_away(request: Request) -> Family | None:
+    """Ask what A meant who throws away what is in a container: is it as A thinks, is it not, or is it a mishap?"""
     rng = request.rng
     plot, things = exchanges(request)
     plot.thing = thing = rng.pick(things)
     options = (
-        f"shut away the {thing} successfully",
-        f"shut away the {thing} in vain",
-        f"shut away something other than the {thing}",
+        f"throw away the {thing}, which was inside",
+        f"throw away the {thing}, which was elsewhere",
+        "throw away another thing",
     )
     case = int(request.slot * 3)
 
@@ -333,8 +361,8 @@ def locks(request: Request) -> Family | None:
     if chain is None:
         return None
     who = chain[-1]
-    shut = place_of(plot.world, thing, *(chain if case < 2 else chain[:-1]))
-    sense = {**persons(request.split, a=who), "c": str(shut)}
+    emptied = place_of(plot.world, thing, *(chain if case < 2 else chain[:-1]))
+    sense = {**persons(request.split, a=who), "c": str(emptied)}
 
     def done(there: str | None, held: str | None, sense: Sense) -> str | None:
         if there is None or held is None or sense["c"] not in (there, held):
@@ -349,26 +377,31 @@ def locks(request: Request) -> Family | None:
             ("purpose left out", options[2]),
         ]
 
+    def aim(world: World, sense: Sense, gold: str) -> Claim:
+        return wants(who, f"to throw away what is in the {sense['c']}", f"to keep what is in the {sense['c']}")
+
     question = Question(
-        framed(request, plot, sense, [LOCKS], chain=chain, ponders=f"what {who} wants to do with the {thing}"),
-        asking(chain, f"What does {who} want to do about the {thing}?", f"{who} wants to do about the {thing}"),
+        framed(request, plot, sense, [EMPTIES], chain=chain, ponders=f"what {who} wanted to throw away"),
+        asking(chain, f"What did {who} want to throw away?", f"{who} wanted to throw away"),
         options,
         by_two_beliefs(plot, chain, done),
-        inner_state(plot, chain, "wants to", options, chain[:-1]),
-        wants(who, "to shut a thing away from the others", "to hand a thing over to the others"),
+        inner_state(plot, chain, "wanted to", options, chain[:-1]),
+        aim,
         readings,
         "outcome left out",
         elsewhere("another container", sense, "c", plot.places),
         stated=3,
         things=tuple(things),
-        spoken=f"{who} wants to {{}}.",
+        spoken=f"{who} wanted to {{}}.",
         every=True,
     )
     return family(request, question)
 
 
 def _has_order(template: str, order: int) -> bool:
-    return order in {"moves it": (2,), "who misleads": (1,), "plants": (2, 3), "locks": (1, 2)}.get(template, (1, 2, 3))
+    return order in {"moves it": (2,), "who misleads": (1,), "plants": (2, 3), "throws away": (1, 2)}.get(
+        template, (1, 2, 3)
+    )
 
 
 DIMENSION = Dimension(
@@ -380,7 +413,7 @@ DIMENSION = Dimension(
         "advises": advises,
         "plants": plants,
         "who misleads": who_misleads,
-        "locks": locks,
+        "throws away": throws_away,
     },
     of_order=_has_order,
 )

@@ -16,11 +16,14 @@ from socialr1_lite.stories.belief import (
     needed_by,
     other_person,
     story_of,
+    sure,
     twin,
 )
+from socialr1_lite.stories.framing import belief_claim, recasts
 from socialr1_lite.stories.plots import Plot, Step, WorldAnswer, decisive
 from socialr1_lite.stories.world import Event, World, where
 
+# No thing comes back to where it was (back=0): who missed both moves would be right by luck, which is not knowing.
 # Who knows that somebody knows is decided by who noticed whom. An onlooker who is always there gives nothing away.
 MANY_ONLOOKERS = 1.0
 ORDER_2 = ("thinks known", "realises", "could pretend")
@@ -40,7 +43,7 @@ def one_of(people_wanted: str) -> Callable[[Request], Family | None]:
     """Build a template that asks for the one person, the last mover aside, who knows, or is "mistaken"."""
 
     def template(request: Request) -> Family | None:
-        plot, rng = story_of(request), request.rng
+        plot, rng = story_of(request, back=0.0), request.rng
         mover = last_mover(plot)
         people = [name for name in plot.cast if name != mover]
         right = people_wanted != "mistaken"
@@ -93,6 +96,7 @@ def _person_draft(plot: Plot, question: str, answer: WorldAnswer, options: Seque
         claims=(
             *(knowledge_claim(plot, name) for name in needed),
             *(knowledge_claim(plot, name) for name in wrong if name not in needed),
+            *belief_claim(plot, plot.world, (gold,)),
             *further_claims(plot, (gold,)),
         ),
         stated=len(needed),
@@ -110,7 +114,7 @@ def knowledge_claim(plot: Plot, *chain: str) -> Claim:
 
 def does_know(request: Request) -> Family | None:
     """Ask at order 1 whether this person knows."""
-    plot = story_of(request)
+    plot = story_of(request, back=0.0)
     wanted = int(request.slot * 2) == 0
     found = _people(request.rng, plot, 1, lambda one: knows(plot.world, plot.thing, one) == wanted)
     if found is None:
@@ -127,7 +131,7 @@ def does_know(request: Request) -> Family | None:
 
 def thinks_known(request: Request) -> Family | None:
     """Ask at order 2 whether one, who knows, thinks that the other knows, who does in half of the stories."""
-    plot = story_of(request, MANY_ONLOOKERS)
+    plot = story_of(request, MANY_ONLOOKERS, back=0.0)
     thought, known = int(request.slot * 2) == 0, int(request.slot * 4) % 2 == 0
 
     def state(world: World, one: str, two: str) -> tuple[bool, bool] | None:
@@ -152,7 +156,7 @@ def thinks_known(request: Request) -> Family | None:
 
 def realises(request: Request) -> Family | None:
     """Ask at order 2 whether one is aware that the other knows; both do."""
-    plot = story_of(request, MANY_ONLOOKERS)
+    plot = story_of(request, MANY_ONLOOKERS, back=0.0)
     wanted = int(request.slot * 2) == 0
 
     def aware(world: World, one: str, two: str) -> bool | None:
@@ -184,7 +188,7 @@ SILENT = (
 
 def could_pretend(request: Request) -> Family | None:
     """Ask at order 2 whether one could pretend not to know, or the other, who saw that they know, sees through."""
-    plot, rng = story_of(request, MANY_ONLOOKERS), request.rng
+    plot, rng = story_of(request, MANY_ONLOOKERS, back=0.0), request.rng
     wanted = int(request.slot * 2) == 0
 
     def fooled(world: World, one: str, two: str) -> bool | None:
@@ -206,7 +210,7 @@ def could_pretend(request: Request) -> Family | None:
         return {True: taken_in, False: seen, None: None}[fooled(world, one, two)]
 
     asked = f"{one} and {two} both know where the {plot.thing} really is."
-    question = f"{asked} What would come of it if {one} pretended not to know it?"
+    question = f"{asked} If {one} pretended not to know it, would that be a success or a failure?"
     goal = Claim((), one, "wants", f"to keep from {two} where the {plot.thing} is", (f"to tell {two} where it is",))
     return _of_two(request, plot, answer, names, question, (two, one), goal)
 
@@ -229,12 +233,28 @@ def _of_two(
 ) -> Family | None:
     """Make a question with two answers; `held`: the chain that decides; goal: to find the thing if not given."""
     options = ("Yes", "No") if "Yes" in names else tuple(names)
-    found = twin(request.rng, plot, answer, request.split, options)
+    if not plot.world.certain(held, where(plot.thing)):
+        return None
+    exchange = _exchange(request, plot, answer, held) if request.order == 2 else None
+    found = exchange or twin(request.rng, plot, answer, request.split, options, held)
     if found is None:
         return None
     wish = goal or finding(plot)
     drafts = tuple(_two_draft(story, answer, names, question, held, wish) for story in (plot, found[1]))
     return Family(drafts, options, tuple(plot.cast), _things(plot), found[0])
+
+
+def _exchange(request: Request, plot: Plot, answer: WorldAnswer, held: Sequence[str]) -> tuple[str, Plot] | None:
+    """Find a twin in which the last of the chain and another have changed parts: the same words, another answer.
+
+    Most other edits let somebody look on in secret instead of openly, which the words would give away.
+    """
+    last = plot.steps[-1]  # whose wish it is does not change
+    for name, other in recasts(request, plot.edited(plot.steps[:-1]), held[-1]):
+        told = other.edited([*other.steps, last])
+        if answer(told.world) not in (answer(plot.world), None) and sure(told, held):
+            return name, told
+    return None
 
 
 def _two_draft(
@@ -247,7 +267,11 @@ def _two_draft(
         question=question,
         gold=gold,
         cues=decisive(plot, answer) or last_told(plot, plot.reality or ""),
-        claims=(knowledge_claim(plot, *held), *further_claims(plot, held)),
+        claims=(
+            knowledge_claim(plot, *held),
+            *belief_claim(plot, plot.world, held),
+            *further_claims(plot, held),
+        ),
         goal=wish,
         shortcuts={text: name for text, name in names.items() if text != gold},
         paragraphs=plot.openings,

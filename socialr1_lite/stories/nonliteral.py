@@ -16,19 +16,19 @@ from socialr1_lite.stories.framing import (
     belief_claim,
     by_belief,
     by_two_beliefs,
-    bystanders,
     chain_for,
     contested,
     either,
     elsewhere,
     family,
     framed,
+    guests,
     inner_state,
     lower_or_real,
     one_lower,
-    other_place,
     persons,
     place_of,
+    sayable,
     state_claim,
     turned,
     wants,
@@ -37,12 +37,13 @@ from socialr1_lite.stories.plots import Plot, hidden_object
 from socialr1_lite.stories.scenes import GOOD, SPOILT, cooks, outcomes
 from socialr1_lite.stories.world import World
 
-FALSE_OF_TWO, FALSE_OF_MORE = 0.8, 0.9  # shares of families whose first story hangs on a false belief
+FALSE_OF_TWO, FALSE_OF_MORE = 0.8, 1.0  # shares of families whose first story hangs on a false belief
+TO_AND_FRO = 0.8  # share of stories in which the thing comes back to where it was, so that a lie can be true by mistake
 SAYS = (
-    '"The {o} is in the {p}," says {x} to {y}.',
-    "{x} turns to {y} and says that the {o} is in the {p}.",
-    "{x} tells {y} that the {o} is in the {p}.",
-    "Asked by {y} about the {o}, {x} says that it is in the {p}.",
+    '"The {o} is in the {p}," says {x} to {y}, who has only just arrived.',
+    "{x} turns to {y}, who has come only now, and says that the {o} is in the {p}.",
+    "{x} tells {y}, who was not there before, that the {o} is in the {p}.",
+    "Asked about the {o} by {y}, who has only just arrived, {x} says that it is in the {p}.",
 )
 
 
@@ -57,23 +58,26 @@ def _asking(chain: Sequence[str], plain: str, hearer: str, thing: str) -> str:
 
 def states(request: Request) -> Family | None:
     """Ask why X says where the thing is: a truth, a mistake or a lie, by what X thinks."""
-    rng, plot = request.rng, story_of(request, last=True)
+    rng, plot = request.rng, story_of(request, last=True, back=TO_AND_FRO)
     case = int(request.slot * 3)
 
     def fits(chain: tuple[str, ...]) -> bool:
         held, there = (place_of(plot.world, plot.thing, *people) for people in (chain, chain[:-1]))
-        wrong = held != there
-        return held in plot.places and there in plot.places and (case == 2 or wrong == (case == 1))
+        if held not in plot.places or there not in plot.places:
+            return False
+        if case == 2:  # a lie that is true by mistake, or what is so would give the liars away
+            return held != there and sayable(plot.thing, *chain)(plot.world, {"p": str(there)})
+        return (held != there) == (case == 1)
 
     chain = chain_for(rng, plot, request.order, plot.cast, fits)
-    others = [name for name in plot.cast if chain and name not in chain]
-    if chain is None or not others:
+    if chain is None:
         return None
-    x, y = chain[-1], rng.pick(others)
+    x, (y,) = chain[-1], guests(rng, request.split, plot)
     held, there = (place_of(plot.world, plot.thing, *people) for people in (chain, chain[:-1]))
-    said = held if case < 2 else other_place(rng, plot, held, there, 0.95)
-    sense = {"x": x, "y": y, "o": plot.thing, "p": str(said)}
-    options = (f"share true knowledge with {y}", f"share a mistaken belief with {y}", f"deceive {y} with a lie")
+    said = held if case < 2 else there
+    sense = {**persons(request.split, x=x), "y": y, "o": plot.thing, "p": str(said)}
+    she = sense["she_x"]
+    options = (f"tell {y} what {she} knows", f"tell {y} what {she} mistakenly believes", f"deceive {y} with a lie")
 
     def kind(there: str | None, held: str | None, sense: Sense) -> str | None:
         if held is None or there is None:
@@ -99,15 +103,18 @@ def states(request: Request) -> Family | None:
         lambda world, sense, gold: either(x, goals, gold != options[2]),
         readings,
         "other motive",
-        elsewhere("says another place", sense, "p", plot.places),
+        elsewhere("says another place", sense, "p", plot.places if case == 0 else [str(held), str(there)]),
         stated=3,
         spoken=f"{x} wants to {{}}.",
         every=True,
+        natural=sayable(plot.thing, *chain),
+        goals=(wants(y, f"to find the {plot.thing}"),),
+        guests=(y,),
     )
     return family(request, question)
 
 
-WAYS = ("say what {x} really thinks", "joke with somebody who knows better", "make {y} believe something untrue")
+WAYS = ("say what {she_x} really thinks", "make a joke that {y} will see through", "make {y} believe something untrue")
 REPLIES = (
     '"The {o} is in the {p}, as you know," says {x} to {y} with a smile.',
     "{x} smiles at {y} and says that the {o} is in the {p}.",
@@ -121,6 +128,7 @@ DISHES = (
     "{x} winks and says to {y} that the {o} is just {word}.",
 )
 WORDS = {GOOD: "delicious", SPOILT: "spoilt"}
+SAID = {GOOD: "delicious", SPOILT: "dreadful"}
 
 
 def _joke_or_lie(request: Request, plot: Plot, subject: str, phrases: Sequence[str]) -> Family | None:
@@ -132,8 +140,8 @@ def _joke_or_lie(request: Request, plot: Plot, subject: str, phrases: Sequence[s
     x, y = chain[-2:]
     own = place_of(plot.world, plot.thing, *chain[:-1])
     said = str(own if case == 0 else request.rng.pick([p for p in plot.places if p != own]))
-    sense = {"x": x, "y": y, "o": subject, "p": said, "word": WORDS.get(said, "")}
-    options = tuple(way.format(x=x, y=y) for way in WAYS)
+    sense = {**persons(request.split, x=x), "y": y, "o": subject, "p": said, "word": SAID.get(said, "")}
+    options = tuple(way.format_map(sense) for way in WAYS)
 
     def kind(own: str | None, his: str | None, sense: Sense) -> str | None:
         if own is None or his is None:
@@ -167,10 +175,11 @@ def _joke_or_lie(request: Request, plot: Plot, subject: str, phrases: Sequence[s
         aim,
         readings,
         "other motive",
-        [("says something else", {**sense, "p": p, "word": WORDS.get(p, "")}) for p in plot.places if p != said],
+        [("says something else", {**sense, "p": p, "word": SAID.get(p, "")}) for p in plot.places if p != said],
         stated=3,
         things=(subject,),
         spoken=f"{x} wants to {{}}.",
+        natural=sayable(plot.thing, *chain[:-1]),
     )
     return family(request, question)
 
@@ -215,27 +224,25 @@ def ironic(request: Request) -> Family | None:
 
 
 MOTIVES = (
-    "{k} had planned the {o} as a surprise for {y}, while {g} had set {hers_g} heart on keeping the {o}.",
-    "{g} had set {hers_g} heart on keeping the {o}, while {k} had planned it as a surprise for {y}.",
-    "To {k} the {o} was to be a surprise for {y}, and to {g} it was something to keep for {self_g}.",
-    "To {g} the {o} was something to keep for {self_g}, and to {k} it was to be a surprise for {y}.",
+    "If {k} ever lied about the {o}, it was to save a surprise for {y}, and if {g} did, to keep it for {self_g}.",
+    "If {g} ever lied about the {o}, it was to keep it for {self_g}, and if {k} did, to save a surprise for {y}.",
+    "Only to save a surprise for {y} would {k} tell a lie about the {o}, and only to keep it for {self_g} would {g}.",
+    "Only to keep the {o} for {self_g} would {g} tell a lie about it, and only to save a surprise for {y} would {k}.",
 )
 
 
 def white_lies(request: Request) -> Family | None:
     """Ask why X says where it is: in earnest, to save a surprise (a white lie), or to keep it (a selfish lie)."""
-    rng, plot = request.rng, story_of(request, last=True)
+    rng, plot = request.rng, story_of(request, last=True, back=TO_AND_FRO)
+    case = int(request.slot * 3)
     chain = contested(rng, plot, request.order, plot.cast, FALSE_OF_MORE)
     others = [name for name in plot.cast if chain and name not in chain]
-    surprised = [name for name in bystanders(plot) if name in others]  # nobody is surprised by what they put away
-    if chain is None or len(others) < 2 or not surprised:
+    if chain is None or not others:
         return None
-    x, y = chain[-1], rng.pick(surprised)
-    other = rng.pick([name for name in others if name != y])
-    case = int(request.slot * 3)
+    x, other, (y,) = chain[-1], rng.pick(others), guests(rng, request.split, plot)
     kind_one = rng.chance(0.5) if case == 0 else case == 1
     held = place_of(plot.world, plot.thing, *chain)
-    said = held if case == 0 else other_place(rng, plot, held, plot.reality, 0.9)
+    said = held if case == 0 else plot.reality  # a lie that is true by mistake, or what is so would give the liars away
     k, g = (x, other) if kind_one else (other, x)
     sense = {**persons(request.split, x=x, g=g, k=k), "y": y, "o": plot.thing, "p": str(said)}
     options = (f"tell {y} the truth", f"save the surprise for {y}", f"keep the {plot.thing} for {sense['self_x']}")
@@ -260,9 +267,15 @@ def white_lies(request: Request) -> Family | None:
         lambda world, sense, gold: either(x, goals, gold == options[0]),
         readings,
         "another's motive",
-        [("motives exchanged", turned(sense, "k", "g")), *elsewhere("says another place", sense, "p", plot.places)],
+        [
+            ("motives exchanged", turned(sense, "k", "g")),
+            *elsewhere("says another place", sense, "p", [str(held), str(plot.reality)]),
+        ],
         spoken=f"{x} wants to {{}}.",
         every=True,
+        natural=sayable(plot.thing, *chain),
+        goals=(wants(y, f"to find the {plot.thing}"),),
+        guests=(y,),
     )
     return family(request, question)
 
@@ -274,10 +287,10 @@ BLUNT = (
     '"What a terrible {f}," says {x} to {y}.',
 )
 INSULTS = {  # (X takes Y for the cook, Y is the cook)
-    (True, True): "insult {y}, who did cook it",
+    (True, True): "insult {y}, who cooked it",
     (True, False): "insult {y}, who did not cook it",
-    (False, True): "grumble innocently to {y}, who did cook it",
-    (False, False): "grumble innocently to {y}, who did not cook it",
+    (False, True): "complain innocently to {y}, who cooked it",
+    (False, False): "complain innocently to {y}, who did not cook it",
 }
 
 
@@ -330,10 +343,10 @@ def faux_pas(request: Request) -> Family | None:
 
 
 HINTS = (
-    '"If I were you, I would have a look in the {c}," says {a} to {b} with a wink.',
-    "{a} winks at {b}, points at the {c} and says that something useful might be waiting there.",
-    '"What a nice {c} that is," says {a} slowly to {b}, nodding at it again and again.',
-    "{a} says to {b} that the {c} deserves a closer look, and coughs twice.",
+    '"If I were you, I would have a look in the {c}," says {a} with a wink to {b}, who has only just arrived.',
+    "{a} winks at {b}, who has come only now, points at the {c} and says that something useful might be waiting there.",
+    '"What a nice {c} that is," says {a} slowly to {b}, who was not there before, nodding at it again and again.',
+    "{a} says to {b}, who has only just arrived, that the {c} deserves a closer look, and coughs twice.",
 )
 
 
@@ -357,22 +370,23 @@ TRUSTS = (
     "As {t} and {d} were both aware, {y} took every word of {d} for its opposite and trusted every word of {t}.",
 )
 POINTS = (
-    "Now {y} must choose between the {c0} and the {c1}, and {x} says that the {o} is in the {p}.",
-    '"Take the {p} if you want the {o}," says {x} to {y}, who has to choose between the {c0} and the {c1}.',
-    "{y} is looking for the {o} and may open only the {c0} or the {c1}, and {x} advises {y} to open the {p}.",
+    "Now {y}, who has just come, must choose between the {c0} and the {c1}, and {x} says that the {o} is in the {p}.",
+    '"Open the {p} if you want the {o}," says {x} to {y}, who has just arrived and may open only the {c0} or the {c1}.',
+    "{y}, who has come only now, is looking for the {o} and may open only the {c0} or the {c1}, and {x} advises {y} "
+    "to open the {p}.",
 )
 
 
 def double_bluff(request: Request) -> Family | None:
     """Ask what X wants of Y, who believes one person and does the opposite of what the other says, as they know."""
     rng = request.rng
-    people = max(4, request.order + 3)
+    people = max(3, request.order + 2)
     plot = hidden_object(rng, request.split, people=people, places=2, chapters=request.chapters, last=True)
     chain = contested(rng, plot, request.order, plot.cast, FALSE_OF_TWO)
     others = [name for name in plot.cast if chain and name not in chain]
-    if chain is None or len(others) < 2:
+    if chain is None or not others:
         return None
-    x, y, other = chain[-1], *rng.sample(others, 2)
+    x, other, (y,) = chain[-1], rng.pick(others), guests(rng, request.split, plot)
     helps, trusted = int(request.slot * 2) == 0, rng.chance(0.5)
     held = place_of(plot.world, plot.thing, *chain)
     said = next(p for p in plot.places if (p == held) == (helps == trusted))
@@ -403,6 +417,8 @@ def double_bluff(request: Request) -> Family | None:
         "bluff where there is none",
         [("trust exchanged", turned(sense, "t", "d")), *elsewhere("says another place", sense, "p", plot.places)],
         spoken=f"{x} wants to {{}}.",
+        goals=(wants(y, f"to get the {plot.thing}"),),
+        guests=(y,),
     )
     return family(request, question)
 

@@ -9,11 +9,14 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import wraps
 from itertools import pairwise
+from typing import ParamSpec, TypeVar
 
+from socialr1_lite.scenario import Claim
 from socialr1_lite.stories.base import Rng
 from socialr1_lite.stories.wording import LEXICON, THEIR, THEM, Lexicon, a, listed, say
-from socialr1_lite.stories.world import MODIFIERS, Event, World, where
+from socialr1_lite.stories.world import MODIFIERS, Event, World, inside, where
 
 SCENERY = frozenset({"note"})
 CHANGES = frozenset({"move", "swap"})
@@ -76,6 +79,98 @@ class Plot:
         return self.world.believes((), where(self.thing))
 
 
+def sensible(plot: Plot) -> bool:
+    """Tell whether everybody acts on what they can know, so that a careful reader has nothing to wonder about.
+
+    Whoever moves a thing knows where it was. Whoever sees things exchanged has seen the exchanges before: from half of
+    them one could work out more than the simulation does. Words reach those who have reason to believe them
+    (`_credible`). A forgotten camera serves one person, nobody peeps beside another, and who speaks of a container is
+    in its room.
+    """
+    world, at, camera, peeping = plot.world, dict[str, str](), set[str](), 0
+    for i, step in enumerate(plot.steps):
+        event = step.event
+        if event.kind in ("enter", "leave"):
+            at.update(dict.fromkeys(event.people, event.place if event.kind == "enter" else ""))
+        if event.kind == "note" and event.place and at[event.actor] != plot.rooms[event.place]:
+            return False
+        camera = set() if i in plot.openings else camera | set(event.people if event.kind == "camera" else ())
+        peeping = peeping + (event.kind == "peek") if event.kind in MODIFIERS else 0
+        if len(camera) > 1 or peeping > 1:
+            return False
+    exchanges = [scene for scene in world.scenes if scene.event.kind == "swap"]
+    for one, two in pairwise(exchanges):
+        if not (two.perceivers <= one.perceivers and two.seeming <= one.seeming):
+            return False
+    return all(_knowing(world, i) and _credible(plot, i) for i in range(len(world.scenes)))
+
+
+def _knowing(world: World, i: int) -> bool:
+    """Tell whether whoever moves something in this scene knows where it was; true of every other scene."""
+    event = world.scenes[i].event
+    moved = [thing for thing in (event.thing, event.other) if thing] if event.kind in CHANGES else []
+    return all(world.course((event.actor,), where(t), i)[-1][0] == world.course((), where(t), i)[-1][0] for t in moved)
+
+
+def _credible(plot: Plot, i: int) -> bool:
+    """Tell whether what is said in this scene, if anything, can be said and believed.
+
+    The speaker has a view, and does not name what was so unnoticed by them. Those who hear it believe it: they, and in
+    the speaker's eyes too, have missed something, unless it is what they think anyway.
+    """
+    world, scene = plot.world, plot.world.scenes[i]
+    event = scene.event
+    if event.kind != "tell":
+        return True
+    fluent, said = (where(event.thing), event.place)
+    if event.place == plot.thing:
+        fluent, said = inside(event.place), event.thing
+    own, real = (world.course(people, fluent, i)[-1][0] for people in ((event.actor,), ()))
+    if own is None or said in world.ever_held((), fluent, i) - world.ever_held((event.actor,), fluent, i):
+        return False
+    views = [((name,), real) for name in scene.perceivers if name != event.actor]
+    for chain, truth in (*views, *(((event.actor, name), own) for name in event.people)):
+        held, fresh = world.course(chain, fluent, i)[-1]
+        if held != said and (fresh or held == truth):
+            return False
+    return True
+
+
+def knowing(world: World, claims: Sequence[Claim]) -> tuple[Claim, ...]:
+    """Claim what follows for knowing from claims of place or content: that one knows where, or what, or does not."""
+    known = []
+    for claim in claims:
+        name = claim.subject.removeprefix("the ")
+        fluent, asked = (
+            (inside(name), f"what is really in the {name}")
+            if claim.relation == "contains"
+            else (where(name), f"where the {name} really is")
+        )
+        if claim.holders and claim.relation in ("is in", "contains"):
+            *outer, who = claim.holders
+            there, held = (world.believes(people, fluent) for people in (outer, claim.holders))
+            if there is not None:
+                known.append(Claim(tuple(outer), who, "knows" if held == there else "does not know", asked))
+    return tuple(known)
+
+
+P = ParamSpec("P")
+Told = TypeVar("Told", bound="Plot | tuple[Plot, str]")
+
+
+def told_sensibly(tell: Callable[P, Told]) -> Callable[P, Told]:
+    """Let a scene be told anew until it is sensible."""
+
+    @wraps(tell)
+    def telling(*args: P.args, **kwargs: P.kwargs) -> Told:
+        while True:
+            told = tell(*args, **kwargs)
+            if sensible(told if isinstance(told, Plot) else told[0]):
+                return told
+
+    return telling
+
+
 def decisive(plot: Plot, answer: Callable[[World], object]) -> tuple[int, ...]:
     """Find the steps without which `answer(world)` would be another: exact, by leaving each out in turn.
 
@@ -106,6 +201,7 @@ class Teller:
         self.saw_leave: dict[str, frozenset[str]] = {}
         self.steps: list[Step] = []
         self.used: set[str] = set()  # phrasings
+        self.viewer = ""  # who sees what happens through the forgotten camera, if anybody does
 
     def add(
         self,
@@ -173,7 +269,8 @@ class Teller:
         """Add a sentence that changes nothing; it may name a place."""
         who = self.rng.pick(self.present)
         if places and self.rng.chance(0.6):
-            self.add("note", "note place", a=who, c=self.rng.pick(places))
+            place = self.rng.pick(places)
+            self.add("note", "note place", actor=who, place=place, a=who, c=place)
         else:
             self.add("note", a=who)
 
@@ -186,6 +283,7 @@ def modifier(rng: Rng, words: Lexicon, kind: str, who: str, room: str, used: Con
 
 
 ONLOOKERS = 0.25  # share of moves that somebody outside sees; the same for somebody inside who misses it
+BACK = 0.15  # share of stories in which the thing comes back to where it was before
 
 
 def hidden_object(
@@ -196,6 +294,7 @@ def hidden_object(
     places: int,
     chapters: int = 1,
     onlookers: float = ONLOOKERS,
+    back: float = BACK,
     last: bool = False,
 ) -> Plot:
     """Tell a random story in which one thing is, or is said to be, in `places` different containers (2 and up).
@@ -219,7 +318,7 @@ def hidden_object(
         openings.append(len(steps))
         where_is.update(dict.fromkeys(here, rooms[chapter]))
         who = list(cast) if chapter == asked else rng.sample(cast, max(2, people - 1))
-        chapter_steps = chapter_about(rng, words, who, rooms[chapter], thing, here, onlookers)
+        chapter_steps = chapter_about(rng, words, who, rooms[chapter], thing, here, onlookers, back).steps
         if chapter:
             first = chapter_steps[0]
             chapter_steps[0] = replace(first, text=f"{rng.pick(LATER)}, {first.text}")
@@ -235,6 +334,7 @@ def dispersal(people: Sequence[str], room: str) -> Step:
     return Step(Event("leave", people=tuple(people), place=room), f"After that, nobody was left in the {room}.")
 
 
+@told_sensibly
 def chapter_about(
     rng: Rng,
     words: Lexicon,
@@ -243,28 +343,33 @@ def chapter_about(
     thing: str,
     places: Sequence[str],
     onlookers: float = ONLOOKERS,
-) -> list[Step]:
+    back: float = BACK,
+) -> Plot:
     """Tell of one room and one thing: put somewhere, moved while people leave, perhaps talked about later."""
     teller = Teller(rng, words, cast, room)
     said = len(places) >= 3 and rng.chance(0.4)  # the last place is only ever spoken of
     stops = list(places[:-1] if said else places)
-    if len(stops) >= 2 and rng.chance(0.15):
+    if len(stops) >= 2 and rng.chance(back):
         stops.append(stops[-2])  # there and back
     order = list(places)
     rng.shuffle(order)
     teller.set_out(order if rng.chance(0.85) else ())
     teller.put(thing, stops[0])
-    for source, stop in pairwise(stops):
+    missed: list[str] = []  # who was out when the thing was last moved: only they can be told of it
+    for i, (source, stop) in enumerate(pairwise(stops), 2):
         _departures(rng, teller, 0.35)
+        if said and i == len(stops) and not teller.saw_leave:
+            teller.leave(rng.pick(teller.present))
+        missed = list(teller.saw_leave)
         if rng.chance(0.25):
             teller.filler(places)
         mover = teller.move(thing, source, stop)
         _onlookers(rng, teller, mover, onlookers)
     _departures(rng, teller, 0.35)
-    _aftermath(rng, teller, thing, places, stops, places[-1] if said else "")
+    _aftermath(rng, teller, thing, stops, places[-1] if said else "", missed)
     if rng.chance(0.5):
         teller.filler(places)
-    return teller.steps
+    return Plot(teller.steps, dict.fromkeys(places, room), list(cast), thing, list(places))
 
 
 def _departures(rng: Rng, teller: Teller, share: float) -> None:
@@ -278,19 +383,21 @@ def _onlookers(rng: Rng, teller: Teller, mover: str, share: float) -> None:
     outside = [who for who in teller.people if who not in teller.present]
     inside = [who for who in teller.present if who != mover]
     several = len(teller.people) if share > ONLOOKERS else 1
+    kinds = ["peek", "peek", "camera", "monitor"]
     for who in rng.sample(outside, several):
         if rng.chance(share):
-            teller.modifier(rng.pick(("peek", "peek", "camera", "monitor")), who)
+            kind = rng.pick([kind for kind in kinds if kind != "camera" or teller.viewer in ("", who)])
+            kinds = [one for one in kinds if one != kind or kind == "monitor"]  # one peeper, one forgotten camera
+            teller.viewer = who if kind == "camera" else teller.viewer
+            teller.modifier(kind, who)
     for who in rng.sample(inside, several):
         if rng.chance(share):
             teller.modifier(rng.pick(("distract", "daydream")), who)
 
 
-def _aftermath(rng: Rng, teller: Teller, thing: str, places: Sequence[str], stops: Sequence[str], lie: str) -> None:
+def _aftermath(rng: Rng, teller: Teller, thing: str, stops: Sequence[str], lie: str, missed: Sequence[str]) -> None:
     """Tell what is said and who comes back to look. The speaker saw the hearer leave, so nobody wonders."""
-    if lie and not teller.saw_leave:
-        teller.leave(rng.pick(teller.present))
-    pairs = [(s, h) for h, seen in teller.saw_leave.items() if h not in teller.present for s in sorted(seen)]
+    pairs = [(s, h) for h in missed for s in sorted(teller.saw_leave[h])]
     if lie:
         speaker, hearer = rng.pick(pairs)
         teller.tell(speaker, hearer, thing, lie)
@@ -301,11 +408,13 @@ def _aftermath(rng: Rng, teller: Teller, thing: str, places: Sequence[str], stop
     elif pairs and rng.chance(0.3):
         speaker, hearer = rng.pick(pairs)
         teller.tell(speaker, hearer, thing, rng.pick(stops))
-    absent = [who for who in teller.people if who not in teller.present]
-    if absent and rng.chance(0.2):
-        who = rng.pick(absent)
+    world = World([step.event for step in teller.steps], dict.fromkeys((*stops, lie), teller.room))
+    absent = {who: world.believes((who,), where(thing)) for who in teller.people if who not in teller.present}
+    seeking = [who for who, held in absent.items() if held != stops[-1]]  # who knows where it is need not look
+    if seeking and rng.chance(0.25):
+        who = rng.pick(seeking)
         teller.come_back(who)
-        teller.look(who, stops[-1] if rng.chance(0.7) else rng.pick(places))
+        teller.look(who, stops[-1] if rng.chance(0.7) else str(absent[who]))
 
 
 Edit = tuple[str, list[Step]]
@@ -410,6 +519,8 @@ def recast(plot: Plot, words: Lexicon, one: str, other: str) -> Plot | None:
     swap = {one: other, other: one}
     pattern = re.compile(rf"\b(?:{one}|{other})\b")
     steps = []
+    if any((one in plot.steps[i].event.people) != (other in plot.steps[i].event.people) for i in plot.openings):
+        return None  # one of them is not in all chapters
     for i, step in enumerate(plot.steps):
         if i not in plot.openings and pattern.search(step.text):
             if words.people[one] != words.people[other] and _PRONOUN.search(step.text):

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from socialr1_lite.stories.base import Rng
-from socialr1_lite.stories.plots import LATER, Plot, Step, Teller, chapter_about, dispersal
+from socialr1_lite.stories.plots import LATER, Plot, Step, Teller, chapter_about, dispersal, told_sensibly
 from socialr1_lite.stories.wording import LEXICON, THEIR, Lexicon
 from socialr1_lite.stories.world import Event
 
@@ -131,7 +131,7 @@ def _with_chapter(rng: Rng, words: Lexicon, plot: Plot) -> Plot:
 
     room, thing = rng.pick(unused(words.rooms)), rng.pick(unused(words.things))
     places = rng.sample(unused(words.containers), 3)
-    other = chapter_about(rng, words, rng.sample(plot.cast, max(2, len(plot.cast) - 1)), room, thing, places)
+    other = chapter_about(rng, words, rng.sample(plot.cast, max(2, len(plot.cast) - 1)), room, thing, places).steps
     last = [step for step in other if step.event.kind == "enter" and len(step.event.people) > 1][-1].event
     begin = replace(plot.steps[0], text=f"{rng.pick(LATER)}, {plot.steps[0].text}")
     gap = len(other) + 1
@@ -145,6 +145,7 @@ def _with_chapter(rng: Rng, words: Lexicon, plot: Plot) -> Plot:
     )
 
 
+@told_sensibly
 def swaps(rng: Rng, split: str, *, people: int, count: int, chapters: int = 1) -> Plot:
     """Tell of `count` things in as many containers; some change places. Set `thing` to the one that is asked about."""
     words = LEXICON[split]
@@ -164,17 +165,12 @@ def swaps(rng: Rng, split: str, *, people: int, count: int, chapters: int = 1) -
         teller.add("swap", actor=who, thing=one, other=two, a=who, o=one, o2=two)
         return teller.steps.pop()
 
-    def about() -> Hearsay:
-        thing = rng.pick(things)
-        place = at[thing] if rng.chance(0.6) else rng.pick(places)
-        return thing, place, f"the {thing} was in the {place}"
-
-    _run(rng, teller, first, [swap] * (1 + rng.below(2)))
-    _message(rng, teller, about)
+    _run(rng, teller, first, [swap] * (1 + rng.below(2)))  # and no words: they would tell of half an exchange
     plot = _plot(rng, teller, chapters, things[0], places)
     return replace(plot, others=[*plot.others, *things[1:]])
 
 
+@told_sensibly
 def menu(rng: Rng, split: str, *, people: int, count: int, chapters: int = 1) -> Plot:
     """Tell of `count` dishes on a table (`others`), one or two of which run out; `thing` is one that ran out."""
     words = LEXICON[split]
@@ -212,6 +208,7 @@ def favourite_of(name: str) -> str:
     return f"favourite of {name}"
 
 
+@told_sensibly
 def tastes(rng: Rng, split: str, *, people: int, count: int, chapters: int = 1) -> Plot:
     """Tell how somebody (the first of the cast) likes one dish best, then another. `places` are the dishes."""
     words = LEXICON[split]
@@ -242,6 +239,7 @@ def tastes(rng: Rng, split: str, *, people: int, count: int, chapters: int = 1) 
     return replace(_plot(rng, teller, chapters, fluent, foods), cast=cast)
 
 
+@told_sensibly
 def cooks(rng: Rng, split: str, *, people: int, chapters: int = 1) -> tuple[Plot, str]:
     """Tell how one cooks a dish and another cooks it anew. Returns the plot (`places`: the two) and the dish."""
     words = LEXICON[split]
@@ -263,6 +261,7 @@ def cooks(rng: Rng, split: str, *, people: int, chapters: int = 1) -> tuple[Plot
     return _plot(rng, teller, chapters, fluent, (one, two)), food
 
 
+@told_sensibly
 def outcomes(rng: Rng, split: str, *, people: int, chapters: int = 1) -> tuple[Plot, str]:
     """Tell how a dish turns out well or badly, then the other way. Returns the plot (`places`: both) and the dish."""
     words = LEXICON[split]

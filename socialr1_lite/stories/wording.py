@@ -27,6 +27,10 @@ def _people(she: str, he: str) -> dict[str, str]:
     return dict.fromkeys(she.split(), "she") | dict.fromkeys(he.split(), "he")
 
 
+def _nouns(words: str) -> tuple[str, ...]:
+    return tuple(words.split(", "))
+
+
 LEXICON = {
     "train": Lexicon(
         people=_people(
@@ -35,77 +39,19 @@ LEXICON = {
             "Ben David Felix Henry Jack Leo Nathan Paul Samuel Victor Adam Carlos Edward George Ivan Kevin Marcus "
             "Oscar Ravi Thomas Omar Ahmed Peter Simon Daniel Tariq",
         ),
-        things=(
-            "ball",
-            "scarf",
-            "key",
-            "watch",
-            "flute",
-            "diary",
-            "teddy bear",
-            "apple",
-            "orange",
-            "eraser",
-            "ice pack",
-            "notebook",
-            "torch",
-            "whistle",
-            "ring",
-            "letter",
-            "stapler",
-            "egg timer",
-            "onion",
-            "toy car",
-            "passport",
-            "wallet",
-            "paintbrush",
-            "spoon",
-            "candle",
-            "hat",
-            "bracelet",
-            "ticket",
-            "map",
-            "chocolate bar",
+        things=_nouns(
+            "ball, scarf, key, watch, flute, diary, teddy bear, apple, orange, eraser, ice pack, notebook, "
+            "torch, whistle, ring, letter, stapler, egg timer, onion, toy car, passport, wallet, paintbrush, "
+            "spoon, candle, hat, bracelet, ticket, map, chocolate bar"
         ),
-        containers=(
-            "basket",
-            "drawer",
-            "wardrobe",
-            "suitcase",
-            "backpack",
-            "toolbox",
-            "cupboard",
-            "wooden chest",
-            "cardboard box",
-            "biscuit tin",
-            "laundry bag",
-            "bucket",
-            "handbag",
-            "shoebox",
-            "locker",
-            "trunk",
-            "picnic hamper",
-            "cooler",
-            "plastic tub",
-            "oven",
-            "big jar",
-            "crate",
-            "desk tray",
-            "sports bag",
+        containers=_nouns(
+            "drawer, wardrobe, suitcase, backpack, toolbox, cupboard, wooden chest, cardboard box, biscuit tin, "
+            "laundry bag, handbag, shoebox, locker, trunk, picnic hamper, cooler, plastic tub, oven, crate, "
+            "sports bag, holdall, hatbox, lunchbox, safe"
         ),
-        rooms=(
-            "kitchen",
-            "living room",
-            "bedroom",
-            "garage",
-            "attic",
-            "office",
-            "classroom",
-            "library",
-            "basement",
-            "playroom",
-            "staff room",
-            "dining room",
+        rooms=_nouns(
+            "kitchen, living room, bedroom, garage, attic, office, classroom, library, basement, playroom, "
+            "staff room, dining room"
         ),
     ),
     "test": Lexicon(
@@ -115,63 +61,19 @@ LEXICON = {
             "Boris Dmitri Farid Hugo Jamal Lars Noah Pedro Quentin Stefan Umberto Walter Yusuf Bruno Dominic Gustav "
             "Ismael Kenji Matteo Otto",
         ),
-        things=(
-            "marble",
-            "glove",
-            "necklace",
-            "hammer",
-            "compass",
-            "lemon",
-            "acorn",
-            "harmonica",
-            "postcard",
-            "calculator",
-            "mug",
-            "doll",
-            "avocado",
-            "novel",
-            "padlock",
-            "magnet",
-            "thimble",
-            "coin",
-            "envelope",
-            "sandwich",
+        things=_nouns(
+            "marble, glove, necklace, hammer, compass, lemon, acorn, harmonica, postcard, calculator, mug, "
+            "doll, avocado, novel, padlock, magnet, thimble, coin, envelope, sandwich"
         ),
-        containers=(
-            "barrel",
-            "sack",
-            "briefcase",
-            "satchel",
-            "bread bin",
-            "vase",
-            "linen closet",
-            "filing cabinet",
-            "wheelbarrow",
-            "urn",
-            "dresser",
-            "cauldron",
-            "pouch",
-            "sideboard",
-            "rucksack",
-            "bathtub",
-            "fridge",
-            "hutch",
+        containers=_nouns(
+            "barrel, sack, briefcase, satchel, bread bin, linen closet, filing cabinet, urn, dresser, pouch, "
+            "sideboard, rucksack, fridge, hutch, casket, carton, strongbox, bureau"
         ),
-        rooms=(
-            "conservatory",
-            "hallway",
-            "nursery",
-            "cabin",
-            "cellar",
-            "lounge",
-            "den",
-            "studio",
-            "workshop",
-            "barn",
-        ),
+        rooms=_nouns("conservatory, hallway, nursery, cabin, cellar, lounge, den, studio, workshop, barn"),
     ),
 }
 
+GENDERS = {name: pronoun for words in LEXICON.values() for name, pronoun in words.people.items()}
 THEM = {"she": "her", "he": "him"}
 THEIR = {"she": "her", "he": "his"}
 SELF = {"she": "herself", "he": "himself"}
@@ -288,7 +190,7 @@ PHRASES: dict[str, tuple[str, ...]] = {
         "{a} thought that the {c} needed cleaning.",
         "{a} said that the {c} looked rather old.",
         "{a} wondered who had bought the {c}.",
-        "{a} leaned against the {c} for a moment.",
+        "{a} remarked that the {c} had been a good buy.",
     ),
     "note": (
         "{a} hummed a tune.", "{a} talked about the weather.", "The clock struck four.", "{a} felt a little tired.",

@@ -104,12 +104,13 @@ class World:
     transparent: frozenset[str] = frozenset()
     trust: str = "fresh"
     scenes: list[Scene] = field(init=False, default_factory=list)
+    at: dict[str, str] = field(init=False, default_factory=dict)  # the room that each person is in at the end, or ""
     _effects: dict[tuple[str, str], list[_Effect]] = field(init=False, default_factory=dict)
     _held: dict[tuple[tuple[str, str], tuple[str, ...]], str | None] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         """Work out, in one pass, who is where and who perceives what."""
-        self.scenes = _stage(self.events, self.rooms)
+        self.scenes, self.at = _stage(self.events, self.rooms)
 
     def believes(self, chain: Sequence[str], fluent: tuple[str, str]) -> str | None:
         """Return what chain[0] thinks that chain[1] thinks that … of the fluent; () is what is so; None: no idea."""
@@ -129,6 +130,60 @@ class World:
         """Tell whether the chain's last belief is what is so: a belief that is true, however it came about."""
         held = self.believes(chain, fluent)
         return held is not None and held == self.believes((), fluent)
+
+    def course(
+        self, chain: Sequence[str], fluent: tuple[str, str], until: int | None = None
+    ) -> list[tuple[str | None, bool]]:
+        """List what the chain believed after each change up to (not with) this scene, and whether it was fresh.
+
+        The first entry is before any change. () is what was so; None as the scene: up to the end.
+        """
+        values: list[str | None] = [None] * (len(chain) + 1)
+        fresh = [False] * (len(chain) + 1)
+        later = set() if until is None else {id(scene) for scene in self.scenes[until:]}
+        stages = [(values[-1], fresh[-1])]
+        for effect in self._effects_on(fluent):
+            if id(effect.scene) in later:
+                break
+            effect.on(chain, values, fresh)
+            stages.append((values[-1], fresh[-1]))
+        return stages
+
+    def ever_held(self, chain: Sequence[str], fluent: tuple[str, str], until: int | None = None) -> set[str | None]:
+        """Return every value that the chain believed at some time."""
+        return {value for value, _ in self.course(chain, fluent, until)}
+
+    def certain(self, chain: Sequence[str], fluent: tuple[str, str]) -> bool:
+        """Tell whether a reader can be sure of the chain's belief.
+
+        Who learns of a change by words or by a look does not know who saw it. Of somebody who, as far as they know, was
+        there all the time, nobody can tell whether they take them to know it too.
+        """
+        place = self.believes((), fluent) if fluent[0] == "where" else fluent[1]
+        for j in range(1, len(chain)):
+            values: list[str | None] = [None] * (j + 1)
+            fresh, learned = [False] * (j + 1), ""
+            for effect in self._effects_on(fluent):
+                before = values[j]
+                effect.on(chain[:j], values, fresh)
+                learned = effect.kind if values[j] != before else learned
+            differs = self.believes(chain[: j + 1], fluent) != values[j]
+            if learned in ("say", "look") and differs and self._seen_there(chain[:j], chain[j], self.rooms[str(place)]):
+                return False
+        return True
+
+    def _seen_there(self, chain: Sequence[str], name: str, room: str) -> bool:
+        """Tell whether the person is in the room as far as the chain has followed their coming and going."""
+        for scene in reversed(self.scenes):
+            walked = scene.event.kind in ("enter", "leave") and scene.room == room and name in scene.event.people
+            if walked and chain[0] in scene.perceivers and scene.seeming.issuperset(chain[1:]):
+                return scene.event.kind == "enter"
+        return False
+
+    def last_mover(self, thing: str = "") -> str | None:
+        """Return who moved the thing last, or anything if none is named."""
+        moves = (s.event for s in reversed(self.scenes) if s.event.kind == "move")
+        return next((event.actor for event in moves if thing in ("", event.thing)), None)
 
     def history(self, fluent: tuple[str, str]) -> list[str]:
         """Return every value the fluent really had, in time, a repeated value once per stay."""
@@ -219,7 +274,7 @@ class _Effect:
 _CHANGES = {"set": _Effect.set, "look": _Effect.look, "label": _Effect.label, "say": _Effect.say}
 
 
-def _stage(events: Sequence[Event], rooms: Mapping[str, str]) -> list[Scene]:
+def _stage(events: Sequence[Event], rooms: Mapping[str, str]) -> tuple[list[Scene], dict[str, str]]:
     """Find who is where and who perceives what, in one pass over the events."""
     at: dict[str, str] = {}
     inside_room: dict[str, frozenset[str]] = {"": _NOBODY}  # of people, brought up to date when somebody moves
@@ -243,7 +298,7 @@ def _stage(events: Sequence[Event], rooms: Mapping[str, str]) -> list[Scene]:
         scenes.append(Scene(event, room, present, present, present, _NOBODY, _NOBODY, real))
         if kind == "leave":
             _walk(event.people, "", at, inside_room)
-    return scenes
+    return scenes, at
 
 
 _NOBODY: frozenset[str] = frozenset()

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from functools import cache
 
 import pytest
 
+from socialr1_lite.errors import DataError
 from socialr1_lite.judges import Judge, build_judge
 from socialr1_lite.judges.audit.hacks import HACKS
 from socialr1_lite.judges.audit.references import ReferenceReply
@@ -194,6 +196,62 @@ def test_a_cue_may_say_where_a_thing_was_taken_from():
 )
 def test_interpretation_wants_the_right_chain_and_value(text: str, value: float):
     assert stage_score(1, text) == pytest.approx(value)
+
+
+PLAN = replace(
+    SALLY,
+    question="What does Ben think that Anna will do?",
+    facts=replace(
+        SALLY.facts,
+        claims=(Claim(("Ben",), "Anna", "wants to", "open the box", ("open the basket",)), *SALLY.facts.claims),
+        deciding=(0, 1),
+        goals=(Claim((), "Ben", "wants", "to know what Anna will open"),),
+    ),
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("Ben thinks that Anna wants to open the box.", 1.0),
+        ("Ben thinks that Anna thinks that the ball is in the box.", 1.0),  # the belief behind the plan is enough
+        ("Anna thinks that the ball is in the box.", 0.35),  # true, but not at the depth that decides
+        ("Ben thinks that Anna thinks that the ball is in the basket.", 0.0),
+        ("Ben thinks that Anna wants to open the box. Ben thinks that Anna thinks that the ball is in the tin.", 0.2),
+    ],
+)
+def test_any_state_that_decides_is_enough_at_its_depth(text: str, value: float):
+    assert score(GOOD[0], text, *GOOD[2:], scenario=PLAN)[STAGES[1]] == pytest.approx(value)
+    if text.startswith("Ben thinks that Anna thinks that the ball is in the box"):
+        single = replace(PLAN, facts=replace(PLAN.facts, deciding=(0,)))
+        assert score(GOOD[0], text, *GOOD[2:], scenario=single)[STAGES[1]] == pytest.approx(0.35)
+
+
+@pytest.mark.parametrize("text", ["Anna wants to find the ball.", "Ben would like to know what Anna will open."])
+def test_any_accepted_goal_is_enough(text: str):
+    assert score(*GOOD[:2], text, GOOD[3], scenario=PLAN)[STAGES[2]] == 1.0
+
+
+def test_facts_of_older_rows_mean_what_they_meant():
+    """Rows written before there were sets: one deciding claim, one goal; they are written as they were."""
+    row = SALLY.to_row()
+    assert set(row["facts"]) == {"people", "things", "sentences", "cues", "claims", "goal"}
+    assert Scenario.from_row(row) == SALLY
+    assert SALLY.facts.decisive == SALLY.facts.claims[:1] and SALLY.facts.accepted_goals == (SALLY.facts.goal,)
+    assert Scenario.from_row(json.loads(json.dumps(PLAN.to_row()))) == PLAN
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"deciding": (4,)}, "deciding"),
+        ({"deciding": ()}, "deciding"),
+        ({"genders": ("she",)}, "1 genders for 3 people"),
+    ],
+)
+def test_facts_that_point_nowhere_are_refused(change: dict[str, object], message: str):
+    with pytest.raises(DataError, match=message):
+        replace(SALLY.facts, **change)
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from socialr1_lite.stories.world import Event
 
 ANNA_LEFT = Step(Event("leave", people=("Anna",), place="attic"), "Anna left the attic.")
 MOVED = Step(Event("move", "Ben", "key", "crate"), "Ben moved the key from the drawer to the crate.")
+BACK = Step(Event("move", "Ben", "key", "drawer"), "Ben moved the key from the crate to the drawer.")
 TOLD = Step(
     Event("tell", "Ben", "key", "crate", ("Anna",)), "Ben texted Anna, and only Anna, that the key was in the crate."
 )

@@ -28,6 +28,15 @@ def test_a_chosen_dish_is_the_best_of_those_believed_to_be_left(scenarios):
         assert set(states.values()) <= {"no longer on the table"}
 
 
+def test_the_shortcut_mark_of_a_twin_names_the_twin_s_own_last_actor(scenarios):
+    asked = [s for s in scenarios if s.meta["template"] == "who asks"]
+    assert len(asked) > 10
+    for s in asked:
+        ended = re.compile(r"(\w+) (?:ate up|finished|knocked over|gave the|took the)")
+        last = next(found for t in reversed(s.facts.sentences) if (found := ended.match(t)))
+        assert s.options[s.meta["mark last actor"]] == last[1], (s.id, last)
+
+
 def test_to_please_somebody_is_to_serve_what_one_thinks_they_like(scenarios):
     for s in (s for s in scenarios if s.meta["template"] == "brings"):
         held = next(c.value for c in s.facts.claims if "favourite" in c.subject)

@@ -20,7 +20,8 @@ from socialr1_lite.scenario import Scenario
 from socialr1_lite.sip import parse
 from socialr1_lite.stories import DIMENSIONS, generate, gold_reply
 from socialr1_lite.stories.wording import LEXICON
-from tests.stories.truth import Drafts, recorded, right_by_facts, untrue_claims
+from socialr1_lite.stories.world import where
+from tests.stories.truth import Drafts, Second, recorded, right_by_facts, untrue_claims
 
 ORDERS = (0, 1, 2, 3, 4)
 
@@ -123,6 +124,13 @@ def test_as_many_options_as_asked_for_where_places_are_asked(options: int):
             assert len(s.options) == options, s.meta
 
 
+@pytest.mark.parametrize(("order", "options"), [(0, 5), (0, 6), (0, 15), (3, 4), (3, 15)])
+def test_every_number_of_options_can_be_made(order: int, options: int):
+    """At order 0 the memory of a place has its limits; at order 3 nobody thinks so deep of what is only said."""
+    for s in generate(160, seed=4, dimensions=("belief",), orders=(order,), options=options):
+        assert len(s.options) == options, s.meta
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
@@ -153,6 +161,27 @@ def test_a_gold_reply_needs_facts():
         gold_reply(Scenario("x", "s", "q", ("a", "b"), (0,)))
 
 
+def test_facts_hold_every_state_that_decides_and_every_goal():
+    """A plan comes with the belief behind it, one who wonders with one who acts, and each with the right depth."""
+    seen: Counter[str] = Counter()
+    for s in (*stories(), *stories("test")):
+        facts = s.facts
+        asked = facts.claims[0].chain(facts.people)
+        assert facts.deciding[0] == 0 and len(facts.genders) == len(facts.people), s.id
+        assert all(claim.chain(facts.people)[: len(asked)] == asked for claim in facts.decisive), s.id
+        if s.dimension in ("emotion", "desire", "intention", "nonliteral"):
+            assert any(
+                claim.relation in ("is in", "is", "now", "knows", "does not know") for claim in facts.decisive
+            ), s
+            seen["goals"] += len({goal.subject for goal in facts.accepted_goals}) > 1
+        for claim in facts.claims:
+            if claim.relation == "knows" and claim.value.endswith(" really is"):
+                thing = claim.value.removeprefix("where ").removesuffix(" really is")
+                where_held = {c.value for c in facts.claims if (c.subject, c.relation) == (thing, "is in")}
+                seen["knows"] += bool(where_held)
+    assert min(seen["goals"], seen["knows"]) > 50, seen
+
+
 def assert_one_right(s: Scenario, drafts: Drafts) -> None:
     """One gold option, and it alone is right: in the story's own world, and by its facts option by option."""
     assert len(s.gold) == 1 and len({option.lower() for option in s.options}) == len(s.options), s.id
@@ -173,6 +202,30 @@ def test_exactly_one_option_is_right(split: str):
     with recorded() as drafts:
         for s in many(180, 6, split):
             assert_one_right(s, drafts)
+
+
+def test_people_act_on_what_they_can_know():
+    """Asked of the enumerator: whoever moves a thing knows where it was; no lie reaches those who know better."""
+    seen: Counter[str] = Counter()
+    with recorded() as drafts:
+        for s in (*many(300, 12), *many(300, 13, "test")):
+            plot = drafts.stories.pop(s.facts.sentences)[0]
+            for i, step in enumerate(plot.steps):
+                event = step.event
+                before = Second(replace(plot, steps=plot.steps[:i], _world=None))
+                if event.kind in ("move", "swap"):
+                    for thing in {event.thing, event.other} - {""}:
+                        own, real = (before.believes(who, where(thing)) for who in ((event.actor,), ()))
+                        assert own == real, (s.id, step.text)
+                    seen[event.kind] += 1
+                if event.kind == "tell" and event.place != plot.thing:
+                    chains = ((event.actor,), (), event.people, (event.actor, *event.people))
+                    own, real, held, thought = (before.believes(who, where(event.thing)) for who in chains)
+                    assert own is not None, (s.id, step.text)
+                    assert held != real or event.place == held, (s.id, step.text)
+                    assert thought != own or event.place == thought, (s.id, step.text)
+                    seen["lie" if own != event.place else "truth"] += 1
+    assert min(seen[kind] for kind in ("move", "swap", "lie", "truth")) > 20, seen
 
 
 def test_a_gold_option_that_is_not_right_is_found():

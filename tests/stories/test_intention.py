@@ -8,6 +8,7 @@ from socialr1_lite.stories import intention
 from socialr1_lite.stories.intention import DIMENSION
 from tests.stories.meaning import (
     ANNA_LEFT,
+    BACK,
     MOVED,
     NOTICED,
     PEEKED,
@@ -31,7 +32,7 @@ class TestIntention(TableChecks):
     ("steps", "slot", "said"),
     [
         ((ANNA_LEFT, MOVED), 0.1, "drawer"),  # she means to help, and is wrong
-        ((ANNA_LEFT, MOVED), 0.9, "crate"),  # she means to mislead, and tells the truth
+        ((MOVED, ANNA_LEFT, BACK), 0.9, "drawer"),  # she means to mislead, and tells the truth
         ((ANNA_LEFT, MOVED, PEEKED), 0.1, "crate"),
         ((ANNA_LEFT, MOVED, PEEKED), 0.9, "drawer"),
     ],
@@ -42,6 +43,12 @@ def test_advice_is_meant_by_what_the_adviser_believes(monkeypatch, steps, slot, 
     base, twin = intention.advises(request(1, slot)).drafts
     assert said in base.sentences[-1]
     assert ("help" in base.gold, "help" in twin.gold) == (slot < 0.5, slot > 0.5)
+
+
+def test_nobody_hits_by_chance_upon_a_place_that_they_cannot_know(monkeypatch):
+    monkeypatch.setattr(intention, "story_of", lambda *_, **__: plot(ANNA_LEFT, MOVED))
+    monkeypatch.setattr(intention, "contested", lambda *_: ("Anna",))
+    assert all(intention.advises(request(1, 0.9, str(i))) is None for i in range(20))  # there is no place but the crate
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from socialr1_lite.stories import nonliteral
 from socialr1_lite.stories.nonliteral import DIMENSION
 from tests.stories.meaning import (
     ANNA_LEFT,
+    BACK,
     DREAMT,
     MOVED,
     NOTICED,
@@ -52,9 +53,8 @@ def test_a_false_word_is_a_joke_only_to_whoever_is_thought_to_know_better(monkey
     ("steps", "slot", "said", "kind"),
     [
         ((ANNA_LEFT, MOVED), 0.5, "drawer", "mistaken"),
-        ((MOVED, ANNA_LEFT), 0.1, "crate", "true knowledge"),
-        ((MOVED, ANNA_LEFT), 0.9, "drawer", "lie"),
-        ((ANNA_LEFT, MOVED), 0.9, "crate", "lie"),  # she happens to tell the truth
+        ((MOVED, ANNA_LEFT), 0.1, "crate", "she knows"),
+        ((MOVED, ANNA_LEFT, BACK), 0.7, "drawer", "lie"),  # she happens to tell the truth
     ],
 )
 def test_a_lie_needs_a_speaker_who_believes_otherwise(monkeypatch, steps, slot, said, kind):
@@ -72,7 +72,7 @@ def test_a_faux_pas_needs_a_speaker_who_does_not_know(scenarios):
         )
         hearer = re.search(r"to (\w+) about", s.question)[1]
         assert ("insult" in s.gold_text) == believed.endswith(hearer)
-        assert ("who did cook" in s.gold_text) == real.endswith(hearer)
+        assert ("who cooked" in s.gold_text) == real.endswith(hearer)
 
 
 def _speaker(scenario):

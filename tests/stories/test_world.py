@@ -102,6 +102,19 @@ def test_coming_back_shows_what_is_in_glass():
     assert [w.believes(["Anna"], BALL) for w in (opaque, glass)] == ["box", "basket"]
 
 
+def test_who_learns_of_a_move_by_words_or_a_look_cannot_tell_who_saw_it():
+    """Cleo stayed in the kitchen: Anna, who is told of the move or looks, may take her to know it or not."""
+    told = [*MOVED, Event("tell", "Ben", "ball", "basket", ("Anna",))]
+    looked = [*MOVED, Event("enter", people=("Anna",), place="kitchen"), Event("look", "Anna", place="basket")]
+    saw_her_go = [*START, Event("leave", people=("Cleo",), place="kitchen"), *AWAY[2:], *told[3:]]
+    peeked = [*MOVED, Event("peek", people=("Anna",))]
+    worlds = [World(events, ROOMS) for events in (MOVED, told, looked, saw_her_go, peeked)]
+    assert [world.certain(["Anna", "Cleo"], BALL) for world in worlds] == [True, False, False, True, True]
+    assert World(told, ROOMS).certain(["Anna", "Ben"], BALL)  # who said it knows it
+    assert not World(told, ROOMS).certain(["Ben", "Anna", "Cleo"], BALL)
+    assert World(told, ROOMS).certain(["Cleo", "Anna"], BALL)  # she has not heard of the message
+
+
 def test_a_swap_moves_both():
     events = [*START, Event("put", thing="cup", place="tin"), Event("leave", people=("Anna",), place="kitchen"),
               Event("swap", "Ben", "ball", other="cup")]  # fmt: skip

@@ -151,6 +151,10 @@ def _holds(claim: Claim, world: Second) -> bool | None:
         return a(world.believes(claim.holders, inside(thing)) or "") == value
     if "on the table" in value:
         return world.believes(claim.holders, where(thing)) == (TABLE if value.startswith("still") else GONE)
+    if value.startswith("what is really in the "):
+        content = inside(value.removeprefix("what is really in the "))
+        held = world.believes((*claim.holders, claim.subject), content)
+        return (held is not None and held == world.believes(claim.holders, content)) == (claim.relation == "knows")
     if value.startswith("where ") and value.endswith(" really is"):
         place = where(value.removeprefix("where the ").removesuffix(" really is"))
         held = world.believes((*claim.holders, claim.subject), place)

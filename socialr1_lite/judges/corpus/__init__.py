@@ -17,7 +17,7 @@ from socialr1_lite.errors import DataError
 from socialr1_lite.scenario import Scenario
 from socialr1_lite.sip import STAGES
 
-NAMES = ("everyday", "unmarked", "chinese")
+NAMES = ("generated", "everyday", "unmarked", "chinese")
 SPLITS = ("train", "test")
 HONEST, WRONG_ANSWER = "honest", "wrong answer"
 

@@ -50,8 +50,7 @@ class Statement:
 
 def chain_of(claim: Claim, people: tuple[str, ...]) -> tuple[str, ...]:
     """Return the chain a text gives a claim: its holders, and its subject if that is a person ("Anna feels …")."""
-    chain = (*claim.holders, claim.subject) if claim.subject in people else claim.holders
-    return tuple(name for i, name in enumerate(chain) if i == 0 or chain[i - 1] != name)
+    return claim.chain(people)
 
 
 def bare(value: str) -> str:
