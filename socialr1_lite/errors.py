@@ -10,9 +10,15 @@ import sys
 from collections.abc import Callable
 from typing import NoReturn
 
+from socialr1_lite.redaction import redact
+
 
 class SocialR1Error(Exception):
-    """Something the person at the keyboard can fix."""
+    """Something the person at the keyboard can fix. What it says is without secrets, wherever it is written."""
+
+    def __str__(self) -> str:
+        """Return the message."""
+        return redact(super().__str__())
 
 
 class RecipeError(SocialR1Error, ValueError):

@@ -10,44 +10,53 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import TypeVar
 
 HIDDEN = "***"
 SHORTEST = 8  # characters; a shorter value of the environment, such as "1", would black out half of a text [ours]
 
 _WORDS = "key|token|secret|password|passwd|pwd|auth|authorization|credential|credentials|sig|signature|apikey"
-_NAME = rf"(?<![a-z])(?:{_WORDS})"
+_STRONG = frozenset({"secret", "secrets", "password", "passwd", "passphrase", "apikey", "cookie", "cookies", "headers"})
+_TAILS = frozenset({"value", "prod", "dev", "test", "live", "read", "write", "main", "default"})  # of API_KEY_PROD
 _PLAIN = frozenset({"key", "pad token", "eos token", "bos token", "unk token", "special token"})
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
-_USER = re.compile(r"(?P<name>\b[a-z][a-z0-9+.-]*://)[^/\s@'\"]+(?=@)", re.IGNORECASE)
-_PARAMETER = re.compile(rf"(?P<name>[?&;][\w.-]*{_NAME}=)[^&#\s'\"]+", re.IGNORECASE)
+_NAME = rf"(?<![a-z])(?:{_WORDS})"
+_QUOTE = r"\\*['\"]"  # a text that was quoted into another has backslashes before it
+_USER = re.compile(r"(?P<name>[a-z][a-z0-9+.-]{0,20}://)[^/?#\s'\"<>]+(?=@)", re.IGNORECASE)
+_PARAMETER = re.compile(rf"(?P<name>[?&;][\w.-]*{_NAME}=)[^&#\s'\"<>]+", re.IGNORECASE)
 _OPTION = re.compile(rf"(?P<name>(?:^|\s|['\"])--?[\w-]*{_NAME}(?:=|\s+|['\"],\s*['\"]))[^\s'\"]+", re.IGNORECASE)
 _SETTING = re.compile(rf"(?P<name>(?:^|[\s'\"])[\w.-]*[._-](?:{_WORDS})=)[^\s'\"]+", re.IGNORECASE)  # of an override
+_FIELD = re.compile(  # of a mapping in JSON or YAML, as an override or an option may hold one
+    rf"(?P<name>(?:{_QUOTE}|[{{,\[(=]\s*)(?P<field>[\w.-]{{2,60}})(?:{_QUOTE})?\s*:\s*)"
+    rf"(?:(?P<quote>{_QUOTE}).{{0,2000}}?(?P=quote)|[^\s'\",}}\])]+)"
+)
+_HEADER = re.compile(
+    r"(?P<name>\b(?:authorization|(?:set-)?cookie|[\w-]{0,40}(?:api-?key|auth-token)):\s*)[^'\"\n]+", re.I
+)
 _BEARER = re.compile(r"(?P<name>\b(?:bearer|basic)\s+)[\w.~+/=-]{8,}", re.IGNORECASE)
 _FORMS = re.compile(
     r"\b(?:hf_[A-Za-z0-9]{16,}|sk-[\w-]{16,}|gh[pousr]_[A-Za-z0-9]{20,}|xox[abprs]-[\w-]{10,}|AKIA[0-9A-Z]{16}"
-    r"|AIza[\w-]{30,}|glpat-[\w-]{16,}|eyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]{8,})"
+    r"|AIza[\w-]{35}\b|glpat-[\w-]{16,}|eyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]{8,})"
 )
+_HINTS = ((_USER, "://"), (_PARAMETER, "="), (_OPTION, "-"), (_SETTING, "="), (_HEADER, ":"), (_BEARER, " "))
 
 Tree = TypeVar("Tree")
 
 
+@lru_cache(maxsize=4096)
 def is_secret_name(name: str) -> bool:
     """Return whether what is kept under this name is a secret: api_key and X-Auth-Token, but not max_tokens."""
     words = [word.lower() for word in _WORD.findall(name)]
-    return bool(words) and words[-1] in _WORDS.split("|") and " ".join(words[-2:]) not in _PLAIN
+    while len(words) > 1 and (words[-1] in _TAILS or words[-1].isdecimal()):
+        words.pop()
+    strong = not _STRONG.isdisjoint(words) and words[-1] not in ("env", "name", "file")
+    return strong or (bool(words) and words[-1] in _WORDS.split("|") and " ".join(words[-2:]) not in _PLAIN)
 
 
 def redact(text: str) -> str:
     """Return a text without the secrets in it. Linear in its length."""
-    # PWD is the folder we are in, not a password.
-    named = {value for name, value in os.environ.items() if is_secret_name(name) and name != "PWD"}
-    secrets = {value for value in named if len(value) >= SHORTEST}
-    for value in sorted(secrets, key=len, reverse=True):  # a long one may hold a short one
-        text = text.replace(value, HIDDEN)
-    for pattern in (_USER, _PARAMETER, _OPTION, _SETTING, _BEARER):
-        text = pattern.sub(rf"\g<name>{HIDDEN}", text)
-    return _FORMS.sub(HIDDEN, text)
+    return _without(text, _environment())
 
 
 def redact_tree(value: Tree) -> Tree:
@@ -55,16 +64,51 @@ def redact_tree(value: Tree) -> Tree:
 
     In a list of words such as a command line, the word behind `--token` is one too.
     """
-    return _redacted(value)  # type: ignore[return-value]
+    return _redacted(value, _environment())  # type: ignore[return-value]
 
 
-def _redacted(value: object, name: str = "") -> object:
+def _environment() -> re.Pattern[str] | None:
+    """Return what finds the secrets of this process's environment, None where it has none."""
+    return _finder(tuple((name, value) for name, value in os.environ.items() if len(value) >= SHORTEST))
+
+
+@lru_cache(maxsize=8)
+def _finder(variables: tuple[tuple[str, str], ...]) -> re.Pattern[str] | None:
+    # PWD is the folder we are in, not a password.
+    values = {value for name, value in variables if is_secret_name(name) and name != "PWD"}
+    urls = [found[1] for _, value in variables for found in re.finditer(r"://[^/?#\s:]*:([^/?#\s]+)@", value)]
+    secrets = {one for value in (*values, *urls) for one in (value, value.strip()) if len(one) >= SHORTEST}
+    ordered = sorted(secrets, key=len, reverse=True)  # a long one may hold a short one
+    return re.compile("|".join(map(re.escape, ordered))) if ordered else None
+
+
+def _without(text: str, environment: re.Pattern[str] | None) -> str:
+    if environment is not None:
+        text = environment.sub(HIDDEN, text)
+    for pattern, hint in _HINTS:
+        if hint in text:
+            text = pattern.sub(rf"\g<name>{HIDDEN}", text)
+    if ":" in text:
+        text = _FIELD.sub(_hide_field, text)
+    return _FORMS.sub(HIDDEN, text)
+
+
+def _hide_field(found: re.Match[str]) -> str:
+    if not is_secret_name(found["field"]):
+        return found[0]
+    return f"{found['name']}{found['quote'] or ''}{HIDDEN}{found['quote'] or ''}"
+
+
+def _redacted(value: object, environment: re.Pattern[str] | None, name: str = "") -> object:
     if isinstance(value, str):
-        return HIDDEN if value and is_secret_name(name) else redact(value)
+        return HIDDEN if value and is_secret_name(name) else _without(value, environment)
     if isinstance(value, Mapping):
-        return {key: _redacted(one, str(key)) for key, one in value.items()}
+        # Everything under a secret's name is one, as in `headers: {Cookie: [a]}`; `key` is one in a request's `extra`.
+        above = "extra " if name == "extra" else ""
+        names = {key: name if is_secret_name(name) else f"{above}{key}" for key in value}
+        return {key: _redacted(one, environment, names[key]) for key, one in value.items()}
     if isinstance(value, Sequence) and not isinstance(value, (bytes, bytearray)):
-        words = [_redacted(one, name) for one in value]
+        words = [_redacted(one, environment, name) for one in value]
         for place, word in enumerate(value[:-1]):
             if isinstance(word, str) and word.startswith("-") and "=" not in word and is_secret_name(word):
                 words[place + 1] = HIDDEN

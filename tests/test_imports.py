@@ -23,7 +23,8 @@ PACKAGE = "socialr1_lite"
 
 ROWS = (
     # the ground: few, small
-    {"errors", "redaction", "statistics"},
+    {"redaction", "statistics"},
+    {"errors"},  # whose messages hold no secrets
     {"endpoint", "scenario", "progress"},
     # what a run is; how a scenario is asked and a completion read
     {"recipe", "sip"},

@@ -26,6 +26,12 @@ from socialr1_lite.redaction import HIDDEN, is_secret_name, redact, redact_tree
         ("401 for hf_abcdefghijklmnop1234", "hf_abcdefghijklmnop1234"),
         ("Incorrect API key provided: sk-proj-abcdefghijklmnop", "sk-proj-abcdefghijklmnop"),
         ("token eyJhbGciOiJI.eyJzdWIiOiIx.SflKxwRJSMeK", "SflKxwRJSMeK"),
+        ("https://user:P@SSWORD@host/v1", "SSWORD"),
+        ('--extra-body {"api_key": "SECRETKEY", "top_k": 3}', "SECRETKEY"),
+        ("rewards.content.judges=[{name: llm, settings: {extra: {api_key: SECRETKEY}}}]", "SECRETKEY"),
+        (r'"{\"password\": \"SECRETKEY two\"}"', "two"),
+        ("settings {'password': 'SECRETKEY'} do not fit", "SECRETKEY"),
+        ("-H Cookie: session=SECRETKEY; a=b", "SECRETKEY"),
     ],
 )
 def test_a_secret_goes_and_what_it_stands_in_stays(text: str, secret: str) -> None:
@@ -41,6 +47,7 @@ def test_a_secret_goes_and_what_it_stands_in_stays(text: str, secret: str) -> No
         "http://127.0.0.1:8000/v1?model=m&tokens=5",
         "mail anna@example.org about it",
         "bearer of bad news",
+        "a story: {name: Anna, key: the red one, place: 'a box'}",
         "the same key=value as before, tokenizer.max_tokens=5, data.keyboard=qwerty",
     ],
 )
@@ -54,6 +61,17 @@ def test_values_of_telling_variables_go_wherever_they_stand(monkeypatch: pytest.
     assert redact("sent correct-horse-battery to port 1") == f"sent {HIDDEN} to port 1"
 
 
+def test_the_password_of_a_proxy_goes_without_its_address_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "http://anna:correct-horse@proxy:3128")
+    assert redact("407 for anna, correct-horse") == f"407 for anna, {HIDDEN}"
+
+
+def test_all_that_stands_below_a_secret_s_name_goes() -> None:
+    given = {"extra": {"headers": {"X-One": "abc", "X-Two": ["def"]}, "key": "ghi", "top_k": 3, "effort": "low"}}
+    hidden = {"extra": {"headers": {"X-One": HIDDEN, "X-Two": [HIDDEN]}, "key": HIDDEN, "top_k": 3, "effort": "low"}}
+    assert redact_tree(given) == hidden
+
+
 def test_the_folder_that_we_are_in_is_no_password(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PWD", "/home/anna/project")
     assert redact("/home/anna/project/models/mine") == "/home/anna/project/models/mine"
@@ -61,7 +79,20 @@ def test_the_folder_that_we_are_in_is_no_password(monkeypatch: pytest.MonkeyPatc
 
 
 @pytest.mark.parametrize(
-    "name", ["api_key", "apiKey", "X-Api-Key", "HF_TOKEN", "password", "Authorization", "client_secret"]
+    "name",
+    [
+        "api_key",
+        "apiKey",
+        "X-Api-Key",
+        "HF_TOKEN",
+        "password",
+        "Authorization",
+        "client_secret",
+        "API_KEY_PROD",
+        "SECRET_KEY_BASE",
+        "token2",
+        "Set-Cookie",
+    ],
 )
 def test_names_that_tell_of_a_secret(name: str) -> None:
     assert is_secret_name(name)

@@ -15,6 +15,7 @@ from typing import NamedTuple, TypedDict, cast
 
 from socialr1_lite.benchmarks.base import Benchmark, Loaded, Scores
 from socialr1_lite.errors import DataError
+from socialr1_lite.redaction import redact
 from socialr1_lite.runlog import lines, write_atomic, write_json
 from socialr1_lite.statistics import Tally, Unit, interval, paired_by_cluster
 
@@ -271,5 +272,5 @@ def _html_table(title: str, header: Cells, rows: Iterable[Cells]) -> str:
 def write_tables(folder: Path, columns: Sequence[Column]) -> None:
     """Write `table.md` and `table.html` into the folder."""
     folder.mkdir(parents=True, exist_ok=True)
-    write_atomic(folder / "table.md", markdown(columns))
-    write_atomic(folder / "table.html", web_page(columns))
+    write_atomic(folder / "table.md", redact(markdown(columns)))
+    write_atomic(folder / "table.html", redact(web_page(columns)))

@@ -22,6 +22,7 @@ from socialr1_lite.export.verl_manager import NAME as MANAGER
 from socialr1_lite.judges import is_offline
 from socialr1_lite.policy.embedded import embedded_model
 from socialr1_lite.recipe import EMBEDDED_MODEL, Recipe
+from socialr1_lite.redaction import HIDDEN, redact
 from socialr1_lite.rewards.curriculum import tau
 from socialr1_lite.rollouts.prompting import messages, template_settings
 from socialr1_lite.runlog.lines import JsonObject
@@ -257,6 +258,8 @@ def differences(recipe: Recipe) -> list[str]:
         "there is no cold start: train it here, export it merged, and set the model's path to that": cold_start,
         "truncated completions are not masked": grpo.mask_truncated_completions,
         "the KL term is not weighted by the importance ratio (TRL's use_bias_correction_kl)": grpo.beta,
+        f"recipe.yaml holds no secrets: where it says {HIDDEN}, write them in on the machine that trains": HIDDEN
+        in recipe.to_yaml(),
         "vLLM's probabilities are not corrected for; see verl's algorithm.rollout_correction": corrects,
     }
     return [words for words, holds in differences.items() if holds]
@@ -292,7 +295,7 @@ exec python -m verl.trainer.main_ppo \\
 
 
 def _quoted(value: object) -> str:
-    text = str(value)
+    text = redact(str(value))
     return f'"{text}"' if text.startswith("$") else shlex.quote(text)
 
 

@@ -23,6 +23,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from socialr1_lite.errors import RunLogError
+from socialr1_lite.redaction import redact_tree
 from socialr1_lite.rollouts.trace import Trace
 from socialr1_lite.runlog import lines
 from socialr1_lite.runlog.figures import Figures
@@ -75,7 +76,7 @@ class TraceIndex(IndexFile, AbstractContextManager["TraceIndex"]):
         return int(self.select("count(*)", where, f"AND {before}", place)[0][0])
 
     def get(self, id: int) -> Trace:
-        """Return the whole stored trace (prompt, completion, notes, ...). Raises RunLogError."""
+        """Return the whole stored trace (prompt, completion, notes, ...), its notes redacted. Raises RunLogError."""
         sql = "SELECT name, offset, length, superseded FROM traces JOIN shards ON shards.id = shard WHERE traces.id = ?"
         name, offset, length, superseded = self._one(sql, id)
         try:
@@ -84,7 +85,11 @@ class TraceIndex(IndexFile, AbstractContextManager["TraceIndex"]):
                 trace = read_trace(file.read(length), Path(name), offset)
         except FileNotFoundError:
             raise RunLogError(f"{self.run.path}: {name} is gone; was the run deleted?") from None
-        return replace(trace, superseded=bool(superseded))
+        notes, error = redact_tree(
+            (trace.score.notes, trace.completion.error)
+        )  # older versions wrote them as they were
+        told = replace(trace.score, notes=notes), replace(trace.completion, error=error)
+        return replace(trace, score=told[0], completion=told[1], superseded=bool(superseded))
 
     def scalars(self, id: int) -> Row:
         """The scalar row of that id. Raises RunLogError for no such row."""

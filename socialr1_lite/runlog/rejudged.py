@@ -13,6 +13,7 @@ from itertools import chain
 from pathlib import Path
 
 from socialr1_lite.errors import RunLogError
+from socialr1_lite.redaction import redact_tree
 from socialr1_lite.rollouts.trace import Trace
 from socialr1_lite.runlog import lines
 from socialr1_lite.runlog.folder import RunFolder
@@ -84,7 +85,7 @@ def _row(trace: Trace, verdict: StoredVerdict) -> dict[str, object]:
         "judge_version": verdict.judge_version,
         **dict(zip(KEY, _key_of(trace), strict=True)),
         "scores": dict(verdict.scores),
-        "notes": list(verdict.notes),
+        "notes": redact_tree(list(verdict.notes)),
         "failed": verdict.failed,
     }
 

@@ -18,6 +18,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from socialr1_lite.errors import RunLogError
+from socialr1_lite.redaction import redact_tree
 from socialr1_lite.rollouts.trace import NewerTrace, Trace
 from socialr1_lite.runlog import lines
 from socialr1_lite.runlog.folder import Launch, RunFolder
@@ -83,7 +84,7 @@ class TraceWriter(AbstractContextManager["TraceWriter"]):
             self.close()
             self._number += 1
             self._file = self.path.open("ab")
-        self._file.write(lines.encode(trace.to_row() | self._stamp for trace in traces))
+        self._file.write(lines.encode(_without_secrets(trace.to_row()) | self._stamp for trace in traces))
         self._file.flush()
 
     def close(self) -> None:
@@ -94,6 +95,11 @@ class TraceWriter(AbstractContextManager["TraceWriter"]):
     def __exit__(self, *_: object) -> None:
         """Close."""
         self.close()
+
+
+def _without_secrets(row: JsonObject) -> JsonObject:
+    """Return the row with what a judge or an endpoint said redacted; the model's own text stays what was scored."""
+    return row | {name: redact_tree(row[name]) for name in ("notes", "error") if row.get(name)}
 
 
 def read_traces(run: RunFolder, *, superseded: bool = False) -> Iterator[Trace]:

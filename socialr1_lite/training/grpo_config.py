@@ -13,6 +13,7 @@ import yaml
 from socialr1_lite.errors import RecipeError
 from socialr1_lite.policy import Policy
 from socialr1_lite.recipe import Recipe
+from socialr1_lite.redaction import redact_tree
 from socialr1_lite.rollouts.prompting import template_settings
 
 if TYPE_CHECKING:
@@ -125,7 +126,7 @@ def effective_yaml(settings: Settings, config: GRPOConfig, differences: Differen
         "differences": differences,
         "effective": {name: _plain(getattr(config, name, None)) for name in sorted(settings)},
     }
-    return "# What TRL and Unsloth made of the recipe.\n" + yaml.safe_dump(content, sort_keys=False)
+    return "# What TRL and Unsloth made of the recipe.\n" + yaml.safe_dump(redact_tree(content), sort_keys=False)
 
 
 def _plain(value: Any) -> Value:

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 from socialr1_lite.errors import SocialR1Error
+from socialr1_lite.redaction import redact_tree
 from socialr1_lite.viewer.library import Indexing
 
 MAX_TEXT = 4000  # characters of any short argument (ids, names, searches)
@@ -102,8 +103,11 @@ def served(name: str, page: Page) -> Callable[[JsonValue], str]:
 
 
 def encode(value: JsonValue) -> str:
-    """Return JSON text without NaN, in ASCII: a lone surrogate in a model's text must not break the answer."""
-    return json.dumps(_finite(value), ensure_ascii=True, allow_nan=False, separators=(",", ":"))
+    """Return JSON text without NaN and secrets, in ASCII: a lone surrogate in a model's text must not break it."""
+    shown = redact_tree(_finite(value))
+    if isinstance(value, dict) and isinstance(shown, dict) and "content" in value:
+        shown["content"] = value["content"]  # a file in base64
+    return json.dumps(shown, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
 
 
 def _finite(value: JsonValue) -> JsonValue:
