@@ -31,7 +31,8 @@ def smoke(recipe: Recipe) -> Recipe:
     tree["prompt"]["enable_thinking"] = None  # the embedded model's template has no such switch
     tree["warmup"] |= {"steps": min(recipe.warmup.steps, STEPS), "batch_size": 2, "examples": 8}
     judges = tuple(judge for judge in rewards.content.judges if is_offline(judge.name))
-    tree["rewards"]["content"]["judges"] = judges or (JudgeEntry(),)
+    paid = any(judge.weight for judge in judges)
+    tree["rewards"]["content"]["judges"] = judges if paid else (JudgeEntry(), *judges)
     tree["rewards"]["length"]["min_tokens"] = min(rewards.length.min_tokens, TOKENS // 4)
     tree["grpo"] |= {"max_steps": STEPS, "num_generations": group, "per_device_train_batch_size": group}
     tree["grpo"] |= {"gradient_accumulation_steps": 1, "steps_per_generation": None, "num_iterations": iterations}

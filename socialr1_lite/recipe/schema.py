@@ -65,6 +65,7 @@ class Model(Section):
     dtype: Literal["auto", "bfloat16", "float16", "float32"] = "auto"  # auto: bfloat16 if native
     max_seq_length: Count = 1024  # tokens of prompt and completion together
     trust_remote_code: bool = False
+    allow_pickle: bool = False  # read weights from .bin or .pt, which may hold code, where there are no safetensors
     lora: Lora = Lora()
     gradient_checkpointing: bool = False
     fast_inference: bool = False  # Unsloth's vLLM, sharing weights with training; needs a GPU
@@ -160,14 +161,21 @@ class JudgeEntry(Section):
     """One judge of the content component: a name of the judges' table, and what it takes."""
 
     name: Annotated[str, Field(min_length=1)] = "rules"
-    weight: Positive = 1.0
+    weight: NotNegative = 1.0  # 0: a monitor, which is asked and logged and never paid
     settings: dict[str, Any] = {}
+
+
+def somebody_is_paid(judges: tuple[JudgeEntry, ...]) -> tuple[JudgeEntry, ...]:
+    """Return the judges. Raises ValueError where all are monitors: they judge nothing that is paid."""
+    if judges and not any(entry.weight for entry in judges):
+        raise ValueError("a judge with a weight above 0 among them (weight 0 is a monitor, logged and never paid)")
+    return judges
 
 
 class ContentReward(Section):
     """Settings of the content component."""
 
-    judges: Annotated[tuple[JudgeEntry, ...], Field(min_length=1)] = (JudgeEntry(),)
+    judges: Annotated[tuple[JudgeEntry, ...], Field(min_length=1), AfterValidator(somebody_is_paid)] = (JudgeEntry(),)
     max_judge_failures: Share = 0.05  # of the last 200 calls; beyond it the run stops
 
 

@@ -16,7 +16,7 @@ DISAGREEMENT = 0.5  # a stage that judges score further apart than this is named
 
 @dataclass(frozen=True, slots=True)
 class Opinion:
-    """One judge's verdicts on a group: verdicts[i] is on reply i. weight: its share in a mix, relative."""
+    """One judge's verdicts on a group: verdicts[i] is on reply i. weight: its share in a mix; 0: a monitor."""
 
     judge: str
     weight: float
@@ -44,18 +44,24 @@ def content(replies: Sequence[Reply], opinions: Sequence[Opinion], *, min_words:
       So is `content.disagreement`: how far apart the highest and the lowest score of a stage are, the mean over the
       stages that the reply has and two judges could score.
     * Words before the first stage were seen by no judge, so the mean is scaled by the share of words within stages.
+    * A monitor (weight 0) has its mean and its stages' scores among the parts, and a part in nothing else.
     """
     absences = [present_stages(reply, min_words=min_words) for reply in replies]
     present = [{stage for stage, why in reasons.items() if not why} for reasons in absences]
-    heard = [opinion for opinion in opinions if not opinion.failed]
+    paid = [opinion for opinion in opinions if opinion.weight]
+    heard = [opinion for opinion in paid if not opinion.failed]
     lost = tuple(
         f"content: judge {one.judge} failed for {one.failed} of {len(replies)} replies of this group; "
         "left out for all of them" + (f" ({why})" if (why := first_reason(one.verdicts)) else "")
-        for one in opinions
+        for one in paid
         if one.failed
     )
     able = {stage: [o for o in heard if _can_judge(o, stage, present)] for stage in STAGES}
-    return [_of_one(index, reply, present[index], able, opinions, lost) for index, reply in enumerate(replies)]
+    watching = [
+        (one, [stage for stage in STAGES if _can_judge(one, stage, present)]) for one in opinions if not one.weight
+    ]
+    judged = [_of_one(index, reply, present[index], able, paid, lost) for index, reply in enumerate(replies)]
+    return [_monitored(i, one, present[i], watching, staged_share(replies[i])) for i, one in enumerate(judged)]
 
 
 def staged_share(reply: Reply) -> float:
@@ -71,7 +77,7 @@ def staged_share(reply: Reply) -> float:
 def _of_one(
     index: int, reply: Reply, present: set[str], able: Able, opinions: Sequence[Opinion], lost: tuple[str, ...]
 ) -> Component:
-    """The content of one reply, given who can judge which stage for its whole group."""
+    """The content of one reply by those who are paid for, given who can judge which stage for its whole group."""
     parts = {
         f"content.{stage}": _weighted(judges, index, stage) if stage in present else 0.0 if judges else None
         for stage, judges in able.items()
@@ -98,10 +104,29 @@ def _of_one(
     return Component(value, parts, (*lost, *notes))
 
 
+def _monitored(
+    index: int, judged: Component, present: set[str], watching: Sequence[tuple[Opinion, Sequence[str]]], staged: float
+) -> Component:
+    """Add what the monitors, each with the stages that it can judge, say of the reply: to parts and notes alone."""
+    parts, notes = dict(judged.parts), [*judged.notes]
+    for monitor, stages in watching:
+        verdict, name = monitor.verdicts[index], f"content.{monitor.judge}"
+        scores = {one: (verdict.scores.get(one) or 0.0) if one in present else 0.0 for one in stages}
+        known = {} if verdict.failed else scores
+        parts |= {name: _mean(known.values(), staged)} | {f"{name}.{stage}": score for stage, score in known.items()}
+        failed = "failed: " if verdict.failed else ""
+        notes += [f"content: monitor {monitor.judge}: {failed}{note}" for note in verdict.notes]
+    return Component(judged.value, parts, tuple(notes))
+
+
 def _can_judge(opinion: Opinion, stage: str, present: Sequence[set[str]]) -> bool:
-    """Whether the judge has a score for the stage of every reply that has this stage, and of at least one reply."""
-    asked = [verdict for verdict, stages in zip(opinion.verdicts, present, strict=True) if stage in stages]
-    return all(verdict.scores.get(stage) is not None for verdict in asked or opinion.verdicts)
+    """Whether the judge has a score for the stage of every reply that has this stage, and of at least one reply.
+
+    Verdicts that failed do not count: only a monitor's get here.
+    """
+    told = [(one, stages) for one, stages in zip(opinion.verdicts, present, strict=True) if not one.failed]
+    asked = [verdict for verdict, stages in told if stage in stages] or [verdict for verdict, _ in told]
+    return all(verdict.scores.get(stage) is not None for verdict in asked)
 
 
 def _weighted(judges: Sequence[Opinion], index: int, stage: str) -> float | None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import inspect
+import sys
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, overload
 
@@ -26,14 +27,24 @@ WATCHED_CALLS = 200  # a judge may fail for `max_judge_failures` of its last so 
 
 
 class RewardStack:
-    """Scores replies by a recipe's `rewards` section. Holds no state but how often each judge failed of late."""
+    """Scores replies by a recipe's `rewards` section. Holds no state but how often each judge failed of late.
 
-    def __init__(self, rewards: Rewards, *, judge: Judge | None = None) -> None:
+    monitors: the judges of weight 0, which are asked and never paid, and how often each failed so far.
+    """
+
+    def __init__(
+        self,
+        rewards: Rewards,
+        *,
+        judge: Judge | None = None,
+        say: Callable[[str], object] = lambda text: print(text, file=sys.stderr),
+    ) -> None:
         """Build the stack; a wrong judge fails here, before any model is loaded.
 
-        judge: stands in for the judges that the recipe names. Raises JudgeError for one that cannot be built.
+        judge: stands in for the judges that the recipe names. say: takes the one line about a monitor that failed.
+        Raises JudgeError for a judge that cannot be built.
         """
-        self._rewards = rewards
+        self._rewards, self._say = rewards, say
         self._weights = {name: float(getattr(rewards.weights, name)) for name in COMPONENTS}
         named = () if judge else rewards.content.judges
         entries = [(judge, 1.0)] if judge else [(build_judge(e.name, e.settings), float(e.weight)) for e in named]
@@ -41,8 +52,10 @@ class RewardStack:
         # what the recipe sets of a component is exactly what its function takes by keyword
         self._rules = {name: partial(reward, **dict(getattr(rewards, name, ()))) for name, reward in REWARDS.items()}
         self._by_tokens = {name for name, reward in REWARDS.items() if "tokens" in inspect.signature(reward).parameters}
+        self.monitors = {name: 0 for name, (_, weight) in self._judges.items() if not weight}
         self._versions = {name: rule_version(name) for name in COMPONENTS} | {
-            f"judge.{name}": traits_of(judge).version for name, (judge, _) in self._judges.items()
+            f"{'judge' if weight else 'monitor'}.{name}": traits_of(judge).version
+            for name, (judge, weight) in self._judges.items()
         }
         self._failures = {name: deque[bool](maxlen=WATCHED_CALLS) for name in self._judges}
 
@@ -139,7 +152,14 @@ class RewardStack:
         return Opinion(name, weight, verdicts)
 
     def _watch(self, name: str, verdicts: Sequence[Verdict]) -> None:
-        """Count failures over the last calls; raise once they are more than the recipe allows."""
+        """Count failures; raise once too many of the last calls are. A monitor's first one is told, and none raises."""
+        failed = sum(verdict.failed for verdict in verdicts)
+        if name in self.monitors:
+            if failed and not self.monitors[name]:
+                why = first_reason(verdicts) or "no reason given"
+                self._say(f"warning: the monitor {name} failed ({why}); nothing that is paid depends on it")
+            self.monitors[name] += failed
+            return
         recent = self._failures[name]
         recent.extend(verdict.failed for verdict in verdicts)
         allowed = self._rewards.content.max_judge_failures * WATCHED_CALLS

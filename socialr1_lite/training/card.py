@@ -72,7 +72,7 @@ template the rest. Nothing was measured but what stands above.
 
 def _training(recipe: Recipe, step: int | None) -> str:
     rewards, warmup = recipe.rewards, recipe.warmup
-    judges = ", ".join(judge.name for judge in rewards.content.judges)
+    judges = ", ".join(f"{one.name}{'' if one.weight else ' (a monitor, not paid)'}" for one in rewards.content.judges)
     cold = f"{warmup.steps} supervised steps on {warmup.examples} gold replies, then " if warmup.steps else ""
     return (
         f"Trained by {cold}GRPO with Social-R1's process rewards: {step} of {recipe.grpo.max_steps} steps, "
