@@ -89,13 +89,14 @@ class Steps:
             self._say(f"step {step:>{len(str(self._total))}}/{self._total}  {figures}  {self.pace(step, metrics)}")
 
     def pace(self, step: int, metrics: Mapping[str, float]) -> str:
-        """Return tokens a second while sampling, seconds a step, and the time that is left."""
+        """Return tokens a second while sampling, seconds a step, the time that is left, and the alarms that sound."""
         done = step - self._first
         if done <= 0:
             return ""
         each = (time.monotonic() - self._started) / done
         left = clock(each * (self._total - step))
-        return f"{_number(metrics.get('tokens_per_s'), '.0f')} tok/s  {each:.1f} s/step  {left} left"
+        alarms = "".join(f"  ALARM: {key[6:]}" for key, on in metrics.items() if key.startswith("alarm/") and on)
+        return f"{_number(metrics.get('tokens_per_s'), '.0f')} tok/s  {each:.1f} s/step  {left} left{alarms}"
 
     def table(self) -> Table:
         """Return the last steps as a rich table."""

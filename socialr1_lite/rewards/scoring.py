@@ -11,12 +11,14 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from statistics import fmean
 from typing import NamedTuple, cast
 
 from socialr1_lite.data import json_lines, read_scenario
 from socialr1_lite.errors import DataError
 from socialr1_lite.judges import Judge
 from socialr1_lite.judges.base import traits_of
+from socialr1_lite.rewards.monitors import monitors_of
 from socialr1_lite.rewards.stack import RewardStack
 from socialr1_lite.rollouts.completion import Completion, Finish
 from socialr1_lite.rollouts.reward import COMPONENTS, GATES, Score, ScoredCompletion
@@ -192,6 +194,7 @@ class ScoringReport:
     compared: int = 0
     differ: int = 0
     changed: Counter[str] = field(default_factory=Counter)
+    monitored: dict[str, list[float | None]] = field(default_factory=dict)
 
     def watch(self, rows: Iterable[OutputRow]) -> Iterator[OutputRow]:
         """Let rows through, counting them and complaining of bad ones and of the first that differs."""
@@ -201,6 +204,8 @@ class ScoringReport:
                 self.bad += 1
                 self.complain(f"{row['place']}: {row['error']}")
             self.changed.update(f"{name} {then} -> {now}" for name, (then, now) in row.get("changed_rules", {}).items())
+            for name in monitors_of(row.get("versions", ())):
+                self.monitored.setdefault(name, []).append(row["parts"].get(f"content.{name}"))
             self.compared += "differs" in row
             if row.get("differs") and not self.differ:
                 numbers = f"logged total {row['logged']:.9f}, now {row['total']:.9f}"
@@ -217,6 +222,10 @@ class ScoringReport:
             words += f"{equal} rows are equal to the logged ones"
         elif self.compared:
             words += f", {equal} totals equal to the logged ones"
+        for name, given in self.monitored.items():
+            known = [value for value in given if value is not None]
+            mean = f"a mean of {fmean(known):.3f} to {len(known)}" if known else "no score to any"
+            words += f"; the monitor {name} gives {mean} of them"
         return words + (f", {self.bad} bad rows" if self.bad else "")
 
     @property

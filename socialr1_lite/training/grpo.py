@@ -17,6 +17,7 @@ from socialr1_lite.errors import RecipeError
 from socialr1_lite.policy import Policy
 from socialr1_lite.recipe import Recipe
 from socialr1_lite.rewards.curriculum import tau
+from socialr1_lite.rewards.monitors import FAILURES, MONITOR
 from socialr1_lite.rewards.stack import RewardStack
 from socialr1_lite.rollouts.completion import Completion
 from socialr1_lite.rollouts.prompting import messages
@@ -123,13 +124,16 @@ class TrlRewardAdapter:
         return Completion(text, len(ids), "stop" if ended else "length", self.prefilled)
 
     def metrics(self, position: Sequence[int]) -> Iterable[tuple[str, float]]:
-        """Yield means of the last batch: each component and part, outcomes, and why groups had no variance."""
+        """Yield means of the last batch: components, parts, monitors, outcomes; why groups are flat."""
         scores = [scored.score for scored in self.last]
         yield "tau", scores[0].tau
         for name in COMPONENTS:
             yield from _mean(f"reward/{name}", [score.components[name] for score in scores])
         for part in sorted({part for score in scores for part in score.parts}):
             yield from _mean(f"part/{part}", [score.parts.get(part) for score in scores])
+        for name, failures in self.stack.monitors.items():
+            yield from _mean(f"{MONITOR}{name}", [score.parts.get(f"content.{name}") for score in scores])
+            yield f"{FAILURES}{name}", failures
         for outcome in ("right", "wrong", "unreadable"):
             yield f"outcome/{outcome}", sum(score.outcome == outcome for score in scores) / len(scores)
         yield "truncated", sum(scored.completion.truncated for scored in self.last) / len(scores)

@@ -16,6 +16,7 @@ from statistics import fmean
 from socialr1_lite.errors import PreflightError
 from socialr1_lite.recipe import Recipe
 from socialr1_lite.rewards.curriculum import tau
+from socialr1_lite.rewards.monitors import contrasts
 from socialr1_lite.rewards.stack import RewardStack
 from socialr1_lite.rollouts.prompting import Sampler, is_prefilled, messages, template_settings
 from socialr1_lite.rollouts.reward import ScoredCompletion, zero_variance_reason
@@ -52,6 +53,7 @@ class Preflight:
             f"right answers: {_share(s.score.outcome == 'right' for s in sampled)}; mean reward "
             f"{fmean(s.score.total for s in sampled):.3f}",
             f"informative groups: {reasons.count('')} of {len(reasons)}" + (f" ({flat})" if flat else ""),
+            *(contrast.words for contrast in contrasts(s.score for s in sampled)),
             f"the chat template {self.template}",
         ]
 
@@ -139,6 +141,7 @@ def warnings(recipe: Recipe, groups: Sequence[Sequence[ScoredCompletion]]) -> It
     )
     if MANY_CUT < cut < 1:
         yield f"{cut:.0%} of the completions were cut off; raise grpo.max_completion_length (now {limit})"
+    yield from filter(None, (one.alarm for one in contrasts(scored.score for group in groups for scored in group)))
     if all(zero_variance_reason(group) for group in groups):
         yield (
             "no sampled group is informative: all its completions earn the same; raise grpo.num_generations "

@@ -24,9 +24,10 @@ from socialr1_lite.policy.gpus import refuse_unusable_driver
 from socialr1_lite.progress import Progress, clock
 from socialr1_lite.recipe import Recipe
 from socialr1_lite.recipe.checks import generation_batch
+from socialr1_lite.rewards.monitors import Alarms
 from socialr1_lite.rewards.stack import RewardStack
 from socialr1_lite.rollouts.prompting import is_prefilled, messages, template_settings
-from socialr1_lite.runlog import MetricsWriter, RunFolder, TraceWriter, write_atomic, write_json
+from socialr1_lite.runlog import MetricsWriter, RunFolder, TraceWriter, read_metrics, write_atomic, write_json
 from socialr1_lite.runlog.checkpoints import Newest, keep_whole, newest_complete
 from socialr1_lite.scenario import Scenario
 from socialr1_lite.training import folder, grpo, grpo_config, sft
@@ -74,7 +75,7 @@ def run_recipe(
     refuse_unusable_driver()
     for note in check_recipe(recipe, path, overrides, network=True):
         progress.say(f"note: {note}")
-    stack = RewardStack(recipe.rewards)
+    stack = RewardStack(recipe.rewards, say=progress.say)
     run = RunFolder.create(run.path)
     with run.lock() if ranks.main else contextlib.nullcontext():
         Training(recipe, run, stack, progress, ranks, strict).train()
@@ -304,8 +305,10 @@ class Training:
     def _logger(
         self, metrics: MetricsWriter, show: Callable[[int, Mapping[str, float]], None]
     ) -> Callable[[int, Mapping[str, float]], None]:
+        alarms = Alarms(self.stack.monitors, read_metrics(self.run), self.progress.say)
+
         def log(step: int, values: Mapping[str, float]) -> None:
-            logged = dict(values)
+            logged = {**values, **alarms.hear(step, values)}
             sampled = generation_batch(self.recipe.grpo, self.recipe.run)
             if seconds := values.get("time/rollout_s"):
                 logged["tokens_per_s"] = values.get("completions/mean_length", 0.0) * sampled / seconds

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from socialr1_lite.rewards.monitors import MONITOR, PAID
 from socialr1_lite.rollouts.reward import COMPONENTS, ZERO_VARIANCE_REASONS
 from socialr1_lite.runlog import RunFolder, read_metrics
 from socialr1_lite.runlog.index import TraceIndex
+from socialr1_lite.scenario import JsonValue
 from socialr1_lite.sip import STAGES, TITLES
 from socialr1_lite.statistics import wilson
-from socialr1_lite.viewer.serving import Json, JsonValue
+from socialr1_lite.viewer.serving import Json
 
 Point = list[Any]  # [step, value, ...]; None where there is none
 
@@ -113,8 +115,16 @@ def evaluations(index: TraceIndex) -> Json | None:
 
 def of_metrics(metrics: Sequence[Json]) -> Iterable[Json | None]:
     """Draw what only the trainer knows, from metrics.jsonl."""
+
+    def line_in(name: str) -> list[Point]:
+        return [[row["step"], y] for row in metrics if (y := _number(row.get(name))) is not None]
+
+    if watched := sorted({key for row in metrics for key in row if key.startswith(MONITOR)}):
+        series = [smoothed(name.removeprefix(MONITOR), line_in(name)) for name in watched]
+        paid = smoothed("paid", line_in(PAID), tone="ink")
+        yield spec("monitors", "Monitors", "mean score; never paid", [paid, *series], range=[0, 1])
     for name, title, unit in METRICS:
-        line = [[row["step"], y] for row in metrics if (y := _number(row.get(name))) is not None]
+        line = line_in(name)
         yield spec(name, title, unit, [smoothed(title.lower(), line, tone="response_generation")], still=True)
 
 

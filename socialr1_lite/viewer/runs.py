@@ -6,6 +6,8 @@ from collections import Counter
 from collections.abc import Iterable
 
 from socialr1_lite.errors import RunLogError
+from socialr1_lite.rewards.monitors import divergences
+from socialr1_lite.runlog import read_metrics
 from socialr1_lite.runlog.index import TraceIndex
 from socialr1_lite.runlog.query import Filter
 from socialr1_lite.viewer.curves import charts
@@ -89,7 +91,7 @@ def _overview(run: OpenRun, index: TraceIndex) -> Json:
         "facts": list(_facts(run)),
         "empty": "" if count else EMPTY,
         "tiles": list(_tiles(index, bounds)) if count else [],
-        "alerts": list(_alerts(index, bounds)),
+        "alerts": [*_alerts(index, bounds), *_monitors(run)],
         "picks": list(_picks(index)) if count else [],
         "charts": charts(run.folder, index) if count else [],
     }
@@ -179,6 +181,12 @@ def _alerts(index: TraceIndex, bounds: Json) -> Iterable[Json]:
     if bad == 1:
         text = "None of the last completions passes the format gate: a warm-up or format.mode graded helps."
         yield {"text": text, "filter": {**steps, "flag": "bad_format"}}
+
+
+def _monitors(run: OpenRun) -> Iterable[Json]:
+    """Yield an alarm for each monitor that falls while what is paid rises."""
+    for one in divergences(read_metrics(run.folder)):
+        yield {"text": one.words, "filter": {"from": one.first, "to": one.last}}
 
 
 def _flat(index: TraceIndex, conditions: Filter) -> tuple[int, float, Counter[str]]:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from statistics import fmean, pstdev
 
 from socialr1_lite.judges import JUDGES
+from socialr1_lite.rewards.monitors import monitors_of
 from socialr1_lite.rollouts.reward import COMPONENTS, GATES, PROCESS, TERMS, Score
 from socialr1_lite.rollouts.trace import Trace
 from socialr1_lite.runlog.index_file import Row
@@ -292,5 +293,7 @@ def facts(trace: Trace) -> Iterable[tuple[str, str]]:
     if trace.judges:
         judges = (f"{name[:60]} v{trace.score.version(f'judge.{name}')}" for name in trace.judges)
         yield "judge", ", ".join(judges)
+    if watching := monitors_of(trace.score.versions):
+        yield "monitor, not paid", ", ".join(name[:60] for name in watching)
     if trace.launch:
         yield "launch", f"{trace.launch + 1}"

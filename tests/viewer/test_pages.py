@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from socialr1_lite.errors import RunLogError
-from socialr1_lite.runlog import RunFolder, TraceWriter, read_traces
+from socialr1_lite.runlog import MetricsWriter, RunFolder, TraceWriter, read_traces
 from socialr1_lite.sip import STAGES
 from socialr1_lite.statistics import wilson
 from socialr1_lite.viewer import comparison, curves, hacks, pages, reports, runs
@@ -305,6 +305,25 @@ def test_two_runs_of_one_name_stay_apart(tmp_path: Path) -> None:
     found = Library([tmp_path / "a", tmp_path / "b"]).runs()
     assert sorted(run.label for run in found) == ["same (a)", "same (b)"]
     assert len({run.key for run in found}) == 2
+
+
+def test_a_monitor_that_falls_while_paid_content_rises_is_an_alarm_with_its_steps(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "watched", steps=1, groups=1, size=2, scenarios=2, evaluate=False)
+    library = Library([tmp_path])
+    settled(library.run("watched"))
+    metrics = MetricsWriter(run, launch=0)
+    for step in range(1, 41):
+        metrics.write(step, {"reward/content": 0.4 + step / 200, "monitor/rules": 0.5})
+    level = runs.overview(library, Query({"run": "watched"}))
+    (drawn,) = [chart for chart in level["charts"] if chart["key"] == "monitors"]
+    assert [one["name"] for one in drawn["series"]] == ["paid", "rules"]
+    assert not [alert for alert in level["alerts"] if "monitor" in alert["text"]]
+    for step in range(41, 121):
+        metrics.write(step, {"reward/content": 0.4 + step / 200, "monitor/rules": 0.7 - step / 200})
+    library.run("watched")._refreshed = 0.0
+    (alarm,) = [one for one in runs.overview(library, Query({"run": "watched"}))["alerts"] if "monitor" in one["text"]]
+    assert "rose by 0.2" in alarm["text"] and "step 65 to 120, and the monitor rules fell by 0.2" in alarm["text"]
+    assert alarm["filter"] == {"from": 65, "to": 120}
 
 
 def test_an_empty_run_has_an_overview(tmp_path: Path) -> None:

@@ -1,0 +1,133 @@
+"""Monitors: judges of weight 0, asked and never paid, and when what they say against what is paid raises an alarm.
+
+What is paid for content is compared with them, not the whole reward: tau alone makes that one rise. The rule and its
+constants are [ours]; docs/judges.md says how often noise alone meets it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from math import sqrt
+from statistics import fmean, linear_regression
+from typing import NamedTuple
+
+from socialr1_lite.rollouts.reward import Score
+from socialr1_lite.statistics import wilson
+
+PAID = "reward/content"  # names in metrics.jsonl
+MONITOR, FAILURES, ALARM = "monitor/", "monitor_failures/", "alarm/"
+STEPS, PARTS = 40, 8  # steps of the shortest window; equal parts of any
+CLEAR = 8.0  # standard errors: a random walk's slope is a few of them by chance alone
+MOVE = 0.05  # of a mean score, over the window: less is nothing to be alarmed by
+HIGH, LOW, SHARE = 0.6, 0.3, 0.1  # of samples: paid so much, given so little by the monitor; and more than this share
+
+
+class Divergence(NamedTuple):
+    """What is paid rises while a monitor falls. paid, seen: by how much, from step `first` to step `last`."""
+
+    monitor: str
+    first: int
+    last: int
+    paid: float
+    seen: float
+
+    @property
+    def words(self) -> str:
+        """The alarm."""
+        return (
+            f"What is paid for content rose by {self.paid:.2f} from step {self.first} to {self.last}, and the monitor "
+            f"{self.monitor} fell by {-self.seen:.2f}: what is paid may no longer be what is good."
+        )
+
+
+def divergences(rows: Sequence[Mapping[str, object]]) -> Iterator[Divergence]:
+    """Yield the alarms at the end of a run's metrics. rows: of metrics.jsonl, in order.
+
+    The window is the last half of the steps, 40 at least. It is cut into eight equal parts; their means must have a
+    slope of at least eight standard errors, upwards in what is paid and downwards in the monitor, 0.05 in the window.
+    """
+    for name in sorted({key for row in rows for key in row if key.startswith(MONITOR)}):
+        found = [[row.get(key) for key in ("step", PAID, name)] for row in rows]
+        told = [[one for one in some if isinstance(one, (int, float))] for some in found]
+        window = [some for some in told if len(some) == 3]  # both were told
+        window = window[-max(STEPS, len(window) // 2) :]
+        if len(window) < STEPS:
+            continue
+        steps, *columns = zip(*window[len(window) % PARTS :], strict=True)
+        paid, seen = map(_clear_change, columns)
+        if paid >= MOVE and seen <= -MOVE:
+            yield Divergence(name.removeprefix(MONITOR), int(steps[0]), int(steps[-1]), paid, seen)
+
+
+def _clear_change(values: Sequence[float]) -> float:
+    """By how much the values rise or fall from their first to their last part; 0 where noise could do it."""
+    at, size = range(PARTS), len(values) // PARTS
+    means = [fmean(values[i * size : (i + 1) * size]) for i in at]
+    slope, start = linear_regression(at, means)
+    left = sum((mean - start - slope * i) ** 2 for i, mean in zip(at, means, strict=True))
+    error = sqrt(left / (PARTS - 2) / sum((i - fmean(at)) ** 2 for i in at))
+    return slope * (PARTS - 1) if abs(slope) >= CLEAR * error else 0.0
+
+
+class Alarms:
+    """Follows the metrics of a training, and says each alarm when it begins."""
+
+    def __init__(
+        self, monitors: Iterable[str], rows: Iterable[Mapping[str, object]], say: Callable[[str], object]
+    ) -> None:
+        """rows: the metrics so far, of a run that goes on."""
+        self._monitors, self._say = tuple(monitors), say
+        self._rows = [*rows] if self._monitors else []
+        self._sounding: set[str] = set()
+
+    def hear(self, step: int, values: Mapping[str, float]) -> dict[str, float]:
+        """Take a step's metrics; return 1 for each monitor whose alarm sounds, 0 for the others."""
+        if not self._monitors:
+            return {}
+        self._rows.append({"step": step, **values})
+        sounding = {one.monitor: one.words for one in divergences(self._rows)}
+        for name in sounding.keys() - self._sounding:
+            self._say(f"alarm: {sounding[name]}")
+        self._sounding = set(sounding)
+        return {f"{ALARM}{name}": float(name in sounding) for name in self._monitors}
+
+
+class Contrast(NamedTuple):
+    """What a monitor says of samples that are paid. n: those it judged; disputed: paid high, and it gives low."""
+
+    monitor: str
+    n: int
+    paid: float
+    seen: float
+    disputed: int
+
+    @property
+    def words(self) -> str:
+        """The figures, in a sentence."""
+        return f"content paid: mean {self.paid:.2f}; the monitor {self.monitor} gives the same {self.n} {self.seen:.2f}"
+
+    @property
+    def alarm(self) -> str:
+        """What is wrong, "" where chance could do it: the share's 95 % interval (Wilson) must lie above 10 %."""
+        if wilson(self.disputed, self.n).low <= SHARE:
+            return ""
+        return (
+            f"{self.disputed} of {self.n} samples are paid {HIGH} or more for content, and the monitor {self.monitor} "
+            f"gives them {LOW} or less: one of the two is wrong, read some before training is paid by it"
+        )
+
+
+def contrasts(scores: Iterable[Score]) -> Iterator[Contrast]:
+    """Yield what each monitor says of completions that could be paid: in form, and judged by both."""
+    scored = [score for score in scores if score.gate]
+    for name in sorted({name for score in scored for name in monitors_of(score.versions)}):
+        pairs = [(score.components["content"], score.parts.get(f"content.{name}")) for score in scored]
+        both = [(paid, seen) for paid, seen in pairs if paid is not None and seen is not None]
+        if both:
+            disputed = sum(paid >= HIGH and seen <= LOW for paid, seen in both)
+            yield Contrast(name, len(both), fmean(one for one, _ in both), fmean(one for _, one in both), disputed)
+
+
+def monitors_of(versions: Iterable[str]) -> list[str]:
+    """Return the monitors among the names under which a row keeps the versions of its rules."""
+    return [name.removeprefix("monitor.") for name in versions if name.startswith("monitor.")]
