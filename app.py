@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from socialr1_lite.errors import RunLogError, command
+from socialr1_lite.recipe.trust import Trust
 
 
 def main() -> None:
@@ -27,13 +28,14 @@ def main() -> None:
         metavar="NAME",
         help="a local model folder or id to offer on the page Try it",
     )
+    Trust.add_options(parser)
     args = parser.parse_args()
 
     if args.port is not None and not 0 < args.port < 65536:
         raise RunLogError(f"--port {args.port}: a port is a number from 1 to 65535")
     from socialr1_lite.viewer import launch  # gradio takes seconds to import: mistakes are reported before
 
-    launch(args.places or None, host=args.host, port=args.port, models=args.model)
+    launch(args.places or None, host=args.host, port=args.port, models=args.model, trust=Trust.of(args))
 
 
 if __name__ == "__main__":

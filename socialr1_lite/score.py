@@ -36,8 +36,11 @@ import yaml
 from socialr1_lite import runlog
 from socialr1_lite.errors import DataError, PolicyError, RunLogError, command, first_line
 from socialr1_lite.judges import build_judge
+from socialr1_lite.judges.base import Borrower
+from socialr1_lite.policy import load_policy
 from socialr1_lite.recipe import JudgeEntry, Rewards, load_recipe
 from socialr1_lite.recipe.located_yaml import Yaml
+from socialr1_lite.recipe.trust import Trust
 from socialr1_lite.rewards.scoring import (
     BadRow,
     Count,
@@ -60,8 +63,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     args = _parser().parse_args(arguments)
     run = runlog.RunFolder.open(args.input) if Path(args.input).is_dir() else None
     if args.rejudge:
-        return _rejudge(run, args.input, args.rejudge, args.setting)
-    stack = RewardStack(_rewards(args.recipe, args.judge, run))
+        return _rejudge(run, args)
+    stack = RewardStack(_rewards(args.recipe, args.judge, run, Trust.of(args)))
+    _lend(stack, args, run)
     samples = _read(args.input, _counter(args.tokenizer)) if run is None else run_samples(run)
     report = ScoringReport(lambda text: print(text, file=sys.stderr))
     rows = report.watch(score_samples(stack, samples))
@@ -85,15 +89,29 @@ def _parser() -> argparse.ArgumentParser:
     add("--tokenizer", help="a folder or hub id whose tokenizer counts tokens")
     add("--rejudge", metavar="JUDGE", help="ask this judge of a run's completions again")
     add("--setting", action="append", default=[], metavar="KEY=VALUE", help="a setting of the judge of --rejudge")
+    Trust.add_options(parser)
     return parser
 
 
-def _rejudge(run: runlog.RunFolder | None, name: str, judge: str, settings: Sequence[str]) -> int:
+def _rejudge(run: runlog.RunFolder | None, args: argparse.Namespace) -> int:
     if run is None:
-        raise DataError(f"{name}: --rejudge needs a run folder, whose completions are judged again")
-    path = write_verdicts(run, rejudge(run, build_judge(judge, dict(map(_setting, settings)))))
-    print(f"{path}: the verdicts of {judge}; python app.py {run.path} shows them beside the old ones", file=sys.stderr)
+        raise DataError(f"{args.input}: --rejudge needs a run folder, whose completions are judged again")
+    judge = build_judge(args.rejudge, dict(map(_setting, args.setting)))
+    if isinstance(judge, Borrower):
+        _lend(judge, args, run)
+    path = write_verdicts(run, rejudge(run, judge))
+    print(f"{path}: the verdicts of {judge.name}; python app.py {run.path} shows them beside the old ones", file=sys.stderr)
     return 0
+
+
+def _lend(borrower: Borrower | RewardStack, args: argparse.Namespace, run: runlog.RunFolder | None) -> None:
+    """Let a judge that reads with a policy's base read with that of the recipe's model, as in training."""
+    path = args.recipe or (run.recipe if run else None)
+    if path is not None and borrower.needs_base:
+        model = load_recipe(path).model
+        if args.recipe is None:  # the run's word; a recipe that was named is the caller's
+            Trust.of(args).check_model(model, str(path))
+        borrower.lend(lambda: load_policy(model))
 
 
 def _setting(text: str) -> tuple[str, Yaml]:
@@ -106,13 +124,16 @@ def _setting(text: str) -> tuple[str, Yaml]:
         return key, value
 
 
-def _rewards(recipe: Path | None, judge: str | None, run: runlog.RunFolder | None) -> Rewards:
-    if recipe is None and run is not None:
+def _rewards(recipe: Path | None, judge: str | None, run: runlog.RunFolder | None, trust: Trust) -> Rewards:
+    own = run is not None and recipe is None
+    if run is not None and recipe is None:
         recipe = run.recipe
         if not recipe.exists():
             raise RunLogError(f"{run.path} holds no {recipe.name}; name the recipe with --recipe")
     rewards = Rewards() if recipe is None else load_recipe(recipe).rewards
     if judge is None:
+        if own:  # the run's word; a recipe that was named is the caller's
+            trust.check_judges(rewards, str(recipe))
         return rewards
     content = rewards.content.model_copy(update={"judges": (JudgeEntry(name=judge),)})
     return rewards.model_copy(update={"content": content})
@@ -124,7 +145,7 @@ def _counter(tokenizer: str | None) -> Count:
     import transformers
 
     try:
-        loaded = transformers.AutoTokenizer.from_pretrained(tokenizer)
+        loaded = transformers.AutoTokenizer.from_pretrained(tokenizer, trust_remote_code=False)
     except (OSError, ValueError) as error:
         raise PolicyError(f"--tokenizer {tokenizer}: {first_line(error)}") from None
     return lambda text: len(loaded(text, add_special_tokens=False)["input_ids"])

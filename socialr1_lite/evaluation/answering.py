@@ -58,18 +58,18 @@ class PolicySampler:
         """Keep the settings. template: what is handed to the chat template (enable_thinking and the like)."""
         self.name = name
         self.identity = identity
-        self._policy = policy
+        self.policy = policy
         self._batch_size = batch_size
         self._template = dict(template or {})
 
     def sample(self, prompts: Sequence[Messages], sampling: Sampling, on_done: OnDone) -> None:
         """Complete the prompts in chunks of a few batches."""
-        texts = [self._policy.prompt_text(prompt, **self._template) for prompt in prompts]
+        texts = [self.policy.prompt_text(prompt, **self._template) for prompt in prompts]
         order = sorted(range(len(texts)), key=lambda place: len(texts[place]), reverse=True)
         size = CHUNK * self._batch_size
         for chunk in (order[start : start + size] for start in range(0, len(order), size)):
             asked = [prompts[place] for place in chunk]
-            completions = self._policy.generate(
+            completions = self.policy.generate(
                 asked, **asdict(sampling), batch_size=self._batch_size, template=self._template
             )
             on_done(dict(zip(chunk, completions, strict=True)))
@@ -114,6 +114,7 @@ class VllmSampler:
         adapter: Path | None = None,
         rank: int = 16,
         template: Template | None = None,
+        pickle: bool = False,
     ) -> None:
         """Load the model. Raises PolicyError where vLLM is not installed or cannot load it."""
         try:
@@ -123,7 +124,12 @@ class VllmSampler:
                 "--backend vllm: vllm is not installed; type `pip install -r requirements-vllm.txt` (needs a GPU)"
             ) from None
         try:
-            self._llm = LLM(model=model, enable_prefix_caching=True, enable_lora=bool(adapter), max_lora_rank=rank)
+            how = {
+                "enable_lora": bool(adapter),
+                "max_lora_rank": rank,
+                "load_format": "auto" if pickle else "safetensors",
+            }
+            self._llm = LLM(model=model, enable_prefix_caching=True, trust_remote_code=False, **how)
         except (OSError, ValueError, RuntimeError) as error:
             raise PolicyError(f"--backend vllm: cannot load {model}: {first_line(error)}") from None
         self.name = name
@@ -192,7 +198,8 @@ class ReplyStore:
 def reply_key(identity: str, prompt: Messages, sampling: Sampling) -> str:
     """Return a digest of everything a reply depends on."""
     parts = [identity, prompt, asdict(sampling)]
-    return hashlib.sha256(json.dumps(parts, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
+    text = json.dumps(parts, sort_keys=True, ensure_ascii=False)
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def ask_all(

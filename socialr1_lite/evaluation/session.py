@@ -29,7 +29,10 @@ from socialr1_lite.evaluation.answering import (
     VllmSampler,
 )
 from socialr1_lite.evaluation.target import NEWEST, Target, find
+from socialr1_lite.policy.adapters import refuse_pickle
 from socialr1_lite.recipe import Recipe
+from socialr1_lite.policy import load_policy
+from socialr1_lite.recipe.trust import KEY, Trust
 from socialr1_lite.rewards.stack import RewardStack
 from socialr1_lite.rollouts.prompting import Messages, template_settings
 from socialr1_lite.runlog import RunFolder, TraceWriter, cache_folder
@@ -62,7 +65,10 @@ class Session:
         if remote:
             target = Target(args.target, Recipe(), "")
         else:
-            target = find(args.target, backend=args.backend, checkpoint=args.checkpoint)
+            trust = Trust.of(args)
+            target = find(args.target, backend=args.backend, checkpoint=args.checkpoint, trust=trust)
+            if target.run and (args.prompt or target.recipe.prompt.style) in asking.REASONING:
+                trust.check_judges(target.recipe.rewards, str(target.run.recipe))
         folder = _folder(args, target)
         traces = None
         if not args.dry_run:
@@ -133,6 +139,8 @@ class Session:
     ) -> None:
         """Store the scenarios as shown, then a trace for every reply."""
         stack = RewardStack(self.target.recipe.rewards) if plan.style in asking.REASONING else None
+        if stack is not None:  # a sampler without a policy in this process: its base is loaded, if a judge asks for it
+            stack.lend(lambda: getattr(self.sampler, "policy", None) or load_policy(self.target.recipe.model))
         self.folder.add_scenarios({one.ask.scenario.id: one.ask.scenario for one in exchanges}.values())
         assert self.traces is not None
         self.traces.write(list(asking.traces_of(name, exchanges, plan, stack, self.target.step or 0, values)))
@@ -225,7 +233,7 @@ class Session:
         if named == "self":
             return self.sampler
         if not named.startswith(("http://", "https://")):
-            return _local_sampler(self.args, find(named), "auto")
+            return _local_sampler(self.args, find(named, trust=Trust.of(self.args)), "auto")
         base_url, _, model = named.rpartition("#")
         if not base_url:
             raise RecipeError(f"{named}: write the model behind the address, as in http://host:8000/v1#model")
@@ -304,8 +312,15 @@ def _local_sampler(args: argparse.Namespace, target: Target, backend: str) -> Re
         if target.cold_start is not None:
             raise PolicyError("--backend vllm: this run's cold start was merged into its base; export it merged first")
         model = target.recipe.model
+        refuse_pickle(Path(model.name), allowed=model.allow_pickle)
         return VllmSampler(
-            model.name, target.name, target.identity, adapter=target.adapter, rank=model.lora.r, template=template
+            model.name,
+            target.name,
+            target.identity,
+            adapter=target.adapter,
+            rank=model.lora.r,
+            template=template,
+            pickle=model.allow_pickle,
         )
     policy = target.load()
     identity = f"{target.identity} {policy.backend} {template} batch {args.batch_size}"
@@ -325,7 +340,7 @@ def _endpoint_sampler(
     settings = EndpointSettings(
         base_url=base_url,
         model=model,
-        key_env=args.key_env,
+        key_env=next(iter(args.key_env), KEY),
         concurrency=args.concurrency,
         timeout_s=args.timeout,
         retries=args.retries,

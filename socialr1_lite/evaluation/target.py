@@ -7,12 +7,15 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from socialr1_lite.errors import PolicyError
+from socialr1_lite.errors import PolicyError, RunLogError
 from socialr1_lite.policy import Policy, load_policy
-from socialr1_lite.recipe import Model, Recipe, load_recipe
-from socialr1_lite.runlog import BestAdapter, RunFolder
+from socialr1_lite.policy.adapters import refuse_pickle
+from socialr1_lite.recipe import EMBEDDED_MODEL, Model, Recipe, load_recipe
+from socialr1_lite.recipe.trust import Trust
+from socialr1_lite.runlog import BestAdapter, RunFolder, newest_complete
+from socialr1_lite.runlog.checkpoints import check, checkpoint_step, step_of, vouched
 
-ADAPTER_FILE = "adapter_model.safetensors"
+ADAPTER_FILE, PICKLED = "adapter_model.safetensors", "adapter_model.bin"
 NEWEST, BEST = "newest", "best"  # or a step's number
 LOCAL = ("unsloth", "transformers")  # the policy's backends: vllm and openai do not go through it
 
@@ -46,68 +49,93 @@ class Target:
         return policy
 
 
-def find(named: str, *, backend: str = "auto", load_in_4bit: bool = False, checkpoint: str = NEWEST) -> Target:
+def find(
+    named: str,
+    *,
+    backend: str = "auto",
+    load_in_4bit: bool = False,
+    checkpoint: str = NEWEST,
+    trust: Trust = Trust(),  # noqa: B008  # frozen
+) -> Target:
     """Find a run folder of that name, else a model.
 
-    checkpoint: which adapter of a run: "newest", "best" (by held-out accuracy), or a step's number.
-    Raises PolicyError for a run without that adapter.
+    checkpoint: which adapter of a run: "newest", "best" (by held-out accuracy), or a step's number. trust: what the
+    caller allows beyond what a run's recipe may decide.
+    Raises PolicyError for a run without that adapter, RunLogError for a damaged one, RecipeError for what is not
+    allowed.
     """
     path = Path(named)
     if path.is_dir() and ((path / "state.json").exists() or (path / "recipe.yaml").exists()):
-        return _run(RunFolder.open(path), backend, checkpoint)
+        return _run(RunFolder.open(path), backend, checkpoint, trust)
     if checkpoint != NEWEST:
         raise PolicyError(f"--checkpoint {checkpoint}: {named} is no run folder, so it has no checkpoints")
     if path.is_file() or (named.startswith((".", "/", "~")) and not path.is_dir()):
         raise PolicyError(f"{named}: no such folder (a run folder, a model folder, a hub id or smollm2-135m)")
     local = backend if backend in LOCAL else "auto"
-    model = Model.model_validate({"name": named, "backend": local, "load_in_4bit": load_in_4bit})
+    given = {"trust_remote_code": trust.remote_code, "allow_pickle": trust.pickle}
+    model = Model.model_validate({"name": named, "backend": local, "load_in_4bit": load_in_4bit, **given})
     return Target(named, Recipe(model=model), f"model {path.resolve() if path.is_dir() else named}")
 
 
-def _run(run: RunFolder, backend: str, checkpoint: str) -> Target:
+def _run(run: RunFolder, backend: str, checkpoint: str, trust: Trust) -> Target:
     if not run.recipe.is_file():
         raise PolicyError(f"{run.path}: holds no {run.recipe.name}, so its model is not known")
     recipe = load_recipe(run.recipe)
-    if backend in LOCAL:
-        recipe = recipe.model_copy(update={"model": recipe.model.model_copy(update={"backend": backend})})
-    adapter, step = chosen_adapter(run, checkpoint)
+    trust.check_model(recipe.model, str(run.recipe))
+    settings = {"allow_pickle": trust.pickle} | ({"backend": backend} if backend in LOCAL else {})
+    recipe = recipe.model_copy(update={"model": recipe.model.model_copy(update=settings)})
+    adapter, step, *notes = _chosen(run, checkpoint)
+    refuse_pickle(adapter, "adapter_model", allowed=trust.pickle)
+    weights = next((path for name in (ADAPTER_FILE, PICKLED) if (path := adapter / name).is_file()), None)
+    if weights is None:
+        raise PolicyError(f"{adapter}: holds no {ADAPTER_FILE}, so it is no adapter")
     cold = run.path / "cold_start"
-    merged = cold if recipe.warmup.merge and cold.is_dir() else None
-    digest = hashlib.sha256((adapter / ADAPTER_FILE).read_bytes()).hexdigest()
+    merged = cold if recipe.warmup.merge and recipe.warmup.steps else None
+    if merged and not merged.is_dir():
+        raise RunLogError(f"{cold} is gone, and the adapter belongs on the base with it merged in; put it back")
+    notes += [vouched(cold)] if merged else []
+    origin = "a folder" if Path(recipe.model.name).is_dir() else "from the hub"
+    if recipe.model.name != EMBEDDED_MODEL:
+        notes.append(f"the base is {recipe.model.name} ({origin}), as {run.recipe.name} says")
+    for note in filter(None, notes):
+        print(f"{run.name}: {note}", file=sys.stderr)
+    digest = hashlib.sha256(weights.read_bytes()).hexdigest()
     name = run.name if checkpoint == NEWEST else f"{run.name}-{'step-' * checkpoint.isdigit()}{checkpoint}"
     return Target(name, recipe, f"{recipe.model.name} adapter {digest}", run, adapter, merged, step, checkpoint)
 
 
-def chosen_adapter(run: RunFolder, checkpoint: str) -> tuple[Path, int]:
-    """Return the adapter's folder and step; nothing in the run is changed. Raises PolicyError when it is not there."""
+def _chosen(run: RunFolder, checkpoint: str) -> tuple[Path, int, str]:
+    """Return the adapter's folder, its step, and what is to be told of it; nothing in the run is changed.
+
+    Raises PolicyError when it is not there, RunLogError when it is damaged.
+    """
     if checkpoint == NEWEST:
-        return newest_adapter(run)
+        return _newest(run)
     if checkpoint == BEST:
         found = BestAdapter(run).read()
-        if found is None or not (found[1] / ADAPTER_FILE).is_file():
+        if found is None or not found[1].is_dir():
             raise PolicyError(f"{run.path}: has no best checkpoint; a run keeps one where evaluation.every is above 0")
-        return found[1], found[0].step
-    steps = _checkpoints(run)
+        return found[1], found[0].step, vouched(found[1], found[0].step)
+    folders = run.checkpoints.glob("checkpoint-*")
+    steps = {step: path for path in folders if (step := checkpoint_step(path)) is not None}
     if not checkpoint.isdigit() or int(checkpoint) not in steps:
         there = ", ".join(map(str, sorted(steps))) or "no checkpoint"
         raise PolicyError(f"--checkpoint {checkpoint}: {run.path} has {there}; newest, best or a step's number")
-    return steps[int(checkpoint)], int(checkpoint)
+    folder = steps[int(checkpoint)]
+    if problem := check(folder):
+        raise RunLogError(f"{folder}: {problem}; name another: --checkpoint N")
+    return folder, int(checkpoint), ""
 
 
-def newest_adapter(run: RunFolder) -> tuple[Path, int]:
-    """Return the final adapter, else the newest complete checkpoint's, and its step. Nothing in the run is changed."""
-    if (run.adapter / ADAPTER_FILE).is_file():
-        return run.adapter, int(run.state().get("step", 0))
-    steps = _checkpoints(run)
-    if not steps:
-        raise PolicyError(f"{run.path}: has neither a final adapter nor a complete checkpoint to evaluate yet")
-    return steps[max(steps)], max(steps)
-
-
-def _checkpoints(run: RunFolder) -> dict[int, Path]:
-    """Return the complete checkpoints by their step."""
-    return {
-        int(path.name.rpartition("-")[2]): path
-        for path in run.checkpoints.glob("checkpoint-*")
-        if (path / "COMPLETE.json").is_file() and (path / ADAPTER_FILE).is_file()
-    }
+def _newest(run: RunFolder) -> tuple[Path, int, str]:
+    """Return the final adapter, else the newest complete checkpoint's."""
+    state = run.state()
+    if run.adapter.is_dir():
+        return run.adapter, step_of(run.adapter) or state["step"], vouched(run.adapter)
+    newest = newest_complete(run, set_aside=False)
+    if newest.path is None:
+        told = f" ({'; '.join(newest.notices)})" if newest.notices else ""
+        raise PolicyError(f"{run.path}: has neither a final adapter nor a complete checkpoint to evaluate yet{told}")
+    gone = [f"{run.state_file.name} says completed, and there is no adapter/"] if run.completed else []
+    said = "; ".join([*gone, *newest.notices])
+    return newest.path, newest.step, f"{said}: the checkpoint of step {newest.step} is taken" if said else ""

@@ -24,6 +24,7 @@ from socialr1_lite.policy.embedded import embedded_model
 from socialr1_lite.recipe import EMBEDDED_MODEL, Recipe
 from socialr1_lite.redaction import HIDDEN, redact
 from socialr1_lite.rewards.curriculum import tau
+from socialr1_lite.rewards.stack import RewardStack
 from socialr1_lite.rollouts.prompting import messages, template_settings
 from socialr1_lite.runlog.lines import JsonObject
 from socialr1_lite.scenario import Scenario
@@ -89,6 +90,9 @@ def refuse(recipe: Recipe) -> None:
             raise RecipeError(f"grpo.{name}: {given} is not in verl; allowed: {', '.join(allowed)}")
     if recipe.rewards.aggregation != "sum_then_normalize":
         raise RecipeError("rewards.aggregation: only sum_then_normalize is exported to verl")
+    if RewardStack(recipe.rewards).needs_base:
+        remedy = "name a served model (settings: {base_url: ADDRESS, model: NAME})"
+        raise RecipeError(f"rewards.content.judges: verl lends no judge the policy's base to read with; {remedy}")
     if grpo.scale_rewards == "batch" or grpo.importance_sampling_level != "token" or grpo.top_entropy_quantile < 1:
         names = "scale_rewards batch, importance_sampling_level sequence and top_entropy_quantile"
         raise RecipeError(f"grpo: {names} are not exported")
@@ -309,7 +313,8 @@ def tokenizer_of(recipe: Recipe, source: str) -> Any:
     from transformers import AutoTokenizer
 
     try:
-        return AutoTokenizer.from_pretrained(source, revision=recipe.model.revision)
+        trusted = recipe.model.trust_remote_code  # never asked for at the keyboard, as transformers would
+        return AutoTokenizer.from_pretrained(source, revision=recipe.model.revision, trust_remote_code=trusted)
     except (OSError, ValueError) as error:
         raise PolicyError(f"model.name: no tokenizer for {source!r}: {first_line(error)}") from error
 

@@ -22,6 +22,7 @@ from socialr1_lite.data import json_lines
 from socialr1_lite.errors import DataError, command
 from socialr1_lite.export.verl import model_source, rounds, tokenizer_of
 from socialr1_lite.recipe import Recipe, load_recipe
+from socialr1_lite.recipe.trust import Trust
 from socialr1_lite.rewards.stack import RewardStack
 from socialr1_lite.rollouts.completion import Completion, Finish
 from socialr1_lite.rollouts.trace import Trace
@@ -43,15 +44,18 @@ class Job:
     asked: Mapping[str, list[JsonObject]]
 
     @classmethod
-    def open(cls, folder: Path) -> Job:
-        """Raises DataError for a folder that `--to verl` did not write."""
+    def open(cls, folder: Path, trust: Trust = Trust()) -> Job:  # noqa: B008  # frozen
+        """Raises DataError for a folder that `--to verl` did not write, RecipeError for what is not allowed."""
         import pyarrow.parquet
 
         files = {"rollouts": folder / "train.parquet", "heldout": folder / "heldout.parquet"}
         if missing := [path.name for path in (folder / "recipe.yaml", *files.values()) if not path.is_file()]:
             raise DataError(f"{folder}: no {', '.join(missing)}; name the folder that `--to verl` wrote")
         asked = {name: pyarrow.parquet.read_table(path).to_pylist() for name, path in files.items()}
-        return cls(folder, load_recipe(folder / "recipe.yaml"), asked)
+        recipe = load_recipe(path := folder / "recipe.yaml")
+        trust.check_model(recipe.model, str(path))
+        trust.check_judges(recipe.rewards, str(path))
+        return cls(folder, recipe, asked)
 
 
 def import_rollouts(job: Job, out: Path) -> RunFolder:
@@ -152,11 +156,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("job", type=Path, metavar="JOB", help="the folder that --to verl wrote")
     parser.add_argument("-o", "--output", type=Path, metavar="RUN", help="the new run folder (default: runs/JOB)")
+    Trust.add_options(parser)
     args = parser.parse_args(argv)
     out = args.output or Path("runs") / args.job.resolve().name
     if out.exists():
         raise DataError(f"{out} exists already; name another folder with -o")
-    run = import_rollouts(Job.open(args.job), out)
+    run = import_rollouts(Job.open(args.job, Trust.of(args)), out)
     print(f"{run.path}: open it with  python app.py {run.path}")
     return 0
 

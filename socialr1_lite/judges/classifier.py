@@ -15,6 +15,7 @@ from typing import Any, TypedDict, cast
 
 from socialr1_lite.errors import JudgeError, PolicyError, first_line
 from socialr1_lite.judges.token_tree import TREE_TOKENS, Model, grouped, grow, read_as_trees, tree_scores
+from socialr1_lite.policy.adapters import refuse_another_kind, refuse_pickle
 from socialr1_lite.policy.embedded import embedded_model
 from socialr1_lite.recipe import EMBEDDED_MODEL
 
@@ -86,6 +87,8 @@ def load_judge(folder: Path, *, device: str = "auto") -> tuple[Model, Tokenizer]
     from transformers import AutoTokenizer
 
     try:
+        refuse_pickle(folder / "adapter", "adapter_model")
+        refuse_another_kind(folder / "adapter")
         tokenizer = AutoTokenizer.from_pretrained(folder / "tokenizer")
         base = load_base(record["base"], tokenizer, revision=record["revision"], dtype=record["dtype"])
         model = PeftModel.from_pretrained(base, folder / "adapter").merge_and_unload().to(resolve_device(device))
@@ -120,7 +123,12 @@ def load_base(name: str, tokenizer: Tokenizer, *, revision: str | None, dtype: s
     logging.set_verbosity_error()  # else a report that the score head is new: it is, and it is trained or comes later
     try:
         model = AutoModelForSequenceClassification.from_pretrained(
-            base_folder(name), revision=revision, num_labels=1, dtype=getattr(torch, dtype), **options
+            base_folder(name),
+            revision=revision,
+            num_labels=1,
+            dtype=getattr(torch, dtype),
+            use_safetensors=True,
+            **options,
         )
     finally:
         logging.set_verbosity(verbosity)

@@ -6,9 +6,11 @@ adapter: the fused LoRA kernels, its gradient checkpointing, the loading of the 
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from socialr1_lite.errors import PolicyError
 from socialr1_lite.policy.backends import Backend, stdout_to_stderr
 from socialr1_lite.recipe.schema import Lora
 
@@ -18,6 +20,29 @@ if TYPE_CHECKING:
 
 PROJECTIONS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
 ALL_LINEAR = "all-linear"
+PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
+NO_WEIGHTS = ("training_args", "optimizer", "scheduler", "scaler", "rng_state")  # beside the weights, and never read
+
+
+def refuse_pickle(folder: Path, weights: str = "model", *, allowed: bool = False) -> None:
+    """Raise PolicyError where the only weights of that name, or none but others', in a folder are in a pickle."""
+    files = [path.name for path in folder.glob("*") if path.suffix in PICKLES and not path.name.startswith(NO_WEIGHTS)]
+    if files and not allowed and not any(folder.glob(f"{weights}*.safetensors")):
+        raise PolicyError(
+            f"{folder}: its weights are in a pickle ({min(files)}), which may hold code; have them as safetensors, or "
+            "allow it: --allow-pickle, in a recipe model.allow_pickle: true"
+        )
+
+
+def refuse_another_kind(folder: Path) -> None:
+    """Raise PolicyError for an adapter that is no LoRA: others load further adapters, or name modules to import."""
+    try:
+        config = json.loads((folder / "adapter_config.json").read_bytes())
+        kind, modules = config["peft_type"], config.get("megatron_config")
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise PolicyError(f"{folder / 'adapter_config.json'} cannot be read; name a folder written by a run") from None
+    if kind != "LORA" or modules:
+        raise PolicyError(f"{folder}: the adapter is a {kind}{' for megatron' if modules else ''}; only LoRA is read")
 
 
 def lora_config(lora: Lora, task: str, **settings: list[str]) -> LoraConfig:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from socialr1_lite.errors import PolicyError, first_line
-from socialr1_lite.policy.adapters import fresh_adapter
+from socialr1_lite.policy.adapters import fresh_adapter, refuse_pickle
 from socialr1_lite.policy.backends import bfloat16_is_native, choose_backend, stdout_to_stderr
 from socialr1_lite.policy.embedded import embedded_model
 from socialr1_lite.policy.engine import unsloth_engine
@@ -38,6 +38,7 @@ def load_policy(model: Model, *, adapter: Path | None = None, trainable: bool = 
         model = model.model_copy(update={"fast_inference": False})
     model, notes = settle_dtype(model, backend, trainable=trainable)
     source = str(embedded_model()) if model.name == EMBEDDED_MODEL else model.name
+    refuse_pickle(Path(source), allowed=model.allow_pickle)
     try:
         with stdout_to_stderr():
             load = _load_unsloth if backend == "unsloth" else _load_plain
@@ -45,7 +46,7 @@ def load_policy(model: Model, *, adapter: Path | None = None, trainable: bool = 
     except (OSError, ValueError, RuntimeError, NotImplementedError, ImportError) as error:
         raise PolicyError(
             f"model.name: cannot load {model.name!r} ({backend} backend): {first_line(error)} "
-            f"(allowed: a hub id, a local folder, or {EMBEDDED_MODEL!r})"
+            f"(allowed: a hub id, a local folder, or {EMBEDDED_MODEL!r}; safetensors, or model.allow_pickle: true)"
         ) from error
     quantized = any(type(module).__name__ == "Linear4bit" for module in loaded.modules())
     if model.load_in_4bit and not quantized:  # Unsloth says so in a line among others, and goes on in 16 bits
@@ -54,6 +55,7 @@ def load_policy(model: Model, *, adapter: Path | None = None, trainable: bool = 
             "(`python -m bitsandbytes` says why); mend it, or write model.load_in_4bit: false"
         )
     policy = Policy(loaded, tokenizer, backend, model.name, quantized, notes, model.gradient_checkpointing)
+    policy.pickle = model.allow_pickle
     policy.engine = unsloth_engine if hasattr(loaded, "vllm_engine") else None
     _note_origin(policy, model, source)
     # bitsandbytes 0.50 repacks a 4-bit weight in place on the first eval-mode call without gradient; afterwards its
@@ -102,6 +104,7 @@ def _load_unsloth(model: Model, source: str, seed: int) -> Loaded:
         trust_remote_code=model.trust_remote_code,
         use_exact_model_name=not model.load_in_4bit,  # 4-bit may take Unsloth's prequantized twin: less to download
         random_state=seed,
+        **({} if model.allow_pickle or model.fast_inference else {"use_safetensors": True}),
         **_vllm_settings(model),
     )
     return made
@@ -128,6 +131,7 @@ def _load_plain(model: Model, source: str, _: int) -> Loaded:
         dtype=dtype,
         quantization_config=nf4(dtype) if model.load_in_4bit else None,
         device_map={"": int(os.environ.get("LOCAL_RANK", "0"))} if torch.cuda.is_available() else "cpu",
+        use_safetensors=None if model.allow_pickle else True,
         **origin,
     )
     tokenizer = AutoTokenizer.from_pretrained(source, **origin)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,7 @@ from threading import Event, Thread
 from typing import TYPE_CHECKING, Any
 
 from socialr1_lite.errors import PolicyError, first_line
-from socialr1_lite.policy.adapters import saved_adapter
+from socialr1_lite.policy.adapters import refuse_another_kind, refuse_pickle, saved_adapter
 from socialr1_lite.policy.backends import Backend
 from socialr1_lite.policy.engine import Engine
 from socialr1_lite.policy.generation import speed_up_cpu_sampling
@@ -29,7 +30,7 @@ class Policy:
 
     notes: what was loaded otherwise than asked for, and why. checkpointing: whether an adapter is trained with gradient
     checkpointing. repository: where the weights really came from. revision_honoured: at model.revision; None: none was
-    asked for. engine: what `generate` samples by instead of the model.
+    asked for. engine: what `generate` samples by instead of the model. pickle: whether an adapter may be in one.
     """
 
     model: PreTrainedModel
@@ -42,6 +43,7 @@ class Policy:
     repository: str = ""
     revision_honoured: bool | None = None
     engine: Engine | None = None
+    pickle: bool = False
 
     @property
     def device(self) -> str:
@@ -155,6 +157,8 @@ class Policy:
         if not (folder / "adapter_config.json").is_file():
             remedy = "name a folder written by a run"
             raise PolicyError(f"{folder} holds no adapter (adapter_config.json is missing): {remedy}")
+        refuse_pickle(folder, "adapter_model", allowed=self.pickle)
+        refuse_another_kind(folder)
         settings = {"checkpointing": self.checkpointing, "trainable": trainable}
         try:
             self.model = saved_adapter(self.model, folder, self.backend, **settings)
@@ -203,6 +207,31 @@ class Policy:
         text = self.tokenizer.decode(kept, skip_special_tokens=True)
         return Completion(text, len(kept), "length" if end is None else "stop", prefilled)
 
+    @contextlib.contextmanager
+    def frozen(self) -> Iterator[PreTrainedModel]:
+        """Yield the base under the adapter, in evaluation mode and without gradients; afterwards all is as it was.
+
+        Only flags change, and each is put back by itself: PEFT's switch would make an adapter trainable that was not.
+        Unsloth's `for_inference` is for `generate`; its layers go by their own flag.
+        """
+        import torch
+
+        modes = [(module, module.training) for module in self.model.modules()]
+        trained = [(weight, weight.requires_grad) for weight in self.model.parameters()]
+        adapted = hasattr(self.model, "disable_adapter")
+        device = torch.device(self.device).type
+        plain = self.model.disable_adapter() if adapted else contextlib.nullcontext()
+        try:
+            with torch.no_grad(), torch.autocast(device, enabled=False), plain:
+                for module, _ in modes:
+                    module.training = False
+                yield self.model.get_base_model() if adapted else self.model
+        finally:
+            for module, training in modes:
+                module.training = training
+            for weight, needed in trained:
+                weight.requires_grad_(needed)
+
     def _cuda_devices(self) -> list[int]:
         import torch
 
@@ -232,3 +261,18 @@ class Policy:
                     FastLanguageModel.for_training(self.model)
                 self.model.train()
             self.model.config.use_cache = cached
+
+
+@contextlib.contextmanager
+def undisturbed_chance() -> Iterator[None]:
+    """Put every random state back afterwards: loading a model seeds some."""
+    import numpy
+    import torch
+
+    drawn, numbers = random.getstate(), numpy.random.get_state()
+    try:
+        with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
+            yield
+    finally:
+        random.setstate(drawn)
+        numpy.random.set_state(numbers)

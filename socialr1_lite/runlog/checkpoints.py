@@ -1,9 +1,8 @@
-"""Checkpoint markers: a checkpoint counts once every byte of it is known to be there."""
+"""Markers of checkpoints and kept adapters: one counts once every byte of it is known to be there."""
 
 from __future__ import annotations
 
 import hashlib
-import os
 import re
 import shutil
 from itertools import count
@@ -19,6 +18,7 @@ from socialr1_lite.runlog.folder import RunFolder
 MARKER = "COMPLETE.json"
 MARKER_VERSION = 1
 NAME = re.compile(r"checkpoint-(\d+)")
+WEIGHTS = (".safetensors", ".bin", ".pt", ".pth")  # what is loaded, so that none may be there unvouched for
 
 
 class Newest(NamedTuple):
@@ -35,13 +35,13 @@ def checkpoint_step(path: Path) -> int | None:
     return int(found[1]) if found else None
 
 
-def mark_complete(run: RunFolder, checkpoint: Path) -> Path:
+def mark_complete(run: RunFolder, checkpoint: Path, step: int | None = None) -> Path:
     """Write the marker of a finished checkpoint, last and in one move; returns its path.
 
-    The marker holds size and sha256 of every file, the step and the digest of recipe.yaml.
+    The marker holds size and sha256 of every file, the step and the digest of recipe.yaml. step: of an adapter that is
+    kept beside the checkpoints, whose folder does not name it.
     """
-    step = checkpoint_step(checkpoint)
-    if step is None:
+    if (step := checkpoint_step(checkpoint) if step is None else step) is None:
         raise RunLogError(f"{checkpoint}: a checkpoint's folder is named checkpoint-<step>")
     files = {}
     for path in sorted(path for path in checkpoint.rglob("*") if path.is_file() and path.name != MARKER):
@@ -74,21 +74,50 @@ def keep_whole(run: RunFolder, made: Path, limit: int | None) -> str:
     return ""
 
 
-def check(checkpoint: Path) -> str:
-    """What is wrong with a checkpoint, in words; "" when its marker verifies."""
+def check(checkpoint: Path, step: int | None = None) -> str:
+    """What is wrong with a checkpoint, or an adapter of this step, in words; "" when its marker verifies."""
     try:
         marker: Any = orjson.loads((checkpoint / MARKER).read_bytes())
-        newer, version, step = marker["version"] > MARKER_VERSION, marker["version"], marker["step"]
-        files = [(checkpoint / name, facts["bytes"], facts["sha256"]) for name, facts in marker["files"].items()]
+        version, of, named = int(marker["version"] // 1), marker["step"], marker["files"].items()
+        files = {checkpoint / name: (facts["bytes"], facts["sha256"]) for name, facts in named}
     except FileNotFoundError:
         return f"no {MARKER}: it was not finished"
-    except (KeyError, TypeError, ValueError, AttributeError):  # no JSON, or not of the form that is written here
+    except (KeyError, TypeError, ValueError, AttributeError, OSError):  # no JSON, or not of the form that is written
         return f"{MARKER} cannot be read"
-    if newer:
+    if version > MARKER_VERSION:
         return f"{MARKER} has version {version}, this code reads up to {MARKER_VERSION}"
-    if step != checkpoint_step(checkpoint):
-        return f"{MARKER} belongs to step {step}"
-    return next(filter(None, (_check_file(*file) for file in files)), "")
+    if (wanted := checkpoint_step(checkpoint) if step is None else step) not in (of, None):
+        return f"{MARKER} belongs to step {of}, not {wanted}"
+    if not files or any(".." in path.parts or not path.is_relative_to(checkpoint) for path in files):
+        return f"{MARKER} cannot be read: it names no file, or one elsewhere"
+    if stray := [path.name for path in checkpoint.glob("*") if path.suffix in WEIGHTS and path not in files]:
+        return f"{min(stray)} is not in {MARKER}: it was put there later"
+    return next(filter(None, (_check_file(path, *facts) for path, facts in files.items())), "")
+
+
+def vouched(folder: Path, step: int | None = None) -> str:
+    """Return "" for a kept adapter whose marker verifies, and what is to be told of one that has none.
+
+    step: of that adapter; None: of any. Raises RunLogError for one that was cut, garbled or replaced.
+    """
+    if not (folder / MARKER).exists():
+        return f"{folder} has no {MARKER}, so its files are taken as they are (older versions wrote none)"
+    if problem := check(folder, step):
+        raise RunLogError(f"{folder}: {problem}; put it back as it was, or name another: --checkpoint N")
+    return ""
+
+
+def step_of(folder: Path) -> int | None:
+    """Return the step that the marker of a kept adapter names; None where it has none."""
+    marker = lines.parse((folder / MARKER).read_bytes()) if (folder / MARKER).is_file() else None
+    found = (marker or {}).get("step")
+    return found if isinstance(found, int) else None
+
+
+def put_aside(folder: Path) -> Path:
+    """Rename a broken folder to broken-NAME-K beside it; return the new path."""
+    names = (folder.with_name(f"broken-{folder.name}-{k}") for k in count())
+    return folder.rename(next(name for name in names if not name.exists()))
 
 
 def _check_file(path: Path, size: int, digest: str) -> str:
@@ -112,8 +141,7 @@ def newest_complete(run: RunFolder, *, set_aside: bool = True) -> Newest:
             return Newest(path, steps[path], tuple(notices))
         notices.append(f"{path.name} set aside: {problem}")
         if set_aside:
-            names = (path.with_name(f"broken-{path.name}-{k}") for k in count())
-            os.rename(path, next(name for name in names if not name.exists()))
+            put_aside(path)
     return Newest(None, 0, tuple(notices))
 
 

@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 import yaml
 
 from socialr1_lite.errors import RunLogError
+from socialr1_lite.recipe.trust import Trust
 from socialr1_lite.runlog import RunFolder, find_runs
 from socialr1_lite.runlog.index import TraceIndex
 from socialr1_lite.runlog.index_file import cache_folder
@@ -136,9 +137,17 @@ class OpenRun:
 class Library:
     """The runs under some places, looked for anew whenever the list is shown."""
 
-    def __init__(self, places: Iterable[Path] | None = None, models: Iterable[str] = ()) -> None:
-        """Places None: runs/, and the bundled example while that holds none. models: names or folders for *try it*."""
-        self.models = tuple(models)
+    def __init__(
+        self,
+        places: Iterable[Path] | None = None,
+        models: Iterable[str] = (),
+        trust: Trust = Trust(),  # noqa: B008  # frozen
+    ) -> None:
+        """Places None: runs/, and the bundled example while that holds none.
+
+        models: names or folders for *try it*. trust: what a run's recipe may do there.
+        """
+        self.models, self.trust = tuple(models), trust
         self.places = None if places is None else list(places)
         self._open: dict[Path, OpenRun] = {}
         self._lock = threading.Lock()

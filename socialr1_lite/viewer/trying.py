@@ -8,21 +8,20 @@ be cancelled between tokens.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
 from importlib.util import find_spec
 from itertools import count
-from typing import Any
-
 from socialr1_lite.errors import DataError, PolicyError, SocialR1Error
 from socialr1_lite.evaluation.target import BEST, NEWEST, Target
 from socialr1_lite.evaluation.target import find as find_target
-from socialr1_lite.recipe import EMBEDDED_MODEL, Recipe, Rewards
+from socialr1_lite.policy import Policy
+from socialr1_lite.recipe import EMBEDDED_MODEL, Model, Recipe, Rewards
 from socialr1_lite.rewards import RewardStack
 from socialr1_lite.rewards.scoring import approximate_tokens
-from socialr1_lite.rollouts.completion import Completion, Finish
+from socialr1_lite.rollouts.completion import Completion
 from socialr1_lite.rollouts.prompting import is_prefilled, messages, template_settings
 from socialr1_lite.rollouts.trace import Trace
 from socialr1_lite.runlog import BestAdapter
@@ -51,10 +50,9 @@ class ReplyJob:
     rewards: Rewards
     stop: threading.Event = field(default_factory=threading.Event)
     text: str = ""
-    prefilled: bool = False
+    view: Json | None = None
     stage: str = "loading the model"
     done: bool = False
-    cut: bool = False
     error: str = ""
 
 
@@ -66,7 +64,7 @@ class Workshop:
         self._numbers = count(1)
         self._lock = threading.Lock()
         self._job: ReplyJob | None = None
-        self._policy: tuple[str, Any] | None = None
+        self._policy: tuple[str, Policy] | None = None
 
     def start(self, target: Target, scenario: Scenario, settings: Json, style: str) -> ReplyJob:
         """Begin a generation. Raises BadRequest while another is running."""
@@ -89,12 +87,15 @@ class Workshop:
             policy, recipe = self._loaded(target), target.recipe
             styled = recipe.model_copy(update={"prompt": recipe.prompt.model_copy(update={"style": style})})
             template = template_settings(styled)
-            job.prefilled = is_prefilled(policy, job.scenario, styled)
             job.stage = "; ".join([*policy.notes, "writing"])
             for text in policy.stream(messages(job.scenario, styled), stop=job.stop, template=template, **settings):
                 job.text = text
             encoded = len(policy.tokenizer(job.text, add_special_tokens=False)["input_ids"])
-            job.cut = encoded >= settings["max_new_tokens"] - 1 and not job.stop.is_set()
+            cut = encoded >= settings["max_new_tokens"] - 1 and not job.stop.is_set()
+            prefilled = is_prefilled(policy, job.scenario, styled)
+            job.stage = "judging"
+            written = Completion(job.text, approximate_tokens(job.text), "length" if cut else "stop", prefilled)
+            job.view = view(job.scenario, job.rewards, written, lambda: policy)
         except SocialR1Error as error:
             job.error = str(error)
         except Exception as error:  # a model of somebody's own may fail in any way; the page says how, and goes on
@@ -102,7 +103,7 @@ class Workshop:
         finally:
             job.done = True
 
-    def _loaded(self, target: Target) -> Any:
+    def _loaded(self, target: Target) -> Policy:
         if self._policy is None or self._policy[0] != target.identity:
             self._policy = None  # two models at once may not fit
             self._policy = (target.identity, target.load())
@@ -177,9 +178,14 @@ def read_form(query: Query) -> Scenario:
     return Scenario("try/it", story, question, tuple(options), (gold,), facts=facts)
 
 
-def view(scenario: Scenario, rewards: Rewards, completion: Completion) -> Json:
-    """Return a reply parsed and scored, as the stage view shows it."""
-    (scored,) = RewardStack(rewards).score([completion], scenario)
+def view(
+    scenario: Scenario, rewards: Rewards, completion: Completion, base: Callable[[], Policy] | None = None
+) -> Json:
+    """Return a reply parsed and scored, as the stage view shows it. base: of the model that a judge may read with."""
+    stack = RewardStack(rewards)
+    if base is not None:
+        stack.lend(base)
+    (scored,) = stack.score([completion], scenario)
     trace = Trace.of(scored, phase="train", step=0, scenario=scenario.id, group=0, index=0, prompt=[])
     return stage_view(trace, scenario)
 
@@ -206,29 +212,28 @@ def start(library: Library, query: Query) -> Json:
     query.done()
     if key not in {model["key"] for model in models(library)}:
         raise PolicyError("that model is not on offer here; name it with --model when starting the viewer")
-    return {"job": WORKSHOP.start(_target(library, key), scenario, settings, style).number}
+    target = _target(library, key)
+    if target.run is not None:
+        library.trust.check_judges(target.recipe.rewards, str(target.run.recipe))
+    return {"job": WORKSHOP.start(target, scenario, settings, style).number}
 
 
 def _target(library: Library, key: str) -> Target:
     """Find what is offered under that key. Raises PolicyError when its adapter has gone since."""
     for prefix, checkpoint in ((RUN, NEWEST), (RUN_BEST, BEST)):
         if key.startswith(prefix):
-            return find_target(str(library.run(key.removeprefix(prefix)).folder.path), checkpoint=checkpoint)
-    recipe, name = Recipe(), key.removeprefix(NAMED)
-    recipe = recipe.model_copy(update={"model": recipe.model.model_copy(update={"name": name})})
-    return Target(name, recipe, key)
+            folder = library.run(key.removeprefix(prefix)).folder
+            return find_target(str(folder.path), checkpoint=checkpoint, trust=library.trust)
+    name, trust = key.removeprefix(NAMED), library.trust
+    given = {"name": name, "trust_remote_code": trust.remote_code, "allow_pickle": trust.pickle}
+    return Target(name, Recipe(model=Model.model_validate(given)), key)
 
 
 def poll(library: Library, query: Query) -> Json:
     """Return how far a reply is; once it is done, parsed and scored."""
     job = WORKSHOP.job(query.whole("job", 0, 0, 2**31))
     query.done()
-    answer: Json = {"text": job.text, "stage": job.stage, "done": job.done, "failed": job.error, "view": None}
-    if job.done and not job.error:
-        finish: Finish = "length" if job.cut else "stop"
-        completion = Completion(job.text, approximate_tokens(job.text), finish, job.prefilled)
-        answer["view"] = view(job.scenario, job.rewards, completion)
-    return answer
+    return {"text": job.text, "stage": job.stage, "done": job.done, "failed": job.error, "view": job.view}
 
 
 def cancel(library: Library, query: Query) -> Json:

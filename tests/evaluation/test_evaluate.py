@@ -20,7 +20,7 @@ from socialr1_lite.errors import DataError, PolicyError, RecipeError, RunLogErro
 from socialr1_lite.evaluation import asking, reports, target
 from socialr1_lite.evaluation.answering import Sampling
 from socialr1_lite.rollouts.completion import Completion
-from socialr1_lite.runlog import BestAdapter, CheckScore, RunFolder, read_traces
+from socialr1_lite.runlog import BestAdapter, CheckScore, RunFolder, mark_complete, read_traces
 from tests.benchmarks.harness import official_reply, oracle, own_reply
 
 FIXTURES = Path(__file__).parents[1] / "fixtures" / "benchmarks"
@@ -537,7 +537,7 @@ def test_a_run_is_evaluated_at_its_newest_adapter_in_its_own_prompt(
         place.mkdir()
         (place / target.ADAPTER_FILE).write_bytes(b"adapter %d" % step)
         if complete:
-            (place / "COMPLETE.json").write_text("{}")
+            mark_complete(folder, place)
     speaker(Speaker(lambda _: "<answer> A </answer>"))
     assert evaluate.main([str(folder.path), "--benchmarks", "hi-tom", "--data", str(FIXTURES)]) == 0
     report = reports.read(folder.path).reports["hi-tom"]
@@ -557,7 +557,7 @@ def run_with_checkpoints(folder: Path) -> RunFolder:
     for place, step in places.items():
         place.mkdir(parents=True)
         (place / target.ADAPTER_FILE).write_bytes(b"adapter %d" % step)
-        (place / "COMPLETE.json").write_text("{}")
+        mark_complete(run, place, step)
     best.record([CheckScore(2, "step 2", 0.5, 0.4, 0.6, 9)])
     return run
 
