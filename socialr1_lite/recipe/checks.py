@@ -7,6 +7,7 @@ mistake, so that it can run as soon as those sections are well-formed, whatever 
 from __future__ import annotations
 
 import inspect
+import math
 import os
 from collections.abc import Callable, Iterator, Mapping
 
@@ -14,6 +15,10 @@ from socialr1_lite.recipe.located_yaml import Keys
 from socialr1_lite.recipe.schema import Data, Evaluation, Grpo, Model, Rewards, Run, Section, Warmup
 
 Found = Iterator[tuple[Keys, str]]
+
+LONGEST_PATH, LONGEST_PART = 2000, 255  # characters of a path with room for what lies below it, bytes of one name
+MOST_STORIES = 100_000  # each takes some milliseconds to make [ours]
+MOST_PROMPTS = 1_000_000  # the whole order is laid out before the first step [ours]
 
 
 def cross_checks(sections: Mapping[str, Section]) -> Found:
@@ -45,15 +50,14 @@ def groups_fill_the_batch(grpo: Grpo, run: Run) -> Found:
     """Refuse a batch without whole groups, as TRL does; Unsloth changes the batch size instead."""
     size, group, batch = generation_batch(grpo, run), grpo.num_generations, grpo.per_device_train_batch_size
     if size % group:
-        others = size // batch
-        fitting = [other for other in range(1, batch + group + 1) if other * others % group == 0]
-        nearest = sorted(sorted(fitting, key=lambda other: abs(other - batch))[:2])
+        unit = group // math.gcd(group, size // batch)  # what every fitting batch is a multiple of
+        nearest = [batch // unit * unit, (batch // unit + 1) * unit]
         yield (
             ("grpo", "num_generations"),
             f"one generation batch is per_device_train_batch_size {batch} x processes {run.processes or processes()} x "
             f"steps_per_generation {grpo.generation_steps} = {size} completions, {size / group:.2f} groups of "
             f"num_generations {group}; it must be a whole number of groups, e.g. per_device_train_batch_size "
-            f"{' or '.join(map(str, nearest))}",
+            f"{' or '.join(str(one) for one in nearest if one)}",
         )
 
 
@@ -69,6 +73,38 @@ def saves_fall_between_generations(grpo: Grpo, run: Run) -> Found:
             f"(steps_per_generation {grpo.generation_steps} x num_iterations {grpo.num_iterations} = "
             f"{block}); a resume could not go on from there; {block} must divide the product",
         )
+
+
+def lists_have_an_end(data: Data, warmup: Warmup, grpo: Grpo, run: Run) -> Found:
+    """Refuse what would be made for hours, or fill the memory, before the first step."""
+    step = grpo.per_device_train_batch_size * (run.processes or processes()) * grpo.gradient_accumulation_steps
+    prompts = max(grpo.max_steps * step, generation_batch(grpo, run)) // grpo.num_generations
+    for keys, what, amount, most in (
+        (("data", "size"), "stories", data.size, MOST_STORIES),
+        (("data", "heldout"), "stories", data.heldout, MOST_STORIES),
+        (("warmup", "examples"), "gold replies", warmup.examples, MOST_STORIES),
+        (("warmup", "steps"), "gold replies in all steps", warmup.steps * warmup.batch_size, MOST_PROMPTS),
+        (("grpo", "max_steps"), "steps", grpo.max_steps, MOST_PROMPTS),
+        (("grpo", "max_steps"), "prompts in all steps", prompts, MOST_PROMPTS),
+    ):
+        if amount > most:
+            yield keys, f"{amount} {what}; allowed: {most} at most"
+
+
+def names_can_be_files(model: Model, data: Data, run: Run) -> Found:
+    """Refuse a name that no file system takes: looking for it would already fail."""
+    for keys, name in (
+        (("model", "name"), model.name),
+        (("data", "source"), data.source),
+        *((("data", "sources", place, "source"), one.source) for place, one in enumerate(data.sources)),
+        (("data", "heldout_source"), data.heldout_source),
+        (("run", "name"), run.name),
+        (("run", "root"), run.root),
+        (("run", "scratch"), run.scratch),
+    ):
+        parts = (name or "").split("/")
+        if len(name or "") > LONGEST_PATH or max(len(part.encode()) for part in parts) > LONGEST_PART:
+            yield keys, f"{(name or '')[:40]!r}... is longer than the name of a file can be"
 
 
 def texts_fit_the_model(model: Model, data: Data, grpo: Grpo) -> Found:
@@ -209,6 +245,8 @@ CHECKS: tuple[Callable[..., Found], ...] = (
     started_as_written,
     groups_fill_the_batch,
     saves_fall_between_generations,
+    lists_have_an_end,
+    names_can_be_files,
     texts_fit_the_model,
     length_window_is_reachable,
     something_is_rewarded,

@@ -7,7 +7,9 @@ are refused. `extends:` lays a file over another one, `override` a `key=value` o
 
 from __future__ import annotations
 
+import math
 import re
+import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,6 +30,13 @@ SCALARS = (
 )
 
 PLAIN_TAGS = ("tag:yaml.org,2002:map", "tag:yaml.org,2002:seq")
+
+# What no recipe needs, and what would take a reader minutes or all of the memory [ours].
+LARGEST = 128 << 10  # characters of a file
+DEEPEST = 32  # levels of nesting
+MOST_MISTAKES = 30  # told at once
+LARGEST_WHOLE = (1 << 63) - 1  # what JSON readers can hold
+UNWRITABLE = re.compile("[\0\ud800-\udfff]")  # as escapes may write them: half of a character, and what ends a path
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,14 +67,18 @@ class LocatedYaml:
         return next((self.places[some] for some in around if some in self.places), None)
 
     def add_mistakes(self, found: Iterable[tuple[Keys, str]]) -> None:
-        """Note what is wrong with the values at these keys, with the place of each."""
+        """Note what is wrong with the values at these keys, with the place of each; the first few are enough."""
         for keys, what in found:
+            if len(self.mistakes) >= MOST_MISTAKES:
+                return
             self.mistakes.append(f"{self.place(keys) or 'by default'}: {dotted(keys)}: {what}")
 
     def report(self, path: str | Path) -> str:
         """Return all mistakes, a line each."""
         count = f"{len(self.mistakes)} mistake{'s' if len(self.mistakes) > 1 else ''}"
-        return "\n  ".join([f"{path} has {count}", *self.mistakes])
+        if len(self.mistakes) >= MOST_MISTAKES:
+            count = f"{MOST_MISTAKES} mistakes, and perhaps more"
+        return "\n  ".join([f"{path} has {count}", *self.mistakes[:MOST_MISTAKES]])
 
     def refuse_mistakes(self, path: str | Path) -> None:
         """Raise RecipeError with the report when there are any."""
@@ -74,18 +87,24 @@ class LocatedYaml:
 
     def overlay(self, other: LocatedYaml) -> None:
         """Put `other` on top: mappings are merged key by key, anything else is replaced."""
-        self._merge(self.values, other.values, (), other)
+        replaced: set[Keys] = set()
+        self._merge(self.values, other.values, (), replaced)
+        kept = {keys: place for keys, place in self.places.items() if not _is_below(keys, replaced)}
+        self.places = kept | {keys: place for keys, place in other.places.items() if _is_below(keys, replaced)}
         self.mistakes += other.mistakes
 
-    def _merge(self, below: dict[str, Yaml], above: Mapping[str, Yaml], at: Keys, other: LocatedYaml) -> None:
+    def _merge(self, below: dict[str, Yaml], above: Mapping[str, Yaml], at: Keys, replaced: set[Keys]) -> None:
         for key, value in above.items():
             keys, inner = (*at, key), below.get(key)
             if isinstance(value, dict) and isinstance(inner, dict):
-                self._merge(inner, value, keys, other)
-                continue
-            below[key] = value
-            self.places = {known: place for known, place in self.places.items() if known[: len(keys)] != keys}
-            self.places |= {new: place for new, place in other.places.items() if new[: len(keys)] == keys}
+                self._merge(inner, value, keys, replaced)
+            else:
+                below[key] = value
+                replaced.add(keys)
+
+
+def _is_below(keys: Keys, tops: set[Keys]) -> bool:
+    return any(keys[:length] in tops for length in range(1, len(keys) + 1))
 
 
 class _Loader(yaml.SafeLoader):
@@ -108,10 +127,13 @@ for _tag, _pattern, _first in SCALARS:
 
 def _construct_number(loader: _Loader, node: yaml.ScalarNode) -> int | float:
     try:
-        return int(node.value) if node.tag.endswith(":int") else float(node.value)
-    except ValueError:
-        problem = f"{node.value[:40]!r} is not a number"
+        number = int(node.value) if node.tag.endswith(":int") else float(node.value)
+    except ValueError:  # or of more digits than Python reads
+        number = math.inf
+    if abs(number) > (LARGEST_WHOLE if isinstance(number, int) else sys.float_info.max):
+        problem = f"{node.value[:40]!r} is not a number that can be kept"
         raise yaml.constructor.ConstructorError(None, None, problem, node.start_mark) from None
+    return number
 
 
 _Loader.add_constructor("tag:yaml.org,2002:int", _construct_number)
@@ -126,10 +148,11 @@ def dump(values: Mapping[str, Yaml]) -> str:
 def read(path: Path) -> LocatedYaml:
     """Read one file. Raises RecipeError when it is missing, unreadable or not YAML at all."""
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        with path.open(encoding="utf-8-sig") as file:
+            text = file.read(LARGEST + 1)  # no more: /dev/zero has no end
     except FileNotFoundError:
         raise RecipeError(f"{path}: no such file{_neighbours(path)}") from None
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, ValueError) as error:
         raise RecipeError(f"{path}: cannot be read ({error})") from None
     return parse(text, str(path))
 
@@ -151,8 +174,10 @@ def read_overridden(path: Path, overrides: Iterable[str]) -> LocatedYaml:
             raise RecipeError(f"{place}: extends: runs in a circle: {circle}")
         seen.append(path.resolve())
         try:
+            if path.exists() and not path.is_file():  # a pipe would be waited for
+                raise RecipeError(f"{path}: is no file of text")
             layers.append(read(path))
-        except RecipeError as error:
+        except (RecipeError, OSError) as error:
             raise RecipeError(f"{place}: extends: {error}") from None
     tree = LocatedYaml()
     for layer in reversed(layers):
@@ -166,11 +191,11 @@ def override(tree: LocatedYaml, text: str) -> None:
     """Lay `section.key=value` over the tree; what cannot be read is a mistake like any other."""
     name, equals, given = text.partition("=")
     keys = tuple(name.strip().split("."))
-    if not equals or not all(keys):
-        tree.mistakes.append(f"{COMMAND_LINE}: {text!r}: expected section.key=value")
+    if not equals or not all(keys) or len(keys) > DEEPEST:
+        tree.mistakes.append(f"{COMMAND_LINE}: {text[:80]!r}: expected section.key=value")
         return
     try:
-        value = parse(given, repr(text), keyed=False)
+        value = parse(given, repr(text[:80]), keyed=False)
     except RecipeError as error:
         tree.mistakes.append(f"{COMMAND_LINE}: {error}")
         return
@@ -185,8 +210,10 @@ def override(tree: LocatedYaml, text: str) -> None:
 def parse(text: str, file: str, *, keyed: bool = True) -> LocatedYaml:
     """Read `text`; with `keyed` its top must be a mapping, else it may be any value (kept under "value")."""
     tree = LocatedYaml(places={(): Place(file, 1)})
+    if len(text) > LARGEST:
+        raise RecipeError(f"{file}: is longer than {LARGEST} characters, which no recipe needs")
     try:
-        _refuse_aliases(text)
+        _refuse_endless(text)
         loader = _Loader(text)
         try:
             node = loader.get_single_node()
@@ -197,18 +224,22 @@ def parse(text: str, file: str, *, keyed: bool = True) -> LocatedYaml:
             loader.dispose()
     except yaml.YAMLError as error:
         raise RecipeError(_explain(error, file)) from None
-    except RecursionError:
-        raise RecipeError(f"{file}: nested too deeply") from None
     tree.values = value if keyed and isinstance(value, dict) else {"value": value}
     return tree
 
 
-def _refuse_aliases(text: str) -> None:
-    """Refuse aliases: one can point into itself or multiply without end, and `extends:` does their work."""
+def _refuse_endless(text: str) -> None:
+    """Refuse aliases, which can point into themselves or multiply (`extends:` does their work), and deep nesting."""
+    depth = 0
     for event in yaml.parse(text, Loader=_Loader):
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
         if isinstance(event, yaml.AliasEvent):
             problem = f"aliases (*{event.anchor}) are not supported; write the value out"
-            raise yaml.composer.ComposerError(None, None, problem, event.start_mark)  # type: ignore[arg-type]
+        elif depth > DEEPEST:
+            problem = f"nested deeper than {DEEPEST} levels"
+        else:
+            continue
+        raise yaml.composer.ComposerError(None, None, problem, event.start_mark)  # type: ignore[arg-type]
 
 
 def _walk(loader: _Loader, node: yaml.Node, at: Keys, tree: LocatedYaml, file: str) -> Yaml:
@@ -220,6 +251,14 @@ def _walk(loader: _Loader, node: yaml.Node, at: Keys, tree: LocatedYaml, file: s
     if isinstance(node, yaml.SequenceNode):
         return [_walk(loader, item, (*at, index), tree, file) for index, item in enumerate(node.value)]
     value: Yaml = loader.construct_object(node)
+    return _writable(value, node)
+
+
+def _writable(value: Yaml, node: yaml.Node) -> Yaml:
+    """Return the value. Raises a ConstructorError for a text that no file can hold, or no path."""
+    if isinstance(value, str) and (odd := UNWRITABLE.search(value)):
+        problem = f"the text holds {odd[0]!a}, which is no character by itself"
+        raise yaml.constructor.ConstructorError(None, None, problem, node.start_mark)
     return value
 
 
@@ -234,7 +273,7 @@ def _walk_mapping(loader: _Loader, node: yaml.MappingNode, at: Keys, tree: Locat
         if not isinstance(key_node, yaml.ScalarNode):
             tree.mistakes.append(f"{place}: a key must be a plain word")
             continue
-        key = key_node.value  # as written, so that a column called `no` or `1` keeps its name
+        key = str(_writable(key_node.value, key_node))  # as written, so that a column called `no` or `1` keeps its name
         if key in values:
             first = tree.places[(*at, key)].line
             tree.mistakes.append(f"{place}: {dotted((*at, key))}: given twice (first on line {first}); keep one")

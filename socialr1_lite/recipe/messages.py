@@ -38,6 +38,8 @@ PHRASES = {  # pydantic's error types that read badly in its own words
     "string_pattern_mismatch": "a plain folder name of letters, digits, '_', '.' and '-'",
 }
 
+LONGEST_NAME = 60  # characters in which a misspelling is looked for: the search is slow in longer ones [ours]
+
 Kind = type[BaseModel]
 
 
@@ -64,11 +66,11 @@ def explain_validation_error(
 def unknown_name(given: str, known: Iterable[str], what: str) -> str:
     """Say that `given` is no `what` of those known, and which one was probably meant."""
     names = sorted(known)
-    return f"given {given!r}, which is no {what}; allowed: {', '.join(names) or 'none'}{_hint(given, names)}"
+    return f"given {_short(given)}, which is no {what}; allowed: {', '.join(names) or 'none'}{_hint(given, names)}"
 
 
 def _hint(given: str, names: Sequence[str]) -> str:
-    near = difflib.get_close_matches(given, names, n=1)
+    near = difflib.get_close_matches(given, names, n=1) if len(given) <= LONGEST_NAME else []
     return f" (did you mean {near[0]}?)" if near else ""
 
 
@@ -103,8 +105,9 @@ def _sections_in(annotation: object) -> Iterator[Kind]:
 
 def unknown_key(keys: Keys, kind: Kind, root: Kind) -> str:
     """Say what an unknown key probably meant: a neighbour, another section's field, or another trainer's name."""
-    name = str(keys[-1])
-    everywhere = dict(_all_fields(root))
+    name, everywhere = str(keys[-1]), dict(_all_fields(root))
+    if len(name) > LONGEST_NAME:
+        return f"unknown key; known here: {', '.join(kind.model_fields)}"
     if name in FOREIGN_NAMES:
         return f"unknown key; use {FOREIGN_NAMES[name]}"
     if name in everywhere:
