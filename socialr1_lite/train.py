@@ -14,6 +14,7 @@ from socialr1_lite.errors import command
 from socialr1_lite.plan.checking import check_recipe
 from socialr1_lite.plan.smoke import smoke
 from socialr1_lite.recipe import load_recipe
+from socialr1_lite.training.preflight import advice
 from socialr1_lite.training.session import run_recipe
 
 __all__ = ["main", "run_recipe"]
@@ -33,7 +34,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if args.smoke:
         recipe = smoke(recipe)
     if args.check:
-        notes = check_recipe(recipe, args.recipe, args.overrides)
+        notes = [*check_recipe(recipe, args.recipe, args.overrides), *advice(recipe)]
         a_step = f"{recipe.prompts_per_step:g} prompts x {recipe.grpo.num_generations} completions a step"
         print(f"{args.recipe}: fine. {recipe.grpo.max_steps} steps, {a_step}, {recipe.rewards.mode} rewards")
         print("".join(f"note: {note}\n" for note in notes), end="")

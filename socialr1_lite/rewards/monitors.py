@@ -92,40 +92,25 @@ class Alarms:
         return {f"{ALARM}{name}": float(name in sounding) for name in self._monitors}
 
 
-class Contrast(NamedTuple):
-    """What a monitor says of samples that are paid. n: those it judged; disputed: paid high, and it gives low."""
+def contrasts(scores: Iterable[Score]) -> Iterator[tuple[str, str]]:
+    """Yield for each monitor what it gives to the completions that could be paid, and the alarm, "" for none.
 
-    monitor: str
-    n: int
-    paid: float
-    seen: float
-    disputed: int
-
-    @property
-    def words(self) -> str:
-        """The figures, in a sentence."""
-        return f"content paid: mean {self.paid:.2f}; the monitor {self.monitor} gives the same {self.n} {self.seen:.2f}"
-
-    @property
-    def alarm(self) -> str:
-        """What is wrong, "" where chance could do it: the share's 95 % interval (Wilson) must lie above 10 %."""
-        if wilson(self.disputed, self.n).low <= SHARE:
-            return ""
-        return (
-            f"{self.disputed} of {self.n} samples are paid {HIGH} or more for content, and the monitor {self.monitor} "
-            f"gives them {LOW} or less: one of the two is wrong, read some before training is paid by it"
-        )
-
-
-def contrasts(scores: Iterable[Score]) -> Iterator[Contrast]:
-    """Yield what each monitor says of completions that could be paid: in form, and judged by both."""
+    The alarm needs a share of 10 % that is paid high and that it gives low, beyond chance (Wilson, 95 %).
+    """
     scored = [score for score in scores if score.gate]
     for name in sorted({name for score in scored for name in monitors_of(score.versions)}):
         pairs = [(score.components["content"], score.parts.get(f"content.{name}")) for score in scored]
         both = [(paid, seen) for paid, seen in pairs if paid is not None and seen is not None]
-        if both:
-            disputed = sum(paid >= HIGH and seen <= LOW for paid, seen in both)
-            yield Contrast(name, len(both), fmean(one for one, _ in both), fmean(one for _, one in both), disputed)
+        if not both:
+            continue
+        n, (paid, seen) = len(both), map(fmean, zip(*both, strict=True))
+        disputed = sum(paid >= HIGH and seen <= LOW for paid, seen in both)
+        alarm = (
+            f"{disputed} of {n} samples are paid {HIGH} or more for content, and the monitor {name} gives them {LOW} "
+            "or less: one of the two is wrong, read some before training is paid by it"
+        )
+        words = f"content of {n} samples in form: {paid:.2f} is paid, the monitor {name} gives {seen:.2f}"
+        yield words, alarm if wilson(disputed, n).low > SHARE else ""
 
 
 def monitors_of(versions: Iterable[str]) -> list[str]:

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
+from socialr1_lite.data.sources import STORIES, parts
 from socialr1_lite.errors import PreflightError
 from socialr1_lite.recipe import Recipe
 from socialr1_lite.rewards.curriculum import tau
@@ -35,6 +36,7 @@ class Preflight:
     obstacles: tuple[str, ...]
     warnings: tuple[str, ...]
     template: str  # what the chat template does about thinking
+    advice: tuple[str, ...] = ()  # on the judge, where another one fits the data better
 
     @property
     def completions(self) -> list[ScoredCompletion]:
@@ -53,8 +55,9 @@ class Preflight:
             f"right answers: {_share(s.score.outcome == 'right' for s in sampled)}; mean reward "
             f"{fmean(s.score.total for s in sampled):.3f}",
             f"informative groups: {reasons.count('')} of {len(reasons)}" + (f" ({flat})" if flat else ""),
-            *(contrast.words for contrast in contrasts(s.score for s in sampled)),
+            *(words for words, _ in contrasts(s.score for s in sampled)),
             f"the chat template {self.template}",
+            *self.advice,
         ]
 
     def refuse(self) -> None:
@@ -77,7 +80,23 @@ def preflight(recipe: Recipe, policy: Sampler, stack: RewardStack, scenarios: Se
         enough = len(groups) >= REFUSAL_GROUPS and sum(map(len, groups)) >= REFUSAL_SAMPLES
         if enough or not in_the_way:
             template, ignored = _template(recipe, policy, scenarios[0])
-            return Preflight(tuple(groups), tuple(in_the_way), (*ignored, *warnings(recipe, groups)), template)
+            said, told = (*ignored, *warnings(recipe, groups)), tuple(advice(recipe))
+            return Preflight(tuple(groups), tuple(in_the_way), said, template, told)
+
+
+def advice(recipe: Recipe) -> Iterator[str]:
+    """Yield which judge fits the data better, where content is paid by `rules` alone."""
+    if not recipe.rewards.weights.content or {one.name for one in recipe.rewards.content.judges if one.weight} != {
+        "rules"
+    }:
+        return
+    if {part.source for part in parts(recipe.data)} == {STORIES}:
+        yield "content is paid by `rules` alone; these stories know their own truth: judges: [{name: facts}]"
+        return
+    yield (
+        "content is paid by `rules` alone, which cannot see a right conclusion from a false reason: on real data use a "
+        'trained `reward_model`, `reader`, or `llm` where there is an endpoint (docs/judges.md, "Mixing by worth")'
+    )
 
 
 def _template(recipe: Recipe, policy: Sampler, scenario: Scenario) -> tuple[str, list[str]]:
@@ -141,7 +160,7 @@ def warnings(recipe: Recipe, groups: Sequence[Sequence[ScoredCompletion]]) -> It
     )
     if MANY_CUT < cut < 1:
         yield f"{cut:.0%} of the completions were cut off; raise grpo.max_completion_length (now {limit})"
-    yield from filter(None, (one.alarm for one in contrasts(scored.score for group in groups for scored in group)))
+    yield from filter(None, (alarm for _, alarm in contrasts(scored.score for group in groups for scored in group)))
     if all(zero_variance_reason(group) for group in groups):
         yield (
             "no sampled group is informative: all its completions earn the same; raise grpo.num_generations "

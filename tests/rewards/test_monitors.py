@@ -177,15 +177,10 @@ def test_samples_paid_high_that_the_monitor_gives_low_are_an_alarm_and_a_few_are
 ) -> None:
     for disputed, loud in ((1, False), (3, True)):
         watched = stack(monkeypatch, *[says(0.1)] * disputed, *[says(0.7)] * (8 - disputed))
-        (found,) = contrasts(watched.score_group([well_formed()] * 8, SCENARIO, tokens=[220] * 8))
-        assert found[:4] == (
-            "watcher",
-            8,
-            pytest.approx(0.8),
-            pytest.approx((0.1 * disputed + 0.7 * (8 - disputed)) / 8),
-        )
-        assert bool(found.alarm) is loud and found.disputed == disputed
-    assert "3 of 8 samples are paid 0.6 or more" in found.alarm and "the monitor watcher" in found.alarm
+        ((words, alarm),) = contrasts(watched.score_group([well_formed()] * 8, SCENARIO, tokens=[220] * 8))
+        assert words.startswith("content of 8 samples in form: 0.80 is paid, the monitor watcher gives 0.")
+        assert bool(alarm) is loud
+    assert "3 of 8 samples are paid 0.6 or more" in alarm and "the monitor watcher" in alarm
     out_of_form = stack(monkeypatch, says(0.1)).score(parse("no idea", SCENARIO.options), SCENARIO, tokens=9)
     assert not list(contrasts([out_of_form])), "what is out of form is not paid"
 

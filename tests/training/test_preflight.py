@@ -5,10 +5,13 @@ from __future__ import annotations
 import pytest
 
 from socialr1_lite.errors import PreflightError
-from socialr1_lite.recipe import Recipe
+from socialr1_lite.judges import JUDGES
+from socialr1_lite.recipe import Data, Recipe
 from socialr1_lite.rewards.stack import RewardStack
 from socialr1_lite.scenario import Scenario
+from socialr1_lite.train import main
 from socialr1_lite.training.preflight import PROMPTS, preflight
+from tests.rewards.test_stack import Scripted, says
 from tests.scripted import BROKEN, RIGHT, WRONG, ScriptedPolicy, copies
 from tests.tokenizers import real_tokenizer
 
@@ -27,6 +30,49 @@ def test_a_healthy_model_passes_without_a_word(scenario):
     found.refuse()
     assert any("100% of 8 samples" in line for line in found.lines())
     assert any("informative groups: 2 of 2" in line for line in found.lines())
+
+
+def judged_by(source: str, **weights: float) -> Recipe:
+    judges = [{"name": name, "weight": weight} for name, weight in weights.items()]
+    return Recipe.model_validate(
+        {**RECIPE.model_dump(), "data": {"source": source}, "rewards": {"content": {"judges": judges}}}
+    )
+
+
+def test_rules_alone_get_one_line_of_advice_and_no_other_judge_does(scenario):
+    def advised(recipe: Recipe) -> list[str]:
+        found = look(ScriptedPolicy(lambda i: RIGHT if i % 2 else WRONG), scenario, recipe)
+        assert found.warnings == ()
+        return [line for line in found.lines() if "`rules` alone" in line]
+
+    (line,) = advised(judged_by("stories", rules=1))
+    assert "[{name: facts}]" in line and "reward_model" not in line
+    (line,) = advised(judged_by("somebody/questions", rules=1, facts=0))
+    assert "a false reason" in line and all(name in line for name in ("`reward_model`", "`reader`", "`llm`"))
+    mixed = {"sources": [{"source": "stories", "share": 1}, {"source": "mine.jsonl", "share": 1}]}
+    (line,) = advised(judged_by("stories", rules=1).model_copy(update={"data": Data.model_validate(mixed)}))
+    assert "on real data" in line
+    assert not advised(judged_by("stories", facts=1, rules=1)) and not advised(judged_by("stories", facts=1, rules=0))
+    unpaid = Recipe.model_validate({**RECIPE.model_dump(), "rewards": {"weights": {"content": 0}}})
+    assert not advised(unpaid)
+
+
+def test_the_check_without_weights_has_the_advice_too(tmp_path, capsys):
+    path = tmp_path / "plain.yaml"
+    path.write_text("data: {source: stories, size: 40, heldout: 8}\ngrpo: {max_steps: 2}\nevaluation: {items: 8}\n")
+    assert main([str(path), "--check"]) == 0
+    assert "note: content is paid by `rules` alone" in capsys.readouterr().out
+
+
+def test_a_monitor_that_gives_low_where_much_is_paid_is_told_before_the_first_step(scenario, monkeypatch):
+    for name, score in (("payer", 0.8), ("watcher", 0.1)):
+        monkeypatch.setitem(JUDGES, name, lambda score=score, name=name: Scripted(says(score), name=name))
+    found = look(
+        ScriptedPolicy(lambda i: RIGHT if i % 2 else WRONG), scenario, judged_by("stories", payer=1, watcher=0)
+    )
+    assert "content of 8 samples in form: 0.80 is paid, the monitor watcher gives 0.10" in found.lines()
+    (warning,) = found.warnings
+    assert "8 of 8 samples are paid 0.6 or more" in warning and "the monitor watcher gives them 0.3 or less" in warning
 
 
 def test_no_completion_in_form_is_refused_with_the_failed_checks_and_a_remedy(scenario):
