@@ -15,24 +15,34 @@ import hashlib
 import json
 import os
 import random
+import re
+import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Protocol
 
-from socialr1_lite.errors import PolicyError
+from socialr1_lite.chat_reply import EndpointReply as EndpointReply
+from socialr1_lite.chat_reply import Refused, Unusable, bounded, read_reply
+from socialr1_lite.errors import PolicyError, first_line
+from socialr1_lite.redaction import redact
+from socialr1_lite.scenario import JsonValue, sound
 
 if TYPE_CHECKING:
     import openai
-    from openai.types.chat import ChatCompletion, ChatCompletionMessage
 
 CACHE_VERSION = 1  # part of every key: raise it when what a reply depends on changes
 RETRIED = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})  # passing troubles; others are ours to put right
-FATAL = frozenset({401, 403, 404})  # key, rights, address or model: the next request would fail alike
 LONGEST_WAIT_S = 60.0
+# What a server may not take, as its refusal names it, and which servers do without it.
+OPTIONAL = ("seed", "temperature", "top_p", "logprobs", "top_logprobs")
+UNKNOWN_FIELD = re.compile(
+    r"not (?:be )?(?:support|permit|allow|recogni)|n.t support|unsupported|unrecogni|unknown|unexpected|"
+    r"extra (?:input|field)"
+)
 TOKEN_CHARS = 4  # characters a token, on average over English text: for --dry-run's estimate only
 
 Message = Mapping[str, str]
@@ -62,7 +72,10 @@ class EndpointSettings:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One chat completion. sample: tells apart repeated draws of the same request, so that each is cached alone."""
+    """One chat completion. sample: tells apart repeated draws of the same request, so that each is cached alone.
+
+    likeliest: so many tokens that could have stood first are asked for, with their log-probabilities.
+    """
 
     messages: Sequence[Message]
     max_tokens: int
@@ -70,21 +83,7 @@ class Request:
     top_p: float = 1.0
     seed: int | None = None
     sample: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class EndpointReply:
-    """A reply. finish: "stop" or "length". tokens as the server counted them. cached: it cost nothing this time.
-
-    reasoning: what the server gave apart from the text.
-    """
-
-    text: str
-    finish: Literal["stop", "length"]
-    prompt_tokens: int
-    completion_tokens: int
-    cached: bool = False
-    reasoning: str = ""
+    likeliest: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +120,8 @@ class Endpoint:
         self.usage = Usage()
         self._sleep = sleep
         self._lock = threading.Lock()
+        self._keeps = True
+        self._form: dict[str, str | None] = {}  # a field of the request: how this server calls it; None: not at all
         self._client: openai.OpenAI | None = None
 
     def __enter__(self) -> Endpoint:
@@ -185,88 +186,101 @@ class Endpoint:
         return outcome
 
     def _send(self, request: Request) -> Outcome:
-        """Try, wait, try again; the wait doubles, with some chance in it, unless the server says how long."""
-        import openai
+        """Try, wait, try again; the wait doubles, with some chance in it, unless the server says how long.
 
-        reason = ""
-        for attempt in range(self.settings.retries + 1):
-            if attempt:
-                self._count(retries=1)
+        A field that the server does not take is left out, or given its newer name, and the request sent at once again.
+        """
+        reason, attempt = "", 0
+        while attempt <= self.settings.retries:
+            wait = None
+            form = dict(self._form)
             try:
-                return self._read(self._complete(request))
-            except openai.APIStatusError as error:
-                reason = f"HTTP {error.status_code}: {self._plain(error.message)}"
-                if error.status_code in FATAL:
-                    raise PolicyError(f"{self.settings.base_url}, model {self.settings.model}: {reason}") from None
-                if error.status_code not in RETRIED:
+                return read_reply(self._complete(request, form))
+            except Refused as error:
+                reason = self._plain(f"HTTP {error.status}: {error.said or 'it does not say why'}")
+                if self._adapt(error, form):
+                    continue
+                if error.is_final:
+                    where = f"{self.settings.base_url}, model {self.settings.model}: {reason}"
+                    raise PolicyError(where + self._hint(error.status)) from None
+                if error.status not in RETRIED:
                     return Failure(reason)
-                wait = _requested_wait(error.response.headers)
-            except openai.APITimeoutError:
-                reason, wait = f"no reply within {self.settings.timeout_s:g} s", None
-            except openai.APIConnectionError as error:
-                reason, wait = f"no connection ({self._plain(str(error.__cause__ or error))})", None
-            except _Unusable as error:
-                reason, wait = str(error), None
-            if attempt < self.settings.retries:
-                self._sleep(min(LONGEST_WAIT_S, wait or 2.0**attempt * random.uniform(0.5, 1.0)))
+                wait = error.wait
+            except Unusable as error:
+                reason = self._plain(str(error))
+                if not error.again:
+                    return Failure(reason)
+            attempt += 1
+            if attempt <= self.settings.retries:
+                self._count(retries=1)
+                self._sleep(min(LONGEST_WAIT_S, wait or 2.0 ** (attempt - 1) * random.uniform(0.5, 1.0)))
         return Failure(f"{reason}, after {self.settings.retries + 1} tries")
 
-    def _complete(self, request: Request) -> ChatCompletion:
-        """Return the reply. The client's own time-out is for each read: a body that drips would never meet it."""
+    def _adapt(self, error: Refused, form: Mapping[str, str | None]) -> bool:
+        """Learn from a refusal how this server wants to be asked; return whether another form may be tried."""
+        said = f"{error.said} {error.field}".lower()
+        with self._lock:
+            if self._form != form:
+                return True  # another request has learned it meanwhile
+            if error.status not in (400, 422):
+                return False
+            if "max_completion_tokens" in said and "max_tokens" not in form:
+                self._form["max_tokens"] = "max_completion_tokens"
+                return True
+            named = [one for one in OPTIONAL if one not in form and re.search(rf"(?<![a-z_]){one}(?![a-z_])", said)]
+            if not named or not UNKNOWN_FIELD.search(said):
+                return False
+            named = [one for one in OPTIONAL if one in named or ("logprobs" in one and "logprobs" in said)]
+            self._form |= dict.fromkeys(named)
+        told = f"{self.settings.base_url}, model {self.settings.model}: takes no {' and no '.join(named)}"
+        print(f"note: {redact(told)}; it is asked without, and answers by its own default", file=sys.stderr)
+        return True
+
+    def _hint(self, status: int) -> str:
+        """Say what is often forgotten of the address."""
+        if status not in (404, 405) or re.search(r"/v\d", self.settings.base_url):
+            return ""
+        return f" (most servers answer below /v1: {redact(self.settings.base_url.rstrip('/'))}/v1)"
+
+    def _complete(self, request: Request, form: Mapping[str, str | None]) -> JsonValue:
+        """Return the reply's JSON. Raises Refused or Unusable.
+
+        The client's own time-out is for each read: a body that drips, or never ends, would not meet it.
+        """
         import openai
-        from openai.types.chat import ChatCompletion
 
-        deadline = time.monotonic() + self.settings.timeout_s
-        asking = self._connected().chat.completions.with_streaming_response.create(
-            model=self.settings.model,
-            messages=[dict(message) for message in request.messages],  # type: ignore[misc]
-            max_tokens=request.max_tokens,
-            temperature=request.temperature,
-            top_p=request.top_p,
-            seed=request.seed,
-            extra_body=dict(self.settings.extra) or None,
-        )
-        body = bytearray()
-        with asking as response:
-            try:
-                for piece in response.iter_bytes():
-                    body += piece
-                    if time.monotonic() > deadline:
-                        raise openai.APITimeoutError(request=response.http_request)
-            except openai.OpenAIError:
-                raise
-            except Exception as error:  # of the HTTP library below, which is not the same in every openai release
-                if "Timeout" in type(error).__name__:
-                    raise openai.APITimeoutError(request=response.http_request) from None
-                raise openai.APIConnectionError(message=str(error), request=response.http_request) from error
+        fields = {
+            **{"max_tokens": request.max_tokens, "temperature": request.temperature, "top_p": request.top_p},
+            **({"seed": request.seed} if request.seed is not None else {}),
+            **({"logprobs": True, "top_logprobs": request.likeliest} if request.likeliest else {}),
+        }
+        asked = {form.get(name, name): value for name, value in fields.items()} | dict(self.settings.extra)
+        asked.pop(None, None)
         try:
-            content = json.loads(body)
-        except ValueError:
-            raise _Unusable("the reply is not JSON") from None
-        if not isinstance(content, dict):
-            raise _Unusable("the reply is not a JSON object")
-        return ChatCompletion.construct(**content)
-
-    def _read(self, completion: ChatCompletion) -> EndpointReply:
+            with self._connected().chat.completions.with_streaming_response.create(
+                model=self.settings.model,
+                messages=sound([dict(message) for message in request.messages]),  # type: ignore[arg-type]
+                extra_body=asked,
+            ) as response:
+                body = bounded(response.iter_bytes(), self.settings.timeout_s)
+        except (Refused, Unusable):
+            raise
+        except openai.APITimeoutError:
+            raise Unusable(f"no reply within {self.settings.timeout_s:g} s") from None
+        except openai.APIConnectionError as error:
+            if isinstance(error.__cause__, (Refused, Unusable)):  # older clients wrap what a hook raises
+                raise error.__cause__ from None
+            raise Unusable(f"no connection ({error.__cause__ or error})") from None
+        except openai.APIStatusError as error:  # a redirection to nowhere
+            raise Refused(error.status_code, {}, b"") from None
+        except Exception as error:  # of the HTTP library below, which is not the same in every openai release
+            if "Timeout" in type(error).__name__:
+                raise Unusable(f"no reply within {self.settings.timeout_s:g} s") from None
+            raise Unusable(f"no connection ({first_line(error)})") from None
         try:
-            if not getattr(completion, "choices", None):
-                raise _Unusable("the reply has no choices")
-            choice, usage = completion.choices[0], completion.usage
-            text = choice.message.content
-            # Reasoning servers may cut a thought off before any content: that is an empty reply, not a broken one.
-            if text is None and choice.finish_reason not in ("stop", "length"):
-                raise _Unusable(f"the reply has no content (finish reason {choice.finish_reason})")
-            if text is not None and not isinstance(text, str):
-                raise _Unusable("the reply's content is not text")
-            return EndpointReply(
-                text=text or "",
-                finish="length" if choice.finish_reason == "length" else "stop",
-                prompt_tokens=(usage.prompt_tokens or 0) if usage else 0,
-                completion_tokens=(usage.completion_tokens or 0) if usage else 0,
-                reasoning=_reasoning(choice.message),
-            )
-        except (AttributeError, TypeError, KeyError, IndexError):
-            raise _Unusable("the reply is not a chat completion") from None
+            return sound(json.loads(body))
+        except (ValueError, RecursionError):
+            raise Unusable(f"the reply is not JSON{self._hint(404)}") from None
 
     def _connected(self) -> openai.OpenAI:
         with self._lock:
@@ -278,14 +292,20 @@ class Endpoint:
                     api_key=os.environ.get(self.settings.key_env) or "none",
                     timeout=self.settings.timeout_s,
                     max_retries=0,  # ours count, wait and report
+                    http_client=openai.DefaultHttpxClient(event_hooks={"response": [self._hear_refusal]}),
                 )
             return self._client
 
+    def _hear_refusal(self, response: _Response) -> None:
+        """Raise a refusal with its own words: the client would read its body to an end that may never come."""
+        if response.status_code >= 400:
+            body = bounded(response.iter_bytes(), self.settings.timeout_s)
+            raise Refused(response.status_code, response.headers, body)
+
     def _plain(self, text: str) -> str:
-        """Return one line without the key, which some servers repeat in their complaint."""
-        key = os.environ.get(self.settings.key_env, "")
-        line = " ".join(text.split())[:300]
-        return line.replace(key, "…") if key else line
+        """Return one line without secrets, such as the key, which some servers repeat in their complaint."""
+        key, line = os.environ.get(self.settings.key_env, ""), " ".join(text.split())
+        return redact(line.replace(key, "…") if key else line)[:300]
 
     def _count(self, **more: float) -> None:
         with self._lock:
@@ -304,9 +324,10 @@ class Endpoint:
             "base_url": self.settings.base_url.rstrip("/"),
             "model": self.settings.model,
             "extra": dict(self.settings.extra),
-            **asdict(request),
+            **{name: value for name, value in asdict(request).items() if (name, value) != ("likeliest", 0)},
         }
-        return hashlib.sha256(json.dumps(parts, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
+        text = json.dumps(parts, sort_keys=True, ensure_ascii=False)
+        return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
     def _path(self, key: str) -> Path | None:
         return self.settings.cache / key[:2] / f"{key}.json" if self.settings.cache else None
@@ -315,35 +336,35 @@ class Endpoint:
         """Return the kept reply; a file that is not whole counts as none."""
         try:
             stored = json.loads(path.read_bytes()) if (path := self._path(key)) else None
-            return EndpointReply(**(stored | {"cached": True})) if stored else None
-        except (OSError, ValueError, TypeError):
+            if not stored:
+                return None
+            first = tuple((str(token), float(logprob)) for token, logprob in stored.get("first", ()))
+            return EndpointReply(**(stored | {"cached": True, "first": first}))
+        except (OSError, ValueError, TypeError, AttributeError):
             return None
 
     def _keep(self, key: str, answered: EndpointReply) -> None:
-        """Write it beside and rename, so that a reader never sees half a file."""
-        if (path := self._path(key)) is None:
+        """Write it beside and rename, so that a reader never sees half a file; a full or closed place is told once."""
+        if (path := self._path(key)) is None or not self._keeps:
             return
-        path.parent.mkdir(parents=True, exist_ok=True)
-        scratch = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}")
-        scratch.write_text(json.dumps(asdict(answered)), encoding="utf-8")
-        scratch.replace(path)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            scratch = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}")
+            scratch.write_text(json.dumps(asdict(answered)), encoding="utf-8")
+            scratch.replace(path)
+        except OSError as error:  # what was paid for goes on to whoever asked
+            with self._lock:
+                told, self._keeps = not self._keeps, False
+            if not told:
+                where = f"{self.settings.cache} cannot be written ({error.strerror})"
+                print(f"note: {where}: replies are not kept for another time", file=sys.stderr)
 
 
-def _reasoning(message: ChatCompletionMessage) -> str:
-    """Return the reasoning, under either name that servers give it (`reasoning_content`, `reasoning`)."""
-    for name in ("reasoning_content", "reasoning"):
-        if isinstance(text := getattr(message, name, None), str):
-            return text
-    return ""
+class _Response(Protocol):
+    """What is used of the HTTP library's response, which is not of the same library in every openai release."""
 
+    status_code: int
+    headers: Mapping[str, str]
 
-class _Unusable(Exception):
-    """A reply that came, but not in the form of one."""
-
-
-def _requested_wait(headers: Mapping[str, str]) -> float | None:
-    """Return the seconds that the server asked us to wait (Retry-After), if it did."""
-    try:
-        return max(0.0, float(headers.get("retry-after", "")))
-    except ValueError:
-        return None
+    def iter_bytes(self) -> Iterator[bytes]:
+        """Yield the body."""

@@ -20,6 +20,18 @@ ScenarioRow = Mapping[str, Any]  # as JSON holds it; `Scenario.from_row` checks 
 GoldNames = int | str | Sequence["GoldNames"] | None
 
 
+def sound(value: JsonValue) -> JsonValue:
+    """Return the same JSON value with a replacement character for every half of a character in its texts.
+
+    JSON can hold such a lone surrogate, which a text cut inside an emoji ends with; a UTF-8 file cannot.
+    """
+    if isinstance(value, str):
+        return value if value.isascii() else value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    if isinstance(value, list):
+        return [sound(one) for one in value]
+    return {str(sound(key)): sound(one) for key, one in value.items()} if isinstance(value, dict) else value
+
+
 @dataclass(frozen=True, slots=True)
 class Claim:
     """Something that holds in a story's world: `holders` hold that `subject` `relation` `value`.

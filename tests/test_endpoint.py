@@ -6,6 +6,7 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -192,7 +193,7 @@ def test_nobody_there_is_a_failure_that_says_so() -> None:
     assert isinstance(reply, Failure) and "no connection" in reply.reason and "after 2 tries" in reply.reason
 
 
-@pytest.mark.parametrize("broken", [completion(None, "content_filter"), {"choices": []}])
+@pytest.mark.parametrize("broken", [completion(None, "strange"), {"choices": []}])
 def test_a_reply_without_content_is_tried_again(server: Server, broken: Any) -> None:
     server.script = lambda body, n: (200, {}, broken if n == 0 else completion("ok"))
     with client(server) as endpoint:
@@ -290,3 +291,230 @@ def test_the_key_is_kept_nowhere(server: Server, tmp_path: Path, monkeypatch: py
         assert "sk-hidden" not in repr(endpoint.settings)
     assert server.keys == ["Bearer sk-hidden"]
     assert not any("sk-hidden" in path.read_text() for path in tmp_path.rglob("*") if path.is_file())
+
+
+# ------------------------------------------------------------------------------------------ endpoints of today
+
+
+def refusing(*unwanted: tuple[str, int, Any]) -> Callable[[Any, int], Reply]:
+    """A server that refuses requests with any of these fields."""
+
+    def script(body: Any, n: int) -> Reply:
+        for name, status, told in unwanted:
+            if body.get(name) is not None and not (name == "temperature" and body[name] == 1):
+                return status, {}, told
+        return 200, {}, completion("ok")
+
+    return script
+
+
+def openai_says(message: str, param: str | None = None, code: str | None = None) -> Any:
+    return {"error": {"message": message, "type": "invalid_request_error", "param": param, "code": code}}
+
+
+LIMIT = openai_says(
+    "Unsupported parameter: 'max_tokens' is not supported with this model. Use 'max_completion_tokens' instead.",
+    "max_tokens",
+)
+GREEDY = openai_says(
+    "Unsupported value: 'temperature' does not support 0 with this model. Only the default (1) value is supported.",
+    "temperature",
+)
+STRICT = {"detail": [{"type": "extra_forbidden", "loc": ["body", "seed"], "msg": "Extra inputs are not permitted"}]}
+
+
+def test_a_server_is_asked_in_the_form_that_it_wants_and_that_is_learned_once(
+    server: Server, capsys: pytest.CaptureFixture[str]
+) -> None:
+    server.script = refusing(("max_tokens", 400, LIMIT), ("temperature", 400, GREEDY), ("seed", 422, STRICT))
+    with client(server, concurrency=1) as endpoint:
+        replies = endpoint.ask([request(str(n), seed=3) for n in range(3)])
+        assert endpoint.usage.retries == 0
+    assert [one.text for one in replies if isinstance(one, EndpointReply)] == ["ok"] * 3
+    assert len(server.bodies) == 6 and server.bodies[-1] == {
+        "model": "m", "messages": [{"role": "user", "content": "2"}], "max_completion_tokens": 8, "top_p": 1.0,
+    }  # fmt: skip
+    told = capsys.readouterr().err
+    assert "takes no temperature" in told and "takes no seed" in told and told.count("note:") == 2
+
+
+def test_a_value_that_is_wrong_is_not_left_out(server: Server) -> None:
+    said = "max_tokens is too large: 8192. This model supports at most 4096 completion tokens"
+    server.script = refusing(("max_tokens", 400, openai_says(said)))
+    with client(server) as endpoint:
+        (reply,) = endpoint.ask([request()])
+    assert isinstance(reply, Failure) and said in reply.reason and len(server.bodies) == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "words"),
+    [
+        (422, {"detail": [{"loc": ["body", "messages", 0, "role"], "msg": "Input should be 'user'"}]}, "messages.0.role: Input should be"),
+        (400, {"object": "error", "message": "too long for the model", "code": 400}, "too long for the model"),
+        (400, {"error": "a bare text"}, "a bare text"), (400, {"detail": "Bad one"}, "Bad one"), (400, {"error": {"raw": "inner"}}, "inner"),
+        (413, b"<html><style>p{}</style><h1>413 Request Entity Too Large</h1></html>", "HTTP 413: 413 Request Entity Too Large"),
+        (400, b"", "does not say why"), (400, [[["deep"]]], "deep"), (400, {"error": {"message": ["odd"]}}, "odd"), (400, b"[" * 200_000, "HTTP 400"),
+        (200, openai_says("prompt refused"), "HTTP 400: prompt refused"), (200, {"error": {"message": "busy", "code": "400"}}, "HTTP 400: busy"),
+    ],
+)  # fmt: skip
+def test_the_server_s_own_reason_is_told(server: Server, status: int, body: Any, words: str) -> None:
+    server.script = lambda _, n: (status, {}, body)
+    with client(server) as endpoint:
+        (reply,) = endpoint.ask([request()])
+    assert isinstance(reply, Failure) and words in reply.reason and len(server.bodies) == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        (200, {"error": {"message": "Insufficient credits", "code": 402}}), (402, {"error": {"message": "Insufficient Balance"}}),
+        (429, {"error": {"message": "You exceeded your current quota", "type": "insufficient_quota", "code": "insufficient_quota"}}),
+        (400, {"type": "error", "error": {"type": "invalid_request_error", "message": "Your credit balance is too low"}}),
+    ],
+)  # fmt: skip
+def test_no_credit_stops_at_once(server: Server, status: int, body: Any) -> None:
+    server.script = lambda _, n: (status, {}, body)
+    with client(server) as endpoint, pytest.raises(PolicyError, match=r"(?i)insufficient|quota|credit"):
+        endpoint.ask([request()])
+    assert len(server.bodies) == 1
+
+
+def test_a_rate_limit_is_no_lack_of_credit(server: Server) -> None:
+    said = {
+        "error": {"message": "You exceeded your current quota, please check your plan and billing details. Retry in 9s"}
+    }
+    server.script = lambda _, n: (429, {}, said) if n == 0 else (200, {}, completion("ok"))
+    with client(server) as endpoint:
+        assert isinstance(endpoint.ask([request()])[0], EndpointReply)
+
+
+@pytest.mark.parametrize("body", [{"detail": "Not Found"}, b"404 page not found"])
+def test_a_forgotten_v1_is_thought_of(server: Server, body: Any) -> None:
+    server.script = lambda _, n: (404, {}, body)
+    settings = EndpointSettings(base_url=server.url.removesuffix("/v1"), model="m")
+    with (
+        Endpoint(settings, sleep=lambda _: None) as endpoint,
+        pytest.raises(PolicyError, match=rf"below /v1: {server.url}\b"),
+    ):
+        endpoint.ask([request()])
+
+
+def said_as(content: Any, finish: Any = "stop", **more: Any) -> Any:
+    made = completion(None, finish)
+    made["choices"][0]["message"] |= {"content": content, **more}
+    return made
+
+
+@pytest.mark.parametrize(
+    ("body", "text", "reasoning"),
+    [
+        (said_as([{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]), "ab", ""),
+        (said_as([{"type": "thinking", "thinking": [{"type": "text", "text": "hm"}]}, {"type": "text", "text": "a"}]), "a", "hm"),
+        (said_as("a", reasoning=[{"type": "text", "text": "hm"}]), "a", "hm"), (said_as("a", thinking="hm"), "a", "hm"),
+        (said_as("a", reasoning_content=None, reasoning="hm"), "a", "hm"), (said_as("a", reasoning_content="", reasoning="hm"), "a", "hm"),
+        (said_as(None, refusal="I would rather not."), "I would rather not.", ""), (said_as("a \ud83d"), "a \ufffd", ""),
+    ],
+)  # fmt: skip
+def test_content_and_reasoning_in_every_form(
+    server: Server, body: Any, text: str, reasoning: str, tmp_path: Path
+) -> None:
+    server.script = lambda _, n: (200, {}, json.dumps(body).encode())
+    with client(server, cache=tmp_path) as endpoint:
+        (reply,) = endpoint.ask([request()])
+    assert isinstance(reply, EndpointReply) and (reply.text, reply.reasoning) == (text, reasoning)
+
+
+@pytest.mark.parametrize("text", [None, "half of"])
+def test_a_content_filter_is_told_and_not_asked_six_times(server: Server, text: str | None) -> None:
+    server.script = lambda _, n: (200, {}, completion(text, "content_filter"))
+    with client(server) as endpoint:
+        (reply,) = endpoint.ask([request()])
+    assert isinstance(reply, Failure) and "content filter" in reply.reason and len(server.bodies) == 1
+
+
+ODD = [
+    None,
+    1,
+    -1,
+    1e400,
+    "x",
+    "",
+    [],
+    [1],
+    {},
+    {"a": 1},
+    True,
+    [[]],
+    [None],
+    [{"message": 1}],
+    [{"message": {"content": 3}}],
+]
+
+
+@pytest.mark.parametrize("odd", ODD)
+@pytest.mark.parametrize(
+    "where",
+    ["", "choices", "usage", "message", "content", "finish_reason", "prompt_tokens", "reasoning", "error", "logprobs"],
+)
+def test_a_body_of_wrong_types_is_a_reply_or_a_failure(server: Server, odd: Any, where: str) -> None:
+    body = completion("a")
+    inside = {"message": body["choices"][0], "finish_reason": body["choices"][0], "logprobs": body["choices"][0], "prompt_tokens": body["usage"],
+              "content": body["choices"][0]["message"], "reasoning": body["choices"][0]["message"]}.get(where, body)  # fmt: skip
+    inside[where] = odd
+    server.script = lambda _, n: (200, {}, body if where else odd)
+    with client(server, retries=1) as endpoint:
+        (reply,) = endpoint.ask([request(likeliest=3)])
+        assert isinstance(reply, (EndpointReply, Failure)) and endpoint.usage.prompt_tokens >= 0
+    json.dumps(str(reply)).encode()
+
+
+@pytest.mark.parametrize(
+    ("given", "waited"),
+    [("inf", 60.0), ("1e999", 60.0), ("nan", None), ("-5", None), ("soon", None), ("", None), ("Fri, 01 Jan 2100 00:00:00 GMT", 60.0),
+     ("Fri, 01 Jan 1999 00:00:00", None), ("Fri, 99 Foo 99999", None)],
+)  # fmt: skip
+def test_whatever_retry_after_holds_the_wait_is_sane(server: Server, given: str, waited: float | None) -> None:
+    server.script = lambda _, n: (429, {"retry-after": given}, {}) if n == 0 else (200, {}, completion("ok"))
+    waits: list[float] = []
+    with client(server, waits) as endpoint:
+        assert isinstance(endpoint.ask([request()])[0], EndpointReply)
+    assert len(waits) == 1 and (waits[0] == waited if waited else 0 < waits[0] <= 1)
+
+
+@pytest.mark.parametrize("status", [200, 400, 500])
+def test_an_endless_body_ends(status: int) -> None:
+    """A server that sends for ever, as an answer or as an error."""
+
+    class Endless(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.send_response(status)
+            self.end_headers()
+            with suppress(OSError):
+                while True:
+                    self.wfile.write(b"x" * (1 << 20))
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    http = ThreadingHTTPServer(("127.0.0.1", 0), Endless)
+    threading.Thread(target=http.serve_forever, args=(0.01,), daemon=True).start()
+    settings = EndpointSettings(base_url=f"http://127.0.0.1:{http.server_port}/v1", model="m", retries=1, timeout_s=60)
+    with Endpoint(settings, sleep=lambda _: None) as endpoint:
+        (reply,) = endpoint.ask([request()])
+    http.shutdown()
+    assert isinstance(reply, Failure) and "larger than" in reply.reason
+
+
+def test_a_cache_that_cannot_be_written_costs_no_reply(
+    server: Server, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").write_text("")
+    with client(server, cache=tmp_path / "file" / "cache") as endpoint:
+        replies = endpoint.ask([request(str(n)) for n in range(3)])
+    assert all(isinstance(one, EndpointReply) for one in replies)
+    assert capsys.readouterr().err.count("cannot be written") == 1
+
+
+def test_a_prompt_with_half_a_character_is_asked(server: Server, tmp_path: Path) -> None:
+    with client(server, cache=tmp_path) as endpoint:
+        assert isinstance(endpoint.ask([request("cut \ud83d")])[0], EndpointReply)

@@ -25,7 +25,9 @@ ROWS = (
     # the ground: few, small
     {"redaction", "statistics"},
     {"errors"},  # whose messages hold no secrets
-    {"endpoint", "scenario", "progress"},
+    {"scenario", "progress"},
+    {"chat_reply"},
+    {"endpoint"},
     # what a run is; how a scenario is asked and a completion read
     {"recipe", "sip"},
     # a completion and what it earned; where it is kept

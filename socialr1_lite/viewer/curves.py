@@ -9,10 +9,9 @@ from socialr1_lite.rewards.monitors import MONITOR, PAID
 from socialr1_lite.rollouts.reward import COMPONENTS, ZERO_VARIANCE_REASONS
 from socialr1_lite.runlog import RunFolder, read_metrics
 from socialr1_lite.runlog.index import TraceIndex
-from socialr1_lite.scenario import JsonValue
 from socialr1_lite.sip import STAGES, TITLES
 from socialr1_lite.statistics import wilson
-from socialr1_lite.viewer.serving import Json
+from socialr1_lite.viewer.serving import Json, JsonValue
 
 Point = list[Any]  # [step, value, ...]; None where there is none
 

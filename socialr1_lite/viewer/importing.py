@@ -37,10 +37,10 @@ from socialr1_lite.rollouts.reward import Outcome, Score, ScoredCompletion
 from socialr1_lite.rollouts.trace import REQUIRED, Trace
 from socialr1_lite.runlog import RunFolder, TraceWriter
 from socialr1_lite.runlog.index_file import cache_folder
-from socialr1_lite.scenario import Scenario
+from socialr1_lite.scenario import JsonValue, Scenario, sound
 from socialr1_lite.sip import Message, parse
 from socialr1_lite.viewer.library import IMPORTS, Library
-from socialr1_lite.viewer.serving import BadRequest, Json, JsonValue, Query, sound
+from socialr1_lite.viewer.serving import BadRequest, Json, Query
 
 FileRow = dict[str, Any]  # as the file holds it; every type in it is checked where it is used
 Converted = tuple[dict[str, Scenario], list[Trace]]  # scenarios by id, traces

@@ -14,11 +14,11 @@ from typing import Any
 
 from socialr1_lite.errors import SocialR1Error
 from socialr1_lite.redaction import redact_tree
+from socialr1_lite.scenario import JsonValue as JsonValue
 from socialr1_lite.viewer.library import Indexing
 
 MAX_TEXT = 4000  # characters of any short argument (ids, names, searches)
 
-JsonValue = str | int | float | bool | list["JsonValue"] | dict[str, "JsonValue"] | None  # what came from outside
 Json = dict[str, Any]  # an answer to the page, or a part of one: whatever JSON can hold
 Page = Callable[["Query"], Json]
 
@@ -118,12 +118,3 @@ def _finite(value: JsonValue) -> JsonValue:
     if isinstance(value, (list, tuple)):
         return [_finite(one) for one in value]
     return value
-
-
-def sound(value: JsonValue) -> JsonValue:
-    """Return the same JSON value without lone surrogates in its texts, which UTF-8 files cannot hold."""
-    if isinstance(value, str):
-        return value.encode("utf-8", "replace").decode()
-    if isinstance(value, list):
-        return [sound(one) for one in value]
-    return {str(sound(key)): sound(one) for key, one in value.items()} if isinstance(value, dict) else value

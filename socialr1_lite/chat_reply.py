@@ -1,0 +1,180 @@
+"""What a server sent back for a chat completion: the reply in it, or why there is none, in the server's own words."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Literal
+
+from socialr1_lite.scenario import JsonValue, sound
+
+FATAL = frozenset({401, 402, 403, 404, 405})  # key, credit, rights, address or model: the next one would fail alike
+NO_CREDIT = re.compile(
+    r"insufficient[ _](?:credit|quota|balance|funds)|credit balance is too low|billing[ _](?:hard|not)|out of credit"
+)
+LARGEST_BODY = 32 << 20  # bytes; a longer one is no chat completion [ours]
+CUT_OFF = ("length", "max_tokens", "model_length", "MAX_TOKENS")
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointReply:
+    """A reply. finish: "stop" or "length". tokens as the server counted them. cached: it cost nothing this time.
+
+    reasoning: what the server gave apart from the text. first: tokens that could have stood first, with their
+    log-probabilities, where they were asked for and given.
+    """
+
+    text: str
+    finish: Literal["stop", "length"]
+    prompt_tokens: int
+    completion_tokens: int
+    cached: bool = False
+    reasoning: str = ""
+    first: Sequence[tuple[str, float]] = ()
+
+
+def read_reply(content: JsonValue) -> EndpointReply:
+    """Read a chat completion. Raises Refused for an error that came with status 200, Unusable for none."""
+    if not isinstance(content, dict):
+        raise Unusable("the reply is not a JSON object")
+    choices = content.get("choices")
+    choice = choices[0] if isinstance(choices, list) and choices else None
+    named = content if content.get("object") == "error" else content.get("error")
+    if error := named or (choice.get("error") if isinstance(choice, dict) else None):
+        raise Refused(_status(error), {}, json.dumps({"error": error}).encode())
+    if choice is None:
+        raise Unusable("the reply has no choices")
+    message = choice.get("message") if isinstance(choice, dict) else None
+    if not isinstance(choice, dict) or not isinstance(message, dict):
+        raise Unusable("the reply is not a chat completion")
+    finish, usage = choice.get("finish_reason"), content.get("usage")
+    text, thought = _parts(message.get("content"))
+    if finish == "content_filter":
+        raise Unusable("the server's content filter kept the reply back (finish reason content_filter)", again=False)
+    text = _parts(message.get("refusal"))[0] if text is None else text
+    # Reasoning servers may cut a thought off before any content: that is an empty reply, not a broken one.
+    if text is None and finish not in ("stop", *CUT_OFF):
+        raise Unusable(f"the reply has no content (finish reason {str(finish)[:40]})")
+    apart = (_parts(message.get(name))[0] for name in ("reasoning_content", "reasoning", "thinking"))
+    return EndpointReply(
+        text=text or "",
+        finish="length" if finish in CUT_OFF else "stop",
+        prompt_tokens=_count_of(usage, "prompt_tokens"),
+        completion_tokens=_count_of(usage, "completion_tokens"),
+        reasoning=next(filter(None, apart), thought),
+        first=_first(choice),
+    )
+
+
+class Unusable(Exception):
+    """No reply, or one that came, but not in the form of one. again: whether another try may bring a better one."""
+
+    def __init__(self, reason: str, *, again: bool = True) -> None:
+        super().__init__(reason)
+        self.again = again
+
+
+class Refused(Exception):
+    """A refusal: its HTTP status, what the server says, the field that it names, how long it wants us to wait."""
+
+    def __init__(self, status: int, headers: Mapping[str, str], body: bytes) -> None:
+        super().__init__(status)
+        self.status, self.wait = status, _requested_wait(headers)
+        try:
+            told = sound(json.loads(body))
+            said = _said(told)
+        except (ValueError, RecursionError):
+            told, text = None, body[:100_000].decode("utf-8", "replace")
+            said = re.sub(r"<(script|style).*?</\1>|<[^>]*>", " ", text, flags=re.DOTALL | re.IGNORECASE)
+        self.said = " ".join(said.split())[:600]
+        error = told.get("error") if isinstance(told, dict) else None
+        facts = {str(name): str(one).lower() for name, one in error.items()} if isinstance(error, dict) else {}
+        self.field = facts.get("param", "")
+        about = f"{facts.get('code')} {facts.get('type')} {self.said}".lower()
+        self.is_final = status in FATAL or bool(NO_CREDIT.search(about))
+
+
+def _status(error: JsonValue) -> int:
+    """Return the HTTP status that an error would have had which came with 200; 500 where it does not tell."""
+    facts = error if isinstance(error, dict) else {}
+    code = str(facts.get("code"))
+    if re.fullmatch(r"[45]\d\d", code):
+        return int(code)
+    return 400 if "invalid" in str(facts.get("type")).lower() else 500
+
+
+def _said(told: JsonValue) -> str:
+    """Return a server's own words in a refusal: OpenAI's form, FastAPI's, or whatever text there is."""
+    if isinstance(told, str):
+        return told
+    if isinstance(told, list):
+        return "; ".join(filter(None, map(_said, told[:3])))
+    if not isinstance(told, dict):
+        return ""
+    where = ".".join(str(one) for one in loc if one != "body") if isinstance(loc := told.get("loc"), list) else ""
+    for name in ("error", "message", "msg", "detail", "errors", "title", "raw", "code"):
+        if words := _said(told.get(name)):
+            return f"{where}: {words}" if where else words
+    return ""
+
+
+def bounded(pieces: Iterator[bytes], seconds: float) -> bytes:
+    """Return a body. Raises Unusable for one that takes longer or is larger than any reply."""
+    deadline, body = time.monotonic() + seconds, bytearray()
+    for piece in pieces:
+        body += piece
+        if time.monotonic() > deadline:
+            raise Unusable(f"no reply within {seconds:g} s")
+        if len(body) > LARGEST_BODY:
+            raise Unusable(f"the reply is larger than {LARGEST_BODY >> 20} MB", again=False)
+    return bytes(body)
+
+
+def _parts(content: JsonValue) -> tuple[str | None, str]:
+    """Return text and thought of a message's content, a text or a list of typed parts; (None, "") where it is none."""
+    if content is None or isinstance(content, str):
+        return content, ""
+    if not isinstance(content, list):
+        raise Unusable("the reply's content is not text")
+    text, thought = "", ""
+    for part in content:
+        held = part if isinstance(part, dict) else {"text": part}
+        if isinstance(inner := held.get("thinking"), (str, list)):
+            thought += _parts(inner)[0] or ""
+        elif isinstance(inner := held.get("text"), str):
+            text += inner
+    return text, thought
+
+
+def _count_of(usage: JsonValue, name: str) -> int:
+    """Return a number of tokens; 0 where the server gives none that is one."""
+    count = usage.get(name) if isinstance(usage, dict) else None
+    return int(count) if isinstance(count, (int, float)) and 0 <= count < 1 << 40 else 0
+
+
+def _first(choice: Mapping[str, JsonValue]) -> tuple[tuple[str, float], ...]:
+    """Return the tokens that could have stood first; none where the server names none."""
+    try:
+        likeliest = choice["logprobs"]["content"][0]["top_logprobs"]  # type: ignore[index,call-overload]
+        return tuple((str(one["token"]), float(one["logprob"])) for one in likeliest)  # type: ignore[index,union-attr,call-overload,arg-type]
+    except (KeyError, IndexError, TypeError, ValueError):
+        return ()
+
+
+def _requested_wait(headers: Mapping[str, str]) -> float | None:
+    """Return the seconds that the server asked us to wait (Retry-After: seconds, or a date), if it did."""
+    given = headers.get("retry-after", "")
+    try:
+        return max(0.0, float(given))
+    except ValueError:
+        pass
+    try:
+        at = parsedate_to_datetime(given)
+        return max(0.0, (at.replace(tzinfo=at.tzinfo or UTC) - datetime.now(UTC)).total_seconds())
+    except (ValueError, TypeError, OverflowError):
+        return None
