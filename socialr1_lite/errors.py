@@ -6,8 +6,11 @@ and keeps its traceback.
 
 from __future__ import annotations
 
+import contextlib
+import errno
+import io
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import NoReturn
 
 from socialr1_lite.redaction import redact
@@ -49,15 +52,72 @@ class PreflightError(SocialR1Error, RuntimeError):
     """The check before the first step found that training cannot work."""
 
 
-def first_line(error: Exception) -> str:
+class MachineError(SocialR1Error, OSError):
+    """The machine lacks room on a disk, rights to a file, or memory."""
+
+
+# What libraries say who hand on no number of the system's, in lower case: tokenizers, safetensors, torch, SQLite, CUDA.
+NO_ROOM = ("no space left", "os error 28", "disk quota", "os error 122", "disk is full", "file too large", "os error 27")
+NO_ROOM += ("read-only file system", "os error 30", "pytorchstreamwriter", "unexpected pos")
+NO_MEMORY = ("out of memory", "not enough memory", "allocate memory", "bad_alloc", "alloc_failed", "os error 12")
+DEEPEST_CAUSE = 20  # errors that were raised from one another, before the search ends
+ROOM = "free some space, or name another place; what was written before stays, and the same command goes on from it"
+RIGHTS = "mend its rights, or name another place"
+REMEDIES = dict.fromkeys((errno.ENOSPC, errno.EDQUOT, errno.EFBIG), ROOM)
+REMEDIES |= dict.fromkeys((errno.EROFS, errno.EACCES, errno.EPERM), RIGHTS)
+
+
+def ran_out_of_memory(error: BaseException) -> bool:
+    """Return whether the error is the machine's lack of memory, in whatever library's words."""
+    words = str(error).lower()
+    return isinstance(error, MemoryError) or any(known in words for known in NO_MEMORY)
+
+
+def lack_of(error: BaseException | None, seen: int = 0) -> str:
+    """Say in one line what the machine lacked where that is what the error comes from, else return "".
+
+    The error itself is looked at, then what it was raised from.
+    """
+    if error is None or seen > DEEPEST_CAUSE:
+        return ""
+    line = first_line(error)
+    if ran_out_of_memory(error):
+        return f"out of memory ({line}); give it less at a time, such as a smaller batch, or a smaller model"
+    if isinstance(error, OSError) and error.errno and error.filename is not None:
+        place = error.filename2 or error.filename
+        return f"{place}: {error.strerror}" + (f"; {remedy}" if (remedy := REMEDIES.get(error.errno)) else "")
+    if getattr(error, "errno", None) in REMEDIES or any(known in line.lower() for known in NO_ROOM):
+        return f"something could not be written ({line}); {ROOM}"
+    return lack_of(error.__cause__ or error.__context__, seen + 1)
+
+
+@contextlib.contextmanager
+def machine_errors() -> Iterator[None]:
+    """Raise MachineError for what the machine lacked inside; every other error passes as it is."""
+    try:
+        yield
+    except SocialR1Error:
+        raise
+    except Exception as error:
+        if not (line := lack_of(error)):
+            raise
+        raise MachineError(line) from error
+
+
+def first_line(error: BaseException) -> str:
     """Return the first line that an error of somebody else's library says, or its type's name where it says nothing."""
     return next(filter(None, map(str.strip, str(error).splitlines())), type(error).__name__)
 
 
 def command(main: Callable[[], int | None]) -> NoReturn:
     """Run a command line's `main` and exit: 0 or its return value; 2 after one clear message; 130 on Ctrl-C."""
+    for stream in (sys.stdout, sys.stderr):  # a terminal without a letter gets its number
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
-        sys.exit(main() or 0)
+        with machine_errors():
+            status = main()
+        sys.exit(status or 0)
     except SocialR1Error as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2)
