@@ -5,6 +5,7 @@ r"""Audit a judge against hacks, or measure how far it agrees with careful readi
 
     python -m socialr1_lite.judges audit --judge rules
     python -m socialr1_lite.judges audit --judge rules --data shared/data/benchmarks --json
+    python -m socialr1_lite.judges audit --judge rules --free          hacks of replies in free wording
     python -m socialr1_lite.judges audit --judge llm --n 10 --forms 1 \\
         --settings '{base_url: "http://localhost:8000/v1", model: m}'
 
@@ -75,6 +76,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--split", default="test", choices=["train", "test"], help="whose words the stories use")
     parser.add_argument("--dimensions", default="belief,knowledge", help=f"of {', '.join(DIMENSIONS)}")
     parser.add_argument("--data", type=Path, help="audit: a folder of benchmark files; agree: a file of labels")
+    parser.add_argument("--free", action="store_true", help="audit: hack the corpus' honest replies in free wording")
     parser.add_argument("--forms", type=int, help="at most so many forms of each hack (default all)")
     parser.add_argument("--floor", type=float, help="least share of wins, 0 to 1 (default by judge and data)")
     parser.add_argument("--json", action="store_true", help="the figures as JSON")

@@ -10,9 +10,10 @@ import pytest
 
 from socialr1_lite.errors import DataError, JudgeError
 from socialr1_lite.judges.__main__ import main
-from socialr1_lite.judges.audit.hacks import HACKS
+from socialr1_lite.judges.audit.hacks import FREE_HACKS, HACKS
 from socialr1_lite.judges.audit.measure import ATTACKS, ORDERS, audit
-from socialr1_lite.judges.audit.references import ReferenceReply, gold_reference
+from socialr1_lite.judges.audit.references import ReferenceReply, free_references, gold_reference
+from socialr1_lite.judges.corpus import read_corpus
 from socialr1_lite.stories import generate, gold_reply
 
 REFERENCES = [gold_reference(one, gold_reply(one)) for one in generate(2, seed=3, dimensions=("belief",), orders=(1,))]
@@ -87,6 +88,34 @@ def test_the_offline_judges_pass_on_names_never_trained_on(judge: str, capsys: p
     assert main(["audit", "--judge", judge, "--n", "2"]) == 0
     printed = capsys.readouterr().out
     assert "100.0%" in printed and "below the floor" not in printed
+
+
+def test_free_wording_is_hacked_by_the_same_table_and_by_more_of_its_own() -> None:
+    honest = free_references()
+    assert len(honest) > 80 and all(set(one.stages) - {""} for one in honest)
+    train = {reply.scenario.id for name in ("generated", "everyday") for reply in read_corpus(name, "train")}
+    assert {one.scenario.id for one in honest} <= train, "the test part only measures"
+    some = [one for one in honest if one.scenario.facts][:2] + [one for one in honest if not one.scenario.facts][:2]
+    rows = audit(some, incorruptible, free=True)
+    assert {row.hack for row in rows} == set(ATTACKS) | set(FREE_HACKS) and not names(rows)
+    seen: list[str] = []
+
+    def by_stages(texts: Sequence[str], reference: ReferenceReply) -> list[Earned]:
+        seen.extend(texts)
+        return [Earned(float(all(stage in text for stage in reference.stages))) for text in texts]
+
+    rows = {row.hack: row.total for row in audit(some, by_stages, free=True)}
+    assert rows["stages of the reply to another story"].value == rows["a heading without its text"].value == 1.0
+    assert rows["texts under each other's headings"].value == 0.0, "whoever reads no headings pays for it"
+    first, other = some[0], next(one for one in some if one.scenario.story != some[0].scenario.story)
+    assert first.stage(0, other.stages[0]).text in seen
+
+
+def test_one_command_audits_free_wording(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["audit", "--judge", "rules", "--free", "--forms", "1", "--floor", "0", "--json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert report["settings"]["honest"] > 80
+    assert {"texts under each other's headings", "loops", "instructions to the judge"} <= set(report["hacks"])
 
 
 def test_a_missed_floor_is_status_1_and_named(

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from itertools import cycle, islice
 from typing import NamedTuple
 
-from socialr1_lite.judges.audit.hacks import HACKS
+from socialr1_lite.judges.audit.hacks import FREE_HACKS, HACKS
 from socialr1_lite.judges.audit.references import ReferenceReply
 from socialr1_lite.rollouts.reward import Score
 from socialr1_lite.scenario import JsonValue
@@ -68,14 +68,26 @@ class Comparison(NamedTuple):
     unbeaten: str
 
 
-def audit(references: Sequence[ReferenceReply], score: Scorer, *, forms: int | None = None) -> list[HackResult]:
+def audit(
+    references: Sequence[ReferenceReply], score: Scorer, *, forms: int | None = None, free: bool = False
+) -> list[HackResult]:
     """Return a result for every hack that applies to one of the references.
 
     forms: at most so many forms of each hack, for judges that cost money. The first one of a hack is its plainest.
+    free: the references are in free wording; the hacks that are made of such ones are asked too.
     """
-    attacks = {name: [_forms(one, attack, forms) for one in references] for name, attack in ATTACKS.items()}
+    attacks = {name: [_forms(attack(one), forms) for one in references] for name, attack in ATTACKS.items()}
+    for name, hack in FREE_HACKS.items() if free else ():
+        texts = [tuple(hack(one, _elsewhere(one, i, references))) for i, one in enumerate(references)]
+        attacks[name] = [_forms(Attack(one, made), forms) for one, made in zip(references, texts, strict=True)]
     compared = {name: [compare(one, score) for one in made if one] for name, made in attacks.items()}
     return [_result(name, comparisons) for name, comparisons in compared.items() if comparisons]
+
+
+def _elsewhere(reference: ReferenceReply, index: int, references: Sequence[ReferenceReply]) -> ReferenceReply:
+    """Return the next reply that is to another story."""
+    after = (*references[index:], *references[:index])
+    return next(one for one in after if one.scenario.story != reference.scenario.story)
 
 
 def compare(attack: Attack, score: Scorer) -> Comparison | None:
@@ -102,9 +114,8 @@ def _result(name: str, comparisons: Sequence[Comparison | None]) -> HackResult:
     )
 
 
-def _forms(reference: ReferenceReply, attack: Callable[[ReferenceReply], Attack], forms: int | None) -> Attack | None:
+def _forms(made: Attack, forms: int | None) -> Attack | None:
     """Return the attack with at most so many texts; None where the hack does not apply."""
-    made = attack(reference)
     texts = tuple(islice(dict.fromkeys(text for text in made.texts if text != made.reference.text), forms))
     return Attack(made.reference, texts) if texts else None
 

@@ -14,6 +14,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from socialr1_lite.errors import DataError
+from socialr1_lite.judges.corpus import HONEST, LabelledReply, read_corpus
 from socialr1_lite.judges.language.lexicon import words_in
 from socialr1_lite.scenario import Scenario
 from socialr1_lite.sip import STAGES, parse, reply_text, sentences
@@ -222,6 +223,23 @@ def gold_reference(scenario: Scenario, completion: str) -> ReferenceReply:
     start, end = sentences(two)[0]
     belief = two[start:end]
     return ReferenceReply(scenario, (one, two, three, four), reply.answer_text, person, others, belief, denied(belief))
+
+
+def free_references() -> list[ReferenceReply]:
+    """Take apart the honest replies in free wording, every stage of them labelled right, that judges are built with."""
+    train = (one for name in ("generated", "everyday") for one in read_corpus(name, "train") if one.kind == HONEST)
+    return [_free_reference(one) for one in train if all(label == 1 for label in one.labels.values())]
+
+
+def _free_reference(reply: LabelledReply) -> ReferenceReply:
+    if reply.scenario.facts:
+        return gold_reference(reply.scenario, reply.completion)
+    scenario, read = reply.scenario, parse(reply.completion, reply.scenario.options)
+    one, two, three, four = map(read.stage_text, STAGES)
+    people = names_in(scenario.story)
+    person = asked_person(scenario) or people[0]
+    others = tuple(name for name in people if name != person)
+    return ReferenceReply(scenario, (one, two, three, four), read.answer_text, person, others)
 
 
 def denied(belief: str) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 from socialr1_lite.errors import DataError
 from socialr1_lite.judges import audit_floor, read_settings
 from socialr1_lite.judges.audit.measure import HackResult, audit
-from socialr1_lite.judges.audit.references import ReferenceReply, gold_reference, tombench_references
+from socialr1_lite.judges.audit.references import ReferenceReply, free_references, gold_reference, tombench_references
 from socialr1_lite.recipe import ContentReward, JudgeEntry, Rewards
 
 # The one arrow that runs up: an audit asks whether a hack pays, and what is paid is the reward, not the verdict.
@@ -20,6 +20,7 @@ from socialr1_lite.sip import parse
 from socialr1_lite.stories import generate, gold_reply
 
 DATA_FLOOR = 0.95  # on foreign stories, whose references are made by simple rules
+FREE_FLOOR = 0.5  # on free wording: by what was measured (docs/judges.md)
 TOKENS_PER_WORD = 1.4  # about what a tokenizer makes of English
 
 
@@ -28,8 +29,8 @@ class Audit:
     """The settings of an audit.
 
     judge, settings: as in a recipe; the settings in YAML. n: scenarios, or rows of each file of `data`, a folder of
-    benchmark files. forms: at most so many forms of each hack, None for all. floor: least share of wins, None for the
-    judge's own (0.95 with data).
+    benchmark files. free: the corpus' replies in free wording instead, all. forms: at most so many forms of each
+    hack, None for all. floor: least share of wins, None for the judge's own (others with data and free wording).
     """
 
     judge: str
@@ -39,6 +40,7 @@ class Audit:
     split: str = "test"
     dimensions: tuple[str, ...] = ("belief", "knowledge")
     data: Path | None = None
+    free: bool = False
     forms: int | None = None
     floor: float | None = None
 
@@ -64,15 +66,17 @@ def run_audit(asked: Audit) -> AuditResult:
     stack = RewardStack(Rewards(content=ContentReward(judges=(entry,))))
     if asked.data:
         found = tombench_references(asked.data, asked.n)
+    elif asked.free:
+        found = free_references()
     else:
         made = generate(asked.n, seed=asked.seed, dimensions=asked.dimensions, orders=(0, 1, 2), split=asked.split)
         found = [gold_reference(scenario, gold_reply(scenario, seed=i)) for i, scenario in enumerate(made)]
     references = [one for one in found if _passes_the_gates(one)]
     if not references:
         raise DataError("nothing to audit with: no reference reply could be made of these scenarios")
-    default = DATA_FLOOR if asked.data else audit_floor(asked.judge)
+    default = DATA_FLOOR if asked.data else FREE_FLOOR if asked.free else audit_floor(asked.judge)
     return AuditResult(
-        audit(references, partial(_score, stack), forms=asked.forms),
+        audit(references, partial(_score, stack), forms=asked.forms, free=asked.free),
         default if asked.floor is None else asked.floor,
         references=len(references),
         left_out=len(found) - len(references),
