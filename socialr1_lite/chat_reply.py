@@ -1,10 +1,14 @@
-"""What a server sent back for a chat completion: the reply in it, or why there is none, in the server's own words."""
+"""What a server sent back for a chat completion: the reply in it, or why there is none, in the server's own words.
+
+Also the JSON that a model was asked to write in one, in the forms that real models give it.
+"""
 
 from __future__ import annotations
 
 import json
 import re
 import time
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -18,6 +22,7 @@ NO_CREDIT = re.compile(
     r"insufficient[ _](?:credit|quota|balance|funds)|credit balance is too low|billing[ _](?:hard|not)|out of credit"
 )
 LARGEST_BODY = 32 << 20  # bytes; a longer one is no chat completion [ours]
+REPAIRED = 20_000  # characters in which JSON is repaired: the search is slow in longer ones [ours]
 CUT_OFF = ("length", "max_tokens", "model_length", "MAX_TOKENS")
 
 
@@ -69,6 +74,55 @@ def read_reply(content: JsonValue) -> EndpointReply:
         reasoning=next(filter(None, apart), thought),
         first=_first(choice),
     )
+
+
+def json_objects(text: str) -> Iterator[dict[str, JsonValue]]:
+    """Yield the outermost JSON objects in a text, in order: as they are written, then what repairing can make of it.
+
+    A line break inside a string is read as one. Repaired is a trailing comma, a quotation mark of another kind and the
+    like; never what was cut off in the middle, or has a key twice in one object: neither of the two counts.
+    """
+    decoder, end = json.JSONDecoder(object_pairs_hook=_once, strict=False), 0
+    for _ in range(200):  # an answer of braces alone must not cost a square of its length
+        if (at := text.find("{", end)) < 0:
+            break
+        try:
+            found, end = decoder.raw_decode(text, at)
+            yield found
+        except (ValueError, RecursionError):
+            end = at + 1
+    text = text.rpartition("</think>")[2]
+    held, _, rest = text[text.find("{") :].rpartition("}")
+    if not held or len(held) > REPAIRED or re.search(r"[\"{:\[]", rest):
+        return
+    from json_repair import repair_json
+
+    try:
+        made = repair_json(held + "}", return_objects=True)
+    except Exception:  # whatever it stumbles over: then there is no object
+        return
+    kept = Counter(_keys(made))
+    if all(len(re.findall(rf"(?<!\w){re.escape(key)}[\"'”’]?\s*:", held)) <= n for key, n in kept.items()):
+        yield from (one for one in (made if isinstance(made, list) else [made]) if isinstance(one, dict))
+
+
+def _keys(value: JsonValue) -> Iterator[str]:
+    for one in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        yield from _keys(one)
+    yield from value if isinstance(value, dict) else ()
+
+
+def _once(pairs: list[tuple[str, JsonValue]]) -> dict[str, JsonValue]:
+    if len({key for key, _ in pairs}) < len(pairs):
+        raise ValueError("a key comes twice")
+    return dict(pairs)
+
+
+def whole_number(value: JsonValue) -> JsonValue:
+    """Return 8 for 8.0, "8", "8.0" and "8/10"; anything else as it is."""
+    if isinstance(value, str) and (found := re.fullmatch(r"\s*([+-]?\d{1,4})(?:\.0+)?\s*(?:/\s*10\s*)?", value)):
+        return int(found[1])
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 class Unusable(Exception):

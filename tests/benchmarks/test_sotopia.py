@@ -162,7 +162,7 @@ def test_a_good_verdict_is_read() -> None:
     [
         ({"secret": {"reasoning": "", "score": 3}}, "secret: score 3"),
         ({"goal": {"reasoning": "", "score": 11}}, "goal: score 11"),
-        ({"goal": {"reasoning": "", "score": "8"}}, "goal: score '8'"),
+        ({"goal": {"reasoning": "", "score": "eight"}}, "goal: score 'eight'"),
         ({"goal": {"reasoning": "", "score": True}}, "goal: score True"),
         ({"goal": {"reasoning": ""}}, "goal: score None"),
         ({"goal": 7}, "goal: score None"),

@@ -12,7 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis.strategies import text
 
+from socialr1_lite.chat_reply import json_objects
 from socialr1_lite.errors import JudgeError
 from socialr1_lite.judges import Verdict, build_judge
 from socialr1_lite.judges.llm import LlmJudge, read_verdict
@@ -110,7 +113,11 @@ BAD_VERDICTS = {
     "torn": '{"boundary": "CODE", "stages": {"cue_enc',
     "eleven points": '{"boundary": "CODE", "stages": {"cue_encoding": {"points": 11}}}',
     "minus one": '{"boundary": "CODE", "stages": {"cue_encoding": {"points": -1}}}',
-    "points as text": '{"boundary": "CODE", "stages": {"cue_encoding": {"points": "9"}}}',
+    "points as a word": '{"boundary": "CODE", "stages": {T, "cue_encoding": {"points": "nine"}}}',
+    "cut off in the last number": '{"boundary": "CODE", "stages": {"cue_encoding": {"points": 9}, "cue_interpretation": {"points": 9}, '
+    '"goal_clarification": {"points": 9}, "response_generation": {"points": 1',
+    "a stage twice, and a comma": '{"boundary": "CODE", "stages": {T, "cue_encoding": {"points": 1},}}',
+    "points twice, and a comma": '{"boundary": "CODE", "stages": {S}, "extra": {"points": 1, "points": 2},}',
     "true": '{"boundary": "CODE", "stages": {"cue_encoding": {"points": true}}}',
     "a fraction": '{"boundary": "CODE", "stages": {"cue_encoding": {"points": 7.5}}}',
     "not a number": '{"boundary": "CODE", "stages": {"cue_encoding": {"points": NaN}}}',
@@ -126,7 +133,7 @@ ALL_TEN = ", ".join(f'"{stage}": {{"points": 10}}' for stage in STAGES)
 
 
 def spoilt(text: str, body: Any) -> str:
-    return text.replace("CODE", boundary(body)).replace("{S}", f"{{{ALL_TEN}}}")
+    return text.replace("CODE", boundary(body)).replace("{S}", f"{{{ALL_TEN}}}").replace("{T,", f"{{{ALL_TEN},")
 
 
 @pytest.mark.parametrize("text", BAD_VERDICTS.values(), ids=BAD_VERDICTS)
@@ -153,6 +160,36 @@ def test_a_verdict_may_come_dressed(server: Server, dress: str) -> None:
     assert only(server).scores == dict.fromkeys(STAGES, 0.8)
 
 
+EIGHT = ", ".join(f'"{stage}": {{"points": 8, "why": "fits"}}' for stage in STAGES)
+FORMS = {
+    "8.0": EIGHT.replace("8", "8.0"),
+    "text": EIGHT.replace("8", '"8"'),
+    "of ten": EIGHT.replace("8", '"8 / 10"'),
+    "null": EIGHT.replace('"fits"', "null"),
+    "newline": EIGHT.replace("fits", "it\nfits"),
+    "trailing commas": EIGHT.replace("}", ",}") + ",",
+    "single quotes": EIGHT.replace('"', "'"),
+    "a quotation": EIGHT.replace("fits", 'says "so" well'),
+    "no comma": EIGHT.replace('8, "why"', '8 "why"'),
+    "a comment": EIGHT.replace("8,", "8, // fine\n"),
+}
+
+
+@pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
+@pytest.mark.parametrize("fence", ["{}", "Here it is:\n```json\n{}\n```\n", "<think>Hm {8?}</think> {}"])
+def test_the_forms_of_real_judges_are_read(form: str, fence: str) -> None:
+    text = fence.replace("{}", f'{{"boundary": "{CODE}", "stages": {{{form}}}}}')
+    read = read_verdict(text, CODE, STAGES)
+    assert not isinstance(read, str) and set(read.scores.values()) == {0.8}, read
+
+
+@given(text())
+def test_no_answer_breaks_the_reading_of_json(said: str) -> None:
+    for answer in (said, f'{{"boundary": "{CODE}", "stages": {{{said}}}}}', f"{{{said},}}"):
+        assert all(isinstance(one, dict) for one in json_objects(answer))
+        assert isinstance(read_verdict(answer, CODE, STAGES), str)
+
+
 FAULTS: dict[str, Reply] = {
     "500": (500, {}, {"error": {"message": "on fire"}}),
     "429": (429, {}, {"error": {"message": "slow down"}}),
@@ -174,7 +211,7 @@ def test_a_fault_of_the_endpoint_is_no_score(server: Server, fault: Reply) -> No
     assert broken.failed and broken.notes[0].startswith("llm: ")
 
 
-@pytest.mark.parametrize("fault", [FAULTS[name] for name in ("500", "429", "torn JSON", "filtered")])
+@pytest.mark.parametrize("fault", [FAULTS[name] for name in ("500", "429", "torn JSON")])
 def test_a_passing_fault_is_outlived(server: Server, fault: Reply) -> None:
     server.script = lambda body, n: fault if n == 0 else (200, {}, completion(verdict(body)))
     assert only(server).scores == dict.fromkeys(STAGES, 0.8)
