@@ -35,6 +35,7 @@ JUDGES: dict[str, JudgeClass] = {
     "facts": JudgeClass("facts", "FactsJudge"),
     "rules": JudgeClass("rules", "RulesJudge"),
     "llm": JudgeClass("llm", "LlmJudge"),
+    "reader": JudgeClass("reader", "ReaderJudge"),
     "reward_model": JudgeClass("reward_model", "RewardModelJudge"),
 }
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
+from socialr1_lite.policy import Policy
 from socialr1_lite.scenario import Scenario
 from socialr1_lite.sip import STAGES, Reply
 
@@ -59,3 +60,19 @@ class Judge(Protocol):
 
     def judge(self, replies: Sequence[Reply], scenario: Scenario) -> list[Verdict]:
         """Return one verdict for each reply."""
+
+
+@runtime_checkable
+class Borrower(Judge, Protocol):
+    """A judge that reads with the base of a policy."""
+
+    @property
+    def tokens(self) -> int:
+        """How many tokens it has read so far."""
+
+    @property
+    def needs_base(self) -> bool:
+        """Whether it has none to read with yet."""
+
+    def lend(self, base: Callable[[], Policy]) -> None:
+        """Let it read with the base of this policy, its adapter off, which is left as it was."""

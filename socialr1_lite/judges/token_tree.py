@@ -109,20 +109,26 @@ def tree_scores(classifier: Model, tree: TokenTree) -> Tensor:
 
     classifier: a transformers model with a `score` head, or a PEFT model around one.
     """
+    model = classifier.get_base_model() if hasattr(classifier, "get_base_model") else classifier
+    hidden = last_hidden(model.base_model, tree)
+    return model.score(hidden.to(next(model.score.parameters()).dtype))[:, 0].float()
+
+
+def last_hidden(body: Model, tree: TokenTree) -> Tensor:
+    """Return what a causal model without its head makes of the last token of each text: (texts, width)."""
     import torch
 
-    model = classifier.get_base_model() if hasattr(classifier, "get_base_model") else classifier
-    weight = next(model.base_model.parameters())
+    weight = next(body.parameters())
     n = len(tree.tokens)
     seen = torch.eye(n, dtype=torch.bool)
     for node, parent in enumerate(tree.parents):
         if parent >= 0:
             seen[node] |= seen[parent]
     mask = torch.zeros((n, n), dtype=weight.dtype).masked_fill_(~seen, torch.finfo(weight.dtype).min)
-    hidden = model.base_model(
+    hidden: Tensor = body(
         input_ids=torch.tensor([tree.tokens], device=weight.device),
         attention_mask=mask[None, None].to(weight.device),
         position_ids=torch.tensor([tree.depths], device=weight.device),
         use_cache=False,
-    ).last_hidden_state[0, tree.leaves]
-    return model.score(hidden.to(next(model.score.parameters()).dtype))[:, 0].float()
+    ).last_hidden_state
+    return hidden[0, tree.leaves]

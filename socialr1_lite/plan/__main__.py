@@ -11,6 +11,7 @@ from socialr1_lite.plan import Plan, make_plan
 from socialr1_lite.plan.architectures import Architecture, read_config
 from socialr1_lite.plan.fit import fit
 from socialr1_lite.plan.hardware import GIB, GPUS, find_gpu
+from socialr1_lite.plan.reading import readings
 from socialr1_lite.plan.timing import run_tokens, step_tokens
 from socialr1_lite.recipe import load_recipe
 
@@ -33,6 +34,9 @@ def table(plan: Plan) -> Iterator[str]:
     yield ""
     trained = f"{run_tokens(plan.recipe):,} trained tokens in {plan.recipe.grpo.max_steps} steps"
     yield f"  {step_tokens(plan.recipe):,} sampled tokens a step at most; {trained}"
+    for one in readings(plan.recipe, plan.architecture, gpu):
+        read = f"{one.tokens:,} tokens a step at most, in {one.times} passes of up to {one.at_once:,}"
+        yield f"  the judge reader reads {read}, with {one.model.name}"
 
 
 def times(plan: Plan) -> Iterator[str]:

@@ -17,9 +17,10 @@ from socialr1_lite.data.leaks import check_source
 from socialr1_lite.data.sources import STORIES, is_hard, is_hub, joined, missing_file, one_source, parts, wrong_rows
 from socialr1_lite.errors import DataError, JudgeError
 from socialr1_lite.judges import JUDGES, build_judge
+from socialr1_lite.judges.base import Borrower
 from socialr1_lite.pairs.record import read_pair
 from socialr1_lite.plan.windows import length_note
-from socialr1_lite.recipe import Data, Recipe, Rewards
+from socialr1_lite.recipe import Data, Recipe
 from socialr1_lite.recipe.judge import GOLD, JudgeRecipe
 from socialr1_lite.recipe.located_yaml import Keys, LocatedYaml, dotted, read_overridden
 from socialr1_lite.recipe.messages import unknown_name
@@ -44,7 +45,7 @@ def check_recipe(
     Raises RecipeError listing every mistake.
     """
     data = _DataCheck(recipe, network=network)
-    there = [*_model_folder(recipe.model.name), *data.mistakes, *_judges(recipe.rewards)]
+    there = [*_model_folder(recipe.model.name), *data.mistakes, *_judges(recipe)]
     _refuse([*there, *_elsewhere(recipe)], path, overrides)
     return data.notes
 
@@ -101,17 +102,21 @@ def hub_mistake(repo: str) -> str:
     return "" if get_token() else "there is no token for the hub: type `hf auth login`, or set HF_TOKEN"
 
 
-def _judges(rewards: Rewards) -> Mistakes:
+def _judges(recipe: Recipe) -> Mistakes:
     """Build every judge, as training does: one that needs a model looks for its folder, none asks an endpoint."""
-    for index, entry in enumerate(rewards.content.judges):
+    for index, entry in enumerate(recipe.rewards.content.judges):
         at = ("rewards", "content", "judges", index)
         if entry.name not in JUDGES:
             yield (*at, "name"), unknown_name(entry.name, JUDGES, "judge")
             continue
         try:
-            build_judge(entry.name, entry.settings)
+            judge = build_judge(entry.name, entry.settings)
         except JudgeError as error:
             yield (*at, "settings"), str(error).removeprefix("rewards.content.judges: ")
+            continue
+        if recipe.warmup.merge and isinstance(judge, Borrower) and judge.needs_base:
+            remedy = "name a model for it to read with (settings: {model: NAME}), or write warmup.merge: false"
+            yield at, f"{entry.name} reads with the policy's base, which warmup.merge changes on the way; {remedy}"
 
 
 def _dimensions(section: str, names: Sequence[str], orders: Sequence[int], mix: Iterable[str] = ()) -> Mistakes:

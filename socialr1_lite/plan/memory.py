@@ -17,6 +17,7 @@ from socialr1_lite.plan import parts
 from socialr1_lite.plan.architectures import Architecture, find_architecture
 from socialr1_lite.plan.hardware import GIB, Device
 from socialr1_lite.plan.parts import FULL, HALF, Memory, Part
+from socialr1_lite.plan.reading import reading_parts
 from socialr1_lite.recipe import Recipe
 
 # TRL 1.15: trl/kernels/chunked_logprob.py, TOKEN_CHUNK_SIZE, and utils.py, _CHUNKED_LOGPROB_CHUNK_SIZE.
@@ -38,6 +39,7 @@ def memory(recipe: Recipe, architecture: Architecture, device: Device) -> Memory
     """Predict the parts on one device from the recipe's limits: the longest prompt and the longest completion."""
     size = parts.number_size(recipe, device) if device.cpu else HALF
     needed = [*_always(recipe, architecture, device), *_judges(recipe, device)]
+    needed += reading_parts(recipe, architecture, device)
     if device.cpu and recipe.model.load_in_4bit:
         stored = architecture.parameters * HALF
         needed.append(Part("weights as stored", stored, "loading", "16 bits, before they are quantised"))

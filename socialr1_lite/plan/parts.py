@@ -1,8 +1,8 @@
 """Memory of one training process by parts, in bytes: what is always there, and the largest of the moments.
 
-Sampling and training take turns in GRPO, so their own parts never add up: the peak is what stays plus the larger of
-the two. `memory.py` has the parts of a process. Every part says where its formula comes from; docs/scale.md says what
-was compared with measurements.
+Sampling, judging and training take turns in GRPO, so their own parts never add up: the peak is what stays plus the
+largest of them. `memory.py` has the parts of a process. Every part says where its formula comes from; docs/scale.md
+says what was compared with measurements.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from socialr1_lite.plan.hardware import Device
 from socialr1_lite.policy.adapters import PROJECTIONS
 from socialr1_lite.recipe import Recipe
 
-When = Literal["always", "loading", "training", "sampling"]
-MOMENTS: tuple[When, ...] = ("training", "sampling", "loading")
+When = Literal["always", "loading", "training", "sampling", "judging"]
+MOMENTS: tuple[When, ...] = ("training", "sampling", "judging", "loading")
 
 HALF, FULL = 2, 4  # bytes of a 16-bit and of a 32-bit number
 # NF4 with double quantisation: 4 bits, and 8/64 + 32/(64 x 256) = 0.127 bits of constants (QLoRA, Dettmers et al.

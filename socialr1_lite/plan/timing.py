@@ -3,17 +3,19 @@
 The bound is the roofline model's (Williams, Waterman, Patterson 2009): a part takes at least its operations over the
 card's throughput, and at least its bytes over the card's bandwidth. Real code reaches a share of it, and sampling by
 plain `generate` waits for the launch of every small kernel: what to expect is a guess from two allowances, with which
-no run of ours has been compared yet. The reward runs on the CPU and is not predicted.
+no run of ours has been compared yet. Of the reward only what `reader` judges read is predicted.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from socialr1_lite.plan.architectures import Architecture
 from socialr1_lite.plan.hardware import Device
 from socialr1_lite.plan.parts import kv_bytes_per_token, longest, number_size, sampled_at_once, weight_bytes
+from socialr1_lite.plan.reading import QUESTION, readings
 from socialr1_lite.recipe import Recipe
 
 REACHED = 0.4  # of the roof, in training and in an engine: an allowance [ours]
@@ -40,7 +42,8 @@ def phases(recipe: Recipe, a: Architecture, gpu: Device) -> tuple[Phase, ...]:
         return ()
     completions = recipe.completions_per_step / recipe.processes / recipe.grpo.num_iterations
     tokens = recipe.grpo.max_completion_length
-    return (*_sampling(recipe, a, gpu, completions, sampled_at_once(recipe), tokens), *_training(recipe, a, gpu))
+    sampling = _sampling(recipe, a, gpu, completions, sampled_at_once(recipe), tokens)
+    return (*sampling, *_reading(recipe, a, gpu), *_training(recipe, a, gpu))
 
 
 def heldout_checks(recipe: Recipe, a: Architecture, gpu: Device) -> Phase | None:
@@ -90,6 +93,13 @@ def _sampling(
         _roof("prefill", prefill, rounds * weights, gpu, f"{completions:g} prompts of {prompt} tokens"),
         _roof("decode", decode, rounds * completion * (weights + cached), gpu, why, waits),
     )
+
+
+def _reading(recipe: Recipe, a: Architecture, gpu: Device) -> Iterator[Phase]:
+    for one in readings(recipe, a, gpu):
+        operations = one.times * _forward(one.model, one.tokens / one.times, head=one.at_once // QUESTION)
+        why = f"{one.tokens:,} tokens in {one.times} passes at most"
+        yield _roof("judge reader", operations, one.times * one.weights, gpu, why)
 
 
 def _training(recipe: Recipe, a: Architecture, gpu: Device) -> tuple[Phase, ...]:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import inspect
 import sys
-from collections import deque
+import time
+from collections import defaultdict, deque
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, overload
 
 from socialr1_lite.errors import JudgeError
 from socialr1_lite.judges import Judge, Verdict, build_judge
-from socialr1_lite.judges.base import traits_of
+from socialr1_lite.judges.base import Borrower, traits_of
 from socialr1_lite.rewards.component import Component
 from socialr1_lite.rewards.content import Opinion, content, first_reason
 from socialr1_lite.rewards.table import CONTENT, REWARDS, rule_version
@@ -21,6 +22,7 @@ from socialr1_lite.scenario import Scenario
 from socialr1_lite.sip import Reply, parse
 
 if TYPE_CHECKING:
+    from socialr1_lite.policy import Policy
     from socialr1_lite.recipe import Rewards
 
 WATCHED_CALLS = 200  # a judge may fail for `max_judge_failures` of its last so many calls (docs/rewards.md)
@@ -29,7 +31,8 @@ WATCHED_CALLS = 200  # a judge may fail for `max_judge_failures` of its last so 
 class RewardStack:
     """Scores replies by a recipe's `rewards` section. Holds no state but how often each judge failed of late.
 
-    monitors: the judges of weight 0, which are asked and never paid, and how often each failed so far.
+    monitors: the judges of weight 0, which are asked and never paid, and how often each failed so far. spent: seconds
+    that each judge took since somebody last cleared it, and tokens that it read.
     """
 
     def __init__(
@@ -58,6 +61,18 @@ class RewardStack:
             for name, (judge, weight) in self._judges.items()
         }
         self._failures = {name: deque[bool](maxlen=WATCHED_CALLS) for name in self._judges}
+        self.spent = defaultdict[str, float](float)
+
+    @property
+    def needs_base(self) -> bool:
+        """Whether a judge reads with the base of a policy and has been lent none."""
+        return any(isinstance(judge, Borrower) and judge.needs_base for judge, _ in self._judges.values())
+
+    def lend(self, base: Callable[[], Policy]) -> None:
+        """Let such judges read with the base of this policy, which is called for when first needed."""
+        for judge, _ in self._judges.values():
+            if isinstance(judge, Borrower):
+                judge.lend(base)
 
     @overload
     def score(
@@ -141,10 +156,14 @@ class RewardStack:
 
     def _ask(self, name: str, judge: Judge, weight: float, replies: Sequence[Reply], scenario: Scenario) -> Opinion:
         """The judge's verdicts on a group; a break-down is counted, and ends the run when there are too many."""
+        started, read = time.perf_counter(), getattr(judge, "tokens", None)
         try:
             verdicts: Sequence[Verdict] = judge.judge(replies, scenario)
         except JudgeError as broken:
             verdicts = [Verdict.failure(str(broken))] * len(replies)
+        self.spent[f"judge/{name}_s"] += time.perf_counter() - started
+        if read is not None:
+            self.spent[f"judge/{name}_tokens"] += getattr(judge, "tokens", read) - read
         if len(verdicts) != len(replies):
             raise ValueError(f"judge {name}: {len(verdicts)} verdicts for {len(replies)} replies")
         verdicts = [Verdict.failure(problem) if (problem := _problem(one)) else one for one in verdicts]

@@ -111,6 +111,7 @@ class TrlRewardAdapter:
 
     def _score(self, completion_ids: list[list[int]], position: list[int], progress: float) -> list[ScoredCompletion]:
         started = time.perf_counter()
+        self.stack.spent.clear()
         scored: list[ScoredCompletion] = []
         for place, rows in itertools.groupby(range(len(position)), key=lambda i: position[i]):
             completions = [self._completion(completion_ids[i]) for i in rows]
@@ -124,7 +125,7 @@ class TrlRewardAdapter:
         return Completion(text, len(ids), "stop" if ended else "length", self.prefilled)
 
     def metrics(self, position: Sequence[int]) -> Iterable[tuple[str, float]]:
-        """Yield means of the last batch: components, parts, monitors, outcomes; why groups are flat."""
+        """Yield means of the last batch: components, parts, monitors, outcomes; what judges took; why groups are flat."""
         scores = [scored.score for scored in self.last]
         yield "tau", scores[0].tau
         for name in COMPONENTS:
@@ -136,6 +137,7 @@ class TrlRewardAdapter:
             yield f"{FAILURES}{name}", failures
         for outcome in ("right", "wrong", "unreadable"):
             yield f"outcome/{outcome}", sum(score.outcome == outcome for score in scores) / len(scores)
+        yield from self.stack.spent.items()
         yield "truncated", sum(scored.completion.truncated for scored in self.last) / len(scores)
         yield from group_metrics(self.last, position)
 
