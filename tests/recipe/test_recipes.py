@@ -46,6 +46,15 @@ class TestShipped:
         assert f"python -m socialr1_lite.train recipes/{path.relative_to(FOLDER)}" in header
         assert "Hardware:" in header and "Expected " in header
 
+    def test_its_header_names_the_judge_and_its_data_decide_which(self, path: Path) -> None:
+        recipe = load_recipe(path)
+        header = path.read_text(encoding="utf-8").split("\n\n")
+        (line,) = [one for one in "\n".join(header).splitlines() if one.startswith("# Content judge: ")]
+        paid = [judge.name for judge in recipe.rewards.content.judges if judge.weight]
+        assert all(f"`{name}`" in line for name in paid)
+        assert (paid == ["facts"]) is (recipe.data.source == "stories"), "stories know their own truth, other data none"
+        assert ("not paid" in line) is (recipe.rewards.weights.content == 0)
+
     def test_a_step_takes_whole_prompt_groups(self, path: Path) -> None:
         assert load_recipe(path).prompts_per_step.is_integer()
 
