@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from operator import attrgetter
 from typing import Any
 
 from hypothesis import strategies as st
@@ -40,6 +41,12 @@ def trace(step: int = 0, group: int = 0, index: int = 0, **changes: Any) -> Trac
 
 share = st.floats(0, 1, allow_nan=False, width=32)
 maybe = st.one_of(st.none(), share)
+
+
+def runs(most: int) -> st.SearchStrategy[list[Trace]]:
+    """Traces of one run: no two of them are the same completion."""
+    place = attrgetter("phase", "benchmark", "step", "group", "index")
+    return st.lists(traces(), min_size=1, max_size=most, unique_by=place)
 
 
 @st.composite

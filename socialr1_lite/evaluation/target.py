@@ -13,7 +13,7 @@ from socialr1_lite.policy.adapters import refuse_pickle
 from socialr1_lite.recipe import EMBEDDED_MODEL, Model, Recipe, load_recipe
 from socialr1_lite.recipe.trust import Trust
 from socialr1_lite.runlog import BestAdapter, RunFolder, newest_complete
-from socialr1_lite.runlog.checkpoints import check, checkpoint_step, step_of, vouched
+from socialr1_lite.runlog.checkpoints import check, checkpoint_step, marker_of, vouched
 
 ADAPTER_FILE, PICKLED = "adapter_model.safetensors", "adapter_model.bin"
 NEWEST, BEST = "newest", "best"  # or a step's number
@@ -131,7 +131,8 @@ def _newest(run: RunFolder) -> tuple[Path, int, str]:
     """Return the final adapter, else the newest complete checkpoint's."""
     state = run.state()
     if run.adapter.is_dir():
-        return run.adapter, step_of(run.adapter) or state["step"], vouched(run.adapter)
+        told = vouched(run.adapter)
+        return run.adapter, int(marker_of(run.adapter).get("step", state["step"])), told
     newest = newest_complete(run, set_aside=False)
     if newest.path is None:
         told = f" ({'; '.join(newest.notices)})" if newest.notices else ""

@@ -82,8 +82,9 @@ def export_hub(target: Target, repo: str, say: Say, *, public: bool = False) -> 
 
 
 def _adapter(target: Target) -> Path:
-    if target.adapter is None:
+    if target.adapter is None or target.run is None:
         raise PolicyError(f"{target.name} is no run folder: only a run has something to export")
+    target.run.refuse_links()  # what one leads to would be handed on
     return target.adapter
 
 

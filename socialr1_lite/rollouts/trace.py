@@ -225,7 +225,7 @@ class _Reader:
 
     def number(self, name: str) -> float | None:
         value = self._row.get(name)
-        self._check(_is_number(value), name, "a number")
+        self._check(is_number(value), name, "a number")
         return None if value is None else float(value)
 
     def mapping(self, name: str) -> Row:
@@ -235,7 +235,7 @@ class _Reader:
 
     def numbers(self, name: str) -> Mapping[str, float | None]:
         values = self.mapping(name)
-        self._check(all(map(_is_number, values.values())), name, "a mapping to numbers")
+        self._check(all(map(is_number, values.values())), name, "a mapping to numbers")
         return values
 
     def texts(self, name: str) -> tuple[str, ...]:
@@ -261,5 +261,6 @@ class _Reader:
         return tuple(map(str, names))
 
 
-def _is_number(value: object) -> bool:
+def is_number(value: object) -> bool:
+    """Return whether it is a number or None."""
     return value is None or (isinstance(value, (int, float)) and not isinstance(value, bool))

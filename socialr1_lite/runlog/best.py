@@ -18,9 +18,10 @@ from typing import NamedTuple
 import orjson
 
 from socialr1_lite.errors import RunLogError
+from socialr1_lite.rollouts.trace import is_number
 from socialr1_lite.runlog import lines
 from socialr1_lite.runlog.checkpoints import checkpoint_step
-from socialr1_lite.runlog.folder import RunFolder, check_version
+from socialr1_lite.runlog.folder import RunFolder, check_version, is_whole
 from socialr1_lite.runlog.lines import JsonObject
 
 BEST_VERSION = 1
@@ -105,8 +106,10 @@ class BestAdapter:
             row: JsonObject = orjson.loads(self._file.read_bytes())
             check_version(row["version"], BEST_VERSION, self._file)
             best = CheckScore(**{name: row[name] for name in CheckScore._fields})
+            if not (is_whole(best.step) and isinstance(best.label, str) and all(map(is_number, best[2:]))):
+                raise TypeError("of other types than are written")
             return best, self.path(best.step)
         except FileNotFoundError:
             return None
-        except (orjson.JSONDecodeError, KeyError, TypeError):
+        except (OSError, orjson.JSONDecodeError, KeyError, TypeError):
             raise RunLogError(f"{self._file} cannot be read; name a step instead: --checkpoint N") from None

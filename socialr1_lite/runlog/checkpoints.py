@@ -14,6 +14,7 @@ import orjson
 from socialr1_lite.errors import RunLogError
 from socialr1_lite.runlog import lines
 from socialr1_lite.runlog.folder import RunFolder
+from socialr1_lite.runlog.lines import JsonObject
 
 MARKER = "COMPLETE.json"
 MARKER_VERSION = 1
@@ -107,11 +108,9 @@ def vouched(folder: Path, step: int | None = None) -> str:
     return ""
 
 
-def step_of(folder: Path) -> int | None:
-    """Return the step that the marker of a kept adapter names; None where it has none."""
-    marker = lines.parse((folder / MARKER).read_bytes()) if (folder / MARKER).is_file() else None
-    found = (marker or {}).get("step")
-    return found if isinstance(found, int) else None
+def marker_of(folder: Path) -> JsonObject:
+    """Return the marker of a checkpoint or a kept adapter; {} where there is none that can be read."""
+    return (lines.parse((folder / MARKER).read_bytes()) if (folder / MARKER).is_file() else None) or {}
 
 
 def put_aside(folder: Path) -> Path:

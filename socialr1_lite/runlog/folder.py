@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeGuard, get_args
 
 import orjson
 
@@ -99,17 +100,37 @@ class RunFolder:
 
     def lock(self, name: str = "train") -> FolderLock:
         """Hold this (`with run.lock():`) while writing. One holder a name; RunLogError when it is taken."""
+        self.refuse_links()
         return FolderLock(self.path / f"{name}.lock")
 
+    def refuse_links(self) -> None:
+        """Raise RunLogError for a link that leads out of the folder: nothing is written or handed on through one."""
+        home = os.path.realpath(self.path)
+        for folder, folders, files in os.walk(self.path):
+            for path in (Path(folder, name) for name in (*folders, *files)):
+                if path.is_symlink() and os.path.commonpath([home, os.path.realpath(path)]) != home:
+                    remedy = "put there what it leads to (checkpoints: run.scratch, reports: -o DIR)"
+                    raise RunLogError(f"{path} is a link out of the run folder, to {os.path.realpath(path)}; {remedy}")
+
     def state(self) -> JsonObject:
-        """state.json: {version, status, step, ...}; an absent one reads as a running run at step 0."""
+        """state.json: {version, status, step, ...}; an absent one reads as a running run at step 0.
+
+        Raises RunLogError for one that is newer, cannot be read, or holds what is never written.
+        """
         try:
             state = lines.parse(self.state_file.read_bytes())
         except FileNotFoundError:
+            state = {}
+        except OSError:
             state = None
+        remedy = "put it back, or remove it: the run then goes on from its newest checkpoint"
         if state is None:
-            state = {"version": RUN_VERSION, "status": "running", "step": 0}
+            raise RunLogError(f"{self.state_file}: cannot be read; {remedy}")
         check_version(state.get("version", RUN_VERSION), RUN_VERSION, self.state_file)
+        state = {"version": RUN_VERSION, "status": "running", "step": 0} | state
+        status, step = state["status"], state["step"]
+        if status not in get_args(Status) or not is_whole(step):
+            raise RunLogError(f"{self.state_file}: status {status!r} at step {step!r} is never written; {remedy}")
         return state
 
     def set_state(self, status: Status, *, step: int, **facts: Any) -> None:
@@ -143,7 +164,7 @@ class RunFolder:
         """Yield the last launch of each shard: segments.jsonl may have lost a line, and no number is given twice."""
         for path in self.traces.glob("*-*.jsonl"):
             number = (lines.last_row(path) or {}).get("segment")
-            if isinstance(number, int):
+            if is_whole(number):
                 yield number
 
     def launches(self) -> list[Launch]:
@@ -157,7 +178,7 @@ class RunFolder:
                 "evaluate" if row.get("kind") == "evaluate" else "train",
             )
             for row in lines.read_rows(self.launches_file)
-            if isinstance(row.get("segment"), int) and isinstance(row.get("start_step"), int)
+            if is_whole(row.get("segment")) and is_whole(row.get("start_step"))
         ]
 
     def add_scenarios(self, scenarios: Iterable[Scenario]) -> None:
@@ -181,6 +202,11 @@ class RunFolder:
 
 def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def is_whole(value: object) -> TypeGuard[int]:
+    """Return whether it is a whole number of at least 0 that fits into 63 bits."""
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 1 << 62
 
 
 def check_version(found: Any, known: int, where: Path | str) -> None:

@@ -68,8 +68,9 @@ def sync(path: Path) -> None:
 
 def remove_tree(folder: Path) -> None:
     """Delete a folder, each file emptied first: what a mounted Google Drive puts into its trash then takes no room."""
-    for path in filter(Path.is_file, folder.rglob("*")):
-        os.truncate(path, 0)
+    for path in folder.rglob("*"):
+        if path.is_file() and not path.is_symlink():  # what a link leads to is somebody else's
+            os.truncate(path, 0)
     shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -96,18 +97,18 @@ def parse(line: bytes) -> JsonObject | None:
 
 def read_rows(path: Path) -> Iterator[JsonObject]:
     """Objects of a file of JSON lines; torn and unreadable lines are left out, a missing file is empty."""
-    if path.exists():
+    if path.is_file():
         yield from (row for _, line in complete_lines(path) if (row := parse(line)) is not None)
 
 
 def last_row(path: Path) -> JsonObject | None:
-    """Return the object of the last complete line, or None where there is none or it holds none."""
+    """Return the object of the last complete line that holds one, None where there is none."""
     with path.open("rb") as file:
         end = file.seek(0, os.SEEK_END)
         while end:
             start, line = _last_line(file, end)
-            if line.endswith(b"\n"):
-                return parse(line)
+            if line.endswith(b"\n") and (row := parse(line)) is not None:
+                return row
             end = start
     return None
 

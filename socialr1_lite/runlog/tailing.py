@@ -20,7 +20,7 @@ from socialr1_lite.runlog.query import FACET_COLUMNS, PARTS, SqlValue
 from socialr1_lite.runlog.traces import BadTrace, History, complete_lines_of, read_trace, shard_paths
 from socialr1_lite.sip import STAGES
 
-SCHEMA_VERSION = f"4 {' '.join(COMPONENTS)}"  # another table of components makes other columns
+SCHEMA_VERSION = f"5 {' '.join(COMPONENTS)}"  # another table of components makes other columns
 PAGE_BYTES = 16384  # measured: at a million rows a third of the writing time of 4096
 FINGERPRINT_BYTES = 4096
 BATCH_ROWS = 2000
@@ -34,7 +34,7 @@ COLUMNS = (
     *(f"r_{name}" for name in COMPONENTS),
     *(f"p_{name.replace('.', '_')}" for name in PARTS),
     *(f"s_{name}" for name in STAGES),
-    *("scenario", "segment", "rank", "answer", "finish", "shard", "offset", "length"),
+    *("scenario", "segment", "rank", "answer", "finish", "shard", "offset", "length", "print"),
 )
 SCHEMA = f"""
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID;
@@ -48,6 +48,7 @@ CREATE TABLE groups (
 );
 CREATE TABLE scenarios (id TEXT PRIMARY KEY, dimension TEXT, offset INTEGER) WITHOUT ROWID;
 CREATE TABLE notices (text TEXT);
+CREATE UNIQUE INDEX traces_print ON traces (print);
 """
 INDEXES = f"""
 CREATE INDEX IF NOT EXISTS traces_time ON traces (step, gid, idx);
@@ -166,12 +167,12 @@ class Tail:
         for offset, line in complete_lines_of(path, done):
             done = offset + len(line)
             if (trace := self._read(line, path, offset)) is not None:
-                batch.append(self._values(trace, history, shard, offset, len(line)))
+                batch.append((*self._values(trace, history, shard, offset, len(line)), _print(line)))
             if len(batch) == BATCH_ROWS:
-                self._insert(batch)
+                self._insert(batch, path)
                 batch = []
                 yield done
-        self._insert(batch)
+        self._insert(batch, path)
         row = [shard, path.name, done, size, mtime, _fingerprint(path, done)]
         self._database.execute("INSERT OR REPLACE INTO shards VALUES (?, ?, ?, ?, ?, ?)", row)
         yield done
@@ -186,7 +187,7 @@ class Tail:
             return None
 
     def _values(self, trace: Trace, history: History, shard: int, offset: int, length: int) -> tuple[SqlValue, ...]:
-        """Return one row of the table, in the order of COLUMNS."""
+        """Return one row of the table, in the order of COLUMNS, up to its print."""
         score, completion = trace.score, trace.completion
         components, parts = score.components, score.parts
         key = (trace.phase, trace.benchmark, trace.launch, trace.step, trace.group)
@@ -203,8 +204,12 @@ class Tail:
             *(trace.scenario, trace.launch, trace.rank, trace.answer, completion.finish, shard, offset, length),
         )
 
-    def _insert(self, batch: list[tuple[SqlValue, ...]]) -> None:
-        self._database.executemany(f"INSERT INTO traces VALUES ({', '.join('?' * len(COLUMNS))})", batch)
+    def _insert(self, batch: list[tuple[SqlValue, ...]], path: Path) -> None:
+        before = self._database.total_changes
+        self._database.executemany(f"INSERT OR IGNORE INTO traces VALUES ({', '.join('?' * len(COLUMNS))})", batch)
+        if twice := len(batch) - (self._database.total_changes - before):
+            notice = f"{path.name}: {twice} of its lines are there twice; each counts once"
+            self._database.execute("INSERT INTO notices VALUES (?)", [notice])
 
     def _settle(self, first: int) -> None:
         """What depends on more than one row: group figures, and which rows still count."""
@@ -245,6 +250,11 @@ class Tail:
 
     def _next_id(self, table: str) -> int:
         return int(self._database.execute(f"SELECT coalesce(max(id), 0) + 1 FROM {table}").fetchone()[0])
+
+
+def _print(line: bytes) -> int:
+    """Digest of a line: no two completions share step, group and index, so an equal line is the same one again."""
+    return int.from_bytes(hashlib.blake2b(line, digest_size=8).digest(), signed=True)
 
 
 def _fingerprint(path: Path, done: int) -> str:

@@ -12,16 +12,16 @@ launches wrote beyond S is *superseded*: kept on disk, marked on reading, not co
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 
 from socialr1_lite.errors import RunLogError
 from socialr1_lite.redaction import redact_tree
-from socialr1_lite.rollouts.trace import NewerTrace, Trace
+from socialr1_lite.rollouts.trace import NewerTrace, Trace, is_number
 from socialr1_lite.runlog import lines
-from socialr1_lite.runlog.folder import Launch, RunFolder
+from socialr1_lite.runlog.folder import Launch, RunFolder, is_whole
 from socialr1_lite.runlog.lines import JsonObject
 
 SHARD_BYTES = 64 << 20  # a shard of this size is closed: it never changes again and syncs to a drive once
@@ -45,7 +45,7 @@ class BadTrace(RunLogError):
     def __init__(self, path: Path, offset: int, reason: str) -> None:
         """The line begins at that byte of the shard."""
         super().__init__(f"{path}, byte {offset}: this line is no trace ({reason}); delete it to go on")
-        self.reason = reason
+        self.reason, self.place = reason, f"{path.name}: the line at byte {offset}"
 
 
 class TraceWriter(AbstractContextManager["TraceWriter"]):
@@ -102,16 +102,29 @@ def _without_secrets(row: JsonObject) -> JsonObject:
     return row | {name: redact_tree(row[name]) for name in ("notes", "error") if row.get(name)}
 
 
-def read_traces(run: RunFolder, *, superseded: bool = False) -> Iterator[Trace]:
-    """Yield every trace as stored, superseded ones only when asked for.
+def read_traces(
+    run: RunFolder, *, superseded: bool = False, damaged: Callable[[BadTrace], object] | None = None
+) -> Iterator[Trace]:
+    """Yield every trace as stored, superseded ones only when asked for, and a line that is there twice once.
 
-    A line still being written is left for the next reading. Raises RunLogError naming the file and byte for a
-    row that is unreadable or newer than this code.
+    A line still being written is left for the next reading. Raises RunLogError naming the file and byte for a row that
+    is newer than this code, or unreadable; `damaged` takes the unreadable ones and the doubled ones instead.
     """
-    history = History.of(run)
+    history, seen = History.of(run), set[int]()
     for path in shard_paths(run):
         for offset, line in complete_lines_of(path):
-            trace = read_trace(line, path, offset)
+            if hash(line) in seen:  # no two completions share step, group and index
+                if damaged is not None:
+                    damaged(BadTrace(path, offset, "it is there twice"))
+                continue
+            seen.add(hash(line))
+            try:
+                trace = read_trace(line, path, offset)
+            except BadTrace as error:
+                if damaged is None:
+                    raise
+                damaged(error)
+                continue
             if not history.is_superseded(trace):
                 yield trace
             elif superseded:
@@ -148,15 +161,18 @@ class History:
     def __init__(
         self,
         launches: Iterable[Launch],
-        evaluations: Iterable[tuple[int, str, int]] = (),
+        evaluations: Collection[tuple[int, str, int]] = (),
         first_steps: Mapping[int, int] | None = None,
     ) -> None:
         """evaluations: (launch, benchmark, step) of every evaluation that left rows.
 
-        first_steps: by launch, the first step that its training rows are of. It is where a launch began that
-        segments.jsonl has lost.
+        first_steps: by launch, the first step that its training rows are of. It is where the launch began, whatever
+        segments.jsonl says or has lost; a launch that only evaluated made nothing again.
         """
-        starts = dict(first_steps or {}) | {one.number: one.start_step for one in launches if one.kind == "train"}
+        only_evaluated = {launch for launch, _, _ in evaluations}
+        starts = {one.number: one.start_step for one in launches if one.kind == "train"}
+        starts = {number: step for number, step in starts.items() if number not in only_evaluated}
+        starts |= first_steps or {}
         self.cuts = {
             number: min((start for later, start in starts.items() if later > number), default=NEVER)
             for number in {launch.number for launch in launches} | starts.keys()
@@ -221,10 +237,14 @@ class MetricsWriter:
 def read_metrics(run: RunFolder, *, superseded: bool = False) -> list[JsonObject]:
     """Return the lines of metrics.jsonl in order, plus "superseded"; superseded ones only when asked for."""
     rows = [{"step": 0, "segment": 0} | row for row in lines.read_rows(run.metrics)]
-    rows = [row for row in rows if isinstance(row["step"], int) and isinstance(row["segment"], int)]
+    rows = [row for row in rows if is_whole(row["step"]) and is_whole(row["segment"])]
     first_steps: dict[int, int] = {}  # a launch writes its first line after its first step
     for row in rows:
         first_steps[row["segment"]] = min(row["step"] - 1, first_steps.get(row["segment"], NEVER))
-    history = History(run.launches(), first_steps=first_steps)
+    # Not every step is logged: where segments.jsonl names an earlier start, it is that one.
+    began = {one.number: one.start_step for one in run.launches() if one.number in first_steps}
+    first_steps = {number: min(step, began.get(number, step)) for number, step in first_steps.items()}
+    history = History((), first_steps=first_steps)
+    rows = [{name: value for name, value in row.items() if is_number(value)} for row in rows]
     marked = [row | {"superseded": row["step"] > history.cut(row["segment"])} for row in rows]
     return marked if superseded else [row for row in marked if not row["superseded"]]

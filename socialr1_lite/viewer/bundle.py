@@ -31,6 +31,7 @@ def bundle(run: RunFolder, folder: Path, most: int = MOST) -> RunFolder:
     """Make the example of `run` in `folder`, which must not be a run yet. Raises RunLogError."""
     if (folder / "state.json").exists():
         raise RunLogError(f"{folder} is a run already; remove it first, or name another with -o")
+    run.refuse_links()
     everything = list(read_traces(run))
     if not everything:
         raise RunLogError(f"{run.path} holds no completions to cut an example from")

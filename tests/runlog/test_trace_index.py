@@ -23,7 +23,7 @@ from socialr1_lite.rollouts.trace import Trace
 from socialr1_lite.runlog import TraceIndex, TraceWriter, index_file, lines, search
 from socialr1_lite.runlog.query import FACETS, FIELDS
 from socialr1_lite.scenario import Scenario
-from tests.runlogs import trace, traces
+from tests.runlogs import runs, trace
 
 Row = dict[str, Any]
 
@@ -128,7 +128,7 @@ sorts = st.sampled_from(
 )
 
 
-@given(rows=st.lists(traces(), min_size=1, max_size=25), where=conditions, sort=sorts, seed=st.integers(0, 99))
+@given(rows=runs(25), where=conditions, sort=sorts, seed=st.integers(0, 99))
 @settings(max_examples=30)
 def test_filters_sorts_and_neighbours_agree_with_plain_python(
     rows: list[Row], where: Row, sort: str, seed: int
@@ -183,7 +183,7 @@ def walk_through(index: TraceIndex, page: list[Row], where: Row, sort: str, rng:
     assert index.page(where, sort, offset=2, limit=3) == page[2:5]
 
 
-@given(rows=st.lists(traces(), min_size=1, max_size=25), where=conditions)
+@given(rows=runs(25), where=conditions)
 @settings(max_examples=15)
 def test_series_and_facets_agree_with_plain_python(rows: list[Row], where: Row) -> None:
     folder = Path(tempfile.mkdtemp())
