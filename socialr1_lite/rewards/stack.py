@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, overload
 
-from socialr1_lite.errors import JudgeError
+from socialr1_lite.errors import JudgeError, SocialR1Error
 from socialr1_lite.judges import Judge, Verdict, build_judge
 from socialr1_lite.judges.base import Borrower, traits_of
 from socialr1_lite.rewards.component import Component
@@ -159,7 +159,9 @@ class RewardStack:
         started, read = time.perf_counter(), getattr(judge, "tokens", None)
         try:
             verdicts: Sequence[Verdict] = judge.judge(replies, scenario)
-        except JudgeError as broken:
+        except SocialR1Error as broken:  # whatever breaks a monitor, nothing that is paid depends on it
+            if weight and not isinstance(broken, JudgeError):
+                raise
             verdicts = [Verdict.failure(str(broken))] * len(replies)
         self.spent[f"judge/{name}_s"] += time.perf_counter() - started
         if read is not None:

@@ -72,7 +72,7 @@ def test_recipes_on_the_papers_data_differ_in_nothing_else() -> None:
     for name, base in (("4b_a100", "4b_a100"), ("4b_8xa100", "4b_8xa100_full_paper")):
         hard, plain = load_recipe(FOLDER / f"{name}_tombench_hard.yaml"), load_recipe(FOLDER / f"{base}.yaml")
         assert hard.data.source == "tombench-hard" and plain.data.source == "stories"
-        assert [judge.name for judge in hard.rewards.content.judges] == ["rules"]
+        assert [(judge.name, judge.weight) for judge in hard.rewards.content.judges] == [("reader", 1), ("rules", 0)]
         assert (hard.model, hard.prompt, hard.grpo) == (plain.model, plain.prompt, plain.grpo)
         assert hard.rewards.length == plain.rewards.length
 

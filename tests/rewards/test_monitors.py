@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import io
 import json
 import random
@@ -13,7 +14,7 @@ import pytest
 import yaml
 
 from socialr1_lite import score
-from socialr1_lite.errors import JudgeError, RecipeError
+from socialr1_lite.errors import JudgeError, PolicyError, RecipeError
 from socialr1_lite.judges import JUDGES, Verdict
 from socialr1_lite.progress import Progress
 from socialr1_lite.recipe import ContentReward, JudgeEntry, Recipe, Rewards, load_recipe
@@ -63,7 +64,7 @@ def test_an_absent_stage_and_a_preamble_count_for_it_as_for_the_others(monkeypat
     assert "content.watcher.cue_encoding" not in score.parts
 
 
-@pytest.mark.parametrize("broken", [FAILS, JudgeError("no route to the endpoint")])
+@pytest.mark.parametrize("broken", [FAILS, JudgeError("no route to the endpoint"), PolicyError("its endpoint is none")])
 def test_its_failures_take_nothing_from_a_group_and_stop_no_run(
     monkeypatch: pytest.MonkeyPatch, broken: Verdict | Exception
 ) -> None:
@@ -198,7 +199,8 @@ def test_the_trainers_line_has_the_alarm_and_a_resumed_one_remembers(tmp_path: P
     training = Training(recipe, run, RewardStack(recipe.rewards), progress, Ranks(0, 1))
     training.trackers = SimpleNamespace(log=said.append)
     with progress.steps(100, 90) as steps:
-        log = training._logger(metrics, steps.log)
+        more = len(inspect.signature(training._logger).parameters) - 2
+        log = training._logger(metrics, steps.log, *[SimpleNamespace(scaled=False)] * more)
         for row in kept[90:]:
             log(row["step"], {name: value for name, value in row.items() if name != "step"})
     printed = progress._stream.getvalue()
