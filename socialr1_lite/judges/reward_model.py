@@ -25,6 +25,9 @@ from socialr1_lite.scenario import Scenario
 from socialr1_lite.sip import STAGES, TITLES, Reply, sentences
 
 CACHE_SIZE = 256  # groups kept
+FREE_WORDS = (
+    30  # of a stage need not be about the scenario: right stages in free wording have up to about as many [measured]
+)
 
 
 class RewardModelJudge:
@@ -48,8 +51,8 @@ class RewardModelJudge:
     def judge(self, replies: Sequence[Reply], scenario: Scenario) -> list[Verdict]:
         """Return one verdict a reply; a stage without text is 0, and so is one that talks to a judge, unread.
 
-        What the model says of a stage counts for the share of its words that are about the scenario, as `rules` has it:
-        of much filler behind little, a small model knows only that it is seldom the worst [measured].
+        What the model says of a stage counts for the share of its words that `counted` gives: of much filler behind
+        little, a small model knows only that it is seldom the worst [measured].
         """
         texts: dict[tuple[int, str], str] = {}
         for i, reply in enumerate(replies):
@@ -64,8 +67,7 @@ class RewardModelJudge:
             if INJECTION.search(said):
                 notes[i].append(f"{TITLES[stage]} 0.0: speaks to a judge instead of about the story")
             else:
-                about = share_about(stage, said, scenario)
-                scores[i][stage] = sigmoid(logits[text] - self._record["center"]) * about
+                scores[i][stage] = sigmoid(logits[text] - self._record["center"]) * counted(stage, said, scenario)
         return [Verdict(one, tuple(note)) for one, note in zip(scores, notes, strict=True)]
 
     @cached_property
@@ -82,6 +84,15 @@ class RewardModelJudge:
             judge, length = load_judge(self._folder, device=device), self._record["max_length"]
             read = partial(logits, *judge, max_length=length, batch_tokens=size)
         return lru_cache(maxsize=CACHE_SIZE)(lambda texts: dict(zip(texts, read(texts), strict=True)))
+
+
+def counted(stage: str, text: str, scenario: Scenario) -> float:
+    """Return the share of a stage's words that counts, in [0, 1]: those about the scenario, as `rules` reads them.
+
+    Free wording has many that are not, so FREE_WORDS of the others count as well: only long padding costs.
+    """
+    words = len(text.split())
+    return min(1.0, share_about(stage, text, scenario) + FREE_WORDS / words) if words else 0.0
 
 
 def judged_text(scenario: Scenario, stage: str, text: str, context: Mapping[str, str], answer: str) -> str:

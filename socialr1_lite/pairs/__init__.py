@@ -5,7 +5,7 @@
 A pair is a JSON line; the schema is the docstring of `Pair`. Whatever has these fields loads, wherever it comes from.
 """
 
-from socialr1_lite.pairs.made import KINDS, make_pairs
+from socialr1_lite.pairs.made import make_pairs
 from socialr1_lite.pairs.record import Pair, read_pairs, write_pairs
 
-__all__ = ["KINDS", "Pair", "make_pairs", "read_pairs", "write_pairs"]
+__all__ = ["Pair", "make_pairs", "read_pairs", "write_pairs"]

@@ -23,6 +23,7 @@ from socialr1_lite.pairs.ranking import accuracies, pair_scores
 from socialr1_lite.pairs.ranking import as_text as accuracies_as_text
 from socialr1_lite.pairs.traces import MARGIN, run_pairs
 from socialr1_lite.runlog import RunFolder
+from socialr1_lite.stories import DIMENSIONS
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -81,7 +82,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--n", type=int, default=4000, help="pairs at most (default 4000)")
     parser.add_argument("--seed", type=int, default=11, help="another seed, other stories (default 11)")
     parser.add_argument("--split", default="train", choices=["train", "test"], help="whose names and things")
-    parser.add_argument("--dimensions", default="belief,knowledge", help="of the stories")
+    parser.add_argument("--dimensions", default=",".join(DIMENSIONS), help="of the stories")
     parser.add_argument("--from-run", help="a run folder: pairs of what its own completions say, instead of made ones")
     _add_judge(parser, "facts")
     parser.add_argument("--margin", type=float, default=MARGIN, help=f"least difference of scores (default {MARGIN})")

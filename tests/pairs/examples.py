@@ -17,7 +17,7 @@ ROW: dict[str, Any] = {
 
 @cache
 def pairs() -> tuple[Pair, ...]:
-    return tuple(make_pairs(2700))
+    return tuple(make_pairs(3000))
 
 
 def by_kind(kind: str) -> list[Pair]:

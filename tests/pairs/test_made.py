@@ -1,4 +1,4 @@
-"""Preference pairs: every kind is what it says, and nothing but the story tells the sides apart."""
+"""The pairs that a judge is trained on: what they are of, and that the world knows the chosen side."""
 
 from __future__ import annotations
 
@@ -7,153 +7,98 @@ from dataclasses import replace
 
 import pytest
 
-from socialr1_lite.judges.facts import FactsJudge
-from socialr1_lite.pairs import KINDS, make_pairs
-from socialr1_lite.pairs.made import ANY, BALANCED, LAST_LEARNED, _of
-from socialr1_lite.sip import STAGES, parse, reply_text
-from socialr1_lite.stories import generate
+from socialr1_lite.pairs import make_pairs
+from socialr1_lite.pairs.made import LAST_LEARNED, READ
+from socialr1_lite.pairs.spoil import RULES, Spoilable, spoilt
+from socialr1_lite.sip import STAGES
+from socialr1_lite.stories import DIMENSIONS
+from socialr1_lite.stories.base import Rng
 from tests.conftest import SCENARIO
 from tests.pairs.examples import by_kind, pairs
 
 
-def test_every_kind_is_made_and_balanced_kinds_equally_often() -> None:
-    made = Counter(pair.kind for pair in pairs())
-    assert set(made) == set(KINDS) and min(made.values()) >= 10
-    assert all(made[one] == made[other] for one, other in BALANCED)
-    assert all(KINDS[pair.kind].stage in (pair.stage, ANY) and pair.stage not in pair.context for pair in pairs())
-    assert {pair.stage for pair in by_kind("filler added")} == set(STAGES)
+def test_the_sources_have_their_shares_and_every_dimension_and_order_is_there() -> None:
+    assert Counter(pair.source for pair in pairs()) == {"corpus": int(READ * 3000), "made": 3000 - int(READ * 3000)}
+    made = [pair.scenario for pair in pairs() if pair.source == "made"]
+    assert set(Counter(one.dimension for one in made)) == set(DIMENSIONS)
+    assert {one.meta["order"] for one in made} == {0, 1, 2, 3}
+    assert all(pair.chosen.strip() and pair.rejected.strip() and pair.chosen != pair.rejected for pair in pairs())
+    assert all(pair.stage not in pair.context for pair in pairs())
 
 
-def test_a_kind_is_made_in_its_share_of_the_stories() -> None:
-    made = Counter(pair.kind for pair in pairs())
-    stories = len({pair.scenario.id for pair in pairs()})
-    assert 14 < len(pairs()) / stories < 20
-    for kind in ("wholesale copy", "loop", "filler instead", "other option by its letter", "wrong person in a cue"):
-        assert made[kind] / stories == pytest.approx(KINDS[kind].often, abs=0.12), kind
+def test_held_out_pairs_are_of_other_people_and_not_of_the_corpus() -> None:
+    train, test = make_pairs(300), make_pairs(300, split="test")
+    assert {pair.source for pair in test} == {"made"}
+    people = [
+        {name for one in some if one.scenario.facts for name in one.scenario.facts.people} for some in (train, test)
+    ]
+    assert people[0] and people[1] and not people[0] & people[1]
 
 
-@pytest.mark.parametrize("n", [1, 28, 60, 333])
-def test_there_are_no_more_pairs_than_asked_for(n: int) -> None:
-    assert max(1, n - 80) <= len(make_pairs(n)) <= n
-
-
-def test_a_belief_and_another_each_held_and_denied_share_their_words() -> None:
-    """So that neither the denial nor the value tells the sides apart, only the two together."""
-    stories, seen = list(generate(40, seed=5, dimensions=("belief",))), 0
-    for scenario, twin in zip(stories[2::2], stories[3::2], strict=True):
-        sides: dict[str, set[tuple[str, str]]] = {}
-        for pair in _of(scenario, twin, stories[0].facts, 5):
-            sides.setdefault(pair.kind, set()).add((pair.chosen, pair.rejected))
-        for wrong_denied, right_denied in sides.get("right belief denied, or a wrong one", ()):
-            assert right_denied in {one for _, one in sides["belief turned round"]}
-            assert wrong_denied in {one for one, _ in sides["wrong belief turned round"]}
-            held = {one for one, _ in sides["belief turned round"]} | {
-                one for _, one in sides["wrong belief turned round"]
-            }
-            assert not held & {wrong_denied, right_denied}
-            assert wrong_denied.split()[:4] == right_denied.split()[:4] and wrong_denied != right_denied
-            seen += 1
-    assert seen > 20
-
-
-def test_knowing_is_turned_round_both_ways() -> None:
-    chosen = [pair.chosen for pair in by_kind("knowledge turned round")]
-    not_knowing = sum("does not know" in one for one in chosen)
-    assert len(chosen) / 3 < not_knowing < 2 * len(chosen) / 3
-
-
-@pytest.mark.parametrize(
-    "kind", ["wrong person", "persons exchanged", "opposite belief", "wrong belief, filler chosen"]
-)
-def test_who_knows_is_asked_of_every_corruption_that_gives_it_to_another(kind: str) -> None:
-    """The question names nobody then: only another of the people to choose from is surely wrong."""
-    seen = 0
-    for pair in by_kind(kind):
-        gold, facts = pair.scenario.gold_text, pair.scenario.facts
-        if pair.scenario.dimension != "knowledge" or facts is None or gold not in facts.people:
-            continue
-        right, wrong = (one.split(" know")[0].removesuffix(" does not") for one in (pair.chosen, pair.rejected))
-        assert right.endswith(gold) and wrong.split()[-1] in {*pair.scenario.options} - {gold}
-        assert ("does not know" in pair.chosen.split(".")[0]) == ("does not know" in pair.rejected.split(".")[0])
-        seen += 1
-    assert seen > 5
-
-
-def test_an_opposite_belief_of_who_knows_what_is_the_twins() -> None:
-    kind_pairs = [pair for pair in by_kind("opposite belief") if {*pair.scenario.options} == {"Yes", "No"}]
-    assert len(kind_pairs) > 5
-    for pair in kind_pairs:
-        assert ("does not know" in pair.chosen) != ("does not know" in pair.rejected)
-
-
-def test_a_pretence_is_turned_round_both_ways_and_nothing_else_is() -> None:
-    kind_pairs = by_kind("pretence turned round")
-    for pair in kind_pairs:
-        assert "pretended not to know" in pair.scenario.question
-        seen_through = pair.scenario.gold_text == "failure"
-        assert ("does not know" in pair.chosen) != seen_through and ("does not know" in pair.rejected) == seen_through
-    successes = sum(pair.scenario.gold_text == "success" for pair in kind_pairs)
-    assert len(kind_pairs) / 3 < successes < 2 * len(kind_pairs) / 3
-
-
-def test_no_kind_of_story_is_crowded_out_by_the_one_that_is_learned_last() -> None:
-    scenarios = {pair.scenario.id: pair.scenario for pair in pairs()}
-    found = Counter((one.dimension, one.meta["template"]) for one in scenarios.values())
-    usual = Counter(
-        (one.dimension, one.meta["template"])
-        for one in generate(600, seed=11, dimensions=("belief", "knowledge"), orders=(0, 1, 2))
-    )
-    assert {one for one, n in usual.items() if n > 20} <= set(found)
-    assert 0.1 < found["knowledge", LAST_LEARNED] / len(scenarios) < 0.3
-    assert usual["knowledge", LAST_LEARNED] / usual.total() < 0.12  # else there would be no need
+@pytest.mark.parametrize("n", [1, 28, 333])
+def test_there_are_as_many_pairs_as_asked_for(n: int) -> None:
+    assert len(make_pairs(n)) == n
 
 
 def test_the_same_seed_makes_the_same_pairs_and_another_one_others() -> None:
     assert make_pairs(60) == make_pairs(60) != make_pairs(60, seed=12)
 
 
-def test_train_and_test_share_no_name() -> None:
-    train = {word for pair in make_pairs(60) for word in pair.scenario.facts.people}  # type: ignore[union-attr]
-    test = {word for pair in make_pairs(60, split="test") for word in pair.scenario.facts.people}  # type: ignore[union-attr]
-    assert train and test and not train & test
+def test_what_is_learned_last_is_told_more_often() -> None:
+    made = {
+        one.scenario.id: one.scenario
+        for one in pairs()
+        if one.scenario.dimension == "knowledge" and one.source == "made"
+    }
+    templates = Counter(one.meta["template"] for one in made.values())
+    assert templates[LAST_LEARNED] / templates.total() > 1.2 / len(templates)
 
 
-# What argues from what, a bare letter, and how much filler outweighs an invention.
-BEYOND_FACTS = ("back-filling", "letter", "invented cue, filler chosen")
+@pytest.mark.parametrize(
+    "kind", ["opposite belief", "wrong person", "denied or held", "wrong option", "persons exchanged"]
+)
+def test_the_words_are_the_same_on_both_sides(kind: str) -> None:
+    """One draw of the grammar words both: they differ in a few words, and those are not always the same ones."""
+    apart = [Counter(pair.chosen.split()) - Counter(pair.rejected.split()) for pair in by_kind(kind)]
+    assert len(apart) > 30 and sum(one.total() <= 4 for one in apart) > 0.45 * len(apart)
+    assert len({word for one in apart for word in one}) > 20
 
 
-@pytest.mark.parametrize("kind", [kind for kind in KINDS if not any(word in kind for word in BEYOND_FACTS)])
-def test_the_facts_judge_finds_the_chosen_text_no_worse(kind: str) -> None:
-    """The world knows which side is right."""
-    judge, scored = FactsJudge(), []
-    for pair in by_kind(kind):
-        scores = []
-        for text in (pair.chosen, pair.rejected):
-            stages = {**pair.context, pair.stage: text}
-            reply = parse(reply_text({stage: stages[stage] for stage in STAGES}, pair.answer), pair.scenario.options)
-            scores.append(judge.judge([reply], pair.scenario)[0].scores[pair.stage] or 0.0)
-        scored.append(scores[0] - scores[1])
-    assert sum(one > 0 for one in scored) >= 0.8 * len(scored), scored
+# --- spoilt by a rule
+
+TEXT = "Mara left the violin in the trunk. Tomas moved it to the crate. So Mara thinks that it is in the trunk."
 
 
-def test_all_that_is_decisive_with_filler_beats_an_invention_and_what_decides_nothing() -> None:
-    kind_pairs = by_kind("invented cue, filler chosen")
-    assert len(kind_pairs) > 20
-    for pair in kind_pairs:
-        facts = pair.scenario.facts
-        assert facts is not None
-        decisive = [facts.sentences[i] for i in facts.cues]
-        assert all(one in pair.chosen for one in decisive) and not any(one in pair.rejected for one in decisive)
+def spoilable(stage: str, text: str = TEXT) -> Spoilable:
+    story = "One day Mara met Tomas in the attic, and Mara left the violin in the trunk while Tomas watched."
+    scenario = replace(SCENARIO, story=story, options=("the crate", "the trunk"), gold=(1,), shortcuts=())
+    others = {name: f"Something else, of {name}." for name in STAGES if name != stage}
+    return Spoilable(scenario, stage, text, others, "Quite another story. It has two sentences.", Rng("r"))
 
 
-def test_back_filling_has_the_same_words_in_another_order() -> None:
-    for pair in by_kind("option-driven back-filling"):
-        sides = [sorted(side.lower().replace(",", "").replace(".", "").replace(";", "").split())
-                 for side in (pair.chosen, pair.rejected)]  # fmt: skip
-        assert sides[0] == sides[1] and pair.chosen != pair.rejected
+@pytest.mark.parametrize(
+    ("rule", "stage", "text", "wrong"),
+    [
+        ("names exchanged", STAGES[1], "Mara left.", "Tomas left."),
+        ("turned round", STAGES[1], "Mara thinks so.", "Mara does not think so."),
+        ("of another option", STAGES[3], "The trunk, so B.", "The crate, so A."),
+        ("of another option", STAGES[1], "It is in the trunk.", "It is in the crate."),
+        ("loop", STAGES[0], "Mara left.", "Mara left. Mara left. Mara left. Mara left."),
+        ("option-driven back-filling", STAGES[1], "Mara thinks so.", "The answer is the trunk, so Mara thinks so."),
+        ("option-driven back-filling", STAGES[1], "She thinks so.", "The answer is the trunk, so she thinks so."),
+    ],
+)
+def test_a_rule_spoils_a_text(rule: str, stage: str, text: str, wrong: str) -> None:
+    assert RULES[rule][1](spoilable(stage, text)) == wrong
 
 
-def test_scenarios_without_facts_make_no_pairs() -> None:
-    bare = replace(SCENARIO, facts=None)
-    other = next(iter(generate(1)))
-    assert not list(_of(bare, other, other.facts, 1))
+@pytest.mark.parametrize("rule", RULES)
+def test_every_rule_spoils_some_stage_and_leaves_the_others_or_changes_them(rule: str) -> None:
+    made = {stage: RULES[rule][1](spoilable(stage)) for stage in STAGES}
+    assert any(text != TEXT for text in made.values())
+
+
+def test_a_rule_that_does_not_apply_makes_nothing() -> None:
+    nothing = replace(spoilable(STAGES[2], "Hm."), others={})
+    found = [spoilt(replace(nothing, rng=Rng(str(i)))) for i in range(60)]
+    assert None in found and all(one is None or one[1] != "Hm." for one in found)

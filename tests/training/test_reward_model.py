@@ -19,7 +19,7 @@ from socialr1_lite.errors import JudgeError, PolicyError, RecipeError
 from socialr1_lite.judges import build_judge
 from socialr1_lite.judges.audit.measure import ORDERS
 from socialr1_lite.judges.classifier import load_judge, logits, probe_tolerance, sigmoid
-from socialr1_lite.judges.reward_model import judged_text
+from socialr1_lite.judges.reward_model import counted, judged_text
 from socialr1_lite.judges.reward_process import RewardProcess
 from socialr1_lite.judges.rules import share_about
 from socialr1_lite.judges.token_tree import ATTENTION, grouped, grow, tree_attention, tree_scores
@@ -342,8 +342,8 @@ def test_what_is_not_about_the_story_earns_nothing(judge_folder: Path) -> None:
     for name, text in texts.items():
         reply = parse(text, SCENARIO.options)
         raw = judge._logits((judged_text(SCENARIO, STAGES[0], reply.stage_text(STAGES[0]), {}, ""),))
-        share = share_about(STAGES[0], reply.stage_text(STAGES[0]), SCENARIO)
-        shares[name] = share
+        share = counted(STAGES[0], reply.stage_text(STAGES[0]), SCENARIO)
+        shares[name] = share_about(STAGES[0], reply.stage_text(STAGES[0]), SCENARIO)
         (score,) = raw.values()
         given = judge.judge([reply], SCENARIO)[0].scores[STAGES[0]]
         assert given == pytest.approx(sigmoid(score - judge._record["center"]) * share, abs=1e-3), name
@@ -351,6 +351,13 @@ def test_what_is_not_about_the_story_earns_nothing(judge_folder: Path) -> None:
     assert shares["twice"] == pytest.approx(shares["honest"] / 2)
     foreign = replace(SCENARIO, story="小明把球放进盒子里。然后离开了房间。", question="小明会在哪里找球")
     assert share_about(STAGES[0], "小明离开了。", foreign) == 1.0
+
+
+def test_thirty_words_may_be_about_something_else_and_padding_may_not() -> None:
+    cue, aside = "Mara left the violin in the trunk.", " It is quite a nice day for going over such things."
+    assert counted(STAGES[0], cue + aside, SCENARIO) == 1.0 and share_about(STAGES[0], cue + aside, SCENARIO) < 0.7
+    padded = cue + aside + " One more thing to say is that one should not hurry with such matters at all." * 6
+    assert counted(STAGES[0], padded, SCENARIO) < 0.5 and counted(STAGES[0], "", SCENARIO) == 0.0
 
 
 @pytest.mark.parametrize("order", ORDERS)
