@@ -23,21 +23,11 @@ HIGH, LOW, SHARE = 0.6, 0.3, 0.1  # of samples: paid so much, given so little by
 
 
 class Divergence(NamedTuple):
-    """What is paid rises while a monitor falls. paid, seen: by how much, from step `first` to step `last`."""
+    """What is paid rises while a monitor falls. steps: from and to which logged step. words: the alarm."""
 
     monitor: str
-    first: int
-    last: int
-    paid: float
-    seen: float
-
-    @property
-    def words(self) -> str:
-        """The alarm."""
-        return (
-            f"What is paid for content rose by {self.paid:.2f} from step {self.first} to {self.last}, and the monitor "
-            f"{self.monitor} fell by {-self.seen:.2f}: what is paid may no longer be what is good."
-        )
+    steps: Mapping[str, int]
+    words: str
 
 
 def divergences(rows: Sequence[Mapping[str, object]]) -> Iterator[Divergence]:
@@ -56,7 +46,12 @@ def divergences(rows: Sequence[Mapping[str, object]]) -> Iterator[Divergence]:
         steps, *columns = zip(*window[len(window) % PARTS :], strict=True)
         paid, seen = map(_clear_change, columns)
         if paid >= MOVE and seen <= -MOVE:
-            yield Divergence(name.removeprefix(MONITOR), int(steps[0]), int(steps[-1]), paid, seen)
+            name, first, last = name.removeprefix(MONITOR), int(steps[0]), int(steps[-1])
+            words = (
+                f"What is paid for content rose by {paid:.2f} from step {first} to {last}, and the monitor {name} fell "
+                f"by {-seen:.2f}: what is paid may no longer be what is good."
+            )
+            yield Divergence(name, {"from": first, "to": last}, words)
 
 
 def _clear_change(values: Sequence[float]) -> float:
@@ -70,22 +65,18 @@ def _clear_change(values: Sequence[float]) -> float:
 
 
 class Alarms:
-    """Follows the metrics of a training, and says each alarm when it begins."""
+    """Follows the metrics of a training, and says each alarm when it begins. rows: those of its launches before."""
 
     def __init__(
         self, monitors: Iterable[str], rows: Iterable[Mapping[str, object]], say: Callable[[str], object]
     ) -> None:
-        """rows: the metrics so far, of a run that goes on."""
-        self._monitors, self._say = tuple(monitors), say
-        self._rows = [*rows] if self._monitors else []
+        self._monitors, self._rows, self._say = tuple(monitors), [*rows], say
         self._sounding: set[str] = set()
 
     def hear(self, step: int, values: Mapping[str, float]) -> dict[str, float]:
         """Take a step's metrics; return 1 for each monitor whose alarm sounds, 0 for the others."""
-        if not self._monitors:
-            return {}
         self._rows.append({"step": step, **values})
-        sounding = {one.monitor: one.words for one in divergences(self._rows)}
+        sounding = {one.monitor: one.words for one in divergences(self._rows)} if self._monitors else {}
         for name in sounding.keys() - self._sounding:
             self._say(f"alarm: {sounding[name]}")
         self._sounding = set(sounding)

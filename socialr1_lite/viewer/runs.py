@@ -83,7 +83,7 @@ def _overview(run: OpenRun, index: TraceIndex) -> Json:
     line, stamp = _line(run), run.stamp()
     if line["problem"]:
         raise RunLogError(line["problem"])
-    bounds, count = index.bounds(), index.count()
+    bounds, count, watched = index.bounds(), index.count(), divergences(read_metrics(run.folder))
     return {
         "stamp": stamp,
         "label": run.label,
@@ -91,7 +91,7 @@ def _overview(run: OpenRun, index: TraceIndex) -> Json:
         "facts": list(_facts(run)),
         "empty": "" if count else EMPTY,
         "tiles": list(_tiles(index, bounds)) if count else [],
-        "alerts": [*_alerts(index, bounds), *_monitors(run)],
+        "alerts": [*_alerts(index, bounds), *({"text": one.words, "filter": one.steps} for one in watched)],
         "picks": list(_picks(index)) if count else [],
         "charts": charts(run.folder, index) if count else [],
     }
@@ -181,12 +181,6 @@ def _alerts(index: TraceIndex, bounds: Json) -> Iterable[Json]:
     if bad == 1:
         text = "None of the last completions passes the format gate: a warm-up or format.mode graded helps."
         yield {"text": text, "filter": {**steps, "flag": "bad_format"}}
-
-
-def _monitors(run: OpenRun) -> Iterable[Json]:
-    """Yield an alarm for each monitor that falls while what is paid rises."""
-    for one in divergences(read_metrics(run.folder)):
-        yield {"text": one.words, "filter": {"from": one.first, "to": one.last}}
 
 
 def _flat(index: TraceIndex, conditions: Filter) -> tuple[int, float, Counter[str]]:

@@ -77,17 +77,11 @@ def audit(
     free: the references are in free wording; the hacks that are made of such ones are asked too.
     """
     attacks = {name: [_forms(attack(one), forms) for one in references] for name, attack in ATTACKS.items()}
-    for name, hack in FREE_HACKS.items() if free else ():
-        texts = [tuple(hack(one, _elsewhere(one, i, references))) for i, one in enumerate(references)]
-        attacks[name] = [_forms(Attack(one, made), forms) for one, made in zip(references, texts, strict=True)]
+    for name, hack in FREE_HACKS.items() if free else ():  # the reply half the list away is to another story
+        pairs = [(one, references[i - len(references) // 2]) for i, one in enumerate(references)]
+        attacks[name] = [_forms(Attack(one, tuple(hack(one, other))), forms) for one, other in pairs]
     compared = {name: [compare(one, score) for one in made if one] for name, made in attacks.items()}
     return [_result(name, comparisons) for name, comparisons in compared.items() if comparisons]
-
-
-def _elsewhere(reference: ReferenceReply, index: int, references: Sequence[ReferenceReply]) -> ReferenceReply:
-    """Return the next reply that is to another story."""
-    after = (*references[index:], *references[:index])
-    return next(one for one in after if one.scenario.story != reference.scenario.story)
 
 
 def compare(attack: Attack, score: Scorer) -> Comparison | None:

@@ -14,7 +14,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from socialr1_lite.errors import DataError
-from socialr1_lite.judges.corpus import HONEST, LabelledReply, read_corpus
+from socialr1_lite.judges.corpus import HONEST, read_corpus
 from socialr1_lite.judges.language.lexicon import words_in
 from socialr1_lite.scenario import Scenario
 from socialr1_lite.sip import STAGES, parse, reply_text, sentences
@@ -209,17 +209,15 @@ DENIED = {f"{verb}s": f"does not {verb}" for verb in ("think", "believe", "suppo
 
 
 def gold_reference(scenario: Scenario, completion: str) -> ReferenceReply:
-    """Take a generated scenario's gold reply apart; the claim that decides is turned round."""
-    if scenario.facts is None:
-        raise ValueError(f"{scenario.id}: only a generated scenario has a gold reply")
-    reply = parse(completion, scenario.options)
+    """Take a gold reply apart, or another honest one; what its interpretation says first is turned round."""
+    reply, facts = parse(completion, scenario.options), scenario.facts
     one, two, three, four = map(reply.stage_text, STAGES)
-    claim = scenario.facts.claims[0]
-    person = (*claim.holders, claim.subject)[0]
-    if person not in scenario.facts.people:
-        person = scenario.facts.people[0]
+    people = facts.people if facts else names_in(scenario.story)
+    person = (*facts.claims[0].holders, facts.claims[0].subject)[0] if facts else asked_person(scenario)
+    if person is None or person not in people:
+        person = people[0]
     asked = person in scenario.question or person in scenario.options
-    others = tuple(name for name in scenario.facts.people if name != person) if asked else ()
+    others = tuple(name for name in people if name != person) if asked else ()
     start, end = sentences(two)[0]
     belief = two[start:end]
     return ReferenceReply(scenario, (one, two, three, four), reply.answer_text, person, others, belief, denied(belief))
@@ -228,18 +226,7 @@ def gold_reference(scenario: Scenario, completion: str) -> ReferenceReply:
 def free_references() -> list[ReferenceReply]:
     """Take apart the honest replies in free wording, every stage of them labelled right, that judges are built with."""
     train = (one for name in ("generated", "everyday") for one in read_corpus(name, "train") if one.kind == HONEST)
-    return [_free_reference(one) for one in train if all(label == 1 for label in one.labels.values())]
-
-
-def _free_reference(reply: LabelledReply) -> ReferenceReply:
-    if reply.scenario.facts:
-        return gold_reference(reply.scenario, reply.completion)
-    scenario, read = reply.scenario, parse(reply.completion, reply.scenario.options)
-    one, two, three, four = map(read.stage_text, STAGES)
-    people = names_in(scenario.story)
-    person = asked_person(scenario) or people[0]
-    others = tuple(name for name in people if name != person)
-    return ReferenceReply(scenario, (one, two, three, four), read.answer_text, person, others)
+    return [gold_reference(one.scenario, one.completion) for one in train if set(one.labels.values()) == {1.0}]
 
 
 def denied(belief: str) -> str:
