@@ -3,7 +3,8 @@
     python -m socialr1_lite.train_judge recipes/judges/judge_smollm2.yaml [key=value ...] [--check]
 
 Writes a folder that the `reward_model` judge loads, with pairwise accuracy on held-out pairs (whole, by stage, by kind,
-with 95 % intervals) and calibration in its judge.json. The same command goes on with a training that was cut short.
+with 95 % intervals) and calibration in its judge.json. Of pairs from a file, the agreement with the labelled corpus'
+train part is printed, on which made pairs train. The same command goes on with a training that was cut short.
 """
 
 from __future__ import annotations
@@ -15,8 +16,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from socialr1_lite.errors import command
+from socialr1_lite.judges import build_judge
+from socialr1_lite.judges.agreement import as_text, judge_replies
+from socialr1_lite.judges.corpus import read_corpus
 from socialr1_lite.plan.checking import check_judge_recipe
-from socialr1_lite.recipe.judge import load_judge_recipe
+from socialr1_lite.recipe.judge import GOLD, load_judge_recipe
 from socialr1_lite.training.reward_model import train_judge
 
 
@@ -38,6 +42,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     folder = Path(recipe.run.root) / str(recipe.run.name)
     report = train_judge(recipe, folder)
     print(json.dumps(report, indent=2, ensure_ascii=False))
+    if recipe.pairs.source != GOLD:  # made pairs are of these replies, too
+        replies = [reply for name in ("generated", "everyday") for reply in read_corpus(name, "train")]
+        judge = build_judge("reward_model", {"path": str(folder)})
+        print(f"\nThe corpus' train part:\n{as_text(judge_replies(judge, replies))}", file=sys.stderr)
     print(f"the judge is in {folder}", file=sys.stderr)
     return 0
 

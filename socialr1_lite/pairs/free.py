@@ -21,7 +21,7 @@ from socialr1_lite.stories.base import Rng
 from socialr1_lite.stories.world import MODIFIERS
 
 Made = tuple[str, str, str]  # kind, chosen, rejected
-OFTEN = (4, 6, 2, 3)  # pairs of a scenario that are tried for, stage by stage
+OFTEN = (3, 4, 2, 2)  # pairs of a scenario that are tried for, stage by stage
 CUE_FAULTS = (*["missed cue"] * 4, *["false"] * 6, *["invented cue"] * 2, "filler", "invented person")
 MIND_FAULTS = {  # each as often as the list says it
     "wrong reason": Mind.wrong_reason, "wrong person": Mind.wrong_person, "opposite belief": Mind.opposite,

@@ -25,7 +25,7 @@ def make_pairs(
     dimensions: Sequence[str] = tuple(DIMENSIONS),
     orders: Sequence[int] = (0, 1, 2, 3),
 ) -> list[Pair]:
-    """Make n pairs: some of the corpus' train part, the others from fresh stories, about thirteen a story.
+    """Make n pairs: some of the corpus' train part, the others from fresh stories, about ten a story.
 
     The same arguments give the same pairs. split: whose names and things ("test": never in "train"; nor is the corpus).
     """

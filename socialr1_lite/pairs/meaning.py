@@ -155,8 +155,14 @@ class Mind:
 
     def decides_nothing(self, right: Meaning, voice: Voice) -> Sides | None:
         """Say what is true of others, and decides nothing."""
-        chain, facts = self.facts.decisive[0].chain(self.facts.people), self.facts
-        idle = [one for one in facts.claims if one not in facts.decisive and one.chain(facts.people) != chain]
+        facts, decisive = self.facts, self.facts.decisive
+        chains = {one.chain(facts.people) for one in decisive}
+        said = {(one.subject, one.relation, one.value) for one in decisive}  # what is so where it is asked decides, too
+        idle = [
+            one
+            for one in facts.claims
+            if one.chain(facts.people) not in chains and (one.subject, one.relation, one.value) not in said
+        ]
         rest = self.rng.sample(idle, 2 + len(right.asides))
         return (right, Meaning(right.reason, ((rest[0], HELD),), tuple(rest[1:]))) if rest else None
 

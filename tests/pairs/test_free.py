@@ -36,7 +36,7 @@ def stories(n: int = 20) -> list[Scenario]:
 
 
 @cache
-def made(n: int = 20) -> list[Pair]:
+def made(n: int = 30) -> list[Pair]:
     return [
         pair
         for one in stories(n)
@@ -45,12 +45,12 @@ def made(n: int = 20) -> list[Pair]:
     ]
 
 
-def test_every_fault_is_made_in_every_stage_and_about_thirteen_pairs_a_story() -> None:
+def test_every_fault_is_made_in_every_stage_and_about_ten_pairs_a_story() -> None:
     found, scenarios = made(), {pair.scenario.id for pair in made()}
     kinds = {stage: {pair.kind for pair in found if pair.stage == stage} for stage in STAGES}
     assert {stage: {kind for kind in some if "spoilt" not in kind} for stage, some in kinds.items()} == KINDS
     assert 0.05 < sum("spoilt" in pair.kind for pair in found) / len(found) < 0.2
-    assert 11 < len(found) / len(scenarios) < 15
+    assert 8 < len(found) / len(scenarios) < 11
     assert all(
         pair.chosen != pair.rejected and not re.search(r"[{}<>\[\]\x01\x02]", pair.chosen + pair.rejected)
         for pair in found
@@ -124,7 +124,7 @@ def test_a_falsified_sentence_says_what_the_story_does_not() -> None:
 def test_reasons_that_are_wrong_stand_where_right_ones_stand() -> None:
     wrong = [pair for pair in made(40) if pair.kind == "wrong reason"]
     alike = [pair for pair in wrong if pair.chosen.split()[-3:] == pair.rejected.split()[-3:]]
-    assert len(wrong) > 100 and len(alike) > len(wrong) / 3
+    assert len(wrong) > 60 and len(alike) > len(wrong) / 3
 
 
 def test_the_same_draw_words_two_things_alike_and_another_one_otherwise() -> None:
