@@ -5,6 +5,8 @@ Every source becomes this one record, checked at birth, so nothing downstream lo
 
 from __future__ import annotations
 
+import json
+import re
 import string
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -15,6 +17,7 @@ from socialr1_lite.errors import DataError
 MAX_OPTIONS = 26  # one capital letter each
 
 Scalar = str | int | float | bool | None
+SCALARS = (str, int, float, type(None))
 JsonValue = Scalar | list["JsonValue"] | dict[str, "JsonValue"]  # what came from outside
 ScenarioRow = Mapping[str, Any]  # as JSON holds it; `Scenario.from_row` checks what it takes
 GoldNames = int | str | Sequence["GoldNames"] | None
@@ -163,64 +166,153 @@ class Scenario:
         """
         where = str(row.get("id") or "row without id")
         try:
-            options = tuple(str(option) for option in row.get("options") or ())
+            options = row.get("options") or ()
+            options = _texts(list(map(str, options)) if isinstance(options, (list, tuple)) else options, "options")
+            meta = row.get("meta") or {}
+            if not isinstance(meta, Mapping) or not all(isinstance(one, SCALARS) for one in meta.values()):
+                raise DataError(f"meta must be an object of texts and numbers, not {meta!r:.60}")
             return cls(
                 id=where,
                 story=str(row.get("story") or ""),
                 question=str(row.get("question") or ""),
                 options=options,
                 gold=read_gold(row.get("gold"), options, where),
-                accepted=tuple(row.get("accepted") or ()),
+                accepted=_texts(row.get("accepted") or (), "accepted"),
                 dimension=str(row.get("dimension") or ""),
                 source=str(row.get("source") or ""),
                 group=str(row.get("group") or ""),
-                shortcuts=tuple(row.get("shortcuts") or ()),
-                twins=tuple(row.get("twins") or ()),
+                shortcuts=_texts(row.get("shortcuts") or (), "shortcuts"),
+                twins=_texts(row.get("twins") or (), "twins"),
                 facts=None if row.get("facts") is None else read_facts(row["facts"]),
-                meta=dict(row.get("meta") or {}),
+                meta={str(name): one for name, one in meta.items()},
             )
+        except DataError as error:
+            raise DataError(str(error) if str(error).startswith(where) else f"{where}: {error}") from None
         except (KeyError, TypeError, AttributeError) as error:
             raise DataError(f"{where}: {type(error).__name__}: {error}") from None
 
 
-def read_gold(gold: GoldNames, options: Sequence[str], where: str) -> tuple[int, ...]:
-    """Read indices of the gold options from an index (from 0), a letter, an option's text, or a list of these.
+def read_gold(
+    gold: GoldNames,
+    options: Sequence[str],
+    where: str,
+    written: Sequence[str] = (),
+    first: int = 0,
+) -> tuple[int, ...]:
+    """Read indices of the gold options from a number, a letter, an option's text, or a list of these.
 
-    A text that is both a letter and an option's full text (options "B", "A") is read as the text. Raises DataError when
-    it names no option.
+    written: the options with their own letters, where they have some. first: the first option's number. A text that is
+    both a letter or a number and an option's full text (options "B", "A") is read as the text; capitals do not count
+    where one option alone has the text. Raises DataError when it names no option.
     """
     if gold is None:
         return ()
     if isinstance(gold, (list, tuple)):
-        return tuple(index for one in gold for index in read_gold(one, options, where))
-    if isinstance(gold, bool) or not isinstance(gold, (int, str)):
-        raise DataError(f"{where}: gold {gold!r} must be an index, a letter or an option's text")
-    if isinstance(gold, int):
-        return (gold,)
-    text = gold.strip()
-    if matches := tuple(i for i, option in enumerate(options) if option.strip() == text):
-        return matches
+        return tuple(index for one in gold for index in read_gold(one, options, where, written, first))
+    if isinstance(gold, str):
+        text = gold.strip()
+        for texts in (options, written, [one.casefold() for one in options]):
+            said = text if texts is options or texts is written else text.casefold()
+            if matches := tuple(i for i, option in enumerate(texts) if option.strip() == said):
+                return matches
     lettered = dict(zip(string.ascii_uppercase, options, strict=False))
-    if (letter := text.strip(" .()[]:").upper()) in lettered:
-        return (string.ascii_uppercase.index(letter),)
-    shown = ", ".join(f"{letter}={option!r}" for letter, option in lettered.items())
-    raise DataError(f"{where}: gold {gold!r} names none of the options ({shown or 'there are none'})")
+    if (number := _number(gold)) is not None:
+        if not 0 <= number - first < len(options):
+            last = f"{first} to {first + len(options) - 1}"
+            raise DataError(f"{where}: gold {gold!r:.40} is none of the {len(options)} options, which count {last}")
+        return (number - first,)
+    if isinstance(gold, str):
+        if (letter := text.strip(" .()[]:").upper()) in lettered:
+            return (string.ascii_uppercase.index(letter),)
+        if isinstance(listed := _listed(text), list):
+            return read_gold(listed, options, where, written, first)
+        shown = ", ".join(f"{letter}={option!r}" for letter, option in lettered.items())
+        raise DataError(f"{where}: gold {gold[:80]!r} names none of the options ({shown or 'there are none'})")
+    raise DataError(f"{where}: gold {gold!r:.80} must be an index, a letter or an option's text")
+
+
+def gold_numbers(gold: GoldNames, options: Sequence[str]) -> list[int]:
+    """Return the numbers in a gold that are no option's text."""
+    if isinstance(gold, (list, tuple)):
+        return [number for one in gold for number in gold_numbers(one, options)]
+    if isinstance(gold, str) and isinstance(listed := _listed(gold), list):
+        return gold_numbers(listed, options)
+    number = None if isinstance(gold, str) and gold.strip() in options else _number(gold)
+    return [] if number is None else [number]
+
+
+def _listed(text: str) -> GoldNames:
+    try:
+        listed: GoldNames = json.loads(text) if text.lstrip().startswith("[") and len(text) < 1000 else None
+        return listed
+    except (ValueError, RecursionError):
+        return None
+
+
+def _number(gold: GoldNames | float) -> int | None:
+    """Return the whole number that a gold is, also as 1.0, "1" or "1.0"; None for anything else."""
+    if isinstance(gold, str):
+        found = re.fullmatch(r"\s*(\d{1,3})(?:\.0*)?\s*", gold, re.ASCII)
+        return int(found[1]) if found else None
+    whole = isinstance(gold, int) or (isinstance(gold, float) and gold.is_integer())
+    return int(gold) if whole and not isinstance(gold, bool) else None  # type: ignore[arg-type]
+
+
+OWN_MARK = re.compile(r"\s*(?:[(\[]([A-Za-z]|\d{1,2})[)\]][.:]?\s*|([A-Za-z]|\d{1,2})(?:[.:)]\s+|[、．：]\s*))(?=\S)")  # noqa: RUF001 (Chinese)
+
+
+def own_marks(options: Sequence[str]) -> tuple[tuple[str, ...], int | None]:
+    """Return the options without letters or numbers of their own, and the number of the first where they have numbers.
+
+    Only where every option has one, and in order: an option such as "A. Smith" among others is left alone. Raises
+    DataError for letters in another order, under which no gold letter could be understood.
+    """
+    found = [OWN_MARK.match(option) for option in options]
+    marks = [(one[1] or one[2]).upper() for one in found if one]
+    if len(marks) < len(options) or len(set(marks)) < len(marks) or len(options) < 2:
+        return tuple(options), None
+    stripped = tuple(option[one.end() :].strip() for option, one in zip(options, found, strict=True) if one)
+    if all(map(str.isdigit, marks)):
+        first = int(marks[0])
+        in_order = first in (0, 1) and [int(mark) for mark in marks] == list(range(first, first + len(marks)))
+        return (stripped, first) if in_order else (tuple(options), None)
+    if "".join(marks) == string.ascii_uppercase[: len(marks)]:
+        return stripped, None
+    if sorted(marks) == list(string.ascii_uppercase[: len(marks)]):
+        raise DataError(
+            f"the options have letters of their own, {', '.join(marks)}: sort the options, or take these off"
+        )
+    return tuple(options), None
 
 
 def read_facts(row: ScenarioRow) -> Facts:
     """Read facts from the dict that `Scenario.to_row` made of them; what older rows do not have is optional."""
     return Facts(
-        people=tuple(row["people"]),
-        things=tuple(row["things"]),
-        sentences=tuple(row["sentences"]),
-        cues=tuple(row["cues"]),
+        people=_texts(row["people"], "people"),
+        things=_texts(row["things"], "things"),
+        sentences=_texts(row["sentences"], "sentences"),
+        cues=_wholes(row["cues"], "cues"),
         claims=tuple(_read_claim(claim) for claim in row["claims"]),
         goal=_read_claim(row["goal"]),
-        deciding=tuple(row.get("deciding") or (0,)),
+        deciding=_wholes(row.get("deciding") or (0,), "deciding"),
         goals=tuple(_read_claim(goal) for goal in row.get("goals") or ()),
-        genders=tuple(row.get("genders") or ()),
+        genders=_texts(row.get("genders") or (), "genders"),
     )
 
 
+def _texts(values: object, what: str) -> tuple[str, ...]:
+    """Return a list of texts. Raises DataError for anything else."""
+    if not isinstance(values, (list, tuple)) or not all(isinstance(one, str) for one in values):
+        raise DataError(f"{what} must be a list of texts, not {values!r:.60}")
+    return tuple(values)
+
+
+def _wholes(values: object, what: str) -> tuple[int, ...]:
+    if not isinstance(values, (list, tuple)) or not all(type(one) is int for one in values):
+        raise DataError(f"{what} must be a list of whole numbers, not {values!r:.60}")
+    return tuple(values)
+
+
 def _read_claim(row: ScenarioRow) -> Claim:
-    return Claim(tuple(row["holders"]), row["subject"], row["relation"], row["value"], tuple(row.get("rivals") or ()))
+    subject, relation, value = _texts([row["subject"], row["relation"], row["value"]], "subject, relation and value")
+    return Claim(_texts(row["holders"], "holders"), subject, relation, value, _texts(row.get("rivals") or (), "rivals"))

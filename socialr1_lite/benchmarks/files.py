@@ -15,9 +15,9 @@ from typing import Concatenate, ParamSpec
 
 from socialr1_lite.benchmarks.base import SourceFile
 from socialr1_lite.errors import DataError
-from socialr1_lite.scenario import JsonValue, Scenario
+from socialr1_lite.scenario import JsonValue, Scenario, sound
 
-OWN_LETTER = r"^\s*{letter}\s*[.．、:：]\s*"  # noqa: RUF001 (full-width marks occur in the Chinese files)
+OWN_LETTER = r"^\s*(?:{letter}\s*[.．、:：)]|[(\[]{letter}[)\]])\s*"  # noqa: RUF001 (full-width marks occur in the Chinese files)
 csv.field_size_limit(2**27)  # whole conversations in one cell
 
 
@@ -151,9 +151,9 @@ def _parsed(text: str, where: str) -> JsonValue:
     """Parse JSON; NaN literals are read as NaN."""
     try:
         value: JsonValue = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise DataError(f"{where}: is not JSON ({error})") from None
-    return value
+    return sound(value)
 
 
 def read_json(path: Path) -> tuple[JsonValue, str]:
@@ -190,6 +190,9 @@ def read_csv(path: Path) -> tuple[list[SourceRow], SourceFile]:
     text, digest = content(path)
     reader = csv.DictReader(io.StringIO(text), strict=True)
     try:
+        names = reader.fieldnames or ()
+        if twice := [name for at, name in enumerate(names) if name and name in names[:at]]:
+            raise DataError(f"{path.name}: the header has the column {twice[0]!r} twice")
         rows = [SourceRow(f"{path.name} line {reader.line_num}", dict(row)) for row in reader]
     except csv.Error as error:
         raise DataError(f"{path.name} line {reader.line_num}: is not CSV ({error})") from None

@@ -12,8 +12,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from socialr1_lite.benchmarks import BENCHMARKS
+from socialr1_lite.data.files import READERS
 from socialr1_lite.data.near import near_duplicates
-from socialr1_lite.data.sources import READERS, load_source
+from socialr1_lite.data.sources import load_source
 from socialr1_lite.errors import DataError, command
 from socialr1_lite.recipe import Data
 from socialr1_lite.scenario import Scenario
@@ -29,7 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("file", type=Path, metavar="FILE", help="training rows: .jsonl, .csv or .parquet")
     parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="folder of official benchmark files")
     args = parser.parse_args(arguments)
-    if args.file.suffix not in READERS or not args.file.is_file():
+    if args.file.suffix.lower() not in READERS or not args.file.is_file():
         raise DataError(f"{args.file}: must be a file that is there, ending in {', '.join(READERS)}")
     training, _ = load_source(Data(), str(args.file), limit=None)
     evaluation = evaluation_items(args.data)

@@ -2,36 +2,34 @@
 
 from __future__ import annotations
 
-import csv
 import difflib
 import json
 import random
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 from socialr1_lite.benchmarks import tombench_hard
 from socialr1_lite.data import leaks
+from socialr1_lite.data.files import READERS, PlacedRows, SourceRow
 from socialr1_lite.data.order import SOURCE, turns
 from socialr1_lite.errors import DataError, first_line
 from socialr1_lite.recipe import Data, Recipe
-from socialr1_lite.scenario import MAX_OPTIONS, Scenario
+from socialr1_lite.scenario import MAX_OPTIONS, Scenario, gold_numbers, own_marks, read_gold, sound
 
 STORIES = "stories"
 HARD = tombench_hard.BENCHMARK
 FIELDS = ("id", "story", "question", "options", "gold", "accepted", "dimension", "group", "source", "facts", "meta")
-LISTS = ("options", "accepted")
+LISTS, MAPPINGS = ("options", "accepted"), ("facts", "meta")
+MANY_GOLDS = 20  # numbers without a 0 among them: by chance 1 in 300 times with four options [ours]
 SHOWN_MISTAKES = 10  # the others of a file are only counted
 OPTION_FIELD = re.compile(r"option_([a-z])")
 HUB_ID = re.compile(r"[\w.-]+(/[\w.-]+)?")
 
-SourceRow = dict[str, Any]
 Columns = Mapping[str, str | tuple[str, ...]]  # our name: theirs
-PlacedRows = Iterator[tuple[str, SourceRow | str]]  # ("line 3", the row, or what is wrong with it)
 
 
 def training_scenarios(recipe: Recipe) -> list[Scenario]:
@@ -143,16 +141,23 @@ def load_source(data: Data, source: str, *, limit: int | None) -> tuple[list[Sce
     if is_hard(source) and not data.columns:
         return tombench_hard.training(islice(rows, limit), name)
     found: dict[str, Scenario] = {}
-    mistakes = []
+    mistakes: list[str] = []
+    counts = GoldCounts()
     for place, row in islice(rows, limit):
         try:
-            scenario = read_scenario(row, data.columns, default_id=f"{name}/{place.rpartition(' ')[2]}")
+            default_id = f"{name}/{place.rpartition(' ')[2]}"
+            scenario = read_scenario(row, data.columns, default_id=default_id, gold_from=data.gold_from, counts=counts)
             if scenario.id in found:
                 raise DataError(f"id {scenario.id!r} was already used")
             found[scenario.id] = scenario
         except DataError as error:
             where = f"{source}:{place.removeprefix('line ')}" if place.startswith("line ") else f"{source}, {place}"
             mistakes.append(f"{where}: {error}")
+    if data.gold_from is None and counts.seem_to_begin_at_1():
+        raise DataError(
+            f"{source}: its gold numbers are 1 to {max(counts.numbers)} and never 0. If 1 is the first option, write "
+            f"data.gold_from: 1 in the recipe (or type data.gold_from=1); if 0 is, data.gold_from: 0"
+        )
     if mistakes or not found:
         raise DataError(wrong_rows(source, len(found) + len(mistakes), mistakes))
     return list(found.values()), ""
@@ -175,16 +180,48 @@ def missing_file(path: Path) -> str:
     return f"{path}: there is no such file (seen from {Path.cwd()}){hint}"
 
 
-def read_scenario(row: SourceRow | str, columns: Columns | None = None, *, default_id: str) -> Scenario:
+@dataclass
+class GoldCounts:
+    """The gold numbers of a file, by which one may see that they count from 1."""
+
+    numbers: Counter[int] = field(default_factory=Counter)
+    beyond: int = 0  # those that would be the last option, were the first one 1
+
+    def add(self, numbers: Sequence[int], options: int) -> None:
+        """Take in a row's."""
+        self.numbers.update(numbers)
+        self.beyond += sum(number == options for number in numbers)
+
+    def seem_to_begin_at_1(self) -> bool:
+        """Return whether there are some, none is 0, and one is too high or so many cannot all miss the first option."""
+        return bool(self.numbers) and min(self.numbers) == 1 and (self.beyond > 0 or self.numbers.total() >= MANY_GOLDS)
+
+
+def read_scenario(
+    row: SourceRow | str,
+    columns: Columns | None = None,
+    *,
+    default_id: str,
+    gold_from: int | None = None,
+    counts: GoldCounts | None = None,
+) -> Scenario:
     """Read a scenario from a row of a file (the package's docstring lists its columns). Raises DataError.
 
-    row: or what is wrong with it, as the readers tell it. columns: ours -> theirs.
+    row: or what is wrong with it, as the readers tell it. columns: ours -> theirs. gold_from: the number of the first
+    option in a gold that is a number; None: 0, or as the options number themselves. counts: takes in such golds.
     """
     if isinstance(row, str):
         raise DataError(row)
     ours = _renamed(row, columns or {})
     if not ours.get("options") and not ours.get("accepted") and isinstance(ours.get("gold"), str):
         ours["accepted"] = [ours.pop("gold")]  # open-ended: the gold answer is a text
+    if options := ours.get("options"):
+        ours["options"], first = own_marks(options)
+        numbers = gold_numbers(ours.get("gold"), options)
+        if counts is not None and first is None:
+            counts.add(numbers, len(options))
+        begin = gold_from if gold_from is not None else first or 0
+        ours["gold"] = read_gold(ours.get("gold"), ours["options"], str(ours.get("id", default_id)), options, begin)
     scenario = Scenario.from_row({"id": default_id} | ours)
     if not scenario.options and not scenario.accepted:
         raise DataError(f"neither options nor an accepted answer; columns found: {', '.join(map(repr, row))}")
@@ -212,6 +249,12 @@ def _renamed(row: SourceRow, columns: Columns) -> SourceRow:
         ours["options"] = options
     for name in LISTS:
         ours[name] = _as_list(ours.get(name), name)
+    for name in MAPPINGS:
+        if isinstance(held := ours.get(name), str) and held.strip():  # a cell of a CSV
+            try:
+                ours[name] = sound(json.loads(held))
+            except (ValueError, RecursionError):
+                raise DataError(f"{name}: {held[:60]!r} is no JSON object") from None
     return {name: value for name, value in ours.items() if not _empty(value)}
 
 
@@ -222,8 +265,8 @@ def _as_list(value: object, name: str) -> list[str]:
     if isinstance(value, str) and value.lstrip().startswith("["):
         try:
             value = json.loads(value)
-        except json.JSONDecodeError:
-            raise DataError(f"{name}: {value!r} begins like a JSON list and is none") from None
+        except (ValueError, RecursionError):
+            raise DataError(f"{name}: {str(value)[:60]!r} begins like a JSON list and is none") from None
     if isinstance(value, str):
         value = [value]
     if not isinstance(value, (list, tuple)):
@@ -242,11 +285,11 @@ def _empty(value: object) -> bool:
 
 def _rows(data: Data, source: str) -> tuple[PlacedRows, str]:
     """Return the source's rows with their places, and a short name for ids."""
-    path = Path(source)
-    if path.suffix in READERS:
+    path = Path(source).expanduser()
+    if path.suffix.lower() in READERS:
         if not path.is_file():
             raise DataError(missing_file(path))
-        return READERS[path.suffix](path), path.stem
+        return READERS[path.suffix.lower()](path), path.stem
     if path.is_dir() and is_hard(source):
         there = tombench_hard.training_files(path, READERS)
         return ((f"{file.name} {place}", row) for file in there for place, row in READERS[file.suffix](file)), path.name
@@ -269,52 +312,6 @@ def is_hub(source: str) -> bool:
     return source != STORIES and not path.exists() and not named_like_a_file and bool(HUB_ID.fullmatch(source))
 
 
-def json_lines(lines: Iterable[bytes]) -> PlacedRows:
-    """Yield ("line 3", row) for every line that is not blank. NaN, which published files may hold, is null."""
-    for number, line in enumerate(lines, start=1):
-        place = f"line {number}"
-        try:
-            text = line.decode("utf-8-sig" if number == 1 else "utf-8")
-            if text.strip():
-                row = json.loads(text, parse_constant=lambda _: None)
-                yield place, row if isinstance(row, dict) else f"a JSON object is needed, not {type(row).__name__}"
-        except UnicodeDecodeError as error:
-            yield place, f"not UTF-8 at byte {error.start} of the line"
-        except (json.JSONDecodeError, RecursionError) as error:
-            yield place, f"not JSON: {error}"
-
-
-def _jsonl_rows(path: Path) -> PlacedRows:
-    with path.open("rb") as file:
-        yield from json_lines(file)
-
-
-def _csv_rows(path: Path) -> PlacedRows:
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        reader = csv.DictReader(file)
-        try:
-            for row in reader:
-                place = f"line {reader.line_num}"
-                if None in row:
-                    yield place, f"{len(row[None])} more cells than the {len(row) - 1} columns of the header"
-                else:
-                    yield place, dict(row)
-        except (csv.Error, UnicodeDecodeError) as error:
-            raise DataError(f"{path}, after line {reader.line_num}: {error}") from None
-
-
-def _parquet_rows(path: Path) -> PlacedRows:
-    import pyarrow
-    import pyarrow.parquet
-
-    try:
-        batches = pyarrow.parquet.ParquetFile(path).iter_batches()
-        rows = (row for batch in batches for row in batch.to_pylist())
-        yield from ((f"row {number}", row) for number, row in enumerate(rows, start=1))
-    except (pyarrow.ArrowException, OSError) as error:
-        raise DataError(f"{path}: not readable as Parquet: {error}") from None
-
-
 def _hub_rows(data: Data, source: str) -> PlacedRows:
     import datasets
 
@@ -326,7 +323,4 @@ def _hub_rows(data: Data, source: str) -> PlacedRows:
             f"cannot be loaded: {first_line(error)}; without a network, download it elsewhere and name the local file"
         ) from None
     for number, row in enumerate(table, start=1):
-        yield f"row {number}", dict(row)
-
-
-READERS: dict[str, Callable[[Path], PlacedRows]] = {".jsonl": _jsonl_rows, ".csv": _csv_rows, ".parquet": _parquet_rows}
+        yield f"row {number}", sound(dict(row))  # type: ignore[misc]

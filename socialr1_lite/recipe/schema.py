@@ -87,6 +87,7 @@ class Source(Section):
     split: str = "train"
     revision: str | None = None
     columns: dict[str, str | tuple[str, ...]] = {}  # a Scenario's field: the source's column, or columns
+    gold_from: Literal[0, 1] | None = None  # the number of the first option in a gold; None: 0 where that can be told
     limit: Count | None = None  # rows at most
 
 

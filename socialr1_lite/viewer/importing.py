@@ -1,12 +1,11 @@
 """Foreign completions become run folders.
 
-    python -m socialr1_lite.viewer.importing FILE [-o RUN]
+    python -m socialr1_lite.viewer.importing FILE... [-o RUN] [--rewards a,b*0.5]
 
-FILE is one of: TRL's completions_*.parquet (or several, same columns), verl's rollout JSONL, our own exported JSONL, or
-the JSONL that `score` reads (id, story, question, options, gold, completion), which is scored on the way in.
-
-What a foreign file does not say is not made up: without a gold answer the outcome is "unknown"; the file's own rewards
-are kept as parts, and their sum stands as the total (in the place of the outcome term, weight 1, additive mode [ours]).
+FILE is one of: TRL's completions_*.parquet, verl's rollout JSONL, ms-swift's completions.jsonl, our own exported JSONL,
+or the JSONL that `score` reads (id, story, question, options, gold, completion), which is scored on the way in; also as
+CSV. Several files, a folder or a pattern make one run, as TRL and verl write a file a step. What is read out of them is
+told in foreign.py.
 """
 
 from __future__ import annotations
@@ -14,39 +13,32 @@ from __future__ import annotations
 import argparse
 import base64
 import binascii
+import glob
 import hashlib
 import io
-import json
 import re
+import shutil
 import sys
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from itertools import groupby
+from collections.abc import Iterable, Sequence
+from contextlib import ExitStack, suppress
 from pathlib import Path
-from typing import Any, TypeGuard
+from typing import BinaryIO
 
 import yaml
 
-from socialr1_lite.data import json_lines, read_scenario
-from socialr1_lite.errors import DataError, command, first_line
-from socialr1_lite.recipe import Rewards
-from socialr1_lite.rewards import RewardStack
-from socialr1_lite.rewards.scoring import approximate_tokens
-from socialr1_lite.rollouts.completion import Completion
-from socialr1_lite.rollouts.reward import Outcome, Score, ScoredCompletion
-from socialr1_lite.rollouts.trace import REQUIRED, Trace
+from socialr1_lite.data import rows_of
+from socialr1_lite.errors import DataError, command
 from socialr1_lite.runlog import RunFolder, TraceWriter
 from socialr1_lite.runlog.index_file import cache_folder
-from socialr1_lite.scenario import JsonValue, Scenario, sound
-from socialr1_lite.sip import Message, parse
+from socialr1_lite.scenario import JsonValue
+from socialr1_lite.viewer.foreign import Placed, Weights, convert, number_of
 from socialr1_lite.viewer.library import IMPORTS, Library
 from socialr1_lite.viewer.serving import BadRequest, Json, Query
 
-FileRow = dict[str, Any]  # as the file holds it; every type in it is checked where it is used
-Converted = tuple[dict[str, Scenario], list[Trace]]  # scenarios by id, traces
-
 MAX_FILE = "64mb"  # of an upload; larger files go through the command line
 MAX_BYTES = 64 << 20
+MOST_TEXT = 512 << 20  # bytes of all rows of an import: more would fill the memory of a small machine [ours]
+ENDINGS = (".jsonl", ".parquet", ".csv")
 
 
 def import_file(library: Library, query: Query) -> Json:
@@ -65,243 +57,128 @@ def import_file(library: Library, query: Query) -> Json:
     return {"run": library.add(folder)}
 
 
-def read_content(name: str, content: bytes) -> list[FileRow]:
+def read_content(name: str, content: bytes) -> list[Placed]:
     """Read the rows of a file of completions. Raises DataError for what is none."""
-    if content[:4] == b"PAR1":
-        return _parquet_rows(name, content)
-    rows: list[FileRow] = []
-    for place, row in json_lines(content.splitlines(keepends=True)):
-        if not isinstance(row, dict):
-            raise DataError(f"{name}, {place}: {row}")
-        rows.append({str(key): sound(value) for key, value in row.items()})
-    if not rows:
-        raise DataError(f"{name} holds no rows; a JSONL or Parquet file of completions is needed")
-    return rows
+    return read_files([(name, io.BytesIO(content))])
 
 
-def _parquet_rows(name: str, content: bytes) -> list[FileRow]:
-    import pyarrow
-    import pyarrow.parquet
+def read_files(files: Iterable[tuple[str, BinaryIO]]) -> list[Placed]:
+    """Read the rows of several files as those of one. Raises DataError naming file and row.
 
-    try:
-        rows: list[FileRow] = pyarrow.parquet.read_table(io.BytesIO(content)).to_pylist()
-    except (pyarrow.ArrowException, OSError) as error:
-        raise DataError(f"{name} is no readable Parquet file: {first_line(error)[:120]}") from None
-    if not rows:
-        raise DataError(f"{name} holds no rows")
-    return rows
-
-
-def make_run(rows: Sequence[FileRow], folder: Path, name: str) -> RunFolder:
-    """Make a run folder of these rows. Raises DataError, before anything is written, when they are of no known kind."""
-    scenarios, traces = convert(rows, name)
-    run = RunFolder.create(folder)
-    run.recipe.write_text(yaml.safe_dump({"model": {"name": f"imported from {name}"}}), "utf-8")
-    run.add_scenarios(scenarios.values())
-    with TraceWriter(run, launch=run.begin_launch(0, ["import", name])) as writer:
-        writer.write(traces)
-    run.set_state("completed", step=max(trace.step for trace in traces))
-    return run
-
-
-def convert(rows: Sequence[FileRow], name: str) -> Converted:
-    """Return scenarios by id and traces, from whichever kind of file it is."""
-    first = rows[0].keys()
-    if first >= set(REQUIRED):
-        return _own(rows, name)
-    if "question" in first and "completion" in first:
-        return _scored(rows)
-    if {"step", "prompt", "completion"} <= first:
-        return _rollouts([_from_trl(row, place, name) for place, row in enumerate(rows, start=1)])
-    if {"input", "output"} <= first:
-        return _rollouts([_from_verl(row, place, name) for place, row in enumerate(rows, start=1)])
-    if "components" in first:
-        raise DataError(f"{name} holds scores without completions; import the file that was given to score instead")
-    raise DataError(
-        f"{name}: columns {', '.join(sorted(map(str, first)))[:200]} are of no known kind. Known: TRL's completions "
-        "(step, prompt, completion, rewards), verl's rollouts (input, output, score), an export of this viewer, or "
-        "what score reads (story, question, options, gold, completion)"
-    )
-
-
-def _own(rows: Sequence[FileRow], name: str) -> Converted:
-    scenarios, traces = {}, []
-    for place, row in enumerate(rows, start=1):
-        try:
-            traces.append(Trace.from_row(row))
-            if stored := row.get("scenario_row"):
-                if not isinstance(stored, dict):
-                    raise DataError(f"scenario_row must be an object, not {type(stored).__name__}")
-                scenario = Scenario.from_row(stored)
-                scenarios[scenario.id] = scenario
-        except ValueError as error:
-            raise DataError(f"{name}, row {place}: {error}") from None
-    return scenarios, traces
-
-
-def _scored(rows: Sequence[FileRow]) -> Converted:
-    """Score completions with their questions by the default stack, siblings of one prompt as one group."""
-    stack = RewardStack(Rewards())
-    scenarios: dict[str, Scenario] = {}
-    traces: list[Trace] = []
-    prompted = groupby(rows, key=lambda row: (row.get("step", 0), row.get("id"), row.get("question"), row.get("story")))
-    for group, (_, siblings) in enumerate(prompted):
-        some = list(siblings)
-        scenario = read_scenario(some[0], default_id=f"imported/{group}")
-        scenarios[scenario.id] = scenario
-        scores = stack.score([_completion(row) for row in some], scenario)
-        for index, (row, scored) in enumerate(zip(some, scores, strict=True)):
-            step = row.get("step")
-            step = step if isinstance(step, int) and step >= 0 else 0
-            traces.append(_trace(scored, step, scenario.id, (group, index), row.get("prompt") or [], None))
-    return scenarios, traces
-
-
-def _completion(row: FileRow) -> Completion:
-    text, tokens = _text(row["completion"]), row.get("tokens")
-    counted = tokens if isinstance(tokens, int) and tokens >= 0 else approximate_tokens(text)
-    return Completion(text, counted, "length" if row.get("finish") == "length" else "stop", bool(row.get("prefilled")))
-
-
-def _trace(
-    scored: ScoredCompletion,
-    step: int,
-    scenario: str,
-    place: tuple[int, int],
-    prompt: JsonValue,
-    advantage: float | None,
-) -> Trace:
-    """Return the trace of a completion; place: its group's number and its own."""
-    said, (group, index) = _messages(prompt), place
-    return Trace.of(
-        scored, phase="train", step=step, scenario=scenario, group=group, index=index, prompt=said, advantage=advantage
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class Rollout:
-    """One completion of a file with rewards of its own.
-
-    prompted: tells two askings of one prompt at one step apart, where the file does. beside: what the file says of the
-    reward beside its total.
+    A row that names no step is of the one that its file's name ends with, as in 12.jsonl.
     """
+    rows: list[Placed] = []
+    size = 0
+    names = []
+    for name, file in files:
+        names.append(name)
+        at = re.search(r"(\d{1,9})$", Path(name).stem)
+        for place, row in rows_of(file, name):
+            where = f"{name}, {place.replace('line', 'row') if name.endswith('.jsonl') else place}"
+            if not isinstance(row, dict):
+                raise DataError(f"{where}: {row}")
+            if name.lower().endswith(".csv"):
+                row = {key: number_of(key, value) for key, value in row.items()}
+            size += 200 + sum(len(key) + weight(value) for key, value in row.items())
+            if size > MOST_TEXT:
+                raise DataError(f"{where}: more than {MOST_TEXT >> 20} MB of rows; import fewer at a time")
+            rows.append((where, ({"step": int(at[1])} if at else {}) | row))
+    if not rows:
+        raise DataError(
+            f"{', '.join(names)[:200]} holds no rows; a JSONL, CSV or Parquet file of completions is needed"
+        )
+    return rows
 
-    step: int
-    prompt: JsonValue
-    text: str
-    rewards: Mapping[str, float]
-    advantage: float | None = None
-    beside: Mapping[str, float] = field(default_factory=dict)
-    outcome: Outcome = "unknown"
-    prompted: str = ""
 
-
-def _from_trl(row: FileRow, place: int, name: str) -> Rollout:
-    others = ("step", "prompt", "completion", "advantage", "image", "images")
-    return Rollout(
-        step=_step(row.get("step"), place, name),
-        prompt=row["prompt"],
-        text=_text(row["completion"]),
-        rewards={str(key): float(value) for key, value in row.items() if key not in others and _is_number(value)},
-        advantage=float(row["advantage"]) if _is_number(row.get("advantage")) else None,
+def weight(value: JsonValue) -> int:
+    """Return about how many bytes a value takes."""
+    if isinstance(value, dict):
+        return 100 + sum(len(str(key)) + weight(one) for key, one in value.items())
+    return (
+        100 + sum(map(weight, value)) if isinstance(value, list) else 50 + len(value) if isinstance(value, str) else 30
     )
 
 
-def _from_verl(row: FileRow, place: int, name: str) -> Rollout:
-    """Read a row of verl's dumps: the total is `score`; what a validation dumps of the reward besides stays beside."""
-    others = ("score", "step", "acc", "right")
-    right = row.get("right", row.get("acc"))
-    outcomes: dict[float, Outcome] = {1: "right", 0: "wrong"}
-    return Rollout(
-        step=_step(row.get("step", 0), place, name),
-        prompt=row["input"],
-        text=_text(row["output"]),
-        rewards={"score": float(row["score"])} if _is_number(row.get("score")) else {},
-        beside={str(key): float(value) for key, value in row.items() if key not in others and _is_number(value)},
-        outcome=outcomes.get(right, "unknown") if _is_number(right) else "unknown",
-        prompted=str(row.get("uid", "")).rsplit("_", 2)[0],  # PROMPT_ROLLOUT_OUTPUT
-    )
+def make_run(rows: Sequence[Placed], folder: Path, name: str, rewards: Weights | None = None) -> RunFolder:
+    """Make a run folder of these rows, whole or not at all. Raises DataError when they are of no known kind."""
+    scenarios, traces = convert(rows, name, rewards)
+    scratch = folder.parent / ".part" / folder.name  # where nobody looks for runs
+    shutil.rmtree(scratch, ignore_errors=True)
+    try:
+        run = RunFolder.create(scratch)
+        run.recipe.write_text(yaml.safe_dump({"model": {"name": f"imported from {name}"}}), "utf-8")
+        run.add_scenarios(scenarios.values())
+        with TraceWriter(run, launch=run.begin_launch(0, ["import", name])) as writer:
+            for start in range(0, len(traces), 1000):
+                writer.write(traces[start : start + 1000])
+        run.set_state("completed", step=max(trace.step for trace in traces))
+        shutil.rmtree(folder, ignore_errors=True) if not (folder / "state.json").exists() else None
+        scratch.replace(folder)
+    except OSError as error:
+        raise DataError(f"{folder} cannot be written: {error.strerror or error}") from None
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+        with suppress(OSError):
+            scratch.parent.rmdir()
+    return RunFolder.open(folder)
 
 
-def _step(value: JsonValue, place: int, name: str) -> int:
-    if _is_number(value) and 0 <= value < 10**9:
-        return int(value)
-    raise DataError(f"{name}, row {place}: step must be a whole number of at least 0, not {value!r}")
+def files_of(named: Sequence[str]) -> list[Path]:
+    """Return the files that are meant by files, folders and patterns, in the order of the numbers in their names.
+
+    Raises DataError for what names none.
+    """
+    found: list[Path] = []
+    for one in named:
+        path = Path(one).expanduser()
+        inside = [file for file in path.rglob("*") if file.suffix.lower() in ENDINGS] if path.is_dir() else []
+        there = [path] if path.is_file() else inside or list(map(Path, glob.glob(str(path), recursive=True)))
+        there = [file for file in there if file.is_file()]
+        if not there:
+            what = f"holds no file ending in {', '.join(ENDINGS)}" if path.is_dir() else "there is no such file"
+            raise DataError(f"{one}: {what}")
+        found += sorted(there, key=lambda file: [int(n) if n.isdigit() else n for n in re.split(r"(\d+)", str(file))])
+    return list(dict.fromkeys(found))
 
 
-def _rollouts(rollouts: Sequence[Rollout]) -> Converted:
-    """Keep rewards as they came; neighbours with one prompt at one step are a group."""
-    scenarios: dict[str, Scenario] = {}
-    traces: list[Trace] = []
-    prompted = groupby(
-        rollouts, key=lambda one: (one.step, one.prompted, json.dumps(one.prompt, sort_keys=True, default=str))
-    )
-    for group, (_, siblings) in enumerate(prompted):
-        for index, one in enumerate(siblings):
-            scenario = _prompt_scenario(one.prompt)
-            scenarios[scenario.id] = scenario
-            completion = Completion(one.text, approximate_tokens(one.text))
-            scored = ScoredCompletion(completion, parse(one.text), _imported_score(one))
-            traces.append(_trace(scored, one.step, scenario.id, (group, index), one.prompt, one.advantage))
-    return scenarios, traces
-
-
-def _imported_score(one: Rollout) -> Score:
-    """Return the file's rewards as parts, and their sum in the place of the outcome."""
-    words = " + ".join(f"{name} {value:.3g}" for name, value in one.rewards.items()) or "no reward was recorded"
-    return Score(
-        components={"outcome": sum(one.rewards.values()) if one.rewards else None},
-        parts={f"imported.{name}": value for name, value in {**one.rewards, **one.beside}.items()},
-        weights={"outcome": 1.0},
-        mode="additive",
-        tau=1.0,
-        notes=(f"imported: {words}", "length counted in words, for the file names no tokens"),
-        outcome=one.outcome,
-    )
-
-
-def _prompt_scenario(prompt: JsonValue) -> Scenario:
-    told = [message["content"] for message in _messages(prompt) if message["role"] != "system"]
-    text = "\n\n".join(told) or "(empty prompt)"
-    digest = hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:12]
-    return Scenario(id=f"imported/{digest}", story=text, question="", source="imported")
-
-
-def _messages(prompt: JsonValue) -> list[Message]:
-    if isinstance(prompt, list):
-        return [
-            {"role": str(one.get("role", "user")), "content": _text(one.get("content", ""))}
-            for one in prompt
-            if isinstance(one, dict)
-        ]
-    return [{"role": "user", "content": _text(prompt)}]
-
-
-def _text(value: JsonValue) -> str:
-    """Return a completion as text, whether it came as a string or as chat messages."""
-    if isinstance(value, list):
-        return "\n".join(_text(one.get("content", "") if isinstance(one, dict) else one) for one in value)
-    return value if isinstance(value, str) else "" if value is None else str(value)
-
-
-def _is_number(value: JsonValue) -> TypeGuard[int | float]:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and value == value
+def named_rewards(text: str | None) -> Weights | None:
+    """Read `--rewards a,b*0.5`. Raises DataError."""
+    if text is None:
+        return None
+    weights = {}
+    for one in text.split(","):
+        name, _, factor = one.strip().partition("*")
+        try:
+            weights[name.strip()] = float(factor or 1)
+        except ValueError:
+            raise DataError(
+                f"--rewards {one.strip()!r}: COLUMN or COLUMN*WEIGHT is needed, as in accuracy*0.5"
+            ) from None
+    return weights
 
 
 def main() -> None:
-    """Import one file as a run folder."""
+    """Import files as one run folder."""
     parser = argparse.ArgumentParser(
-        prog="python -m socialr1_lite.viewer.importing", description="Make a run folder of a file of completions."
+        prog="python -m socialr1_lite.viewer.importing", description="Make a run folder of files of completions."
     )
-    parser.add_argument("file", type=Path)
+    parser.add_argument(
+        "files", nargs="+", metavar="FILE", help="a file, several (one a step), their folder or a pattern"
+    )
     parser.add_argument("-o", "--output", type=Path, help="the run folder to make (default: runs/NAME)")
+    parser.add_argument("--rewards", metavar="COLUMN,COLUMN*WEIGHT", help="the columns that the reward is the sum of")
     args = parser.parse_args()
-    if not args.file.is_file():
-        raise DataError(f"{args.file}: there is no such file")
-    folder = args.output or Path("runs") / args.file.stem
+    files = files_of(args.files)
+    name = files[0].name if len(files) == 1 else f"{files[0].name} and {len(files) - 1} more"
+    folder = args.output or Path("runs") / (files[0] if len(files) == 1 else Path(args.files[0]).resolve()).stem
     if (folder / "state.json").exists():
         raise DataError(f"{folder} is a run already; name another with -o")
-    run = make_run(read_content(args.file.name, args.file.read_bytes()), folder, args.file.name)
+    try:
+        with ExitStack() as opened:
+            rows = read_files((file.name, opened.enter_context(file.open("rb"))) for file in files)
+    except OSError as error:
+        raise DataError(f"{error.filename}: cannot be read ({error.strerror})") from None
+    run = make_run(rows, folder, name, named_rewards(args.rewards))
     print(f"{run.path}: open it with  python app.py {run.path}", file=sys.stderr)
 
 

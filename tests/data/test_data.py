@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from socialr1_lite.benchmarks import BENCHMARKS, tombench_hard
 from socialr1_lite.data import check_source, heldout_scenarios, schedule, training_scenarios
-from socialr1_lite.data.sources import READERS
+from socialr1_lite.data.files import READERS
 from socialr1_lite.errors import DataError, LeakError
 from socialr1_lite.recipe import Recipe, load_recipe
 from socialr1_lite.scenario import Scenario

@@ -1,0 +1,318 @@
+"""Rows of foreign files become traces: which column is what, which completions are siblings, what a reward is made of.
+
+What a foreign file does not say is not made up: without a gold answer the outcome is "unknown"; the file's own rewards
+are kept as parts, and their sum stands as the total (in the place of the outcome term, weight 1, additive mode [ours]).
+Where it cannot be told which numbers are rewards, that is asked (`--rewards`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeGuard
+
+from socialr1_lite.data import read_scenario
+from socialr1_lite.errors import DataError
+from socialr1_lite.recipe import Rewards
+from socialr1_lite.rewards import RewardStack
+from socialr1_lite.rewards.scoring import approximate_tokens
+from socialr1_lite.rollouts.completion import Completion
+from socialr1_lite.rollouts.reward import Outcome, Score, ScoredCompletion
+from socialr1_lite.rollouts.trace import REQUIRED, Trace
+from socialr1_lite.scenario import JsonValue, Scenario
+from socialr1_lite.sip import Message, parse
+
+FileRow = dict[str, Any]  # as the file holds it; every type in it is checked where it is used
+Placed = tuple[str, FileRow]  # where it stands ("3.jsonl, line 2"), and the row
+Converted = tuple[dict[str, Scenario], list[Trace]]  # scenarios by id, traces
+Weights = Mapping[str, float]  # a column: its part in the total
+
+PROMPTS, TEXTS = ("prompt", "input", "query", "messages"), ("completion", "output", "response")
+ADVANTAGES, TOTALS = ("advantage", "advantages"), ("score", "reward", "total", "rewards", "total_reward")
+STEPS = ("step", "gen_step", "global_step")
+NO_REWARDS = {*PROMPTS, *TEXTS, *ADVANTAGES, *STEPS, "epoch", "tokens", "index", "acc", "right"}
+TRUTHS: Mapping[str, Outcome] = {
+    **{"1": "right", "1.0": "right", "true": "right"},
+    **{"0": "wrong", "0.0": "wrong", "false": "wrong"},
+}
+KNOWN = (
+    "TRL's completions (step, prompt, completion, rewards), verl's rollouts (input, output, score), an export of this "
+    "viewer, or what score reads (story, question, options, gold, completion)"
+)
+
+
+def convert(rows: Sequence[Placed], name: str, rewards: Weights | None = None) -> Converted:
+    """Return scenarios by id and traces, from whichever kind of file it is.
+
+    rewards: the columns that a total is made of, where the caller names them. Raises DataError naming file and row.
+    """
+    rows = list(_one_a_completion(rows))
+    first = rows[0][1].keys() if rows else set()
+    if first >= set(REQUIRED):
+        return _own(rows)
+    if "question" in first and "completion" in first:
+        return _scored(rows)
+    prompt, text = (next((one for one in names if one in first), "") for names in (PROMPTS, TEXTS))
+    if prompt and text:
+        return _rollouts(rows, name, prompt, text, rewards)
+    if "components" in first:
+        raise DataError(f"{name} holds scores without completions; import the file that was given to score instead")
+    raise DataError(f"{name}: columns {', '.join(sorted(map(str, first)))[:200]} are of no known kind. Known: {KNOWN}")
+
+
+def _one_a_completion(rows: Iterable[Placed]) -> Iterator[Placed]:
+    """Yield a row a completion: ms-swift writes a line a step, with a list in each column."""
+    for place, row in rows:
+        texts = next((row[name] for name in TEXTS if name in row), None)
+        if isinstance(texts, list) and any(isinstance(row.get(name), list) for name in STEPS):
+            many = {key: value for key, value in row.items() if isinstance(value, list) and len(value) == len(texts)}
+            yield from ((place, row | {key: value[at] for key, value in many.items()}) for at in range(len(texts)))
+        else:
+            yield place, row
+
+
+def _own(rows: Sequence[Placed]) -> Converted:
+    scenarios: dict[str, Scenario] = {}
+    traces: list[Trace] = []
+    for place, row in rows:
+        try:
+            traces.append(Trace.from_row(row))
+            if stored := row.get("scenario_row"):
+                if not isinstance(stored, dict):
+                    raise DataError(f"scenario_row must be an object, not {type(stored).__name__}")
+                scenario = Scenario.from_row(stored)
+                if scenarios.setdefault(scenario.id, scenario) != scenario:
+                    raise DataError(f"scenario {scenario.id!r} stands in an earlier row with other content")
+        except ValueError as error:
+            raise DataError(f"{place}: {error}") from None
+    return scenarios, traces
+
+
+def _grouped(rows: Iterable[Placed], key: Sequence[str]) -> Iterator[list[Placed]]:
+    """Yield siblings: the rows that are equal in these columns, wherever they stand (verl shuffles its batches)."""
+    groups: dict[str, list[Placed]] = {}
+    for place, row in rows:
+        known = json.dumps([row.get(name) for name in key], sort_keys=True, default=str)
+        groups.setdefault(known, []).append((place, row))
+    yield from groups.values()
+
+
+def _scored(rows: Sequence[Placed]) -> Converted:
+    """Score completions with their questions by the default stack, siblings of one prompt as one group."""
+    stack = RewardStack(Rewards())
+    scenarios: dict[str, Scenario] = {}
+    traces: list[Trace] = []
+    for group, some in enumerate(_grouped(rows, ("step", "id", "question", "story"))):
+        place, row = some[0]
+        try:
+            scenario = read_scenario(row, default_id=f"imported/{group}")
+        except DataError as error:
+            raise DataError(f"{place}: {error}") from None
+        if scenarios.setdefault(scenario.id, scenario) != scenario:
+            raise DataError(f"{place}: id {scenario.id!r} stands in an earlier row with another question")
+        completions = [_completion(place, row, "completion") for place, row in some]
+        for index, (one, scored) in enumerate(zip(some, stack.score(completions, scenario), strict=True)):
+            traces.append(_trace(scored, _step(*one), scenario.id, (group, index), one[1].get("prompt") or [], None))
+    return scenarios, traces
+
+
+def _completion(place: str, row: FileRow, column: str) -> Completion:
+    if row.get(column) is None:
+        raise DataError(f"{place}: no {column}")
+    text, reasoning = _said(row[column])
+    tokens, finish = row.get("tokens"), "length" if row.get("finish") == "length" else "stop"
+    counted = int(tokens) if _is_number(tokens) and 0 <= tokens < 1 << 40 else approximate_tokens(text)
+    prefilled = row.get("prefilled") is True
+    return Completion(text, counted, "length" if finish == "length" else "stop", prefilled, reasoning=reasoning)
+
+
+def _trace(
+    scored: ScoredCompletion,
+    step: int,
+    scenario: str,
+    place: tuple[int, int],
+    prompt: JsonValue,
+    advantage: float | None,
+) -> Trace:
+    """Return the trace of a completion; place: its group's number and its own."""
+    said, (group, index) = _messages(prompt), place
+    return Trace.of(
+        scored, phase="train", step=step, scenario=scenario, group=group, index=index, prompt=said, advantage=advantage
+    )
+
+
+def _step(place: str, row: FileRow) -> int:
+    value = next((row[name] for name in STEPS if row.get(name) is not None), 0)
+    if isinstance(value, str) and re.fullmatch(r"\d{1,9}", value):  # ms-swift's, and a cell of a CSV
+        return int(value)
+    if _is_number(value) and 0 <= value < 10**9 and value == int(value):
+        return int(value)
+    raise DataError(f"{place}: step must be a whole number of at least 0, not {value!r:.60}")
+
+
+def _rollouts(rows: Sequence[Placed], name: str, prompt: str, text: str, rewards: Weights | None) -> Converted:
+    """Keep rewards as they came; the completions of one prompt at one step are a group."""
+    scenarios: dict[str, Scenario] = {}
+    traces: list[Trace] = []
+    # verl's uid is PROMPT_ROLLOUT_OUTPUT: it tells two askings of one prompt apart
+    keyed = [(at, row | {"": str(row.get("uid", "")).rsplit("_", 2)[0], "step": _step(at, row)}) for at, row in rows]
+    groups = list(_grouped(keyed, ("step", "", prompt)))
+    table = Table(groups)
+    total = rewards if rewards is not None else table.rewards(name)
+    if unknown := sorted(total.keys() - table.numbers):
+        there = ", ".join(table.numbers) or "none"
+        raise DataError(f"{name}: --rewards names {', '.join(unknown)}; the columns of numbers are: {there}")
+    for group, some in enumerate(groups):
+        for index, (place, row) in enumerate(some):
+            scenario = _prompt_scenario(row.get(prompt))
+            scenarios[scenario.id] = scenario
+            completion = _completion(place, row, text)
+            scored = ScoredCompletion(completion, parse(completion.text), _score(row, total, table.numbers))
+            advantage = next((row[one] for one in ADVANTAGES if _is_number(row.get(one))), None)
+            traces.append(_trace(scored, row["step"], scenario.id, (group, index), row.get(prompt), advantage))
+    return scenarios, traces
+
+
+@dataclass
+class Table:
+    """The columns of numbers in a file of rollouts. groups: its rows, siblings together."""
+
+    groups: Sequence[Sequence[Placed]]
+    numbers: dict[str, bool] = field(default_factory=dict)  # column, in its order: whether it holds fractions
+
+    def __post_init__(self) -> None:
+        """Find them."""
+        for _, row in (one for group in self.groups for one in group):
+            for key, value in row.items():
+                if key not in NO_REWARDS and (_is_number(value) or (isinstance(value, bool) and key in TOTALS)):
+                    self.numbers[key] = self.numbers.get(key, False) or isinstance(value, float)
+
+    def rewards(self, name: str) -> Weights:
+        """Tell which columns a total is made of. Raises DataError with the line to type where that cannot be told.
+
+        A column named as the total is that. Else rewards are fractions, and TRL writes its reward functions' columns
+        before those that they log besides; the advantages bear witness, but know nothing of a column that is the same
+        for all siblings, so that its name has to speak for it.
+        """
+        if "score" in self.numbers:
+            return {"score": 1.0}
+        before = list(self.numbers)
+        while before and not all(self.numbers[one] or one in TOTALS for one in before):
+            before.pop()
+        total = [one for one in before if one in TOTALS]
+        parts = [one for one in before if one not in total]
+        if total and (not parts or self._fits(total[:1]) or self._is_sum(total[0], parts)):
+            return {total[0]: 1.0}
+        named = [one for one in before if "reward" in one.lower()]
+        sure = {one for one in before if one in named or self._differs(one)}
+        witnessed = any(_is_number(row.get(one)) for _, row in self._rows() for one in ADVANTAGES)
+        if not before or before == named or (len(before) == 1 and not witnessed):
+            return dict.fromkeys(before, 1.0)
+        if witnessed and sure == set(before) and self._fits(before):
+            return dict.fromkeys(before, 1.0)
+        columns = ",".join(named or before)
+        raise DataError(
+            f"{name}: which of the numbers {', '.join(self.numbers)} are rewards? Name them, with a weight where it is "
+            f"not 1:  python -m socialr1_lite.viewer.importing {name} --rewards {columns}"
+        )
+
+    def _rows(self) -> Iterator[Placed]:
+        return (one for group in self.groups for one in group)
+
+    def _is_sum(self, total: str, parts: Sequence[str]) -> bool:
+        return all(abs(_sum(row, [total]) - _sum(row, parts)) < 1e-4 for _, row in self._rows())
+
+    def _differs(self, column: str) -> bool:
+        return any(len({_sum(row, [column]) for _, row in group}) > 1 for group in self.groups)
+
+    def _fits(self, columns: Sequence[str]) -> bool:
+        """Return whether the advantages of siblings are their rewards but for a shift and a scale, in nearly all."""
+        fit = bad = 0
+        for group in self.groups:
+            pairs = [
+                (_sum(row, columns), float(row[one]))
+                for _, row in group
+                for one in ADVANTAGES
+                if _is_number(row.get(one))
+            ]
+            if len(pairs) < 2:
+                continue
+            low, high = min(pairs), max(pairs)
+            slope = (high[1] - low[1]) / (high[0] - low[0]) if high[0] > low[0] else 0.0
+            fits = slope >= 0 and all(abs(low[1] + slope * (r - low[0]) - a) < 1e-2 for r, a in pairs)
+            fit, bad = fit + fits, bad + (not fits)
+        return bad <= 0.02 * (fit + bad)
+
+
+def _sum(row: FileRow, columns: Iterable[str]) -> float:
+    return sum(float(row[one]) for one in columns if isinstance(row.get(one), bool) or _is_number(row.get(one)))
+
+
+def _score(row: FileRow, total: Weights, numbers: Iterable[str]) -> Score:
+    """Return the file's rewards as parts, and their sum in the place of the outcome."""
+    there = {one: weight for one, weight in total.items() if isinstance(row.get(one), bool) or _is_number(row.get(one))}
+    words = " + ".join(f"{one} {float(row[one]):.3g}" for one in there) or "no reward was recorded"
+    truth = row.get("right", row.get("acc"))
+    return Score(
+        components={"outcome": sum(weight * float(row[one]) for one, weight in there.items()) if there else None},
+        parts={f"imported.{one}": float(row[one]) for one in numbers if one in there or _is_number(row.get(one))},
+        weights={"outcome": 1.0},
+        mode="additive",
+        tau=1.0,
+        notes=(f"imported: {words}", "length counted in words, for the file names no tokens"),
+        outcome=TRUTHS.get(str(truth).lower(), "unknown"),
+    )
+
+
+def _prompt_scenario(prompt: JsonValue) -> Scenario:
+    told = [message["content"] for message in _messages(prompt) if message["role"] != "system"]
+    text = "\n\n".join(told).strip() or "(empty prompt)"
+    digest = hashlib.sha256(text.encode()).hexdigest()[:12]
+    return Scenario(id=f"imported/{digest}", story=text, question="", source="imported")
+
+
+def _messages(prompt: JsonValue) -> list[Message]:
+    if isinstance(prompt, list):
+        spoken = [one for one in prompt if isinstance(one, dict)]
+        return [{"role": str(one.get("role") or "user"), "content": _said([one])[0]} for one in spoken]
+    return [{"role": "user", "content": _said(prompt)[0]}]
+
+
+def _said(value: JsonValue) -> tuple[str, str]:
+    """Return text and reasoning of a completion: a text, chat messages, or a message's parts."""
+    if isinstance(value, dict):
+        value = [value]
+    if not isinstance(value, list):
+        return (value if isinstance(value, str) else "" if value is None else str(value)), ""
+    texts: list[str] = []
+    thoughts: list[str] = []
+    for one in value:
+        held = one if isinstance(one, dict) else {"content": one}
+        apart = (held.get(name) for name in ("reasoning_content", "reasoning", "thinking"))
+        thoughts += [text for text in apart if isinstance(text, str)][:1]
+        if isinstance(text := held.get("text", held.get("content")), (str, list, dict)):
+            inner, thought = _said(text)
+            texts.append(inner)
+            thoughts.append(thought)
+        elif held.get("tool_calls"):
+            texts.append(json.dumps(held["tool_calls"], ensure_ascii=False, default=str))
+        elif "type" in held and held["type"] != "thinking":
+            texts.append(f"({held['type']})")
+    parts = all(isinstance(one, dict) and "role" not in one for one in value)
+    return ("" if parts else "\n").join(texts), "\n".join(filter(None, thoughts))
+
+
+def number_of(column: str, cell: JsonValue) -> JsonValue:
+    """Return the number in a cell of a CSV, whose cells are all texts; the text where the column is of texts."""
+    numeral = isinstance(cell, str) and re.fullmatch(r"\s*[+-]?\d{1,15}(\.\d*)?([eE][+-]?\d{1,3})?\s*", cell, re.ASCII)
+    if not numeral or column in (*PROMPTS, *TEXTS, "id", "uid", "story", "question", "options", "gold"):
+        return cell
+    return int(cell) if str(cell).strip().lstrip("+-").isdigit() else float(cell)  # type: ignore[arg-type]
+
+
+def _is_number(value: object) -> TypeGuard[int | float]:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
