@@ -166,16 +166,17 @@ class History:
     ) -> None:
         """evaluations: (launch, benchmark, step) of every evaluation that left rows.
 
-        first_steps: by launch, the first step that its training rows are of. It is where the launch began, whatever
-        segments.jsonl says or has lost; a launch that only evaluated made nothing again.
+        first_steps: by launch, the first step that its training rows are of. Where they are known a launch began there,
+        whatever segments.jsonl says or has lost; one without such rows made nothing again, but for those just begun.
         """
-        only_evaluated = {launch for launch, _, _ in evaluations}
-        starts = {one.number: one.start_step for one in launches if one.kind == "train"}
-        starts = {number: step for number, step in starts.items() if number not in only_evaluated}
-        starts |= first_steps or {}
+        named = {one.number: one.start_step for one in launches if one.kind == "train"}
+        starts = named if first_steps is None else dict(first_steps)
+        number = max((*starts, *(launch for launch, _, _ in evaluations)), default=-1)
+        while (number := number + 1) in named:
+            starts[number] = named[number]
         self.cuts = {
             number: min((start for later, start in starts.items() if later > number), default=NEVER)
-            for number in {launch.number for launch in launches} | starts.keys()
+            for number in {launch.number for launch in launches} | {one[0] for one in evaluations} | starts.keys()
         }
         self.latest: dict[tuple[str, int], int] = {}
         for launch, benchmark, step in evaluations:
