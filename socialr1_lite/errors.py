@@ -52,13 +52,19 @@ class PreflightError(SocialR1Error, RuntimeError):
     """The check before the first step found that training cannot work."""
 
 
+class DivergedError(SocialR1Error, ArithmeticError):
+    """A loss, a gradient or a weight is no number any more."""
+
+
 class MachineError(SocialR1Error, OSError):
     """The machine lacks room on a disk, rights to a file, or memory."""
 
 
-# What libraries say who hand on no number of the system's, in lower case: tokenizers, safetensors, torch, SQLite, CUDA.
-NO_ROOM = ("no space left", "os error 28", "disk quota", "os error 122", "disk is full", "file too large", "os error 27")
-NO_ROOM += ("read-only file system", "os error 30", "pytorchstreamwriter", "unexpected pos")
+# What tokenizers, safetensors, torch, SQLite and CUDA say, which hand on no number of the system's. In lower case.
+NO_ROOM = (
+    *("no space left", "os error 28", "disk quota", "os error 122", "disk is full", "file too large", "os error 27"),
+    *("read-only file system", "os error 30", "pytorchstreamwriter", "unexpected pos"),
+)
 NO_MEMORY = ("out of memory", "not enough memory", "allocate memory", "bad_alloc", "alloc_failed", "os error 12")
 DEEPEST_CAUSE = 20  # errors that were raised from one another, before the search ends
 ROOM = "free some space, or name another place; what was written before stays, and the same command goes on from it"

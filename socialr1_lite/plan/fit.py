@@ -79,7 +79,7 @@ def fit(recipe: Recipe, architecture: Architecture, gpu: Device) -> Fit:
 def knobs(recipe: Recipe, architecture: Architecture, gpu: Device) -> Iterator[Change]:
     """Yield the changes that help at all, the cheapest first."""
     enough = memory(recipe, architecture, gpu).peak * (1 - LEAST_GAIN)
-    for change in _changes(recipe):
+    for change in changes(recipe):
         if (changed := change.applied(recipe)) and memory(changed, architecture, gpu).peak < enough:
             yield change
 
@@ -92,7 +92,7 @@ def _all(recipe: Recipe, changes: list[Change]) -> Recipe | None:
     return now
 
 
-def _changes(recipe: Recipe) -> Iterator[Change]:
+def changes(recipe: Recipe) -> Iterator[Change]:
     """Yield every change worth trying, the cheapest first: time, then precision, then what is trained."""
     grpo, model = recipe.grpo, recipe.model
     for divisor in (2, 4, 8):
@@ -104,15 +104,18 @@ def _changes(recipe: Recipe) -> Iterator[Change]:
         if grpo.vllm == "colocate" and share < model.gpu_memory_utilization:
             yield Change((("model.gpu_memory_utilization", share),), "fewer completions sampled at once by vLLM")
     batch, steps = grpo.per_device_train_batch_size, grpo.gradient_accumulation_steps
-    if batch % 2 == 0:
-        halved = [("grpo.per_device_train_batch_size", batch // 2), ("grpo.gradient_accumulation_steps", steps * 2)]
+    if batch > 1:
+        part = next(n for n in range(2, batch + 1) if batch % n == 0)
+        less = [("grpo.per_device_train_batch_size", batch // part), ("grpo.gradient_accumulation_steps", steps * part)]
         if grpo.steps_per_generation:
-            halved.append(("grpo.steps_per_generation", grpo.steps_per_generation * 2))
-        yield Change(tuple(halved), "smaller batches, somewhat slower; the same completions a step")
+            less.append(("grpo.steps_per_generation", grpo.steps_per_generation * part))
+        yield Change(tuple(less), "smaller batches, somewhat slower, the same completions a step")
     for divisor in (2, 4, 8):
         if grpo.generation_steps % divisor == 0:
             fewer = (("grpo.steps_per_generation", grpo.generation_steps // divisor),)
             yield Change(fewer, "completions sampled in smaller batches, somewhat slower")
+    if recipe.warmup.steps and (gold := recipe.warmup.batch_size // 2):
+        yield Change((("warmup.batch_size", gold),), "half as many gold replies in the cold start")
     if not model.load_in_4bit:
         yield Change((("model.load_in_4bit", True),), "slower layers, weights rounded to 4 bits")
     if model.lora.r > 8:

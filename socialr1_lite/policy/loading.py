@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from socialr1_lite.errors import PolicyError, first_line
+from socialr1_lite.errors import PolicyError, first_line, ran_out_of_memory
 from socialr1_lite.policy.adapters import fresh_adapter, refuse_pickle
 from socialr1_lite.policy.backends import bfloat16_is_native, choose_backend, stdout_to_stderr
 from socialr1_lite.policy.embedded import embedded_model
@@ -44,6 +44,8 @@ def load_policy(model: Model, *, adapter: Path | None = None, trainable: bool = 
             load = _load_unsloth if backend == "unsloth" else _load_plain
             loaded, tokenizer = load(model, source, seed)
     except (OSError, ValueError, RuntimeError, NotImplementedError, ImportError) as error:
+        if ran_out_of_memory(error):
+            raise
         raise PolicyError(
             f"model.name: cannot load {model.name!r} ({backend} backend): {first_line(error)} "
             f"(allowed: a hub id, a local folder, or {EMBEDDED_MODEL!r}; safetensors, or model.allow_pickle: true)"

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import contextlib
-import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event, Thread
 from typing import TYPE_CHECKING, Any
 
-from socialr1_lite.errors import PolicyError, first_line
+from socialr1_lite.errors import PolicyError, first_line, ran_out_of_memory
 from socialr1_lite.policy.adapters import refuse_another_kind, refuse_pickle, saved_adapter
 from socialr1_lite.policy.backends import Backend
 from socialr1_lite.policy.engine import Engine
 from socialr1_lite.policy.generation import speed_up_cpu_sampling
+from socialr1_lite.policy.numbers import refuse_unsound, trained
 from socialr1_lite.rollouts.completion import Completion
 from socialr1_lite.rollouts.prompting import Messages, Template
 from socialr1_lite.sip import Message, prefills_think
@@ -141,7 +141,8 @@ class Policy:
             raise failure[0]
 
     def save_adapter(self, folder: Path) -> None:
-        """Write the LoRA adapter (PEFT layout) and the tokenizer."""
+        """Write the LoRA adapter (PEFT layout) and the tokenizer. Raises DivergedError for weights that are none."""
+        refuse_unsound(trained(self.model), "the adapter is not kept")
         folder.mkdir(parents=True, exist_ok=True)
         self.model.save_pretrained(str(folder))
         self.tokenizer.save_pretrained(str(folder))
@@ -163,6 +164,8 @@ class Policy:
         try:
             self.model = saved_adapter(self.model, folder, self.backend, **settings)
         except (OSError, ValueError, RuntimeError) as error:
+            if ran_out_of_memory(error):
+                raise
             raise PolicyError(f"{folder}: the adapter does not fit {self.name}: {first_line(error)}") from error
         self.speed_up()
 
@@ -261,18 +264,3 @@ class Policy:
                     FastLanguageModel.for_training(self.model)
                 self.model.train()
             self.model.config.use_cache = cached
-
-
-@contextlib.contextmanager
-def undisturbed_chance() -> Iterator[None]:
-    """Put every random state back afterwards: loading a model seeds some."""
-    import numpy
-    import torch
-
-    drawn, numbers = random.getstate(), numpy.random.get_state()
-    try:
-        with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
-            yield
-    finally:
-        random.setstate(drawn)
-        numpy.random.set_state(numbers)

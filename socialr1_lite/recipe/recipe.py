@@ -16,6 +16,15 @@ from socialr1_lite.recipe.messages import explain_validation_error, unknown_key
 from socialr1_lite.recipe.schema import Data, Evaluation, Grpo, Logging, Model, Prompt, Rewards, Run, Section, Warmup
 from socialr1_lite.redaction import redact_tree
 
+MEMORY = (  # settings that move work from one moment to another and leave what is trained as it is, up to rounding
+    ("model", "gradient_checkpointing"),
+    ("model", "gpu_memory_utilization"),
+    ("grpo", "per_device_train_batch_size"),
+    ("grpo", "gradient_accumulation_steps"),
+    ("grpo", "steps_per_generation"),
+    ("evaluation", "batch_size"),
+)
+
 
 class Recipe(Section):
     """What a run is. Build it with `load_recipe`, or from a mapping with `Recipe.model_validate`."""
@@ -71,8 +80,15 @@ class Recipe(Section):
 
     @property
     def decisive(self) -> dict[str, Yaml]:
-        """Everything that decides what is trained: not where the run folder lies or whether to resume."""
+        """Everything that decides what is trained: not where the run folder lies or whether to resume.
+
+        Nor what only decides how much memory is taken at a time: a run that ran out of it goes on with less.
+        """
         settings = redact_tree(self.model_dump(mode="json"))  # as it is stored: another password is no other training
+        for section, name in MEMORY:
+            del settings[section][name]
+        settings["grpo"]["per_device_train_batch_size x gradient_accumulation_steps"] = self.completions_per_step
+        settings["grpo"]["per_device_train_batch_size x steps_per_generation"] = generation_batch(self.grpo, self.run)
         settings["run"] = {"seed": self.run.seed, "processes": self.processes, "save_steps": self.run.save_steps}
         return settings
 

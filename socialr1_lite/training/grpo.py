@@ -8,12 +8,13 @@ signature and meaning in TRL 1.15 and in the trainer that Unsloth generates for 
 from __future__ import annotations
 
 import itertools
+import math
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from socialr1_lite.errors import RecipeError
+from socialr1_lite.errors import DivergedError, RecipeError
 from socialr1_lite.policy import Policy
 from socialr1_lite.recipe import Recipe
 from socialr1_lite.rewards.curriculum import tau
@@ -116,6 +117,8 @@ class TrlRewardAdapter:
         for place, rows in itertools.groupby(range(len(position)), key=lambda i: position[i]):
             completions = [self._completion(completion_ids[i]) for i in rows]
             scored += self.stack.score(completions, self.scenarios[place], tau=progress)
+        if wrong := next((one.score.total for one in scored if not math.isfinite(one.score.total)), None):
+            raise DivergedError(f"a completion earned {wrong}, which TRL would take for no reward at all")
         self.seconds = time.perf_counter() - started
         return scored
 

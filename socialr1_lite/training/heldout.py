@@ -21,21 +21,25 @@ from typing import Any
 import orjson
 
 from socialr1_lite.data import story_key
+from socialr1_lite.errors import RunLogError
 from socialr1_lite.policy import Policy
 from socialr1_lite.progress import Progress, clock
 from socialr1_lite.recipe import Recipe
 from socialr1_lite.rewards.stack import RewardStack
 from socialr1_lite.rollouts.prompting import Sampler, messages, template_settings
 from socialr1_lite.rollouts.reward import ScoredCompletion
-from socialr1_lite.rollouts.trace import Trace
+from socialr1_lite.rollouts.trace import Trace, is_number
 from socialr1_lite.runlog import BestAdapter, CheckScore, RunFolder, TraceWriter, write_json
+from socialr1_lite.runlog.folder import is_whole
 from socialr1_lite.scenario import Scenario
 from socialr1_lite.statistics import clustered_proportion, paired_by_cluster
-from socialr1_lite.training import folder
+from socialr1_lite.training import folder, shortage
 from socialr1_lite.training.ranks import Ranks
+from socialr1_lite.training.shortage import memory_told
 
 ALONE = Ranks(0, 1)
 BENCHMARK = "heldout"
+SUMMARY = "summary.json"
 UNTRAINED, COLD_START = "untrained", "after the cold start"
 ON_THE_WAY = "step "  # how the labels of the checks between two steps begin
 
@@ -79,7 +83,12 @@ class Check:
     @classmethod
     def from_row(cls, row: dict[str, Any]) -> Check:
         """Read a row of `to_row`, of any version."""
-        return cls(**(row | {"right": tuple(row["right"]), "stories": tuple(row.get("stories", ()))}))
+        check = cls(**(row | {"right": tuple(row["right"]), "stories": tuple(row.get("stories", ()))}))
+        figures = (check.low, check.high, *check.metrics().values())
+        whole = is_whole(check.step) and is_whole(check.n) and check.n == len(check.right)
+        if not (whole and isinstance(check.label, str) and all(map(is_number, figures)) and None not in figures):
+            raise TypeError("a check of other types than are written")
+        return check
 
     def score(self, places: Sequence[int]) -> CheckScore:
         """Return what the choice of the best adapter goes by: the questions that every check asked, by their places."""
@@ -96,6 +105,18 @@ class Check:
         """Return the figures by the names of metrics.jsonl, all of them apart from training's own."""
         names = ("accuracy", "format_rate", "unreadable", "truncated", "reward", "tokens", "seconds")
         return {f"eval/{name}": getattr(self, name) for name in names}
+
+
+def kept_checks(run: RunFolder) -> dict[str, Check]:
+    """Return the checks of summary.json by their labels. Raises RunLogError for a file that nobody here wrote."""
+    path = run.path / SUMMARY
+    try:
+        return {row["label"]: Check.from_row(row) for row in orjson.loads(path.read_bytes())["checks"]}
+    except FileNotFoundError:
+        return {}
+    except (OSError, KeyError, TypeError, ValueError, AttributeError):
+        remedy = "put it back, or remove it: the checks in it are then missing from the table"
+        raise RunLogError(f"{path} cannot be read; {remedy}") from None
 
 
 def check_heldout(
@@ -258,16 +279,19 @@ class HeldoutChecks:
             return None
         asked = [self.scenarios[i] for i in self.few] if label.startswith(ON_THE_WAY) else self.scenarios
         self.progress.say(f"held-out check, {label}: {len(asked)} questions")
-        check = check_heldout(
-            policy, self.recipe, self.stack, asked, label=label, step=step, traces=traces, ranks=self.ranks
-        )
+        with memory_told(self.recipe, self.run, f"in the held-out check, {label}", shortage.CHECK):
+            check = check_heldout(
+                policy, self.recipe, self.stack, asked, label=label, step=step, traces=traces, ranks=self.ranks
+            )
         if check is None:
             return None
         self.seconds += check.seconds
         before = self._made().values()
         if self.recipe.evaluation.every:
             scores = [one.score(self.few) for one in before]
-            self.best.update(check.score(self.few), scores, lambda path: folder.save_whole(policy, path))
+            self.best.update(
+                check.score(self.few), scores, lambda path: folder.save_whole(policy, self.run, path, step)
+            )
         self._write([*before, check])
         self.progress.say(
             f"  format {check.format_rate:.2f}  accuracy {check.accuracy:.3f} ({check.low:.3f}-{check.high:.3f})  "
@@ -311,11 +335,8 @@ class HeldoutChecks:
         self.best.record(check.score(self.few) for check in checks)
 
     def _made(self) -> dict[str, Check]:
-        if not self._summary.is_file():
-            return {}
-        rows = orjson.loads(self._summary.read_bytes())["checks"]
-        return {row["label"]: Check.from_row(row) for row in rows}
+        return kept_checks(self.run)
 
     @property
     def _summary(self) -> Path:
-        return self.run.path / "summary.json"
+        return self.run.path / SUMMARY

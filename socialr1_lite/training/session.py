@@ -15,12 +15,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from socialr1_lite.data import heldout_scenarios, schedule, training_scenarios
-from socialr1_lite.errors import PolicyError, RecipeError, SocialR1Error
+from socialr1_lite.errors import DivergedError, RecipeError, SocialR1Error, machine_errors
 from socialr1_lite.plan import before_training
 from socialr1_lite.plan.checking import check_recipe
 from socialr1_lite.policy import Policy, add_lora, describe_machine, describe_policy, load_policy
 from socialr1_lite.policy.engine import trainer_engine
 from socialr1_lite.policy.gpus import refuse_unusable_driver
+from socialr1_lite.policy.numbers import refuse_unsound, trained
 from socialr1_lite.progress import Progress, clock
 from socialr1_lite.recipe import Recipe
 from socialr1_lite.recipe.checks import generation_batch
@@ -28,20 +29,23 @@ from socialr1_lite.rewards.monitors import Alarms
 from socialr1_lite.rewards.stack import RewardStack
 from socialr1_lite.rollouts.prompting import is_prefilled, messages, template_settings
 from socialr1_lite.runlog import MetricsWriter, RunFolder, TraceWriter, read_metrics, write_atomic, write_json
-from socialr1_lite.runlog.checkpoints import Newest, keep_whole, newest_complete
+from socialr1_lite.runlog.checkpoints import Newest, keep_whole
 from socialr1_lite.scenario import Scenario
-from socialr1_lite.training import folder, grpo, grpo_config, sft
+from socialr1_lite.training import folder, grpo, grpo_config, sft, shortage
 from socialr1_lite.training.deadline import SLOWER, Deadline
 from socialr1_lite.training.heldout import ON_THE_WAY, UNTRAINED, HeldoutChecks
 from socialr1_lite.training.hub import HubPushes
 from socialr1_lite.training.preflight import preflight
 from socialr1_lite.training.ranks import Ranks
+from socialr1_lite.training.shortage import memory_told
+from socialr1_lite.training.soundness import Soundness
 from socialr1_lite.training.trackers import Trackers
 
 if TYPE_CHECKING:
     from trl import GRPOTrainer
 
 
+@machine_errors()
 def run_recipe(
     recipe: Recipe,
     *,
@@ -68,7 +72,7 @@ def run_recipe(
     progress = progress or Progress(quiet=not ranks.main)
     run = RunFolder(Path(run_dir or Path(recipe.run.root) / str(recipe.run.name)))
     folder.refuse_another_recipe(run, recipe)
-    if run.path.is_dir() and run.completed:
+    if run.path.is_dir() and run.completed and folder.is_finished(run):
         steps = run.state()["step"]
         progress.say(f"{run.path} is complete ({steps} steps); nothing to do. A new run: run.name=ANOTHER")
         return run.path
@@ -77,9 +81,19 @@ def run_recipe(
         progress.say(f"note: {note}")
     stack = RewardStack(recipe.rewards, say=progress.say)
     run = RunFolder.create(run.path)
+    tried, began = 0, time.monotonic()
     with run.lock() if ranks.main else contextlib.nullcontext():
-        Training(recipe, run, stack, progress, ranks, strict).train()
-    return run.path
+        while True:
+            try:
+                Training(recipe, run, stack, progress, ranks, strict, began).train()
+                return run.path
+            except DivergedError as error:
+                # By chance, perhaps, as on a GPU: each checkpoint is gone on from once more before the run stops.
+                step = folder.newest_sound(run).step
+                if step <= tried or ranks.processes > 1 or recipe.grpo.vllm:
+                    raise
+                progress.say(f"warning: {error}")
+            tried = step
 
 
 @dataclass
@@ -93,6 +107,7 @@ class Training:
     ranks: Ranks
     strict: bool = True
     started: float = field(default_factory=time.monotonic)
+    made: int = field(default=0, init=False)  # finished optimizer steps, of all launches
 
     @property
     def elapsed(self) -> float:
@@ -100,14 +115,28 @@ class Training:
         return time.monotonic() - self.started
 
     def train(self) -> None:
-        """Do everything, from an empty or unfinished run folder to the saved adapter."""
-        newest = self.ranks.broadcast_from_main(lambda: newest_complete(self.run))
-        for notice in newest.notices:
+        """Do everything, from an empty or unfinished run folder to the saved adapter; a failure is written down."""
+        try:
+            with machine_errors():
+                self._train()
+        except SocialR1Error as error:
+            if "trackers" in vars(self):  # they were begun
+                self.trackers.close()
+            if self.ranks.main:
+                with contextlib.suppress(OSError):  # the disk may be what failed
+                    self.run.set_state("failed", step=self.made, error=str(error))
+            raise
+
+    def _train(self) -> None:
+        newest = self.ranks.broadcast_from_main(lambda: folder.newest_sound(self.run))
+        self.made = newest.step
+        for notice in self.ranks.broadcast_from_main(lambda: folder.look_over(self.run, self.recipe, newest)):
             self.progress.say(notice)
         self.progress.say(before_training(self.recipe))
         scenarios = training_scenarios(self.recipe)
         questions = heldout_scenarios(self.recipe)[: self.recipe.evaluation.items]
         policy = self._load_policy()
+        self.stack.lend(lambda: policy)
         for note in policy.notes:
             self.progress.say(f"note: {note}")
         fitting = self._fitting(policy, scenarios)
@@ -143,13 +172,16 @@ class Training:
         """Load the model as training is to find it: plain with a fresh adapter, or with the finished cold start."""
         cold = folder.cold_start_folder(self.run)
         adapter = cold if cold.is_dir() else None
-        policy = load_policy(self.recipe.model, adapter=adapter, trainable=True, seed=self.recipe.run.seed)
+        with memory_told(self.recipe, self.run, "while the model was loaded", shortage.MODEL):
+            policy = load_policy(self.recipe.model, adapter=adapter, trainable=True, seed=self.recipe.run.seed)
+        refuse_unsound(trained(policy.model), f"{adapter} cannot be gone on with, so delete it")
         if adapter is not None and self.recipe.warmup.merge:
             self._merge(policy)
         return policy
 
     def _merge(self, policy: Policy) -> None:
         policy.merge_adapter()
+        refuse_unsound(policy.model.named_parameters(), "the merged cold start; lower warmup.learning_rate")
         add_lora(policy, self.recipe.model, seed=self.recipe.run.seed)
 
     def _fitting(self, policy: Policy, scenarios: Sequence[Scenario]) -> list[Scenario]:
@@ -197,9 +229,10 @@ class Training:
             if step in (1, warmup.steps) or step % 10 == 0:
                 self.progress.say(f"cold start step {step}/{warmup.steps}  loss {loss:.3f}")
 
-        sft.cold_start(self.recipe, policy, scenarios, on_step)
+        with memory_told(self.recipe, self.run, "in the cold start", shortage.COLD_START):
+            sft.cold_start(self.recipe, policy, scenarios, on_step, self.progress.say)
         if self.ranks.main:
-            folder.save_whole(policy, folder.cold_start_folder(self.run))
+            folder.save_whole(policy, self.run, folder.cold_start_folder(self.run), 0)
         self.ranks.wait_for_everyone()  # nobody goes on before it is saved
         if warmup.merge:
             self._merge(policy)
@@ -207,7 +240,8 @@ class Training:
     def _preflight(self, policy: Policy, scenarios: Sequence[Scenario]) -> None:
         if not self.ranks.main:
             return
-        found = preflight(self.recipe, policy, self.stack, scenarios)
+        with memory_told(self.recipe, self.run, "in the preflight", shortage.SAMPLING):
+            found = preflight(self.recipe, policy, self.stack, scenarios)
         prompts, completions = self.recipe.prompts_per_step, self.recipe.grpo.num_generations
         self.progress.say(f"preflight: {prompts:g} prompts x {completions} completions an optimizer step")
         for line in [*found.lines(), *(f"warning: {warning}" for warning in found.warnings)]:
@@ -235,8 +269,10 @@ class Training:
             self.trackers.log(checks.make(policy, checks.first_label, 0, traces))
         metrics = MetricsWriter(self.run, launch=launch)
         deadline = Deadline(self.recipe, self.ranks, self.started)
+        sound = Soundness(trainer, self.progress.say, self._advice()).watch()
 
         def step_done(step: int) -> bool:
+            self.made = step
             deadline.end_step()
             if check := checks.make_on_the_way(policy, step, traces):
                 figures = check.metrics() | {"eval/share_of_time": checks.seconds / self.elapsed}
@@ -247,6 +283,7 @@ class Training:
 
         def saved(step: int) -> None:
             self.ranks.wait_for_everyone()  # every process writes its own random state into the checkpoint
+            sound.refuse_checkpoint()
             if self.ranks.main:
                 made = folder.made_in(self.run, self.recipe) / f"checkpoint-{step}"
                 if problem := keep_whole(self.run, made, self.recipe.run.save_total_limit):
@@ -257,23 +294,25 @@ class Training:
                 self.pushes.push(self.run.checkpoints / f"checkpoint-{step}", step)
 
         with self.progress.steps(self.recipe.grpo.max_steps, newest.step) as steps:
-            log = self._logger(metrics, steps.log)
+            log = self._logger(metrics, steps.log, sound)
             trainer.add_callback(grpo.watcher(log=log, saved=saved, step_done=step_done))
             deadline.begin_step()
-            try:
+            with memory_told(self.recipe, self.run, "in the steps of GRPO", shortage.STEP):
                 trainer.train(resume_from_checkpoint=str(newest.path) if newest.path else None)
-            except SocialR1Error as error:
-                self.run.set_state("failed", step=trainer.state.global_step, error=str(error))
-                raise
-            except RuntimeError as error:
-                if "out of memory" not in str(error):
-                    raise
-                raise _out_of_memory(self.recipe, trainer.state.global_step) from error
         policy.model = trainer.model
         made = int(trainer.state.global_step)
         if made < self.recipe.grpo.max_steps:
             self._stop(policy, made, deadline, checks, traces)
         return made == self.recipe.grpo.max_steps
+
+    def _advice(self) -> str:
+        """Say what to do about a run that diverged, which is a matter of chance or of its settings."""
+        grpo = self.recipe.grpo
+        return (
+            "nothing of this step is kept and the same command goes on from the newest checkpoint; where it ends so "
+            f"again, take a new run (run.name=ANOTHER) with a lower grpo.learning_rate (now {grpo.learning_rate:g}) "
+            f"or grpo.max_grad_norm (now {grpo.max_grad_norm:g}), or model.dtype=float32"
+        )
 
     def _stop(self, policy: Policy, step: int, deadline: Deadline, checks: HeldoutChecks, traces: TraceWriter) -> None:
         """End a launch between two steps: its checkpoint is whole already."""
@@ -303,7 +342,7 @@ class Training:
         return trainer
 
     def _logger(
-        self, metrics: MetricsWriter, show: Callable[[int, Mapping[str, float]], None]
+        self, metrics: MetricsWriter, show: Callable[[int, Mapping[str, float]], None], sound: Soundness
     ) -> Callable[[int, Mapping[str, float]], None]:
         alarms = Alarms(self.stack.monitors, read_metrics(self.run), self.progress.say)
 
@@ -313,6 +352,8 @@ class Training:
             if seconds := values.get("time/rollout_s"):
                 logged["tokens_per_s"] = values.get("completions/mean_length", 0.0) * sampled / seconds
             logged["elapsed_s"] = self.elapsed
+            if sound.scaled:
+                logged["skipped_steps"] = sound.skipped
             if self.ranks.main:
                 metrics.write(step, logged)
             self.trackers.log(logged)
@@ -327,22 +368,11 @@ class Training:
         self.trackers.log(checks.make(policy, checks.last_label, steps, traces))
         if not self.ranks.main:
             return
-        folder.save_whole(policy, self.run.adapter)
+        folder.save_whole(policy, self.run, self.run.adapter, steps)
         self.run.set_state("completed", step=steps)
         self.pushes.push(self.run.adapter, steps)
         checks.report(self.elapsed)
         self.progress.say(f"adapter in {self.run.adapter} after {clock(self.elapsed)}")
-
-
-def _out_of_memory(recipe: Recipe, step: int) -> PolicyError:
-    settings = recipe.grpo
-    knobs = [
-        f"grpo.per_device_train_batch_size={max(1, settings.per_device_train_batch_size // 2)} with "
-        f"grpo.gradient_accumulation_steps={settings.gradient_accumulation_steps * 2}",
-        f"grpo.max_completion_length={settings.max_completion_length // 2}",
-        "model.gradient_checkpointing=true" if not recipe.model.gradient_checkpointing else "model.load_in_4bit=true",
-    ]
-    return PolicyError(f"out of memory at step {step}; the cheapest remedies: " + ", or ".join(knobs))
 
 
 def _git_revision() -> str | None:

@@ -22,6 +22,7 @@ from socialr1_lite.sip import prefills_think
 from socialr1_lite.stories import generate, gold_reply
 from socialr1_lite.training.grpo import watcher
 from socialr1_lite.training.grpo_config import precision
+from socialr1_lite.training.soundness import Soundness
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -77,9 +78,16 @@ def _as_sampled(row: Row, tokenizer: PreTrainedTokenizerBase, settings: Template
 
 
 def cold_start(
-    recipe: Recipe, policy: Policy, scenarios: Sequence[Scenario], on_step: Callable[[int, float], None]
+    recipe: Recipe,
+    policy: Policy,
+    scenarios: Sequence[Scenario],
+    on_step: Callable[[int, float], None],
+    say: Callable[[str], None] = print,
 ) -> None:
-    """Train the policy's adapter in place for `warmup.steps` steps. on_step: called with (step, loss) after each."""
+    """Train the policy's adapter in place for `warmup.steps` steps. on_step: called with (step, loss) after each.
+
+    Raises DivergedError where a loss, a gradient or a weight is no number.
+    """
     import datasets
     import trl
     from transformers import PrinterCallback
@@ -94,6 +102,7 @@ def cold_start(
         )
         # Transformers prints every log as a dict when its bar is off; the progress display says it better.
         trainer.remove_callback(PrinterCallback)
+        Soundness(trainer, say, "cold start: lower warmup.learning_rate and start again").watch()
         trainer.train()
         policy.model = trainer.model
 
