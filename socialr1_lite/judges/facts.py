@@ -1,68 +1,66 @@
 """The `facts` judge: holds every stage to the generated story's own world. It needs no model [ours].
 
-Cue Encoding: are the decisive sentences there, is everything they say in the story, and was it chosen? Cue
-Interpretation: does the right chain of people hold the right value, and is nothing stated that the world denies? Goal
-Clarification: does the right person want the right thing? Response Generation: does it say the answered option, and
-does that follow? Words that are about nothing in the story dilute a stage; words to a judge cost the stage.
+Each stage is read by clauses (`language.clauses`) and held to the world (`language.world`). Cue Encoding: are the
+decisive events there, and did all that it tells happen so? Cue Interpretation: does the right chain of people hold the
+right value, and is nothing stated that the world denies? Goal Clarification: does the right person want the right
+thing, or is what is asked said? Response Generation: does it say the answered option, and does that follow? Sentences
+that name nobody and nothing of the story dilute a stage; words to a judge cost the stage.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from functools import lru_cache
+from dataclasses import replace
 
 from socialr1_lite.judges.base import Verdict
-from socialr1_lite.judges.language.lexicon import INJECTION, NEGATIONS, STOP, letters_in, stem, stems
-from socialr1_lite.judges.language.reading import ScenarioReading, read, reading_of
-from socialr1_lite.judges.language.statements import NEAR_VALUE, SOMEBODY, Statement, bare, chain_of, statements
-from socialr1_lite.scenario import Claim, Facts, Scenario
-from socialr1_lite.sip import STAGES, TITLES, Reply, sentences
+from socialr1_lite.judges.language.clauses import Clause, Read, Thing, read_clauses
+from socialr1_lite.judges.language.lexicon import INJECTION, letters_in
+from socialr1_lite.judges.language.verbs import FREE, GOOD, OPPOSED, UNSAID, feelings_in, kin
+from socialr1_lite.judges.language.world import (
+    VAGUE,
+    Event,
+    State,
+    Statement,
+    World,
+    bare,
+    chains_of,
+    statements,
+    world_of,
+    world_of_facts,
+)
+from socialr1_lite.scenario import Facts, Scenario
+from socialr1_lite.sip import STAGES, TITLES, Reply
 
 # All constants are [ours]; tests/judges/test_facts.py shows that every hack loses under them (docs/rewards.md).
-SUPPORTED = 0.5  # share of a cue's words that one story sentence must have
-RECALLED = 0.7  # share of a decisive sentence's words that the cues must have for full recall
 FREE_EXTRAS = 0.3  # share of the story's other sentences that may be repeated at no cost
+UNTRUE_CUE = 0.35  # cues: factor for the first thing told that did not happen so, and half as much for each more
 OTHER_ONLY = 0.35  # interpretation: only other mental states than the decisive one, and those right
-KNOWS_ONLY = 0.8  # interpretation: "knows" or "does not know" without saying what is held
+IMPLIED = 0.75  # interpretation: the decisive value and the one who holds it, though not in a clause that can be read
+PLAIN = 0.9  # interpretation: the fact that is asked for, in nobody's mind
 CONTRADICTED = 0.2  # interpretation: both the decisive claim and its contrary
 WRONG_CLAIM = 0.5  # interpretation: factor for each further statement that the world denies
 OTHER_GOAL = 0.3  # goal: the right person wants something else, or another person wants it
+ASKED = 0.9  # goal: says what is asked, and nobody's wish
 WRONG_ANSWER = 0.3  # response: it fits the answer, which is wrong
 UNCLEAR = 0.4  # response: names no option
+FOREIGN = 0.5  # of a stage's share of words that neither the story nor any table has: what it costs
 UNKNOWN_ENTITY_FACTOR = 0.5  # factor for a stage that names what the story does not know
-
-GOALS = stems(
-    "want goal aim need wish hope intend intention try seek purpose plan desire mean like objective trying would look"
-)
-FRAME = stems("story say tell matter key detail important question decisive fact worth notice cue count keep")
 WORD = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*")
-ARRIVING = frozenset(["to", "into", "in", "onto", "on", "and", "at", "by", "while", "because", "then"])  # ends "from"
-PARTS = re.compile(r",|\b(?:and|after|before|while|when|because|but|then|so)\b")
-
-
-@dataclass(frozen=True, slots=True)
-class CueSentence:
-    """A story or cue sentence: stems of its weighty words, the people in it in order, whether it is negated.
-
-    Of those words, things: the world's things and places; left: where something is said to come from. before: the
-    things and places that the story has named until then.
-    """
-
-    words: frozenset[str]
-    people: tuple[str, ...]
-    negated: bool
-    things: frozenset[str]
-    left: frozenset[str]
-    before: frozenset[str] = frozenset()
+RECALL_POWER = 0.6
+ENOUGH_WORDS = 0.5  # share of a decisive sentence's words that is enough: nobody says them all
+SUPPORTED = 0.5  # share of a cue's words and names that one story sentence must have
+FIRST = re.compile(r"\b(?:I|I'm|I’m|I've|we|We|we're|We're|we’re|us|our|me)\b")
+ASPECTS = frozenset(("see", "miss", "know", "unknow", "feel"))  # "wants Ben to know", "wants Ben to miss it"
+ANSWERING = re.compile(r"\b(?:the|my|right|correct)\s{1,3}(?:answer|option|choice)\b|^\W*(?:yes|no)\b", re.IGNORECASE)
+LEAD = re.compile(r"^(?:(?:so|now|again|then|and|but|well|thus|hence|here|therefore)\W+)+", re.IGNORECASE)
 
 
 class FactsJudge:
     """Scores the stages of replies to generated stories. A scenario without facts gets no score, which is not 0."""
 
     name = "facts"
-    version = 2
+    version = 3
     offline = True
     audit_floor = 1.0
 
@@ -70,300 +68,499 @@ class FactsJudge:
         """Return one verdict for each reply; never fails."""
         if scenario.facts is None:
             return [Verdict(dict.fromkeys(STAGES), ("facts: this scenario has none",)) for _ in replies]
-        return [_judge(reply, scenario, scenario.facts) for reply in replies]
+        world = world_of(scenario, scenario.facts)
+        return [_judge(reply, scenario, scenario.facts, world) for reply in replies]
 
 
-def _judge(reply: Reply, scenario: Scenario, facts: Facts) -> Verdict:
+def _judge(reply: Reply, scenario: Scenario, facts: Facts, world: World) -> Verdict:
+    """Read the stages in order, then hold each to the world, to the question and to the stages before it."""
     notes: list[str] = []
-    reading, said_before = reading_of(scenario), set[str]()
-    scores: dict[str, float | None] = {}
-    for stage in STAGES:
-        scores[stage] = 0.0
-        if text := reply.stage_text(stage):
-            relevance = _relevance(stage, text, reading, said_before, notes)
-            scores[stage] = _PURPOSES[stage](text, reply, scenario, facts, notes) * relevance
-    return Verdict(scores, tuple(notes))
+    said_before: set[str] = set()
+    right = reply.answer in scenario.gold
+    texts = [reply.stage_text(stage) for stage in STAGES]
+    cues, thought, goal, response = reads = [read_clauses(text, world.vocabulary) if text else [] for text in texts]
+    relevance = [
+        _relevance(stage, text, read, world, said_before, notes)
+        for stage, text, read in zip(STAGES, texts, reads, strict=True)
+    ]
+    meant, contrary = _interpretation(thought, world, notes, right=right)
+    purpose = (
+        _cues(cues, facts, world, notes),
+        meant,
+        _goal(goal, world, notes),
+        _response(texts[3], response, reply, scenario, world, notes) * (CONTRADICTED if contrary else 1.0),
+    )
+    return Verdict(
+        {stage: one * other for stage, one, other in zip(STAGES, purpose, relevance, strict=True)}, tuple(notes)
+    )
 
 
 # ---------------------------------------------------------------------------------------- for every stage
 
 
-def _relevance(stage: str, text: str, reading: ScenarioReading, said_before: set[str], notes: list[str]) -> float:
-    """Return the share of a stage's words about this story and new; an unknown entity halves it, an injection is 0."""
+def _relevance(
+    stage: str, text: str, reads: Sequence[Read], world: World, said_before: set[str], notes: list[str]
+) -> float:
+    """Return how much of a stage is about this story and new; an unknown entity halves it, an injection makes it 0."""
+    if not text:
+        return 0.0
     if INJECTION.search(text):
         notes.append(f"{TITLES[stage]} 0.00: speaks to a judge instead of about the story")
         return 0.0
-    size = about = 0.0
-    unknown_entities: set[str] = set()
-    for sentence in read(text, reading):
-        size += sentence.size
-        key = " ".join(sentence.text.lower().split())
-        if key not in said_before:
-            about += sentence.size * sentence.about
+    size = about = 0
+    strangers: set[str] = set()
+    for read in reads:
+        size += read.size
+        key = LEAD.sub("", " ".join(read.text.lower().split()))
+        answers = bool(letters_in(read.text) or ANSWERING.search(read.text))
+        if stage == STAGES[3]:
+            counts = read.anchors or answers or read.words & world.options
+        else:  # what names the answer early is no reason for it
+            counts = (read.anchors or _asks(read, world)) and not (answers and stage != STAGES[2])
+        if counts and key not in said_before:
+            about += read.size
         said_before.add(key)
-        unknown_entities.update(sentence.unknown_entities)
-    value = about / size if size else 0.0
+        strangers.update(read.strangers)
+    value = (
+        (about / size) * (1.0 - FOREIGN * (stage != STAGES[3]) * sum(read.foreign for read in reads) / size)
+        if size
+        else 0.0
+    )
     if value < 0.75:
         notes.append(f"{TITLES[stage]}: {1 - value:.0%} of its words are not about this story, or were said before")
-    if unknown_entities:
-        notes.append(f"{TITLES[stage]}: names what the story does not have: {', '.join(sorted(unknown_entities)[:3])}")
+    if strangers:
+        notes.append(f"{TITLES[stage]}: names what the story does not have: {', '.join(sorted(strangers)[:3])}")
         value *= UNKNOWN_ENTITY_FACTOR
     return value
+
+
+def _asks(read: Read, world: World) -> bool:
+    """Return whether a sentence says what is asked: a word of asking, and words of the question."""
+    about = (read.words & world.question) or (read.entities & world.asked)
+    strange = read.named & world.vocabulary.people.keys() - world.asked - {
+        name for goal in world.goals for name in goal.chain
+    }
+    return bool(about) and not strange and bool(read.words & FREE or FIRST.search(read.text))
+
+
+def _untrue(clause: Clause, world: World) -> str:
+    """Return what a clause tells that did not happen so: who moved what where, who saw or heard it, who left."""
+    if clause.excluded or clause.future or not world.events:
+        return ""
+    verbs = [holder.verb for holder in clause.chain]
+    places = [one for one in clause.things if one.name in world.places]
+    things = {one.name for one in clause.things if one.name not in world.places}
+    if verbs and verbs[-1] in ("see", "miss"):
+        return "" if len(verbs) > 1 or clause.verb == "look" else _unseen(clause, places, things, world)
+    if verbs == ["say"] and len(clause.others) == 1 and not clause.denied:
+        teller, hearer = clause.chain[0].who[0], clause.others[0]
+        if (
+            not any((one, other) in world.told for one in teller for other in hearer)
+            and teller != hearer
+            and world.told
+        ):
+            return f"{teller[0]} told {hearer[0]}"
+    if verbs or clause.denied:
+        return ""
+    if (
+        places
+        and (clause.verb == "move" or (clause.verb == "be" and clause.past))
+        and (things or clause.passive or "it" in clause.classes)
+    ):
+        actors = {name for who in clause.subject for name in who} if clause.verb == "move" else set()
+        if not any(_fits(event, actors, places, things) for event in world.events):
+            return f"{' and '.join(sorted(actors)) or 'something'}: {', '.join(one.name for one in places)}"
+    elif (
+        clause.verb == "move"
+        and not places
+        and clause.things == []
+        and {"it", "there"} & clause.classes
+        and len(clause.subject) == 1
+    ):
+        if not any(event.actor in clause.subject[0] for event in world.events) and all(
+            event.actor for event in world.events if event.source
+        ):
+            return f"{clause.subject[0][0]} moved it"
+    elif (
+        clause.verb == "leave"
+        and len(clause.subject) == 1
+        and len(clause.subject[0]) == 1
+        and "be" not in clause.classes
+        and not (clause.things or clause.others)
+    ):
+        if clause.subject[0][0] not in world.left:
+            return f"{clause.subject[0][0]} did not leave"
+    return ""
+
+
+def _fits(event: Event, actors: set[str], places: Sequence[Thing], things: set[str]) -> bool:
+    if (actors and event.actor not in actors) or (things and event.things and not things & event.things):
+        return False
+    if len(places) > 1 and places[0].role == "subject" and places[1].role == "in":
+        return False  # "the basket was in the box"
+    return all(
+        one.name == (event.source if one.role == "from" else event.target) or one.role not in ("from", "in", "to")
+        for one in places
+    )
+
+
+def _unseen(clause: Clause, mentioned: Sequence[Thing], things: set[str], world: World) -> str:
+    """Return whose sight of what is untrue: "saw it go into the box" of somebody who saw no such move."""
+    holder = clause.chain[-1]
+    moves = [event for event in world.events if event.source]
+    told_so = things or "it" in clause.classes
+    places = [one.name for one in mentioned if one.role == "in" or (told_so and one.role in ("to", ""))]
+    heard = "hear" in clause.words
+    if heard and len(clause.others) == 1 and len(clause.others[0]) == 1 and clause.others[0][0] != holder.who[0][0]:
+        return (
+            ""
+            if holder.denied or (clause.others[0][0], holder.who[0][0]) in world.told
+            else f"{clause.others[0][0]} told it"
+        )
+    if places:
+        events = [
+            one
+            for one in world.events
+            if one.target in places and (one.things or heard) and (not things or not one.things or things & one.things)
+        ]
+    else:
+        events = moves if {"move"} & clause.classes else []
+        if not events:
+            return ""
+    for who in holder.who:
+        seen = [any(name in event.saw for name in who) for event in events]
+        missed = (holder.denied != (holder.verb == "miss")) != clause.denied
+        if (missed and seen and all(seen)) or (not missed and not any(seen) and (moves or places)):
+            return f"{who[0]} {'saw' if missed else 'did not see'} that"
+    return ""
 
 
 # --------------------------------------------------------------------------------------------- 1: cues
 
 
-def _cues(text: str, _reply: Reply, _scenario: Scenario, facts: Facts, notes: list[str]) -> float:
-    """Return recall of the decisive sentences, times the share of words that the story supports, times selectivity."""
-    story = _story(facts)
-    cues, supports = _cues_in(text, facts, story)
-    if not cues:
+def _cues(reads: Sequence[Read], facts: Facts, world: World, notes: list[str]) -> float:
+    """Return recall of the decisive events, less for what did not happen so, times selectivity."""
+    if not reads:
         return 0.0
-    size = sum(len(cue.words) + len(cue.people) for cue in cues)
-    precision = (
-        sum((len(c.words) + len(c.people)) * (s is not None) for c, s in zip(cues, supports, strict=True)) / size
-    )
-    recalls = [_recall(story[i], [cue for cue in cues if _fit(cue, story[i]) >= SUPPORTED]) for i in facts.cues]
+    untrue = {read.text: why for read in reads for clause in read.clauses if (why := _untrue(clause, world))}
+    true = [read for read in reads if read.text not in untrue]
+    recalls = [_recall(world.story[i], true) for i in facts.cues]
     recall = sum(recalls) / len(recalls) if recalls else 1.0
-    others = [i for i in range(len(story)) if i not in facts.cues]
-    repeated = sum(1 for i in others if i in supports)
+    others = [i for i in range(len(world.story)) if i not in facts.cues]
+    repeated = sum(any(_repeats(read, world.story[i]) for read in reads) for i in others)
     share = repeated / len(others) if others else 0.0
     selective = 1.0 - max(0.0, share - FREE_EXTRAS) / (1.0 - FREE_EXTRAS)  # the whole story is no choice: nothing
-    if recall < 1.0:
+    if recall < 0.9:
         missed = facts.cues[min(range(len(recalls)), key=recalls.__getitem__)]
         notes.append(
             f"Cue Encoding: recall {recall:.2f} of {len(recalls)} decisive cues; misses: {facts.sentences[missed]}"
         )
-    if precision < 1.0:
-        notes.append(f"Cue Encoding: {1 - precision:.0%} of what it tells is not in the story")
+    if untrue:
+        notes.append(f"Cue Encoding: tells what the story does not: {next(iter(untrue.values()))}")
     if selective < 1.0:
         notes.append(f"Cue Encoding: repeats {repeated} of the {len(others)} sentences that decide nothing")
-    return recall * precision * selective
+    return float(recall**RECALL_POWER) * UNTRUE_CUE ** min(len(untrue), 2) * selective
+
+
+def _recall(sentence: Read, reads: Sequence[Read]) -> float:
+    """Return how much of a decisive sentence the cues tell, in [0, 1]: who and what together, and what is done."""
+    entities, words = sentence.named, sentence.words
+    best = everything = 0.0
+    for before, read in zip((None, *reads), reads, strict=False):
+        near = read.entities | before.entities if before else read.entities
+        best = max(best, len(entities & near) / len(entities) if entities else 1.0)
+    told = frozenset().union(*(read.entities for read in reads))
+    said = frozenset().union(*(read.words for read in reads))
+    everything = len(entities & told) / len(entities) if entities else 1.0
+    share = len(words & said) / len(words) if words else 1.0
+    return 0.4 * best + 0.3 * everything + 0.3 * min(1.0, share / ENOUGH_WORDS) if best else 0.0
+
+
+def _repeats(read: Read, sentence: Read) -> bool:
+    if not sentence.words:
+        return sentence.named == read.named
+    return sentence.named <= read.entities and len(sentence.words & read.words) >= 0.75 * len(sentence.words)
 
 
 def supporting_sentence(cue: str, facts: Facts) -> str | None:
-    """Return the story's sentence that a cue, or its first part that fits, says of the right people and things."""
-    found = (one for one in _cues_in(cue, facts, _story(facts))[1] if one is not None)
-    return next((facts.sentences[one] for one in found), None)
+    """Return the story's sentence that a cue says, or its first part that fits; None for an invented one."""
+    world = world_of_facts(facts)
+    for read in read_clauses(cue, world.vocabulary):
+        if read.strangers or any(_untrue(clause, world) for clause in read.clauses):
+            continue
+        shares = [_alike(read, sentence) for sentence in world.story]
+        best = max(range(len(shares)), key=shares.__getitem__, default=0)
+        denies = any(clause.denied for clause in read.clauses)
+        if (
+            shares
+            and shares[best] >= SUPPORTED
+            and denies == any(clause.denied for clause in world.story[best].clauses)
+        ):
+            return facts.sentences[best]
+    return None
 
 
-def _cues_in(text: str, facts: Facts, story: Sequence[CueSentence]) -> tuple[list[CueSentence], list[int | None]]:
-    """Read the cues, each with the story sentence that supports it; one that none supports is read in parts."""
-    cues: list[CueSentence] = []
-    supports: list[int | None] = []
-    for start, end in sentences(text):
-        for clause in text[start:end].split(";"):
-            whole = _cue_sentence(clause, facts)
-            found = _supported(whole, story)
-            parts = [whole] if found is not None else [_cue_sentence(part, facts) for part in PARTS.split(clause)]
-            for part in parts:
-                if part.words or part.people:
-                    cues.append(part)
-                    supports.append(_supported(part, story) if found is None else found)
-    return cues, supports
-
-
-@lru_cache(maxsize=512)
-def _story(facts: Facts) -> tuple[CueSentence, ...]:
-    story: list[CueSentence] = []
-    before: frozenset[str] = frozenset()
-    for sentence in facts.sentences:
-        story.append(replace(_cue_sentence(sentence, facts), before=before))
-        before |= story[-1].things
-    return tuple(story)
-
-
-@lru_cache(maxsize=512)
-def _thing_words(facts: Facts) -> frozenset[str]:
-    return frozenset().union(*(_weighty(thing) for thing in facts.things))
-
-
-def _cue_sentence(text: str, facts: Facts) -> CueSentence:
-    words, named, negated, left, last, leaving = set(), [], False, set(), "", False
-    things = _thing_words(facts)
-    for word in WORD.findall(text):
-        plain = word.removesuffix("'s").removesuffix("’s")
-        lower = word.lower()
-        leaving = lower == "from" or (last, lower) == ("out", "of") or (leaving and lower not in ARRIVING)
-        last = lower
-        if plain in facts.people:
-            named.append(plain)
-        elif lower in NEGATIONS or lower.endswith(("n't", "n’t")):
-            negated = not negated
-        elif lower not in STOP and (root := stem(lower)) not in FRAME:
-            words.add(root)
-            if leaving and root in things:
-                left.add(root)
-    return CueSentence(frozenset(words), tuple(named), negated, things & words, frozenset(left))
-
-
-def _supported(cue: CueSentence, story: Sequence[CueSentence]) -> int | None:
-    """Find the story sentence that says what the cue says: words, people in order, things, polarity."""
-    fits = [_fit(cue, sentence) for sentence in story]
-    best = max(range(len(story)), key=fits.__getitem__, default=0)
-    return best if fits and fits[best] >= SUPPORTED else None
-
-
-def _fit(cue: CueSentence, sentence: CueSentence) -> float:
-    """Return the share of the cue's words that the sentence has; 0 if people, things, places or polarity do not fit."""
-    if cue.negated != sentence.negated or not cue.words or not _in_order(cue.people, sentence.people):
+def _alike(read: Read, sentence: Read) -> float:
+    if not read.entities <= sentence.entities | {""} and len(read.entities - sentence.entities) > 1:
         return 0.0
-    if not _same_things(cue, sentence):
-        return 0.0
-    return len(cue.words & sentence.words) / len(cue.words)
-
-
-def _same_things(cue: CueSentence, sentence: CueSentence) -> bool:
-    """Return whether the cue names only the sentence's things and places, and none left for one that was reached.
-
-    Where a thing was taken from may be added to a sentence that does not say it, if the story has named the place.
-    """
-    added = cue.things - sentence.things
-    if added and (sentence.left or not added <= cue.left & sentence.before):
-        return False
-    reached, left = sentence.things - sentence.left, sentence.left
-    return not (cue.left & reached or (cue.things - cue.left) & left)
-
-
-def _in_order(few: Sequence[str], many: Sequence[str]) -> bool:
-    rest = iter(many)
-    return all(name in rest for name in few)
-
-
-def _recall(sentence: CueSentence, cues: Sequence[CueSentence]) -> float:
-    """Return how much of a decisive sentence the cues that it supports bring together, in [0, 1]."""
-    if not cues or set(sentence.people) - {name for cue in cues for name in cue.people}:
-        return 0.0
-    words = frozenset().union(*(cue.words for cue in cues))
-    share = len(words & sentence.words) / len(sentence.words) if sentence.words else 1.0
-    return min(1.0, share / RECALLED)
+    mine, its = read.words | read.entities, sentence.words | sentence.entities
+    return len(mine & its) / len(mine) if mine else 0.0
 
 
 # ------------------------------------------------------------------------------------- 2: interpretation
 
 
-def _interpretation(text: str, _reply: Reply, _scenario: Scenario, facts: Facts, notes: list[str]) -> float:
-    """Score whether one of the deciding claims is stated, at its depth, and nothing that the world denies."""
-    decisive = [(claim, chain_of(claim, facts.people)) for claim in facts.decisive]
-    right = wrong = knows = False
+def _interpretation(reads: Sequence[Read], world: World, notes: list[str], *, right: bool) -> tuple[float, bool]:
+    """Score whether a deciding claim is stated, at its depth, and nothing that the world denies.
+
+    Also gives whether the contrary of the decisive one is stated.
+    """
+    hit, contrary = 0.0, False
     others_right = others_wrong = 0
-    for stated in statements(text, facts):
-        verdict = _holds(stated, facts)
-        if verdict is None:
-            continue
-        if any(stated.chain == chain and _is_about(stated, claim) for claim, chain in decisive):
-            right, wrong = right or (verdict and stated.value is not None), wrong or not verdict
-            knows = knows or (verdict and stated.value is None)
-        elif verdict:
-            others_right += bool(stated.chain)
-        else:
-            others_wrong += 1
-    if right and wrong:
-        notes.append("Cue Interpretation: states the decisive mental state and its contrary")
-        value = CONTRADICTED
-    elif right or wrong:
-        value = float(right)
-    elif knows:
-        value = KNOWS_ONLY
+    last: Statement | None = None
+    for read in reads:
+        for clause in read.clauses:
+            others_wrong += bool(_untrue(clause, world))
+            for stated in _stated(clause, last, world):
+                last = stated if stated.values and stated.kind != "want" else last
+                verdicts = [
+                    (state, agrees) for state in world.states if (agrees := _agrees(stated, state, world)) is not None
+                ]
+                decided = [agrees for state, agrees in verdicts if state in world.decisive]
+                if True in decided:
+                    hit = max(
+                        hit,
+                        PLAIN
+                        if all(
+                            state.chain not in stated.chains
+                            for state, agrees in verdicts
+                            if agrees and state in world.decisive
+                        )
+                        else 1.0,
+                    )
+                elif any(agrees for _, agrees in verdicts):
+                    others_right += 1
+                elif decided and stated.firm:
+                    contrary = True
+                elif stated.firm and (verdicts or _denied_by_sight(stated, world)):
+                    others_wrong += 1
+    if hit:
+        value = CONTRADICTED if contrary else hit
+    elif contrary:
+        value = 0.0
     else:
-        value = OTHER_ONLY if others_right else 0.0
-    if not right:
-        asked = facts.claims[0]
-        wanted = " that ".join(f"{name} holds" for name in asked.holders)
-        clause = f"{asked.subject} {asked.relation} {asked.value}"
-        notes.append(f"Cue Interpretation: does not say that {wanted + ' that ' if wanted else ''}{clause}")
+        implied = _implied(reads, world) if right else 0.0
+        value = max(implied, OTHER_ONLY if others_right else 0.0)
+    if not hit:
+        asked = world.decisive[0]
+        notes.append(
+            f"Cue Interpretation: does not say that {' > '.join(asked.chain) or 'it is so'}: {asked.kind} {asked.topic} {asked.value}"
+        )
+    if contrary:
+        notes.append("Cue Interpretation: states the contrary of the decisive mental state")
     if others_wrong:
         notes.append(f"Cue Interpretation: {others_wrong} further statements are untrue in this story")
-    return value * WRONG_CLAIM**others_wrong
+    return value * WRONG_CLAIM ** min(others_wrong, 3), contrary
 
 
-def _is_about(stated: Statement, claim: Claim) -> bool:
-    return stated.value is None or stated.value == claim.value or stated.value in claim.rivals
+def _stated(clause: Clause, last: Statement | None, world: World) -> list[Statement]:
+    """Return what a clause states; "the same" and "there" stand for what was stated last."""
+    found = list(statements(clause, world))
+    if last is not None and clause.pushed and (clause.same or (clause.there and not clause.things)):
+        chains = chains_of(clause)
+        joined = [
+            (*chain, *inner[1:])
+            for chain in chains
+            for inner in last.chains
+            if inner and chain and inner[0] == chain[-1]
+        ]
+        denied = sum(holder.denied for holder in clause.chain) % 2 == 1
+        found.append(last._replace(chains=(*chains, *joined), denied=last.denied != denied, firm=False))
+    return found
 
 
-def _holds(stated: Statement, facts: Facts) -> bool | None:
-    """Return whether the world agrees with a statement; None: it says nothing of it."""
-    claims = [claim for claim in facts.claims if chain_of(claim, facts.people) == stated.chain]
-    if stated.value is None:
-        return _knowledge(stated, claims, facts)
-    if not stated.chain:
-        claims = [claim for claim in claims if _reads_as(stated, claim)]
-    for claim in claims:
-        if claim.value == stated.value:
-            return stated.denied == _negated(claim)
-    if any(stated.value in claim.rivals for claim in claims):
+def _agrees(stated: Statement, state: State, world: World) -> bool | None:
+    """Return whether a statement says what a state says, or the contrary; None: it is about something else."""
+    if stated.kind != state.kind or not (state.chain in stated.chains or _plain(stated, state, world)):
+        return None
+    if state.kind == "know":
+        return stated.values[0] == state.value if not stated.topics or state.topic in " ".join(stated.topics) else None
+    if state.kind == "gone":
+        return (stated.values[0] == state.value) != stated.denied if state.topic in stated.topics else None
+    if state.kind == "feel":
+        return _feels(stated, state)
+    if (
+        state.kind == "place"
+        and stated.topics
+        and state.topic
+        and state.topic not in stated.topics
+        and state.topic not in stated.values
+    ):
+        return None
+    if state.value and state.value in stated.values:
+        return not stated.denied
+    if state.value and any(rival in stated.values for rival in state.rivals):
         return stated.denied
-    return False if set(stated.chain) - {*facts.people, SOMEBODY} else None
-
-
-def _negated(claim: Claim) -> bool:
-    return any(word in NEGATIONS for word in claim.relation.split())
-
-
-def _reads_as(stated: Statement, claim: Claim) -> bool:
-    """Return whether a statement is put as the claim puts it: a retold event ("was in the box") is not."""
-    relation = [word for word in claim.relation.split() if word not in NEAR_VALUE]
-    return stated.relation.split()[-len(relation) :] == relation
-
-
-def _knowledge(stated: Statement, claims: Sequence[Claim], facts: Facts) -> bool | None:
-    """Judge "Ben knows": he holds what those before him in the chain hold; he does not if it is something else."""
-    for claim in claims:
-        if claim.value.startswith("where "):
-            return stated.denied == _negated(claim)
-        for outer in facts.claims:
-            if outer.holders == claim.holders[:-1] and (outer.subject, outer.relation) == (
-                claim.subject,
-                claim.relation,
-            ):
-                return (claim.value == outer.value) != stated.denied
+    if state.kind == "want" and state.purposes:
+        side = _side(stated.purposes, state)
+        return None if not side or (side < 0 and not stated.firm) else (side > 0) != stated.denied
     return None
+
+
+def _plain(stated: Statement, state: State, world: World) -> bool:
+    """Return whether a fact is told as such, where the question is about the facts and asks for nobody's view."""
+    return (
+        not world.vocabulary.asked
+        and () in stated.chains
+        and state.kind in ("earlier", "place")
+        and len(state.chain) == 1
+    )
+
+
+def _side(purposes: frozenset[str] | set[str], state: State) -> int:
+    """Return 1 where purposes are those of a wish rather than of any rival to it, -1 where they are a rival's, else 0."""
+    against = {OPPOSED[one] for one in state.purposes if one in OPPOSED} - state.purposes
+    options = (state.purposes, *state.others, frozenset(against)) if against else (state.purposes, *state.others)
+    everything = state.purposes.union(*options)
+    own, *others = (2 * len(one & purposes) - len(purposes & everything) for one in options)
+    best = max(others, default=own - 1 if state.purposes & purposes else own)
+    return (own > best) - (own < best)
+
+
+def _feels(stated: Statement, state: State) -> bool | None:
+    felt = frozenset(stated.values)
+    own = feelings_in(state.value)
+    rivals = [feelings_in(rival) for rival in state.rivals]
+    if stated.denied:
+        return False if felt == own else None
+    if felt == own or (len(own) == 1 and stated.values[-1:] == tuple(own)):
+        return True
+    if felt in rivals or any(len(rival) == 1 and stated.values[-1:] == tuple(rival) for rival in rivals):
+        return False
+    near = [one for one in (own, *rivals) if one and felt and kin(one) == kin(felt)]
+    if near:
+        return True if near == [own] else False if own not in near else None
+    plain, meant = felt - VAGUE, own - VAGUE
+    return False if plain and meant and plain.isdisjoint(GOOD) != meant.isdisjoint(GOOD) else None
+
+
+def _denied_by_sight(stated: Statement, world: World) -> bool:
+    """Return whether the story shows that somebody holds another place, or feels what no word of it speaks of."""
+    if stated.kind == "feel":
+        return (
+            bool(stated.values)
+            and not world.feelings & {stated.values[-1]}
+            and stated.values[-1] not in UNSAID
+            and not stated.denied
+        )
+    if stated.kind != "place" or not stated.chains or not stated.values:
+        return False
+    chain = stated.chains[0]
+    if (
+        len(chain) != 1
+        or chain[0] not in world.held
+        or any(state.chain == chain and state.kind == "place" for state in world.states)
+    ):
+        return False
+    return (world.held[chain[0]] in stated.values) == stated.denied
+
+
+def _implied(reads: Sequence[Read], world: World) -> float:
+    """Return `IMPLIED` where a sentence has a decisive value and no rival, and its first holder holds something."""
+    holders = {
+        name for read in reads for clause in read.clauses for chain in chains_of(clause)[:1] for name in chain[:1]
+    }
+    holders |= {name for read in reads for clause in read.clauses for who in clause.subject for name in who[:1]}
+    people = {name for read in reads for name in read.entities}
+    for state in world.decisive:
+        if state.chain and (state.chain[0] not in holders or not people.issuperset(state.chain)):
+            continue
+        for read in reads:
+            felt = {feeling for clause in read.clauses for feeling in clause.feelings}
+            purposes = {purpose for clause in read.clauses for purpose in clause.purposes}
+            if (
+                (state.kind == "feel" and feelings_in(state.value) <= felt)
+                or (state.value in read.entities and not read.entities & set(state.rivals))
+                or (state.kind == "want" and _side(purposes, state) > 0)
+                or (
+                    state.kind == "know"
+                    and any({"know", "unknow", "see", "miss"} & clause.classes for clause in read.clauses)
+                )
+            ):
+                return IMPLIED
+    return 0.0
 
 
 # --------------------------------------------------------------------------------------------- 3: goal
 
 
-def _goal(text: str, _reply: Reply, _scenario: Scenario, facts: Facts, notes: list[str]) -> float:
-    """Score whether one of the accepted goals is stated; the best one counts."""
-    best = max(_goal_stated(text, goal, facts) for goal in facts.accepted_goals)
-    if best < 1.0:
-        goal = facts.goal
-        notes.append(f"Goal Clarification: does not say that {goal.subject} {goal.relation} {goal.value}")
-    return best
-
-
-def _goal_stated(text: str, goal: Claim, facts: Facts) -> float:
-    """Score whether the right person wants the right thing, in one sentence with a word of wanting."""
+def _goal(reads: Sequence[Read], world: World, notes: list[str]) -> float:
+    """Score whether one of the accepted goals is stated and none turned round, or else what is asked."""
     best = 0.0
-    wanted, rivals = _weighty(goal.value), [_weighty(rival) for rival in goal.rivals]
-    person = chain_of(goal, facts.people)
-    for start, end in sentences(text):
-        sentence = text[start:end]
-        words = {stem(word.lower()) for word in WORD.findall(sentence)}
-        if not words & GOALS and stem(goal.relation.split()[0]) not in words:
-            continue
-        cue = _cue_sentence(sentence, facts)
-        overlap = _share(wanted, words)
-        opposed = any(_share(rival - wanted, words) > 0 for rival in rivals) or cue.negated
-        same_person = cue.people[: len(person)] == person or (not cue.people and len(facts.people) == 1)
-        hit = overlap >= 0.5 and not opposed
-        best = max(best, 1.0 if hit and same_person else OTHER_GOAL if hit or same_person else 0.0)
+    turned = False
+    for read in reads:
+        if _asks(read, world):
+            best = max(best, ASKED)
+        for clause in read.clauses:
+            verbs = [holder.verb for holder in clause.chain]
+            last = len(verbs) - verbs[::-1].index("want") if "want" in verbs else 0
+            if (
+                not last
+                or verbs.count("want") > 1
+                or not ASPECTS.issuperset(verbs[last:])
+                or (clause.leads and len(verbs) == last and not clause.things and not clause.purposes)
+            ):
+                continue
+            chains = chains_of(
+                replace(clause, chain=clause.chain[:last], kept=min(clause.kept, last), least=min(clause.least, last))
+            )
+            scores = [
+                _wished(clause, goal)
+                for goal in world.goals
+                if any(goal.chain in (chain, chain[-1:]) for chain in chains)
+            ]
+            turned = turned or (bool(scores) and max(scores) < 0.0)
+            best = max(best, *scores) if scores else max(best, OTHER_GOAL)
+    if turned:
+        best = min(best, OTHER_GOAL)
+    if best < 1.0:
+        goal = world.goals[0]
+        notes.append(
+            f"Goal Clarification: does not say that {' > '.join(goal.chain)} wants {goal.topic} {' '.join(sorted(goal.purposes))}"
+        )
     return best
 
 
-def _weighty(text: str) -> frozenset[str]:
-    return frozenset(stem(word.lower()) for word in WORD.findall(text) if word.lower() not in STOP)
-
-
-def _share(wanted: frozenset[str], words: set[str]) -> float:
-    return len(wanted & words) / len(wanted) if wanted else 0.0
+def _wished(clause: Clause, goal: State) -> float:
+    """Return how well a wish of the right person is the goal: -1 for its contrary."""
+    values = {thing.name for thing in clause.things}
+    denied = (
+        clause.denied != (sum(holder.denied for holder in clause.chain) % 2 == 1)
+    ) and "hinder" not in goal.purposes
+    about = (*clause.others, *clause.subject, *(who for holder in clause.chain for who in holder.who))
+    whom = {name for who in about for name in who} - {*goal.chain}
+    if goal.value and values:
+        if goal.value in values:
+            return -1.0 if denied else 1.0
+        return -1.0 if values & set(goal.rivals) else 0.6
+    if values and goal.topic and goal.topic not in values:
+        return OTHER_GOAL
+    if goal.people and whom and goal.people.isdisjoint(whom):
+        return OTHER_GOAL
+    side = _side(clause.purposes, goal)
+    if side < 0 or denied:
+        return 1.0 if side < 0 and denied else -1.0
+    if side > 0 or goal.topic in values:
+        return 1.0
+    return 0.6 if values or whom or not clause.words else OTHER_GOAL
 
 
 # ----------------------------------------------------------------------------------------- 4: response
 
 
-def _response(text: str, reply: Reply, scenario: Scenario, facts: Facts, notes: list[str]) -> float:
+def _response(
+    text: str, reads: Sequence[Read], reply: Reply, scenario: Scenario, world: World, notes: list[str]
+) -> float:
     """Score whether it speaks for the option that is answered, for no other, and that one is right."""
     favoured = _favoured(text, scenario)
     if not favoured or reply.answer is None:
@@ -375,14 +572,18 @@ def _response(text: str, reply: Reply, scenario: Scenario, facts: Facts, notes: 
     if reply.answer not in scenario.gold:
         notes.append("Response Generation: follows from no fact of this story")
         return WRONG_ANSWER
-    denied = any(_holds(stated, facts) is False for stated in statements(text, facts))
-    if denied:
-        notes.append("Response Generation: states what is untrue in this story")
-    return WRONG_CLAIM if denied else 1.0
+    for read in reads:
+        for clause in read.clauses:
+            for stated in statements(clause, world):
+                verdicts = [agrees for state in world.states if (agrees := _agrees(stated, state, world)) is not None]
+                if verdicts and not any(verdicts) and stated.firm:
+                    notes.append("Response Generation: states what is untrue in this story")
+                    return WRONG_CLAIM
+    return 1.0
 
 
 def _favoured(text: str, scenario: Scenario) -> set[int]:
-    """Return the options that the text speaks for: by label, by their words, or by the closest wording."""
+    """Return the options that the text speaks for: by label, or else by their words."""
     labels = set(map(scenario.letters.find, letters_in(text))) - {-1}
     plain = " ".join(WORD.findall(text.lower()))
     named = set()
@@ -393,17 +594,11 @@ def _favoured(text: str, scenario: Scenario) -> set[int]:
     yes_no = [word for word in plain.split() if word in ("yes", "no")]
     if yes_no and named and {bare(option) for option in scenario.options} == {"yes", "no"}:
         named = {i for i in named if bare(scenario.options[i]) == yes_no[-1]}  # "there is no doubt: yes"
-    return labels | _longest(named, scenario.options)
-
-
-def _longest(named: set[int], options: Sequence[str]) -> set[int]:
-    """Drop options whose text is part of another named one."""
-    return {i for i in named if not any(i != j and bare(options[i]) in bare(options[j]) for j in named)}
-
-
-_PURPOSES = {
-    "cue_encoding": _cues,
-    "cue_interpretation": _interpretation,
-    "goal_clarification": _goal,
-    "response_generation": _response,
-}
+    named = {
+        i for i in named if not any(i != j and bare(scenario.options[i]) in bare(scenario.options[j]) for j in named)
+    }
+    return (
+        labels
+        if labels and (labels & named or len(named) != 1 or len(scenario.options[next(iter(named))].split()) < 4)
+        else labels | named
+    )

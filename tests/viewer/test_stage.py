@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from socialr1_lite import score as score_command
 from socialr1_lite.judges import Verdict, build_judge
+from socialr1_lite.judges.facts import FactsJudge
 from socialr1_lite.recipe import JudgeEntry, Recipe, Rewards
 from socialr1_lite.rewards import RewardStack
 from socialr1_lite.rewards.content import Opinion, content
@@ -296,7 +297,7 @@ def test_verdicts_of_a_judge_that_was_asked_again_stand_beside_the_old_scores(tm
     shown = []
     for card in view["cards"]:
         (verdict,) = card["verdicts"]
-        assert verdict["by"] == "now by facts v1" and verdict["score"] == now.scores[card["stage"]]
+        assert verdict["by"] == f"now by facts v{FactsJudge.version}" and verdict["score"] == now.scores[card["stage"]]
         assert card["score"] == trace.score.parts[f"content.{card['stage']}"]
         shown += verdict["notes"]
     (loose,) = view["ledger"]["verdicts"]

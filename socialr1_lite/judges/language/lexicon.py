@@ -27,7 +27,7 @@ _IRREGULAR = {
         "throw": "threw thrown", "wear": "wore worn", "child": "children", "man": "men", "woman": "women",
         "person": "people", "knife": "knives", "shelf": "shelves", "wife": "wives", "life": "lives",
         "use": "used using", "happy": "happiness", "sad": "sadness", "angry": "anger", "disappoint": "disappointment",
-        "believe": "belief beliefs", "intend": "intention intentions intent", "feeling": "feelings",
+        "phone": "telephone telephones", "neighbor": "neighbour neighbours", "believe": "belief beliefs", "intend": "intention intentions intent", "feeling": "feelings",
     }.items()
     for irregular in forms.split()
 }  # fmt: skip
@@ -127,7 +127,7 @@ REASONING = MENTAL.union(GOAL, stems(
     "select pick best most more less very only just even also again never always unseen witness present absent "
     "without with act action behave behavior behaviour do make take go come leave return enter put move give search "
     "check open naturally original initial previous new old current full empty both each neither either whether able "
-    "can will would should could may might must due accord base evidence support update information observe"
+    "decisive matter count worth given therefore two three whoever whatever several many few can will would should could may might must due accord base evidence support update information observe"
 ))  # fmt: skip
 STOP = words_in(
     "a an the this that these those of in on at to from by for with into onto out up down over under as is are was "
