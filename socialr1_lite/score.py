@@ -99,6 +99,7 @@ def _rejudge(run: runlog.RunFolder | None, args: argparse.Namespace) -> int:
     judge = build_judge(args.rejudge, dict(map(_setting, args.setting)))
     if isinstance(judge, Borrower):
         _lend(judge, args, run)
+    run.refuse_links()
     path = write_verdicts(run, rejudge(run, judge))
     print(f"{path}: the verdicts of {judge.name}; python app.py {run.path} shows them beside the old ones", file=sys.stderr)
     return 0

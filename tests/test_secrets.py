@@ -132,7 +132,7 @@ def test_the_net_catches_what_is_planted(tmp_path: Path) -> None:
 def test_no_file_of_a_run_of_an_evaluation_or_of_an_export_holds_one(tiny_model: Path, tmp_path: Path) -> None:
     told, run = recipe(tiny_model), RunFolder.create(tmp_path / "run")
     written_by_training(run, told)
-    report: Any = {"benchmark": "simpletom", "metrics": {}, "headline": "accuracy", "players": TEXTS, "notes": EXTRA}
+    report: Any = {"benchmark": "simpletom", "metrics": {}, "headline": "accuracy", "players": TEXTS, "extra": EXTRA}
     reports.write(run.evaluation, report, Scores({"accuracy": Tally(())}, {}))
     for text in TEXTS.values():
         reports.write_tables(run.evaluation, [reports.Column(text, {"simpletom": report}, {})])

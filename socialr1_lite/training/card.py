@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import orjson
-
 from socialr1_lite.recipe import EMBEDDED_MODEL, Recipe
 from socialr1_lite.redaction import redact
 from socialr1_lite.runlog import RunFolder
+from socialr1_lite.training.heldout import kept_checks
 
 TAG = "socialr1_lite"  # on the hub, what tells a repository of this package from others
 
@@ -96,11 +95,10 @@ def _data(recipe: Recipe) -> str:
 
 
 def _checks(run: RunFolder) -> str:
-    if not (summary := run.path / "summary.json").is_file():
+    if not (checks := kept_checks(run)):
         return ""
     head = "\n## Held-out questions\n\n| when | n | accuracy (95 %) | in form |\n|---|---|---|---|\n"
     return head + "".join(
-        f"| {row['label']} | {row['n']} | {row['accuracy']:.3f} ({row['low']:.3f}-{row['high']:.3f}) "
-        f"| {row['format_rate']:.3f} |\n"
-        for row in orjson.loads(summary.read_bytes())["checks"]
+        f"| {one.label} | {one.n} | {one.accuracy:.3f} ({one.low:.3f}-{one.high:.3f}) | {one.format_rate:.3f} |\n"
+        for one in checks.values()
     )
