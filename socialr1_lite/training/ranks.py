@@ -13,6 +13,8 @@ from socialr1_lite.errors import RecipeError
 if TYPE_CHECKING:
     from accelerate import PartialState
 
+LAUNCHED = ("RANK", "LOCAL_RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")  # by torchrun and accelerate launch
+
 T = TypeVar("T")
 Asked = TypeVar("Asked")
 
@@ -29,7 +31,11 @@ class Ranks:
 
     @classmethod
     def here(cls) -> Ranks:
-        """Read the environment that the launcher set. Raises RecipeError where it asks to share out the weights."""
+        """Read the environment that the launcher set.
+
+        Raises RecipeError where it asks to share out the weights, or is only a part of what a launcher sets: this
+        process would wait for others that nobody starts.
+        """
         variable = os.environ.get
         if variable("ACCELERATE_USE_FSDP") == "true" or variable("ACCELERATE_DEEPSPEED_ZERO_STAGE") == "3":
             raise RecipeError(
@@ -37,7 +43,18 @@ class Ranks:
                 "saves by itself: take multi_gpu, zero1 or zero2 of TRL's accelerate_configs, or export the recipe to "
                 "verl"
             )
-        return cls(int(variable("RANK", "0")), int(variable("WORLD_SIZE", "1")))
+        rank, processes = variable("RANK", "0"), variable("WORLD_SIZE", "1")
+        if processes != "1" or "LOCAL_RANK" in os.environ:
+            missing = [name for name in LAUNCHED if not variable(name)]
+            whole = rank.isdecimal() and processes.isdecimal() and int(rank) < int(processes)
+            if missing or not whole:
+                left = " ".join(name for name in LAUNCHED if name in os.environ)
+                why = f"{', '.join(missing)} not set" if missing else f"RANK={rank}, WORLD_SIZE={processes}"
+                raise RecipeError(
+                    f"{left}: left over in the environment, for no launcher started this process ({why}); type "
+                    f"`unset {left}`, or for several processes torchrun --nproc_per_node N -m socialr1_lite.train ..."
+                )
+        return cls(int(rank), int(processes))
 
     @property
     def main(self) -> bool:

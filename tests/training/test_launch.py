@@ -17,7 +17,7 @@ from socialr1_lite.scenario import Scenario
 from socialr1_lite.train import run_recipe
 from socialr1_lite.training import folder
 from socialr1_lite.training.heldout import COLD_START, UNTRAINED, HeldoutChecks
-from socialr1_lite.training.ranks import Ranks
+from socialr1_lite.training.ranks import LAUNCHED, Ranks
 from socialr1_lite.training.session import Training
 from tests.conftest import SCENARIO
 from tests.runlogs import trace
@@ -53,6 +53,33 @@ def test_weights_shared_out_over_processes_are_refused(started: Path, monkeypatc
     monkeypatch.setenv(name, value)
     with pytest.raises(RecipeError, match="share the weights out"):
         run_recipe(Recipe(), run_dir=started)
+
+
+@pytest.mark.parametrize(
+    ("left", "said"),
+    [
+        ({"WORLD_SIZE": "2"}, r"^WORLD_SIZE: left over .* \(RANK, LOCAL_RANK, MASTER_ADDR, MASTER_PORT not set"),
+        ({"LOCAL_RANK": "0"}, "`unset LOCAL_RANK`"),
+        ({"RANK": "1", "WORLD_SIZE": "2"}, "`unset RANK WORLD_SIZE`, or for several processes torchrun"),
+        ({"WORLD_SIZE": "two"}, "^WORLD_SIZE: left over"),
+        (dict.fromkeys(LAUNCHED, "3"), r"\(RANK=3, WORLD_SIZE=3\)"),
+        (dict.fromkeys(LAUNCHED, "x"), r"\(RANK=x, WORLD_SIZE=x\)"),
+    ],
+)
+def test_what_a_launcher_left_over_is_refused(started: Path, monkeypatch, left: dict[str, str], said: str) -> None:
+    """This process would wait three hours for others that nobody starts, or fail in some library."""
+    for name in LAUNCHED:
+        monkeypatch.delenv(name, raising=False)
+    for name, value in left.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(RecipeError, match=said):
+        run_recipe(Recipe(), run_dir=started)
+
+
+def test_one_process_of_its_own_is_not_refused(started: Path, monkeypatch) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "1")
+    with pytest.raises(RecipeError, match=r"differs in: run\.seed"):
+        run_recipe(Recipe.model_validate({"run": {"seed": 1}}), run_dir=started)
 
 
 def test_deepspeed_that_keeps_weights_whole_is_not_refused(started: Path, monkeypatch) -> None:
@@ -195,7 +222,7 @@ def test_the_preflight_comes_before_a_check_that_it_may_make_needless(
     monkeypatch.setattr(HeldoutChecks, "make", lambda _self, _policy, label, _step, _traces: made.append(label))
     launch = Training(recipe, RunFolder.create(tmp_path / "run"), RewardStack(recipe.rewards), Progress(), Ranks(0, 1))
     launch._before_grpo(None, [], checks, None)
-    monkeypatch.setattr("socialr1_lite.training.session.schedule", lambda *_: [])
+    monkeypatch.setattr("socialr1_lite.data.asked.planned", lambda *_: [])
     monkeypatch.setattr(Training, "_trainer", lambda *_: made.append("trainer"))
     quiet = SimpleNamespace(log=lambda _check: None)
     monkeypatch.setattr("socialr1_lite.training.session.Trackers", lambda *_: quiet)
