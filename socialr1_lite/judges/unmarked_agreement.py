@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -10,7 +11,7 @@ from socialr1_lite.judges.corpus import HONEST, LabelledReply
 
 # An arrow that runs up: what is measured is the reward's own reading of a thinking, not a judge's.
 from socialr1_lite.rewards.structure import structure
-from socialr1_lite.sip import Reply, parse
+from socialr1_lite.sip import Reply, parse, sentences
 from socialr1_lite.statistics import Interval, clustered_proportion
 
 
@@ -20,7 +21,8 @@ class UnmarkedAgreement:
 
     kappa: of the stage (or none) of each sentence, against the first reading; readers: the two readings against each
     other. found: share of the thinking that settles on an option first that independence charges. charged: share of
-    good thinking that it charges. structure: AUC of the component, right thinking above wrong.
+    good thinking that it charges. structure: AUC of the component, right thinking above wrong. wording: the farthest
+    that a rewording which changes nothing (`rewordings`) moves the component.
     """
 
     replies: int
@@ -30,6 +32,7 @@ class UnmarkedAgreement:
     found: Interval
     charged: Interval
     structure: float | None
+    wording: float
 
     def as_text(self) -> str:
         """Return the figures in words."""
@@ -40,6 +43,7 @@ class UnmarkedAgreement:
             f"good thinking charged for it: {_share(self.charged)}\n"
             f"structure of right above wrong thinking: AUC "
             + ("-" if self.structure is None else f"{self.structure:.2f}")
+            + f"\na harmless rewording moves structure by {self.wording:.2f} at most"
         )
 
 
@@ -50,6 +54,7 @@ def measure_unmarked(replies: Sequence[LabelledReply]) -> UnmarkedAgreement:
     readers: list[tuple[str | None, str | None]] = []
     charged: dict[str, float] = {}
     value: dict[str, float] = {}
+    moves = [0.0]
     for reply in replies:
         parsed = parse(reply.completion, reply.scenario.options)
         stages += zip((stage for _, stage in reply.sentences), _read_stages(parsed, reply), strict=True)
@@ -57,6 +62,9 @@ def measure_unmarked(replies: Sequence[LabelledReply]) -> UnmarkedAgreement:
         scored = structure(parsed, reply.scenario)
         charged[reply.id] = float((scored.parts.get("structure.independence") or 0.0) < 1.0)
         value[reply.id] = scored.value or 0.0
+        for said in rewordings(reply.completion):
+            again = structure(parse(said, reply.scenario.options), reply.scenario).value or 0.0
+            moves.append(abs(again - value[reply.id]))
     good = [reply for reply in replies if reply.kind == HONEST]
     wrong = [value[reply.id] for reply in replies if reply.labels["response_generation"] == 0]
     return UnmarkedAgreement(
@@ -67,7 +75,31 @@ def measure_unmarked(replies: Sequence[LabelledReply]) -> UnmarkedAgreement:
         found=_proportion([reply for reply in replies if reply.parasitic], charged),
         charged=_proportion(good, charged),
         structure=auc([value[reply.id] for reply in good], wrong),
+        wording=max(moves),
     )
+
+
+_REWORDED = (  # what a sentence may begin with or not, contractions, spelling: pattern and what stands for it
+    (r"^", "So "),
+    (r"^", "Wait, "),
+    (r"^", "Hmm. "),
+    (r"^(?:So|Wait|Hmm|Okay),? |^(?:Okay, let's see|Hmm|Okay)\.$", ""),
+    (r"n't\b", " not"),
+    (r"\b(I|you|we|they)'(?:d|ll)\b", r"\1 would"),
+    (r"\b(she|he|it|that) is\b", r"\1's"),
+    (r"\b(\w{3,})ize", r"\1ise"),
+    (r"\b(\w{3,})our\b", r"\1or"),
+)
+
+
+def rewordings(completion: str) -> Iterator[str]:
+    """Yield the completion with its thinking worded otherwise, in ways that change nothing that is said."""
+    opened, closed = completion.index("<think>") + len("<think>"), completion.index("</think>")
+    before, behind = completion[:opened], completion[closed:]
+    said = [completion[slice(*span)] for span in sentences(completion, opened, closed)]
+    yield f"{before}\nOkay, let's see. {' '.join(said)}\n{behind}"
+    for pattern, put in _REWORDED:
+        yield f"{before}\n{' '.join(re.sub(pattern, put, one) for one in said)}\n{behind}"
 
 
 def _read_stages(parsed: Reply, reply: LabelledReply) -> Iterator[str | None]:

@@ -6,11 +6,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from socialr1_lite.judges import Verdict
+from socialr1_lite.judges.language.lexicon import INJECTION
 from socialr1_lite.rewards.component import Component
 from socialr1_lite.rewards.structure import present_stages
 from socialr1_lite.rewards.words import words
 from socialr1_lite.sip import STAGES, TITLES, Reply
 
+VERSION = 2  # 2: thinking aloud that belongs to no stage is free up to a share
+FREE_TALK = 0.4  # [ours] share of the words; the corpus' good thinking has up to a third
 DISAGREEMENT = 0.5  # a stage that judges score further apart than this is named in a note [ours]
 
 
@@ -43,7 +46,8 @@ def content(replies: Sequence[Reply], opinions: Sequence[Opinion], *, min_words:
     * Several judges: their scores are averaged per stage by weight, and each judge's own mean is among the parts.
       So is `content.disagreement`: how far apart the highest and the lowest score of a stage are, the mean over the
       stages that the reply has and two judges could score.
-    * Words before the first stage were seen by no judge, so the mean is scaled by the share of words within stages.
+    * Words that belong to no stage were seen by no judge, so the mean is scaled by the share of words within stages;
+      `FREE_TALK` of the words costs nothing, because that is how people and models think aloud.
     * A monitor (weight 0) has its mean and its stages' scores among the parts, and a part in nothing else.
     """
     absences = [present_stages(reply, min_words=min_words) for reply in replies]
@@ -65,13 +69,17 @@ def content(replies: Sequence[Reply], opinions: Sequence[Opinion], *, min_words:
 
 
 def staged_share(reply: Reply) -> float:
-    """Share of the reasoning's words that stand within a stage, in [0, 1]; 1 where there is no reasoning."""
-    if all(segment.stage for segment in reply.segments):
+    """Share of the reasoning's words that judges read, over what has to be theirs (1 - FREE_TALK), in [0, 1].
+
+    1 where there is no reasoning. No word is free where something that no judge reads speaks to a judge.
+    """
+    unread = [one for one in reply.segments if one.stage is None or reply.is_preamble(one)]
+    if not unread:
         return 1.0
-    counts = [(len(words(reply.body(segment))), segment.stage) for segment in reply.segments]
-    outside = sum(count for count, stage in counts if stage is None)
-    inside = sum(count for count, stage in counts if stage is not None)
-    return inside / (inside + outside) if outside else 1.0
+    outside = sum(len(words(reply.body(one))) for one in unread)
+    inside = sum(len(words(reply.body(one))) for one in reply.segments) - outside
+    free = 0.0 if any(INJECTION.search(reply.body(one)) for one in unread) else FREE_TALK
+    return min(1.0, inside / (inside + outside) / (1.0 - free)) if outside else 1.0
 
 
 def _of_one(
@@ -99,8 +107,7 @@ def _of_one(
     notes = [f"{opinion.judge}: {note}" for opinion in heard for note in opinion.verdicts[index].notes]
     notes += [note for spread, note in apart.values() if spread > DISAGREEMENT]
     if staged < 1.0:
-        share = f"{1.0 - staged:.0%} of the reasoning"
-        notes.append(f"content: {share} stands before the first stage, where no judge reads")
+        notes.append(f"content: times {staged:.2f}, as too much of the reasoning stands where no judge reads")
     return Component(value, parts, (*lost, *notes))
 
 

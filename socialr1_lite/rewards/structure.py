@@ -6,6 +6,7 @@ The paper names the goal (structural alignment with Social Information Processin
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 from itertools import combinations, groupby
 from math import prod
@@ -14,11 +15,18 @@ from socialr1_lite.rewards.component import Component, shorten
 from socialr1_lite.rewards.references import references
 from socialr1_lite.rewards.words import words
 from socialr1_lite.scenario import Scenario
-from socialr1_lite.sip import STAGES, TITLES, Reply
+from socialr1_lite.sip import STAGES, TITLES, Reply, Span, sentences, settled_option
+from socialr1_lite.sip.evidence import evidence
+from socialr1_lite.sip.settling import settled_label
+from socialr1_lite.sip.wording import plain
 
+VERSION = 2  # 2: plain sentences are read one by one; settling early is a matter of position, not of the stage
 REPLIES_KEPT = 64  # structure and content both ask for the present stages of a group's replies
 NEAR_COPY = 0.8  # [ours] share of common words (Jaccard) from which two stages say the same
-RESPONSE = STAGES[-1]
+INTERPRETATION, RESPONSE = STAGES[1], STAGES[-1]
+_CONCLUDES = re.compile(r",? (?:so|hence|thus|therefore|which (?:is|means|makes|leaves)) ", re.IGNORECASE)
+_WITHDRAWS = re.compile(r"(?:but|however|no|actually|or|though|on second)\b", re.IGNORECASE)
+DECIDED = 0.8  # [ours] sum of the probabilities of interpretation from which one has been read
 RANK = {stage: rank for rank, stage in enumerate(STAGES)}
 
 
@@ -39,17 +47,19 @@ def present_stages(reply: Reply, *, min_words: int = 4) -> dict[str, str]:
 
     Present: at least `min_words` words, and not a near-copy of another stage's text. Of stages that copy each other
     none counts: which of them is the copy cannot be known. Near-copy: the two sets of words overlap by `NEAR_COPY`.
+    Without headings one sentence that is clearly for a stage makes it present, so a closing "It's B." is a response.
     """
-    return dict(_present(tuple(map(reply.stage_text, STAGES)), min_words))
+    return dict(_present(tuple(map(reply.stage_text, STAGES)), min_words, reply.marked))
 
 
 @lru_cache(maxsize=REPLIES_KEPT)
-def _present(texts: tuple[str, ...], min_words: int) -> dict[str, str]:
+def _present(texts: tuple[str, ...], min_words: int, marked: bool) -> dict[str, str]:
     """`present_stages` of the stages' texts."""
     said = {stage: words(text) for stage, text in zip(STAGES, texts, strict=True)}
+    least = dict.fromkeys(STAGES, min_words) | ({} if marked else {RESPONSE: 1})
     few = f"words of at least {min_words}"
     reasons = {stage: f"has {len(one)} {few}" if one else "is missing" for stage, one in said.items()}
-    long_enough = {stage: frozenset(one) for stage, one in said.items() if len(one) >= min_words}
+    long_enough = {stage: frozenset(one) for stage, one in said.items() if len(one) >= least[stage]}
     reasons |= dict.fromkeys(long_enough, "")
     for one, other in combinations(long_enough, 2):
         both = long_enough[one], long_enough[other]
@@ -73,8 +83,13 @@ def order(reply: Reply) -> Component:
     Segments of one stage that follow each other count once. An inversion is a pair of segments whose earlier one
     belongs to a later stage. The largest possible number is that of the same segments in descending order, i.e. the
     number of pairs of different stages; where there is no such pair, order is 1. Linear in the number of segments.
+    What stands before the first heading does not count. Without headings only a response before any interpretation
+    does, as double-checking is no fault: 1 - such stretches of response / all stretches of response.
     """
-    sequence = [rank for rank, _ in groupby(RANK[one.stage] for one in reply.segments if one.stage is not None)]
+    ranks = (RANK[one.stage] for one in reply.segments if one.stage is not None and not reply.is_preamble(one))
+    sequence = [rank for rank, _ in groupby(ranks)]
+    if not reply.marked:
+        return _unmarked_order(sequence)
     seen = [0] * len(STAGES)
     inversions = pairs = 0
     first: tuple[int, int] | None = None
@@ -92,23 +107,68 @@ def order(reply: Reply) -> Component:
     return Component(value, notes=(f"order {value:.2f}: {before} comes before {after}",))
 
 
-def independence(reply: Reply, scenario: Scenario, *, option_penalty: float = 0.5) -> Component:
-    """1 - min(1, option_penalty * references to options outside Response Generation), in [0, 1].
-
-    A reference is a label ("option B", "(B)", "answer is B") or an option's full text of at least three words,
-    neither of which is itself a phrase of the story or the question; "the answer is ..." before anything
-    was reasoned is one as well, whatever follows [ours]. Counted in every stretch but the response's, wherever it
-    stands, so that an empty Response Generation put first exempts nothing.
-    """
-    if not scenario.options:
+def _unmarked_order(sequence: list[int]) -> Component:
+    response, interpretation = RANK[RESPONSE], RANK[INTERPRETATION]
+    decided = sequence.index(interpretation) if interpretation in sequence else 0
+    early = sequence[:decided].count(response)
+    if not early:
         return Component(1.0)
-    known = references(scenario.story, scenario.question, scenario.options)
-    outside = [segment for segment in reply.segments if segment.stage != RESPONSE]
-    found = [(what, one.body.start + at) for one in outside for what, at in known.find(reply.body(one))]
+    value = 1.0 - early / sequence.count(response)
+    return Component(value, notes=(f"order {value:.2f}: {TITLES[RESPONSE]} comes before any {TITLES[INTERPRETATION]}",))
+
+
+def independence(reply: Reply, scenario: Scenario, *, option_penalty: float = 0.5) -> Component:
+    """1 - min(1, option_penalty * sentences that settle on an option early), in [0, 1] [paper names the fault; ours].
+
+    A sentence settles on an option by its label or its words ("it has to be B", "clearly the drawer one"); questions,
+    hypotheticals, eliminations and options that are only read out do not (`sip.settling`). Early: before the first
+    interpretation, in whatever stage, and with something but response after it.
+    """
+    found = early_answers(reply, scenario)
     if not found:
         return Component(1.0)
     value = 1.0 - min(1.0, option_penalty * len(found))
-    what, where = min(found, key=lambda reference: reference[1])
+    start, end = found[0]
     more = f", and {len(found) - 1} more" if len(found) > 1 else ""
-    note = f"independence {value:.2f}: early answer: {shorten(what)!r} at character {where}{more}"
+    note = f"independence {value:.2f}: early answer: {shorten(reply.text[start:end])!r} at character {start}{more}"
     return Component(value, notes=(note,))
+
+
+def early_answers(reply: Reply, scenario: Scenario) -> list[Span]:
+    """Find where a sentence settles on an option before the reasoning that should lead to it."""
+    options, shown = tuple(scenario.options), scenario.letters
+    early: list[Span] = []
+    waiting: list[Span] = []
+    read = 0.0  # how surely an interpretation was read so far
+    found = [(one, span) for one in reply.segments for span in sentences(reply.text, *one.body)] if options else []
+    for place, (segment, span) in enumerate(found):
+        said = reply.text[slice(*span)]
+        settled = settled_option(said, options, shown)
+        behind = reply.text[slice(*found[place + 1][1])] if place + 1 < len(found) else ""
+        # Another option than the answer: by its words that is mere talk of it, by its label it may be taken back.
+        other = settled != reply.answer is not None
+        withdrawn = other and (settled_label(plain(said, shown)) is None or _WITHDRAWS.match(behind))
+        if settled is not None and not withdrawn and not _reasoned(said, shown):
+            waiting.append(_reference(reply, span, scenario))
+        elif segment.stage is not None and segment.stage != RESPONSE:
+            early += waiting  # so it was not the conclusion
+            waiting = []
+            if segment.stage == INTERPRETATION:
+                by_words = reply.is_preamble(segment) or not reply.marked
+                read += evidence(said, shown)[1 + RANK[INTERPRETATION]] if by_words else 1.0
+                if read >= DECIDED:
+                    break
+    return early
+
+
+def _reference(reply: Reply, span: Span, scenario: Scenario) -> Span:
+    """Return where a sentence names its option; the whole sentence where it does so in words of its own."""
+    known = references(scenario.story, scenario.question, tuple(scenario.options))
+    first = min(known.find(reply.text[slice(*span)]), key=lambda reference: reference[1], default=None)
+    return Span(span.start + first[1], span.start + first[1] + len(first[0])) if first else span
+
+
+def _reasoned(said: str, shown: str) -> bool:
+    """Tell whether a sentence interprets before it concludes: "Ann did not see it, so it is B"."""
+    ends = [found.start() for found in _CONCLUDES.finditer(said)]
+    return bool(ends) and evidence(said[: ends[-1]], shown)[1 + RANK[INTERPRETATION]] >= DECIDED

@@ -9,7 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain, combinations, pairwise
+from itertools import combinations, groupby, pairwise
+from string import ascii_uppercase
 from typing import Literal, NamedTuple
 
 from socialr1_lite.scenario import Scenario
@@ -24,8 +25,9 @@ StageState = Literal["present", "missing", "empty", "out of order", "repeated", 
 class Segment(NamedTuple):
     """A stretch of reasoning that belongs to one stage.
 
-    stage: None for what stands before the first heading or behind a stage's closing tag, and for unmarked reasoning
-    that speaks for no stage. span: the whole stretch, with heading and white space. body: its text without them.
+    stage: None for what stands behind a stage's closing tag, and for unmarked reasoning that speaks for no stage; what
+    stands before the first heading is unmarked. span: the whole stretch, with heading and white space. body: its text
+    without them.
     """
 
     stage: str | None
@@ -41,7 +43,8 @@ class Reply:
 
     think: inside of the first think block, None when there is none. An unclosed block ends where an answer block opens,
     or else with the text. reasoning: the pieces that the segments tile, in order: the inside of the think block;
-    without one, every stretch outside the answer blocks that is not blank. answer_span: inside of the last answer block
+    without one, every stretch outside the answer blocks that is not blank; behind one without a heading, also the
+    pieces that have some. answer_span: inside of the last answer block
     that is not in the think block; an unclosed one ends with the text. answers: the insides of the closed answer blocks
     outside the think block. outside: what is neither reasoning nor `answer_span`: text between the blocks, second
     blocks. marked: whether the stages were found by headings (else by the words of each sentence). answer: index of the
@@ -75,9 +78,14 @@ class Reply:
         """Return the text of one segment, without its heading."""
         return self.text[segment.body.start : segment.body.end]
 
+    def is_preamble(self, segment: Segment) -> bool:
+        """Tell whether a segment stands before the headings, where what it says is shown but no stage's text."""
+        return self.marked and _blank(self.text, Span(segment.span.start, segment.body.start))
+
     def stage_text(self, stage: str) -> str:
         """Return the bodies of a stage's segments, joined by a newline; "" when it is missing."""
-        return "\n".join(self.body(segment) for segment in self.segments if segment.stage == stage)
+        mine = (one for one in self.segments if one.stage == stage and not self.is_preamble(one))
+        return "\n".join(map(self.body, mine))
 
     def outcome(self, scenario: Scenario) -> Outcome:
         """Tell whether the answer is right.
@@ -107,7 +115,10 @@ def parse(text: str, options: Sequence[str] = (), *, prefilled: bool = False) ->
     gaps = _gaps(text, layout)
     think = thinks[0].inner if thinks else None
     reasoning = gaps if think is None else (think,) if think.end > think.start else ()
-    segments, marked = _segments(text, reasoning)
+    if think is not None and not find_headings(text, think):  # the format fails, but what was written is shown
+        behind = sorted((*(block.inner for block in thinks[1:]), *gaps))
+        reasoning += tuple(piece for piece in behind if piece > think and find_headings(text, piece))
+    segments, marked = _segments(text, reasoning, ascii_uppercase[: len(options)])
     closed = tuple(block.inner for block in answers if block.closed)
     answer = _agreed(text, closed, options) if options else None
     second = [block.inner for block in (*thinks[1:], *answers[:-1]) if not _blank(text, block.inner)]
@@ -118,7 +129,7 @@ def parse(text: str, options: Sequence[str] = (), *, prefilled: bool = False) ->
         reasoning=reasoning,
         answer_span=answers[-1].inner if answers else None,
         answers=closed,
-        outside=tuple(second) if think is None else tuple(sorted((*gaps, *second))),
+        outside=tuple(piece for piece in sorted((*gaps, *second)) if piece not in reasoning),
         segments=segments,
         marked=marked,
         answer=answer,
@@ -190,21 +201,23 @@ def _blank(text: str, span: Span) -> bool:
     return not text[span.start : span.end].strip()
 
 
-def _segments(text: str, reasoning: tuple[Span, ...]) -> tuple[tuple[Segment, ...], bool]:
+def _segments(text: str, reasoning: tuple[Span, ...], letters: str) -> tuple[tuple[Segment, ...], bool]:
     """Cut the segments that tile the pieces of reasoning, and whether headings mark them."""
-    found = [(piece, find_headings(text, piece)) for piece in reasoning]
-    marked = any(headings for _, headings in found)
-    cuts = (_at_headings(text, piece, headings) if marked else _by_words(text, piece) for piece, headings in found)
-    return tuple(chain.from_iterable(cuts)), marked
+    found: list[Segment] = []
+    marked = False
+    for piece in reasoning:
+        headings = find_headings(text, piece)
+        before = Span(piece.start, headings[0].start if headings else piece.end)
+        if not headings or not _blank(text, before):  # behind headings, what has none is no stage's
+            found += [Segment(None, before, strip_span(text, *before))] if marked else _by_words(text, before, letters)
+        found += _at_headings(text, piece, headings)
+        marked = marked or bool(headings)
+    return tuple(found), marked
 
 
 def _at_headings(text: str, piece: Span, headings: list[Heading]) -> Iterator[Segment]:
-    """Yield the segments of one piece: what stands before the first heading, then one for each heading."""
-    before = Span(piece.start, headings[0].start if headings else piece.end)
-    start = piece.start
-    if not headings or not _blank(text, before):
-        yield Segment(None, before, strip_span(text, *before))
-        start = before.end
+    """Yield a segment for each heading of one piece, from the first heading on."""
+    start = headings[0].start if headings and not _blank(text, Span(piece.start, headings[0].start)) else piece.start
     for heading, end in zip(headings, [*(later.start for later in headings[1:]), piece.end], strict=False):
         closing = find_closing(text, heading, end)
         rest = strip_span(text, closing.end, end)
@@ -215,8 +228,8 @@ def _at_headings(text: str, piece: Span, headings: list[Heading]) -> Iterator[Se
         start = end
 
 
-def _by_words(text: str, piece: Span) -> Iterator[Segment]:
-    for (number, start), (_, end) in pairwise([*decode(text, *piece), (None, piece.end)]):
+def _by_words(text: str, piece: Span, letters: str) -> Iterator[Segment]:
+    for (number, start), (_, end) in pairwise([*decode(text, *piece, letters), (None, piece.end)]):
         yield Segment(None if number is None else STAGES[number], Span(start, end), strip_span(text, start, end))
 
 
@@ -252,8 +265,11 @@ def stage_states(reply: Reply, *, truncated: bool | None = None) -> dict[str, St
     among the most stages whose first appearances stand in SIP order (of equal choices, the one that keeps
     what comes first in the text). repeated: more than one segment with words. present: none of these.
     """
-    named = {segment.stage for segment in reply.segments}
-    worded = [segment.stage for segment in reply.segments if has_words(reply.text, segment.body)]
+    segments = [segment for segment in reply.segments if not reply.is_preamble(segment)]
+    named = {segment.stage for segment in segments}
+    worded = [segment.stage for segment in segments if has_words(reply.text, segment.body)]
+    if not reply.marked:  # what belongs to no stage cuts none in two
+        worded = [stage for stage, _ in groupby(stage for stage in worded if stage is not None)]
     in_order = _longest_in_order(list(dict.fromkeys(stage for stage in worded if stage is not None)))
     cut = cut_stage(reply, truncated=truncated)
 

@@ -1,6 +1,5 @@
-"""Which stage of reasoning a plain sentence belongs to, when the writer put no headings.
+"""Which stage of reasoning a plain sentence belongs to, when the writer put no headings [ours].
 
-Sentences, the words that speak for each stage, and the decoding of the most plausible sequence [ours].
 Nothing here looks at a sentence's place in the text: reasoning in the wrong order must stay visible as such.
 Stages are numbered 0 encoding, 1 interpretation, 2 goal, 3 response; `headings.STAGES` names them.
 """
@@ -8,8 +7,9 @@ Stages are numbered 0 encoding, 1 interpretation, 2 goal, 3 response; `headings.
 from __future__ import annotations
 
 import re
-from itertools import pairwise
 from typing import NamedTuple
+
+from socialr1_lite.sip.evidence import LABELS, evidence
 
 
 class Span(NamedTuple):
@@ -19,73 +19,7 @@ class Span(NamedTuple):
     end: int
 
 
-SWITCH_PENALTY = 0.6  # [ours] below one strong word, because a whole stage may be one sentence
-SENTENCE_CAP = 3.0  # [ours] what a sentence can say for one stage: repeating a word proves nothing more
-QUOTE_WEIGHT = 0.7  # [ours] the story's words in quotation marks speak for encoding
-STRONG, WEAK = 1.0, 0.6  # [ours]
-
-_VOCABULARY: tuple[dict[float, str], ...] = (
-    {
-        STRONG: """saw see sees seen seeing watch watches watched notice notices noticed noticing observe observes
-            observed hear hears heard story passage text states stated describes described mentions mentioned cue cues
-            scene""",
-        WEAK: """says said saying tells told put puts placed places moved moves left leaves entered enters returned
-            returns went goes gave gives took takes opened opens closed closes looked walked walks happened happens
-            smiled cried shouted""",
-    },
-    {
-        STRONG: """think thinks thought thinking believe believes believed believing belief beliefs feel feels felt
-            feeling feelings know knows knew known knowing knowledge unaware aware realize realizes realized realise
-            realises realised assume assumes assumed expects expected imagines imagined remembers remembered mistaken
-            mind perspective emotion emotions embarrassed jealous proud ashamed""",
-        WEAK: """mean means meant imply implies implied suggest suggests suggested indicates indicated probably likely
-            must because sad angry happy upset afraid scared worried surprised disappointed sarcastic sincere
-            ignorant""",
-    },
-    {
-        STRONG: """goal goals want wants wanted wanting need needs needed intend intends intended intention intentions
-            trying tries tried aim aims hope hopes hoped hoping wish wishes wished purpose motive motives desire desires
-            desired plans planned asks asking""",
-        WEAK: "question asked determine figure plan seeks prefers likes find avoid help",
-    },
-    {
-        STRONG: """therefore thus hence answer answers option options choose chooses chosen choice conclude concludes
-            conclusion correct select response respond responds""",
-        WEAK: "would will best reply consequently accordingly finally",
-    },
-)
-# What a word says behind another one, on top of what it says alone; behind "" it opens the sentence.
-_PAIRS: tuple[tuple[str, str, int, float], ...] = (
-    ("", "so", 3, STRONG),
-    ("not never didn't doesn't", "see saw notice hear know", 1, 1.6),  # what somebody cannot know
-    ("the", "answer", 3, WEAK),
-    ("question", "asks", 2, STRONG),
-    ("in", "order", 2, STRONG),
-    ("according", "to", 0, STRONG),
-)
-
-
-class _Entry(NamedTuple):
-    stage: int
-    weight: float
-    behind: dict[str, tuple[int, float]]
-
-
-def _lexicon() -> dict[str, _Entry]:
-    entries = {
-        word: _Entry(stage, weight, {})
-        for stage, table in enumerate(_VOCABULARY)
-        for weight, words in table.items()
-        for word in words.split()
-    }
-    for firsts, seconds, stage, weight in _PAIRS:
-        for second in seconds.split():
-            entry = entries.setdefault(second, _Entry(stage, 0.0, {}))
-            entry.behind.update(dict.fromkeys(firsts.split() or [""], (stage, weight)))
-    return entries
-
-
-LEXICON = _lexicon()
+CLEARLY = 0.2  # [ours] probability from which one sentence gives a stage that no sentence is most likely for
 
 LABEL_LENGTH = 8  # characters before a full stop, white space included, that can be a list's label
 _STOPS, _WIDE_STOPS, _LINE_ENDS = r".!?\u2026", r"\u3002\uff01\uff1f", r"\n\r\u2028\u2029"
@@ -101,7 +35,6 @@ _BREAK = re.compile(
     )""",
     re.IGNORECASE | re.VERBOSE,
 )
-_WORD = re.compile(r"[a-z]+(?:'[a-z]+)?")
 _SPOKEN = re.compile(r"[^\W_]")  # a letter or digit of any script
 
 
@@ -138,46 +71,25 @@ def has_words(text: str, span: Span) -> bool:
     return _SPOKEN.search(text, *span) is not None
 
 
-def decode(text: str, start: int, end: int) -> list[tuple[int | None, int]]:
+def decode(text: str, start: int, end: int, letters: str = "") -> list[tuple[int | None, int]]:
     """Find the stages that text[start:end] goes through, as (stage, where it begins); the first begins at `start`.
 
-    [(None, start)] when no word speaks for any stage. A sentence that speaks for none stays with the stage
-    before it (at the beginning: with the one after it). Viterbi over the rest, in any order.
+    Each sentence has the label that is most likely by its own words (`evidence`), None for what speaks for no stage; a
+    stage that this leaves out has the one sentence that is clearly (`CLEARLY`) for it, where its stage has others.
+    letters: under which the options are shown.
     """
-    weighed = [(span.start, weights) for span in sentences(text, start, end) if (weights := _weights(text, span))]
-    if not weighed:
-        return [(None, start)]
-    path = _viterbi([weights for _, weights in weighed])
-    changes: list[tuple[int | None, int]] = [(path[0], start)]
-    for (begins, _), stage in zip(weighed[1:], path[1:], strict=True):
-        if stage != changes[-1][0]:
-            changes.append((stage, begins))
+    spans = sentences(text, start, end)
+    weighed = [evidence(text[slice(*span)], letters) for span in spans]
+    labels = [one.index(max(one)) for one in weighed]
+    for label in range(1, LABELS):
+        at = max(range(len(weighed)), key=lambda n: weighed[n][label], default=0)
+        if label not in labels and weighed and weighed[at][label] >= CLEARLY and labels.count(labels[at]) > 2:
+            labels[at] = label
+    changes: list[tuple[int | None, int]] = [(None, start)]
+    for span, label in zip(spans, labels, strict=True):
+        stage = label - 1 if label else None
+        if len(changes) == 1 and changes[0][1] == start and span is spans[0]:
+            changes[0] = (stage, start)
+        elif stage != changes[-1][0]:
+            changes.append((stage, span.start))
     return changes
-
-
-def _weights(text: str, span: Span) -> list[float] | None:
-    """Weigh what a sentence says for each of the four stages; None when it says nothing."""
-    piece = text[span.start : span.end].lower().replace("\u2019", "'")
-    weights = [0.0] * len(_VOCABULARY)
-    for before, word in pairwise(["", *_WORD.findall(piece)]):
-        if entry := LEXICON.get(word):
-            weights[entry.stage] += entry.weight
-            stage, weight = entry.behind.get(before, (0, 0.0))
-            weights[stage] += weight
-    if '"' in piece or "\u201c" in piece:
-        weights[0] += QUOTE_WEIGHT
-    return [min(weight, SENTENCE_CAP) for weight in weights] if any(weights) else None
-
-
-def _viterbi(weights: list[list[float]]) -> list[int]:
-    """Find the best sequence of stages: summed weights less a penalty a change; ties stay as they are."""
-    scores, backs = weights[0], []
-    for more in weights[1:]:
-        leader = scores.index(max(scores))
-        least = scores[leader] - SWITCH_PENALTY  # what a change from the leader leaves
-        backs.append([stage if score >= least else leader for stage, score in enumerate(scores)])
-        scores = [max(score, least) + weight for score, weight in zip(scores, more, strict=True)]
-    path = [scores.index(max(scores))]
-    for back in reversed(backs):
-        path.append(back[path[-1]])
-    return path[::-1]

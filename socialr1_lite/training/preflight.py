@@ -9,6 +9,7 @@ Sampling here leaves the random state of the run as it was.
 from __future__ import annotations
 
 import itertools
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from statistics import fmean
@@ -22,9 +23,11 @@ from socialr1_lite.rewards.stack import RewardStack
 from socialr1_lite.rollouts.prompting import Sampler, is_prefilled, messages, template_settings
 from socialr1_lite.rollouts.reward import ScoredCompletion, zero_variance_reason
 from socialr1_lite.scenario import Scenario
+from socialr1_lite.sip import STAGES, Reply
 
 PROMPTS = 2  # groups sampled at once; each costs about half a training step
 REFUSAL_SAMPLES, REFUSAL_GROUPS = 60, 4  # no refusal on fewer completions, or on fewer groups
+MANY_PLAIN = 0.5  # share of completions without headings at which a cold start is recommended
 MANY_CUT = 0.2  # share of completions cut off at which the limit is called too low
 
 
@@ -50,6 +53,7 @@ class Preflight:
         flat = ", ".join(filter(None, reasons))
         return [
             f"format gate passed by {_share(s.score.components['format'] == 1 for s in sampled)} of {n} samples",
+            *_form([s.reply for s in sampled]),
             f"cut off at the limit: {_share(s.completion.truncated for s in sampled)}; tokens: mean "
             f"{fmean(s.completion.tokens for s in sampled):.0f}, longest {max(s.completion.tokens for s in sampled)}",
             f"right answers: {_share(s.score.outcome == 'right' for s in sampled)}; mean reward "
@@ -161,11 +165,42 @@ def warnings(recipe: Recipe, groups: Sequence[Sequence[ScoredCompletion]]) -> It
     if MANY_CUT < cut < 1:
         yield f"{cut:.0%} of the completions were cut off; raise grpo.max_completion_length (now {limit})"
     yield from filter(None, (alarm for _, alarm in contrasts(scored.score for group in groups for scored in group)))
+    replies = [scored.reply for group in groups for scored in group]
+    if fmean(not reply.marked for reply in replies) > MANY_PLAIN:
+        yield (
+            f"{_share(not reply.marked for reply in replies)} of the samples have no headings: structure and content "
+            "rest on plain sentences, read by their words (docs/rewards.md says how well); a short cold start "
+            "(warmup.steps=20) teaches the headings"
+        )
+    if behind := sum(map(_headed_behind, replies)):
+        yield (
+            f"{behind} of {len(replies)} samples put their headings behind </think> or into a second block: the stages "
+            "are read there, but the strict format gate gives 0; a short cold start (warmup.steps=20) teaches the form"
+        )
     if all(zero_variance_reason(group) for group in groups):
         yield (
             "no sampled group is informative: all its completions earn the same; raise grpo.num_generations "
             f"(now {recipe.grpo.num_generations}) or grpo.temperature, or change data.orders to fit the model"
         )
+
+
+def _form(replies: Sequence[Reply]) -> Iterator[str]:
+    """Yield which format checks fail how often, and what the stages of replies without headings rest on."""
+    failed = Counter(name for reply in replies for name, held in reply.checks.items() if not held)
+    if failed:
+        yield "format checks failed: " + ", ".join(f"{name} {n / len(replies):.0%}" for name, n in failed.most_common())
+    plain = [reply for reply in replies if not reply.marked]
+    if plain:
+        found = fmean(len({one.stage for one in reply.segments} - {None}) for reply in plain)
+        yield (
+            f"without headings: {len(plain) / len(replies):.0%} of {len(replies)} samples; read sentence by sentence, "
+            f"{found:.1f} of {len(STAGES)} stages a reply"
+        )
+
+
+def _headed_behind(reply: Reply) -> bool:
+    """Tell whether the headings stand behind the think block that should hold them."""
+    return reply.marked and reply.think is not None and len(reply.reasoning) > 1
 
 
 def _share(flags: Iterable[bool]) -> str:

@@ -13,7 +13,7 @@ from itertools import groupby, pairwise
 from typing import NamedTuple
 
 from socialr1_lite.judges.facts import supporting_sentence
-from socialr1_lite.rewards.references import references
+from socialr1_lite.rewards.structure import early_answers
 from socialr1_lite.scenario import Facts, Scenario
 from socialr1_lite.sip import STAGES, Reply, Span, sentences
 from socialr1_lite.viewer.serving import Json
@@ -81,7 +81,7 @@ def stage_marks(reply: Reply, scenario: Scenario | None) -> list[Mark]:
     marks = loops(reply)
     if scenario is not None:
         story = [content_words(scenario.story[start:end]) for start, end in sentences(scenario.story)]
-        marks += cue_marks(reply, story, scenario.facts) + early_answers(reply, scenario)
+        marks += cue_marks(reply, story, scenario.facts) + early_marks(reply, scenario)
     return marks
 
 
@@ -114,15 +114,10 @@ def cue_marks(reply: Reply, story: Sequence[frozenset[str]], facts: Facts | None
     return marks
 
 
-def early_answers(reply: Reply, scenario: Scenario) -> list[Mark]:
-    """Mark options named outside Response Generation: what the reward calls reasoning parasitism."""
-    if not scenario.options:
-        return []
-    known = references(scenario.story, scenario.question, scenario.options)
-    bodies = [segment.body for segment in reply.segments if segment.stage != STAGES[-1]]
-    found = [(start + at, what) for start, end in bodies for what, at in known.find(reply.text[start:end])]
-    why = "an option is named before the reasoning is done"
-    return [Mark(at, at + len(what), "early", why) for at, what in found]
+def early_marks(reply: Reply, scenario: Scenario) -> list[Mark]:
+    """Mark where the reply settles on an option early: what the reward calls reasoning parasitism."""
+    why = "settles on an option before the interpretation that should lead to it"
+    return [Mark(*span, "early", why) for span in early_answers(reply, scenario)]
 
 
 def loops(reply: Reply) -> list[Mark]:

@@ -157,7 +157,7 @@ def test_the_order_note_names_the_stages_and_the_number() -> None:
         ("answer: B", "answer: B"),
     ],
 )
-def test_an_early_reference_costs_half(early: str, named: str) -> None:
+def test_settling_early_costs_half(early: str, named: str) -> None:
     told = independence(well_formed(f"{early} {TEXTS[0]}", *TEXTS[1:]), SCENARIO)
     assert told.value == 0.5
     where = len("<think>\nCue Encoding: ") + early.index(named)
@@ -175,21 +175,14 @@ def test_an_early_reference_costs_half(early: str, named: str) -> None:
         "Who answers is told later.",
     ],
 )
-def test_words_that_only_look_like_a_reference_cost_nothing(innocent: str) -> None:
+def test_words_that_only_look_like_settling_cost_nothing(innocent: str) -> None:
     assert independence(well_formed(f"{innocent} {TEXTS[0]}", *TEXTS[1:]), SCENARIO).value == 1.0
 
 
-def test_an_options_full_text_counts_unless_it_is_a_phrase_of_the_story() -> None:
-    said = "She thinks of the kitchen shelf at once."
-    assert independence(well_formed(TEXTS[0], said, *TEXTS[2:]), SCENARIO).value == 0.5  # on no page of the story
-    told = Scenario("x", SCENARIO.story + " Dust lies on the kitchen shelf.", SCENARIO.question, SCENARIO.options, (1,))
-    assert independence(well_formed(TEXTS[0], said, *TEXTS[2:]), told).value == 1.0
-
-
-def test_references_are_free_in_the_response_and_an_empty_response_first_exempts_nothing() -> None:
+def test_settling_is_free_in_the_response_and_an_empty_response_first_exempts_nothing() -> None:
     assert independence(well_formed(*TEXTS[:3], "So the answer is B."), SCENARIO).value == 1.0
-    first = f"<think>Response Generation:\nCue Encoding: option B and option B {TEXTS[0]}</think><answer>B</answer>"
-    assert independence(parse(first, SCENARIO.options), SCENARIO).value == 0.0
+    first = f"<think>Response Generation:\nCue Encoding: It has to be option B. B it is. {TEXTS[0]}</think>"
+    assert independence(parse(first + "<answer>B</answer>", SCENARIO.options), SCENARIO).value == 0.0
 
 
 # --------------------------------------------------------------------------------------- length, repetition

@@ -361,3 +361,41 @@ def test_time_grows_with_the_length_alone(unit):
 @pytest.mark.parametrize("unit", ADVERSARIAL, ids=repr)
 def test_a_megabyte_is_read_like_an_eighth_of_it(unit):
     assert in_keeping(lambda text: parse(text, OPTIONS), lambda size: f"{unit * (size // len(unit))}x", 125_000)
+
+
+# ---------------------------------------------------------------------------------- preambles and second blocks
+
+
+def test_a_preamble_is_read_by_its_words_and_is_no_stages_text():
+    preamble = "Okay, let's see. Anna did not see it, so she thinks it is in the box.\n"
+    reply = parse(GOOD.replace("<think>\n", f"<think>\n{preamble}"), OPTIONS)
+    assert reply.marked and reply.well_formed
+    assert [one.stage for one in reply.segments] == [None, "cue_interpretation", *STAGES]
+    assert [reply.is_preamble(one) for one in reply.segments] == [True, True, *[False] * 4]
+    assert [reply.stage_text(stage) for stage in STAGES] == list(TEXTS)
+    assert sip.stage_states(reply) == dict.fromkeys(STAGES, "present")
+
+
+@pytest.mark.parametrize(
+    ("before", "failed"),
+    [
+        (
+            "<think>\nOkay, let's see.\n</think>\n",
+            {"one_think"},
+        ),  # a second block, as a model with native thinking writes
+        ("<think>\nOkay, let's see.\n</think>\n{}", {"nothing_outside"}),  # headings behind the block
+        ("<think>\n\n</think>\n{}", {"nothing_outside", "reasoning_not_empty"}),  # thinking switched off
+    ],
+)
+def test_headings_behind_the_think_block_are_read_though_the_format_fails(before, failed):
+    text = before.format("") + (GOOD.replace("<think>", "").replace("</think>", "") if "{}" in before else GOOD)
+    reply = parse(text, OPTIONS)
+    assert {name for name, held in reply.checks.items() if not held} == failed
+    assert reply.marked
+    assert [reply.stage_text(stage) for stage in STAGES] == list(TEXTS)
+    assert reply.outside == ()
+
+
+def test_headings_behind_headings_stay_outside():
+    text = GOOD.replace("<answer>", "\nCue Encoding: once more\n<answer>")
+    assert [text[slice(*span)].strip() for span in parse(text, OPTIONS).outside] == ["Cue Encoding: once more"]

@@ -201,3 +201,25 @@ def test_it_samples_as_the_first_step_will(scenario):
     look(policy, scenario)
     assert policy.sampling["temperature"] == RECIPE.grpo.temperature
     assert policy.sampling["max_new_tokens"] == RECIPE.grpo.max_completion_length
+
+
+PLAIN = "<think>\nMara did not see the move, so she thinks it is still there. The answer is B.\n</think>\n<answer>B</answer>"
+
+
+def test_samples_without_headings_are_told_with_what_their_reading_rests_on_and_the_remedy(scenario):
+    found = look(ScriptedPolicy(lambda i: PLAIN if i % 4 else RIGHT), scenario)
+    assert "without headings: 75% of 8 samples; read sentence by sentence, 2.0 of 4 stages a reply" in found.lines()
+    (warning,) = (line for line in found.warnings if "no headings" in line)
+    assert warning.startswith("75% of the samples") and "warmup.steps=20" in warning
+    few = look(ScriptedPolicy(lambda i: RIGHT if i % 4 else PLAIN), scenario)
+    assert any(line.startswith("without headings: 25%") for line in few.lines())
+    assert not any("no headings" in line for line in few.warnings)
+
+
+def test_each_failed_format_check_is_told_with_its_share_and_headings_behind_the_block_with_the_remedy(scenario):
+    behind = "<think>\nOkay, let's see.\n</think>\n" + RIGHT
+    found = look(ScriptedPolicy(lambda i: behind if i % 2 else RIGHT), scenario)
+    assert "format checks failed: one_think 50%" in found.lines()
+    (warning,) = (line for line in found.warnings if "behind </think>" in line)
+    assert warning.startswith("4 of 8 samples") and "warmup.steps=20" in warning
+    assert not any("format checks" in line for line in look(ScriptedPolicy(lambda _: RIGHT), scenario).lines())
