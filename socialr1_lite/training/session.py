@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from socialr1_lite.data import heldout_scenarios, schedule, training_scenarios
+from socialr1_lite.data import asked
 from socialr1_lite.errors import DivergedError, RecipeError, SocialR1Error, machine_errors
 from socialr1_lite.plan import before_training
 from socialr1_lite.plan.checking import check_recipe
@@ -133,8 +133,7 @@ class Training:
         for notice in self.ranks.broadcast_from_main(lambda: folder.look_over(self.run, self.recipe, newest)):
             self.progress.say(notice)
         self.progress.say(before_training(self.recipe))
-        scenarios = training_scenarios(self.recipe)
-        questions = heldout_scenarios(self.recipe)[: self.recipe.evaluation.items]
+        scenarios, questions = asked.questions(self.run, self.recipe)
         policy = self._load_policy()
         self.stack.lend(lambda: policy)
         for note in policy.notes:
@@ -144,7 +143,9 @@ class Training:
             questions = self._fitting(policy, questions)
         checks = HeldoutChecks(self.run, self.recipe, self.stack, self.progress, questions, self.ranks)
         # Written no sooner: a mistake that only data or model show must leave nothing that stands in the way.
-        launch = self.ranks.broadcast_from_main(lambda: self._begin(newest.step, [*scenarios, *questions], checks))
+        launch = self.ranks.broadcast_from_main(
+            lambda: self._begin(newest.step, (scenarios, questions), fitting, checks)
+        )
         with (
             TraceWriter(self.run, self.ranks.rank, launch=launch) as traces,
             HubPushes(self.recipe, self.run, self.ranks, self.progress.say) as self.pushes,
@@ -162,8 +163,11 @@ class Training:
 
     # --- before the first step
 
-    def _begin(self, step: int, scenarios: Sequence[Scenario], checks: HeldoutChecks) -> int:
-        folder.write_recipe(self.run, self.recipe, scenarios)
+    def _begin(self, step: int, questions: asked.Questions, fitting: Sequence[Scenario], checks: HeldoutChecks) -> int:
+        if begun := folder.holds_work(self.run):
+            asked.refuse_others(self.run, self.recipe, questions)
+        folder.write_recipe(self.run, self.recipe, [*questions[0], *questions[1]])
+        asked.keep(self.run, self.recipe, questions, fitting, begun=begun)
         checks.drop_after(step)
         self.run.set_state("running", step=step)
         return self.run.begin_launch(step, sys.argv)
@@ -263,7 +267,7 @@ class Training:
         launch: int,
     ) -> bool:
         """Make the steps that are left. Returns whether the last one was reached."""
-        trainer = self._trainer(policy, schedule(scenarios, self.recipe), traces)
+        trainer = self._trainer(policy, asked.planned(self.run, self.recipe, scenarios), traces)
         self.trackers = Trackers(trainer, self.recipe, self.run.path / "tensorboard", self.progress.say)
         if newest.path is None:  # not before there is a trainer, whose engine samples
             self.trackers.log(checks.make(policy, checks.first_label, 0, traces))
