@@ -17,6 +17,7 @@ from typing import Protocol
 from socialr1_lite.endpoint import Endpoint, EndpointReply, Outcome, Request
 from socialr1_lite.errors import PolicyError, first_line
 from socialr1_lite.policy import Policy
+from socialr1_lite.policy.rendering import render
 from socialr1_lite.rollouts.completion import Completion, Finish
 from socialr1_lite.rollouts.prompting import Messages, Template
 from socialr1_lite.runlog import lines
@@ -159,9 +160,7 @@ class VllmSampler:
         tokenizer = self._llm.get_tokenizer()
         completions = {}
         for place, reply in enumerate(replies):
-            rendered = tokenizer.apply_chat_template(
-                prompts[place], tokenize=False, add_generation_prompt=True, **self._template
-            )
+            rendered = render(tokenizer, prompts[place], add_generation_prompt=True, **self._template)
             output = reply.outputs[0]
             finish: Finish = "length" if output.finish_reason == "length" else "stop"
             completions[place] = Completion(output.text, len(output.token_ids), finish, prefills_think(rendered))

@@ -15,6 +15,7 @@ from socialr1_lite.policy.backends import Backend
 from socialr1_lite.policy.engine import Engine
 from socialr1_lite.policy.generation import speed_up_cpu_sampling
 from socialr1_lite.policy.numbers import refuse_unsound, trained
+from socialr1_lite.policy.rendering import render
 from socialr1_lite.rollouts.completion import Completion
 from socialr1_lite.rollouts.prompting import Messages, Template
 from socialr1_lite.sip import Message, prefills_think
@@ -58,8 +59,7 @@ class Policy:
 
     def prompt_text(self, messages: Sequence[Message], **template: bool | str | int | float | None) -> str:
         """Return the rendered generation prompt. `template` are chat template settings, such as enable_thinking."""
-        settings = {"tokenize": False, "add_generation_prompt": True, **template}
-        return str(self.tokenizer.apply_chat_template(list(messages), **settings))
+        return render(self.tokenizer, messages, **{"add_generation_prompt": True, **template})
 
     def generate(
         self,

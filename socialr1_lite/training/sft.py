@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from socialr1_lite.errors import RecipeError
 from socialr1_lite.policy import Policy
+from socialr1_lite.policy.rendering import render
 from socialr1_lite.recipe import Recipe
 from socialr1_lite.rollouts.prompting import Template, messages, template_settings
 from socialr1_lite.scenario import Scenario
@@ -66,8 +67,8 @@ def cold_start_rows(recipe: Recipe, scenarios: Sequence[Scenario], tokenizer: Pr
 
 def _as_sampled(row: Row, tokenizer: PreTrainedTokenizerBase, settings: Template) -> tuple[bool, Row]:
     """Return whether the template writes the whole of a row as its prompt and more, and the row as plain texts."""
-    prompt = str(tokenizer.apply_chat_template(row["prompt"], tokenize=False, add_generation_prompt=True, **settings))
-    whole = str(tokenizer.apply_chat_template(row["prompt"] + row["completion"], tokenize=False, **settings))
+    prompt = render(tokenizer, row["prompt"], add_generation_prompt=True, **settings)
+    whole = render(tokenizer, row["prompt"] + row["completion"], **settings)
     text, bos = prompt, tokenizer.bos_token
     if bos and text.startswith(bos) and tokenizer("")["input_ids"][:1] == [tokenizer.bos_token_id]:
         text = text.removeprefix(bos)  # the tokenizer writes it again before a plain text

@@ -1,0 +1,74 @@
+"""Chat templates that come with a model: one that fails or has no end is one line, not a traceback and not for ever."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from socialr1_lite.errors import PolicyError
+from socialr1_lite.policy import rendering
+from socialr1_lite.policy.model import Policy
+
+ASKED = [{"role": "user", "content": "Where will Mara look?"}]
+FAILING = {
+    "no end": ("{% for i in range(99999) %}{% for j in range(99999) %}{% endfor %}{% endfor %}", "it had no end after"),
+    "into itself": ("{% macro again() %}{{ again() }}{% endmacro %}{{ again() }}", "recursion"),
+    "refuses": ("{{ raise_exception('no system message, please') }}", "no system message, please"),
+    "not Jinja": ("{% for %}", "fails: "),
+    "no field": ("{{ messages[5].content }}", "has no element 5"),
+    "a number": ("{{ messages[0]['content'] + 1 }}", "fails: "),
+}
+
+
+@pytest.fixture(scope="module")
+def policy(tiny_model: Path) -> Policy:
+    from transformers import AutoTokenizer
+
+    return Policy(None, AutoTokenizer.from_pretrained(tiny_model), "transformers", "tiny", False)
+
+
+@pytest.fixture(autouse=True)
+def brief(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rendering, "LONGEST_S", 0.2)
+
+
+@pytest.mark.parametrize("kind", FAILING)
+@pytest.mark.parametrize("in_a_thread", [False, True])
+def test_a_template_that_does_not_work_is_one_line(
+    policy: Policy, monkeypatch: pytest.MonkeyPatch, kind: str, in_a_thread: bool
+) -> None:
+    template, said = FAILING[kind]
+    monkeypatch.setattr(policy.tokenizer, "chat_template", template)
+    errors: list[Exception] = []
+
+    def ask() -> None:
+        try:
+            policy.prompt_text(ASKED)
+        except Exception as error:
+            errors.append(error)
+
+    if in_a_thread:  # as *Try it* asks
+        thread = threading.Thread(target=ask)
+        thread.start()
+        thread.join()
+    else:
+        ask()
+    (error,) = errors
+    assert isinstance(error, PolicyError) and said in str(error) and "\n" not in str(error)
+    assert str(error).startswith("the chat template of ")
+
+
+def test_whoever_watches_the_program_goes_on_watching(policy: Policy) -> None:
+    def mine(*_: object) -> None:
+        return None
+
+    before = sys.gettrace()
+    sys.settrace(mine)
+    try:
+        assert policy.prompt_text(ASKED).endswith("<|im_start|>assistant\n")
+        assert sys.gettrace() is mine
+    finally:
+        sys.settrace(before)
