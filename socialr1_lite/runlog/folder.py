@@ -184,7 +184,7 @@ class RunFolder:
     def add_scenarios(self, scenarios: Iterable[Scenario]) -> None:
         """Store scenarios that are not there yet. Raises RunLogError when an id already names another one."""
         lines.repair(self.scenarios)
-        stored = {row["id"]: row for row in lines.read_rows(self.scenarios)}
+        stored = {row["id"]: row for row in lines.read_rows(self.scenarios) if isinstance(row.get("id"), str)}
         fresh: JsonObject = {}
         for scenario in scenarios:
             row = orjson.loads(orjson.dumps(scenario.to_row()))

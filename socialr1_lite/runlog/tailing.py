@@ -149,8 +149,8 @@ class Tail:
         start = int(self._meta("scenarios") or 0)
         for offset, line in lines.complete_lines(self._run.scenarios, start):
             start = offset + len(line)
-            if (row := lines.parse(line)) is not None:
-                id, dimension = row["id"], row.get("dimension", "")
+            if (row := lines.parse(line)) is not None and isinstance(row.get("id"), str):
+                id, dimension = row["id"], str(row.get("dimension", ""))
                 self._dimensions[id] = dimension
                 self._database.execute("INSERT OR REPLACE INTO scenarios VALUES (?, ?, ?)", [id, dimension, offset])
         self._set_meta("scenarios", str(start))

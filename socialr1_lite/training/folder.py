@@ -15,8 +15,17 @@ from socialr1_lite.policy.numbers import first_unsound
 from socialr1_lite.recipe import Recipe, load_recipe
 from socialr1_lite.recipe.checks import generation_batch
 from socialr1_lite.recipe.located_yaml import Yaml
-from socialr1_lite.runlog import Newest, RunFolder, checkpoints, newest_complete, read_traces, write_atomic
+from socialr1_lite.runlog import (
+    Newest,
+    RunFolder,
+    checkpoints,
+    newest_complete,
+    read_metrics,
+    read_traces,
+    write_atomic,
+)
 from socialr1_lite.runlog.checkpoints import MARKER
+from socialr1_lite.runlog.lines import complete_lines
 from socialr1_lite.runlog.traces import BadTrace
 from socialr1_lite.scenario import Scenario
 
@@ -115,6 +124,9 @@ def _missing_traces(run: RunFolder, recipe: Recipe, step: int) -> Iterator[str]:
     """Yield what is wrong with the traces of the steps before: lines that are none, or there twice, or not there."""
     bad: list[BadTrace] = []
     rows = [row for row in read_traces(run, damaged=bad.append) if row.phase == "train" and row.step < step]
+    logged = sum(1 for _ in complete_lines(run.metrics)) if run.metrics.is_file() else 0
+    if none := logged - len(read_metrics(run, superseded=True)):
+        yield f"{run.metrics.name}: {none} of its lines hold no metrics and are left out"
     yield from (f"{one.place} is left out: {one.reason}" for one in bad[:TOLD])
     if len(bad) > TOLD:
         yield f"traces/: {len(bad) - TOLD} more lines like these"

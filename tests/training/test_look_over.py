@@ -92,6 +92,11 @@ def test_a_shard_that_is_gone_is_told(run: RunFolder) -> None:
     assert told(run) == ["traces/ holds 0 of the 48 completions of the 3 steps so far: a shard was cut or is gone"]
 
 
+def test_metrics_that_are_none_are_told(run: RunFolder) -> None:
+    run.metrics.write_bytes(b'{"step": 1, "loss": 0.5}\n{"step": "2"}\n\x00\x00\n[]\n{"step"')
+    assert told(run) == ["metrics.jsonl: 3 of its lines hold no metrics and are left out"]
+
+
 @pytest.mark.parametrize("name", ["cold_start", "adapter"])
 def test_a_kept_adapter_that_is_broken_is_set_aside(run: RunFolder, name: str) -> None:
     place = run.path / name if name == "cold_start" else kept(run, run.adapter, 3)
