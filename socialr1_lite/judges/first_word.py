@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from typing import Any
 
-from socialr1_lite.errors import JudgeError, first_line
+from socialr1_lite.errors import JudgeError, first_line, ran_out_of_memory
 from socialr1_lite.judges.token_tree import Model, Tensor, grouped, grow, last_hidden
 from socialr1_lite.policy import Policy
 
@@ -39,7 +39,7 @@ class FirstWord:
                     self._trees = _takes_trees(model.base_model, ids)
                 return self._read(model, ids, answers)
         except RuntimeError as error:  # out of memory, for the most part
-            remedy = "lower the setting batch_tokens" if "out of memory" in str(error) else "the base cannot be read"
+            remedy = "lower the setting batch_tokens" if ran_out_of_memory(error) else "the model cannot be read"
             raise JudgeError(f"reader: {first_line(error)}; {remedy}") from None
 
     @cached_property
@@ -73,7 +73,10 @@ class FirstWord:
 
     def _read(self, model: Model, ids: Sequence[Sequence[int]], answers: tuple[list[int], list[int]]) -> list[float]:
         found: dict[int, float] = {}
-        for group in grouped(ids, self._batch_tokens) if self._trees else _rows_at_once(ids, self._batch_tokens):
+        longest_first = sorted(range(len(ids)), key=lambda i: -len(ids[i]))
+        size = max(1, self._batch_tokens // len(ids[longest_first[0]]))
+        rows = [longest_first[start : start + size] for start in range(0, len(ids), size)]
+        for group in grouped(ids, self._batch_tokens) if self._trees else rows:
             texts = [ids[i] for i in group]
             if self._trees:
                 tree = grow(texts)
@@ -92,14 +95,15 @@ class FirstWord:
 @contextlib.contextmanager
 def _any_length(model: Model) -> Iterator[None]:
     """Let Unsloth's layers read what is longer than a prompt with its completion."""
-    known = vars(model.base_model)
-    before = {name: known[name] for name in (UNSLOTH_LONG,) if name in known}
+    kept = vars(model.base_model).get(UNSLOTH_LONG)
     setattr(model.base_model, UNSLOTH_LONG, True)
     try:
         yield
     finally:
-        del known[UNSLOTH_LONG]
-        known.update(before)
+        if kept is None:
+            delattr(model.base_model, UNSLOTH_LONG)
+        else:
+            setattr(model.base_model, UNSLOTH_LONG, kept)
 
 
 def _beginnings(tokenizer: Any, words: Sequence[str]) -> set[int]:
@@ -118,7 +122,7 @@ def _takes_trees(body: Model, ids: Sequence[Sequence[int]]) -> bool:
     try:
         tree = last_hidden(body, grow(some)).float()
     except RuntimeError as error:
-        if "out of memory" in str(error):
+        if ran_out_of_memory(error):
             raise
         return False
     except (AttributeError, TypeError, ValueError):
@@ -135,15 +139,3 @@ def _rows(body: Model, texts: Sequence[Sequence[int]]) -> Tensor:
     padded = torch.tensor([[*text, *[text[-1]] * (longest - len(text))] for text in texts], device=device)
     hidden = body(input_ids=padded, use_cache=False).last_hidden_state
     return hidden[range(len(texts)), [len(text) - 1 for text in texts]]
-
-
-def _rows_at_once(ids: Sequence[Sequence[int]], limit: int) -> list[list[int]]:
-    """Return indices of texts by batch, the longest first, of at most `limit` tokens with their padding."""
-    order = sorted(range(len(ids)), key=lambda i: -len(ids[i]))
-    batches: list[list[int]] = []
-    for i in order:
-        if batches and len(ids[batches[-1][0]]) * (len(batches[-1]) + 1) <= limit:
-            batches[-1].append(i)
-        else:
-            batches.append([i])
-    return batches

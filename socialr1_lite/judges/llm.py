@@ -66,30 +66,37 @@ SYSTEM = (
 )
 
 
-class Settings(BaseModel):
-    """What a recipe may set for this judge.
+class Served(BaseModel):
+    """What a recipe may set for a judge that asks an endpoint.
 
-    Those of `endpoint.EndpointSettings` are as there. max_tokens: of a verdict. verdict_tries: askings for one verdict.
-    max_calls, max_total_tokens: the budget of this judge's life, in requests sent (further tries count against the
-    next group) and in tokens of prompts and verdicts together. cache: a folder of verdicts. show_gold: tell the judge
-    the right answer.
+    Those of `endpoint.EndpointSettings` are as there. max_calls, max_total_tokens: the budget of this judge's life, in
+    requests sent (further tries count against the next group) and in tokens of prompts and verdicts together.
+    show_gold: tell the judge the right answer.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
-    base_url: Annotated[str, Field(pattern=r"^https?://")]
-    model: Annotated[str, Field(min_length=1)]
     key_env: Annotated[str, Field(min_length=1)] = "OPENAI_API_KEY"
     concurrency: Annotated[int, Field(ge=1, le=256)] = 8
     timeout_s: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 60.0
     retries: Annotated[int, Field(ge=0, le=20)] = 3
-    max_tokens: Annotated[int, Field(ge=32)] = 400
-    verdict_tries: Annotated[int, Field(ge=1, le=5)] = 2
     max_calls: Annotated[int, Field(ge=1)] | None = None
     max_total_tokens: Annotated[int, Field(ge=1)] | None = None
-    cache: str | None = None
     show_gold: bool = True
     extra: dict[str, JsonValue] = {}
+
+
+class Settings(Served):
+    """What a recipe may set for this judge.
+
+    max_tokens: of a verdict. verdict_tries: askings for one verdict. cache: a folder of verdicts.
+    """
+
+    base_url: Annotated[str, Field(pattern=r"^https?://")]
+    model: Annotated[str, Field(min_length=1)]
+    max_tokens: Annotated[int, Field(ge=32)] = 400
+    verdict_tries: Annotated[int, Field(ge=1, le=5)] = 2
+    cache: str | None = None
 
 
 class StagePoints(BaseModel):

@@ -35,7 +35,7 @@ def table(plan: Plan) -> Iterator[str]:
     trained = f"{run_tokens(plan.recipe):,} trained tokens in {plan.recipe.grpo.max_steps} steps"
     yield f"  {step_tokens(plan.recipe):,} sampled tokens a step at most; {trained}"
     for one in readings(plan.recipe, plan.architecture, gpu):
-        read = f"{one.tokens:,} tokens a step at most, in {one.times} passes of up to {one.at_once:,}"
+        read = f"{one.tokens:,} tokens a step at most, in {one.passes} passes of up to {one.at_once:,}"
         yield f"  the judge reader reads {read}, with {one.model.name}"
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from socialr1_lite.errors import RecipeError
 from socialr1_lite.plan.architectures import Architecture, find_architecture
@@ -18,40 +18,36 @@ QUESTION = 60  # tokens of one question beside story and stage: 45 of SmolLM2's,
 FACTS = 140  # what a beginning, with its gold and facts, has more than a prompt: at most 139 in 30 generated stories
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
+class Reading(NamedTuple):
     """One judge's reading in an optimizer step of one process.
 
-    weights: bytes of the model; own: that it is beside the policy's. tokens: read a step at most. times: how often
-    all weights are read for them. at_once: tokens of a forward pass. size: bytes of a number.
+    weights: bytes of the model; own: that it is beside the policy's. at_once: tokens of a forward pass. tokens, passes:
+    of a step at most.
     """
 
     model: Architecture
     weights: float
     own: bool
-    tokens: int
-    times: int
     at_once: int
-    size: int
+    tokens: int
+    passes: int
 
 
 def readings(recipe: Recipe, a: Architecture, device: Device) -> Iterator[Reading]:
     """Yield the reading of each such judge that reads here; a model whose sizes are not known here is not counted."""
-    size = number_size(recipe, device)
+    size, native = number_size(recipe, device), HALF if device.bfloat16 or not device.cpu else FULL
     for settings in (entry.settings for entry in recipe.rewards.content.judges if entry.name == "reader"):
         model, weights, name = a, weight_bytes(recipe, a, size), settings.get("model")
-        if settings.get("base_url"):
-            continue
-        if name:
+        if name and not settings.get("base_url"):
             try:
                 model = find_architecture(str(name), settings.get("revision"))
             except RecipeError:
                 continue
-            size = HALF if device.bfloat16 or not device.cpu else FULL
-            linear = NF4 if settings.get("load_in_4bit") else size
-            weights = model.linear_parameters * linear + model.other_parameters * size
+            linear = NF4 if settings.get("load_in_4bit") else native
+            weights = model.linear_parameters * linear + model.other_parameters * native
         at_once = int(settings.get("batch_tokens", AT_ONCE))
-        yield Reading(model, weights, bool(name), *reading_tokens(recipe, at_once), at_once, size)
+        if not settings.get("base_url"):
+            yield Reading(model, weights, bool(name), at_once, *reading_tokens(recipe, at_once))
 
 
 def reading_tokens(recipe: Recipe, at_once: int = AT_ONCE) -> tuple[int, int]:
@@ -69,11 +65,12 @@ def reading_tokens(recipe: Recipe, at_once: int = AT_ONCE) -> tuple[int, int]:
 
 def reading_parts(recipe: Recipe, a: Architecture, device: Device) -> Iterator[Part]:
     """Predict the memory: weights of a model of its own, and one layer's largest moment with who sees whom."""
+    size = number_size(recipe, device)
     for one in readings(recipe, a, device):
         if one.own:
             yield Part("reader", one.weights, "always", f"the judge's own {one.model.name}")
-        layer = one.at_once * one.size * (2 * one.model.hidden + 3 * one.model.mlp + one.at_once)
-        words = one.at_once // QUESTION * one.model.vocabulary * (one.size + FULL)
+        layer = one.at_once * size * (2 * one.model.hidden + 3 * one.model.mlp + one.at_once)
+        words = one.at_once // QUESTION * one.model.vocabulary * (size + FULL)
         yield Part(
             "reading", layer + words, "judging", f"{one.at_once:,} tokens at once, and their first words' choices"
         )

@@ -97,9 +97,9 @@ def _sampling(
 
 def _reading(recipe: Recipe, a: Architecture, gpu: Device) -> Iterator[Phase]:
     for one in readings(recipe, a, gpu):
-        operations = one.times * _forward(one.model, one.tokens / one.times, head=one.at_once // QUESTION)
-        why = f"{one.tokens:,} tokens in {one.times} passes at most"
-        yield _roof("judge reader", operations, one.times * one.weights, gpu, why)
+        operations = one.passes * _forward(one.model, one.tokens / one.passes, head=one.at_once // QUESTION)
+        why = f"{one.tokens:,} tokens in {one.passes} passes at most"
+        yield _roof("judge reader", operations, one.passes * one.weights, gpu, why)
 
 
 def _training(recipe: Recipe, a: Architecture, gpu: Device) -> tuple[Phase, ...]:

@@ -8,7 +8,7 @@ from socialr1_lite.policy.backends import bfloat16_is_native, choose_backend
 from socialr1_lite.policy.gpus import refuse_idle_gpus, refuse_unusable_driver
 from socialr1_lite.policy.loading import add_lora, load_policy
 from socialr1_lite.policy.machine import describe_machine, describe_policy
-from socialr1_lite.policy.model import Policy, undisturbed_chance
+from socialr1_lite.policy.model import Policy
 
 __all__ = [
     "Policy",
@@ -20,5 +20,4 @@ __all__ = [
     "load_policy",
     "refuse_idle_gpus",
     "refuse_unusable_driver",
-    "undisturbed_chance",
 ]

@@ -4,6 +4,7 @@
     python -m tests.cuda_path.launch continue MODEL FOLDER  train on to the end, evaluate, export
     python -m tests.cuda_path.launch methods MODEL FOLDER   what Unsloth patches, in half precision and in NF4
     python -m tests.cuda_path.launch settings MODEL         load as every recipe does, on every kind of card
+    python -m tests.cuda_path.launch read MODEL             read with a policy's base in the midst of its training
 
 The last line of standard output is one JSON object: what was seen.
 """
@@ -19,10 +20,11 @@ from typing import Any
 
 from tests.cuda_path import fakes  # first: torch.cuda must answer before anybody asks
 
-from tests.cuda_path.tiny_qwen3 import STORIES  # isort: skip
+from tests.cuda_path.tiny_qwen3 import QUESTIONS, STORIES  # isort: skip
 from tests.policy.patched import patched  # isort: skip
 
 import torch  # isort: skip
+from socialr1_lite.judges.first_word import FirstWord
 from socialr1_lite.policy import Policy, load_policy
 from socialr1_lite.policy.gpus import settle_dtype
 from socialr1_lite.recipe import Model, Recipe, load_recipe
@@ -137,6 +139,30 @@ def settings(model: str) -> list[dict[str, Any]]:
     return seen
 
 
+def read(model: str) -> dict[str, Any]:
+    """Let the judge `reader` read with the base of a policy in training, and tell what it read and what it left."""
+    wanted = Model.model_validate({"name": model, "dtype": "float32", "max_seq_length": 128, "lora": {"r": 4}})
+    policy = load_policy(wanted.model_copy(update={"gradient_checkpointing": True}), trainable=True)
+    for name, weight in policy.model.named_parameters():
+        if "lora_B" in name:
+            torch.nn.init.normal_(weight, std=0.3)
+
+    def step() -> list[torch.Tensor]:
+        ids = policy.tokenizer("Who knows?", return_tensors="pt")["input_ids"]
+        policy.model(input_ids=ids, labels=ids).loss.backward()
+        made = [weight.grad.clone() for weight in policy.model.parameters() if weight.grad is not None]
+        policy.model.zero_grad()
+        return made
+
+    before, flags = step(), [(module.training, sorted(vars(module))) for module in policy.model.modules()]
+    trees, rows = (FirstWord(lambda: policy, batch_tokens=4096) for _ in range(2))
+    rows._trees = False
+    found = {"trees": trees.logits(QUESTIONS), "rows": rows.logits(QUESTIONS), "as trees": trees._trees}
+    same = flags == [(module.training, sorted(vars(module))) for module in policy.model.modules()]
+    after = step()
+    return found | {"flags": same, "gradients": len(after), "same": all(map(torch.equal, before, after))}
+
+
 def rows(n: int) -> Any:
     """Return a data set of n prompts."""
     import datasets
@@ -146,7 +172,7 @@ def rows(n: int) -> Any:
 
 def main(task: str, *arguments: str) -> None:
     """Do the task."""
-    seen = {"cut": cut, "continue": go_on, "methods": methods, "settings": settings}[task](*arguments)
+    seen = {"cut": cut, "continue": go_on, "methods": methods, "settings": settings, "read": read}[task](*arguments)
     print(json.dumps(seen))
 
 

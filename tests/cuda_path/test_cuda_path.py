@@ -13,10 +13,12 @@ from typing import Any
 
 import pytest
 
-from socialr1_lite.recipe import load_recipe
+from socialr1_lite.judges.first_word import FirstWord
+from socialr1_lite.policy import load_policy
+from socialr1_lite.recipe import Model, load_recipe
 from socialr1_lite.runlog import RunFolder, newest_complete
 from tests.cuda_path import ENVIRONMENT
-from tests.cuda_path.tiny_qwen3 import make_tiny_qwen3
+from tests.cuda_path.tiny_qwen3 import QUESTIONS, make_tiny_qwen3
 
 ROOT = Path(__file__).resolve().parents[2]
 RECIPES = sorted((ROOT / "recipes").glob("*.yaml"))
@@ -91,6 +93,15 @@ def test_a_loaded_adapter_has_the_fused_kernels_of_a_fresh_one(model: Path, tmp_
         fused = [line for lines in found["fresh"].values() for line in lines if "apply_lora_qkv" in line]
         assert fused, kind
         assert found["loaded"] == found["fresh"], kind
+
+
+def test_a_judge_reads_with_the_base_of_a_policy_in_training_and_leaves_it_as_it_was(model: Path) -> None:
+    seen = result(launch("read", model))
+    plain = load_policy(Model.model_validate({"name": str(model), "backend": "transformers", "dtype": "float32"}))
+    expected = FirstWord(lambda: plain, batch_tokens=4096).logits(QUESTIONS)
+    assert seen["as trees"] and expected[0] != pytest.approx(expected[1], abs=0.01)
+    assert seen["trees"] == pytest.approx(expected, abs=1e-3) == seen["rows"]
+    assert seen["flags"] and seen["same"] and seen["gradients"]
 
 
 def test_every_recipe_gets_its_settings_on_every_kind_of_card(model: Path) -> None:

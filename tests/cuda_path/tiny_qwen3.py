@@ -12,6 +12,9 @@ from tests.conftest import SCENARIO
 from tests.tiny import SPECIAL, save_chat_tokenizer
 
 STORIES = "stories.jsonl"
+QUESTIONS = [
+    f"{'Mara leaves the attic. ' * 30}{then} Does she know where it is?" for then in ("It rains.", "Tomas comes.")
+]
 NAMES = ("Mara", "Nora", "Vera", "Lena", "Dora", "Ines", "Olga", "Rita")
 
 
