@@ -15,7 +15,7 @@ from dataclasses import replace
 
 from socialr1_lite.judges.base import Verdict
 from socialr1_lite.judges.language.clauses import Clause, Read, Thing, read_clauses
-from socialr1_lite.judges.language.lexicon import INJECTION, letters_in
+from socialr1_lite.judges.language.lexicon import INJECTION, REASONING, letters_in, stems
 from socialr1_lite.judges.language.verbs import FREE, GOOD, OPPOSED, UNSAID, feelings_in, kin
 from socialr1_lite.judges.language.world import (
     VAGUE,
@@ -51,7 +51,10 @@ RECALL_POWER = 0.6
 ENOUGH_WORDS = 0.5  # share of a decisive sentence's words that is enough: nobody says them all
 SUPPORTED = 0.5  # share of a cue's words and names that one story sentence must have
 FIRST = re.compile(r"\b(?:I|I'm|I’m|I've|we|We|we're|We're|we’re|us|our|me)\b")
-ASPECTS = frozenset(("see", "miss", "know", "unknow", "feel"))  # "wants Ben to know", "wants Ben to miss it"
+OTHER_ASKED = 0.6  # goal: at most, where the question is taken for another, or a wish is none of the accepted
+TURNED = 0.05  # goal: at most, where it is turned round
+EVERYWHERE = stems("really go say end last want do")
+ASPECTS = frozenset(("see", "miss", "know", "unknow", "feel", "believe"))  # "wants Ben to know", "wants Ben to miss it"
 ANSWERING = re.compile(r"\b(?:the|my|right|correct)\s{1,3}(?:answer|option|choice)\b|^\W*(?:yes|no)\b", re.IGNORECASE)
 LEAD = re.compile(r"^(?:(?:so|now|again|then|and|but|well|thus|hence|here|therefore)\W+)+", re.IGNORECASE)
 
@@ -116,7 +119,7 @@ def _relevance(
         if stage == STAGES[3]:
             counts = read.anchors or answers or read.words & world.options
         else:  # what names the answer early is no reason for it
-            counts = (read.anchors or _asks(read, world)) and not (answers and stage != STAGES[2])
+            counts = (read.anchors or _asks(read, world) > 0.0) and not (answers and stage != STAGES[2])
         if counts and key not in said_before:
             about += read.size
         said_before.add(key)
@@ -134,13 +137,19 @@ def _relevance(
     return value
 
 
-def _asks(read: Read, world: World) -> bool:
-    """Return whether a sentence says what is asked: a word of asking, and words of the question."""
-    about = (read.words & world.question) or (read.entities & world.asked)
-    strange = read.named & world.vocabulary.people.keys() - world.asked - {
-        name for goal in world.goals for name in goal.chain
-    }
-    return bool(about) and not strange and bool(read.words & FREE or FIRST.search(read.text))
+def _asks(read: Read, world: World) -> float:
+    """Return `ASKED` where a sentence says what is asked, a little less than nothing where it says something else."""
+    if not (read.words & FREE or FIRST.search(read.text)):
+        return 0.0
+    shared = read.words & world.question
+    about = len(shared - REASONING) + 0.5 * len(shared & REASONING - EVERYWHERE) + len(read.named & world.asked)
+    known = world.asked.union(*(goal.chain for goal in world.goals))
+    if read.named & world.vocabulary.people.keys() - known and not read.named & known:
+        return -ASKED
+    order = world.order and {"first", "last"} & {purpose for clause in read.clauses for purpose in clause.purposes}
+    if order and not order & world.order:
+        return -ASKED
+    return ASKED if about >= 1.0 or (about and read.anchors) else 0.0
 
 
 def _untrue(clause: Clause, world: World) -> str:
@@ -496,63 +505,63 @@ def _implied(reads: Sequence[Read], world: World) -> float:
 
 def _goal(reads: Sequence[Read], world: World, notes: list[str]) -> float:
     """Score whether one of the accepted goals is stated and none turned round, or else what is asked."""
-    best = 0.0
-    turned = False
+    asked, wished, misread, turned = 0.0, [0.0], False, False
     for read in reads:
-        if _asks(read, world):
-            best = max(best, ASKED)
+        asks = _asks(read, world)
+        asked, misread, said = max(asked, asks), misread or asks < 0.0, False
         for clause in read.clauses:
             verbs = [holder.verb for holder in clause.chain]
             last = len(verbs) - verbs[::-1].index("want") if "want" in verbs else 0
-            if (
-                not last
-                or verbs.count("want") > 1
-                or not ASPECTS.issuperset(verbs[last:])
-                or (clause.leads and len(verbs) == last and not clause.things and not clause.purposes)
-            ):
+            empty = clause.leads and len(verbs) == last and not (clause.things or clause.purposes)
+            if verbs.count("want") > 1 or empty or (said and len(verbs) > last) or not ASPECTS.issuperset(verbs[last:]):
                 continue
-            chains = chains_of(
-                replace(clause, chain=clause.chain[:last], kept=min(clause.kept, last), least=min(clause.least, last))
-            )
-            scores = [
-                _wished(clause, goal)
-                for goal in world.goals
-                if any(goal.chain in (chain, chain[-1:]) for chain in chains)
-            ]
-            turned = turned or (bool(scores) and max(scores) < 0.0)
-            best = max(best, *scores) if scores else max(best, OTHER_GOAL)
-    if turned:
-        best = min(best, OTHER_GOAL)
+            said = said or bool(last and len(verbs) == last and clause.purposes)
+            scores = _wishes(clause, last, world)
+            turned = turned or max(scores, default=0.0) < 0.0
+            wished += scores or [OTHER_GOAL * bool(last)]
+    best = max(asked, *wished)
+    if turned or (misread and best > OTHER_ASKED) or OTHER_GOAL >= max(wished) > 0.0:
+        best = min(best, TURNED if turned else OTHER_ASKED)
     if best < 1.0:
         goal = world.goals[0]
-        notes.append(
-            f"Goal Clarification: does not say that {' > '.join(goal.chain)} wants {goal.topic} {' '.join(sorted(goal.purposes))}"
-        )
+        wish = " ".join((goal.topic, *sorted(goal.purposes)))
+        notes.append(f"Goal Clarification: does not say that {' > '.join(goal.chain)} wants {wish}")
     return best
 
 
-def _wished(clause: Clause, goal: State) -> float:
+def _wishes(clause: Clause, last: int, world: World) -> list[float]:
+    """Return how well what the person wants is each of the goals of that person; less well without a word of wanting."""
+    if not last:
+        doers = {name for who in clause.subject for name in who[:1]}
+        scores = [_wished(clause, goal, world) for goal in world.goals if goal.chain[-1] in doers and not clause.chain]
+        return [IMPLIED for score in scores if score == 1.0 and clause.purposes and not clause.denied]
+    wanting = replace(clause, chain=clause.chain[:last], kept=min(clause.kept, last), least=min(clause.least, last))
+    chains = chains_of(wanting)
+    return [_wished(clause, goal, world) for goal in world.goals if any(goal.chain in (one, one[-1:]) for one in chains)]
+
+
+def _wished(clause: Clause, goal: State, world: World) -> float:
     """Return how well a wish of the right person is the goal: -1 for its contrary."""
     values = {thing.name for thing in clause.things}
-    denied = (
-        clause.denied != (sum(holder.denied for holder in clause.chain) % 2 == 1)
-    ) and "hinder" not in goal.purposes
     about = (*clause.others, *clause.subject, *(who for holder in clause.chain for who in holder.who))
     whom = {name for who in about for name in who} - {*goal.chain}
-    if goal.value and values:
-        if goal.value in values:
-            return -1.0 if denied else 1.0
-        return -1.0 if values & set(goal.rivals) else 0.6
-    if values and goal.topic and goal.topic not in values:
-        return OTHER_GOAL
+    purposes = clause.purposes
+    if clause.denied != (sum(holder.denied for holder in clause.chain) % 2 == 1):
+        purposes = {OPPOSED.get(one, one) for one in purposes} or {"hinder"}
     if goal.people and whom and goal.people.isdisjoint(whom):
         return OTHER_GOAL
-    side = _side(clause.purposes, goal)
-    if side < 0 or denied:
-        return 1.0 if side < 0 and denied else -1.0
-    if side > 0 or goal.topic in values:
-        return 1.0
-    return 0.6 if values or whom or not clause.words else OTHER_GOAL
+    side = _side(purposes, goal)
+    if goal.value and values:
+        rival = goal.value not in values and values & set(goal.rivals)
+        return -1.0 if rival or (side < 0 and goal.value in values) else 1.0 if goal.value in values else 0.6
+    if values and goal.topic and goal.topic not in values and values - world.places:
+        return OTHER_GOAL
+    if side:
+        return float(side)
+    strange = [word for word in clause.words if word not in world.vocabulary.known and word not in REASONING]
+    if not (purposes or values or whom):
+        return OTHER_GOAL  # wants something
+    return 1.0 if goal.topic in values or not strange or purposes else 0.6
 
 
 # ----------------------------------------------------------------------------------------- 4: response

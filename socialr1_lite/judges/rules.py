@@ -1,12 +1,16 @@
 """The `rules` judge: scores the stages by the text of story, question and options alone; no model, no world [ours].
 
 Every stage is scored as (what the stage is for) * (share of its words that are about this scenario) * (no invented
-names or things). A sentence that speaks to a judge instead of about the story costs its whole stage. The rules
-know nothing of gold: they hold a reply to the story and to itself.
+names or things). A sentence that speaks to a judge instead of about the story costs its whole stage. What interpretation
+and response conclude is held to the right answer where that is known, so that neither is paid beside a wrong one; a
+true cue keeps its score. Where it is not known, a reply is held to the story and to itself alone. What these rules
+cannot do: tell a right conclusion from a false reason for it, or read what is not said in the words of story, question
+and options.
 """
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from operator import mul
@@ -21,14 +25,17 @@ from socialr1_lite.scenario import Scenario
 from socialr1_lite.sip import STAGES, TITLES, Reply
 
 # All constants are [ours]; tests/rewards/test_hacks.py shows that every hack loses under them (docs/rewards.md).
-SUPPORTED = 0.6  # share of a cue's content found in a few clauses of the story: fully supported
+SUPPORTED = 0.5  # share of a cue's content found in a few clauses of the story: fully supported
 CLAUSES_A_CUE = 3  # clauses of the story that one cue may draw together
-UNSUPPORTED = 0.3  # at or below: invented
+UNSUPPORTED = 0.1  # at or below: invented
 CONFLICT = 0.3  # share of the common words under an opposite sign: the cue denies what the story says
 QUOTED = 0.8  # share of a clause's content that makes it repeated
 FREE_SHARE = 0.7  # share of the story's clauses that may be repeated before it stops being a selection
-ANSWER_WORDS = 12  # a sentence that names an option is about the question, up to this length
+ANSWER_WORDS = 30  # a sentence that names an option is about the question, up to this length
 UNKNOWN_ENTITY_FACTOR = 0.5  # factor for each stage with an invented name or thing
+LABELLED = 0.8  # a response that names the right letter, but in the words of another option or against the interpretation
+ABOUT_SOMEBODY = 0.4  # relevance of what is about the people of the story in words of its own
+UNATTRIBUTED = 0.7  # a state of mind of nobody that these rules can make out
 NEUTRAL = 0.5  # an interpretation that says nothing of any option
 OTHER_MIND = 0.3  # a state of mind of somebody, but not of whom the question asks about
 DENIAL_FACTOR = 0.6  # "does not think that ..." tells what is not in a mind
@@ -43,6 +50,7 @@ class Agreement(NamedTuple):
     favoured: int | None
 
 
+PRONOUN = re.compile(r"\b(?:he|she|his|her|him)\b", re.IGNORECASE)
 SILENT = Agreement(NEUTRAL, None)
 
 
@@ -50,7 +58,7 @@ class RulesJudge:
     """Scores stages by rules over the text. English only: other scenarios get no score, which is not 0."""
 
     name = "rules"
-    version = 1
+    version = 2
     offline = True
     audit_floor = 1.0
 
@@ -59,10 +67,10 @@ class RulesJudge:
         reading = reading_of(scenario)
         if not reading.english:
             return [Verdict(dict.fromkeys(STAGES), ("rules: reads English only",)) for _ in replies]
-        return [_judge(reply, reading) for reply in replies]
+        return [_judge(reply, reading, scenario.gold) for reply in replies]
 
 
-def _judge(reply: Reply, reading: ScenarioReading) -> Verdict:
+def _judge(reply: Reply, reading: ScenarioReading, gold: tuple[int, ...]) -> Verdict:
     """Read the stages in order, then hold each to the story, to the answer and to the stages before it."""
     said_before: set[str] = set()
     notes: list[str] = []
@@ -70,12 +78,15 @@ def _judge(reply: Reply, reading: ScenarioReading) -> Verdict:
     stages = {stage: read(_cut(stage, text), reading) if text else [] for stage, text in texts.items()}
     relevance = [_relevance(stage, texts[stage], stages[stage], reading, said_before, notes) for stage in STAGES]
     cues, interpretation, goal, response = stages.values()
+    wrong = bool(gold) and reply.answer not in gold
     thought = _interpreted(interpretation, reading, reply.answer)
+    if wrong:
+        notes.append("Response Generation: concludes for a wrong answer")
     purpose = (
         _cues(cues, reading, notes),
-        _interpretation(interpretation, reading, thought, notes),
+        0.0 if wrong else _interpretation(interpretation, reading, thought, notes),
         _goal(goal, reading, notes),
-        _response(interpretation, response, reading, thought, reply.answer, notes),
+        0.0 if wrong else _response(interpretation, response, reading, thought, reply.answer, notes),
     )
     return Verdict(dict(zip(STAGES, map(mul, purpose, relevance), strict=True)), tuple(notes))
 
@@ -90,6 +101,8 @@ def _relevance(
         notes.append(f"{TITLES[stage]} 0.00: speaks to a judge instead of about the story")
         return 0.0
     value = _share(stage, said, reading, said_before)
+    if any(one.people & reading.people or PRONOUN.search(one.text) for one in said):
+        value = ABOUT_SOMEBODY + (1.0 - ABOUT_SOMEBODY) * value
     if value < 0.75:
         notes.append(f"{TITLES[stage]}: {1 - value:.0%} of its words are not about this story, or were said before")
     if unknown_entities := {name for sentence in said for name in sentence.unknown_entities}:
@@ -210,7 +223,9 @@ def _interpretation(said: Sequence[Sentence], reading: ScenarioReading, thought:
     if not thinkers:
         if said:
             notes.append("Cue Interpretation: attributes no state of mind to anybody in the story")
-        return 0.0
+        somebody = any(one.people & reading.people or PRONOUN.search(one.text) for one in said)
+        strangers = any(one.unknown_entities for one in said)
+        return UNATTRIBUTED if somebody and not strangers else 0.0
     mind = 1.0
     if reading.asked:
         if reading.asked[0] not in thinkers:
@@ -253,7 +268,8 @@ def _interpreted(said: Sequence[Sentence], reading: ScenarioReading, chosen: int
             return agreement
     if asked and held:  # then what only others think is not what the asked person does
         said = [one for one in said if not one.attributions or _attributions([one], *asked)]
-    return _agreement(signed_of(said), reading, chosen)
+    agreement = _agreement(signed_of(said), reading, chosen)
+    return agreement if agreement.value >= NEUTRAL else SILENT  # words of another option alone speak against nothing
 
 
 def _attributions(said: Sequence[Sentence], person: str | None = None) -> list[Attribution]:
@@ -322,7 +338,7 @@ def _said(said: Sequence[Sentence], reading: ScenarioReading, chosen: int | None
         if favoured != chosen:
             return Agreement(0.0, favoured)
         words = _agreement(signed_of(said), reading, chosen)
-        return Agreement(max(NEUTRAL, words.value) if words.favoured is not None else 1.0, chosen)
+        return Agreement(LABELLED if words.favoured not in (None, chosen) else 1.0, chosen)
     if (whole := _whole(said, reading)) is not None:
         return Agreement(float(whole == chosen), whole)
     return _agreement(signed_of(said), reading, chosen)
@@ -363,7 +379,7 @@ def _response(
     held = union(one.said for one in _attributions(interpretation))
     if thought.favoured not in (None, chosen) or _denied(signed_of(response), held) > NEUTRAL:
         notes.append("Response Generation: contradicts Cue Interpretation")
-        value *= DISAGREES
+        value *= LABELLED if any(True for one in response for _ in _named(one, reading)) else DISAGREES
     return value
 
 

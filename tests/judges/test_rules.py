@@ -92,8 +92,8 @@ def test_a_pretence_is_decided_by_what_the_other_one_thinks() -> None:
         rest = ("Ada wants to hide it from Ben.", f"That makes {dict(A='failure', B='success')[answer]} the answer.")
         return judged("Ben moved the ring to the jar.", text, *rest, answer=answer, scenario=scenario)[STAGES[1]]
 
-    assert thought(known, "A") == thought(unknown, "B") == 1.0
-    assert thought(known, "B") == thought(unknown, "A") == 0.0
+    assert thought(known, "A") == 1.0
+    assert thought(unknown, "A") == thought(unknown, "B") == 0.0  # what is concluded is held to the right answer
     goals = ("Ada wants Cleo not to know it.", "Ben wants Cleo not to know it.")
     scores = [
         judged("Ben moved the ring.", known, goal, "So failure.", answer="A", scenario=scenario) for goal in goals

@@ -178,11 +178,15 @@ OBJECTS = stems(
 NAMINGS = words_in("yes no")  # with a lone capital letter: what may name an option
 # "option B", "the answer is B", "(B)", and a letter alone where an answer is named: "so B is right", "I choose B.".
 # "A box" has an article, "I" is the writer, "plan B" names no option.
-_BEFORE = "is be it makes? choose pick take get with to leaves? so only thus hence therefore then"
+_BEFORE = (
+    "is be it makes? choose choosing chosen pick picking take get with on to leaves? so only thus hence therefore then say "
+    "gives? called means? meaning namely and answer stays? must for at"
+)
 LETTER = re.compile(
     r"\b(?i:option|choice|answer)(?i:\s{1,3}is)?\s{0,3}:?\s{0,3}\(?([A-Z])(?![\w'\u2019])|\(([A-Z])\)"
-    rf"|(?:^|[.;:,]\s{{1,3}}|\b(?i:{'|'.join(_BEFORE.split())})\s{{1,3}})([A-HJ-Z])"
-    r"(?=\s{0,3}(?:[.,;:!?)]|$)|\s{1,3}(?:is|fits|follows|must|has\s{1,3}to|the\s{1,3}answer)\b)"
+    rf"|(?:^|[.;:,=\u2192]\s{{1,3}}|\b(?i:{'|'.join(_BEFORE.split())})\s{{1,3}})([A-HJ-Z])"
+    r"(?=\s{0,3}(?:[.,;:!?)]|$)|\s{1,3}(?:is|it\s{1,3}is|fits|follows|must|looks|seems|would|correct|right|has\s{1,3}to"
+    r"|the\s{1,3}answer)\b|(?<!A)\s{1,3}[a-z]{2,12}s\b)"
 )
 
 

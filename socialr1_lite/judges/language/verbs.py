@@ -81,7 +81,7 @@ OPPOSED = {
     "help": "hinder", "hinder": "help", "eat": "leave", "leave": "eat", "discard": "retain", "retain": "discard",
     "insult": "innocent", "innocent": "insult", "first": "last", "last": "first", "best": "worst", "worst": "best",
 }  # fmt: skip
-FREE = stems("question ask task settle matter point wonder need aim judge")
+FREE = stems("question ask task settle point wonder need aim judge pick sought seek require determine decide find out")
 MIND = stems(
     "mind view eye opinion belief perspective head thought idea standpoint estimate reckoning book understanding imagination "
     "picture eyes knowledge expectation light lights conviction thinking assumption certainty memory ear image"
@@ -113,7 +113,7 @@ _PHRASES = {  # phrase -> class
     "picked up": "move", "picks up": "move", "heads for": "look", "head for": "look", "way of thinking": "mindnoun",
     "as far as": "view", "according to": "view", "sees it": "viewed", "can tell": "believe", "could tell": "believe",
     "change places": "move", "changed places": "move", "find out": "know", "found out": "know", "finds out": "know",
-    "give up": "hinder", "get rid": "hinder", "gives up": "hinder", "keep from": "hinder", "keep away": "hinder", "come across": "help",
+    "give up": "hinder", "get rid": "discard", "is out to": "want", "was out to": "want", "'s out to": "want", "'s after": "want", "would rather": "want", "'d rather": "want", "let on": "help", "feel like": "want", "feels like": "want", "out of his sight": "hinder", "out of her sight": "hinder", "in the dark about": "hinder", "gives up": "hinder", "keep from": "hinder", "keep away": "hinder", "come across": "help",
     "come upon": "help", "to have": "find", "off the scent": "hinder", "put away": "move", "no wish": "want not", "no desire": "want not",
     "made a face": "dislike", "pushed away": "dislike", "see through": "joke", "seen through": "joke", "sees through": "joke",
     "phone call": "", "on to": "retain", "out of sight": "hinder", "stay hidden": "hinder", "out of the way": "discard",

@@ -100,6 +100,7 @@ class World:
     question: frozenset[str] = frozenset()  # stems of its weighty words
     options: frozenset[str] = frozenset()
     asked: frozenset[str] = frozenset()  # people and things of the question
+    order: frozenset[str] = frozenset()  # "first" or "last", where it asks for that
 
 
 def world_of(scenario: Scenario, facts: Facts) -> World:
@@ -123,6 +124,7 @@ def _world(facts: Facts, question: str, options: tuple[str, ...]) -> World:
         tuple(state_of(goal, facts) for goal in facts.accepted_goals),
         tuple(_one(sentence, vocabulary) for sentence in facts.sentences),
         feelings=feelings_in(text),
+        order=frozenset(("first", "last")) & frozenset().union(*(word.purposes for word in words_of(question))),
         asked=frozenset(vocabulary.asked).union(_things(question, facts)),
         options=frozenset(word.root for option in options for word in words_of(option) if word.weighty),
         question=frozenset(word.root for word in words_of(question) if word.weighty and word.verb != "be"),
@@ -203,16 +205,8 @@ def state_of(claim: Claim, facts: Facts) -> State:
             return State(chain, "want", topic, "", (), frozenset(("know",)), people=people)
         own, *others = (_purposes(one) - _roots(facts) for one in (value, *claim.rivals))
         common = own.intersection(*others) if others else frozenset()
-        return State(
-            chain,
-            "want",
-            topic,
-            meant if rivals else "",
-            rivals,
-            own - common,
-            tuple(one - common for one in others),
-            people,
-        )
+        kept = (own - common) or own  # a rival may differ by the person alone
+        return State(chain, "want", topic, meant if rivals else "", rivals, kept, tuple(one - common for one in others), people)
     if value.endswith(" on the table"):
         return State(chain, "gone", bare(claim.subject), str(value.startswith("no longer")))
     if claim.subject.endswith("'s favourite"):
