@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import io
 import json
 import random
@@ -198,8 +197,7 @@ def test_the_trainers_line_has_the_alarm_and_a_resumed_one_remembers(tmp_path: P
     training = Training(recipe, run, RewardStack(recipe.rewards), progress, Ranks(0, 1))
     training.trackers = SimpleNamespace(log=said.append)
     with progress.steps(100, 90) as steps:
-        more = len(inspect.signature(training._logger).parameters) - 2
-        log = training._logger(metrics, steps.log, *[SimpleNamespace(scaled=False)] * more)
+        log = training._logger(metrics, steps.log, SimpleNamespace(scaled=False))
         for row in kept[90:]:
             log(row["step"], {name: value for name, value in row.items() if name != "step"})
     printed = progress._stream.getvalue()
