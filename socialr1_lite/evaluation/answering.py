@@ -6,8 +6,10 @@ be shown and an interrupted evaluation goes on where it stopped.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -15,12 +17,12 @@ from pathlib import Path
 from typing import Protocol
 
 from socialr1_lite.endpoint import Endpoint, EndpointReply, Outcome, Request
-from socialr1_lite.errors import PolicyError, first_line
+from socialr1_lite.errors import MachineError, PolicyError, first_line
 from socialr1_lite.policy import Policy
 from socialr1_lite.policy.rendering import render
 from socialr1_lite.rollouts.completion import Completion, Finish
 from socialr1_lite.rollouts.prompting import Messages, Template
-from socialr1_lite.runlog import lines
+from socialr1_lite.runlog import cache_folder, lines
 from socialr1_lite.sip import prefills_think
 
 CHUNK = 4  # batches handed to the policy at once: it sorts them by length, and progress is told between them
@@ -168,15 +170,25 @@ class VllmSampler:
 
 
 class ReplyStore:
-    """Completions on disk while an evaluation runs: one line each, flushed as it comes; a torn last line is dropped."""
+    """Completions on disk while an evaluation runs: one line each, flushed as it comes; a torn last line is dropped.
+
+    Where the folder is full or closed they go into the user's cache folder instead: they may have been paid for.
+    """
 
     def __init__(self, path: Path) -> None:
         """Read what an interrupted evaluation left."""
         self.path = path
+        name = hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:16]
+        self._other = cache_folder() / "replies" / f"{name}.jsonl"
         path.parent.mkdir(parents=True, exist_ok=True)
-        if path.exists():
-            lines.repair(path)
-        self._held = {row.pop("key"): Completion(**row) for row in lines.read_rows(path)} if path.exists() else {}
+        self._held: dict[str, Completion] = {}
+        for place in (self._other, path):
+            with contextlib.suppress(OSError):
+                lines.repair(place)
+            for row in lines.read_rows(place):
+                with contextlib.suppress(KeyError, TypeError):  # no row of ours
+                    key = row.pop("key")
+                    self._held[key] = Completion(**row)
         self.found = len(self._held)
 
     def get(self, key: str) -> Completion | None:
@@ -184,14 +196,32 @@ class ReplyStore:
         return self._held.get(key)
 
     def keep(self, completions: Mapping[str, Completion]) -> None:
-        """Append completions. Failed ones are not kept: the next launch asks again."""
+        """Append completions. Failed ones are not kept: the next launch asks again.
+
+        Raises MachineError where they can be kept nowhere, so that no more is paid for.
+        """
         good = {key: one for key, one in completions.items() if not one.failed}
         self._held |= good
-        lines.append(self.path, [{"key": key, **asdict(one)} for key, one in good.items()])
+        rows = [{"key": key, **asdict(one)} for key, one in good.items()]
+        try:
+            lines.append(self.path, rows)
+        except OSError as error:
+            said = f"{self.path}: {first_line(error)}"
+            try:
+                self._other.parent.mkdir(parents=True, exist_ok=True)
+                lines.append(self._other, rows)
+            except OSError as again:
+                kept = f"the {len(self._held) - len(good)} replies before stay, and the same command goes on from them"
+                raise MachineError(f"{said}; {self._other}: {first_line(again)}; free some space: {kept}") from error
+            print(
+                f"note: {said}; replies are kept in {self._other}, from where the same command goes on", file=sys.stderr
+            )
+            self.path = self._other
 
     def done(self) -> None:
-        """Remove the file: the evaluation is complete and its traces are written, so nothing is left to go on from."""
-        self.path.unlink(missing_ok=True)
+        """Remove the files: the evaluation is complete and its traces are written, so nothing is left to go on from."""
+        for place in (self.path, self._other):
+            place.unlink(missing_ok=True)
 
 
 def reply_key(identity: str, prompt: Messages, sampling: Sampling) -> str:

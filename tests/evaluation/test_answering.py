@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import sys
 import types
@@ -11,7 +12,7 @@ from typing import Any
 import pytest
 
 from socialr1_lite.endpoint import Endpoint, EndpointSettings
-from socialr1_lite.errors import PolicyError
+from socialr1_lite.errors import MachineError, PolicyError
 from socialr1_lite.evaluation.answering import (
     EndpointSampler,
     PolicySampler,
@@ -22,6 +23,7 @@ from socialr1_lite.evaluation.answering import (
     reply_key,
 )
 from socialr1_lite.rollouts.completion import Completion, Finish
+from socialr1_lite.runlog import lines
 from tests.scripted import ScriptedPolicy
 
 
@@ -145,3 +147,59 @@ def test_vllm_replies_are_read(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
     assert calls["load"]["enable_lora"] and calls["load"]["enable_prefix_caching"]
     assert calls["chat"][1] == {"max_tokens": 4, "temperature": 0.0, "top_p": 1.0, "top_k": -1, "seed": 0}
     assert calls["chat"][2]["lora_request"] == ("adapter", 1, str(tmp_path))
+
+
+def store_of(path: Path) -> ReplyStore:
+    return ReplyStore(path / "evaluation" / ".set.replies.jsonl")
+
+
+def full_at(monkeypatch: pytest.MonkeyPatch, *places: Path) -> None:
+    """Let nothing be appended below these places, as a disk that is full."""
+    real = lines.append
+
+    def append(path: Path, rows: Any) -> None:
+        if any(place in path.parents for place in places):
+            with path.open("ab") as file:
+                file.write(b'{"key": "torn", "te')  # what a full disk still takes
+            raise OSError(errno.ENOSPC, "No space left on device")
+        real(path, rows)
+
+    monkeypatch.setattr(lines, "append", append)
+
+
+def test_replies_that_were_paid_for_outlast_a_full_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("SOCIALR1_CACHE", str(tmp_path / "cache"))
+    store, echo = store_of(tmp_path / "run"), Echo()
+    ask_all(echo, [prompt("before")], Sampling(9), store)
+    with monkeypatch.context() as full:
+        full_at(full, tmp_path / "run")
+        replies = ask_all(echo, [prompt(text) for text in ("before", "one", "two")], Sampling(9), store)
+    assert [one.text for one in replies] == ["before 0", "one 0", "two 0"]
+    assert capsys.readouterr().err.count("No space left on device; replies are kept in ") == 1
+    again = store_of(tmp_path / "run")
+    assert again.found == 3
+    assert ask_all(echo, [prompt(text) for text in ("before", "one", "two")], Sampling(9), again) == replies
+    assert len(echo.asked) == 3
+    again.done()
+    assert store_of(tmp_path / "run").found == 0
+
+
+def test_nothing_more_is_asked_where_no_reply_can_be_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SOCIALR1_CACHE", str(tmp_path / "cache"))
+    store, echo = store_of(tmp_path / "run"), Echo()
+    ask_all(echo, [prompt("before")], Sampling(9), store)
+    with monkeypatch.context() as full:
+        full_at(full, tmp_path)
+        with pytest.raises(MachineError, match=r"No space left .* the 1 replies before stay, and the same command"):
+            ask_all(echo, [prompt("one"), prompt("two")], Sampling(9), store)
+    assert echo.asked == ["before", "two"]
+    assert store_of(tmp_path / "run").found == 1
+
+
+def test_a_line_that_is_no_reply_is_asked_again(tmp_path: Path) -> None:
+    path = tmp_path / "evaluation" / ".set.replies.jsonl"
+    path.parent.mkdir()
+    path.write_text('{"text": "no key"}\n{"key": "a", "colour": 1}\n[1]\n')
+    assert store_of(tmp_path).found == 0
