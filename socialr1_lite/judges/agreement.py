@@ -26,6 +26,12 @@ class JudgedReply:
     scores: dict[str, float | None]
 
     @property
+    def answered(self) -> bool:
+        """Whether the answer is right: what a judge tells among these is no second outcome reward."""
+        scenario = self.reply.scenario
+        return parse(self.reply.completion, scenario.options).answer in scenario.gold
+
+    @property
     def content(self) -> float | None:
         """The mean over the stages, as the content reward takes it; None where nothing could be judged."""
         return _mean([score for score in self.scores.values() if score is not None])
@@ -146,6 +152,10 @@ def as_text(judged: Sequence[JudgedReply]) -> str:
     for one in stage_agreement(judged):
         means, n_texts = f"{_figure(one.right):>8}{_figure(one.wrong):>8}", f"{one.n_right} + {one.n_wrong}"
         lines.append(f"{TITLES[one.stage]:<22}{_figure(one.auc):>7}{means}{n_texts:>12}")
+    among = next(one for one in stage_agreement([one for one in judged if one.answered]) if one.stage == STAGES[1])
+    lines.append(
+        f"{'interpretation AUC among right answers':<46}{_figure(among.auc)} ({among.n_right} + {among.n_wrong})"
+    )
     lines += ["", f"{'pairs':<54}{'n':>5}{'won':>7}   95 % over stories"]
     for pair in pair_agreement(judged):
         wins = pair.wins

@@ -15,7 +15,7 @@ from dataclasses import replace
 
 from socialr1_lite.judges.base import Verdict
 from socialr1_lite.judges.language.clauses import Clause, Read, Thing, read_clauses
-from socialr1_lite.judges.language.lexicon import INJECTION, REASONING, letters_in, stems
+from socialr1_lite.judges.language.lexicon import ANSWERING, INJECTION, REASONING, letters_in, stems
 from socialr1_lite.judges.language.verbs import FREE, GOOD, OPPOSED, UNSAID, feelings_in, kin
 from socialr1_lite.judges.language.world import (
     VAGUE,
@@ -39,12 +39,14 @@ OTHER_ONLY = 0.35  # interpretation: only other mental states than the decisive 
 IMPLIED = 0.75  # interpretation: the decisive value and the one who holds it, though not in a clause that can be read
 PLAIN = 0.9  # interpretation: the fact that is asked for, in nobody's mind
 CONTRADICTED = 0.2  # interpretation: both the decisive claim and its contrary
+TOO_DEEP = 0.8  # interpretation: the decisive value also within a further mind, of which the story says nothing
 WRONG_CLAIM = 0.5  # interpretation: factor for each further statement that the world denies
 OTHER_GOAL = 0.3  # goal: the right person wants something else, or another person wants it
 ASKED = 0.9  # goal: says what is asked, and nobody's wish
 WRONG_ANSWER = 0.3  # response: it fits the answer, which is wrong
 UNCLEAR = 0.4  # response: names no option
-FOREIGN = 0.5  # of a stage's share of words that neither the story nor any table has: what it costs
+FOREIGN = 0.02  # what a word costs that neither the story nor any table has, up to `MOST_FOREIGN`
+MOST_FOREIGN = 0.3
 UNKNOWN_ENTITY_FACTOR = 0.5  # factor for a stage that names what the story does not know
 WORD = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*")
 RECALL_POWER = 0.6
@@ -55,7 +57,6 @@ OTHER_ASKED = 0.6  # goal: at most, where the question is taken for another, or 
 TURNED = 0.05  # goal: at most, where it is turned round
 EVERYWHERE = stems("really go say end last want do")
 ASPECTS = frozenset(("see", "miss", "know", "unknow", "feel", "believe"))  # "wants Ben to know", "wants Ben to miss it"
-ANSWERING = re.compile(r"\b(?:the|my|right|correct)\s{1,3}(?:answer|option|choice)\b|^\W*(?:yes|no)\b", re.IGNORECASE)
 LEAD = re.compile(r"^(?:(?:so|now|again|then|and|but|well|thus|hence|here|therefore)\W+)+", re.IGNORECASE)
 
 
@@ -124,11 +125,8 @@ def _relevance(
             about += read.size
         said_before.add(key)
         strangers.update(read.strangers)
-    value = (
-        (about / size) * (1.0 - FOREIGN * (stage != STAGES[3]) * sum(read.foreign for read in reads) / size)
-        if size
-        else 0.0
-    )
+    foreign = 0 if stage == STAGES[3] else sum(read.foreign for read in reads)
+    value = (about / size) * (1.0 - min(MOST_FOREIGN, FOREIGN * foreign)) if size else 0.0
     if value < 0.75:
         notes.append(f"{TITLES[stage]}: {1 - value:.0%} of its words are not about this story, or were said before")
     if strangers:
@@ -163,11 +161,7 @@ def _untrue(clause: Clause, world: World) -> str:
         return "" if len(verbs) > 1 or clause.verb == "look" else _unseen(clause, places, things, world)
     if verbs == ["say"] and len(clause.others) == 1 and not clause.denied:
         teller, hearer = clause.chain[0].who[0], clause.others[0]
-        if (
-            not any((one, other) in world.told for one in teller for other in hearer)
-            and teller != hearer
-            and world.told
-        ):
+        if teller != hearer and not any((one, other) in world.told for one in teller for other in hearer):
             return f"{teller[0]} told {hearer[0]}"
     if verbs or clause.denied:
         return ""
@@ -190,16 +184,18 @@ def _untrue(clause: Clause, world: World) -> str:
             event.actor for event in world.events if event.source
         ):
             return f"{clause.subject[0][0]} moved it"
-    elif (
-        clause.verb == "leave"
-        and len(clause.subject) == 1
-        and len(clause.subject[0]) == 1
-        and "be" not in clause.classes
-        and not (clause.things or clause.others)
-    ):
-        if clause.subject[0][0] not in world.left:
+    elif clause.verb == "look" and places and clause.subject and not _does(clause, world):
+        return f"{clause.subject[0][0]} looked into the {places[0].name}"
+    elif clause.verb == "leave" and [len(who) for who in clause.subject] == [1] and "be" not in clause.classes:
+        if clause.subject[0][0] not in world.left and not (clause.things or clause.others or {"it"} & clause.classes):
             return f"{clause.subject[0][0]} did not leave"
     return ""
+
+
+def _does(clause: Clause, world: World) -> bool:
+    """Return whether somebody of these does such a thing in the story."""
+    doers = {name for who in clause.subject for name in who}
+    return any(doers & read.named and f"#{clause.verb}" in read.words for read in world.story)
 
 
 def _fits(event: Event, actors: set[str], places: Sequence[Thing], things: set[str]) -> bool:
@@ -324,7 +320,7 @@ def _interpretation(reads: Sequence[Read], world: World, notes: list[str], *, ri
 
     Also gives whether the contrary of the decisive one is stated.
     """
-    hit, contrary = 0.0, False
+    hit, contrary, deeper = 0.0, False, 1.0
     others_right = others_wrong = 0
     last: Statement | None = None
     for read in reads:
@@ -353,6 +349,8 @@ def _interpretation(reads: Sequence[Read], world: World, notes: list[str], *, ri
                     contrary = True
                 elif stated.firm and (verdicts or _denied_by_sight(stated, world)):
                     others_wrong += 1
+                elif not verdicts and _too_deep(stated, world):
+                    deeper = TOO_DEEP
     if hit:
         value = CONTRADICTED if contrary else hit
     elif contrary:
@@ -369,7 +367,7 @@ def _interpretation(reads: Sequence[Read], world: World, notes: list[str], *, ri
         notes.append("Cue Interpretation: states the contrary of the decisive mental state")
     if others_wrong:
         notes.append(f"Cue Interpretation: {others_wrong} further statements are untrue in this story")
-    return value * WRONG_CLAIM ** min(others_wrong, 3), contrary
+    return value * deeper * WRONG_CLAIM ** min(others_wrong, 3), contrary
 
 
 def _stated(clause: Clause, last: Statement | None, world: World) -> list[Statement]:
@@ -455,6 +453,9 @@ def _feels(stated: Statement, state: State) -> bool | None:
 
 def _denied_by_sight(stated: Statement, world: World) -> bool:
     """Return whether the story shows that somebody holds another place, or feels what no word of it speaks of."""
+    if stated.kind == "feel" and () in stated.chains:
+        felt = [state for state in world.states if state.kind == "feel"]
+        return len({state.chain[-1] for state in felt}) == 1 and all(_feels(stated, state) is False for state in felt)
     if stated.kind == "feel":
         return (
             bool(stated.values)
@@ -462,6 +463,11 @@ def _denied_by_sight(stated: Statement, world: World) -> bool:
             and stated.values[-1] not in UNSAID
             and not stated.denied
         )
+    sharper = [state for state in world.decisive if state.kind == stated.kind and state.value in stated.values]
+    if stated.denied and any(
+        chain and state.chain[-len(chain) :] == chain for state in sharper for chain in stated.chains[:1]
+    ):
+        return True
     if stated.kind != "place" or not stated.chains or not stated.values:
         return False
     chain = stated.chains[0]
@@ -472,6 +478,16 @@ def _denied_by_sight(stated: Statement, world: World) -> bool:
     ):
         return False
     return (world.held[chain[0]] in stated.values) == stated.denied
+
+
+def _too_deep(stated: Statement, world: World) -> bool:
+    """Return whether a deciding value is put into a mind that is asked for by nobody, within the right one."""
+    found = [
+        state for state in world.decisive if state.kind == stated.kind and state.value and state.value in stated.values
+    ]
+    return any(
+        state.chain and state.chain == chain[: len(state.chain)] for state in found for chain in stated.chains[:1]
+    )
 
 
 def _implied(reads: Sequence[Read], world: World) -> float:
@@ -537,7 +553,9 @@ def _wishes(clause: Clause, last: int, world: World) -> list[float]:
         return [IMPLIED for score in scores if score == 1.0 and clause.purposes and not clause.denied]
     wanting = replace(clause, chain=clause.chain[:last], kept=min(clause.kept, last), least=min(clause.least, last))
     chains = chains_of(wanting)
-    return [_wished(clause, goal, world) for goal in world.goals if any(goal.chain in (one, one[-1:]) for one in chains)]
+    return [
+        _wished(clause, goal, world) for goal in world.goals if any(goal.chain in (one, one[-1:]) for one in chains)
+    ]
 
 
 def _wished(clause: Clause, goal: State, world: World) -> float:
@@ -581,6 +599,10 @@ def _response(
     if reply.answer not in scenario.gold:
         notes.append("Response Generation: follows from no fact of this story")
         return WRONG_ANSWER
+    named = frozenset().union(*(read.named for read in reads))
+    if any(state.value and state.value not in named and named & {*state.rivals} for state in world.decisive[:1]):
+        notes.append("Response Generation: names a rival of what decides")
+        return WRONG_CLAIM
     for read in reads:
         for clause in read.clauses:
             for stated in statements(clause, world):

@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 from socialr1_lite.judges.base import Verdict
 from socialr1_lite.judges.language.choices import claims_of, content_of, flip, phrase, signed_of, union
-from socialr1_lite.judges.language.lexicon import INJECTION, REASONING
+from socialr1_lite.judges.language.lexicon import ANSWERING, INJECTION, REASONING
 from socialr1_lite.judges.language.reading import SUPPORTS_KEPT, Clause, ScenarioReading, pieces, read, reading_of
 from socialr1_lite.judges.language.sentence import Attribution, Sentence
 from socialr1_lite.scenario import Scenario
@@ -33,7 +33,9 @@ QUOTED = 0.8  # share of a clause's content that makes it repeated
 FREE_SHARE = 0.7  # share of the story's clauses that may be repeated before it stops being a selection
 ANSWER_WORDS = 30  # a sentence that names an option is about the question, up to this length
 UNKNOWN_ENTITY_FACTOR = 0.5  # factor for each stage with an invented name or thing
-LABELLED = 0.8  # a response that names the right letter, but in the words of another option or against the interpretation
+LABELLED = (
+    0.8  # a response that names the right letter, but in the words of another option or against the interpretation
+)
 ABOUT_SOMEBODY = 0.4  # relevance of what is about the people of the story in words of its own
 UNATTRIBUTED = 0.7  # a state of mind of nobody that these rules can make out
 NEUTRAL = 0.5  # an interpretation that says nothing of any option
@@ -117,6 +119,8 @@ def _share(stage: str, said: Sequence[Sentence], reading: ScenarioReading, said_
     for sentence in said:
         size += sentence.size
         if sentence.key not in said_before:
+            if stage in STAGES[:2] and ANSWERING.search(sentence.text):
+                continue  # what names the answer early is no reason for it
             answers = stage == STAGES[-1] and sentence.size <= ANSWER_WORDS and _answers(sentence, reading)
             about += sentence.size * (1.0 if answers else sentence.about)
         said_before.add(sentence.key)

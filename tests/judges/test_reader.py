@@ -185,6 +185,12 @@ def test_an_empty_stage_and_one_that_talks_to_the_judge_are_0_and_ask_nobody(ser
     assert "speaks to a judge" in found[0].notes[0] and not server.bodies
 
 
+def test_half_a_character_does_no_harm(server: Server) -> None:
+    broken = parse(reply_text(("So \ud83d said", *GOOD[1:]), "B"), SCENARIO.options)
+    (found,) = judge(server).judge([broken], SCENARIO)
+    assert not found.failed and found.scores["cue_encoding"] == 0.5
+
+
 # ------------------------------------------------------------------------------------------- settings
 
 

@@ -290,6 +290,8 @@ class _Reader:
         role = self.preposition or ("subject" if not clause.verb and not self.pending else "")
         if clause.excluded:
             return
+        if self.inherited and not (self.preposition or clause.verb or self.open):
+            self.pending, role = (), "subject"  # "so the doll is in the box"
         clause.things.append(Thing(name, role))
         if role == "subject" and (not clause.chain or clause.chain[-1].verb != "want" or not self.open):
             self.thingly = True
@@ -340,6 +342,8 @@ class _Reader:
             clause.there = True
         elif kind == "it":
             clause.classes.add("it")
+            if self.inherited and not clause.verb and not self.open:
+                self.pending = ()  # "before it was moved"
         elif kind == "without":
             self._flush()
             self.clause.excluded = True

@@ -190,6 +190,12 @@ LETTER = re.compile(
 )
 
 
+ANSWERING = re.compile(
+    r"\b(?:the|my|right|correct)\s{1,3}(?:answer|option|choice)\b|\boption\s{1,3}[A-Z]\b|^\W*(?:yes|no)\b",
+    re.IGNORECASE,
+)
+
+
 def letters_in(text: str) -> list[str]:
     """Return the letters by which a text names options, in its order."""
     return [next(filter(None, match.groups())) for match in LETTER.finditer(text)]

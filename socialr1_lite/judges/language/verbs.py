@@ -81,7 +81,7 @@ OPPOSED = {
     "help": "hinder", "hinder": "help", "eat": "leave", "leave": "eat", "discard": "retain", "retain": "discard",
     "insult": "innocent", "innocent": "insult", "first": "last", "last": "first", "best": "worst", "worst": "best",
 }  # fmt: skip
-FREE = stems("question ask task settle point wonder need aim judge pick sought seek require determine decide find out")
+FREE = stems("question ask task settle point wonder need aim judge pick sought seek require determine decide")
 MIND = stems(
     "mind view eye opinion belief perspective head thought idea standpoint estimate reckoning book understanding imagination "
     "picture eyes knowledge expectation light lights conviction thinking assumption certainty memory ear image"

@@ -206,7 +206,9 @@ def state_of(claim: Claim, facts: Facts) -> State:
         own, *others = (_purposes(one) - _roots(facts) for one in (value, *claim.rivals))
         common = own.intersection(*others) if others else frozenset()
         kept = (own - common) or own  # a rival may differ by the person alone
-        return State(chain, "want", topic, meant if rivals else "", rivals, kept, tuple(one - common for one in others), people)
+        return State(
+            chain, "want", topic, meant if rivals else "", rivals, kept, tuple(one - common for one in others), people
+        )
     if value.endswith(" on the table"):
         return State(chain, "gone", bare(claim.subject), str(value.startswith("no longer")))
     if claim.subject.endswith("'s favourite"):
