@@ -25,6 +25,7 @@ REQUIRED = (
     *("phase", "step", "scenario", "group", "index", "prompt", "completion", "tokens", "finish"),
     *("components", "parts", "weights", "mode", "tau", "outcome"),
 )
+LARGEST = 1e15  # of any number in a row: what is summed and drawn stays exact [ours]
 _FAILED_V1 = "the endpoint gave no reply: "
 
 Row = dict[str, Any]  # a row as JSON holds it; `Trace.from_row` checks every type in it
@@ -186,7 +187,7 @@ class Trace:
             judges=read.judges(),
             advantage=read.number("advantage"),
             benchmark=read.text("benchmark", ""),
-            sampling={n: v for n, v in read.mapping("sampling").items() if v is None or isinstance(v, (int, float))},
+            sampling={n: v for n, v in read.mapping("sampling").items() if is_number(v)},
             launch=read.whole("segment", 0),
             rank=read.whole("rank", 0),
         )
@@ -214,7 +215,7 @@ class _Reader:
 
     def whole(self, name: str, default: int | None = None) -> int:
         value = self._row.get(name, default)
-        fits = isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 1 << 62
+        fits = isinstance(value, int) and not isinstance(value, bool) and 0 <= value < LARGEST
         self._check(fits, name, "a whole number of at least 0")
         return cast(int, value)
 
@@ -262,5 +263,5 @@ class _Reader:
 
 
 def is_number(value: object) -> bool:
-    """Return whether it is a number or None."""
-    return value is None or (isinstance(value, (int, float)) and not isinstance(value, bool))
+    """Return whether it is None or a number that figures can be made of."""
+    return value is None or (isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < LARGEST)

@@ -14,10 +14,9 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any, TypeVar
 
-import yaml
-
-from socialr1_lite.errors import RunLogError
-from socialr1_lite.recipe.trust import Trust
+from socialr1_lite.errors import RecipeError, RunLogError
+from socialr1_lite.recipe import located_yaml
+from socialr1_lite.recipe.trust import NOBODY, Trust
 from socialr1_lite.runlog import RunFolder, find_runs
 from socialr1_lite.runlog.index import TraceIndex
 from socialr1_lite.runlog.index_file import cache_folder
@@ -128,25 +127,16 @@ class OpenRun:
     def recipe(self) -> dict[str, Any]:
         """Read recipe.yaml as plain data, {} when there is none that can be read."""
         try:
-            read = yaml.safe_load(self.folder.recipe.read_text("utf-8"))
-        except (OSError, UnicodeDecodeError, yaml.YAMLError):
+            return dict(located_yaml.read(self.folder.recipe).values)
+        except RecipeError:
             return {}
-        return read if isinstance(read, dict) else {}
 
 
 class Library:
     """The runs under some places, looked for anew whenever the list is shown."""
 
-    def __init__(
-        self,
-        places: Iterable[Path] | None = None,
-        models: Iterable[str] = (),
-        trust: Trust = Trust(),  # noqa: B008  # frozen
-    ) -> None:
-        """Places None: runs/, and the bundled example while that holds none.
-
-        models: names or folders for *try it*. trust: what a run's recipe may do there.
-        """
+    def __init__(self, places: Iterable[Path] | None = None, models: Iterable[str] = (), trust: Trust = NOBODY) -> None:
+        """Places None: runs/, and the bundled example while that holds none. models, trust: for *try it*."""
         self.models, self.trust = tuple(models), trust
         self.places = None if places is None else list(places)
         self._open: dict[Path, OpenRun] = {}

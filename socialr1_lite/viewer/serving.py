@@ -94,6 +94,8 @@ def served(name: str, page: Page) -> Callable[[JsonValue], str]:
             return encode({"error": str(error)})
         except FileNotFoundError as gone:
             return encode({"error": f"A file of this run is gone ({gone.filename}). Was the run moved or deleted?"})
+        except OSError as error:  # such as a folder in a file's place
+            return encode({"error": f"{error.filename} cannot be read ({error.strerror})"})
         except Exception:  # a bug of ours: the terminal gets the traceback, the page a sentence
             traceback.print_exc()
             return encode({"error": "The viewer made a mistake here; the terminal it runs in says more."})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -156,3 +157,14 @@ class TestGroups:
             aggregate.step(sibling.total, int(sibling.truncated), sibling.format, sibling.outcome)
         assert aggregate.finalize() == reason
         assert reason in ("", *ZERO_VARIANCE_REASONS)
+
+
+@pytest.mark.parametrize("odd", [1e300, -1e16, 2**60, float("inf"), float("nan"), True, "1", [1], {}])
+@pytest.mark.parametrize(
+    "where", ["components", "parts", "weights", "tau", "advantage", "step", "tokens", "answer", "segment"]
+)
+def test_a_number_that_no_figure_can_be_made_of_is_refused_at_the_door(where: str, odd: Any) -> None:
+    row = json.loads(json.dumps(trace().to_row()))
+    row[where] = {"outcome": odd} if isinstance(row[where], dict) else odd
+    with pytest.raises(ValueError, match=f"{where} must be"):
+        Trace.from_row(row)

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import textwrap
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -164,7 +165,7 @@ class TestWriter:
 
     def test_numbers_json_cannot_hold_become_null(self, run: runlog.RunFolder) -> None:
         with runlog.TraceWriter(run) as writer:
-            writer.write([trace(advantage=float("nan"))])
+            writer.write([replace(trace(), advantage=float("nan"))])
         assert next(runlog.read_traces(run)).advantage is None
 
     @pytest.mark.parametrize("cut", [1, 2, 40, 500])
