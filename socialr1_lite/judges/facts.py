@@ -108,7 +108,7 @@ def _relevance(
     """Return how much of a stage is about this story and new; an unknown entity halves it, an injection makes it 0."""
     if not text:
         return 0.0
-    if INJECTION.search(text):
+    if any("alarm" in read.marks for read in reads) and INJECTION.search(text):
         notes.append(f"{TITLES[stage]} 0.00: speaks to a judge instead of about the story")
         return 0.0
     size = about = 0
@@ -116,7 +116,7 @@ def _relevance(
     for read in reads:
         size += read.size
         key = LEAD.sub("", " ".join(read.text.lower().split()))
-        answers = bool(letters_in(read.text) or ANSWERING.search(read.text))
+        answers = "naming" in read.marks and bool(letters_in(read.text) or ANSWERING.search(read.text))
         if stage == STAGES[3]:
             counts = read.anchors or answers or read.words & world.options
         else:  # what names the answer early is no reason for it

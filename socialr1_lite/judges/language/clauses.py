@@ -8,12 +8,12 @@ that Ben believes it is in the box" is held by Anna, then by Ben. A pronoun give
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from socialr1_lite.judges.language.lexicon import OBJECTS, REASONING
-from socialr1_lite.judges.language.verbs import BARE, IDIOMS, KIN, MIND, Word, word_of, words_of
+from socialr1_lite.judges.language.verbs import BARE, KIN, MIND, Word, word_of, words_of
 from socialr1_lite.sip import sentences
 
 Who = tuple[str, ...]  # the people whom a name (one) or a pronoun may mean, likeliest first
@@ -24,12 +24,16 @@ CALLED_WRONG = re.compile(
     r"(?:not\s(?:so|true|right|correct|the\scase)|(?:wrong|false|untrue|incorrect|a\smistake)(?:\sto\s\w+)?)\sthat\b",
     re.IGNORECASE,
 )
+SENTENCES_KEPT = 256  # sentences remembered for a scenario
 DEEPEST = 5  # thoughts within thoughts that are followed
 MINDS = frozenset(("believe", "know", "unknow", "doubt", "want", "feel"))
 HOLDING = MINDS | {"see", "miss", "say"}  # what may be followed by a clause of its own
 PARTICIPLES = frozenset(["known", "seen", "thought", "told", "caught", "heard", "taken"])
 ARTICLES = frozenset(["a", "an", "the", "his", "her", "their"])
 NO_PASSIVE = frozenset(["convinced", "mistaken", "misled", "satisfied"])
+
+
+Phrase = tuple[tuple[str, ...], str, str]  # its words, what it is (person, thing, idiom), and its name
 
 
 class Holder(NamedTuple):
@@ -91,6 +95,7 @@ class Read(NamedTuple):
     entities: frozenset[str]  # people (as likely meant), things and places
     named: frozenset[str]  # those of them that stand there by name
     foreign: int  # words that neither the story nor a table has
+    marks: Set[str]  # "alarm", "naming": it has words without which nobody speaks to a judge, or names an option
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,19 +106,26 @@ class Vocabulary:
     """
 
     people: Mapping[str, str]
-    phrases: Mapping[str, Sequence[tuple[tuple[str, ...], str, str]]]
+    phrases: Mapping[tuple[str, ...], Sequence[Phrase]]
     known: frozenset[str]
     asked: tuple[str, ...] = ()
+    memory: dict[tuple[object, ...], tuple[Read, tuple[str, ...], str, str, Group]] = field(default_factory=dict)
 
 
 def read_clauses(text: str, vocabulary: Vocabulary) -> list[Read]:
     """Read the sentences of a text, one after the other: pronouns may mean people of the sentences before."""
     reader = _Reader(vocabulary)
-    return [reader.sentence(text[start:end], number) for number, (start, end) in enumerate(sentences(text))]
+    return [reader.remembered(text[start:end], number) for number, (start, end) in enumerate(sentences(text))]
 
 
 class _Reader:
     """Reads sentences from left to right; see `Clause`. It remembers whom and what the words before were about."""
+
+    __slots__ = (
+        "anchors", "at", "bases", "before", "clause", "deferred", "entities", "first", "foreign", "found", "group",
+        "inherited", "last", "named", "names", "noun", "number", "open", "owner", "pending", "preposition", "recent",
+        "saved", "strangers", "thing", "thingly", "tokens", "topic", "view", "vocabulary", "words", "writer",
+    )  # fmt: skip
 
     def __init__(self, vocabulary: Vocabulary) -> None:
         self.vocabulary = vocabulary
@@ -122,11 +134,24 @@ class _Reader:
         self.group: Group = ()
         self.thing = ""
 
+    def remembered(self, text: str, number: int) -> Read:
+        """Read a sentence, or remember it: replies to one scenario share many."""
+        memory = self.vocabulary.memory
+        key = (text, number, *self.recent, "", self.topic, self.thing, self.group)
+        known = memory.get(key)
+        if known is None:
+            if len(memory) >= SENTENCES_KEPT:
+                memory.clear()
+            known = memory[key] = (self.sentence(text, number), (*self.recent,), self.topic, self.thing, self.group)
+        self.recent, self.topic, self.thing, self.group = [*known[1]], *known[2:]
+        return known[0]
+
     def sentence(self, text: str, number: int) -> Read:
         """Read one sentence."""
         called_wrong = CALLED_WRONG.match(text)
         self.tokens = words_of(text[called_wrong.end() :] if called_wrong else text)
-        self.number = number
+        self.bases = [*(word.base for word in self.tokens), ""]
+        self.at, self.number = 0, number
         self.found: list[Clause] = []
         self.clause = Clause(number, denied=called_wrong is not None)
         self.pending: Group = ()  # who is the subject of the verb to come
@@ -142,53 +167,65 @@ class _Reader:
         self.words: set[str] = set()
         self.entities: set[str] = set()
         self.names: set[str] = set()
-        self.anchors, self.first, self.foreign, at = 0, "", 0, 0
-        while at < len(self.tokens):
-            at = self._take(at)
+        self.anchors, self.first, self.foreign = 0, "", 0
+        self._take_all()
         self._flush()
         self.topic = self.first or self.topic
-        size = sum(word.base[0].isalnum() for word in self.tokens)
         return Read(
             text,
             tuple(self.found),
-            size,
+            len(text.split()),
             self.anchors,
             tuple(self.strangers),
             frozenset(self.words),
             frozenset(self.entities),
             frozenset(self.names),
             self.foreign,
+            {word.mark for word in self.tokens},
         )
 
-    def _take(self, at: int) -> int:
-        word = self.tokens[at]
-        for table in (self.vocabulary.phrases, IDIOMS):
-            for parts, kind, name in table.get(word.base, ()):
-                if all(self._base(at + i) == part for i, part in enumerate(parts)) and (
-                    kind != "person" or word.capital
-                ):
-                    behind = at + len(parts)
-                    if kind == "idiom":
-                        self._idiom(name, behind)
-                    elif kind == "person":
-                        self.names.add(name)
-                        behind = self._person((name,), at, behind)
-                    else:
-                        self.names.add(name)
-                        self._thing(name)
-                    self.last = parts[-1]
-                    return behind
-        if word.kind:
-            self._little(word, at)
-        elif word.verb or word.feeling or word.root in MIND or word.root == "mean":
-            self._weighty(word, at)
-        elif word.weighty:
-            self._plain(word, at)
-        self.last = word.base
-        return at + 1
+    def _take_all(self) -> None:
+        """Take the words one after the other; a phrase is taken as a whole."""
+        phrases, tokens, bases, at = self.vocabulary.phrases, self.tokens, self.bases, 0
+        for word in tokens:
+            if at > self.at:
+                self.at += 1
+                continue
+            base = word.base
+            entries = phrases.get((base, bases[at + 1])) or phrases.get((base,))
+            behind = self._phrase(entries, word, at) if entries else 0
+            if behind:
+                at = behind
+            else:
+                if word.kind:
+                    self._little(word, at)
+                elif word.telling:
+                    self._weighty(word, at)
+                elif word.weighty:
+                    self._plain(word, at)
+                self.last = base
+                at += 1
+            self.at += 1
+
+    def _phrase(self, entries: Sequence[Phrase], word: Word, at: int) -> int:
+        """Take the longest phrase that begins here; return the place behind it, or 0."""
+        for parts, kind, name in entries:
+            behind = at + len(parts)
+            if (word.capital or kind != "person") and (len(parts) < 3 or self.bases[at + 2 : behind] == list(parts[2:])):
+                if kind == "idiom":
+                    self._idiom(name)
+                elif kind == "person":
+                    self.names.add(name)
+                    behind = self._person((name,), at, behind)
+                else:
+                    self.names.add(name)
+                    self._thing(name)
+                self.last = parts[-1]
+                return behind
+        return 0
 
     def _base(self, at: int) -> str:
-        return self.tokens[at].base if at < len(self.tokens) else ""
+        return self.bases[at] if at < len(self.bases) else ""
 
     # ------------------------------------------------------------------ people and things
 
@@ -399,7 +436,7 @@ class _Reader:
 
     def _is_person(self, at: int) -> bool:
         word = self._base(at)
-        return any(kind == "person" for _, kind, _ in self.vocabulary.phrases.get(word, ())) or word in ("he", "she")
+        return any(kind == "person" for _, kind, _ in self.vocabulary.phrases.get((word,), ())) or word in ("he", "she")
 
     def _weighty(self, word: Word, at: int) -> None:
         """Take a verb, a feeling, or a noun of the mind."""
@@ -518,7 +555,7 @@ class _Reader:
             clause.verb = kind
         clause.past = clause.past or word.base.endswith("ed")
 
-    def _idiom(self, name: str, behind: int) -> None:
+    def _idiom(self, name: str) -> None:
         """Take a phrase that stands for a class."""
         kind, _, more = name.partition(" ")
         clause = self.clause

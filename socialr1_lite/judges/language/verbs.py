@@ -9,7 +9,7 @@ import re
 from functools import lru_cache
 from typing import NamedTuple
 
-from socialr1_lite.judges.language.lexicon import CALENDAR, NEGATIONS, STOP, stem, stems, words_in
+from socialr1_lite.judges.language.lexicon import ALARMS, CALENDAR, NEGATIONS, STOP, stem, stems, words_in
 
 WORDS_KEPT = 1 << 16
 
@@ -121,10 +121,7 @@ _PHRASES = {  # phrase -> class
     "passed by": "miss", "a let-down": "feel disappointment", "ended up": "be", "ends up": "be", "wound up": "be", "wind up": "be", "hands on": "find",
     "lay hands": "find", "at first": "", "turns out": "", "turned out": "", "point out": "find", "of course": "",
 }  # fmt: skip
-IDIOMS: dict[str, tuple[tuple[tuple[str, ...], str, str], ...]] = {}
-for _phrase in sorted(_PHRASES, key=len, reverse=True):
-    _parts = tuple(_phrase.split())
-    IDIOMS[_parts[0]] = (*IDIOMS.get(_parts[0], ()), (_parts, "idiom", _PHRASES[_phrase]))
+IDIOMS = tuple((tuple(phrase.split()), "idiom", kind) for phrase, kind in _PHRASES.items())
 
 _VERB = {stem(word): name for name, words in reversed(_VERBS.items()) for word in words.split()}
 _PURPOSE: dict[str, frozenset[str]] = {}
@@ -167,6 +164,8 @@ class Word(NamedTuple):
     purposes: frozenset[str]
     capital: bool
     weighty: bool
+    telling: bool  # a verb of some class, a feeling, or a noun of the mind
+    mark: str  # "alarm", "naming" or "": see `clauses.Read`
 
 
 def words_of(text: str) -> list[Word]:
@@ -182,9 +181,12 @@ def word_of(raw: str) -> Word:
     kind = _KINDS.get(base, "not" if base in NEGATIONS or base in ("hardly", "ca", "wo") else "")
     verb = "" if kind or (base.endswith("ly") and base != "reply") else _VERB.get(root, "")
     weighty = base[0].isalnum() and base not in STOP and not kind and base not in CALENDAR
-    return Word(
-        base, root, kind, verb, _FEELINGS.get(root, ""), _PURPOSE.get(root, frozenset()), raw[0].isupper(), weighty
-    )
+    feeling = _FEELINGS.get(root, "")
+    telling = bool(verb or feeling or root in MIND or root == "mean")
+    naming = base in ("yes", "no", "answer", "option", "choice") or (len(raw) == 1 and raw.isupper())
+    mark = "alarm" if base in ALARMS else "naming" if naming else ""
+    purposes = _PURPOSE.get(root, frozenset())
+    return Word(base, root, kind, verb, feeling, purposes, raw[0].isupper(), weighty, telling, mark)
 
 
 def feelings_in(text: str) -> frozenset[str]:

@@ -9,9 +9,9 @@ from functools import lru_cache
 from itertools import product
 from typing import NamedTuple
 
-from socialr1_lite.judges.language.clauses import Clause, Read, Thing, Vocabulary, read_clauses
+from socialr1_lite.judges.language.clauses import Clause, Phrase, Read, Thing, Vocabulary, read_clauses
 from socialr1_lite.judges.language.lexicon import REASONING, stem
-from socialr1_lite.judges.language.verbs import feelings_in, words_of
+from socialr1_lite.judges.language.verbs import IDIOMS, feelings_in, words_of
 from socialr1_lite.scenario import Claim, Facts, Scenario
 
 ARTICLES = re.compile(r"^(?:the|a|an|to) ", re.IGNORECASE)
@@ -146,13 +146,13 @@ def _world(facts: Facts, question: str, options: tuple[str, ...]) -> World:
 
 def _one(sentence: str, vocabulary: Vocabulary) -> Read:
     return next(
-        iter(read_clauses(sentence, vocabulary)), Read(sentence, (), 0, 0, (), frozenset(), frozenset(), frozenset(), 0)
+        iter(read_clauses(sentence, vocabulary)), Read(sentence, (), 0, 0, (), frozenset(), frozenset(), frozenset(), 0, set())
     )
 
 
 def vocabulary_of(facts: Facts, question: str, options: Sequence[str]) -> Vocabulary:
     """Gather the names of a world, its things (also by their last word, where no other ends so), and all its words."""
-    phrases: dict[str, list[tuple[tuple[str, ...], str, str]]] = {}
+    found: list[Phrase] = list(IDIOMS)
     names = {name.lower() for name in facts.people}
     values = [
         bare(one)
@@ -167,11 +167,12 @@ def vocabulary_of(facts: Facts, question: str, options: Sequence[str]) -> Vocabu
     for kind, spelled in (("person", facts.people), ("thing", things)):
         for name in spelled:
             words = tuple(name.lower().split())
-            phrases.setdefault(words[0], []).append((words, kind, name))
+            found.append((words, kind, name))
             if kind == "thing" and len(words) > 1 and lasts.count(words[-1]) == 1:
-                phrases.setdefault(words[-1], []).append((words[-1:], kind, name))
-    for found in phrases.values():
-        found.sort(key=lambda entry: -len(entry[0]))
+                found.append((words[-1:], kind, name))
+    phrases: dict[tuple[str, ...], list[Phrase]] = {}
+    for phrase in sorted(found, key=lambda one: -len(one[0])):
+        phrases.setdefault(phrase[0][:2], []).append(phrase)
     asked = [word for word in re.findall(r"\w+", question) if word in facts.people]
     said = (f"{claim.relation} {claim.value}" for claim in (*facts.claims, *facts.accepted_goals))
     text = " ".join((*facts.sentences, question, *options, *said))
