@@ -39,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if args.check:
         print(f"{args.recipe}: fine. {recipe.training.max_steps} steps on {recipe.pairs.size} pairs at most")
         return 0
-    folder = Path(recipe.run.root) / str(recipe.run.name)
+    folder = (Path(recipe.run.root) / str(recipe.run.name)).expanduser()
     report = train_judge(recipe, folder)
     print(json.dumps(report, indent=2, ensure_ascii=False))
     if recipe.pairs.source != GOLD:  # made pairs are of these replies, too

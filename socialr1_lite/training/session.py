@@ -70,7 +70,7 @@ def run_recipe(
             f"torchrun --nproc_per_node {recipe.processes} -m socialr1_lite.train ..."
         )
     progress = progress or Progress(quiet=not ranks.main)
-    run = RunFolder(Path(run_dir or Path(recipe.run.root) / str(recipe.run.name)))
+    run = RunFolder(Path(run_dir or Path(recipe.run.root) / str(recipe.run.name)).expanduser())
     folder.refuse_another_recipe(run, recipe)
     if run.path.is_dir() and run.completed and folder.is_finished(run):
         steps = run.state()["step"]

@@ -47,6 +47,13 @@ def test_a_launch_that_does_not_fit_the_folder_is_refused(started: Path, change:
         run_recipe(Recipe.model_validate(change), run_dir=started)
 
 
+def test_a_root_below_the_home_folder_makes_no_folder_named_tilde(started: Path, monkeypatch) -> None:
+    monkeypatch.setenv("HOME", str(started.parents[1]))
+    root = f"~/{started.parent.name}"
+    with pytest.raises(RecipeError, match=rf"^{started} holds a run of another recipe"):
+        run_recipe(Recipe.model_validate({"run": {"root": root, "name": started.name, "seed": 1}}))
+
+
 @pytest.mark.parametrize("name, value", [("ACCELERATE_USE_FSDP", "true"), ("ACCELERATE_DEEPSPEED_ZERO_STAGE", "3")])
 def test_weights_shared_out_over_processes_are_refused(started: Path, monkeypatch, name: str, value: str) -> None:
     """The first process would wait for the others at its held-out check, for ever."""
