@@ -25,7 +25,7 @@ from socialr1_lite.evaluation.episodes import JUDGE_TOKENS
 from socialr1_lite.evaluation.loading import load_all
 from socialr1_lite.evaluation.session import SAMPLED_TEMPERATURE, Session, languages
 from socialr1_lite.evaluation.target import NEWEST
-from socialr1_lite.recipe.trust import KEY, Trust
+from socialr1_lite.recipe.trust import Trust
 
 BACKENDS = ("auto", "unsloth", "transformers", "vllm", "openai")
 
@@ -89,7 +89,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--diagnose", action="store_true", help="shortcut diagnostics too: without story, without question, permuted")
     add("--dry-run", action="store_true", help="say what would be asked and what it would cost; ask nothing")
     add("--backend", choices=BACKENDS, default="auto")
-    Trust.add_options(parser, own_key=True)
+    Trust.add_options(parser)
     _add_endpoint_options(parser.add_argument_group("endpoint (--backend openai)"))
     _add_episode_options(parser.add_argument_group("episodes (sotopia)"))
     return parser
@@ -98,13 +98,6 @@ def _parser() -> argparse.ArgumentParser:
 def _add_endpoint_options(group: argparse._ArgumentGroup) -> None:
     add = group.add_argument
     add("--base-url", metavar="URL")
-    add(
-        "--key-env",
-        action="append",
-        default=[],
-        metavar="NAME",
-        help=f"environment variable that holds the key (default: {KEY}); of a run's judge, one that may be sent to it",
-    )
     add("--concurrency", type=_at_least(1), default=8)
     add("--timeout", type=_number(0.1), default=120.0, metavar="S")
     add("--retries", type=_at_least(0), default=5)

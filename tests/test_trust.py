@@ -20,7 +20,7 @@ from socialr1_lite.export import verl_rollouts
 from socialr1_lite.export.__main__ import main as export
 from socialr1_lite.policy.adapters import refuse_another_kind, refuse_pickle
 from socialr1_lite.recipe import Rewards
-from socialr1_lite.recipe.trust import Trust
+from socialr1_lite.recipe.trust import NOBODY, Trust
 from socialr1_lite.runlog import RunFolder
 from socialr1_lite.viewer import trying
 from socialr1_lite.viewer.library import Library
@@ -72,7 +72,7 @@ def judged_by(name: str, **settings: Any) -> Callable[[dict[str, Any]], object]:
     return lambda tree: tree["rewards"].update(content={"judges": [{"name": name, "settings": settings}]})
 
 
-def try_it(run: Path, *_: str, trust: Trust = Trust()) -> object:  # noqa: B008  # frozen
+def try_it(run: Path, *_: str, trust: Trust = NOBODY) -> object:
     return trying.start(Library([run], trust=trust), Query({**FORM, "model": f"{trying.RUN}{run.name}"}))
 
 

@@ -11,7 +11,7 @@ from socialr1_lite.errors import PolicyError, RunLogError
 from socialr1_lite.policy import Policy, load_policy
 from socialr1_lite.policy.adapters import refuse_pickle
 from socialr1_lite.recipe import EMBEDDED_MODEL, Model, Recipe, load_recipe
-from socialr1_lite.recipe.trust import Trust
+from socialr1_lite.recipe.trust import NOBODY, Trust
 from socialr1_lite.runlog import BestAdapter, RunFolder, newest_complete
 from socialr1_lite.runlog.checkpoints import check, checkpoint_step, marker_of, vouched
 
@@ -50,12 +50,7 @@ class Target:
 
 
 def find(
-    named: str,
-    *,
-    backend: str = "auto",
-    load_in_4bit: bool = False,
-    checkpoint: str = NEWEST,
-    trust: Trust = Trust(),  # noqa: B008  # frozen
+    named: str, *, backend: str = "auto", load_in_4bit: bool = False, checkpoint: str = NEWEST, trust: Trust = NOBODY
 ) -> Target:
     """Find a run folder of that name, else a model.
 
@@ -132,7 +127,7 @@ def _newest(run: RunFolder) -> tuple[Path, int, str]:
     state = run.state()
     if run.adapter.is_dir():
         told = vouched(run.adapter)
-        return run.adapter, int(marker_of(run.adapter).get("step", state["step"])), told
+        return run.adapter, marker_of(run.adapter).get("step") or state["step"], told
     newest = newest_complete(run, set_aside=False)
     if newest.path is None:
         told = f" ({'; '.join(newest.notices)})" if newest.notices else ""

@@ -22,7 +22,7 @@ from socialr1_lite.data import json_lines
 from socialr1_lite.errors import DataError, command
 from socialr1_lite.export.verl import model_source, rounds, tokenizer_of
 from socialr1_lite.recipe import Recipe, load_recipe
-from socialr1_lite.recipe.trust import Trust
+from socialr1_lite.recipe.trust import NOBODY, Trust
 from socialr1_lite.rewards.stack import RewardStack
 from socialr1_lite.rollouts.completion import Completion, Finish
 from socialr1_lite.rollouts.trace import Trace
@@ -44,7 +44,7 @@ class Job:
     asked: Mapping[str, list[JsonObject]]
 
     @classmethod
-    def open(cls, folder: Path, trust: Trust = Trust()) -> Job:  # noqa: B008  # frozen
+    def open(cls, folder: Path, trust: Trust = NOBODY) -> Job:
         """Raises DataError for a folder that `--to verl` did not write, RecipeError for what is not allowed."""
         import pyarrow.parquet
 

@@ -32,31 +32,23 @@ class Trust:
     folders: tuple[str, ...] = ()
 
     @staticmethod
-    def add_options(parser: argparse.ArgumentParser, *, own_key: bool = False) -> None:
-        """Add all options to a command line. own_key: it has a --key-env already."""
+    def add_options(parser: argparse.ArgumentParser) -> None:
+        """Add the options to a command line."""
         add = parser.add_argument
         add("--trust-remote-code", action="store_true", help="let the model run the Python that comes with it")
         add("--allow-pickle", action="store_true", help="read weights from a pickle (.bin, .pt), which may hold code")
-        Trust.add_judge_options(parser, own_key=own_key)
-
-    @staticmethod
-    def add_judge_options(parser: argparse.ArgumentParser, *, own_key: bool = False) -> None:
-        """Add those that the judges of a run's recipe need."""
-        options = {
-            "--allow-endpoint": ("HOST[:PORT]", "let a judge of the run's recipe ask it"),
-            "--judge-path": ("DIR", "let a judge of the run's recipe use this folder"),
-            "--key-env": ("NAME", "let a judge of the run's recipe send the value of this environment variable"),
-        }
-        for option, (metavar, told) in options.items():
-            if not (own_key and option == "--key-env"):
-                parser.add_argument(option, action="append", default=[], metavar=metavar, help=told)
+        for option, metavar, told in (
+            ("--allow-endpoint", "HOST[:PORT]", "let a judge of the run's recipe ask it"),
+            ("--judge-path", "DIR", "let a judge of the run's recipe use this folder"),
+            ("--key-env", "NAME", "environment variable whose value is the key of an endpoint that you name"),
+        ):
+            add(option, action="append", default=[], metavar=metavar, help=told)
 
     @classmethod
     def of(cls, args: argparse.Namespace) -> Trust:
         """Return what the options say."""
         words = args.allow_endpoint, args.key_env, args.judge_path
-        both = getattr(args, "trust_remote_code", False), getattr(args, "allow_pickle", False)
-        return cls(*both, *map(tuple, words))
+        return cls(args.trust_remote_code, args.allow_pickle, *map(tuple, words))
 
     def check_model(self, model: Model, where: str) -> None:
         """Raise RecipeError, naming the option, where the model of a run's recipe needs a word that was not given."""
@@ -85,6 +77,9 @@ class Trust:
         key = settings.get("key_env", KEY if asks else "")
         if isinstance(key, str) and os.environ.get(key) and key not in self.keys:
             yield f"--key-env {key}"
+
+
+NOBODY = Trust()
 
 
 def _address(url: str) -> tuple[str, int | None]:

@@ -79,7 +79,7 @@ def check(checkpoint: Path, step: int | None = None) -> str:
     """What is wrong with a checkpoint, or an adapter of this step, in words; "" when its marker verifies."""
     try:
         marker: Any = orjson.loads((checkpoint / MARKER).read_bytes())
-        version, of, named = int(marker["version"] // 1), marker["step"], marker["files"].items()
+        version, of, named = int(marker["version"] // 1), int(marker["step"] // 1), marker["files"].items()
         files = {checkpoint / name: (facts["bytes"], facts["sha256"]) for name, facts in named}
     except FileNotFoundError:
         return f"no {MARKER}: it was not finished"

@@ -24,7 +24,7 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from socialr1_lite.errors import RunLogError
-from socialr1_lite.recipe.trust import Trust
+from socialr1_lite.recipe.trust import NOBODY, Trust
 from socialr1_lite.viewer import comparison, exporting, hacks, importing, pages, reports, runs, trying
 from socialr1_lite.viewer.library import Library
 from socialr1_lite.viewer.serving import Json, Query, served
@@ -66,9 +66,9 @@ def script() -> str:
     return "\n".join(["'use strict';", *(asset(f"{name}.js") for name in SCRIPTS), "start();"])
 
 
-def build(places: Sequence[Path] | None, models: Sequence[str] = (), trust: Trust | None = None) -> gr.Blocks:
+def build(places: Sequence[Path] | None, models: Sequence[str] = (), trust: Trust = NOBODY) -> gr.Blocks:
     """Build the app over these places. Raises RunLogError for a place that is neither a run nor a folder."""
-    library = Library(places, models, trust or Trust())
+    library = Library(places, models, trust)
     library.runs()
     functions = [served(name, partial(page, library)) for name, page in PAGES.items()]
     with gr.Blocks(title="socialr1_lite", analytics_enabled=False) as app:
@@ -85,7 +85,7 @@ def launch(
     port: int | None = None,
     share: bool = False,
     models: Sequence[str] = (),
-    trust: Trust | None = None,
+    trust: Trust = NOBODY,
     **more: Any,
 ) -> gr.Blocks:
     """Build and serve. `share` is a public link through a third party: only when somebody asks for it."""
