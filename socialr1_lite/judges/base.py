@@ -67,10 +67,6 @@ class Borrower(Judge, Protocol):
     """A judge that reads with the base of a policy."""
 
     @property
-    def tokens(self) -> int:
-        """How many tokens it has read so far."""
-
-    @property
     def needs_base(self) -> bool:
         """Whether it has none to read with yet."""
 

@@ -16,7 +16,7 @@ from socialr1_lite.judges.token_tree import Model, Tensor, grouped, grow, last_h
 from socialr1_lite.policy import Policy
 
 YES, NO = ("Yes", "yes", "YES", "是"), ("No", "no", "NO", "否")
-CLOSE = 0.1  # relative distance of hidden states, tree against rows, that rounding explains
+CLOSE = 0.1  # relative distance of hidden states, tree against rows, that rounding explains [ours]
 UNSLOTH_LONG = "_unsloth_allow_packed_overlength"  # else its layers cut what is longer than model.max_seq_length
 
 

@@ -36,12 +36,13 @@ from socialr1_lite.judges.llm import ENDPOINT_SETTINGS, Served, ask_within, cut,
 from socialr1_lite.policy import Policy, load_policy
 from socialr1_lite.recipe import Model
 from socialr1_lite.recipe.located_yaml import Yaml
-from socialr1_lite.scenario import Scenario
+from socialr1_lite.scenario import Facts, Scenario, sound
 from socialr1_lite.sip import STAGES, TITLES, Reply
 from socialr1_lite.stories.gold import claim_clause
 
 CODE_BYTES = 4  # of the boundary: a text would have to hold its own digest
 LIKELIEST = 20  # first tokens that an endpoint names with their probabilities
+LEAST = 1e-12  # probability that is told from none
 CHINESE = re.compile(r"[\u4e00-\u9fff]")
 WHERE = "rewards.content.judges: reader: settings"
 
@@ -90,7 +91,7 @@ class Page:
         if show_gold and scenario.gold_text:
             lines.append(words["gold"] + self._lettered(scenario.gold_text))
         if show_gold and scenario.facts:
-            lines += [words["truth"], *(f"- {fact}" for fact in _truths(scenario))]
+            lines += [words["truth"], *(f"- {fact}" for fact in _truths(scenario.facts))]
         self._begin = f"{words['opening']}\n\n{_between(words['story'], chr(10).join(lines))}\n\n"
 
     def question(self, stage: str, text: str, answer: str = "") -> str:
@@ -105,16 +106,15 @@ class Page:
         return f"{self._scenario.letters[options.index(answer)]}. {answer}" if answer in options else answer
 
 
-def _truths(scenario: Scenario) -> list[str]:
+def _truths(facts: Facts) -> list[str]:
     """Say a generated story's facts in words: the sentences that decide, the states of which one is enough, goals."""
-    facts = scenario.facts
-    assert facts
     claims = dict.fromkeys((*facts.decisive, *facts.accepted_goals))
     return [*(facts.sentences[i] for i in facts.cues), *(f"{claim_clause(claim)}." for claim in claims)]
 
 
 def _between(title: str, text: str) -> str:
     """Set a text between lines with its own digest: whoever wrote the text could not write that into it."""
+    text = str(sound(text))
     code = hashlib.blake2b(text.encode(), digest_size=CODE_BYTES).hexdigest()
     return f"<<<{code} {title}\n{text}\n>>>{code}"
 
@@ -124,7 +124,7 @@ def shuffled(text: str) -> str:
     pieces = text.split()
     apart = " " if len(pieces) > 1 else ""
     pieces = pieces if apart else list(text)
-    random.Random(hashlib.blake2b(text.encode()).digest()).shuffle(pieces)
+    random.Random(hashlib.blake2b(text.encode("utf-8", "surrogatepass")).digest()).shuffle(pieces)
     return apart.join(pieces)
 
 
@@ -137,15 +137,11 @@ def first_word(outcome: Outcome) -> float | str:
         return outcome.reason
     if not outcome.first:
         return "the endpoint gives no log-probabilities (logprobs, top_logprobs of /chat/completions)"
-    least = min(probability for _, probability in outcome.first)
-    sums: list[float | None] = []
-    for spellings in (YES, NO):
-        of = [math.exp(probability) for token, probability in outcome.first if token.strip() in spellings]
-        sums.append(math.log(sum(of)) if of and sum(of) else None)
-    if sums == [None, None]:
+    yes, no = (sum(math.exp(p) for token, p in outcome.first if token.strip() in words) for words in (YES, NO))
+    if yes + no < LEAST:
         return f"neither yes nor no is among its {len(outcome.first)} likeliest first words"
-    yes, no = (least if one is None else one for one in sums)
-    return yes - no
+    least = math.exp(min(p for _, p in outcome.first))
+    return math.log(max(yes or least, LEAST)) - math.log(max(no or least, LEAST))
 
 
 class ReaderJudge:
@@ -214,11 +210,6 @@ class ReaderJudge:
             Verdict.failure(failed[i]) if i in failed else Verdict(score, tuple(note))
             for i, (score, note) in enumerate(zip(scores, notes, strict=True))
         ]
-
-    def close(self) -> None:
-        """Close the connections."""
-        if self._endpoint:
-            self._endpoint.close()
 
     def _read(self, questions: Sequence[str]) -> Mapping[str, float | str]:
         if self._endpoint is None:
