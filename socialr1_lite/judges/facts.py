@@ -49,7 +49,6 @@ FOREIGN = 0.02  # what a word costs that neither the story nor any table has, up
 MOST_FOREIGN = 0.3
 UNKNOWN_ENTITY_FACTOR = 0.5  # factor for a stage that names what the story does not know
 WORD = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*")
-RECALL_POWER = 0.6
 ENOUGH_WORDS = 0.5  # share of a decisive sentence's words that is enough: nobody says them all
 SUPPORTED = 0.5  # share of a cue's words and names that one story sentence must have
 FIRST = re.compile(r"\b(?:I|I'm|I’m|I've|we|We|we're|We're|we’re|us|our|me)\b")
@@ -159,17 +158,14 @@ def _untrue(clause: Clause, world: World) -> str:
     things = {one.name for one in clause.things if one.name not in world.places}
     if verbs and verbs[-1] in ("see", "miss"):
         return "" if len(verbs) > 1 or clause.verb == "look" else _unseen(clause, places, things, world)
-    if verbs == ["say"] and len(clause.others) == 1 and not clause.denied:
+    if verbs == ["say"] and len(clause.others) == 1 and not (clause.denied or clause.passive):
         teller, hearer = clause.chain[0].who[0], clause.others[0]
         if teller != hearer and not any((one, other) in world.told for one in teller for other in hearer):
             return f"{teller[0]} told {hearer[0]}"
     if verbs or clause.denied:
         return ""
-    if (
-        places
-        and (clause.verb == "move" or (clause.verb == "be" and clause.past))
-        and (things or clause.passive or "it" in clause.classes)
-    ):
+    going = clause.verb == "move" or (clause.verb == "leave" and things) or (clause.verb == "be" and clause.past)
+    if places and going and (things or clause.passive or "it" in clause.classes):
         actors = {name for who in clause.subject for name in who} if clause.verb == "move" else set()
         if not any(_fits(event, actors, places, things) for event in world.events):
             return f"{' and '.join(sorted(actors)) or 'something'}: {', '.join(one.name for one in places)}"
@@ -184,7 +180,7 @@ def _untrue(clause: Clause, world: World) -> str:
             event.actor for event in world.events if event.source
         ):
             return f"{clause.subject[0][0]} moved it"
-    elif clause.verb == "look" and places and clause.subject and not _does(clause, world):
+    elif clause.verb == "look" and places and clause.own and not _does(clause, places[0].name, world):
         return f"{clause.subject[0][0]} looked into the {places[0].name}"
     elif clause.verb == "leave" and [len(who) for who in clause.subject] == [1] and "be" not in clause.classes:
         if clause.subject[0][0] not in world.left and not (clause.things or clause.others or {"it"} & clause.classes):
@@ -192,10 +188,10 @@ def _untrue(clause: Clause, world: World) -> str:
     return ""
 
 
-def _does(clause: Clause, world: World) -> bool:
+def _does(clause: Clause, place: str, world: World) -> bool:
     """Return whether somebody of these does such a thing in the story."""
     doers = {name for who in clause.subject for name in who}
-    return any(doers & read.named and f"#{clause.verb}" in read.words for read in world.story)
+    return any(doers & read.named and (f"#{clause.verb}" in read.words or place in read.named) for read in world.story)
 
 
 def _fits(event: Event, actors: set[str], places: Sequence[Thing], things: set[str]) -> bool:
@@ -233,7 +229,7 @@ def _unseen(clause: Clause, mentioned: Sequence[Thing], things: set[str], world:
         if not events:
             return ""
     for who in holder.who:
-        seen = [any(name in event.saw for name in who) for event in events]
+        seen = [who[0] in event.saw for event in events]
         missed = (holder.denied != (holder.verb == "miss")) != clause.denied
         if (missed and seen and all(seen)) or (not missed and not any(seen) and (moves or places)):
             return f"{who[0]} {'saw' if missed else 'did not see'} that"
@@ -264,7 +260,7 @@ def _cues(reads: Sequence[Read], facts: Facts, world: World, notes: list[str]) -
         notes.append(f"Cue Encoding: tells what the story does not: {next(iter(untrue.values()))}")
     if selective < 1.0:
         notes.append(f"Cue Encoding: repeats {repeated} of the {len(others)} sentences that decide nothing")
-    return float(recall**RECALL_POWER) * UNTRUE_CUE ** min(len(untrue), 2) * selective
+    return recall * UNTRUE_CUE ** min(len(untrue), 2) * selective
 
 
 def _recall(sentence: Read, reads: Sequence[Read]) -> float:

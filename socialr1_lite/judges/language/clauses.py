@@ -78,6 +78,7 @@ class Clause:
     there: bool = False
     excluded: bool = False
     pushed: bool = False  # opens a mind
+    own: bool = False  # its subject stands in it
     leads: bool = False  # to another mind, and says nothing more
     kept: int = 0
     least: int = 0
@@ -211,7 +212,9 @@ class _Reader:
         """Take the longest phrase that begins here; return the place behind it, or 0."""
         for parts, kind, name in entries:
             behind = at + len(parts)
-            if (word.capital or kind != "person") and (len(parts) < 3 or self.bases[at + 2 : behind] == list(parts[2:])):
+            if (word.capital or kind != "person") and (
+                len(parts) < 3 or self.bases[at + 2 : behind] == list(parts[2:])
+            ):
                 if kind == "idiom":
                     self._idiom(name)
                 elif kind == "person":
@@ -261,7 +264,7 @@ class _Reader:
         elif preposition:
             clause.others.append(who)
         else:
-            if clause.verb or self.open:
+            if clause.verb or (self.open and self.last != "that"):
                 clause.others.append(who)
             if self.clause.kept and not self.open and not clause.verb:
                 self.open = True
@@ -550,7 +553,7 @@ class _Reader:
                 self._flush(keep=True)
                 clause = self.clause
                 clause.classes.add(kind)
-            clause.subject = self.pending
+            clause.subject, clause.own = self.pending, not self.inherited
         if not clause.verb or clause.verb in ("be", "seen", "told"):
             clause.verb = kind
         clause.past = clause.past or word.base.endswith("ed")

@@ -128,6 +128,7 @@ _PURPOSE: dict[str, frozenset[str]] = {}
 for _name, _words in _PURPOSES.items():
     for _root in stems(_words):
         _PURPOSE[_root] = _PURPOSE.get(_root, frozenset()) | {_name}
+NOT = NEGATIONS - {"unaware"} | {"hardly", "ca", "wo"}
 _KINDS = {  # surface word -> what it does to the clause
     **dict.fromkeys(("he", "she", "they"), "pronoun"), **dict.fromkeys(("him", "them"), "object"),
     **dict.fromkeys(("his", "their", "himself", "herself", "themselves", "hers"), "owner"), "her": "her",
@@ -178,7 +179,7 @@ def word_of(raw: str) -> Word:
     """Look a word up in every table."""
     base = raw.lower().replace("\u2019", "'")
     root = stem(base)
-    kind = _KINDS.get(base, "not" if base in NEGATIONS or base in ("hardly", "ca", "wo") else "")
+    kind = _KINDS.get(base, "not" if base in NOT else "")
     verb = "" if kind or (base.endswith("ly") and base != "reply") else _VERB.get(root, "")
     weighty = base[0].isalnum() and base not in STOP and not kind and base not in CALENDAR
     feeling = _FEELINGS.get(root, "")

@@ -146,7 +146,8 @@ def _world(facts: Facts, question: str, options: tuple[str, ...]) -> World:
 
 def _one(sentence: str, vocabulary: Vocabulary) -> Read:
     return next(
-        iter(read_clauses(sentence, vocabulary)), Read(sentence, (), 0, 0, (), frozenset(), frozenset(), frozenset(), 0, set())
+        iter(read_clauses(sentence, vocabulary)),
+        Read(sentence, (), 0, 0, (), frozenset(), frozenset(), frozenset(), 0, set()),
     )
 
 
