@@ -10,6 +10,7 @@ import pytest
 
 from socialr1_lite import score
 from socialr1_lite.errors import JudgeError, SocialR1Error
+from socialr1_lite.judges.facts import FactsJudge
 from socialr1_lite.rewards import structure
 from socialr1_lite.rewards.scoring import changed_rules
 from socialr1_lite.runlog import RunFolder, read_traces
@@ -35,14 +36,20 @@ def test_new_verdicts_stand_beside_the_old_ones(run: Path) -> None:
     assert [path.name for path in (run / "rejudged").iterdir()] == [f"rules-v{found[0][0].judge_version}.jsonl"]
 
 
-def test_the_same_judge_again_says_what_the_run_logged(run: Path) -> None:
+def test_the_same_judge_again_says_what_it_says_in_the_reward(run: Path, tmp_path: Path) -> None:
+    """The rows hold what an older version said, so `score` of today is asked for the same."""
     score.main([str(run), "--rejudge", "facts"])
+    score.main([str(run), "-o", str(tmp_path / "now.jsonl")])
     folder = RunFolder.open(run)
-    for one in read_traces(folder):
+    rows = [orjson.loads(line) for line in (tmp_path / "now.jsonl").read_bytes().splitlines()]
+    compared = 0
+    for one, row in zip(read_traces(folder), rows, strict=True):
         (verdict,) = read_verdicts(folder, one)
         for stage, value in verdict.scores.items():
-            if one.stages.get(stage) == "present" and one.score.parts[f"content.{stage}"]:
-                assert value == pytest.approx(one.score.parts[f"content.{stage}"])
+            if row["stages"][stage] == "present" and row["parts"][f"content.{stage}"]:
+                assert value == pytest.approx(row["parts"][f"content.{stage}"])
+                compared += 1
+    assert compared > 50
 
 
 def test_asked_twice_it_replaces_its_own_file_and_keeps_the_others(run: Path) -> None:
@@ -79,7 +86,7 @@ def test_a_changed_rule_is_told_apart_and_is_no_failure(
     monkeypatch.setattr(structure, "coverage", lambda reply, **_: structure.Component(0.25, {}))
     assert score.main([str(run), "-o", str(tmp_path / "out.jsonl")]) == 0
     rows = [orjson.loads(line) for line in (tmp_path / "out.jsonl").read_bytes().splitlines()]
-    changed = {"content": [1, 2], "structure": [1, 2]}  # the content judge of this run has changed since, on purpose
+    changed = {"content": [1, FactsJudge.version], "structure": [1, 2]}  # this run's content judge has changed since
     assert all(row["changed_rules"] == changed and row["differs"] is False for row in rows)
     assert "structure 1 -> 2 in 48" in capsys.readouterr().err
 
