@@ -74,8 +74,9 @@ def _environment() -> re.Pattern[str] | None:
 
 @lru_cache(maxsize=8)
 def _finder(variables: tuple[tuple[str, str], ...]) -> re.Pattern[str] | None:
-    # PWD is the folder we are in, not a password.
-    values = {value for name, value in variables if is_secret_name(name) and name != "PWD"}
+    # PWD is the folder we are in, not a password; a variable that names a file of secrets holds none.
+    named = {value for name, value in variables if is_secret_name(name) and name != "PWD"}
+    values = {value for value in named if not os.path.exists(value)}
     urls = [found[1] for _, value in variables for found in re.finditer(r"://[^/?#\s:]*:([^/?#\s]+)@", value)]
     secrets = {one for value in (*values, *urls) for one in (value, value.strip()) if len(one) >= SHORTEST}
     ordered = sorted(secrets, key=len, reverse=True)  # a long one may hold a short one

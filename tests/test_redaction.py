@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -64,6 +66,11 @@ def test_values_of_telling_variables_go_wherever_they_stand(monkeypatch: pytest.
 def test_the_password_of_a_proxy_goes_without_its_address_too(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTPS_PROXY", "http://anna:correct-horse@proxy:3128")
     assert redact("407 for anna, correct-horse") == f"407 for anna, {HIDDEN}"
+
+
+def test_a_variable_that_names_a_file_of_secrets_holds_none(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("MY_CREDENTIALS", str(tmp_path))
+    assert redact(f"{tmp_path}/models/mine") == f"{tmp_path}/models/mine"
 
 
 def test_all_that_stands_below_a_secret_s_name_goes() -> None:

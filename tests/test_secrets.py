@@ -13,6 +13,7 @@ from typing import Any
 
 import pyarrow.parquet
 import pytest
+import yaml
 
 from socialr1_lite.benchmarks.base import Scores
 from socialr1_lite.endpoint import Endpoint, EndpointSettings, Failure, Request
@@ -32,6 +33,7 @@ from socialr1_lite.statistics import Tally
 from socialr1_lite.training import grpo_config
 from socialr1_lite.training.card import card
 from socialr1_lite.viewer import exporting, shell
+from socialr1_lite.viewer.bundle import bundle
 from socialr1_lite.viewer.library import Library
 from socialr1_lite.viewer.serving import Query, served
 from tests.conftest import SCENARIO
@@ -164,6 +166,16 @@ def test_no_page_and_no_exported_file_holds_one(tmp_path: Path, write: Any) -> N
         )
     assert not any('"error"' in (out / f"{name}.json").read_text()[:9] for name in ("overview", "traces", "trace"))
     assert list(holding(out)) == []
+
+
+def test_an_example_that_is_cut_out_of_an_older_run_holds_none(tmp_path: Path) -> None:
+    run = RunFolder.create(tmp_path / "old")
+    written_by_an_earlier_version(run)
+    run.recipe.write_text(yaml.safe_dump({"judges": [{"extra": EXTRA, "base_url": TEXTS["parameter"]}]}))
+    (run.evaluation / "x.json").write_text(json.dumps({"api_key": SECRET, "note": TEXTS["option"]}))
+    bundle(run, tmp_path / "cut" / "example")
+    assert list(holding(tmp_path / "cut")) == []
+    assert len(list(read_traces(RunFolder.open(tmp_path / "cut" / "example")))) > 9
 
 
 def test_gpu_check_json_holds_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import argparse
 import json
-import shutil
 import sys
 from collections.abc import Sequence
 from itertools import groupby
 from pathlib import Path
 from typing import TypeVar
 
+import yaml
+
 from socialr1_lite.errors import RunLogError, command
+from socialr1_lite.redaction import redact_tree
 from socialr1_lite.rollouts.trace import Trace
-from socialr1_lite.runlog import MetricsWriter, RunFolder, TraceWriter, read_metrics, read_traces
+from socialr1_lite.runlog import MetricsWriter, RunFolder, TraceWriter, read_metrics, read_traces, write_json
 
 EXAMPLE = Path(__file__).parent / "example"
 MOST = 320  # completions
@@ -40,7 +42,8 @@ def bundle(run: RunFolder, folder: Path, most: int = MOST) -> RunFolder:
     wanted = {trace.scenario for trace in chosen}
     cut.add_scenarios(scenario for scenario in run.read_scenarios() if scenario.id in wanted)
     if run.recipe.exists():
-        shutil.copyfile(run.recipe, cut.recipe)
+        settings = redact_tree(yaml.safe_load(run.recipe.read_text("utf-8")))  # older versions wrote secrets too
+        cut.recipe.write_text(yaml.safe_dump(settings, sort_keys=False), "utf-8")
     launch = cut.begin_launch(0, ["python", "-m", "socialr1_lite.viewer.bundle", run.name])
     with TraceWriter(cut, launch=launch) as traces:
         traces.write(chosen)
@@ -48,7 +51,7 @@ def bundle(run: RunFolder, folder: Path, most: int = MOST) -> RunFolder:
     for line in read_metrics(run):
         metrics.write(line["step"], {key: value for key, value in line.items() if key not in ADDED})
     for report in sorted(run.evaluation.glob("*.json")):
-        shutil.copyfile(report, cut.evaluation / report.name)
+        write_json(cut.evaluation / report.name, json.loads(report.read_bytes()))
     cut.set_state("completed", step=int(run.state().get("step", 0)))
     return cut
 
