@@ -8,6 +8,7 @@ The public names below are found on first use, so that importing the package loa
 
 from __future__ import annotations
 
+import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +31,12 @@ if TYPE_CHECKING:
     from socialr1_lite.training.session import run_recipe as run_recipe
 
 __version__ = "0.1.0"
+
+# How often OpenMP's threads look for work before they sleep. GNU's own 300,000 times keep a core from every process
+# beside it, each time that a token waits for it; read when torch is loaded (benchmarks/contention.py measures it).
+SPIN = "10000"
+if not {"GOMP_SPINCOUNT", "OMP_WAIT_POLICY"} & os.environ.keys():
+    os.environ["GOMP_SPINCOUNT"] = SPIN
 
 PUBLIC = {  # a public name: where it lives, and what it is called there
     "Claim": ("scenario", "Claim"),
