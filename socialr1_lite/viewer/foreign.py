@@ -12,7 +12,7 @@ import json
 import math
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from itertools import takewhile
 from typing import Any, TypeGuard
 
 from socialr1_lite.data import read_scenario
@@ -161,91 +161,78 @@ def _rollouts(rows: Sequence[Placed], name: str, prompt: str, text: str, rewards
     # verl's uid is PROMPT_ROLLOUT_OUTPUT: it tells two askings of one prompt apart
     keyed = [(at, row | {"": str(row.get("uid", "")).rsplit("_", 2)[0], "step": _step(at, row)}) for at, row in rows]
     groups = list(_grouped(keyed, ("step", "", prompt)))
-    table = Table(groups)
-    total = rewards if rewards is not None else table.rewards(name)
-    if unknown := sorted(total.keys() - table.numbers):
-        there = ", ".join(table.numbers) or "none"
+    numbers = _numbers(rows)
+    total = rewards if rewards is not None else _told_rewards(groups, numbers, name)
+    if unknown := sorted(total.keys() - numbers):
+        there = ", ".join(numbers) or "none"
         raise DataError(f"{name}: --rewards names {', '.join(unknown)}; the columns of numbers are: {there}")
     for group, some in enumerate(groups):
         for index, (place, row) in enumerate(some):
             scenario = _prompt_scenario(row.get(prompt))
             scenarios[scenario.id] = scenario
             completion = _completion(place, row, text)
-            scored = ScoredCompletion(completion, parse(completion.text), _score(row, total, table.numbers))
-            advantage = next((row[one] for one in ADVANTAGES if _is_number(row.get(one))), None)
-            traces.append(_trace(scored, row["step"], scenario.id, (group, index), row.get(prompt), advantage))
+            scored = ScoredCompletion(completion, parse(completion.text), _score(row, total, numbers))
+            traces.append(_trace(scored, row["step"], scenario.id, (group, index), row.get(prompt), _advantage(row)))
     return scenarios, traces
 
 
-@dataclass
-class Table:
-    """The columns of numbers in a file of rollouts. groups: its rows, siblings together."""
+def _numbers(rows: Iterable[Placed]) -> dict[str, bool]:
+    """Return the columns of numbers, in their order, and whether each holds fractions."""
+    numbers: dict[str, bool] = {}
+    for _, row in rows:
+        for key, value in row.items():
+            if key not in NO_REWARDS and (_is_number(value) or (isinstance(value, bool) and key in TOTALS)):
+                numbers[key] = numbers.get(key, False) or isinstance(value, float)
+    return numbers
 
-    groups: Sequence[Sequence[Placed]]
-    numbers: dict[str, bool] = field(default_factory=dict)  # column, in its order: whether it holds fractions
 
-    def __post_init__(self) -> None:
-        """Find them."""
-        for _, row in (one for group in self.groups for one in group):
-            for key, value in row.items():
-                if key not in NO_REWARDS and (_is_number(value) or (isinstance(value, bool) and key in TOTALS)):
-                    self.numbers[key] = self.numbers.get(key, False) or isinstance(value, float)
+def _told_rewards(groups: Sequence[Sequence[Placed]], numbers: Mapping[str, bool], name: str) -> Weights:
+    """Tell which columns a total is made of. Raises DataError with the line to type where that cannot be told.
 
-    def rewards(self, name: str) -> Weights:
-        """Tell which columns a total is made of. Raises DataError with the line to type where that cannot be told.
+    A column named as the total is that. Else rewards are fractions, and TRL writes its reward functions' columns before
+    those that they log besides; the advantages bear witness, but know nothing of a column that is the same for all
+    siblings: it is a reward by its name, or as the very first.
+    """
+    rows = [row for group in groups for _, row in group]
+    witnessed = any(_is_number(row.get(one)) for row in rows for one in ADVANTAGES)
+    if "score" in numbers and not witnessed:  # verl's
+        return {"score": 1.0}
+    before = list(
+        takewhile(lambda one: numbers[one] or one in TOTALS or "reward" in one.lower(), numbers),
+    )
+    total = [one for one in before if one in TOTALS][:1]
+    parts = [one for one in before if one not in total]
+    is_sum = total and all(abs(_sum(row, total) - _sum(row, parts)) < 1e-4 for row in rows)
+    if total and (not parts or is_sum or (witnessed and _fits(groups, total))):
+        return {total[0]: 1.0}
+    named = [one for one in before if "reward" in one.lower()]
+    doubtful = [one for one in before[1:] if one not in named and not _differs(groups, one)]
+    if before == named or len(before) < 2 or (witnessed and not doubtful and _fits(groups, before)):
+        return dict.fromkeys(before, 1.0)
+    raise DataError(
+        f"{name}: which of the numbers {', '.join(numbers)} are rewards? Name them, with a weight where it is not 1:  "
+        f"python -m socialr1_lite.viewer.importing {name} --rewards {','.join(named or before)}"
+    )
 
-        A column named as the total is that. Else rewards are fractions, and TRL writes its reward functions' columns
-        before those that they log besides; the advantages bear witness, but know nothing of a column that is the same
-        for all siblings, so that its name has to speak for it.
-        """
-        if "score" in self.numbers:
-            return {"score": 1.0}
-        before = list(self.numbers)
-        while before and not all(self.numbers[one] or one in TOTALS for one in before):
-            before.pop()
-        total = [one for one in before if one in TOTALS]
-        parts = [one for one in before if one not in total]
-        if total and (not parts or self._fits(total[:1]) or self._is_sum(total[0], parts)):
-            return {total[0]: 1.0}
-        named = [one for one in before if "reward" in one.lower()]
-        sure = {one for one in before if one in named or self._differs(one)}
-        witnessed = any(_is_number(row.get(one)) for _, row in self._rows() for one in ADVANTAGES)
-        if not before or before == named or (len(before) == 1 and not witnessed):
-            return dict.fromkeys(before, 1.0)
-        if witnessed and sure == set(before) and self._fits(before):
-            return dict.fromkeys(before, 1.0)
-        columns = ",".join(named or before)
-        raise DataError(
-            f"{name}: which of the numbers {', '.join(self.numbers)} are rewards? Name them, with a weight where it is "
-            f"not 1:  python -m socialr1_lite.viewer.importing {name} --rewards {columns}"
-        )
 
-    def _rows(self) -> Iterator[Placed]:
-        return (one for group in self.groups for one in group)
+def _differs(groups: Sequence[Sequence[Placed]], column: str) -> bool:
+    return any(len({_sum(row, [column]) for _, row in group}) > 1 for group in groups)
 
-    def _is_sum(self, total: str, parts: Sequence[str]) -> bool:
-        return all(abs(_sum(row, [total]) - _sum(row, parts)) < 1e-4 for _, row in self._rows())
 
-    def _differs(self, column: str) -> bool:
-        return any(len({_sum(row, [column]) for _, row in group}) > 1 for group in self.groups)
+def _fits(groups: Sequence[Sequence[Placed]], columns: Sequence[str]) -> bool:
+    """Return whether the advantages of siblings are their rewards but for a shift and a scale, in nearly all groups."""
+    fits = []
+    for group in groups:
+        pairs = [(_sum(row, columns), _advantage(row)) for _, row in group]
+        known = [(reward, advantage) for reward, advantage in pairs if advantage is not None]
+        (low, least), (high, most) = min(known, default=(0.0, 0.0)), max(known, default=(0.0, 0.0))
+        slope = (most - least) / (high - low) if high > low else 0.0
+        fits.append(slope >= 0 and all(abs(least + slope * (r - low) - a) < 1e-2 for r, a in known))
+    return fits.count(False) <= 0.02 * len(fits)
 
-    def _fits(self, columns: Sequence[str]) -> bool:
-        """Return whether the advantages of siblings are their rewards but for a shift and a scale, in nearly all."""
-        fit = bad = 0
-        for group in self.groups:
-            pairs = [
-                (_sum(row, columns), float(row[one]))
-                for _, row in group
-                for one in ADVANTAGES
-                if _is_number(row.get(one))
-            ]
-            if len(pairs) < 2:
-                continue
-            low, high = min(pairs), max(pairs)
-            slope = (high[1] - low[1]) / (high[0] - low[0]) if high[0] > low[0] else 0.0
-            fits = slope >= 0 and all(abs(low[1] + slope * (r - low[0]) - a) < 1e-2 for r, a in pairs)
-            fit, bad = fit + fits, bad + (not fits)
-        return bad <= 0.02 * (fit + bad)
+
+def _advantage(row: FileRow) -> float | None:
+    return next((float(row[one]) for one in ADVANTAGES if _is_number(row.get(one))), None)
 
 
 def _sum(row: FileRow, columns: Iterable[str]) -> float:

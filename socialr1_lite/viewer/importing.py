@@ -53,6 +53,7 @@ def import_file(library: Library, query: Query) -> Json:
     stem = re.sub(r"[^A-Za-z0-9._-]+", "-", Path(name).stem).strip("-.")[:60] or "imported"
     folder = cache_folder() / IMPORTS / f"{stem}-{hashlib.sha256(content).hexdigest()[:6]}"
     if not (folder / "state.json").exists():
+        shutil.rmtree(folder, ignore_errors=True)  # an older version may have left a half
         make_run(read_content(name, content), folder, name)
     return {"run": library.add(folder)}
 
@@ -102,6 +103,8 @@ def weight(value: JsonValue) -> int:
 def make_run(rows: Sequence[Placed], folder: Path, name: str, rewards: Weights | None = None) -> RunFolder:
     """Make a run folder of these rows, whole or not at all. Raises DataError when they are of no known kind."""
     scenarios, traces = convert(rows, name, rewards)
+    if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
+        raise DataError(f"{folder} is there already; name another with -o")
     scratch = folder.parent / ".part" / folder.name  # where nobody looks for runs
     shutil.rmtree(scratch, ignore_errors=True)
     try:
@@ -112,7 +115,6 @@ def make_run(rows: Sequence[Placed], folder: Path, name: str, rewards: Weights |
             for start in range(0, len(traces), 1000):
                 writer.write(traces[start : start + 1000])
         run.set_state("completed", step=max(trace.step for trace in traces))
-        shutil.rmtree(folder, ignore_errors=True) if not (folder / "state.json").exists() else None
         scratch.replace(folder)
     except OSError as error:
         raise DataError(f"{folder} cannot be written: {error.strerror or error}") from None
@@ -171,8 +173,6 @@ def main() -> None:
     files = files_of(args.files)
     name = files[0].name if len(files) == 1 else f"{files[0].name} and {len(files) - 1} more"
     folder = args.output or Path("runs") / (files[0] if len(files) == 1 else Path(args.files[0]).resolve()).stem
-    if (folder / "state.json").exists():
-        raise DataError(f"{folder} is a run already; name another with -o")
     try:
         with ExitStack() as opened:
             rows = read_files((file.name, opened.enter_context(file.open("rb"))) for file in files)

