@@ -160,7 +160,7 @@ def _untrue(clause: Clause, world: World) -> str:
         return "" if len(verbs) > 1 or clause.verb == "look" else _unseen(clause, places, things, world)
     if verbs == ["say"] and len(clause.others) == 1 and not (clause.denied or clause.passive):
         teller, hearer = clause.chain[0].who[0], clause.others[0]
-        if teller != hearer and not any((one, other) in world.told for one in teller for other in hearer):
+        if teller != hearer and not any((one, other) in world.told for one in teller for other in hearer[:1]):
             return f"{teller[0]} told {hearer[0]}"
     if verbs or clause.denied:
         return ""
@@ -176,7 +176,7 @@ def _untrue(clause: Clause, world: World) -> str:
         and {"it", "there"} & clause.classes
         and len(clause.subject) == 1
     ):
-        if not any(event.actor in clause.subject[0] for event in world.events) and all(
+        if not any(event.actor == clause.subject[0][0] for event in world.events) and all(
             event.actor for event in world.events if event.source
         ):
             return f"{clause.subject[0][0]} moved it"
@@ -339,7 +339,7 @@ def _interpretation(reads: Sequence[Read], world: World, notes: list[str], *, ri
                         )
                         else 1.0,
                     )
-                elif any(agrees for _, agrees in verdicts):
+                elif any(agrees for _, agrees in verdicts) and not (decided and stated.denied):
                     others_right += 1
                 elif decided and stated.firm:
                     contrary = True
@@ -497,6 +497,8 @@ def _implied(reads: Sequence[Read], world: World) -> float:
         if state.chain and (state.chain[0] not in holders or not people.issuperset(state.chain)):
             continue
         for read in reads:
+            if any(clause.denied or any(holder.denied for holder in clause.chain) for clause in read.clauses):
+                continue
             felt = {feeling for clause in read.clauses for feeling in clause.feelings}
             purposes = {purpose for clause in read.clauses for purpose in clause.purposes}
             if (

@@ -580,6 +580,7 @@ class _Reader:
             self.view, self.preposition = True, "to"
         elif kind == "change":
             clause.feelings.clear()
+            clause.classes.add("change")
         elif kind == "without":
             self._flush()
             self.clause.excluded = True

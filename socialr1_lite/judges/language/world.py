@@ -371,7 +371,14 @@ def statements(clause: Clause, world: World) -> Iterator[Statement]:
     elif left := tuple(one.name for one in clause.things if one.role == "from"):
         yield Statement(chains, "earlier", left, topics, refused, firm=False)
     if clause.feelings:
-        yield Statement(doing, "feel", tuple(clause.feelings), (), denied, not VAGUE.issuperset(clause.feelings))
+        yield Statement(
+            doing,
+            "feel",
+            tuple(clause.feelings),
+            (),
+            denied,
+            not VAGUE.issuperset(clause.feelings) and "change" not in clause.classes,
+        )
     wishing = "want" in verbs
     if (wishing or (clause.future and clause.verb and clause.subject) or clause.purposes) and (
         names or clause.purposes or not clause.leads
