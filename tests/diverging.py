@@ -140,7 +140,9 @@ def reward() -> None:
         from dataclasses import replace
 
         scored = real(self, *args, **kwargs)
-        return [replace(one, score=replace(one.score, total=NAN)) for one in scored]
+        broken = [one.score.components | {"outcome": NAN} for one in scored]
+        pairs = zip(scored, broken, strict=True)
+        return [replace(one, score=replace(one.score, components=components)) for one, components in pairs]
 
     RewardStack.score = score
 
@@ -182,6 +184,17 @@ def last_adapter() -> None:
     session.Training._finish = planted
 
 
+def every_gradient_overflows() -> None:
+    """With a scaler whose every step overflows, whatever the scale is."""
+    scaler(2.0**16)()
+
+    def plant(trainer) -> None:
+        real = trainer.compute_loss
+        trainer.compute_loss = lambda *args, **kwargs: real(*args, **kwargs) * math.inf
+
+    in_the_trainer(plant)()
+
+
 MERGE = {"warmup": {"merge": True}}
 FASTER = {"grpo": {"learning_rate": 1e38, "max_grad_norm": 0.0}}
 LONGER = {"grpo": {"max_steps": 44}, "run": {"save_steps": 44}, "evaluation": {"items": 0}}
@@ -200,25 +213,8 @@ PLANS: dict[str, tuple[dict, list[Callable[[], None]]]] = {
     "the merged cold start": (MERGE, [merged]),
     "the last adapter": ({}, [last_adapter, nothing]),
     "a scale too large": ({}, [scaler(2.0**126)]),
-    "every scale too large": (LONGER, [scaler(2.0**127), nothing]),
+    "every scale too large": (LONGER, [every_gradient_overflows]),
 }
-
-
-def every_gradient_overflows() -> None:
-    """With a scaler whose every step overflows, whatever the scale is."""
-    scaler(2.0**16)()
-    loss_of_all = grpo.make_trainer
-
-    def planted(*args):
-        trainer = loss_of_all(*args)
-        real = trainer.compute_loss
-        trainer.compute_loss = lambda *a, **k: real(*a, **k) * math.inf
-        return trainer
-
-    grpo.make_trainer = planted
-
-
-PLANS["every scale too large"] = (LONGER, [every_gradient_overflows])
 
 
 def launch(folder: Path, settings: Recipe, patch: Callable[[], None]) -> dict:
@@ -241,8 +237,8 @@ def launch(folder: Path, settings: Recipe, patch: Callable[[], None]) -> dict:
     with os.fdopen(reading) as said:
         ended = json.loads(said.read())
     os.waitpid(child, 0)
-    run = RunFolder.open(folder)
-    state = json.loads(run.state_file.read_text())
+    run = RunFolder(folder)
+    state = run.state()
     kept = sorted(path.name for path in run.checkpoints.iterdir() if (path / "COMPLETE.json").exists())
     return ended | {"state": state["status"], "checkpoints": kept}
 
@@ -273,10 +269,10 @@ def main() -> None:
 
     assert trl.GRPOTrainer and trl.SFTTrainer  # trl loads them on first use
     plans = {name: PLANS[name] for name in sys.argv[3:]} or PLANS
-    found = {
-        name: [launch(root / name, recipe(model, **settings), patch) for patch in patches]
-        for name, (settings, patches) in plans.items()
-    }
+    found: dict[str, list[dict]] = {}
+    for name, (settings, patches) in plans.items():
+        found[name] = [launch(root / name, recipe(model, **settings), patch) for patch in patches]
+        print(name, found[name], file=sys.stderr, flush=True)
     if plans is PLANS:
         found["an old checkpoint"] = [an_old_checkpoint(root, model)]
     print(json.dumps(found))

@@ -33,4 +33,5 @@ def trained(model: Module) -> Iterator[tuple[str, Tensor]]:
 def refuse_unsound(named: Iterable[tuple[str, Tensor | None]], what: str) -> None:
     """Raise DivergedError where one of the tensors is no number. what: as in "the adapter is not kept"."""
     if name := first_unsound(named):
-        raise DivergedError(f"{what}: {name} holds a number that is none (NaN or infinity)")
+        remedy = "a lower learning rate is the usual remedy"
+        raise DivergedError(f"{what}: {name} holds a number that is none (NaN or infinity); {remedy}")

@@ -185,7 +185,7 @@ class Training:
 
     def _merge(self, policy: Policy) -> None:
         policy.merge_adapter()
-        refuse_unsound(policy.model.named_parameters(), "the merged cold start; lower warmup.learning_rate")
+        refuse_unsound(policy.model.named_parameters(), "the cold start cannot be merged")
         add_lora(policy, self.recipe.model, seed=self.recipe.run.seed)
 
     def _fitting(self, policy: Policy, scenarios: Sequence[Scenario]) -> list[Scenario]:
