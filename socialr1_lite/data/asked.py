@@ -55,7 +55,9 @@ def _kept(run: RunFolder, recipe: Recipe) -> Questions | None:
     training = order["training"] if order else min(data.size, data.limit or data.size)
     heldout = order["heldout"] if order else min(data.heldout, recipe.evaluation.items)
     stored = list(islice(run.read_scenarios(), training + heldout))
-    return (stored[:training], stored[training:]) if len(stored) == training + heldout else None
+    kept = stored[:training], stored[training:]
+    whole = len(stored) == training + heldout and (order is None or order.get("digest") == _digest(kept))
+    return kept if whole else None
 
 
 def _order(run: RunFolder) -> dict[str, Any] | None:

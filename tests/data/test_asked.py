@@ -127,6 +127,16 @@ def test_stories_are_the_run_s_own_whatever_the_engine_makes_now(
     assert launch(fresh, one)[0].startswith("new/")
 
 
+def test_a_stored_row_that_was_garbled_is_made_again_and_kept(run: RunFolder) -> None:
+    one = recipe()
+    planned = launch(run, one)
+    worked(run)
+    lines = run.scenarios.read_bytes().splitlines(keepends=True)
+    run.scenarios.write_bytes(b"".join([*lines[:2], b"garbled\n", *lines[3:]]))
+    for _ in range(3):
+        assert launch(run, one) == planned
+
+
 def test_of_mixed_sources_the_stories_are_the_run_s_own(
     run: RunFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -13,6 +13,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from copy import deepcopy
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -91,7 +92,7 @@ def change(value: Any, rng: random.Random) -> Any:
     """One value anywhere in it is odd, or gone."""
     found = list(places_in(value))
     if not found:
-        return rng.choice(ODD)
+        return deepcopy(rng.choice(ODD))
     *above, last = rng.choice(found)
     inner = value
     for key in above:
@@ -99,7 +100,7 @@ def change(value: Any, rng: random.Random) -> Any:
     if rng.random() < 0.2:
         del inner[last]
     else:
-        inner[last] = rng.choice(ODD)
+        inner[last] = deepcopy(rng.choice(ODD))
     return value
 
 
