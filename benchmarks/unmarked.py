@@ -1,16 +1,20 @@
-"""Learn the weights by which plain sentences are read (`socialr1_lite/sip/evidence.json`), and say how good they are.
+"""Learn the weights by which plain sentences are read (`sip/evidence.json`, `settling.json`), and say how well.
 
     python benchmarks/unmarked.py [--write]
 
-Multinomial logistic regression with an L2 penalty over the features of `sip.evidence`, on the labelled sentences of the
-corpus' train part and of `benchmarks/unmarked_sentences.jsonl`. Held back by story in eight folds: Cohen's kappa.
+Multinomial logistic regression with an L2 penalty on the labelled sentences of the corpus' train part and of
+`benchmarks/unmarked_sentences.jsonl`; for what settles on an option also on `benchmarks/settling_sentences.jsonl`: rows
+of options, the one that is settled on, and sentences that do and do not. Held back by story (or row) in eight
+folds: Cohen's kappa of the stages; of sentences that settle the share found, of others the share taken for such.
 """
 
 from __future__ import annotations
 
 import argparse
 from collections import Counter
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import orjson
@@ -18,83 +22,123 @@ import torch
 
 from socialr1_lite.judges.agreement import kappa
 from socialr1_lite.judges.corpus import LabelledReply, read_corpus, read_labels
-from socialr1_lite.sip import STAGES, evidence, letters
-from socialr1_lite.sip.settling import settled_label
+from socialr1_lite.sip import STAGES, evidence, letters, parse
+from socialr1_lite.sip.settling import readings, settled_label
 from socialr1_lite.sip.wording import plain
 
-FOLDS, L2, LEAST_WEIGHT = 8, 1.0, 0.08
+FOLDS, LEAST_WEIGHT = 8, 0.08
 LEAST_SEEN, PAIR_LEAST_SEEN = 3, 5  # sentences of the training part that a feature must occur in
 LABELS = (None, *STAGES)
-MORE = Path(__file__).with_name("unmarked_sentences.jsonl")
-TABLE = Path(evidence.__file__).with_name("evidence.json")
+HERE, ROOM = Path(__file__).parent, Path(evidence.__file__).parent
+
+Table = dict[str, list[float]]
 
 
-def learn(read: list[frozenset[str]], labels: list[int]) -> dict[str, list[float]]:
+class Labelled(NamedTuple):
+    """One sentence: where it comes from (held back as a whole), its features, its label, what it counts to."""
+
+    source: str
+    features: frozenset[str]
+    label: int
+    kind: str
+
+
+def learn(given: Sequence[Labelled], *, l2: float, pairs_seen: int = PAIR_LEAST_SEEN) -> Table:
     """Return the weights of each feature, label by label; "bias" is what counts without any."""
-    seen = Counter(feature for features in read for feature in features)
-    names = [
-        "bias",
-        *sorted(
-            feature for feature, count in seen.items() if count >= (PAIR_LEAST_SEEN if "_" in feature else LEAST_SEEN)
-        ),
-    ]
-    column = {name: at for at, name in enumerate(names)}
-    given = np.zeros((len(read), len(names)))
-    given[:, 0] = 1.0
-    for row, features in enumerate(read):
-        given[row, [column[feature] for feature in features if feature in column]] = 1.0
-    rows, wanted = torch.from_numpy(given), torch.tensor(labels)
-    weights = torch.zeros(len(names), evidence.LABELS, dtype=torch.float64, requires_grad=True)
+    seen = Counter(feature for one in given for feature in one.features)
+    kept = (name for name, count in seen.items() if count >= (pairs_seen if "_" in name else LEAST_SEEN))
+    column = {name: at for at, name in enumerate(["bias", *sorted(kept)])}
+    rows = torch.zeros(len(given), len(column), dtype=torch.float64)
+    rows[:, 0] = 1.0
+    for at, one in enumerate(given):
+        rows[at, [column[name] for name in one.features if name in column]] = 1.0
+    wanted = torch.tensor([one.label for one in given])
+    weights = torch.zeros(len(column), int(wanted.max()) + 1, dtype=torch.float64, requires_grad=True)
     steps = torch.optim.LBFGS([weights], max_iter=300, line_search_fn="strong_wolfe")
 
     def loss() -> torch.Tensor:
         steps.zero_grad()
-        total = (
-            torch.nn.functional.cross_entropy(rows @ weights, wanted, reduction="sum") + L2 * (weights[1:] ** 2).sum()
-        )
-        total.backward()
+        fit = torch.nn.functional.cross_entropy(rows @ weights, wanted, reduction="sum")
+        (total := fit + l2 * (weights[1:] ** 2).sum()).backward()
         return total
 
     steps.step(loss)
-    found = {name: [round(w, 2) for w in row] for name, row in zip(names, weights.tolist(), strict=True)}
+    found = {name: [round(w, 2) for w in row] for name, row in zip(column, weights.tolist(), strict=True)}
     return {name: row for name, row in found.items() if name == "bias" or max(map(abs, row)) >= LEAST_WEIGHT}
 
 
-def best(table: dict[str, list[float]], features: frozenset[str]) -> int:
+def best(table: Table, features: frozenset[str]) -> int:
+    """The likeliest label."""
     return int(np.argmax(np.sum([table["bias"], *(table[one] for one in features if one in table)], axis=0)))
 
 
-def sentences(replies: list[LabelledReply]) -> list[tuple[str, frozenset[str], int, bool]]:
-    """(story, features, label, whether from the corpus) of each labelled sentence."""
-    found = []
+def held_back(given: Sequence[Labelled], seed: int, **how: float) -> Iterator[tuple[Labelled, int]]:
+    """Each sentence with the label that it gets from the other folds."""
+    sources = sorted({one.source for one in given})
+    order = np.random.default_rng(seed).permutation(len(sources))
+    fold = {sources[at]: n % FOLDS for n, at in enumerate(order)}
+    for held in range(FOLDS):
+        table = learn([one for one in given if fold[one.source] != held], **how)  # type: ignore[arg-type]
+        yield from ((one, best(table, one.features)) for one in given if fold[one.source] == held)
+
+
+def staged(replies: Sequence[LabelledReply]) -> Iterator[Labelled]:
+    """The labelled sentences with their stage, or none."""
     for reply in replies:
+        kind = "more" if reply.id.startswith("more/") else "corpus"
         for text, stage in reply.sentences:
             words = plain(text, letters(len(reply.scenario.options)))
-            read = frozenset(evidence.features(words, settled_label(words) is not None))
-            found.append((reply.scenario.id, read, LABELS.index(stage), not reply.id.startswith("more/")))
-    return found
+            features = frozenset(evidence.features(words, settled_label(words) is not None))
+            yield Labelled(reply.scenario.id, features, LABELS.index(stage), kind)
+
+
+def settling(replies: Sequence[LabelledReply]) -> Iterator[Labelled]:
+    """What is named in a sentence, 1 where it is settled on: the answer in a response, and what a row says."""
+    for reply in replies:
+        options = tuple(reply.scenario.options)
+        answer = parse(reply.completion, options).answer
+        for text, stage in reply.sentences:
+            for option, features in _named(text, options):
+                if stage != STAGES[-1] or option == answer:
+                    yield Labelled(reply.scenario.id, features, int(stage == STAGES[-1]), "replies")
+    for number, line in enumerate((HERE / "settling_sentences.jsonl").read_bytes().splitlines()):
+        row = orjson.loads(line)
+        for label, texts in enumerate((row["not"], row["settles"])):
+            for text in texts:
+                for option, features in _named(text, tuple(row["options"])):
+                    if not label or option == row["option"]:
+                        yield Labelled(f"row {number}", features, label, "rows")
+
+
+def _named(text: str, options: tuple[str, ...]) -> Iterator[tuple[int, frozenset[str]]]:
+    shown = letters(len(options))
+    return ((option, frozenset(read)) for option, read in readings(plain(text, shown), options, shown))
 
 
 def main() -> None:
     asked = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    asked.add_argument("--write", action="store_true", help=f"write {TABLE.name}")
+    asked.add_argument("--write", action="store_true", help="write both tables")
     asked.add_argument("--seed", type=int, default=0)
     chosen = asked.parse_args()
     torch.set_num_threads(1)
-    given = sentences([one for one in read_corpus("unmarked", "train") if one.sentences] + list(read_labels(MORE)))
-    stories = sorted({story for story, *_ in given})
-    fold = {stories[at]: n % FOLDS for n, at in enumerate(np.random.default_rng(chosen.seed).permutation(len(stories)))}
-    said: list[tuple[int, int, bool]] = []
-    for held in range(FOLDS):
-        kept = [one for one in given if fold[one[0]] != held]
-        table = learn([read for _, read, _, _ in kept], [label for _, _, label, _ in kept])
-        said += [(label, best(table, read), own) for story, read, label, own in given if fold[story] == held]
-    for name, group in (("corpus", [s for s in said if s[2]]), ("more", [s for s in said if not s[2]]), ("all", said)):
-        print(f"{name}: {len(group)} sentences, kappa {kappa([pair[:2] for pair in group]):.2f} held back by story")
-    table = learn([read for _, read, _, _ in given], [label for *_, label, _ in given])
-    print(f"{len(table)} features")
+    replies = [one for one in read_corpus("unmarked", "train") if one.sentences]
+    replies += read_labels(HERE / "unmarked_sentences.jsonl")
+    stages, settles = list(staged(replies)), list(settling(replies))
+    said = list(held_back(stages, chosen.seed, l2=1.0))
+    for kind in ("corpus", "more"):
+        pairs = [(one.label, label) for one, label in said if one.kind == kind]
+        print(f"stages, {kind}: {len(pairs)} sentences, kappa {kappa(pairs):.2f}")
+    said = list(held_back(settles, chosen.seed, l2=0.25, pairs_seen=3))
+    for kind in ("replies", "rows"):
+        shares = [np.mean([got for one, got in said if one.kind == kind and one.label == label]) for label in (1, 0)]
+        print(f"settling, {kind}: found {shares[0]:.0%}, taken for it wrongly {shares[1]:.1%}")
     if chosen.write:
-        TABLE.write_bytes(orjson.dumps(table, option=orjson.OPT_SORT_KEYS).replace(b"],", b"],\n") + b"\n")
+        table = learn(stages, l2=1.0)
+        margins = {name: round(two - one, 2) for name, (one, two) in learn(settles, l2=0.25, pairs_seen=3).items()}
+        for name, written in (("evidence", table), ("settling", margins)):
+            lines = (orjson.dumps(one) + b":" + orjson.dumps(weight) for one, weight in sorted(written.items()))
+            (ROOM / f"{name}.json").write_bytes(b"{\n" + b",\n".join(lines) + b"\n}\n")
+            print(f"{name}.json: {len(written)} features")
 
 
 if __name__ == "__main__":

@@ -84,10 +84,12 @@ _REWORDED = (  # what a sentence may begin with or not, contractions, spelling: 
     (r"^", "Wait, "),
     (r"^", "Hmm. "),
     (r"^(?:So|Wait|Hmm|Okay),? |^(?:Okay, let's see|Hmm|Okay)\.$", ""),
-    (r"n't\b", " not"),
+    (r"\bcan't\b", "cannot"),
+    (r"\bwon't\b", "will not"),
+    (r"(?<!\bca)(?<!\bwo)n't\b", " not"),
     (r"\b(I|you|we|they)'(?:d|ll)\b", r"\1 would"),
-    (r"\b(she|he|it|that) is\b", r"\1's"),
-    (r"\b(\w{3,})ize", r"\1ise"),
+    (r"\b(she|he|it|that) is (?=\w)", r"\1's "),
+    (r"\b(\w{3,})iz(e|es|ed|ing)\b", r"\1is\2"),
     (r"\b(\w{3,})our\b", r"\1or"),
 )
 

@@ -15,7 +15,7 @@ from socialr1_lite.rewards.component import Component, shorten
 from socialr1_lite.rewards.references import references
 from socialr1_lite.rewards.words import words
 from socialr1_lite.scenario import Scenario
-from socialr1_lite.sip import STAGES, TITLES, Reply, Span, sentences, settled_option
+from socialr1_lite.sip import STAGES, TITLES, Reply, Span, settled_option, thoughts
 from socialr1_lite.sip.evidence import evidence
 from socialr1_lite.sip.settling import settled_label
 from socialr1_lite.sip.wording import plain
@@ -26,6 +26,8 @@ NEAR_COPY = 0.8  # [ours] share of common words (Jaccard) from which two stages 
 INTERPRETATION, RESPONSE = STAGES[1], STAGES[-1]
 _CONCLUDES = re.compile(r",? (?:so|hence|thus|therefore|which (?:is|means|makes|leaves)) ", re.IGNORECASE)
 _WITHDRAWS = re.compile(r"(?:but|however|no|actually|or|though|on second)\b", re.IGNORECASE)
+RETOLD = 0.9  # [ours] probability of encoding or interpretation from which an option's words settle nothing
+MUCH_WHITE = 40  # characters within which the next word after a sentence is looked for
 DECIDED = 0.8  # [ours] sum of the probabilities of interpretation from which one has been read
 RANK = {stage: rank for rank, stage in enumerate(STAGES)}
 
@@ -140,15 +142,11 @@ def early_answers(reply: Reply, scenario: Scenario) -> list[Span]:
     early: list[Span] = []
     waiting: list[Span] = []
     read = 0.0  # how surely an interpretation was read so far
-    found = [(one, span) for one in reply.segments for span in sentences(reply.text, *one.body)] if options else []
-    for place, (segment, span) in enumerate(found):
+    found = ((one, span) for one in reply.segments for span in thoughts(reply.text, *one.body, shown))
+    for segment, span in found if options else ():
         said = reply.text[slice(*span)]
         settled = settled_option(said, options, shown)
-        behind = reply.text[slice(*found[place + 1][1])] if place + 1 < len(found) else ""
-        # Another option than the answer: by its words that is mere talk of it, by its label it may be taken back.
-        other = settled != reply.answer is not None
-        withdrawn = other and (settled_label(plain(said, shown)) is None or _WITHDRAWS.match(behind))
-        if settled is not None and not withdrawn and not _reasoned(said, shown):
+        if settled is not None and _is_commitment(reply, span, settled, shown):
             waiting.append(_reference(reply, span, scenario))
         elif segment.stage is not None and segment.stage != RESPONSE:
             early += waiting  # so it was not the conclusion
@@ -159,6 +157,19 @@ def early_answers(reply: Reply, scenario: Scenario) -> list[Span]:
                 if read >= DECIDED:
                     break
     return early
+
+
+def _is_commitment(reply: Reply, span: Span, settled: int, shown: str) -> bool:
+    """Tell whether what settles on an option is neither retold nor interpreted, nor taken back, nor a conclusion."""
+    said = reply.text[slice(*span)]
+    by_label = settled_label(plain(said, shown)) is not None
+    weighed = evidence(said, shown)
+    if not by_label and weighed[1] + weighed[1 + RANK[INTERPRETATION]] >= RETOLD:
+        return False  # "Ben puts it in the tin", "so she feels hurt": told or interpreted in the option's words
+    if reply.answer not in (None, settled):
+        behind = reply.text[span.end : span.end + MUCH_WHITE].lstrip()
+        return by_label and not _WITHDRAWS.match(behind)
+    return not _reasoned(said, shown)
 
 
 def _reference(reply: Reply, span: Span, scenario: Scenario) -> Span:

@@ -1,15 +1,21 @@
 """Which option a sentence settles on: by its label or by its words, in whatever wording [ours].
 
 Questions, hypotheticals, eliminations, first impressions and options that are only read out or quoted settle nothing.
+Patterns find what settles on a label; a linear reader (`settling.json`, from `benchmarks/unmarked.py`) weighs that and
+the other words.
 """
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Sequence
-from functools import lru_cache
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache, lru_cache
+from importlib.resources import files
 
-from socialr1_lite.sip.wording import WORDS, plain
+import orjson
+
+from socialr1_lite.sip.wording import CLASSES, WORDS, plain
 
 _GAP = r"(?:(?!(?:not|no|out|never|rather|instead|against|except|without|of|says)\b)[\w']+[ ,:\"']+){0,4}"
 _MUST = r"(?:is|are|was|ha(?:s|ve) to be|must be|c(?:an|ould) only be|should be|will be|needs to be|is going to be)"
@@ -21,15 +27,16 @@ _I = r"(?:i|my|me|we|us|let)\b(?: \w+){0,4}? "
 _CHOOSE = (
     r"(?:go|going|gone|lean|leaning|cho(?:os|s)en?|choosing|pick|picking|select|say|saying|answer|bet|betting|vote|voting|"
     r"settl(?:e|ed|ing)|stick|sticking|stay|staying|remain|put|take|taking|favor|prefer|opt|opting|commit|committed|"
-    r"think|believe|know|guess|reckon|sure|confident|certain|convinced|money|mark|lock|inclined|drawn|start from)"
+    r"think|believe|know|guess|reckon|sure|confident|certain|convinced|money|mark|lock|fixing|happy|inclined|drawn|"
+    r"start from)"
 )
 _RIGHT = (
     r"(?:right|correct|true|best|answer|obvious|obviously|clear|clearly|it$|choice|pick|winner|certain|certainly|likely|"
-    r"natural|evident|straight|definitely|surely|settled|safe|the one|plain|sense|sensible|confirmed|justified)\b"
+    r"natural|only|evident|straight|definitely|surely|settled|safe|the one|plain|sense|sensible|confirmed|justified)\b"
 )
 _SURE = (
-    r"(?:obviously|clearly|definitely|surely|certainly|plainly|undoubtedly|of course|for sure|hands down|plain and simple"
-    r"|i (?:would say|think|am (?:\w+ ){0,2}(?:sure|certain|confident)))"
+    r"(?:obviously|clearly|definitely|surely|certainly|plainly|undoubtedly|of course|for sure|hands down"
+    r"|plain (?:and simple|as day)|i (?:would say|think|am (?:\w+ ){0,2}(?:sure|certain|confident)))"
 )
 _ON_LABEL = re.compile(
     "|".join(
@@ -44,8 +51,8 @@ _ON_LABEL = re.compile(
             r"@[a-z][ \"']+(?:fits?|matches)(?: (?:best|perfectly|exactly|everything|it|well)\b|$)",
             rf"@[a-z][ \"']+(?:is|looks|seems|feels|stands|remains|makes|must be|has to be|was|will be) {_GAP}{_RIGHT}",
             r"^@[a-z] is what \w+ (?:means?|wants?|thinks?|feels?|says?)$",
-            r"@[a-z][ \"']+(?:jumps out|stands out|is what i|would be my)\b",
-            r"^@[a-z] , (?:as|at|then|done|if you ask)\b",
+            r"@[a-z][ \"']+(?:jumps out|stands out|strikes me|in mind|is what i|would be my)\b",
+            r"@[a-z] , that (?:much )?is\b|^@[a-z] , (?:as|at|then|done|if you ask)\b",
             r"@[a-z](?: says)?$",  # what a sentence ends with, where nothing speaks against it
         ]
     )
@@ -53,46 +60,30 @@ _ON_LABEL = re.compile(
 _SURELY = re.compile(
     r"\b(?:no|without(?: a| any)?) (?:doubt|question)(?: about it)?\b|\bwithout (?:even )?\w+ing [^,:]{0,60}(?=[,:])"
 )
-_BET = re.compile(r"\bif i (?:had|have) to [^,?]{1,60},? ?(?:it|that) would be\b")
+_BET = re.compile(
+    r"\bif i (?:had|have) to [^,?]{1,60},? ?(?:it|that) would be\b|\bsurpri[sz]ed if \w+ \w+ not\b"
+    r"|\bno other \w+ than\b"
+)
 _OPEN = re.compile(  # a question, a hypothetical, a first impression, somebody's words
     r"\?$|^unless\b|\bif (?!you ask)|\bcould(?! only)|\bmight(?! as well)"
     r"|(?<!\bi )\bwould (?:be (?!my)|mean|have|require|need|make|fit|go)"
     r"|\b(?:may|perhaps|maybe|possibly|suppose|assuming|whether|tempt\w*|traps?|easy to|at first|glance|impression"
-    r"|someone|somebody|as if|wonder|early to|doubt|either|between)\b"
+    r"|someone|somebody|as if|wonder|early to|possibility|candidate|doubt|either|between)\b"
     r"|(?<!\bgut )(?<!\binstinct )\b(?:says (?!\w+ ,)|claims|reads|talks|tells|mentions|states|describes|asks)\b(?!$)"
 )
 _OUT = re.compile(
     r"@[a-z](?: (?!jumps|stands)\w+){0,3} "
     r"(?:not|out|wrong|excluded|impossible|ruled|too|silly|incorrect|false|unlikely|where|trap)\b"
     r"|\b(?:not|no|never|nothing|neither|nor|against|instead|rather|rules?|ruled|excludes?|cross|drop|test|try|consider|compare"
-    r"|check|about|look at|start with|read|then)\b(?! only)(?: (?!so\b|but\b)[\w']+){0,5} @[a-z]"
+    r"|check|about|look at|back to|speaks for|start with|read|then)\b(?! only)(?: (?!so\b|but\b)[\w']+){0,5} @[a-z]"
     r"(?: (?:and|or|,) @[a-z])*"
 )
-_NAMED_ONE = re.compile(
-    r"\bthe ([a-z' -]{3,60}?) (?:one|option|choice)\b|\bthe (?:one|option|choice) ((?:with|where|about|that) .{3,80})"
-)
-_STANCE = re.compile(  # what settles on an option by its words, whoever else the sentence is about
-    r"\b(?:answer(?: is| has to be| must be| will be| :| ,|$)|one (?:must be|has to be)|(?:jumps|stands) out|put money"
-    r"|i (?:would )?(?:\w+ )?(?:say|bet|go (?:for|with)|pick|choose|settle|answer)|i can tell"
-    r"|i think (?:it|the answer) is"
-    r"|i am (?:\w+ ){0,2}(?:sure|confident|certain|leaning|picking|choosing|going)"
-    r"|my (?:\w+ )?(?:answer|pick|choice|gut|bet|guess|money|vote|hunch|instinct))\b"
-)
-_PLAINLY = re.compile(  # the same where nobody does anything in it
-    rf"\b(?:it|this|that) (?:must be|has to be|can only be|is (?:\w+ )?{_SURE})|{_SURE} ,? ?(?:it|this|that) is\b"
-    r"|^(?:has to be|must be|can only be)\b|^(?:[\w']+ ){1,8}(?:is|must be) (?:clearly |obviously )?(?:right|correct)$"
-)
-_FRAGMENT = re.compile(_SURE)
-_DOES = re.compile(
-    r"\b(?:is|are|was|were|has|have|had|does|do|did|puts?|\w{2,}(?:ed|ves|kes|ees|ows|inks|ells|ays|ooks))\b"
-)
 _SO = re.compile(r"(?:,|\bso|\bthen|\btherefore|\bhence|\bthus|\bleaves|\bmakes it) (?:\w+ )?@[a-z]$")
-_DENIED = re.compile(r"\b(?:not|never)\b(?: [^\s#]+){0,5} #")
-_MIND = re.compile(
-    r"\b(?!I\b)(?:[A-Z]\w+|he|she|they|who) (?:\w+ )?"
-    r"(?:thinks?|believes?|feels?|knows?|wants?|expects?|assumes?|figures?|decides?|concludes?|supposes?)\b"
-)
-_EMPTY = frozenset(WORDS["empty"].split())
+SETTLED = 0.5  # [ours] probability from which a sentence settles on an option
+_VERBS = frozenset(("is", "are", "was", "were", "has", "have", "had", "does", "do", "did", "will", "would", "can"))
+_DENIALS = frozenset(("not", "never", "no", "nothing", "out", "wrong"))
+_EMPTY = frozenset(f"{WORDS['empty']} {WORDS['plain']}".split())
+_ACTION = re.compile(r"[a-z]{3,}(?:s|ed)")
 
 
 def settled_label(words: Sequence[str]) -> str | None:
@@ -110,27 +101,55 @@ def settled_label(words: Sequence[str]) -> str | None:
     return named.pop() if len(named) == 1 else None
 
 
+@lru_cache(maxsize=512)
 def settled_option(sentence: str, options: tuple[str, ...], letters: str) -> int | None:
-    """Return the index of the option that a sentence settles on, None where it settles on none."""
+    """Return the index of the option that a sentence settles on, by a linear reader; None where it settles on none."""
     words = plain(sentence, letters)
-    label = settled_label(words)
-    if label is not None or any(word[0] == "@" for word in words):
-        return None if label is None else letters.lower().index(label)
-    said = _said(words)
-    named = _NAMED_ONE.search(said)
-    if _OPEN.search(said) or (_MIND.search(" ".join(words)) and not named):
-        return None  # what somebody in the story has in mind is the interpretation itself
-    inside = frozenset((named[1] or named[2] if named else said).split())
-    stance = _STANCE.search(said) or _PLAINLY.search(said)
-    tells = _tells(options)
-    found = [i for i, own in enumerate(tells) if _said_of(own, inside) >= (1 if named else min(2, len(own) / 2))]
-    if len(found) != 1 or (not stance and not _FRAGMENT.search(said)):
-        return None
-    own = tells[found[0]]
-    rest = " ".join("#" if _is_one(word, own) else word for word in said.split())
-    if _DENIED.search(rest) or (not stance and _DOES.search(rest)):
-        return None
-    return found[0]
+    weights = _weights()
+    found = {
+        index: sum(weights.get(one, 0.0) for one in set(read)) + weights["bias"]
+        for index, read in readings(words, options, letters)
+    }
+    best = max(found, key=found.__getitem__, default=None)
+    return best if best is not None and found[best] >= math.log(SETTLED / (1.0 - SETTLED)) else None
+
+
+def readings(words: Sequence[str], options: tuple[str, ...], letters: str) -> Iterator[tuple[int, list[str]]]:
+    """Yield (index, what is to be weighed) for each option that a sentence names, by its label or by its own words."""
+    shown = [f"@{letter}" for letter in letters.lower()]
+    settled = settled_label(words)
+    for index, own in enumerate(_own(options)):
+        hits = {word: mine for word in words if (mine := own.get(word) or _alike(word.lower(), own))}
+        named = set(hits.values())
+        whole = len(set(own.values()))
+        if shown[index] in words or (whole and len(named) >= min(2.0, max(1.0, whole / 3))):
+            yield index, [*_features(words, shown[index], hits, settled), f"f:share {3 * len(named) // max(whole, 1)}"]
+
+
+def _features(words: Sequence[str], label: str, hits: Mapping[str, str], settled: str | None) -> Iterator[str]:
+    """Yield the features of a sentence about one option: "@" is its label, "#" its own words, "%" another label."""
+    said: list[str] = []
+    for word in words:
+        sign = "@" if word == label else "%" if word[0] == "@" else "#" if word in hits else ""
+        if sign != "#" or said[-1:] != ["#"]:
+            said.append(sign or ("NAME" if word[0].isupper() else word))
+    yield from said
+    yield from map("{}_{}".format, ["^", *said], [*said, "$"])
+    for word in said:
+        yield from map("c:{}".format, CLASSES.get(word, ()))
+    yield f"f:length {min(5, len(said) // 3)}"
+    yield f"f:rest {min(6, sum(word.islower() and word not in _EMPTY for word in said))}"
+    at = [place for place, word in enumerate(said) if word in "@#"]
+    if not _DENIALS.isdisjoint(said[max(0, at[0] - 6) : at[0]]):
+        yield "f:denied before"
+    if not _DENIALS.isdisjoint(said[at[-1] + 1 : at[-1] + 5]):
+        yield "f:denied behind"
+    if _VERBS.isdisjoint(said):
+        yield "f:no verb"
+    if any(word not in CLASSES and _ACTION.fullmatch(word) for word in said):
+        yield "f:action"
+    if settled:
+        yield "f:settled" if f"@{settled}" == label else "f:settled on another"
 
 
 def _said(words: Sequence[str]) -> str:
@@ -138,18 +157,29 @@ def _said(words: Sequence[str]) -> str:
     return _SURELY.sub("surely", _BET.sub("i would say", " ".join(words).lower()))
 
 
-def _said_of(own: frozenset[str], said: frozenset[str]) -> int:
-    """Count how many of an option's own words are said; -1 for an option without any."""
-    return sum(_is_one(one, said) for one in own) if own else -1
-
-
-def _is_one(word: str, words: frozenset[str]) -> bool:
-    """Whether a word is one of these, endings aside."""
-    return word in words or (len(word) > 4 and any(len(other) > 4 and word[:5] == other[:5] for other in words))
+def _alike(word: str, own: Mapping[str, str]) -> str:
+    """Return the option's word that a word is a form of ("rudeness", "rudely"; of feelings "envy", "envious")."""
+    found = own.get(f"5{word[:5]}") if len(word) > 4 else None
+    if found is None and len(word) > 3:
+        found = own.get(f"f{word[:3]}") or (own.get(f"3{word[:3]}") if "feel" in CLASSES.get(word, ()) else None)
+    return found or ""
 
 
 @lru_cache(maxsize=256)
-def _tells(options: tuple[str, ...]) -> list[frozenset[str]]:
-    """Return the words of each option that no other one has, folded; all of its words where it has none of its own."""
+def _own(options: tuple[str, ...]) -> list[dict[str, str]]:
+    """Return, for each option, the words that no other one has (all of its words where it has none) by their forms."""
     words = [{word.lower() for word in plain(option) if word.isalpha()} - _EMPTY for option in options]
-    return [frozenset(one - set().union(*(other for other in words if other is not one)) or one) for one in words]
+    own = [one - set().union(*(other for other in words if other is not one)) or one for one in words]
+    return [{form: word for word in sorted(mine) for form in _forms(word)} for mine in own]
+
+
+def _forms(word: str) -> list[str]:
+    long = [f"5{word[:5]}"] if len(word) > 4 else []
+    short = [f"3{word[:3]}"] if len(word) > 3 else []
+    return [word, *long, *short, *([f"f{word[:3]}"] if short and "feel" in CLASSES.get(word, ()) else [])]
+
+
+@cache
+def _weights() -> dict[str, float]:
+    found: dict[str, float] = orjson.loads((files(__package__) / "settling.json").read_bytes())
+    return found

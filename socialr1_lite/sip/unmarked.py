@@ -35,6 +35,7 @@ _BREAK = re.compile(
     )""",
     re.IGNORECASE | re.VERBOSE,
 )
+_LABEL = re.compile(r"(?:(?:So|Wait|Hmm|Okay|Well),? ){0,3}([A-Z])\.\s+(?=[A-Z]\w)")
 _SPOKEN = re.compile(r"[^\W_]")  # a letter or digit of any script
 
 
@@ -58,6 +59,18 @@ def sentences(text: str, start: int = 0, end: int | None = None) -> list[Span]:
     return found
 
 
+def thoughts(text: str, start: int, end: int, letters: str) -> list[Span]:
+    """Find the sentences of plain thinking: as `sentences`, but "B." before a whole sentence is one of its own."""
+    found = []
+    for span in sentences(text, start, end):
+        label = _LABEL.match(text, *span)
+        if label and label[1] in letters:
+            found.append(Span(span.start, label.end(1) + 1))
+            span = Span(label.end(), span.end)
+        found.append(span)
+    return found
+
+
 def strip_span(text: str, start: int, end: int) -> Span:
     """Return the same span without white space at its ends (an empty span at `start` when nothing is left)."""
     piece = text[start:end].lstrip()
@@ -78,7 +91,7 @@ def decode(text: str, start: int, end: int, letters: str = "") -> list[tuple[int
     stage that this leaves out has the one sentence that is clearly (`CLEARLY`) for it, where its stage has others.
     letters: under which the options are shown.
     """
-    spans = sentences(text, start, end)
+    spans = thoughts(text, start, end, letters)
     weighed = [evidence(text[slice(*span)], letters) for span in spans]
     labels = [one.index(max(one)) for one in weighed]
     for label in range(1, LABELS):
