@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol, runtime_checkable
+from typing import NamedTuple, Protocol
 
 from socialr1_lite.policy import Policy
 from socialr1_lite.scenario import Scenario
@@ -62,13 +62,16 @@ class Judge(Protocol):
         """Return one verdict for each reply."""
 
 
-@runtime_checkable
-class Borrower(Judge, Protocol):
-    """A judge that reads with the base of a policy."""
+class Borrower:
+    """A judge that reads with the base of a policy, where it has no model of its own. base: returns the policy."""
+
+    base: Callable[[], Policy] | None = None
 
     @property
     def needs_base(self) -> bool:
-        """Whether it has none to read with yet."""
+        """Whether it has nothing to read with yet."""
+        return self.base is None
 
     def lend(self, base: Callable[[], Policy]) -> None:
-        """Let it read with the base of this policy, its adapter off, which is left as it was."""
+        """Let it read with this policy's base, which is called for when first needed and left as it was."""
+        self.base = self.base or base

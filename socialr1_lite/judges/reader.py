@@ -28,7 +28,7 @@ from pydantic import Field, model_validator
 
 from socialr1_lite.endpoint import Endpoint, EndpointReply, EndpointSettings, Outcome, Request
 from socialr1_lite.errors import PolicyError
-from socialr1_lite.judges.base import Verdict
+from socialr1_lite.judges.base import Borrower, Verdict
 from socialr1_lite.judges.classifier import sigmoid
 from socialr1_lite.judges.first_word import NO, YES, FirstWord
 from socialr1_lite.judges.language.lexicon import INJECTION
@@ -144,7 +144,7 @@ def first_word(outcome: Outcome) -> float | str:
     return math.log(max(yes or least, LEAST)) - math.log(max(no or least, LEAST))
 
 
-class ReaderJudge:
+class ReaderJudge(Borrower):
     """Scores each stage by one question, in batches over the group. A model is loaded when first needed."""
 
     name = "reader"
@@ -154,23 +154,12 @@ class ReaderJudge:
         """Load and send nothing yet. sleep: replaced in tests. Raises JudgeError for wrong settings."""
         given = self.settings = read_form(Settings, settings, WHERE)
         self._endpoint: Endpoint | None = None
-        self._base: Callable[[], Policy] | None = None
         if given.base_url:
             shared = given.model_dump(include=ENDPOINT_SETTINGS - {"cache"})
             self._endpoint = Endpoint(EndpointSettings(**shared), sleep=sleep)
-        elif given.model:
-            self._base = self._own_model
+        if given.model:
+            self.base = self._own_model
         self._local = FirstWord(self._load, batch_tokens=given.batch_tokens)
-
-    @property
-    def needs_base(self) -> bool:
-        """Whether it reads with a policy's base and has been lent none."""
-        return self._endpoint is None and self._base is None
-
-    def lend(self, base: Callable[[], Policy]) -> None:
-        """Let it read with this policy's base, unless it has a model of its own. base: is called when first needed."""
-        if self.needs_base:
-            self._base = base
 
     @property
     def tokens(self) -> int:
@@ -220,12 +209,12 @@ class ReaderJudge:
         return dict(zip(questions, map(first_word, outcomes), strict=True))
 
     def _load(self) -> Policy:
-        if self._base is None:
+        if self.base is None:
             raise PolicyError(
                 "judge reader: no policy is here whose base could read; name a model, as in --settings "
                 "'{model: smollm2-135m}' (or a folder, or a hub id); a run folder's recipe names one, too"
             )
-        return self._base()
+        return self.base()
 
     def _own_model(self) -> Policy:
         import torch
