@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from socialr1_lite import score
 from socialr1_lite.errors import RecipeError
 from socialr1_lite.plan.smoke import smoke
 from socialr1_lite.recipe import load_recipe
@@ -186,17 +187,30 @@ def test_four_bit_trains_on_the_cpu_through_unsloth(tmp_path):
 
 
 @pytest.mark.slow
-def test_the_plain_backend_trains_without_unsloth(restless, tmp_path):
+def test_the_plain_backend_trains_without_unsloth_and_monitors_watch_it(restless, tmp_path, capsys):
     settings = launches.recipe(str(restless)).model_dump(mode="json")
     settings["model"]["backend"] = "transformers"
     settings["model"]["dtype"] = "bfloat16"  # a cold start in it, too, where there is no GPU
     settings["grpo"]["max_steps"] = 2
+    closed = {"base_url": "http://127.0.0.1:9/v1", "model": "m", "retries": 0, "timeout_s": 5.0}
+    watching = [{"name": "rules", "weight": 0}, {"name": "llm", "weight": 0, "settings": closed}]
+    settings["rewards"]["content"]["judges"] = [{"name": "facts"}, *watching]
     (tmp_path / "recipe.yaml").write_text(json.dumps(settings))
     done = python("-m", "socialr1_lite.train", tmp_path / "recipe.yaml", "--run-dir", tmp_path / "run")
     assert done.returncode == 0, done.stderr[-3000:]
     run = RunFolder.open(tmp_path / "run")
     assert json.loads(run.environment.read_text())["backend"] == "transformers"
-    assert any(row.get("grad_norm", 0) > 0 for row in read_metrics(run))
+    metrics, traces = read_metrics(run), list(read_traces(run))
+    assert any(row.get("grad_norm", 0) > 0 for row in metrics)
+    steps = [row for row in metrics if "monitor/rules" in row]
+    assert len(steps) == 2 and all(row["alarm/rules"] == row["alarm/llm"] == 0 for row in steps)
+    assert steps[-1]["monitor_failures/llm"] >= 1, "it is asked where a reply has a stage to judge"
+    judged = [one.score for one in traces if one.score.is_scored]
+    assert judged and all(one.components["content"] is not None for one in judged), "what is paid misses nothing"
+    assert all(one.parts["content.rules"] is not None and "monitor.llm" in one.versions for one in judged)
+    assert done.stdout.count("the monitor llm failed") == 1, done.stdout
+    assert score.main([str(run.path), "-o", str(tmp_path / "again.jsonl"), "--allow-endpoint", "127.0.0.1:9"]) == 0
+    assert "the monitor rules gives a mean of" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
