@@ -245,3 +245,9 @@ def test_no_bytes_break_a_reader(content: bytes, name: str) -> None:
             assert isinstance(row, (str, dict))
     except DataError as error:
         assert "\n" not in str(error).strip()
+
+
+def test_an_ending_in_capitals_is_read_and_so_is_a_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    jsonl(tmp_path / "MINE.JSONL", [ROW | {"options": PLACES, "gold": 1}])
+    assert golds(Path("~/MINE.JSONL")) == [(1,)]
