@@ -159,7 +159,7 @@ MOVES = replace(
     ],
 )
 def test_a_cue_has_the_things_and_places_of_the_sentence_it_tells(text: str, value: float):
-    assert score(text, *GOOD[1:], scenario=MOVES)[STAGES[0]] == pytest.approx(value, abs=0.15 if value else 0)
+    assert score(text, *GOOD[1:], scenario=MOVES)[STAGES[0]] == pytest.approx(value, abs=0.2 if value else 0)
 
 
 def test_a_cue_may_say_where_a_thing_was_taken_from():

@@ -119,8 +119,8 @@ def read_clauses(text: str, vocabulary: Vocabulary) -> list[Read]:
     return [reader.remembered(text[start:end], number) for number, (start, end) in enumerate(sentences(text))]
 
 
-class _Reader:
-    """Reads sentences from left to right; see `Clause`. It remembers whom and what the words before were about."""
+class _State:
+    """What is remembered while a text is read, and how a mind is opened and a clause ended."""
 
     __slots__ = (
         "anchors", "at", "bases", "before", "clause", "deferred", "entities", "first", "foreign", "found", "group",
@@ -135,20 +135,8 @@ class _Reader:
         self.group: Group = ()
         self.thing = ""
 
-    def remembered(self, text: str, number: int) -> Read:
-        """Read a sentence, or remember it: replies to one scenario share many."""
-        memory = self.vocabulary.memory
-        key = (text, number, *self.recent, "", self.topic, self.thing, self.group)
-        known = memory.get(key)
-        if known is None:
-            if len(memory) >= SENTENCES_KEPT:
-                memory.clear()
-            known = memory[key] = (self.sentence(text, number), (*self.recent,), self.topic, self.thing, self.group)
-        self.recent, self.topic, self.thing, self.group = [*known[1]], *known[2:]
-        return known[0]
-
-    def sentence(self, text: str, number: int) -> Read:
-        """Read one sentence."""
+    def _begin(self, text: str, number: int) -> None:
+        """Forget all but whom and what the sentences before were about."""
         called_wrong = CALLED_WRONG.match(text)
         self.tokens = words_of(text[called_wrong.end() :] if called_wrong else text)
         self.bases = [*(word.base for word in self.tokens), ""]
@@ -169,6 +157,323 @@ class _Reader:
         self.entities: set[str] = set()
         self.names: set[str] = set()
         self.anchors, self.first, self.foreign = 0, "", 0
+
+    def _base(self, at: int) -> str:
+        return self.bases[at] if at < len(self.bases) else ""
+
+    def _flush(self, *, keep: bool = False) -> None:
+        """End the clause; with `keep`, in the same minds."""
+        clause = self.clause
+        if clause.verb == "" and clause.passive and "be" in clause.classes:
+            clause.verb = "be"
+        if (not clause.subject and not clause.chain and self.pending) or (
+            not clause.subject and self.pending and clause.verb
+        ):
+            clause.subject = self.pending
+        if clause.verb or clause.things or clause.pushed or clause.feelings or (clause.subject and not clause.chain):
+            self.found.append(clause)
+        self.clause, self.before = Clause(self.number), (0, frozenset())
+        if keep:
+            self.clause.chain, self.clause.kept, self.clause.least = clause.chain, clause.kept, clause.least
+        else:
+            self.owner, self.deferred, self.open, self.thingly = (), "", False, False
+
+    def _push(self, group: Group, kind: str, *, view: bool = False, late: bool = False) -> None:
+        """Open what somebody holds: the rest of the clause, or with `late` all of it."""
+        clause = self.clause
+        denied, outer, kept, least = clause.denied, clause.chain, clause.kept, clause.least
+        if not late and (clause.things or clause.feelings or clause.verb or clause.pushed):
+            clause.denied = clause.denied and not self.open
+            clause.leads = clause.pushed
+            words, purposes = self.before  # "she mistakenly" belongs to what she holds
+            later = clause.words[words:], clause.purposes - purposes
+            del clause.words[words:]
+            clause.purposes &= purposes
+            self._flush(keep=True)
+            clause = self.clause
+            clause.words, clause.purposes = later[0], set(later[1])
+        if outer and outer[-1].who == group and len(outer) > kept:
+            outer = outer[:-1]
+        if not self.open and not kept:
+            outer = ()
+        clause.chain = (*outer, Holder(group, kind, denied))[:DEEPEST]
+        clause.pushed, self.view, self.thingly = True, view, False
+        clause.kept, clause.least = min(kept, len(outer)), least
+        clause.denied = False
+        clause.classes.add(kind)
+        self.open, self.pending = True, ()
+
+    def _agent(self, group: Group) -> None:
+        if self.deferred:
+            self.pending, kind, self.deferred = group, self.deferred, ""
+            self._push(group, kind, late=True)
+            return
+        self.clause.subject = group
+        for clause in reversed(self.found):
+            if clause.number != self.number or clause.subject or not clause.passive:
+                break
+            clause.subject = group
+
+    def _begins(self) -> bool:
+        """Return whether nothing has been said in the clause yet: "for Anna" is then how Anna sees it."""
+        clause = self.clause
+        return (not self.pending or self.inherited) and not (clause.verb or clause.things or clause.words or self.open)
+
+    def _owns(self, at: int) -> bool:
+        """Return whether "'s" before this place makes an owner: no participle, article or adverb follows."""
+        if at >= len(self.tokens):
+            return True
+        word = self.tokens[at]
+        return word.root in MIND or not (
+            word.kind
+            or word.base in BARE
+            or word.base.endswith(("ing", "ed"))
+            or word.verb in ("leave", "unknow")
+            or word.base
+            in ("aware", "certain", "sure", "convinced", "got", "had", "seen", "well", "out", "in", "after")
+        )
+
+
+class _People(_State):
+    """Takes people, things and the ends of clauses."""
+
+    __slots__ = ()
+
+    def _person(self, who: Who, at: int, behind: int) -> int:
+        """Take a name or a pronoun; return the place behind it."""
+        self.anchors += 1
+        self.entities.add(who[0])
+        if who[0] in self.recent:
+            self.recent.remove(who[0])
+        self.recent.append(who[0])
+        joined = self.named == at - 1 and self.last in ("and", ",", "or")
+        self.named, preposition, self.preposition = behind, self.preposition, ""
+        if self._base(behind) == "'s" and self._owns(behind + 1):
+            self.owner = (*self.owner, who) if joined else (who,)
+            self.named = behind + 1
+            return behind + 1
+        clause = self.clause
+        if joined and clause.others and not self.pending:
+            clause.others.append(who)
+        elif joined and self.pending:
+            self.pending = self.group = (*self.pending, who)
+        elif preposition == "by" and (self.deferred or clause.passive):
+            self._agent((who,))
+        elif preposition == "to" and self.view and not clause.chain:  # "according to Anna"
+            self._push((who,), "believe", view=True)
+        elif preposition == "to" and self.deferred:
+            self._agent((who,))
+        elif preposition == "of" and self.noun:
+            self._push((who,), self.noun)
+        elif preposition in ("for", "to", "with") and self._begins():
+            self._push((who,), "believe", view=True)
+            self.open = True
+        elif preposition:
+            clause.others.append(who)
+        else:
+            if clause.verb or (self.open and self.last != "that"):
+                clause.others.append(who)
+            if self.clause.kept and not self.open and not clause.verb:
+                self.open = True
+            self.pending, self.thingly, self.inherited = (who,), False, False
+            self.before = (len(clause.words), frozenset(clause.purposes))
+            self.group = self.pending
+            self.first = self.first or who[0]
+        return behind
+
+    def _meant(self, base: str, *, inner: bool) -> Who:
+        """Return whom a pronoun may mean: of its gender, first the topic, then the last ones spoken of."""
+        genders = self.vocabulary.people
+        wanted = {"he": "he", "him": "he", "his": "he", "himself": "he"}.get(
+            base, "she" if base in ("she", "her", "herself", "hers") else ""
+        )
+        people = [name for name in reversed(self.recent) if not wanted or genders.get(name) in (wanted, "")]
+        people += [name for name in genders if name not in people and (not wanted or genders[name] in (wanted, ""))]
+        holders = [who[0] for holder in self.clause.chain[-1:] for who in holder.who]
+        if self.topic in people and not holders and not self.first:
+            people.remove(self.topic)
+            people.insert(0, self.topic)
+        elif self.first in people and not holders:
+            people.remove(self.first)
+            people.insert(0, self.first)
+        if inner and holders:
+            people = [name for name in people if name not in holders] + [name for name in people if name in holders]
+        return tuple(people[:3])
+
+    def _thing(self, name: str) -> None:
+        clause = self.clause
+        self.anchors += 1
+        self.entities.add(name)
+        role = self.preposition or ("subject" if not clause.verb and not self.pending else "")
+        if clause.excluded:
+            return
+        if self.inherited and not (self.preposition or clause.verb or self.open):
+            self.pending, role = (), "subject"  # "so the doll is in the box"
+        clause.things.append(Thing(name, role))
+        if role == "subject" and (not clause.chain or clause.chain[-1].verb != "want" or not self.open):
+            self.thingly = True
+        self.preposition = ""
+        self.thing = name
+
+    def _is_person(self, at: int) -> bool:
+        word = self._base(at)
+        return any(kind == "person" for _, kind, _ in self.vocabulary.phrases.get((word,), ())) or word in ("he", "she")
+
+    def _relative(self, word: Word, at: int) -> None:
+        """Open "who ..." and ", which ...": what it interrupts goes on behind the next comma."""
+        if self.last == "," and (word.base == "which" or self.named == at - 1):
+            self.saved.append((self.clause, self.pending))
+            who = self.group if word.base == "who" else ()
+            self.clause, self.pending, self.open = Clause(self.number), who, False
+        elif word.base == "who" and self.named == at:
+            who = self.group
+            self._flush()
+            self.pending = who
+
+    def _boundary(self, word: Word, at: int) -> None:
+        following = self._base(at + 1)
+        if word.kind == "soft" and word.base in (",", "and", "or") and self.named == at and self._is_person(at + 1):
+            return  # "Anna and Ben", "Anna, Ben and Clara"
+        if self.saved and word.base == ",":
+            inner = self.clause
+            self.clause, self.pending = self.saved.pop()
+            self.open = bool(self.clause.chain) and not self.clause.verb
+            if inner.verb or inner.things or inner.chain:
+                self.found.append(inner)
+            return
+        if word.base == ":" and self.open:
+            return  # "Lars knows: the sideboard"
+        if word.base == "so" and self.last and self.open and word_of(self.last).verb in ("believe", "know"):
+            self.clause.same = True  # "Ben thinks so"
+            return
+        chain, subject = self.clause.chain, self.pending or self.clause.subject
+        view = bool(chain) and self.view and not self.clause.things
+        self._flush()
+        self.preposition = ""
+        if word.kind == "soft":
+            self.clause.chain = chain
+            self.clause.kept = 0 if view else len(chain)
+            self.clause.least = len(chain) if following == "that" else 0
+            self.open = view or (following == "that" and bool(chain))
+            self.pending = () if following == "that" else subject
+            self.clause.subject = ()
+        else:
+            self.open = False
+            self.pending = (subject or (chain[0].who if chain else ())) if word.kind == "cut" else ()
+        self.inherited = bool(self.pending)
+
+    def _little(self, word: Word, at: int) -> None:
+        kind, clause = word.kind, self.clause
+        if kind == "pronoun" or kind == "object":
+            if word.base in ("they", "them") and self.group:
+                self.anchors += 1
+                if kind == "pronoun":
+                    self.pending = self.group
+            elif who := self._meant(word.base, inner=self.open):
+                self._person(who, at, at + 1)
+        elif kind == "her" or kind == "owner":
+            if who := self._meant(word.base, inner=self.open):
+                following = self.tokens[at + 1] if at + 1 < len(self.tokens) else None
+                if kind == "owner" or (following and following.weighty and not following.base.endswith("ing")):
+                    self.anchors += 1
+                    self.owner = (who,)
+                else:
+                    self._person(who, at, at + 1)
+        elif kind == "not":
+            clause.denied = not clause.denied
+        elif kind == "nobody":
+            clause.denied, self.pending, self.writer = True, (), True
+        elif kind == "writer":
+            if not clause.verb and not self.open:
+                self.writer, self.pending = True, ()
+        elif kind == "preposition":
+            self.preposition = (
+                "in"
+                if word.base in ("into", "inside", "onto", "on", "at", "under", "to") and word.base != "to"
+                else word.base
+            )
+            if word.base == "of" and self.last == "out":
+                self.preposition = "from"
+        elif kind == "be":
+            clause.passive = True
+            clause.past = clause.past or word.base in ("was", "were")
+            clause.classes.add("be")
+        elif kind == "future":
+            clause.future = True
+        elif kind == "there":
+            clause.there = True
+        elif kind == "it":
+            clause.classes.add("it")
+            if self.inherited and not clause.verb and not self.open:
+                self.pending = ()  # "before it was moved"
+        elif kind == "without":
+            self._flush()
+            self.clause.excluded = True
+        elif kind == "relative":
+            self._relative(word, at)
+        elif kind == "where":
+            clause.classes.add("where")
+        elif kind in ("soft", "cut", "hard"):
+            self._boundary(word, at)
+
+    def _plain(self, word: Word, at: int) -> None:
+        """Take a word of no class; a capital may make it a stranger's name."""
+        clause = self.clause
+        clause.words.append(word.root)
+        self.words.add(word.root)
+        clause.purposes |= word.purposes
+        self.preposition = ""
+        known = self.vocabulary.known
+        if word.root in known:
+            return
+        self.foreign += not (word.purposes or word.root in REASONING)
+        if (
+            (word.capital and len(word.base) > 2 and not word.base.isupper() and self._is_name(word, at))
+            or word.root in KIN
+            or (word.root in OBJECTS and any(self.tokens[i].base in ARTICLES for i in range(max(0, at - 3), at)))
+        ):
+            self.strangers.append(word.base)
+        if word.base.endswith(("s", "ed")) and self.pending and not clause.verb and not self.open:
+            clause.subject = self.pending
+
+    def _is_name(self, word: Word, at: int) -> bool:
+        """Return whether a capitalised word that the story lacks names somebody: at a start, only as a subject."""
+        if at and self.tokens[at - 1].base not in (":", "(", "-", "\u201c", '"'):
+            return True
+        following = self.tokens[at + 1] if at + 1 < len(self.tokens) else None
+        return bool(
+            following
+            and not (word.base.endswith(("ly", "ing", "ed", "s")) or word.purposes or word.root in REASONING)
+            and (
+                following.kind in ("be", "future")
+                or (following.verb and following.base.endswith("s"))
+                or following.base == ":"
+            )
+            and not word.verb
+            and following.base != "'s"
+        )
+
+
+class _Reader(_People):
+    """Reads sentences from left to right; see `Clause`."""
+
+    __slots__ = ()
+
+    def remembered(self, text: str, number: int) -> Read:
+        """Read a sentence, or remember it: replies to one scenario share many."""
+        memory = self.vocabulary.memory
+        key = (text, number, *self.recent, "", self.topic, self.thing, self.group)
+        known = memory.get(key)
+        if known is None:
+            if len(memory) >= SENTENCES_KEPT:
+                memory.clear()
+            known = memory[key] = (self.sentence(text, number), (*self.recent,), self.topic, self.thing, self.group)
+        self.recent, self.topic, self.thing, self.group = [*known[1]], *known[2:]
+        return known[0]
+
+    def sentence(self, text: str, number: int) -> Read:
+        """Read one sentence."""
+        self._begin(text, number)
         self._take_all()
         self._flush()
         self.topic = self.first or self.topic
@@ -226,220 +531,6 @@ class _Reader:
                 self.last = parts[-1]
                 return behind
         return 0
-
-    def _base(self, at: int) -> str:
-        return self.bases[at] if at < len(self.bases) else ""
-
-    # ------------------------------------------------------------------ people and things
-
-    def _person(self, who: Who, at: int, behind: int) -> int:
-        """Take a name or a pronoun; return the place behind it."""
-        self.anchors += 1
-        self.entities.add(who[0])
-        if who[0] in self.recent:
-            self.recent.remove(who[0])
-        self.recent.append(who[0])
-        joined = self.named == at - 1 and self.last in ("and", ",", "or")
-        self.named, preposition, self.preposition = behind, self.preposition, ""
-        if self._base(behind) == "'s" and self._owns(behind + 1):
-            self.owner = (*self.owner, who) if joined else (who,)
-            self.named = behind + 1
-            return behind + 1
-        clause = self.clause
-        if joined and clause.others and not self.pending:
-            clause.others.append(who)
-        elif joined and self.pending:
-            self.pending = self.group = (*self.pending, who)
-        elif preposition == "by" and (self.deferred or clause.passive):
-            self._agent((who,))
-        elif preposition == "to" and self.view and not clause.chain:  # "according to Anna"
-            self._push((who,), "believe", view=True)
-        elif preposition == "to" and self.deferred:
-            self._agent((who,))
-        elif preposition == "of" and self.noun:
-            self._push((who,), self.noun)
-        elif preposition in ("for", "to", "with") and self._begins():
-            self._push((who,), "believe", view=True)
-            self.open = True
-        elif preposition:
-            clause.others.append(who)
-        else:
-            if clause.verb or (self.open and self.last != "that"):
-                clause.others.append(who)
-            if self.clause.kept and not self.open and not clause.verb:
-                self.open = True
-            self.pending, self.thingly, self.inherited = (who,), False, False
-            self.before = (len(clause.words), frozenset(clause.purposes))
-            self.group = self.pending
-            self.first = self.first or who[0]
-        return behind
-
-    def _begins(self) -> bool:
-        """Return whether nothing has been said in the clause yet: "for Anna" is then how Anna sees it."""
-        clause = self.clause
-        return (not self.pending or self.inherited) and not (clause.verb or clause.things or clause.words or self.open)
-
-    def _owns(self, at: int) -> bool:
-        """Return whether "'s" before this place makes an owner: no participle, article or adverb follows."""
-        if at >= len(self.tokens):
-            return True
-        word = self.tokens[at]
-        return word.root in MIND or not (
-            word.kind
-            or word.base in BARE
-            or word.base.endswith(("ing", "ed"))
-            or word.verb in ("leave", "unknow")
-            or word.base
-            in ("aware", "certain", "sure", "convinced", "got", "had", "seen", "well", "out", "in", "after")
-        )
-
-    def _agent(self, group: Group) -> None:
-        if self.deferred:
-            self.pending, kind, self.deferred = group, self.deferred, ""
-            self._push(group, kind, late=True)
-            return
-        self.clause.subject = group
-        for clause in reversed(self.found):
-            if clause.number != self.number or clause.subject or not clause.passive:
-                break
-            clause.subject = group
-
-    def _meant(self, base: str, *, inner: bool) -> Who:
-        """Return whom a pronoun may mean: of its gender, first the topic, then the last ones spoken of."""
-        genders = self.vocabulary.people
-        wanted = {"he": "he", "him": "he", "his": "he", "himself": "he"}.get(
-            base, "she" if base in ("she", "her", "herself", "hers") else ""
-        )
-        people = [name for name in reversed(self.recent) if not wanted or genders.get(name) in (wanted, "")]
-        people += [name for name in genders if name not in people and (not wanted or genders[name] in (wanted, ""))]
-        holders = [who[0] for holder in self.clause.chain[-1:] for who in holder.who]
-        if self.topic in people and not holders and not self.first:
-            people.remove(self.topic)
-            people.insert(0, self.topic)
-        elif self.first in people and not holders:
-            people.remove(self.first)
-            people.insert(0, self.first)
-        if inner and holders:
-            people = [name for name in people if name not in holders] + [name for name in people if name in holders]
-        return tuple(people[:3])
-
-    def _thing(self, name: str) -> None:
-        clause = self.clause
-        self.anchors += 1
-        self.entities.add(name)
-        role = self.preposition or ("subject" if not clause.verb and not self.pending else "")
-        if clause.excluded:
-            return
-        if self.inherited and not (self.preposition or clause.verb or self.open):
-            self.pending, role = (), "subject"  # "so the doll is in the box"
-        clause.things.append(Thing(name, role))
-        if role == "subject" and (not clause.chain or clause.chain[-1].verb != "want" or not self.open):
-            self.thingly = True
-        self.preposition = ""
-        self.thing = name
-
-    # ------------------------------------------------------------------ words
-
-    def _little(self, word: Word, at: int) -> None:
-        kind, clause = word.kind, self.clause
-        if kind == "pronoun" or kind == "object":
-            if word.base in ("they", "them") and self.group:
-                self.anchors += 1
-                if kind == "pronoun":
-                    self.pending = self.group
-            elif who := self._meant(word.base, inner=self.open):
-                self._person(who, at, at + 1)
-        elif kind == "her" or kind == "owner":
-            if who := self._meant(word.base, inner=self.open):
-                following = self.tokens[at + 1] if at + 1 < len(self.tokens) else None
-                if kind == "owner" or (following and following.weighty and not following.base.endswith("ing")):
-                    self.anchors += 1
-                    self.owner = (who,)
-                else:
-                    self._person(who, at, at + 1)
-        elif kind == "not":
-            clause.denied = not clause.denied
-        elif kind == "nobody":
-            clause.denied, self.pending, self.writer = True, (), True
-        elif kind == "writer":
-            if not clause.verb and not self.open:
-                self.writer, self.pending = True, ()
-        elif kind == "preposition":
-            self.preposition = (
-                "in"
-                if word.base in ("into", "inside", "onto", "on", "at", "under", "to") and word.base != "to"
-                else word.base
-            )
-            if word.base == "of" and self.last == "out":
-                self.preposition = "from"
-        elif kind == "be":
-            clause.passive = True
-            clause.past = clause.past or word.base in ("was", "were")
-            clause.classes.add("be")
-        elif kind == "future":
-            clause.future = True
-        elif kind == "there":
-            clause.there = True
-        elif kind == "it":
-            clause.classes.add("it")
-            if self.inherited and not clause.verb and not self.open:
-                self.pending = ()  # "before it was moved"
-        elif kind == "without":
-            self._flush()
-            self.clause.excluded = True
-        elif kind == "relative":
-            self._relative(word, at)
-        elif kind == "where":
-            clause.classes.add("where")
-        elif kind in ("soft", "cut", "hard"):
-            self._boundary(word, at)
-
-    def _relative(self, word: Word, at: int) -> None:
-        """Open "who ..." and ", which ...": what it interrupts goes on behind the next comma."""
-        if self.last == "," and (word.base == "which" or self.named == at - 1):
-            self.saved.append((self.clause, self.pending))
-            who = self.group if word.base == "who" else ()
-            self.clause, self.pending, self.open = Clause(self.number), who, False
-        elif word.base == "who" and self.named == at:
-            who = self.group
-            self._flush()
-            self.pending = who
-
-    def _boundary(self, word: Word, at: int) -> None:
-        following = self._base(at + 1)
-        if word.kind == "soft" and word.base in (",", "and", "or") and self.named == at and self._is_person(at + 1):
-            return  # "Anna and Ben", "Anna, Ben and Clara"
-        if self.saved and word.base == ",":
-            inner = self.clause
-            self.clause, self.pending = self.saved.pop()
-            self.open = bool(self.clause.chain) and not self.clause.verb
-            if inner.verb or inner.things or inner.chain:
-                self.found.append(inner)
-            return
-        if word.base == ":" and self.open:
-            return  # "Lars knows: the sideboard"
-        if word.base == "so" and self.last and self.open and word_of(self.last).verb in ("believe", "know"):
-            self.clause.same = True  # "Ben thinks so"
-            return
-        chain, subject = self.clause.chain, self.pending or self.clause.subject
-        view = bool(chain) and self.view and not self.clause.things
-        self._flush()
-        self.preposition = ""
-        if word.kind == "soft":
-            self.clause.chain = chain
-            self.clause.kept = 0 if view else len(chain)
-            self.clause.least = len(chain) if following == "that" else 0
-            self.open = view or (following == "that" and bool(chain))
-            self.pending = () if following == "that" else subject
-            self.clause.subject = ()
-        else:
-            self.open = False
-            self.pending = (subject or (chain[0].who if chain else ())) if word.kind == "cut" else ()
-        self.inherited = bool(self.pending)
-
-    def _is_person(self, at: int) -> bool:
-        word = self._base(at)
-        return any(kind == "person" for _, kind, _ in self.vocabulary.phrases.get((word,), ())) or word in ("he", "she")
 
     def _weighty(self, word: Word, at: int) -> None:
         """Take a verb, a feeling, or a noun of the mind."""
@@ -516,31 +607,6 @@ class _Reader:
             clause.classes.add(kind)
             self.noun = kind if kind in MINDS else ""
 
-    def _push(self, group: Group, kind: str, *, view: bool = False, late: bool = False) -> None:
-        """Open what somebody holds: the rest of the clause, or with `late` all of it."""
-        clause = self.clause
-        denied, outer, kept, least = clause.denied, clause.chain, clause.kept, clause.least
-        if not late and (clause.things or clause.feelings or clause.verb or clause.pushed):
-            clause.denied = clause.denied and not self.open
-            clause.leads = clause.pushed
-            words, purposes = self.before  # "she mistakenly" belongs to what she holds
-            later = clause.words[words:], clause.purposes - purposes
-            del clause.words[words:]
-            clause.purposes &= purposes
-            self._flush(keep=True)
-            clause = self.clause
-            clause.words, clause.purposes = later[0], set(later[1])
-        if outer and outer[-1].who == group and len(outer) > kept:
-            outer = outer[:-1]
-        if not self.open and not kept:
-            outer = ()
-        clause.chain = (*outer, Holder(group, kind, denied))[:DEEPEST]
-        clause.pushed, self.view, self.thingly = True, view, False
-        clause.kept, clause.least = min(kept, len(outer)), least
-        clause.denied = False
-        clause.classes.add(kind)
-        self.open, self.pending = True, ()
-
     def _act(self, kind: str, word: Word) -> None:
         """Take a word of doing or being with its subject."""
         clause = self.clause
@@ -605,57 +671,3 @@ class _Reader:
                 clause.subject = self.pending or clause.subject
                 clause.verb = kind
             clause.classes.add(kind)
-
-    def _plain(self, word: Word, at: int) -> None:
-        """Take a word of no class; a capital may make it a stranger's name."""
-        clause = self.clause
-        clause.words.append(word.root)
-        self.words.add(word.root)
-        clause.purposes |= word.purposes
-        self.preposition = ""
-        known = self.vocabulary.known
-        if word.root in known:
-            return
-        self.foreign += not (word.purposes or word.root in REASONING)
-        if (
-            (word.capital and len(word.base) > 2 and not word.base.isupper() and self._is_name(word, at))
-            or word.root in KIN
-            or (word.root in OBJECTS and any(self.tokens[i].base in ARTICLES for i in range(max(0, at - 3), at)))
-        ):
-            self.strangers.append(word.base)
-        if word.base.endswith(("s", "ed")) and self.pending and not clause.verb and not self.open:
-            clause.subject = self.pending
-
-    def _is_name(self, word: Word, at: int) -> bool:
-        """Return whether a capitalised word that the story lacks names somebody: at a start, only as a subject."""
-        if at and self.tokens[at - 1].base not in (":", "(", "-", "\u201c", '"'):
-            return True
-        following = self.tokens[at + 1] if at + 1 < len(self.tokens) else None
-        return bool(
-            following
-            and not (word.base.endswith(("ly", "ing", "ed", "s")) or word.purposes or word.root in REASONING)
-            and (
-                following.kind in ("be", "future")
-                or (following.verb and following.base.endswith("s"))
-                or following.base == ":"
-            )
-            and not word.verb
-            and following.base != "'s"
-        )
-
-    def _flush(self, *, keep: bool = False) -> None:
-        """End the clause; with `keep`, in the same minds."""
-        clause = self.clause
-        if clause.verb == "" and clause.passive and "be" in clause.classes:
-            clause.verb = "be"
-        if (not clause.subject and not clause.chain and self.pending) or (
-            not clause.subject and self.pending and clause.verb
-        ):
-            clause.subject = self.pending
-        if clause.verb or clause.things or clause.pushed or clause.feelings or (clause.subject and not clause.chain):
-            self.found.append(clause)
-        self.clause, self.before = Clause(self.number), (0, frozenset())
-        if keep:
-            self.clause.chain, self.clause.kept, self.clause.least = clause.chain, clause.kept, clause.least
-        else:
-            self.owner, self.deferred, self.open, self.thingly = (), "", False, False

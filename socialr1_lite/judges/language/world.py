@@ -18,6 +18,7 @@ ARTICLES = re.compile(r"^(?:the|a|an|to) ", re.IGNORECASE)
 WORLDS_KEPT = 512
 SEEN_FROM = frozenset(("in", "to", "", "subject"))  # roles of a place where something is or goes
 VAGUE = frozenset(("hope", "interest", "surprise", "calm"))  # words of these are often no feelings
+LIKING = frozenset(("favour", "favourit", "favorit"))
 NOTHING_MORE = frozenset(
     stem(word)
     for word in [
@@ -379,34 +380,36 @@ def statements(clause: Clause, world: World) -> Iterator[Statement]:
             denied,
             not VAGUE.issuperset(clause.feelings) and "change" not in clause.classes,
         )
-    wishing = "want" in verbs
-    if (wishing or (clause.future and clause.verb and clause.subject) or clause.purposes) and (
-        names or clause.purposes or not clause.leads
-    ):
-        end = len(clause.chain) - [holder.verb for holder in clause.chain][::-1].index("want") if wishing else 0
-        wished = (
-            chains_of(
-                replace(clause, chain=clause.chain[:end], kept=min(clause.kept, end), least=min(clause.least, end))
-            )
-            if wishing
-            else doing
-        )
-        yield Statement(
-            wished, "want", tuple(names), topics, denied, wishing, frozenset(clause.purposes.union(clause.words))
-        )
-    if (
-        clause.verb == "like"
-        or last == "like"
-        or "favour" in clause.words
-        or "favourit" in clause.words
-        or "favorit" in clause.words
-    ):
+    yield from _wishes(clause, "want" in verbs, names, topics, doing, denied)
+    if "like" in (clause.verb, last) or not LIKING.isdisjoint(clause.words):
         yield Statement(doing, "like", tuple(names), (), denied)
-    if _MAKING & set(clause.words):
+    if not _MAKING.isdisjoint(clause.words):
         people = (*(who[0] for who in clause.subject), *(who[0] for who in clause.others))
         yield Statement(chains, "maker", people, topics, denied, firm=False)
     if names and (gone := _gone(clause)) is not None:
         yield Statement(chains, "gone", (str(gone),), tuple(names), refused, firm=False)
+
+
+def _wishes(
+    clause: Clause,
+    wishing: bool,
+    names: Sequence[str],
+    topics: tuple[str, ...],
+    doing: tuple[tuple[str, ...], ...],
+    denied: bool,
+) -> Iterator[Statement]:
+    """Yield what a clause says of a wish: "wants to find it", and what tells of one, "will put it there"."""
+    if not (wishing or (clause.future and clause.verb and clause.subject) or clause.purposes):
+        return
+    if not (names or clause.purposes) and clause.leads:
+        return
+    if wishing:
+        end = len(clause.chain) - [holder.verb for holder in clause.chain][::-1].index("want")
+        kept, least = min(clause.kept, end), min(clause.least, end)
+        doing = chains_of(replace(clause, chain=clause.chain[:end], kept=kept, least=least))
+    yield Statement(
+        doing, "want", tuple(names), topics, denied, wishing, frozenset(clause.purposes.union(clause.words))
+    )
 
 
 def chains_of(clause: Clause, *, subject: bool = False) -> tuple[tuple[str, ...], ...]:
