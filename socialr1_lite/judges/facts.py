@@ -146,7 +146,7 @@ def _asks(read: Read, world: World) -> float:
     order = world.order and {"first", "last"} & {purpose for clause in read.clauses for purpose in clause.purposes}
     if order and not order & world.order:
         return -ASKED
-    return ASKED if about >= 1.0 or (about and read.anchors) else 0.0
+    return ASKED if about >= 1.0 or (about and read.anchors) else ASKED * ASKED * bool(about)
 
 
 def _untrue(clause: Clause, world: World) -> str:
@@ -182,9 +182,9 @@ def _untrue(clause: Clause, world: World) -> str:
             return f"{clause.subject[0][0]} moved it"
     elif clause.verb == "look" and places and clause.own and not _does(clause, places[0].name, world):
         return f"{clause.subject[0][0]} looked into the {places[0].name}"
-    elif clause.verb == "leave" and [len(who) for who in clause.subject] == [1] and "be" not in clause.classes:
-        if clause.subject[0][0] not in world.left and not (clause.things or clause.others or {"it"} & clause.classes):
-            return f"{clause.subject[0][0]} did not leave"
+    elif clause.verb == "leave" and [len(who) for who in clause.subject] == [1] and not {"be", "it"} & clause.classes:
+        stayed = clause.subject[0][0] not in world.left and not (clause.things or clause.others)
+        return f"{clause.subject[0][0]} did not leave" if stayed else ""
     return ""
 
 
@@ -357,7 +357,8 @@ def _interpretation(reads: Sequence[Read], world: World, notes: list[str], *, ri
     if not hit:
         asked = world.decisive[0]
         notes.append(
-            f"Cue Interpretation: does not say that {' > '.join(asked.chain) or 'it is so'}: {asked.kind} {asked.topic} {asked.value}"
+            f"Cue Interpretation: does not say that {' > '.join(asked.chain) or 'it is so'}: "
+            f"{asked.kind} {asked.topic} {asked.value}"
         )
     if contrary:
         notes.append("Cue Interpretation: states the contrary of the decisive mental state")
@@ -421,7 +422,7 @@ def _plain(stated: Statement, state: State, world: World) -> bool:
 
 
 def _side(purposes: frozenset[str] | set[str], state: State) -> int:
-    """Return 1 where purposes are those of a wish rather than of any rival to it, -1 where they are a rival's, else 0."""
+    """Return 1 where purposes are those of a wish rather than of a rival to it, -1 where they are a rival's, else 0."""
     against = {OPPOSED[one] for one in state.purposes if one in OPPOSED} - state.purposes
     options = (state.purposes, *state.others, frozenset(against)) if against else (state.purposes, *state.others)
     everything = state.purposes.union(*options)
@@ -544,7 +545,7 @@ def _goal(reads: Sequence[Read], world: World, notes: list[str]) -> float:
 
 
 def _wishes(clause: Clause, last: int, world: World) -> list[float]:
-    """Return how well what the person wants is each of the goals of that person; less well without a word of wanting."""
+    """Return how well what somebody wants is each of that person's goals; less well without a word of wanting."""
     if not last:
         doers = {name for who in clause.subject for name in who[:1]}
         scores = [_wished(clause, goal, world) for goal in world.goals if goal.chain[-1] in doers and not clause.chain]
@@ -566,6 +567,8 @@ def _wished(clause: Clause, goal: State, world: World) -> float:
         purposes = {OPPOSED.get(one, one) for one in purposes} or {"hinder"}
     if goal.people and whom and goal.people.isdisjoint(whom):
         return OTHER_GOAL
+    if clause.noun and clause.denied:  # "her wish for it plays no part"
+        return OTHER_ASKED
     side = _side(purposes, goal)
     if goal.value and values:
         rival = goal.value not in values and values & set(goal.rivals)

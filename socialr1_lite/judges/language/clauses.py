@@ -45,7 +45,7 @@ class Holder(NamedTuple):
 
 
 class Thing(NamedTuple):
-    """A thing or place of the world, its role (the preposition before it, "subject", or "") and whether it is left out."""
+    """A thing or place of the world, and its role: the preposition before it, "subject", or ""."""
 
     name: str
     role: str
@@ -55,7 +55,7 @@ class Thing(NamedTuple):
 class Clause:
     """One clause, in the mind of its chain of holders (nobody: the story itself).
 
-    subject, verb: who does it, and the class of the word of doing. classes, purposes: of all its words; words: the stems
+    subject, verb: who does it, and the class of the word of doing. classes, purposes: of all its words. words: stems
     of the weighty ones. kept: holders taken over from the clause before, of which any number may be meant; at least
     `least`. excluded: "instead of", "without".
     """
@@ -78,6 +78,7 @@ class Clause:
     there: bool = False
     excluded: bool = False
     pushed: bool = False  # opens a mind
+    noun: bool = False  # of the mind, with its owner: "her wish"
     own: bool = False  # its subject stands in it
     leads: bool = False  # to another mind, and says nothing more
     kept: int = 0
@@ -101,7 +102,7 @@ class Read(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Vocabulary:
-    """A world's people with their genders ("" unknown), and its phrases: first word -> (words, kind, name), longest first.
+    """A world's people with their genders ("" unknown), and its phrases by their first two words, longest first.
 
     known: the stems of all words of story, question and options. asked: the people of the question, in order.
     """
@@ -197,7 +198,7 @@ class _State:
         if not self.open and not kept:
             outer = ()
         clause.chain = (*outer, Holder(group, kind, denied))[:DEEPEST]
-        clause.pushed, self.view, self.thingly = True, view, False
+        clause.pushed, clause.noun, self.view, self.thingly = True, view, view, False
         clause.kept, clause.least = min(kept, len(outer)), least
         clause.denied = False
         clause.classes.add(kind)

@@ -27,7 +27,8 @@ _IRREGULAR = {
         "throw": "threw thrown", "wear": "wore worn", "child": "children", "man": "men", "woman": "women",
         "person": "people", "knife": "knives", "shelf": "shelves", "wife": "wives", "life": "lives",
         "use": "used using", "happy": "happiness", "sad": "sadness", "angry": "anger", "disappoint": "disappointment",
-        "phone": "telephone telephones", "neighbor": "neighbour neighbours", "believe": "belief beliefs", "intend": "intention intentions intent", "feeling": "feelings",
+        "phone": "telephone telephones", "neighbor": "neighbour neighbours", "believe": "belief beliefs",
+        "intend": "intention intentions intent", "feeling": "feelings",
     }.items()
     for irregular in forms.split()
 }  # fmt: skip
@@ -127,7 +128,8 @@ REASONING = MENTAL.union(GOAL, stems(
     "select pick best most more less very only just even also again never always unseen witness present absent "
     "without with act action behave behavior behaviour do make take go come leave return enter put move give search "
     "check open naturally original initial previous new old current full empty both each neither either whether able "
-    "decisive matter count worth given therefore two three whoever whatever several many few can will would should could may might must due accord base evidence support update information observe"
+    "decisive matter count worth given therefore two three whoever whatever several many few can will would should "
+    "could may might must due accord base evidence support update information observe"
 ))  # fmt: skip
 STOP = words_in(
     "a an the this that these those of in on at to from by for with into onto out up down over under as is are was "
@@ -179,8 +181,8 @@ NAMINGS = words_in("yes no")  # with a lone capital letter: what may name an opt
 # "option B", "the answer is B", "(B)", and a letter alone where an answer is named: "so B is right", "I choose B.".
 # "A box" has an article, "I" is the writer, "plan B" names no option.
 _BEFORE = (
-    "is be it makes? choose choosing chosen pick picking take get with on to leaves? so only thus hence therefore then say "
-    "gives? called means? meaning namely and answer stays? must for at"
+    "is be it makes? choose choosing chosen pick picking take get with on to leaves? so only thus hence therefore then "
+    "say gives? called means? meaning namely and answer stays? must for at"
 )
 LETTER = re.compile(
     r"\b(?i:option|choice|answer)(?i:\s{1,3}is)?\s{0,3}:?\s{0,3}\(?([A-Z])(?![\w'\u2019])|\(([A-Z])\)"

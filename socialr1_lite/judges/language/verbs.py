@@ -1,4 +1,4 @@
-"""Word classes for reading clauses: verbs of the mind and of doing, feelings, purposes, and phrases that stand for them.
+"""Word classes for reading clauses: verbs of the mind and of doing, feelings, purposes, and phrases that mean them.
 
 All tables are [ours]: plain English for short social stories, by stem (`lexicon.stem`).
 """
@@ -14,21 +14,25 @@ from socialr1_lite.judges.language.lexicon import ALARMS, CALENDAR, NEGATIONS, S
 WORDS_KEPT = 1 << 16
 
 _VERBS = {  # class -> its words
-    "believe": "think believe assume suppose expect figure reckon presume guess imagine conclude suspect picture convinced "
-    "consider deem gather infer anticipate certain confident sure conviction impression assumption expectation certainty "
-    "presumption presumably-thinks judge suspicion",
+    "believe":
+        "think believe assume suppose expect figure reckon presume guess imagine conclude suspect picture "
+        "convinced consider deem gather infer anticipate certain confident sure conviction impression assumption "
+        "expectation certainty presumption presumably-thinks judge suspicion",
     "know": "know aware realise realize recognise recognize understand grasp learn known knowledge",
     "unknow": "unaware ignorant oblivious unsuspecting clueless ignorance mistaken misled",
     "doubt": "doubt disbelieve distrust mistrust",
-    "want": "want wish hope need aim goal intend intention intent plan try desire keen eager purpose objective seek wonder "
-    "longing curious curiosity ambition",
+    "want":
+        "want wish hope need aim goal intend intention intent plan try desire keen eager purpose objective seek "
+        "wonder longing curious curiosity ambition",
     "feel": "feel",
     "see": "see watch notice observe witness spot catch follow spy peek peep glimpse hear overhear seen",
     "miss": "miss overlook",
-    "say": "say tell text inform announce claim mention write remark hint state declare admit advise answer reply speak "
-    "warn promise recommend suggest point assure report",
-    "move": "move put place bring carry shift transfer lay pop stick swap exchange switch drop slip stash tuck take pick "
-    "trade relocate stow hide deposit pack trip transfer",
+    "say":
+        "say tell text inform announce claim mention write remark hint state declare admit advise answer reply "
+        "speak warn promise recommend suggest point assure report",
+    "move":
+        "move put place bring carry shift transfer lay pop stick swap exchange switch drop slip stash tuck take "
+        "pick trade relocate stow hide deposit pack trip transfer",
     "leave": "leave exit depart absent away gone departure absence",
     "come": "return come enter arrive back reenter",
     "be": "be sit lie stay remain rest stand belong kept",
@@ -38,11 +42,16 @@ _VERBS = {  # class -> its words
     "find": "find get obtain discover",
 }  # fmt: skip
 _PURPOSES = {  # what somebody is after, so that "wants to hide" is not "wants to show"
-    "help": "help assist find get honest truth sincere inform show reveal share come-across discover obtain see know tell "
-    "honestly truthful truthfully sincerely learn notice meet earnest true openly fetch reach",
-    "hinder": "mislead deceive fool trick hide miss lie dupe conceal prevent deception withhold thwart hoodwink stop secret "
-    "deceit untrue hidden unfound undiscovered secretly keep false untruth fib empty-handed bluff lose wrong",
-    "joke": "joke tease irony ironic ironically kid fun sarcasm sarcastic laugh amuse funny playful amusement jest humour",
+    "help":
+        "help assist find get honest truth sincere inform show reveal share come-across discover obtain see know "
+        "tell honestly truthful truthfully sincerely learn notice meet earnest true openly fetch reach",
+    "hinder":
+        "mislead deceive fool trick hide miss lie dupe conceal prevent deception withhold thwart hoodwink stop "
+        "secret deceit untrue hidden unfound undiscovered secretly keep false untruth fib empty-handed bluff lose "
+        "wrong",
+    "joke":
+        "joke tease irony ironic ironically kid fun sarcasm sarcastic laugh amuse funny playful amusement jest "
+        "humour",
     "own": "herself himself selfish selfishness own",
     "surprise": "surprise",
     "insult": "insult offend hurt rude",
@@ -62,12 +71,14 @@ _PURPOSES = {  # what somebody is after, so that "wants to hide" is not "wants t
 FEELINGS = {  # word -> the feeling that it names; the first of each row names it
     word: row.split()[0]
     for row in (
-        "joy joyful happy happiness glad cheerful joyous happily", "delight thrilled overjoyed delighted elated ecstatic",
+        "joy joyful happy happiness glad cheerful joyous happily",
+        "delight thrilled overjoyed delighted elated ecstatic",
         "contentment content contented satisfied satisfaction", "pride proud proudly",
         "relief relieved", "amusement amused", "hope hopeful hopefully", "interest interested intrigued",
         "sadness sad unhappy sorrow upset miserable gloomy sorry sadly grief unhappiness",
         "disappointment disappointed letdown disappoint", "anger angry furious annoyed irritated rage mad cross fury",
-        "fear afraid scared frightened fearful terrified dread fright", "worry worried anxious uneasy concerned anxiety nervous",
+        "fear afraid scared frightened fearful terrified dread fright",
+        "worry worried anxious uneasy concerned anxiety nervous",
         "shame ashamed embarrassed embarrassment humiliated", "boredom bored",
         "surprise surprised astonished amazed startled astonishment shocked shock", "jealousy jealous envious envy",
         "guilt guilty", "disgust disgusted", "calm relaxed", "loneliness lonely", "gratitude grateful thankful",
@@ -83,45 +94,67 @@ OPPOSED = {
 }  # fmt: skip
 FREE = stems("question ask task settle point wonder need aim judge pick sought seek require determine decide")
 MIND = stems(
-    "mind view eye opinion belief perspective head thought idea standpoint estimate reckoning book understanding imagination "
-    "picture eyes knowledge expectation light lights conviction thinking assumption certainty memory ear image"
+    "mind view eye opinion belief perspective head thought idea standpoint estimate reckoning book understanding "
+    "imagination picture eyes knowledge expectation light lights conviction thinking assumption certainty memory "
+    "ear image"
 )
 _SHADES = {"delight": "joy", "contentment": "joy", "disappointment": "sadness", "worry": "fear"}
 KIN = stems(
-    "mother father mom mum dad parent brother sister son daughter grandmother grandfather grandma grandpa aunt uncle cousin "
-    "wife husband boyfriend girlfriend classmate roommate neighbor neighbour teacher doctor nurse nephew niece boss colleague "
-    "policeman policewoman gardener twin postman plumber housekeeper maid butler landlord"
+    "mother father mom mum dad parent brother sister son daughter grandmother grandfather grandma grandpa aunt uncle "
+    "cousin wife husband boyfriend girlfriend classmate roommate neighbor neighbour teacher doctor nurse nephew niece "
+    "boss colleague policeman policewoman gardener twin postman plumber housekeeper maid butler landlord"
 )
-_PHRASES = {  # phrase -> class
-    "no idea": "unknow", "no clue": "unknow", "no inkling": "unknow", "no notion": "unknow", "no suspicion": "unknow",
-    "a clue": "know", "the faintest": "know", "the slightest": "know", "the foggiest": "know", "any idea": "know", "a notion": "know",
-    "an inkling": "know", "in the dark": "unknow", "in the know": "know", "under the impression": "believe", "none the wiser": "unknow",
-    "of the opinion": "believe", "of the same opinion": "believe same", "the right idea": "know", "no right idea": "unknow",
-    "no knowledge": "unknow", "in mind": "inmind", "count on": "believe", "counts on": "believe", "counting on": "believe",
-    "go by": "believe", "would like": "want", "would love": "want", "'d like": "want", "'d love": "want", "is after": "want",
-    "was after": "want", "really after": "want", "after is": "want", "out to": "want", "looking forward": "want",
-    "looks forward": "want", "set on": "want", "hold of": "find", "in sight": "see", "gave way": "change", "given way": "change",
-    "turned into": "change", "gives way": "change", "went out": "leave", "goes out": "leave", "going out": "leave", "gone out": "leave",
-    "walked out": "leave", "walks out": "leave", "stepped out": "leave", "steps out": "leave", "went away": "leave", "goes away": "leave",
-    "goes off": "leave", "went off": "leave", "took off": "leave", "takes off": "leave", "is out": "leave", "was out": "leave",
-    "out the door": "leave", "not there": "leave", "be there": "present", "was there": "present", "were there": "present",
-    "is there": "present", "being there": "present", "been there": "present", "in front of": "before", "present": "present",
-    "lost in thought": "distracted", "mind was elsewhere": "distracted", "asleep": "distracted", "took nothing in": "distracted",
-    "headphones": "distracted", "distracted": "distracted", "daydreaming": "distracted", "instead of": "without",
-    "rather than": "without", "let down": "feel disappointment", "pleasantly surprised": "feel joy", "the same": "same",
-    "likewise": "same", "too": "same", "as well": "same", "in this way": "same", "no longer": "not", "any longer": "", "any more": "",
-    "picked up": "move", "picks up": "move", "heads for": "look", "head for": "look", "way of thinking": "mindnoun",
-    "as far as": "view", "according to": "view", "sees it": "viewed", "can tell": "believe", "could tell": "believe",
-    "change places": "move", "changed places": "move", "find out": "know", "found out": "know", "finds out": "know",
-    "give up": "hinder", "get rid": "discard", "is out to": "want", "was out to": "want", "'s out to": "want", "'s after": "want", "would rather": "want", "'d rather": "want", "let on": "help", "feel like": "want", "feels like": "want", "out of his sight": "hinder", "out of her sight": "hinder", "in the dark about": "hinder", "gives up": "hinder", "keep from": "hinder", "keep away": "hinder", "come across": "help",
-    "come upon": "help", "to have": "find", "off the scent": "hinder", "put away": "move", "no wish": "want not", "no desire": "want not",
-    "made a face": "dislike", "pushed away": "dislike", "see through": "joke", "seen through": "joke", "sees through": "joke",
-    "phone call": "", "on to": "retain", "out of sight": "hinder", "stay hidden": "hinder", "out of the way": "discard",
-    "really thinks": "candid", "really think": "candid", "off guard": "feel surprise", "put off": "hinder", "keen on": "want", "interested in": "want", "so too": "same",
-    "passed by": "miss", "a let-down": "feel disappointment", "ended up": "be", "ends up": "be", "wound up": "be", "wind up": "be", "hands on": "find",
-    "lay hands": "find", "at first": "", "turns out": "", "turned out": "", "point out": "find", "of course": "",
+_PHRASES = {  # class -> the phrases that stand for it
+    "unknow":
+        "no idea; no clue; no inkling; no notion; no suspicion; in the dark; none the wiser; no right idea; no "
+        "knowledge",
+    "know":
+        "a clue; the faintest; the slightest; the foggiest; any idea; a notion; an inkling; in the know; the right "
+        "idea; find out; found out; finds out",
+    "believe": "under the impression; of the opinion; count on; counts on; counting on; go by; can tell; could tell",
+    "believe same": "of the same opinion",
+    "inmind": "in mind",
+    "want":
+        "would like; would love; 'd like; 'd love; is after; was after; really after; after is; out to; looking "
+        "forward; looks forward; set on; is out to; was out to; 's out to; 's after; would rather; 'd rather; feel "
+        "like; feels like; keen on; interested in",
+    "find": "hold of; to have; hands on; lay hands; point out",
+    "see": "in sight",
+    "change": "gave way; given way; turned into; gives way",
+    "leave":
+        "went out; goes out; going out; gone out; walked out; walks out; stepped out; steps out; went away; goes "
+        "away; goes off; went off; took off; takes off; is out; was out; out the door; not there",
+    "present": "be there; was there; were there; is there; being there; been there; present",
+    "before": "in front of",
+    "distracted": "lost in thought; mind was elsewhere; asleep; took nothing in; headphones; distracted; daydreaming",
+    "without": "instead of; rather than",
+    "feel disappointment": "let down; a let-down",
+    "feel joy": "pleasantly surprised",
+    "same": "the same; likewise; too; as well; in this way; so too",
+    "not": "no longer",
+    "": "any longer; any more; phone call; at first; turns out; turned out; of course",
+    "move": "picked up; picks up; change places; changed places; put away",
+    "look": "heads for; head for",
+    "mindnoun": "way of thinking",
+    "view": "as far as; according to",
+    "viewed": "sees it",
+    "hinder":
+        "give up; out of his sight; out of her sight; in the dark about; gives up; keep from; keep away; off the "
+        "scent; out of sight; stay hidden; put off",
+    "discard": "get rid; out of the way",
+    "help": "let on; come across; come upon",
+    "want not": "no wish; no desire",
+    "dislike": "made a face; pushed away",
+    "joke": "see through; seen through; sees through",
+    "retain": "on to",
+    "candid": "really thinks; really think",
+    "feel surprise": "off guard",
+    "miss": "passed by",
+    "be": "ended up; ends up; wound up; wind up",
 }  # fmt: skip
-IDIOMS = tuple((tuple(phrase.split()), "idiom", kind) for phrase, kind in _PHRASES.items())
+IDIOMS = tuple(
+    (tuple(phrase.split()), "idiom", kind) for kind, phrases in _PHRASES.items() for phrase in phrases.split("; ")
+)
 
 _VERB = {stem(word): name for name, words in reversed(_VERBS.items()) for word in words.split()}
 _PURPOSE: dict[str, frozenset[str]] = {}
@@ -132,15 +165,22 @@ NOT = NEGATIONS - {"unaware"} | {"hardly", "ca", "wo"}
 _KINDS = {  # surface word -> what it does to the clause
     **dict.fromkeys(("he", "she", "they"), "pronoun"), **dict.fromkeys(("him", "them"), "object"),
     **dict.fromkeys(("his", "their", "himself", "herself", "themselves", "hers"), "owner"), "her": "her",
-    **dict.fromkeys(("i", "we", "you", "one", "everyone", "everybody", "anyone", "anybody", "someone", "somebody"), "writer"),
+    **dict.fromkeys(
+        ("i", "we", "you", "one", "everyone", "everybody", "anyone", "anybody", "someone", "somebody"), "writer"
+    ),
     **dict.fromkeys(("nobody", "none", "no-one"), "nobody"),
     **dict.fromkeys((",", "and", "or", ":", "(", ")", "\u2013", "-", "then", "whose"), "soft"),
     **dict.fromkeys((";", ".", "!", "?", "\u2014"), "hard"),
     **dict.fromkeys(
-        ["but", "because", "since", "while", "whereas", "although", "though", "unless", "so", "however", "when", "after", "before", "until", "hence", "therefore", "if", "once", "whenever", "as", "thus", "yet"], "cut",
+        words_in(
+            "but because since while whereas although though unless so however when after before until hence therefore "
+            "if once whenever as thus yet"
+        ), "cut",
     ),
-    **dict.fromkeys(("who", "which"), "relative"), "that": "that", "where": "where", "there": "there", "it": "it", "without": "without",
-    **dict.fromkeys(("to", "for", "by", "from", "of", "with", "about", "in", "into", "inside", "onto", "on", "at", "under",
+    **dict.fromkeys(("who", "which"), "relative"), "that": "that", "where": "where", "there": "there", "it": "it",
+    "without": "without",
+    **dict.fromkeys(("to", "for", "by", "from", "of", "with", "about", "in", "into", "inside", "onto", "on", "at",
+                     "under",
                      "beneath", "behind", "against", "like", "between", "through", "over", "besides"), "preposition"),
     **dict.fromkeys(("will", "would", "'ll", "shall", "must", "going", "'d"), "future"),
     **dict.fromkeys(("is", "are", "was", "were", "been", "being", "be", "am", "'s"), "be"),

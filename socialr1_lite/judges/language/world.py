@@ -45,9 +45,9 @@ def bare(value: str) -> str:
 class State(NamedTuple):
     """A claim in the reader's terms: whose state it is (outermost first), its kind, what it is about, and its value.
 
-    kind: "place" (where, of what; value and rivals are things), "earlier" (where it was before), "like" (best of all), "gone" (no longer
-    there), "maker" (who made it), "know", "feel" or "want". purposes: what is wanted, without what all its rivals want
-    as well; others: the same of each rival.
+    kind: "place" (where, of what; value and rivals are things), "earlier" (where it was before), "like" (best of all),
+    "gone" (no longer there), "maker" (who made it), "know", "feel" or "want". purposes: what is wanted, without what
+    all its rivals want as well; others: the same of each rival.
     """
 
     chain: tuple[str, ...]
