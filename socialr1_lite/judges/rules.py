@@ -2,10 +2,10 @@
 
 Every stage is scored as (what the stage is for) * (share of its words that are about this scenario) * (no invented
 names or things). A sentence that speaks to a judge instead of about the story costs its whole stage. What
-interpretation and response conclude is held to the right answer where that is known, so that neither is paid beside a wrong one;
-a true cue keeps its score. Where it is not known, a reply is held to the story and to itself alone. What these rules
-cannot do: tell a right conclusion from a false reason for it, or read what is not said in the words of story, question
-and options.
+interpretation and response conclude is held to the right answer where that is known, so that neither is paid beside a
+wrong one; a true cue keeps its score. Where it is not known, a reply is held to the story and to itself alone. What
+these rules cannot do: tell a right conclusion from a false reason for it, or read what is not said in the words of
+story, question and options.
 """
 
 from __future__ import annotations
