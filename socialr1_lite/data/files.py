@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
@@ -20,7 +21,7 @@ MOST_VALUES = 20_000_000  # in a Parquet file: some hundred bytes each in memory
 BATCH_BYTES = 256 << 20  # of Parquet that are unpacked at a time, at most [ours]
 
 
-def bounded_lines(file: BinaryIO) -> Iterator[bytes]:
+def bounded_lines(file: BinaryIO | io.BufferedIOBase) -> Iterator[bytes]:
     """Yield the lines of a file; of one that is longer than LONGEST_LINE only its beginning, a byte more than that."""
     while line := file.readline(LONGEST_LINE + 1):
         yield line
@@ -34,7 +35,8 @@ def json_lines(lines: Iterable[bytes]) -> PlacedRows:
     NaN, which published files may hold, is null; a whole number that 64 bits cannot hold is a fraction; half of a
     character, as a text has that was cut inside an emoji, is a replacement character.
     """
-    for number, line in enumerate(lines, start=1):
+    bounded = bounded_lines(lines) if isinstance(lines, io.BufferedIOBase) else lines
+    for number, line in enumerate(bounded, start=1):
         place = f"line {number}"
         if len(line) > LONGEST_LINE:
             yield place, f"longer than {LONGEST_LINE >> 20} MB"
@@ -57,7 +59,7 @@ def _whole(digits: str) -> int | float:
 
 
 def _json_rows(file: BinaryIO, name: str) -> PlacedRows:
-    return json_lines(bounded_lines(file))
+    return json_lines(file)
 
 
 def _csv_rows(file: BinaryIO, name: str) -> PlacedRows:

@@ -186,6 +186,8 @@ def test_a_long_line_is_passed_over_piece_by_piece(monkeypatch: pytest.MonkeyPat
     assert max(map(len, files.bounded_lines(held))) <= 11
     held.seek(0)
     found = [row if isinstance(row, dict) else row[:6] for _, row in rows_of(held, "x.jsonl")]
+    held.seek(0)
+    assert [row if isinstance(row, dict) else row[:6] for _, row in json_lines(held)] == found
     assert found == [{"a": 1}, "longer", {"a": 2}, "longer", {}, "longer"]
 
 
