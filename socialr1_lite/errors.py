@@ -63,7 +63,7 @@ class MachineError(SocialR1Error, OSError):
 # What tokenizers, safetensors, torch, SQLite and CUDA say, which hand on no number of the system's. In lower case.
 NO_ROOM = (
     *("no space left", "os error 28", "disk quota", "os error 122", "disk is full", "file too large", "os error 27"),
-    *("read-only file system", "os error 30", "pytorchstreamwriter", "unexpected pos"),
+    *("read-only file system", "os error 30", "pytorchstreamwriter", "iostream error"),
 )
 NO_MEMORY = ("out of memory", "not enough memory", "allocate memory", "bad_alloc", "alloc_failed", "os error 12")
 DEEPEST_CAUSE = 20  # errors that were raised from one another, before the search ends
@@ -79,7 +79,7 @@ def ran_out_of_memory(error: BaseException) -> bool:
     return isinstance(error, MemoryError) or any(known in words for known in NO_MEMORY)
 
 
-def lack_of(error: BaseException | None, seen: int = 0) -> str:
+def lack_of(error: BaseException | None, place: object = "something", seen: int = 0) -> str:
     """Say in one line what the machine lacked where that is what the error comes from, else return "".
 
     The error itself is looked at, then what it was raised from.
@@ -90,22 +90,22 @@ def lack_of(error: BaseException | None, seen: int = 0) -> str:
     if ran_out_of_memory(error):
         return f"out of memory ({line}); give it less at a time, such as a smaller batch, or a smaller model"
     if isinstance(error, OSError) and error.errno and error.filename is not None:
-        place = error.filename2 or error.filename
-        return f"{place}: {error.strerror}" + (f"; {remedy}" if (remedy := REMEDIES.get(error.errno)) else "")
+        named = error.filename2 or error.filename
+        return f"{named}: {error.strerror}" + (f"; {remedy}" if (remedy := REMEDIES.get(error.errno)) else "")
     if getattr(error, "errno", None) in REMEDIES or any(known in line.lower() for known in NO_ROOM):
-        return f"something could not be written ({line}); {ROOM}"
-    return lack_of(error.__cause__ or error.__context__, seen + 1)
+        return f"{place} could not be written ({line}); {ROOM}"
+    return lack_of(error.__cause__ or error.__context__, place, seen + 1)
 
 
 @contextlib.contextmanager
-def machine_errors() -> Iterator[None]:
-    """Raise MachineError for what the machine lacked inside; every other error passes as it is."""
+def machine_errors(place: object = "something") -> Iterator[None]:
+    """Raise MachineError for what the machine lacked inside; every other error passes as it is. place: written into."""
     try:
         yield
     except SocialR1Error:
         raise
     except Exception as error:
-        if not (line := lack_of(error)):
+        if not (line := lack_of(error, place)):
             raise
         raise MachineError(line) from error
 

@@ -122,13 +122,20 @@ def optimizer_before_saving() -> Callable[[], None]:
     return in_the_trainer(plant)
 
 
-def scaler(scale: float) -> Callable[[], None]:
-    """Train through a real GradScaler of this first scale, as float16 does on a GPU."""
+def overflowing(*steps: int) -> Callable[[], None]:
+    """Train through a real GradScaler, as float16 does on a GPU; the loss of these steps overflows at any scale."""
 
     def plant(trainer) -> None:
         import torch
 
-        trainer.accelerator.scaler = torch.amp.GradScaler("cpu", init_scale=scale)
+        trainer.accelerator.scaler = torch.amp.GradScaler("cpu")
+        real = trainer.compute_loss
+
+        def compute_loss(*args, **kwargs):
+            loss = real(*args, **kwargs)
+            return loss * math.inf if trainer.state.global_step + 1 in steps else loss
+
+        trainer.compute_loss = compute_loss
 
     return in_the_trainer(plant)
 
@@ -184,17 +191,6 @@ def last_adapter() -> None:
     session.Training._finish = planted
 
 
-def every_gradient_overflows() -> None:
-    """With a scaler whose every step overflows, whatever the scale is."""
-    scaler(2.0**16)()
-
-    def plant(trainer) -> None:
-        real = trainer.compute_loss
-        trainer.compute_loss = lambda *args, **kwargs: real(*args, **kwargs) * math.inf
-
-    in_the_trainer(plant)()
-
-
 MERGE = {"warmup": {"merge": True}}
 FASTER = {"grpo": {"learning_rate": 1e38, "max_grad_norm": 0.0}}
 LONGER = {"grpo": {"max_steps": 44}, "run": {"save_steps": 44}, "evaluation": {"items": 0}}
@@ -212,8 +208,8 @@ PLANS: dict[str, tuple[dict, list[Callable[[], None]]]] = {
     "the cold start's adapter": ({}, [adapter_of_the_cold_start, nothing]),
     "the merged cold start": (MERGE, [merged]),
     "the last adapter": ({}, [last_adapter, nothing]),
-    "a scale too large": ({}, [scaler(2.0**126)]),
-    "every scale too large": (LONGER, [every_gradient_overflows]),
+    "overflows of steps 2 and 3": ({}, [overflowing(2, 3)]),
+    "nothing but overflows": (LONGER, [overflowing(*range(1, 45))]),
 }
 
 

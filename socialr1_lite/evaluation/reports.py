@@ -11,7 +11,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import NamedTuple, TypedDict, cast
+from typing import Any, NamedTuple, TypedDict, cast
 
 from socialr1_lite.benchmarks.base import Benchmark, Loaded, Scores
 from socialr1_lite.errors import DataError
@@ -147,21 +147,35 @@ def read(folder: Path) -> Column:
     for path in sorted(inner.glob("*.json")):
         try:
             report = json.loads(path.read_text("utf-8"))
-        except ValueError:
+            if isinstance(report, dict) and report.get("version") == REPORT_VERSION and "metrics" in report:
+                _check_types(report)
+                reports[report["benchmark"]] = cast(Report, report)
+        except (ValueError, RecursionError):
             raise DataError(f"{path}: is not JSON") from None
-        if isinstance(report, dict) and report.get("version") == REPORT_VERSION and "metrics" in report:
-            reports[str(report["benchmark"])] = cast(Report, report)
+        except (KeyError, TypeError, AttributeError):
+            raise DataError(f"{path}: is no report as `evaluate` writes it; remove it") from None
     if not reports:
         raise DataError(f"{folder}: no evaluation reports there")
     items = {
         name: {
             row["key"]: Unit(row["key"], str(row.get("cluster", "")), float(row["value"]))
             for row in lines.read_rows(inner / f"{name}.items.jsonl")
+            if isinstance(row.get("key"), str) and isinstance(row.get("value"), (int, float))
         }
         for name in reports
         if (inner / f"{name}.items.jsonl").is_file()
     }
     return Column(folder.resolve().name, reports, items)
+
+
+def _check_types(report: dict[str, Any]) -> None:
+    """Raise KeyError, TypeError, ValueError or AttributeError for a report that the table could not show."""
+    if not (isinstance(report["benchmark"], str) and isinstance(report["headline"], str)):
+        raise TypeError
+    for shown in report["metrics"].values():
+        "{:f}{:f}{:f}{:d}".format(*(shown[name] for name in ("value", "low", "high", "n")))
+    for one in report.get("published", ()):
+        "{:f}".format(one["value"]), one["label"], one["source"], one["protocol"]
 
 
 # ------------------------------------------------------------------------------------------------ the table

@@ -333,10 +333,10 @@ def _endpoint_sampler(
     """Open the endpoint; `opened` closes it."""
     try:
         extra = json.loads(args.extra_body)
-    except ValueError:
+    except (ValueError, RecursionError):
         extra = None
     if not isinstance(extra, dict):
-        raise RecipeError(f"--extra-body must be a JSON object, not {args.extra_body!r}")
+        raise RecipeError(f"--extra-body must be a JSON object, not {args.extra_body[:80]!r}")
     settings = EndpointSettings(
         base_url=base_url,
         model=model,

@@ -167,5 +167,5 @@ def read_config(path: Path) -> Architecture:
             head_norms=kind == "qwen3",
             attention_bias=kind == "qwen2",
         )
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise RecipeError(f"{path}: not a model's config.json ({type(error).__name__}: {error})") from error

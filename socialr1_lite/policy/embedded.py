@@ -92,4 +92,6 @@ def _conversion_is_whole(folder: Path) -> bool:
     record, weights = folder / "CONVERTED.json", folder / "model.safetensors"
     if not (record.is_file() and weights.is_file()):
         return False
-    return bool(json.loads(record.read_text())["weights_sha256"] == sha256(weights))
+    with contextlib.suppress(ValueError, KeyError, TypeError):  # cut off, on a disk that was full
+        return bool(json.loads(record.read_text())["weights_sha256"] == sha256(weights))
+    return False

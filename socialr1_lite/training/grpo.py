@@ -8,13 +8,12 @@ signature and meaning in TRL 1.15 and in the trainer that Unsloth generates for 
 from __future__ import annotations
 
 import itertools
-import math
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from socialr1_lite.errors import DivergedError, RecipeError
+from socialr1_lite.errors import RecipeError
 from socialr1_lite.policy import Policy
 from socialr1_lite.recipe import Recipe
 from socialr1_lite.rewards.curriculum import tau
@@ -32,6 +31,7 @@ from socialr1_lite.rollouts.reward import (
 from socialr1_lite.rollouts.trace import Trace
 from socialr1_lite.runlog import TraceWriter
 from socialr1_lite.scenario import Scenario
+from socialr1_lite.training.soundness import refuse_no_reward
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -117,8 +117,7 @@ class TrlRewardAdapter:
         for place, rows in itertools.groupby(range(len(position)), key=lambda i: position[i]):
             completions = [self._completion(completion_ids[i]) for i in rows]
             scored += self.stack.score(completions, self.scenarios[place], tau=progress)
-        if wrong := next((one.score.total for one in scored if not math.isfinite(one.score.total)), None):
-            raise DivergedError(f"a completion earned {wrong}, which TRL would take for no reward at all")
+        refuse_no_reward(scored)
         self.seconds = time.perf_counter() - started
         return scored
 

@@ -36,6 +36,7 @@ from socialr1_lite.statistics import clustered_proportion, paired_by_cluster
 from socialr1_lite.training import folder, shortage
 from socialr1_lite.training.ranks import Ranks
 from socialr1_lite.training.shortage import memory_told
+from socialr1_lite.training.soundness import refuse_no_reward
 
 ALONE = Ranks(0, 1)
 BENCHMARK = "heldout"
@@ -150,6 +151,7 @@ def check_heldout(
         return None
     pairs = zip(scenarios, completions, strict=True)
     scored = [stack.score([completion], scenario)[0] for scenario, completion in pairs]
+    refuse_no_reward(scored)
     if traces is not None:
         traces.write(
             [

@@ -117,7 +117,7 @@ class Training:
     def train(self) -> None:
         """Do everything, from an empty or unfinished run folder to the saved adapter; a failure is written down."""
         try:
-            with machine_errors():
+            with machine_errors(self.run.path):
                 self._train()
         except SocialR1Error as error:
             if "trackers" in vars(self):  # they were begun

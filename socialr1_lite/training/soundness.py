@@ -8,12 +8,13 @@ steps are counted, and only a long row of them ends the run.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from socialr1_lite.errors import DivergedError
 from socialr1_lite.policy.numbers import first_unsound, refuse_unsound, trained
+from socialr1_lite.rollouts.reward import ScoredCompletion
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -21,6 +22,13 @@ if TYPE_CHECKING:
 
 TOLD_SKIPS = 10  # steps in a row that the scaler left out: more than it takes from its first scale as a rule [ours]
 MOST_SKIPS = 40  # by then 2^16 was halved to less than a millionth: the gradients overflow by themselves [ours]
+
+
+def refuse_no_reward(scored: Iterable[ScoredCompletion]) -> None:
+    """Raise DivergedError where a reward is no number: TRL would take it for no reward, and JSON has no word for it."""
+    for one in scored:
+        if not math.isfinite(one.score.total):
+            raise DivergedError(f"a completion earned {one.score.total}: {dict(one.score.components)}; mend its judge")
 
 
 @dataclass

@@ -1,0 +1,49 @@
+"""Reports of an earlier evaluation that are none: one line naming the file, whatever is in it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from socialr1_lite.errors import DataError, RecipeError
+from socialr1_lite.evaluation import reports
+from socialr1_lite.plan.architectures import read_config
+
+FIGURE = {"value": 0.5, "low": 0.4, "high": 0.6, "n": 10, "official": True}
+REPORT = {"version": 1, "benchmark": "hi-tom", "headline": "accuracy", "metrics": {"accuracy": FIGURE}, "published": []}
+ODD = {
+    "levels without end": "[" * 200_000,
+    "no benchmark": REPORT | {"benchmark": None},
+    "a benchmark that is a list": REPORT | {"benchmark": [1]},
+    "a headline that is a number": REPORT | {"headline": 3},
+    "metrics that are a number": REPORT | {"metrics": 3},
+    "a figure that is a text": REPORT | {"metrics": {"accuracy": FIGURE | {"value": "high"}}},
+    "a figure without its interval": REPORT | {"metrics": {"accuracy": {"value": 0.5}}},
+    "published that is no list": REPORT | {"published": 7},
+    "published without a value": REPORT | {"published": [{"label": "x"}]},
+}
+
+
+@pytest.mark.parametrize("kind", ODD)
+def test_a_report_of_another_form_is_refused_by_its_name(tmp_path: Path, kind: str) -> None:
+    content = ODD[kind]
+    (tmp_path / "odd.json").write_text(content if isinstance(content, str) else json.dumps(content))
+    with pytest.raises(DataError, match=r"odd\.json: is no"):
+        reports.read(tmp_path)
+
+
+def test_a_row_of_another_form_is_left_out(tmp_path: Path) -> None:
+    (tmp_path / "hi-tom.json").write_text(json.dumps(REPORT))
+    rows = [{"key": "a", "value": 1}, {"key": 3, "value": 1}, {"key": "b", "value": None}, {"value": 1}]
+    (tmp_path / "hi-tom.items.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    column = reports.read(tmp_path)
+    assert list(column.items["hi-tom"]) == ["a"]
+    assert "0.500 [0.400, 0.600] n=10" in reports.markdown([column])
+
+
+def test_a_configuration_of_levels_without_end_is_none(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text("[" * 200_000)
+    with pytest.raises(RecipeError, match=r"not a model's config\.json"):
+        read_config(tmp_path / "config.json")
