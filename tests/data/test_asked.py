@@ -23,7 +23,9 @@ def row(number: int, **changes: Any) -> dict[str, Any]:
 
 def recipe(**data: Any) -> Recipe:
     grpo = {"max_steps": 4, "num_generations": 2, "per_device_train_batch_size": 4, "gradient_accumulation_steps": 1}
-    return Recipe.model_validate({"data": {"heldout": 2, "size": 6} | data, "evaluation": {"items": data.get("heldout", 2)}, "grpo": grpo})
+    return Recipe.model_validate(
+        {"data": {"heldout": 2, "size": 6} | data, "evaluation": {"items": data.get("heldout", 2)}, "grpo": grpo}
+    )
 
 
 def launch(run: RunFolder, one: Recipe) -> list[str]:
