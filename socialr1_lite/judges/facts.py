@@ -407,7 +407,7 @@ def _agrees(stated: Statement, state: State, world: World) -> bool | None:
         return stated.denied
     if state.kind == "want" and state.purposes:
         side = _side(stated.purposes, state)
-        return None if not side or (side < 0 and not stated.firm) else (side > 0) != stated.denied
+        return None if not side or (side < 0 and (stated.denied or not stated.firm)) else (side > 0) != stated.denied
     return None
 
 

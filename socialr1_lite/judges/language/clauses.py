@@ -546,7 +546,10 @@ class _Reader(_People):
             self._push(group, kind if kind in MINDS else "feel" if word.feeling else "believe", view=True)
             self.open = True
         elif kind in HOLDING:
-            if not (word.base.endswith("ed") and at + 1 < len(self.tokens) and self.tokens[at + 1].feeling):
+            chain = self.clause.chain
+            felt = word.feeling and chain and chain[-1].verb == "feel"  # "feels hope"
+            expected = word.base.endswith("ed") and at + 1 < len(self.tokens) and self.tokens[at + 1].feeling
+            if not (felt or expected):
                 self._mind(word, kind)
         elif kind:
             self._act(kind, word)

@@ -378,7 +378,7 @@ def statements(clause: Clause, world: World) -> Iterator[Statement]:
             tuple(clause.feelings),
             (),
             denied,
-            not VAGUE.issuperset(clause.feelings) and "change" not in clause.classes,
+            (last == "feel" or not VAGUE.issuperset(clause.feelings)) and "change" not in clause.classes,
         )
     yield from _wishes(clause, "want" in verbs, names, topics, doing, denied)
     if "like" in (clause.verb, last) or not LIKING.isdisjoint(clause.words):
