@@ -3,9 +3,10 @@
     python benchmarks/unmarked.py [--write]
 
 Multinomial logistic regression with an L2 penalty on the labelled sentences of the corpus' train part and of
-`benchmarks/unmarked_sentences.jsonl`; for what settles on an option also on `benchmarks/settling_sentences.jsonl`: rows
-of options, the one that is settled on, and sentences that do and do not. Held back by story (or row) in eight
-folds: Cohen's kappa of the stages; of sentences that settle the share found, of others the share taken for such.
+`benchmarks/unmarked_sentences.jsonl`; for what settles on an option also on honest replies under headings, and on
+`benchmarks/settling_sentences.jsonl`: rows of options, the one that is settled on, and sentences that do and do not.
+Held back by story (or row) in eight folds: Cohen's kappa of the stages; of sentences that settle the share found, of others
+the share taken for such.
 """
 
 from __future__ import annotations
@@ -21,8 +22,9 @@ import orjson
 import torch
 
 from socialr1_lite.judges.agreement import kappa
-from socialr1_lite.judges.corpus import LabelledReply, read_corpus, read_labels
+from socialr1_lite.judges.corpus import HONEST, LabelledReply, read_corpus, read_labels
 from socialr1_lite.sip import STAGES, evidence, letters, parse
+from socialr1_lite.sip import sentences as split
 from socialr1_lite.sip.settling import readings, settled_label
 from socialr1_lite.sip.wording import plain
 
@@ -93,7 +95,10 @@ def staged(replies: Sequence[LabelledReply]) -> Iterator[Labelled]:
 
 
 def settling(replies: Sequence[LabelledReply]) -> Iterator[Labelled]:
-    """What is named in a sentence, 1 where it is settled on: the answer in a response, and what a row says."""
+    """What is named in a sentence, 1 where it is settled on: the answer in a response, and what a row says.
+
+    Honest replies under headings settle on nothing before their response, and there with their last sentence.
+    """
     for reply in replies:
         options = tuple(reply.scenario.options)
         answer = parse(reply.completion, options).answer
@@ -101,6 +106,14 @@ def settling(replies: Sequence[LabelledReply]) -> Iterator[Labelled]:
             for option, features in _named(text, options):
                 if stage != STAGES[-1] or option == answer:
                     yield Labelled(reply.scenario.id, features, int(stage == STAGES[-1]), "replies")
+    for reply in (*read_corpus("everyday", "train"), *read_corpus("generated", "train")):
+        for segment in (
+            (parsed := parse(reply.completion, reply.scenario.options)).segments if reply.kind == HONEST else ()
+        ):
+            for start, end in split(parsed.text, *segment.body):
+                for option, features in _named(parsed.text[start:end], tuple(reply.scenario.options)):
+                    if segment.stage != STAGES[-1] or (option == parsed.answer and end == segment.body.end):
+                        yield Labelled(reply.scenario.id, features, int(segment.stage == STAGES[-1]), "headed")
     for number, line in enumerate((HERE / "settling_sentences.jsonl").read_bytes().splitlines()):
         row = orjson.loads(line)
         for label, texts in enumerate((row["not"], row["settles"])):
@@ -129,7 +142,7 @@ def main() -> None:
         pairs = [(one.label, label) for one, label in said if one.kind == kind]
         print(f"stages, {kind}: {len(pairs)} sentences, kappa {kappa(pairs):.2f}")
     said = list(held_back(settles, chosen.seed, l2=0.25, pairs_seen=3))
-    for kind in ("replies", "rows"):
+    for kind in ("replies", "headed", "rows"):
         shares = [np.mean([got for one, got in said if one.kind == kind and one.label == label]) for label in (1, 0)]
         print(f"settling, {kind}: found {shares[0]:.0%}, taken for it wrongly {shares[1]:.1%}")
     if chosen.write:

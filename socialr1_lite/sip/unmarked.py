@@ -35,7 +35,7 @@ _BREAK = re.compile(
     )""",
     re.IGNORECASE | re.VERBOSE,
 )
-_LABEL = re.compile(r"(?:(?:So|Wait|Hmm|Okay|Well),? ){0,3}([A-Z])\.\s+(?=[A-Z]\w)")
+_LABEL = re.compile(r"(?:(?:So|Wait|Hmm|Okay|Well),? ){0,3}([A-Z])\.\s+(?=[-*A-Z'\"\u2018\u201c])")
 _SPOKEN = re.compile(r"[^\W_]")  # a letter or digit of any script
 
 
@@ -96,13 +96,13 @@ def decode(text: str, start: int, end: int, letters: str = "") -> list[tuple[int
     labels = [one.index(max(one)) for one in weighed]
     for label in range(1, LABELS):
         at = max(range(len(weighed)), key=lambda n: weighed[n][label], default=0)
-        if label not in labels and weighed and weighed[at][label] >= CLEARLY and labels.count(labels[at]) > 2:
+        # What has few sentences gives none away; "Hmm." is none (1.0 for no stage).
+        spare = sum(one[0] < 1.0 and other == labels[at] for one, other in zip(weighed, labels, strict=True)) > 2
+        if label not in labels and spare and weighed[at][label] >= CLEARLY:
             labels[at] = label
-    changes: list[tuple[int | None, int]] = [(None, start)]
-    for span, label in zip(spans, labels, strict=True):
-        stage = label - 1 if label else None
-        if len(changes) == 1 and changes[0][1] == start and span is spans[0]:
-            changes[0] = (stage, start)
-        elif stage != changes[-1][0]:
+    stages = [label - 1 if label else None for label in labels]
+    changes = [(stages[0] if stages else None, start)]
+    for span, stage in zip(spans[1:], stages[1:], strict=True):
+        if stage != changes[-1][0]:
             changes.append((stage, span.start))
     return changes

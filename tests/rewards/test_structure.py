@@ -84,6 +84,14 @@ def test_reading_options_asking_and_excluding_is_not_settling(said: str) -> None
     assert independence(parse(reply_text([f"{said} {CUES}", MIND, GOAL, "A."], "A"), ASKED.options), ASKED).value == 1.0
 
 
+def test_a_lone_label_is_a_sentence_and_settles() -> None:
+    for said in ("A.", "So A.", "Wait, A.", "First off, A."):
+        for behind in (CUES, f"I see that {CUES}"):
+            reply = thought(said, behind, MIND, GOAL, "So it's A.")
+            assert independence(reply, ASKED).value == order(reply).value == 0.5, said
+            assert coverage(reply).value == 1.0
+
+
 def test_a_conclusion_is_not_early() -> None:
     assert independence(thought(CUES, GOAL, "So it's A.", "The answer is A."), ASKED).value == 1.0
     after = thought(CUES, MIND, "So it's A.", "Let me check B.", "B is where the key really is.", GOAL, "A.")
