@@ -5,8 +5,8 @@
 Multinomial logistic regression with an L2 penalty on the labelled sentences of the corpus' train part and of
 `benchmarks/unmarked_sentences.jsonl`; for what settles on an option also on honest replies under headings, and on
 `benchmarks/settling_sentences.jsonl`: rows of options, the one that is settled on, and sentences that do and do not.
-Held back by story (or row) in eight folds: Cohen's kappa of the stages; of sentences that settle the share found, of others
-the share taken for such.
+Held back by story (or row) in eight folds: Cohen's kappa of the stages; of sentences that settle the share found, of
+others the share taken for such.
 """
 
 from __future__ import annotations
