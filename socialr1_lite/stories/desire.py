@@ -469,10 +469,9 @@ def wanted_thing(
     phrases: the act, with {a} and {c}, perhaps before {b}, who has just come in. deed: what is wanted with the thing.
     spoken: an option, with the name of A. purpose: A's goal.
     """
-    rng = request.rng
     plot, things = exchanges(request)
     plot = replace(plot, thing=things[int(request.slot * 3)])
-    chain = contested(rng, plot, request.order, plot.cast, FALSE_OF_THREE)
+    chain = contested(request.rng, plot, request.order, plot.cast, FALSE_OF_THREE)
     if chain is None:
         return None
     who = chain[-1]
@@ -482,21 +481,18 @@ def wanted_thing(
     options = tuple(deed.format(thing) for thing in things)
 
     def has(world: World, place: str, people: Sequence[str]) -> str | None:
-        found = [thing for thing in things if place_of(world, thing, *people) == place]
-        return deed.format(found[0]) if len(found) == 1 else None
+        found = [deed.format(thing) for thing in things if place_of(world, thing, *people) == place]
+        return found[0] if len(found) == 1 else None
 
     def claims(world: World, sense: Sense, gold: str) -> Sequence[Claim]:
         thing = things[options.index(gold)]
-        state = state_claim(who, "wants to", gold, options, chain[:-1])
-        return (state, *belief_claim(plot, world, chain, thing), *belief_claim(plot, world, (), thing))
+        beliefs = (*belief_claim(plot, world, chain, thing), *belief_claim(plot, world, (), thing))
+        return (state_claim(who, "wants to", gold, options, chain[:-1]), *beliefs)
 
     def readings(world: World, sense: Sense) -> list[TaleReading]:
-        first = [t for t in things if world.history(("where", t))[0] == sense["c"]]
-        return [
-            *one_lower(chain, lambda people: has(world, sense["c"], people)),
-            ("reality", has(world, sense["c"], ())),
-            ("first content", deed.format(first[0])),
-        ]
+        first = next(thing for thing in things if world.history(("where", thing))[0] == sense["c"])
+        lower = one_lower(chain, lambda people: has(world, sense["c"], people))
+        return [*lower, ("reality", has(world, sense["c"], ())), ("first content", deed.format(first))]
 
     def aim(world: World, sense: Sense, gold: str) -> Claim:
         goals = [f"to {purpose.format(thing)}" for thing in things]
