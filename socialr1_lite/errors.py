@@ -63,10 +63,9 @@ class MachineError(SocialR1Error, OSError):
 # What tokenizers, safetensors, torch, SQLite and CUDA say, which hand on no number of the system's. In lower case.
 NO_ROOM = (
     *("no space left", "os error 28", "disk quota", "os error 122", "disk is full", "file too large", "os error 27"),
-    *("read-only file system", "os error 30", "pytorchstreamwriter", "iostream error"),
+    *("read-only file system", "os error 30", "pytorchstreamwriter", "iostream error", "no usable temporary"),
 )
 NO_MEMORY = ("out of memory", "not enough memory", "allocate memory", "bad_alloc", "alloc_failed", "os error 12")
-DEEPEST_CAUSE = 20  # errors that were raised from one another, before the search ends
 ROOM = "free some space, or name another place; what was written before stays, and the same command goes on from it"
 RIGHTS = "mend its rights, or name another place"
 REMEDIES = dict.fromkeys((errno.ENOSPC, errno.EDQUOT, errno.EFBIG), ROOM)
@@ -79,12 +78,12 @@ def ran_out_of_memory(error: BaseException) -> bool:
     return isinstance(error, MemoryError) or any(known in words for known in NO_MEMORY)
 
 
-def lack_of(error: BaseException | None, place: object = "something", seen: int = 0) -> str:
+def lack_of(error: BaseException | None, place: object = "something") -> str:
     """Say in one line what the machine lacked where that is what the error comes from, else return "".
 
     The error itself is looked at, then what it was raised from.
     """
-    if error is None or seen > DEEPEST_CAUSE:
+    if error is None:
         return ""
     line = first_line(error)
     if ran_out_of_memory(error):
@@ -94,7 +93,7 @@ def lack_of(error: BaseException | None, place: object = "something", seen: int 
         return f"{named}: {error.strerror}" + (f"; {remedy}" if (remedy := REMEDIES.get(error.errno)) else "")
     if getattr(error, "errno", None) in REMEDIES or any(known in line.lower() for known in NO_ROOM):
         return f"{place} could not be written ({line}); {ROOM}"
-    return lack_of(error.__cause__ or error.__context__, place, seen + 1)
+    return lack_of(error.__cause__ or error.__context__, place)
 
 
 @contextlib.contextmanager

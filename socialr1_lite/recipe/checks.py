@@ -16,7 +16,6 @@ from socialr1_lite.recipe.schema import Data, Evaluation, Grpo, Model, Rewards, 
 
 Found = Iterator[tuple[Keys, str]]
 
-LONGEST_PATH, LONGEST_PART = 2000, 255  # characters of a path with room for what lies below it, bytes of one name
 MOST_STORIES = 100_000  # each takes some milliseconds to make [ours]
 MOST_PROMPTS = 1_000_000  # the whole order is laid out before the first step [ours]
 
@@ -89,22 +88,6 @@ def lists_have_an_end(data: Data, warmup: Warmup, grpo: Grpo, run: Run) -> Found
     ):
         if amount > most:
             yield keys, f"{amount} {what}; allowed: {most} at most"
-
-
-def names_can_be_files(model: Model, data: Data, run: Run) -> Found:
-    """Refuse a name that no file system takes: looking for it would already fail."""
-    for keys, name in (
-        (("model", "name"), model.name),
-        (("data", "source"), data.source),
-        *((("data", "sources", place, "source"), one.source) for place, one in enumerate(data.sources)),
-        (("data", "heldout_source"), data.heldout_source),
-        (("run", "name"), run.name),
-        (("run", "root"), run.root),
-        (("run", "scratch"), run.scratch),
-    ):
-        parts = (name or "").split("/")
-        if len(name or "") > LONGEST_PATH or max(len(part.encode()) for part in parts) > LONGEST_PART:
-            yield keys, f"{(name or '')[:40]!r}... is longer than the name of a file can be"
 
 
 def texts_fit_the_model(model: Model, data: Data, grpo: Grpo) -> Found:
@@ -246,7 +229,6 @@ CHECKS: tuple[Callable[..., Found], ...] = (
     groups_fill_the_batch,
     saves_fall_between_generations,
     lists_have_an_end,
-    names_can_be_files,
     texts_fit_the_model,
     length_window_is_reachable,
     something_is_rewarded,

@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Iterator
 
 from socialr1_lite.errors import MachineError, SocialR1Error, first_line, ran_out_of_memory
-from socialr1_lite.plan.fit import Change, changes
+from socialr1_lite.plan.fit import changes
 from socialr1_lite.recipe import Recipe
 from socialr1_lite.runlog import RunFolder
 from socialr1_lite.training.folder import holds_work
@@ -43,13 +43,9 @@ def remedy(recipe: Recipe, run: RunFolder, helping: tuple[str, ...]) -> str:
             if changed is None:
                 continue
             taken = changed.digest == recipe.digest or not holds_work(run)
-            (going_on if taken else anew).append(_words(change))
+            (going_on if taken else anew).append(" ".join(change.overrides))
             break
     texts = [f"write {' or '.join(going_on[:SHOWN])} and start again"] if going_on else []
     if anew:
         texts.append(f"in a new run (run.name=ANOTHER): {' or '.join(anew[:SHOWN])}")
     return "; ".join(texts) or "a smaller model or a larger machine is needed"
-
-
-def _words(change: Change) -> str:
-    return " ".join(change.overrides)

@@ -40,6 +40,7 @@ class Soundness:
     advice: str
     skipped: int = 0
     in_a_row: int = 0
+    scale: float = 0.0  # before the step
 
     @property
     def scaled(self) -> bool:
@@ -62,15 +63,17 @@ class Soundness:
 
     def before_the_optimizer(self) -> None:
         """Raise DivergedError where a gradient is no number and no scaler would leave the step out."""
-        gradients = ((name, weight.grad) for name, weight in trained(self.trainer.model))
-        if not self.scaled and (name := first_unsound(gradients)):
+        if self.scaled:
+            self.scale = self.trainer.accelerator.scaler.get_scale()
+        elif name := first_unsound((name, weight.grad) for name, weight in trained(self.trainer.model)):
             self._end(f"the gradient of {name} is no number")
 
     def after_the_optimizer(self) -> None:
         """Raise DivergedError where a weight is no number; count the steps that were left out."""
         if name := first_unsound(trained(self.trainer.model)):
             self._end(f"{name} is no number any more")
-        if not (self.scaled and self.trainer.accelerator.optimizer_step_was_skipped):
+        # Not by accelerate's optimizer_step_was_skipped: a fused optimizer is called all the same and skips by itself.
+        if not (self.scaled and self.trainer.accelerator.scaler.get_scale() < self.scale):
             self.in_a_row = 0
             return
         self.skipped, self.in_a_row = self.skipped + 1, self.in_a_row + 1

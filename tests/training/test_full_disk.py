@@ -20,6 +20,7 @@ WORDS = [  # of libraries that hand on no number of the system's
     OSError(28, "No space left on device"),
     OSError(27, "File too large"),
     Exception("Error while serializing: I/O error: File too large (os error 27)"),
+    FileNotFoundError(2, "No usable temporary directory found in ['/tmp', '/var/tmp']"),
     OSError(30, "Read-only file system", "/mnt/run/state.json"),
     PermissionError(13, "Permission denied", "/mnt/run"),
     FileNotFoundError(2, "No such file or directory", "/proc/nohome"),
@@ -52,7 +53,7 @@ def test_what_an_error_came_from_is_looked_at_too() -> None:
         try:
             raise OSError(28, "No space left on device")
         except OSError:
-            raise ValueError("while the file was closed")
+            raise ValueError("while the file was closed")  # noqa: B904
     except ValueError as error:
         assert "No space left" in lack_of(error)
 
