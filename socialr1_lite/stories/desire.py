@@ -475,7 +475,7 @@ def wanted_thing(
     if chain is None:
         return None
     who = chain[-1]
-    newcomers = tuple(guests(rng, request.split, plot)) if any("{b}" in phrase for phrase in phrases) else ()
+    newcomers = tuple(guests(request.rng, request.split, plot)) if any("{b}" in phrase for phrase in phrases) else ()
     sense = {**persons(request.split, a=who), **dict(zip("b", newcomers, strict=False))}
     sense["c"] = str(place_of(plot.world, plot.thing, *chain))
     options = tuple(deed.format(thing) for thing in things)
