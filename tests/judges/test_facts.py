@@ -315,6 +315,12 @@ def _denial(clause: str, claim: Claim) -> str:
     return clause.replace(claim.relation, turned)
 
 
+def unhindered(reference: ReferenceReply) -> bool:
+    """Whether nothing but the content could be better: a reply that is charged for its structure is no yardstick."""
+    reply, tokens = parse(reference.text, reference.scenario.options), max(1, len(reference.text.split()) * 4 // 3)
+    return STACK.score(reply, reference.scenario, tokens=tokens).components["structure"] == 1.0
+
+
 def total(text: str, scenario: Scenario) -> float:
     value = STACK.score(parse(text, scenario.options), scenario, tokens=max(1, len(text.split()) * 4 // 3)).total
     assert value is not None
@@ -334,6 +340,8 @@ def test_every_hack_earns_less_than_the_gold_reply(hack: str):
     tried = 0
     for scenario in stories():
         reference = honest(scenario)
+        if not unhindered(reference):
+            continue
         full = total(reference.text, scenario)
         for hacked in HACKS[hack](reference):
             if hacked == reference.text:

@@ -9,6 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from socialr1_lite.judges import build_judge
+from socialr1_lite.judges.agreement import as_text, judge_replies
+from socialr1_lite.judges.corpus import LabelledReply
 from socialr1_lite.judges.facts import FactsJudge
 from socialr1_lite.judges.language.clauses import read_clauses
 from socialr1_lite.judges.language.lexicon import letters_in
@@ -248,3 +250,14 @@ def test_rules_pay_no_conclusion_of_a_wrong_answer_and_keep_its_cues() -> None:
     )
     assert right[STAGES[1]] == right[STAGES[3]] == 1.0 and wrong[STAGES[1]] == wrong[STAGES[3]] == 0.0
     assert right[STAGES[0]] == wrong[STAGES[0]] == 1.0
+
+
+def test_agreement_tells_how_the_interpretation_is_judged_among_right_answers() -> None:
+    labels = dict.fromkeys(STAGES, 1.0)
+    texts = ((GOOD[1], "A", 1.0), ("Mara thinks it is in the trunk.", "A", 0.0), ("Tom thinks so.", "B", 0.0))
+    replies = [
+        LabelledReply(str(i), SCENARIO, reply_text((GOOD[0], text, *GOOD[2:]), answer), labels | {STAGES[1]: label})
+        for i, (text, answer, label) in enumerate(texts)
+    ]
+    line = next(one for one in as_text(judge_replies(JUDGE, replies)).splitlines() if "among right answers" in one)
+    assert line.split()[-4:] == ["1.00", "(1", "+", "1)"]
