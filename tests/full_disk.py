@@ -14,6 +14,7 @@ import json
 import os
 import resource
 import sys
+import time
 from pathlib import Path
 
 from socialr1_lite import policy
@@ -56,7 +57,9 @@ def main() -> None:
     assert trl.GRPOTrainer and trl.SFTTrainer  # trl loads them on first use
     found = {"undisturbed": [launch(root / "undisturbed", model, None)]}
     for limit in limits:
-        found[str(limit)] = [launch(root / str(limit), model, limit), launch(root / str(limit), model, None)]
+        full = launch(root / str(limit), model, limit)
+        time.sleep(3)  # a lock that was cut counts as nobody's after two seconds
+        found[str(limit)] = [full, launch(root / str(limit), model, None)]
         print(limit, found[str(limit)], file=sys.stderr, flush=True)
     print(json.dumps(found))
 

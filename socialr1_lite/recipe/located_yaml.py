@@ -192,7 +192,7 @@ def override(tree: LocatedYaml, text: str) -> None:
     name, equals, given = text.partition("=")
     keys = tuple(name.strip().split("."))
     if not equals or not all(keys) or len(keys) > DEEPEST:
-        tree.mistakes.append(f"{COMMAND_LINE}: {text[:80]!r}: expected section.key=value")
+        tree.mistakes.append(f"{COMMAND_LINE}: {text[:80]!r}: expected section.name=value")
         return
     try:
         value = parse(given, repr(text[:80]), keyed=False)

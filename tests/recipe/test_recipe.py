@@ -133,7 +133,7 @@ def test_a_mistake_on_the_command_line_says_so(write) -> None:
     path = write("grpo:\n  beta: 0\n")
     text = refusal(path, "grpo.beta=x", "grpo.epsilon", "grpo={epsilon: y}", "nosuch.key=1", "data.orders=[1")
     assert "on the command line: grpo.beta: given 'x'" in text
-    assert "on the command line: 'grpo.epsilon': expected section.key=value" in text
+    assert "on the command line: 'grpo.epsilon': expected section.name=value" in text
     assert "on the command line: grpo.epsilon: given 'y'" in text
     assert "on the command line: nosuch: unknown key" in text
     assert "on the command line: 'data.orders=[1'" in text
