@@ -20,7 +20,7 @@ from socialr1_lite.sip import parse
 from socialr1_lite.stories import generate, gold_reply
 
 DATA_FLOOR = 0.95  # on foreign stories, whose references are made by simple rules
-FREE_FLOOR = 0.5  # on free wording: by what was measured (docs/judges.md)
+FREE_FLOORS = {"facts": 0.5, "rules": 0.2}  # on free wording: what was measured (docs/judges.md), and no aim
 TOKENS_PER_WORD = 1.4  # about what a tokenizer makes of English
 
 
@@ -74,7 +74,9 @@ def run_audit(asked: Audit) -> AuditResult:
     references = [one for one in found if _passes_the_gates(one)]
     if not references:
         raise DataError("nothing to audit with: no reference reply could be made of these scenarios")
-    default = DATA_FLOOR if asked.data else FREE_FLOOR if asked.free else audit_floor(asked.judge)
+    default = (
+        DATA_FLOOR if asked.data else FREE_FLOORS.get(asked.judge, 0.5) if asked.free else audit_floor(asked.judge)
+    )
     return AuditResult(
         audit(references, partial(_score, stack), forms=asked.forms, free=asked.free),
         default if asked.floor is None else asked.floor,
@@ -91,6 +93,8 @@ def _score(stack: RewardStack, texts: Sequence[str], reference: ReferenceReply) 
 
 
 def _passes_the_gates(reference: ReferenceReply) -> bool:
-    """Return whether a reference is no worse for its form: one that repeats itself is paid less for that."""
+    """Return whether a reference is no worse for its form: one that repeats itself is paid less for that, say."""
     (score,) = _score(RewardStack(Rewards()), [reference.text], reference)
-    return score.parts["length.repetition"] == 0.0 and score.components["format"] == 1.0
+    return (
+        score.parts["length.repetition"] == 0.0 and score.components["format"] == score.components["structure"] == 1.0
+    )
