@@ -7,6 +7,7 @@ questions have in common at their beginning is read once, as a tree of tokens, w
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from typing import Any
@@ -54,15 +55,20 @@ class FirstWord:
             raise JudgeError(f"reader: the tokenizer of {self._policy.name} writes yes and no alike")
         return sorted(yes - no), sorted(no - yes)
 
+    @cached_property
+    def _marks(self) -> re.Pattern[str]:
+        known = sorted(self._policy.tokenizer.get_added_vocab(), key=len, reverse=True)
+        return re.compile(
+            "|".join(re.escape(one) for one in known if one.strip() and not one.strip().isalnum()) or "(?!)"
+        )
+
     def _ids(self, question: str) -> list[int]:
         """Return a question's tokens: by the chat template, thinking off, where there is one.
 
         Foreign text must not end its own turn: what the tokenizer would take for a mark of its own is broken up.
         """
         tokenizer = self._policy.tokenizer
-        for mark in tokenizer.get_added_vocab():
-            if not mark.strip().isalnum() and mark.strip() and mark in question:
-                question = question.replace(mark, " ".join(mark))
+        question = self._marks.sub(lambda mark: " ".join(mark[0]), question)
         chat = bool(tokenizer.chat_template)
         if chat:
             text = self._policy.prompt_text([{"role": "user", "content": question}], enable_thinking=False)
