@@ -127,7 +127,7 @@ class TrlRewardAdapter:
         return Completion(text, len(ids), "stop" if ended else "length", self.prefilled)
 
     def metrics(self, position: Sequence[int]) -> Iterable[tuple[str, float]]:
-        """Yield means of the last batch: components, parts, monitors, outcomes; what judges took; why groups are flat."""
+        """Yield means of the last batch: components, parts, monitors, outcomes, judges' costs, why groups are flat."""
         scores = [scored.score for scored in self.last]
         yield "tau", scores[0].tau
         for name in COMPONENTS:

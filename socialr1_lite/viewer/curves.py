@@ -119,12 +119,13 @@ def of_metrics(metrics: Sequence[Json]) -> Iterable[Json | None]:
         return [[row["step"], y] for row in metrics if (y := _number(row.get(name))) is not None]
 
     if watched := sorted({key for row in metrics for key in row if key.startswith(MONITOR)}):
-        series = [smoothed(name.removeprefix(MONITOR), line_in(name)) for name in watched]
-        paid = smoothed("paid", line_in(PAID), tone="ink")
-        yield spec("monitors", "Monitors", "mean score; never paid", [paid, *series], range=[0, 1])
+        series = [
+            smoothed("paid" if name == PAID else name[len(MONITOR) :], line_in(name)) for name in (PAID, *watched)
+        ]
+        yield spec("monitors", "Monitors", "mean score; never paid", series, range=[0, 1])
     for name, title, unit in METRICS:
-        line = line_in(name)
-        yield spec(name, title, unit, [smoothed(title.lower(), line, tone="response_generation")], still=True)
+        series = [smoothed(title.lower(), line_in(name), tone="response_generation")]
+        yield spec(name, title, unit, series, still=True)
 
 
 def spec(key: str, title: str, unit: str, series: list[Json], **more: str | bool | list[int]) -> Json | None:

@@ -74,12 +74,10 @@ def run_audit(asked: Audit) -> AuditResult:
     references = [one for one in found if _passes_the_gates(one)]
     if not references:
         raise DataError("nothing to audit with: no reference reply could be made of these scenarios")
-    default = (
-        DATA_FLOOR if asked.data else FREE_FLOORS.get(asked.judge, 0.5) if asked.free else audit_floor(asked.judge)
-    )
+    own = FREE_FLOORS.get(asked.judge, 0.5) if asked.free else audit_floor(asked.judge)
     return AuditResult(
         audit(references, partial(_score, stack), forms=asked.forms, free=asked.free),
-        default if asked.floor is None else asked.floor,
+        asked.floor if asked.floor is not None else DATA_FLOOR if asked.data else own,
         references=len(references),
         left_out=len(found) - len(references),
     )
