@@ -29,13 +29,14 @@ from socialr1_lite.evaluation.answering import (
     VllmSampler,
 )
 from socialr1_lite.evaluation.target import NEWEST, Target, find
+from socialr1_lite.policy import load_policy
 from socialr1_lite.policy.adapters import refuse_pickle
 from socialr1_lite.recipe import Recipe
-from socialr1_lite.policy import load_policy
 from socialr1_lite.recipe.trust import KEY, Trust
 from socialr1_lite.rewards.stack import RewardStack
 from socialr1_lite.rollouts.prompting import Messages, template_settings
 from socialr1_lite.runlog import RunFolder, TraceWriter, cache_folder
+from socialr1_lite.scenario import sound
 
 LOCAL_CACHE = "endpoint"
 # What a reply may take in tokens when neither --max-new-tokens nor the run's recipe says so [ours].
@@ -73,7 +74,7 @@ class Session:
         traces = None
         if not args.dry_run:
             opened.enter_context(folder.lock("evaluate"))
-            launch = folder.begin_launch(target.step or 0, sys.argv, kind="evaluate")
+            launch = folder.begin_launch(target.step or 0, [str(sound(word)) for word in sys.argv], kind="evaluate")
             traces = opened.enter_context(TraceWriter(folder, writer="evaluate", launch=launch))
         sampler: ReplySampler
         if remote:

@@ -30,7 +30,7 @@ from socialr1_lite.rewards.stack import RewardStack
 from socialr1_lite.rollouts.prompting import is_prefilled, messages, template_settings
 from socialr1_lite.runlog import MetricsWriter, RunFolder, TraceWriter, read_metrics, write_atomic, write_json
 from socialr1_lite.runlog.checkpoints import Newest, keep_whole
-from socialr1_lite.scenario import Scenario
+from socialr1_lite.scenario import Scenario, sound
 from socialr1_lite.training import folder, grpo, grpo_config, sft, shortage
 from socialr1_lite.training.deadline import SLOWER, Deadline
 from socialr1_lite.training.heldout import ON_THE_WAY, UNTRAINED, HeldoutChecks
@@ -124,7 +124,7 @@ class Training:
                 self.trackers.close()
             if self.ranks.main:
                 with contextlib.suppress(OSError):  # the disk may be what failed
-                    self.run.set_state("failed", step=self.made, error=str(error))
+                    self.run.set_state("failed", step=self.made, error=sound(str(error)))
             raise
 
     def _train(self) -> None:
@@ -170,7 +170,7 @@ class Training:
         asked.keep(self.run, self.recipe, questions, fitting, begun=begun)
         checks.drop_after(step)
         self.run.set_state("running", step=step)
-        return self.run.begin_launch(step, sys.argv)
+        return self.run.begin_launch(step, _command())
 
     def _load_policy(self) -> Policy:
         """Load the model as training is to find it: plain with a fresh adapter, or with the finished cold start."""
@@ -209,7 +209,7 @@ class Training:
     def _describe(self, policy: Policy) -> None:
         facts = describe_policy(policy)
         if self.ranks.main:
-            origin = {"command": sys.argv, "revision": _git_revision(), "seed": self.recipe.run.seed}
+            origin = {"command": _command(), "revision": _git_revision(), "seed": self.recipe.run.seed}
             shared = {"processes": self.ranks.processes, "recipe_digest": self.recipe.digest}
             write_json(self.run.environment, {**describe_machine(), **facts, **origin, **shared})
         self.progress.say(
@@ -377,6 +377,11 @@ class Training:
         self.pushes.push(self.run.adapter, steps)
         checks.report(self.elapsed)
         self.progress.say(f"adapter in {self.run.adapter} after {clock(self.elapsed)}")
+
+
+def _command() -> list[str]:
+    """Return the command line as a file can hold it: the name of a file may be no UTF-8."""
+    return [str(sound(word)) for word in sys.argv]
 
 
 def _git_revision() -> str | None:

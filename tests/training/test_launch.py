@@ -8,14 +8,14 @@ from types import SimpleNamespace
 
 import pytest
 
-from socialr1_lite.errors import PolicyError, RecipeError, RunLogError
+from socialr1_lite.errors import MachineError, PolicyError, RecipeError, RunLogError
 from socialr1_lite.progress import Progress
 from socialr1_lite.recipe import Recipe, load_recipe
 from socialr1_lite.rewards.stack import RewardStack
 from socialr1_lite.runlog import MetricsWriter, Newest, RunFolder, TraceWriter, mark_complete, read_traces, write_json
 from socialr1_lite.scenario import Scenario
 from socialr1_lite.train import run_recipe
-from socialr1_lite.training import folder
+from socialr1_lite.training import folder, session
 from socialr1_lite.training.heldout import COLD_START, UNTRAINED, HeldoutChecks
 from socialr1_lite.training.ranks import LAUNCHED, Ranks
 from socialr1_lite.training.session import Training
@@ -236,3 +236,21 @@ def test_the_preflight_comes_before_a_check_that_it_may_make_needless(
     with pytest.raises(AttributeError):  # there is none
         launch._grpo(None, [], Newest(None, 0), checks, None, 0)
     assert made == order
+
+
+def test_a_command_line_that_is_no_utf_8_is_kept_readably(tmp_path: Path, monkeypatch) -> None:
+    """The file of a recipe may have any bytes in its name; the launch failed once the model was loaded."""
+    monkeypatch.setattr("sys.argv", ["train", "odd\udcff.yaml"])
+    monkeypatch.setattr(Training, "_train", lambda launch: launch.run.begin_launch(0, session._command()))
+    recipe, run = Recipe(), RunFolder.create(tmp_path / "run")
+    launch = Training(recipe, run, RewardStack(recipe.rewards), Progress(), Ranks(0, 1))
+    launch.train()
+    assert [one.command for one in run.launches()] == [("train", "odd\ufffd.yaml")]
+
+    def fail(_: Training) -> None:
+        raise OSError(28, "No space left on device", "odd\udcff.yaml")
+
+    monkeypatch.setattr(Training, "_train", fail)
+    with pytest.raises(MachineError):
+        launch.train()
+    assert run.state()["status"] == "failed" and "odd\ufffd.yaml: No space left" in run.state()["error"]
