@@ -71,7 +71,7 @@ class Soundness:
     def after_the_optimizer(self) -> None:
         """Raise DivergedError where a weight is no number; count the steps that were left out."""
         if name := first_unsound(trained(self.trainer.model)):
-            self._end(f"{name} is no number any more")
+            self._end(f"{name} is no number any more", over=True)
         # Not by accelerate's optimizer_step_was_skipped: a fused optimizer is called all the same and skips by itself.
         if not (self.scaled and self.trainer.accelerator.scaler.get_scale() < self.scale):
             self.in_a_row = 0
@@ -80,7 +80,7 @@ class Soundness:
         if self.in_a_row == TOLD_SKIPS:
             self.say(f"warning: {TOLD_SKIPS} steps in a row overflowed float16 and changed nothing; a few are normal")
         if self.in_a_row == MOST_SKIPS:
-            self._end(f"{MOST_SKIPS} steps in a row overflowed float16 and changed nothing")
+            self._end(f"{MOST_SKIPS} steps in a row overflowed float16 and changed nothing", over=True)
 
     def refuse_checkpoint(self) -> None:
         """Raise DivergedError where the weights or the optimizer's memory of them are no numbers."""
@@ -90,8 +90,9 @@ class Soundness:
         moments = ((f"the optimizer's {key}", value) for state in states for key, value in state.items())
         refuse_unsound(((key, value) for key, value in moments if hasattr(value, "numel")), what)
 
-    def _end(self, what: str) -> None:
-        raise DivergedError(f"step {self.trainer.state.global_step + 1}: {what}; {self.advice}")
+    def _end(self, what: str, *, over: bool = False) -> None:
+        step = self.trainer.state.global_step + (not over)
+        raise DivergedError(f"step {step}: {what}; {self.advice}")
 
 
 def _each_step(before: Callable[[], None], after: Callable[[], None]) -> TrainerCallback:

@@ -51,14 +51,14 @@ SAID = {  # how the first launch of each plan ends: None where it goes on by its
     "a gradient of step 4": "step 4: the gradient of ",
     "a weight in checkpoint 4": "the checkpoint of step 4 is not kept: ",
     "the optimizer in checkpoint 2": "the checkpoint of step 2 is not kept: the optimizer's exp_avg_sq holds",
-    "the learning rate": "is no number any more; ",
+    "the learning rate": "step 1: base_model.model.model.layers.0.self_attn.q_proj.lora_A.default.weight is no number",
     "a reward": "a completion earned nan",
     "the cold start": "step 1: the loss is nan; cold start: lower warmup.learning_rate",
     "the cold start's adapter": "the adapter is not kept: ",
     "the merged cold start": "the cold start cannot be merged: ",
     "the last adapter": "the adapter is not kept: ",
     "overflows of steps 2 and 3": None,
-    "nothing but overflows": "40 steps in a row overflowed float16",
+    "nothing but overflows": "step 40: 40 steps in a row overflowed float16",
     "an old checkpoint": None,
 }
 BEGUN_AGAIN = [name for name, (settings, patches) in PLANS.items() if len(patches) == 2]
