@@ -101,7 +101,10 @@ def _rejudge(run: runlog.RunFolder | None, args: argparse.Namespace) -> int:
         _lend(judge, args, run)
     run.refuse_links()
     path = write_verdicts(run, rejudge(run, judge))
-    print(f"{path}: the verdicts of {judge.name}; python app.py {run.path} shows them beside the old ones", file=sys.stderr)
+    print(
+        f"{path}: the verdicts of {judge.name}; python app.py {run.path} shows them beside the old ones",
+        file=sys.stderr,
+    )
     return 0
 
 
