@@ -117,13 +117,12 @@ class Training:
     def train(self) -> None:
         """Do everything, from an empty or unfinished run folder to the saved adapter; a failure is written down."""
         try:
-            with machine_errors(self.run.path):
-                self._train()
+            machine_errors(self.run.path)(self._train)()
         except SocialR1Error as error:
             if "trackers" in vars(self):  # they were begun
                 self.trackers.close()
-            if self.ranks.main:
-                with contextlib.suppress(OSError):  # the disk may be what failed
+            with contextlib.suppress(OSError):  # the disk may be what failed
+                if self.ranks.main:
                     self.run.set_state("failed", step=self.made, error=sound(str(error)))
             raise
 
@@ -138,9 +137,9 @@ class Training:
         self.stack.lend(lambda: policy)
         for note in policy.notes:
             self.progress.say(f"note: {note}")
-        fitting = self._fitting(policy, scenarios)
+        fitting = _fitting(self.recipe, policy, scenarios, self.progress.say)
         if self.recipe.grpo.vllm and questions:  # an engine would end the run at one that is too long
-            questions = self._fitting(policy, questions)
+            questions = _fitting(self.recipe, policy, questions, self.progress.say)
         checks = HeldoutChecks(self.run, self.recipe, self.stack, self.progress, questions, self.ranks)
         # Written no sooner: a mistake that only data or model show must leave nothing that stands in the way.
         launch = self.ranks.broadcast_from_main(
@@ -187,24 +186,6 @@ class Training:
         policy.merge_adapter()
         refuse_unsound(policy.model.named_parameters(), "the cold start cannot be merged")
         add_lora(policy, self.recipe.model, seed=self.recipe.run.seed)
-
-    def _fitting(self, policy: Policy, scenarios: Sequence[Scenario]) -> list[Scenario]:
-        """Return those with a prompt that is short enough; TRL cuts none, so a long one would only fail later."""
-        limit, template = self.recipe.data.max_prompt_tokens, template_settings(self.recipe)
-        texts = [policy.prompt_text(messages(scenario, self.recipe), **template) for scenario in scenarios]
-        lengths = [len(ids) for ids in policy.tokenizer(texts, add_special_tokens=False)["input_ids"]]
-        kept = [scenario for scenario, length in zip(scenarios, lengths, strict=True) if length <= limit]
-        if not kept:
-            raise RecipeError(
-                f"data.max_prompt_tokens: {limit} tokens are fewer than the shortest of {len(lengths)} prompts has "
-                f"({min(lengths)}); raise it (model.max_seq_length must hold prompt and completion)"
-            )
-        if len(kept) < len(scenarios):
-            self.progress.say(
-                f"{len(scenarios) - len(kept)} of {len(scenarios)} prompts are longer than "
-                f"data.max_prompt_tokens={limit} and are left out (longest: {max(lengths)} tokens)"
-            )
-        return kept
 
     def _describe(self, policy: Policy) -> None:
         facts = describe_policy(policy)
@@ -273,7 +254,7 @@ class Training:
             self.trackers.log(checks.make(policy, checks.first_label, 0, traces))
         metrics = MetricsWriter(self.run, launch=launch)
         deadline = Deadline(self.recipe, self.ranks, self.started)
-        sound = Soundness(trainer, self.progress.say, self._advice()).watch()
+        sound = Soundness(trainer, self.progress.say, _advice(self.recipe)).watch()
 
         def step_done(step: int) -> bool:
             self.made = step
@@ -304,19 +285,9 @@ class Training:
             with memory_told(self.recipe, self.run, "in the steps of GRPO", shortage.STEP):
                 trainer.train(resume_from_checkpoint=str(newest.path) if newest.path else None)
         policy.model = trainer.model
-        made = int(trainer.state.global_step)
-        if made < self.recipe.grpo.max_steps:
-            self._stop(policy, made, deadline, checks, traces)
-        return made == self.recipe.grpo.max_steps
-
-    def _advice(self) -> str:
-        """Say what to do about a run that diverged, which is a matter of chance or of its settings."""
-        grpo = self.recipe.grpo
-        return (
-            "nothing of this step is kept and the same command goes on from the newest checkpoint; where it ends so "
-            f"again, take a new run (run.name=ANOTHER) with a lower grpo.learning_rate (now {grpo.learning_rate:g}) "
-            f"or grpo.max_grad_norm (now {grpo.max_grad_norm:g}), or model.dtype=float32"
-        )
+        if self.made < self.recipe.grpo.max_steps:
+            self._stop(policy, self.made, deadline, checks, traces)
+        return self.made == self.recipe.grpo.max_steps
 
     def _stop(self, policy: Policy, step: int, deadline: Deadline, checks: HeldoutChecks, traces: TraceWriter) -> None:
         """End a launch between two steps: its checkpoint is whole already."""
@@ -365,8 +336,6 @@ class Training:
 
         return log
 
-    # --- the end
-
     def _finish(self, policy: Policy, checks: HeldoutChecks, traces: TraceWriter) -> None:
         steps = self.recipe.grpo.max_steps
         self.trackers.log(checks.make(policy, checks.last_label, steps, traces))
@@ -377,6 +346,37 @@ class Training:
         self.pushes.push(self.run.adapter, steps)
         checks.report(self.elapsed)
         self.progress.say(f"adapter in {self.run.adapter} after {clock(self.elapsed)}")
+
+
+def _fitting(
+    recipe: Recipe, policy: Policy, scenarios: Sequence[Scenario], say: Callable[[str], None]
+) -> list[Scenario]:
+    """Return those with a prompt that is short enough; TRL cuts none, so a long one would only fail later."""
+    limit, template = recipe.data.max_prompt_tokens, template_settings(recipe)
+    texts = [policy.prompt_text(messages(scenario, recipe), **template) for scenario in scenarios]
+    lengths = [len(ids) for ids in policy.tokenizer(texts, add_special_tokens=False)["input_ids"]]
+    kept = [scenario for scenario, length in zip(scenarios, lengths, strict=True) if length <= limit]
+    if not kept:
+        raise RecipeError(
+            f"data.max_prompt_tokens: {limit} tokens are fewer than the shortest of {len(lengths)} prompts has "
+            f"({min(lengths)}); raise it (model.max_seq_length must hold prompt and completion)"
+        )
+    if len(kept) < len(scenarios):
+        say(
+            f"{len(scenarios) - len(kept)} of {len(scenarios)} prompts are longer than "
+            f"data.max_prompt_tokens={limit} and are left out (longest: {max(lengths)} tokens)"
+        )
+    return kept
+
+
+def _advice(recipe: Recipe) -> str:
+    """Say what to do about a run that diverged, which is a matter of chance or of its settings."""
+    grpo = recipe.grpo
+    return (
+        "nothing of this step is kept and the same command goes on from the newest checkpoint; where it ends so "
+        f"again, take a new run (run.name=ANOTHER) with a lower grpo.learning_rate (now {grpo.learning_rate:g}) "
+        f"or grpo.max_grad_norm (now {grpo.max_grad_norm:g}), or model.dtype=float32"
+    )
 
 
 def _command() -> list[str]:
