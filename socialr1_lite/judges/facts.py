@@ -88,7 +88,7 @@ def _judge(reply: Reply, scenario: Scenario, facts: Facts, world: World) -> Verd
     ]
     meant, contrary = _interpretation(thought, world, notes, right=right)
     purpose = (
-        _cues(cues, facts, world, notes),
+        _cues(texts[0], cues, facts, world, notes),
         meant,
         _goal(goal, world, notes),
         _response(texts[3], response, reply, scenario, world, notes) * (CONTRADICTED if contrary else 1.0),
@@ -151,7 +151,7 @@ def _asks(read: Read, world: World) -> float:
 
 def _untrue(clause: Clause, world: World) -> str:
     """Return what a clause tells that did not happen so: who moved what where, who saw or heard it, who left."""
-    if clause.excluded or clause.future or not world.events:
+    if clause.excluded or clause.supposed or clause.future or not world.events:
         return ""
     verbs = [holder.verb for holder in clause.chain]
     places = [one for one in clause.things if one.name in world.places]
@@ -239,7 +239,7 @@ def _unseen(clause: Clause, mentioned: Sequence[Thing], things: set[str], world:
 # --------------------------------------------------------------------------------------------- 1: cues
 
 
-def _cues(reads: Sequence[Read], facts: Facts, world: World, notes: list[str]) -> float:
+def _cues(text: str, reads: Sequence[Read], facts: Facts, world: World, notes: list[str]) -> float:
     """Return recall of the decisive events, less for what did not happen so, times selectivity."""
     if not reads:
         return 0.0
@@ -248,7 +248,8 @@ def _cues(reads: Sequence[Read], facts: Facts, world: World, notes: list[str]) -
     recalls = [_recall(world.story[i], true) for i in facts.cues]
     recall = sum(recalls) / len(recalls) if recalls else 1.0
     others = [i for i in range(len(world.story)) if i not in facts.cues]
-    repeated = sum(any(_repeats(read, world.story[i]) for read in reads) for i in others)
+    parts = _parts(text, reads, [world.story[i] for i in facts.cues], world)
+    repeated = sum(any(_repeats(part, world.story[i]) for part in parts) for i in others)
     share = repeated / len(others) if others else 0.0
     selective = 1.0 - max(0.0, share - FREE_EXTRAS) / (1.0 - FREE_EXTRAS)  # the whole story is no choice: nothing
     if recall < 0.9:
@@ -261,6 +262,15 @@ def _cues(reads: Sequence[Read], facts: Facts, world: World, notes: list[str]) -
     if selective < 1.0:
         notes.append(f"Cue Encoding: repeats {repeated} of the {len(others)} sentences that decide nothing")
     return recall * UNTRUE_CUE ** min(len(untrue), 2) * selective
+
+
+def _parts(text: str, reads: Sequence[Read], decisive: Sequence[Read], world: World) -> Sequence[Read]:
+    """Split at semicolons, so that many decisive sentences in one do not make up another; what tells none, whole."""
+    if ";" not in text:
+        return reads
+    parts = read_clauses(text.replace(";", "\n"), world.vocabulary)
+    rest = " ".join(part.text for part in parts if not any(_repeats(part, one) for one in decisive))
+    return [*parts, *read_clauses(rest, world.vocabulary)]
 
 
 def _recall(sentence: Read, reads: Sequence[Read]) -> float:
@@ -479,6 +489,8 @@ def _denied_by_sight(stated: Statement, world: World) -> bool:
 
 def _too_deep(stated: Statement, world: World) -> bool:
     """Return whether a deciding value is put into a mind that is asked for by nobody, within the right one."""
+    if stated.kind == "want" and not stated.firm:  # no word of a wish
+        return False
     found = [
         state for state in world.decisive if state.kind == stated.kind and state.value and state.value in stated.values
     ]

@@ -171,6 +171,45 @@ def test_a_cue_may_say_where_a_thing_was_taken_from():
     assert cue("Ben moved the ball from the basket.") == 0.0
 
 
+def test_a_condition_tells_nothing_that_happened():
+    assert stage_score(0, f"{GOOD[0]} Anna would feel joy if it was in the tin and hope if it was in the box.") == 1.0
+    assert stage_score(0, f"{GOOD[0]} Anna felt joy because it was in the tin.") < 0.5
+
+
+def test_decisive_sentences_in_one_make_up_no_other():
+    assert SALLY.facts is not None
+    told = ("The ball was in the box.", "Anna left the kitchen.", "Ben moved the ball to the basket.")
+    others = ("Anna and Ben were in the kitchen.", "The ball was in the basket.", "Ben left the kitchen.")
+    scenario = replace(SALLY, facts=replace(SALLY.facts, sentences=told + others, cues=(0, 1, 2)))
+    joined = "; ".join(one.rstrip(".") for one in told)
+    everything = "; ".join(one.rstrip(".") for one in told + others)
+    cut = f"{joined}; Anna and Ben; were in the kitchen; the ball was in; the basket; Ben; left the kitchen"
+    values = [score(f"{cues}.", *GOOD[1:], scenario=scenario)[STAGES[0]] for cues in (joined, everything, cut)]
+    assert values == [1.0, 0.0, pytest.approx(0.48, abs=0.01)]
+
+
+def test_what_somebody_wants_told_is_no_further_mind():
+    assert SALLY.facts is not None
+    known = Claim(("Anna",), "Anna", "knows", "where the ball is")
+    people = (*SALLY.facts.people, "Dora")
+    scenario = replace(SALLY, facts=replace(SALLY.facts, people=people, claims=(known, *SALLY.facts.claims)))
+    value = score(
+        GOOD[0], "Anna wants to tell Ben what she knows. Anna knows where the ball is.", *GOOD[2:], scenario=scenario
+    )
+    assert value[STAGES[1]] == 1.0
+
+
+def test_a_dish_is_no_place():
+    assert SALLY.facts is not None
+    dishes = (*SALLY.facts.things, "soup", "stew")
+    liked = Claim(("Ben",), "Anna's favourite", "is", "the soup", ("the stew",))
+    sentences = (*SALLY.facts.sentences, "Anna made a face at the soup.")
+    facts = replace(SALLY.facts, things=dishes, sentences=sentences, claims=(liked,))
+    value = score(GOOD[0], "Ben believes that Anna's favourite is the soup. Ben really wants to serve the soup now.", *GOOD[2:],
+                  scenario=replace(SALLY, facts=facts))  # fmt: skip
+    assert value[STAGES[1]] == 1.0
+
+
 @pytest.mark.parametrize(
     ("text", "value"),
     [

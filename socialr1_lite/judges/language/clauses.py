@@ -25,6 +25,7 @@ CALLED_WRONG = re.compile(
     re.IGNORECASE,
 )
 SENTENCES_KEPT = 256  # sentences remembered for a scenario
+SUPPOSING = frozenset(("if", "unless"))
 DEEPEST = 5  # thoughts within thoughts that are followed
 MINDS = frozenset(("believe", "know", "unknow", "doubt", "want", "feel"))
 HOLDING = MINDS | {"see", "miss", "say"}  # what may be followed by a clause of its own
@@ -57,7 +58,7 @@ class Clause:
 
     subject, verb: who does it, and the class of the word of doing. classes, purposes: of all its words. words: stems
     of the weighty ones. kept: holders taken over from the clause before, of which any number may be meant; at least
-    `least`. excluded: "instead of", "without".
+    `least`. excluded: "instead of", "without". supposed: "if ...", of which nobody says that it is so.
     """
 
     number: int = 0
@@ -77,6 +78,7 @@ class Clause:
     same: bool = False
     there: bool = False
     excluded: bool = False
+    supposed: bool = False
     pushed: bool = False  # opens a mind
     noun: bool = False  # of the mind, with its owner: "her wish"
     own: bool = False  # its subject stands in it
@@ -175,6 +177,7 @@ class _State:
             self.found.append(clause)
         self.clause, self.before = Clause(self.number), (0, frozenset())
         if keep:
+            self.clause.supposed = clause.supposed
             self.clause.chain, self.clause.kept, self.clause.least = clause.chain, clause.kept, clause.least
         else:
             self.owner, self.deferred, self.open, self.thingly = (), "", False, False
@@ -359,7 +362,7 @@ class _People(_State):
             self.pending = () if following == "that" else subject
             self.clause.subject = ()
         else:
-            self.open = False
+            self.open, self.clause.supposed = False, word.base in SUPPOSING
             self.pending = (subject or (chain[0].who if chain else ())) if word.kind == "cut" else ()
         self.inherited = bool(self.pending)
 
@@ -552,6 +555,8 @@ class _Reader(_People):
             if not (felt or expected):
                 self._mind(word, kind)
         elif kind:
+            if kind == "like" and self.owner:  # "Anna's favourite"
+                self.pending = self.owner
             self._act(kind, word)
         self.owner = () if kind else self.owner
         clause = self.clause

@@ -130,7 +130,8 @@ def _world(facts: Facts, question: str, options: tuple[str, ...]) -> World:
         options=frozenset(word.root for option in options for word in words_of(option) if word.weighty),
         question=frozenset(word.root for word in words_of(question) if word.weighty and word.verb != "be"),
     )
-    topics = {state.topic for state in world.states if state.kind == "place"}
+    no_places = {state.topic for state in world.states if state.kind == "place"}
+    no_places |= {dish for state in world.states if state.kind == "like" for dish in (state.value, *state.rivals)}
     claimed = {value for one in world.states if one.kind in ("place", "earlier") for value in (one.value, *one.rivals)}
     stood = {
         thing.name
@@ -140,7 +141,7 @@ def _world(facts: Facts, question: str, options: tuple[str, ...]) -> World:
         if thing.role in ("in", "from")
     }
     named = frozenset().union(*(read.named for read in world.story))
-    world.places = frozenset(claimed | stood | set(map(str.lower, facts.things)) - named) - topics
+    world.places = frozenset(claimed | stood | set(map(str.lower, facts.things)) - named) - no_places
     _tell(world, facts)
     return world
 
@@ -344,7 +345,12 @@ def statements(clause: Clause, world: World) -> Iterator[Statement]:
     """Yield what a clause states of minds and of the world."""
     chain = clause.chain[clause.kept :] if not clause.least and len(clause.chain) > clause.kept else clause.chain
     verbs = [holder.verb for holder in chain]
-    if clause.excluded or any(verb in ("see", "miss") for verb in verbs) or ("say" in verbs and not clause.future):
+    if (
+        clause.excluded
+        or clause.supposed
+        or any(verb in ("see", "miss") for verb in verbs)
+        or ("say" in verbs and not clause.future)
+    ):
         return
     told = sum(holder.denied != (holder.verb == "doubt") for holder in chain) % 2 == 1
     denied = clause.denied != told
@@ -354,7 +360,8 @@ def statements(clause: Clause, world: World) -> Iterator[Statement]:
     places = tuple(one.name for one in clause.things if one.name in world.places and _is_value(one, clause))
     topics = tuple(name for name in names if name not in world.places)
     doing = chains_of(clause, subject=True) if clause.subject else chains
-    if last in ("know", "unknow") and clause.pushed and _of_the_thing(clause, names):
+    wished = "want" in verbs[:-1]  # "wants to tell Ben what she knows" says of nobody that he knows
+    if last in ("know", "unknow") and clause.pushed and not wished and _of_the_thing(clause, names):
         yield Statement(chains, "know", ("knows" if (last == "know") != told else "does not know",), topics, False)
     refused = denied != (last == "unknow")
     earlier = bool(_EARLIER & set(clause.words)) or "first" in clause.purposes
