@@ -29,7 +29,7 @@ def test_an_error_is_one_line_and_never_nothing(error: Exception, line: str) -> 
 def test_an_adapter_that_fails_without_a_word_is_refused_in_one_line(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    (tmp_path / "adapter_config.json").write_text("{}")
+    (tmp_path / "adapter_config.json").write_text('{"peft_type": "LORA"}')
 
     def fail(*_: object, **__: object) -> None:
         raise ValueError

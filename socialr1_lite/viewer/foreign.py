@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import takewhile
@@ -22,7 +21,7 @@ from socialr1_lite.rewards import RewardStack
 from socialr1_lite.rewards.scoring import approximate_tokens
 from socialr1_lite.rollouts.completion import Completion
 from socialr1_lite.rollouts.reward import Outcome, Score, ScoredCompletion
-from socialr1_lite.rollouts.trace import REQUIRED, Trace
+from socialr1_lite.rollouts.trace import LARGEST, REQUIRED, Trace
 from socialr1_lite.scenario import JsonValue, Scenario
 from socialr1_lite.sip import Message, parse
 
@@ -244,8 +243,9 @@ def _score(row: FileRow, total: Weights, numbers: Iterable[str]) -> Score:
     there = {one: weight for one, weight in total.items() if isinstance(row.get(one), bool) or _is_number(row.get(one))}
     words = " + ".join(f"{one} {float(row[one]):.3g}" for one in there) or "no reward was recorded"
     truth = row.get("right", row.get("acc"))
-    return Score(
-        components={"outcome": sum(weight * float(row[one]) for one, weight in there.items()) if there else None},
+    reward = sum(weight * float(row[one]) for one, weight in there.items())
+    return Score(  # beyond LARGEST no figure can be made of it, as of any number in a row
+        components={"outcome": reward if there and abs(reward) < LARGEST else None},
         parts={f"imported.{one}": float(row[one]) for one in numbers if one in there or _is_number(row.get(one))},
         weights={"outcome": 1.0},
         mode="additive",
@@ -302,4 +302,4 @@ def number_of(column: str, cell: JsonValue) -> JsonValue:
 
 
 def _is_number(value: object) -> TypeGuard[int | float]:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < LARGEST

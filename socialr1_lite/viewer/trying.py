@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from importlib.util import find_spec
 from itertools import count
+
 from socialr1_lite.errors import DataError, PolicyError, SocialR1Error
 from socialr1_lite.evaluation.target import BEST, NEWEST, Target
 from socialr1_lite.evaluation.target import find as find_target
