@@ -63,7 +63,7 @@ class FactsJudge:
     """Scores the stages of replies to generated stories. A scenario without facts gets no score, which is not 0."""
 
     name = "facts"
-    version = 3
+    version = 4
     offline = True
     audit_floor = 1.0
 
