@@ -33,9 +33,8 @@ QUOTED = 0.8  # share of a clause's content that makes it repeated
 FREE_SHARE = 0.7  # share of the story's clauses that may be repeated before it stops being a selection
 ANSWER_WORDS = 30  # a sentence that names an option is about the question, up to this length
 UNKNOWN_ENTITY_FACTOR = 0.5  # factor for each stage with an invented name or thing
-LABELLED = (
-    0.8  # a response that names the right letter, but in the words of another option or against the interpretation
-)
+# A response that names the right letter, but in the words of another option or against the interpretation.
+LABELLED = 0.8
 ABOUT_SOMEBODY = 0.4  # relevance of what is about the people of the story in words of its own
 UNATTRIBUTED = 0.7  # a state of mind of nobody that these rules can make out
 NEUTRAL = 0.5  # an interpretation that says nothing of any option
@@ -103,7 +102,7 @@ def _relevance(
         notes.append(f"{TITLES[stage]} 0.00: speaks to a judge instead of about the story")
         return 0.0
     value = _share(stage, said, reading, said_before)
-    if any(one.people & reading.people or PRONOUN.search(one.text) for one in said):
+    if _is_of_somebody(said, reading):
         value = ABOUT_SOMEBODY + (1.0 - ABOUT_SOMEBODY) * value
     if value < 0.75:
         notes.append(f"{TITLES[stage]}: {1 - value:.0%} of its words are not about this story, or were said before")
@@ -112,6 +111,11 @@ def _relevance(
         notes.append(f"{TITLES[stage]}: names what neither story nor question has: {named}")
         value *= UNKNOWN_ENTITY_FACTOR
     return value
+
+
+def _is_of_somebody(said: Sequence[Sentence], reading: ScenarioReading) -> bool:
+    """Return whether a sentence names one of the story's people, or means somebody by a pronoun."""
+    return any(one.people & reading.people or PRONOUN.search(one.text) for one in said)
 
 
 def _share(stage: str, said: Sequence[Sentence], reading: ScenarioReading, said_before: set[str]) -> float:
@@ -227,9 +231,8 @@ def _interpretation(said: Sequence[Sentence], reading: ScenarioReading, thought:
     if not thinkers:
         if said:
             notes.append("Cue Interpretation: attributes no state of mind to anybody in the story")
-        somebody = any(one.people & reading.people or PRONOUN.search(one.text) for one in said)
         strangers = any(one.unknown_entities for one in said)
-        return UNATTRIBUTED if somebody and not strangers else 0.0
+        return UNATTRIBUTED if _is_of_somebody(said, reading) and not strangers else 0.0
     mind = 1.0
     if reading.asked:
         if reading.asked[0] not in thinkers:

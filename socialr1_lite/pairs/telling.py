@@ -18,7 +18,6 @@ ROOMS = (belief, contents, desire, emotion, framing, intention, knowledge, nonli
 HEARSAY = ("{a} sent {b} a private message saying that {x}.", "{a} texted {b}, and only {b}, that {x}.")
 CHANGES = frozenset(["put", "move", "swap", "fill", "relabel"])
 SECRET, OPEN = ("peek", "camera"), ("monitor",)
-MISSED = ("distract", "daydream")
 FALSE = {  # of what is so, what is surely not
     "saw": ("away", "missed"),
     "away": ("saw", "unnoticed", "openly", "was told"),

@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, cast, get_args
+from typing import Any, TypeGuard, cast, get_args
 
 from socialr1_lite.rollouts.completion import FINISHES, Completion, Finish
 from socialr1_lite.rollouts.reward import MODES, Outcome, Score, ScoredCompletion
@@ -264,4 +264,9 @@ class _Reader:
 
 def is_number(value: object) -> bool:
     """Return whether it is None or a number that figures can be made of."""
-    return value is None or (isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < LARGEST)
+    return value is None or is_figure(value)
+
+
+def is_figure(value: object) -> TypeGuard[int | float]:
+    """Return whether it is a number that figures can be made of: finite, below `LARGEST`, no truth value."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < LARGEST

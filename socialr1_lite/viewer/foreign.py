@@ -12,7 +12,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import takewhile
-from typing import Any, TypeGuard
+from typing import Any
 
 from socialr1_lite.data import read_scenario
 from socialr1_lite.errors import DataError
@@ -21,7 +21,7 @@ from socialr1_lite.rewards import RewardStack
 from socialr1_lite.rewards.scoring import approximate_tokens
 from socialr1_lite.rollouts.completion import Completion
 from socialr1_lite.rollouts.reward import Outcome, Score, ScoredCompletion
-from socialr1_lite.rollouts.trace import LARGEST, REQUIRED, Trace
+from socialr1_lite.rollouts.trace import LARGEST, REQUIRED, Trace, is_figure
 from socialr1_lite.scenario import JsonValue, Scenario
 from socialr1_lite.sip import Message, parse
 
@@ -124,7 +124,7 @@ def _completion(place: str, row: FileRow, column: str) -> Completion:
         raise DataError(f"{place}: no {column}")
     text, reasoning = _said(row[column])
     tokens, finish = row.get("tokens"), "length" if row.get("finish") == "length" else "stop"
-    counted = int(tokens) if _is_number(tokens) and 0 <= tokens < 1 << 40 else approximate_tokens(text)
+    counted = int(tokens) if is_figure(tokens) and 0 <= tokens < 1 << 40 else approximate_tokens(text)
     prefilled = row.get("prefilled") is True
     return Completion(text, counted, "length" if finish == "length" else "stop", prefilled, reasoning=reasoning)
 
@@ -148,7 +148,7 @@ def _step(place: str, row: FileRow) -> int:
     value = next((row[name] for name in STEPS if row.get(name) is not None), 0)
     if isinstance(value, str) and re.fullmatch(r"\d{1,9}", value):  # ms-swift's, and a cell of a CSV
         return int(value)
-    if _is_number(value) and 0 <= value < 10**9 and value == int(value):
+    if is_figure(value) and 0 <= value < 10**9 and value == int(value):
         return int(value)
     raise DataError(f"{place}: step must be a whole number of at least 0, not {value!r:.60}")
 
@@ -180,7 +180,7 @@ def _numbers(rows: Iterable[Placed]) -> dict[str, bool]:
     numbers: dict[str, bool] = {}
     for _, row in rows:
         for key, value in row.items():
-            if key not in NO_REWARDS and (_is_number(value) or (isinstance(value, bool) and key in TOTALS)):
+            if key not in NO_REWARDS and (is_figure(value) or (isinstance(value, bool) and key in TOTALS)):
                 numbers[key] = numbers.get(key, False) or isinstance(value, float)
     return numbers
 
@@ -193,7 +193,7 @@ def _told_rewards(groups: Sequence[Sequence[Placed]], numbers: Mapping[str, bool
     siblings: it is a reward by its name, or as the very first.
     """
     rows = [row for group in groups for _, row in group]
-    witnessed = any(_is_number(row.get(one)) for row in rows for one in ADVANTAGES)
+    witnessed = any(is_figure(row.get(one)) for row in rows for one in ADVANTAGES)
     if "score" in numbers and not witnessed:  # verl's
         return {"score": 1.0}
     before = list(
@@ -231,22 +231,22 @@ def _fits(groups: Sequence[Sequence[Placed]], columns: Sequence[str]) -> bool:
 
 
 def _advantage(row: FileRow) -> float | None:
-    return next((float(row[one]) for one in ADVANTAGES if _is_number(row.get(one))), None)
+    return next((float(row[one]) for one in ADVANTAGES if is_figure(row.get(one))), None)
 
 
 def _sum(row: FileRow, columns: Iterable[str]) -> float:
-    return sum(float(row[one]) for one in columns if isinstance(row.get(one), bool) or _is_number(row.get(one)))
+    return sum(float(row[one]) for one in columns if isinstance(row.get(one), bool) or is_figure(row.get(one)))
 
 
 def _score(row: FileRow, total: Weights, numbers: Iterable[str]) -> Score:
     """Return the file's rewards as parts, and their sum in the place of the outcome."""
-    there = {one: weight for one, weight in total.items() if isinstance(row.get(one), bool) or _is_number(row.get(one))}
+    there = {one: weight for one, weight in total.items() if isinstance(row.get(one), bool) or is_figure(row.get(one))}
     words = " + ".join(f"{one} {float(row[one]):.3g}" for one in there) or "no reward was recorded"
     truth = row.get("right", row.get("acc"))
     reward = sum(weight * float(row[one]) for one, weight in there.items())
     return Score(  # beyond LARGEST no figure can be made of it, as of any number in a row
         components={"outcome": reward if there and abs(reward) < LARGEST else None},
-        parts={f"imported.{one}": float(row[one]) for one in numbers if one in there or _is_number(row.get(one))},
+        parts={f"imported.{one}": float(row[one]) for one in numbers if one in there or is_figure(row.get(one))},
         weights={"outcome": 1.0},
         mode="additive",
         tau=1.0,
@@ -299,7 +299,3 @@ def number_of(column: str, cell: JsonValue) -> JsonValue:
     if not numeral or column in (*PROMPTS, *TEXTS, "id", "uid", "story", "question", "options", "gold"):
         return cell
     return int(cell) if str(cell).strip().lstrip("+-").isdigit() else float(cell)  # type: ignore[arg-type]
-
-
-def _is_number(value: object) -> TypeGuard[int | float]:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < LARGEST
