@@ -20,13 +20,14 @@ from socialr1_lite.sip.evidence import evidence
 from socialr1_lite.sip.settling import settled_label
 from socialr1_lite.sip.wording import plain
 
-VERSION = 2  # 2: plain sentences are read one by one; settling early is a matter of position, not of the stage
+VERSION = 3  # 3: under its heading an interpretation may use an option's words; 2: settling early goes by position
 REPLIES_KEPT = 64  # structure and content both ask for the present stages of a group's replies
 NEAR_COPY = 0.8  # [ours] share of common words (Jaccard) from which two stages say the same
 INTERPRETATION, RESPONSE = STAGES[1], STAGES[-1]
 _CONCLUDES = re.compile(r",? (?:so|hence|thus|therefore|which (?:is|means|makes|leaves)) ", re.IGNORECASE)
 _WITHDRAWS = re.compile(r"(?:but|however|no|actually|or|though|on second)\b", re.IGNORECASE)
 RETOLD = 0.9  # [ours] probability of encoding or interpretation from which an option's words settle nothing
+HEADED = 0.75  # [ours] that of any stage but response, among the stages, from which they settle nothing under a heading
 MUCH_WHITE = 40  # characters within which the next word after a sentence is looked for
 DECIDED = 0.8  # [ours] sum of the probabilities of interpretation from which one has been read
 RANK = {stage: rank for rank, stage in enumerate(STAGES)}
@@ -146,7 +147,8 @@ def early_answers(reply: Reply, scenario: Scenario) -> list[Span]:
     for segment, span in found if options else ():
         said = reply.text[slice(*span)]
         settled = settled_option(said, options, shown)
-        if settled is not None and _is_commitment(reply, span, settled, shown):
+        headed = reply.marked and segment.stage not in (None, RESPONSE) and not reply.is_preamble(segment)
+        if settled is not None and _is_commitment(reply, span, settled, shown, headed=headed):
             waiting.append(_reference(reply, span, scenario))
         elif segment.stage is not None and segment.stage != RESPONSE:
             early += waiting  # so it was not the conclusion
@@ -159,13 +161,18 @@ def early_answers(reply: Reply, scenario: Scenario) -> list[Span]:
     return early
 
 
-def _is_commitment(reply: Reply, span: Span, settled: int, shown: str) -> bool:
-    """Tell whether what settles on an option is neither retold nor interpreted, nor taken back, nor a conclusion."""
+def _is_commitment(reply: Reply, span: Span, settled: int, shown: str, *, headed: bool) -> bool:
+    """Tell whether what settles on an option is neither retold nor interpreted, nor taken back, nor a conclusion.
+
+    headed: the sentence stands under the heading of a stage before response, which speaks for its being that stage.
+    """
     said = reply.text[slice(*span)]
     by_label = settled_label(plain(said, shown)) is not None
     weighed = evidence(said, shown)
     if not by_label and weighed[1] + weighed[1 + RANK[INTERPRETATION]] >= RETOLD:
         return False  # "Ben puts it in the tin", "so she feels hurt": told or interpreted in the option's words
+    if not by_label and headed and sum(weighed[1:-1]) >= HEADED * sum(weighed[1:]):
+        return False  # "That is why he will feel envy", where an interpretation is announced
     if reply.answer not in (None, settled):
         behind = reply.text[span.end : span.end + MUCH_WHITE].lstrip()
         return by_label and not _WITHDRAWS.match(behind)

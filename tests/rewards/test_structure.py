@@ -84,6 +84,24 @@ def test_reading_options_asking_and_excluding_is_not_settling(said: str) -> None
     assert independence(parse(reply_text([f"{said} {CUES}", MIND, GOAL, "A."], "A"), ASKED.options), ASKED).value == 1.0
 
 
+FELT = Scenario("s/2", CUES, "How will Anna feel?", ("sad surprise", "expected joy"), (0,))
+
+
+@pytest.mark.parametrize(
+    ("said", "value"),
+    [
+        ("That is why Anna will feel sad surprise.", 1.0),
+        ("In this situation, Anna will feel sad surprise.", 1.0),
+        ("Clearly the answer is sad surprise.", 0.5),
+        ("I choose sad surprise for Anna.", 0.5),
+        ("A, because Anna will feel sad surprise.", 0.5),
+    ],
+)
+def test_an_interpretation_under_its_heading_may_use_an_options_words_and_not_settle(said: str, value: float) -> None:
+    reply = parse(reply_text([CUES, f"{said} {MIND}", GOAL, "So it is sad surprise."], "A"), FELT.options)
+    assert independence(reply, FELT).value == value
+
+
 def test_a_lone_label_is_a_sentence_and_settles() -> None:
     for said in ("A.", "So A.", "Wait, A.", "First off, A."):
         for behind in (CUES, f"I see that {CUES}"):

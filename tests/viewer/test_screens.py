@@ -351,9 +351,10 @@ def test_the_stage_view_names_judges_later_verdicts_and_failures(
 ) -> None:
     size = f"{'phone' if phone else 'desktop'}-{'dark' if dark else 'light'}"
     page = visit("?run=mine&screen=trace&trace=t0.0.0.0", base=judged_again, phone=phone, dark=dark)
-    page.says("rules v1, facts v1", at="[aria-label='How it was made']")
+    rules, facts = (build_judge(name).version for name in ("rules", "facts"))
+    page.says(f"rules v{rules}, facts v{facts}", at="[aria-label='How it was made']")
     page.has(".stage .verdict", 4)
-    page.says("now by facts v1: ", at="#stage-cue_encoding header")
+    page.says(f"now by facts v{facts}: ", at="#stage-cue_encoding header")
     page.shot(f"trace-judged-again-{size}", full=True)
     failed = visit("?run=mine&screen=trace&trace=t0.0.0.1", base=judged_again, phone=phone, dark=dark)
     failed.says("HTTP 503: try again later", at="[aria-label='No reply']")
