@@ -11,11 +11,14 @@ PYTHON ?= python3
 RECIPE ?= recipes/cpu_smollm2.yaml
 RUNS ?= runs
 TESTS ?= tests
+# Test files run beside each other, each on one thread: a tiny model gains nothing from a second one.
+WORKERS ?= logical
 LOCK ?=
 
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --maxprocesses 4 --dist loadfile
 STAMP := $(VENV)/.complete
 REQUIREMENTS := requirements.txt requirements-nodeps.txt pyproject.toml $(LOCK)
 
@@ -53,10 +56,10 @@ train: setup
 	$(BIN)/python -m socialr1_lite.train $(RECIPE)
 
 test: setup
-	$(BIN)/python -m pytest $(TESTS) -m "not slow or essential"
+	$(PYTEST) $(TESTS) -m "not slow or essential"
 
 test-all: setup
-	$(BIN)/python -m pytest $(TESTS)
+	$(PYTEST) $(TESTS)
 
 lint: setup
 	$(BIN)/python -m ruff check .

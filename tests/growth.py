@@ -1,30 +1,34 @@
-"""Whether reading a text takes time in keeping with its length: what a quadratic walk over hostile text would fail."""
+"""Whether long hostile text is read at all: a walk over it that is quadratic would go on for minutes or hours."""
 
 from __future__ import annotations
 
-import gc
-import time
-from collections.abc import Callable
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+import pytest
+
+LONG = 1_000_000  # characters; what is linear takes about a second, what is quadratic 10,000 times what 10,000 take
+HANGS_S = 60  # processor seconds, so that a busy machine changes nothing
 
 
-def in_keeping(work: Callable[[str], object], texts: Callable[[int], str], small: int = 10_000, tries: int = 8) -> bool:
-    """Whether work on a text eight times as long took at most 24 times the processor time (quadratic takes 64).
+@contextmanager
+def no_hang() -> Iterator[None]:
+    """Fail what has used a minute of the processor, which nothing linear comes near; no time is compared."""
 
-    One of several measurements is enough: a busy machine makes a good one look bad. That a slow start does not make a
-    bad one look good, the short text counts with the best of three.
-    """
+    def give_up(signum: int, frame: FrameType | None) -> None:
+        pytest.fail(f"still reading after {HANGS_S} s of the processor")
 
-    def seconds(text: str) -> float:
-        gc.disable()  # what other tests left behind is walked again and again while a long text is read
-        try:
-            start = time.process_time()
-            work(text)
-            return time.process_time() - start
-        finally:
-            gc.enable()
+    before = signal.signal(signal.SIGPROF, give_up)
+    signal.setitimer(signal.ITIMER_PROF, HANGS_S)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        signal.signal(signal.SIGPROF, before)
 
-    def once(number: int) -> bool:  # every time another text: one that was read before may be remembered
-        short = min(seconds(f"{texts(small)} {number} {again}") for again in range(3))
-        return seconds(f"{texts(8 * small)} {number}") < 24 * max(short, 0.0005)
 
-    return any(map(once, range(tries)))
+def long(unit: str, characters: int = LONG) -> str:
+    """Return a unit over and over."""
+    return unit * (characters // len(unit))

@@ -122,6 +122,7 @@ def parse(text: str, options: Sequence[str] = (), *, prefilled: bool = False) ->
     closed = tuple(block.inner for block in answers if block.closed)
     answer = _agreed(text, closed, options) if options else None
     second = [block.inner for block in (*thinks[1:], *answers[:-1]) if not _blank(text, block.inner)]
+    read = frozenset(reasoning)
     return Reply(
         text=text,
         prefilled=prefilled,
@@ -129,7 +130,7 @@ def parse(text: str, options: Sequence[str] = (), *, prefilled: bool = False) ->
         reasoning=reasoning,
         answer_span=answers[-1].inner if answers else None,
         answers=closed,
-        outside=tuple(piece for piece in sorted((*gaps, *second)) if piece not in reasoning),
+        outside=tuple(piece for piece in sorted((*gaps, *second)) if piece not in read),
         segments=segments,
         marked=marked,
         answer=answer,

@@ -12,7 +12,7 @@ from socialr1_lite.judges.language.reading import ScenarioReading, clear_reading
 from socialr1_lite.scenario import Scenario
 from socialr1_lite.sip import STAGES, parse, reply_text
 from tests.conftest import SCENARIO
-from tests.growth import in_keeping
+from tests.growth import long, no_hang
 
 CUES = "Mara puts the violin in the green trunk and leaves the attic. Tomas moves the violin to the wicker basket."
 THOUGHT = "Mara did not see the move, so Mara still believes that the violin is in the green trunk."
@@ -351,11 +351,10 @@ def test_any_text_is_judged(one: str, two: str, answer: str) -> None:
         "and Tomas ",
     ],
 )
-def test_long_hostile_text_is_judged_in_linear_time(unit: str) -> None:
-    def judged(text: str) -> object:
-        return build_judge("rules").judge([parse(reply_text([text] * 4, "B"), SCENARIO.options)], SCENARIO)
-
-    assert in_keeping(judged, lambda size: unit * (size // len(unit)), 5_000)
+def test_long_hostile_text_is_judged(unit: str) -> None:
+    reply = parse(reply_text([long(unit, 200_000)] * 4, "B"), SCENARIO.options)
+    with no_hang():
+        build_judge("rules").judge([reply], SCENARIO)
 
 
 def test_remembering_changes_no_score() -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from socialr1_lite import score
+from socialr1_lite.judges import build_judge
 from socialr1_lite.recipe import JudgeEntry, Recipe, Rewards
 from socialr1_lite.rewards import RewardStack
 from socialr1_lite.rollouts.completion import Completion
