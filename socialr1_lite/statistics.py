@@ -1,4 +1,4 @@
-"""How sure a number is: Wilson intervals, a bootstrap over stories, paired tests over stories.
+"""How sure a number is: Wilson intervals, a bootstrap over stories, paired tests over stories, spread over seeds.
 
 Pure Python with fixed seeds: the same units give the same interval on every machine.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from math import sqrt
+from math import comb, nan, sqrt
 from random import Random
 from typing import NamedTuple
 
@@ -18,12 +18,16 @@ RESAMPLES = 2000  # enough for the 2.5 % points to be steady to about a tenth of
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """One thing a metric counts. cluster: units of one story stand or fall together, and are resampled together."""
+    """One thing a metric counts. cluster: units of one story stand or fall together, and are resampled together.
+
+    answers: the presentations (`benchmarks.base.Answer.presentation`) that it was made from.
+    """
 
     key: str
     cluster: str
     value: float
     labels: Mapping[str, str] = field(default_factory=dict)
+    answers: tuple[str, ...] = ()
 
 
 Statistic = Callable[[Sequence[Unit]], float]
@@ -54,7 +58,7 @@ class Tally:
 
 
 class Interval(NamedTuple):
-    """A value and its 95 % interval."""
+    """A value and its 95 % interval; both ends are NaN where nothing is known of it."""
 
     value: float
     low: float
@@ -93,20 +97,23 @@ def cluster_bootstrap(tally: Tally, *, resamples: int = RESAMPLES, seed: int = 0
 def interval(tally: Tally, *, resamples: int = RESAMPLES, seed: int = 0) -> Interval:
     """Return the 95 % interval that fits: Wilson for independent right-or-wrong units, else a bootstrap over clusters.
 
-    Where all clustered units agree (all right, all wrong) a bootstrap would claim certainty: there Wilson counts each
-    cluster once. Scores on a scale are bootstrapped whatever they are; one cluster of them, or scores that are all the
-    same, have nothing to resample: an interval of no width.
+    Where resampling never changes the value (all units alike, every story the same share, one story) a bootstrap would
+    claim certainty: there Wilson counts each cluster once, at the value that all have. Scores on a scale, whose ends
+    are not known here, have no interval then: NaN.
     """
     counted = tally.proportion and tally.statistic is mean and all(unit.value in (0.0, 1.0) for unit in tally.units)
     clusters = len({unit.cluster for unit in tally.units})
-    right = sum(unit.value for unit in tally.units)
     if counted and clusters == len(tally.units):
-        return wilson(right, clusters)
-    if counted and right in (0, len(tally.units)):
-        return wilson(clusters if right else 0, clusters)
-    if clusters == 1:
-        return Interval(tally.value, tally.value, tally.value)
-    return cluster_bootstrap(tally, resamples=resamples, seed=seed)
+        return wilson(sum(unit.value for unit in tally.units), clusters)
+    value = tally.value
+    if clusters > 1 and len({unit.value for unit in tally.units}) > 1:
+        found = cluster_bootstrap(tally, resamples=resamples, seed=seed)
+        if found.low < found.high:
+            return found
+    if tally.proportion:
+        around = wilson(min(1.0, value) * clusters, clusters)
+        return Interval(value, around.low, around.high)
+    return Interval(value, nan, nan)
 
 
 def clustered_proportion(values: Sequence[float], clusters: Sequence[str]) -> Interval:
@@ -146,14 +153,43 @@ def paired_by_cluster(first: Sequence[bool], second: Sequence[bool], clusters: S
     for one, other, cluster in zip(first, second, clusters, strict=True):
         differences[cluster] = differences.get(cluster, 0) + bool(other) - bool(one)
     patterns = Counter({0: 1})  # the sum of the signed differences -> how many sign patterns have it
-    for size in filter(None, differences.values()):
+    for size, times in Counter(abs(one) for one in differences.values() if one).items():
         after: Counter[int] = Counter()
-        for total, count in patterns.items():
-            after[total + size] += count
-            after[total - size] += count
+        for plus in range(times + 1):
+            ways, shift = comb(times, plus), (2 * plus - times) * size
+            for total, count in patterns.items():
+                after[total + shift] += count * ways
         patterns = after
     seen = abs(sum(differences.values()))
     extreme = sum(count for total, count in patterns.items() if abs(total) >= seen)
     only_first = sum(a and not b for a, b in zip(first, second, strict=True))
     only_second = sum(b and not a for a, b in zip(first, second, strict=True))
     return Paired(len(first), only_first, only_second, extreme / patterns.total(), len(differences))
+
+
+class Spread(NamedTuple):
+    """The mean over repetitions, and its standard error: None for one repetition, of which no spread is known."""
+
+    mean: float
+    error: float | None
+
+
+def over_seeds(values: Sequence[float]) -> Spread:
+    """Return mean and standard error (sample deviation by root n) over seeds. Raises ValueError for no value."""
+    if not values:
+        raise ValueError("no values")
+    middle = sum(values) / len(values)
+    if len(values) == 1:
+        return Spread(middle, None)
+    variance = sum((value - middle) ** 2 for value in values) / (len(values) - 1)
+    return Spread(middle, sqrt(variance / len(values)))
+
+
+def pass_at(k: int, n: int, right: int) -> float:
+    """Return the chance that of k replies drawn from n, of which `right` are right, at least one is (Chen et al. 2021).
+
+    Raises ValueError unless 1 <= k <= n and 0 <= right <= n.
+    """
+    if not 1 <= k <= n or not 0 <= right <= n:
+        raise ValueError(f"{k} of {n} replies, {right} right")
+    return 1 - comb(n - right, k) / comb(n, k)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import product
-from math import comb
+from itertools import combinations, product
+from math import comb, isnan
 from random import Random
 
 import pytest
@@ -17,7 +17,9 @@ from socialr1_lite.statistics import (
     cluster_bootstrap,
     clustered_proportion,
     interval,
+    over_seeds,
     paired_by_cluster,
+    pass_at,
     wilson,
 )
 
@@ -69,9 +71,26 @@ def test_all_right_in_shared_stories_is_not_certainty() -> None:
     assert interval(Tally(units([0.0] * 20, per_cluster=5))) == wilson(0, 4)
 
 
+@pytest.mark.parametrize(
+    ("values", "per_cluster", "clusters"),
+    [([1.0, 0.0, 0.0], 3, 1), ([1.0, 0.0] * 5, 2, 5), ([0.25] * 4, 1, 4), ([0.25] * 4, 4, 1), ([1.0], 1, 1)],
+)
+def test_no_share_has_an_interval_of_no_width(values: list[float], per_cluster: int, clusters: int) -> None:
+    # one story; stories that are all half right; half points: resampling whole stories never changes the value
+    found, share = interval(Tally(units(values, per_cluster))), sum(values) / len(values)
+    assert found == pytest.approx(wilson(share * clusters, clusters)) and found.low < share < found.high or share == 1
+    assert found.low < found.high
+
+
+def test_a_statistic_that_is_no_mean_has_width_too() -> None:
+    top = Tally(units([1.0] * 6, per_cluster=2), statistic=lambda some: max(one.value for one in some))
+    assert interval(top) == wilson(3, 3)
+
+
 def test_scores_that_happen_to_be_0_and_1_are_no_proportion() -> None:
     # a Wilson interval would reach 0.28 over ten secrets that were all kept, on a scale from -10 to 0
-    assert interval(Tally(units([0.0] * 10), proportion=False)) == (0.0, 0.0, 0.0)
+    found = interval(Tally(units([0.0] * 10), proportion=False))
+    assert found.value == 0.0 and isnan(found.low) and isnan(found.high)  # nothing is known, so nothing is claimed
     mixed = Tally(units([1.0] * 8 + [0.0] * 2), proportion=False)
     assert interval(mixed) == cluster_bootstrap(mixed)
 
@@ -187,3 +206,61 @@ def test_the_paired_test_refuses_what_does_not_pair_up() -> None:
         paired_by_cluster([True, True], [True], ["a", "b"])
     with pytest.raises(ValueError, match="2 and 2 outcomes in 1 clusters"):
         paired_by_cluster([True, True], [True, False], ["a"])
+
+
+# ------------------------------------------------------------------------------------------------ what p is worth
+
+
+def false_positives(together: bool, by_story: bool, launches: int = 400, seed: int = 11) -> float:
+    """How often two equal models differ at .05, over 30 stories of six questions each.
+
+    together: a story's questions stand or fall together; else each is right on its own. by_story: the test knows it.
+    """
+    random = Random(seed)
+    stories = [str(n // 6) for n in range(180)]
+
+    def answers() -> list[bool]:
+        whole = [random.random() < 0.5 for _ in range(30)]
+        return [whole[n // 6] if together else random.random() < 0.5 for n in range(180)]
+
+    found = (paired_by_cluster(answers(), answers(), stories if by_story else alone(stories)) for _ in range(launches))
+    return sum(one.p <= 0.05 for one in found) / launches
+
+
+@pytest.mark.parametrize("together", [True, False])
+def test_equal_models_differ_by_story_about_as_often_as_p_says(together: bool) -> None:
+    # 400 launches: a rate of .05 has a standard error of .011; an exact test of so few stories stays below .05
+    assert 0.01 <= false_positives(together, by_story=True) <= 0.05 + 3 * 0.011
+
+
+def test_questions_of_a_story_counted_alone_would_differ_far_too_often() -> None:
+    assert false_positives(together=True, by_story=False) > 0.3
+
+
+# ------------------------------------------------------------------------------------------------ repetitions
+
+
+@pytest.mark.parametrize(
+    ("values", "mean", "error"),
+    [([0.5], 0.5, None), ([0.4, 0.6], 0.5, 0.1), ([0.2, 0.4, 0.9], 0.5, 0.20816660), ([1, 1, 1], 1, 0)],
+)
+def test_mean_and_error_over_seeds(values: list[float], mean: float, error: float | None) -> None:
+    # .4 and .6: deviation .1414, by root two .1. .2, .4, .9: squares .09 + .01 + .16 = .26, / 2 = .13, / 3, root
+    found = over_seeds(values)
+    assert found.mean == pytest.approx(mean)
+    assert found.error == (None if error is None else pytest.approx(error))
+    with pytest.raises(ValueError, match="no values"):
+        over_seeds([])
+
+
+@given(st.integers(1, 6).flatmap(lambda n: st.tuples(st.integers(1, n), st.just(n), st.integers(0, n))))
+def test_pass_at_k_is_the_share_of_all_draws_with_a_right_reply(case: tuple[int, int, int]) -> None:
+    k, n, right = case
+    draws = list(combinations(range(n), k))
+    assert pass_at(k, n, right) == pytest.approx(sum(any(one < right for one in draw) for draw in draws) / len(draws))
+
+
+@pytest.mark.parametrize(("k", "n", "right"), [(0, 3, 1), (4, 3, 1), (1, 3, 4), (1, 3, -1)])
+def test_pass_at_k_refuses_what_cannot_be_drawn(k: int, n: int, right: int) -> None:
+    with pytest.raises(ValueError, match="replies"):
+        pass_at(k, n, right)
