@@ -1,6 +1,7 @@
 """What a server sent back for a chat completion: the reply in it, or why there is none, in the server's own words.
 
-Also the JSON that a model was asked to write in one, in the forms that real models give it.
+Also what a reply says once the model's thinking is left out, and the JSON that it was asked to write, in the forms that
+real models give both.
 """
 
 from __future__ import annotations
@@ -74,6 +75,60 @@ def read_reply(content: JsonValue) -> EndpointReply:
         reasoning=next(filter(None, apart), thought),
         first=_first(choice),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What a reply says, its thinking left out. unfinished: the thinking was never closed, so it says nothing."""
+
+    text: str
+    unfinished: bool = False
+
+
+# Qwen, DeepSeek and most others; Seed-OSS; Magistral; Kimi. ASCII: a Kelvin sign is no k.
+_THINKING = re.compile(
+    r"<(/?)(?i:(?:seed:)?(?:think(?:ing)?|thoughts?|reasoning))>|\[(/?)THINK\]|◁(/?)think▷", re.ASCII
+)
+_ANSWER = re.compile(r"<(/?)answer>", re.IGNORECASE | re.ASCII)
+# gpt-oss: with its special tokens, and as they are left when those are taken out.
+_CHANNEL = re.compile(r"\A(?:(?:<\|start\|>assistant)?<\|channel\|>|analysis(?=[A-Z]))")
+_FINAL = re.compile(r"(?:<\|channel\|>|assistant)final(?:<\|message\|>)?")
+
+
+def without_thinking(text: str, *, prefilled: bool = False, apart: str = "") -> Said:
+    """Take a model's thinking out of a reply: what follows its last closed block, else what stands around the blocks.
+
+    prefilled: the prompt had opened the block, so the text starts inside. apart: thinking that the server gave apart;
+    then the text holds none. A closing tag alone shows that the prompt had opened the block. A block that nothing
+    closes holds no answer, unless a whole answer block stands in it (as `sip.parse` reads it).
+    """
+    if apart.strip():
+        return Said(text, not text.strip())
+    if _CHANNEL.match(text):
+        *_, final = [None, *_FINAL.finditer(text)]
+        return Said(re.sub(r"<\|\w+\|>", "", text[final.end() :]).strip()) if final else Said("", True)
+    pieces, start, opened, seen = list[str](), 0, prefilled, prefilled
+    for tag in _THINKING.finditer(text):
+        seen = True
+        if any(tag.groups()):
+            pieces = pieces if opened else []
+            opened, start = False, tag.end()
+        elif not opened:
+            pieces.append(text[start : tag.start()])
+            opened, start = True, tag.end()
+    if not seen:
+        return Said(text)
+    if opened:
+        tags = [*_ANSWER.finditer(text, start)]
+        answered = bool(tags) and not tags[0][1] and any(tag[1] for tag in tags)
+        return Said(text[tags[0].start() :] if answered else "", not answered)
+    return Said(text[start:].strip() or "\n".join(pieces).strip())
+
+
+def first_tag(text: str) -> Literal["opens", "closes", ""]:
+    """Tell what the first tag of thinking does; "" where there is none. What it closes, the prompt had opened."""
+    tag = _THINKING.search(text)
+    return "" if tag is None else "closes" if any(tag.groups()) else "opens"
 
 
 def json_objects(text: str) -> Iterator[dict[str, JsonValue]]:

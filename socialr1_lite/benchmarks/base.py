@@ -21,6 +21,7 @@ from random import Random
 from typing import Literal
 
 from socialr1_lite import sip
+from socialr1_lite.chat_reply import without_thinking
 from socialr1_lite.scenario import Scenario
 from socialr1_lite.sip import Message
 from socialr1_lite.statistics import Tally, Unit
@@ -118,6 +119,12 @@ class Answer:
     def key(self) -> str:
         """The key of its own unit in the scores."""
         name = self.item.scenario.id
+        return f"{name}#{self.sample}" if self.sample else name
+
+    @property
+    def presentation(self) -> str:
+        """The item, how it was shown, and which draw it was: no two answers of an evaluation have the same."""
+        name = "@".join(filter(None, (self.item.scenario.id, self.view)))
         return f"{name}#{self.sample}" if self.sample else name
 
     @property
@@ -228,17 +235,28 @@ def _order_name(order: Sequence[int]) -> str:
 
 
 def answers_to(
-    benchmark: Benchmark, ask: Ask, text: str, *, official: bool = False, cot: bool = False, prefilled: bool = False
+    benchmark: Benchmark,
+    ask: Ask,
+    text: str,
+    *,
+    official: bool = False,
+    cot: bool = False,
+    prefilled: bool = False,
+    apart: str = "",
 ) -> list[Answer]:
     """Read the answers in a reply: one, or two where the authors put two questions in one prompt.
 
     official: the reply answers the authors' own prompt and is read by their rules; any other is read by the rule that
-    training uses (`sip.parse`).
+    training uses (`sip.parse`). prefilled: the prompt had opened the think block. apart: reasoning that the server gave
+    apart. Thinking is taken out here, before anything is read; a reply whose thinking never ended says nothing.
     """
-    if official:
+    said = without_thinking(text, prefilled=prefilled, apart=apart)
+    if said.unfinished:
+        readings = [Reading(None, "", False)] * len(ask.questions)
+    elif official:
         if benchmark.read is None:
             raise ValueError(f"{benchmark.name} has no published prompt")
-        readings = benchmark.read(ask, text, cot)
+        readings = benchmark.read(ask, said.text, cot)
     else:
         reply = sip.parse(text, ask.scenario.options, prefilled=prefilled)
         if ask.item.kind == "choice":
@@ -274,12 +292,13 @@ def named_option(text: str, options: Sequence[str]) -> int | None:
 def unit(answer: Answer, value: float, *labels: str) -> Unit:
     """Make a unit for one answer, with the named meta values of its item as labels."""
     scenario = answer.item.scenario
-    return Unit(answer.key, scenario.group or scenario.id, value, {name: answer.item.label(name) for name in labels})
+    named = {name: answer.item.label(name) for name in labels}
+    return Unit(answer.key, scenario.group or scenario.id, value, named, (answer.presentation,))
 
 
 def right_units(answers: Iterable[Answer], *labels: str) -> list[Unit]:
-    """Make one unit per answer, 1 when right, else 0 (unreadable counts as wrong)."""
-    return [unit(answer, float(answer.right), *labels) for answer in answers]
+    """Make one unit per answer, 1 when right, else 0 (unreadable counts as wrong); keyed by its presentation."""
+    return [replace(unit(one, float(one.right), *labels), key=one.presentation) for one in answers]
 
 
 def joint_units(answers: Iterable[Answer], *labels: str, least: int = 1) -> list[Unit]:
@@ -293,7 +312,11 @@ def joint_units(answers: Iterable[Answer], *labels: str, least: int = 1) -> list
             key = answer.item.joint + (f"@{answer.view}" if answer.view else "")
             sets.setdefault(key + (f"#{answer.sample}" if answer.sample else ""), []).append(answer)
     return [
-        replace(unit(parts[0], float(all(part.right for part in parts)), *labels), key=key)
+        replace(
+            unit(parts[0], float(all(part.right for part in parts)), *labels),
+            key=key,
+            answers=tuple(part.presentation for part in parts),
+        )
         for key, parts in sets.items()
         if len(parts) >= least
     ]

@@ -169,11 +169,10 @@ def names(text: str) -> set[str]:
 
 
 def read(ask: base.Ask, text: str, cot: bool) -> list[base.Reading]:
-    """Read as the authors do, after a reasoning model's closing </think>."""
-    answer = text.split("</think>")[-1].strip()
+    """Read as the authors do."""
     if ask.item.kind == "choice":
-        return [base.read_letter(ask, extract_number(answer, len(ask.order)), answer)]
-    return [base.Reading(None, answer, legible(ask.item, answer))]
+        return [base.read_letter(ask, extract_number(text, len(ask.order)), text)]
+    return [base.Reading(None, text, legible(ask.item, text))]
 
 
 def legible(item: base.Item, text: str) -> bool:

@@ -10,6 +10,7 @@ from random import Random
 
 from socialr1_lite import sip
 from socialr1_lite.benchmarks.base import Answer, Ask, Benchmark, Item, Loaded, Reading, Scores, answers_to
+from socialr1_lite.chat_reply import Said, first_tag, without_thinking
 from socialr1_lite.errors import PolicyError
 from socialr1_lite.evaluation import shortcuts
 from socialr1_lite.evaluation.answering import ReplySampler, ReplyStore, Sampling, ask_all
@@ -78,6 +79,11 @@ class BenchmarkReplies:
             one.completion.finish == "stop" and not all(answer.reading.readable for answer in one.answers)
             for one in self.exchanges
         )
+
+    @property
+    def cut_thinking(self) -> int:
+        """How many completions were cut off before their thinking ended."""
+        return sum(one.completion.truncated and said(one.completion).unfinished for one in self.exchanges)
 
 
 def pick(loaded: Loaded, plan: AskingPlan) -> tuple[Item, ...]:
@@ -148,15 +154,38 @@ def _round(
     completions = ask_all(sampler, prompts, sampling, store, lambda done: on_progress(sample * len(asks) + done, total))
     if completions and all(one.failed for one in completions):
         raise PolicyError(f"{benchmark.name}: none of {len(completions)} requests got a reply: {completions[0].error}")
+    completions = mark_opened(completions)
     for ask, prompt, completion in zip(asks, prompts, completions, strict=True):
         yield Exchange(ask, sample, prompt, completion, tuple(_answers(benchmark, ask, plan, sample, completion)))
+
+
+def mark_opened(completions: Sequence[Completion]) -> list[Completion]:
+    """Mark as `prefilled` those whose think block the chat template opened unseen, as one behind an endpoint may.
+
+    A closing tag that nothing opened tells. Where one reply has it, one of the same model that was cut off without any
+    tag was cut off in its thinking.
+    """
+    tags = ["" if one.reasoning else first_tag(one.text) for one in completions]
+    told = "closes" in tags
+    opened = [
+        tag == "closes" or (told and not tag and one.truncated and not one.reasoning)
+        for tag, one in zip(tags, completions, strict=True)
+    ]
+    return [replace(one, prefilled=True) if at else one for one, at in zip(completions, opened, strict=True)]
+
+
+def said(completion: Completion) -> Said:
+    """Return what a completion says, its thinking left out."""
+    opened = completion.prefilled and not completion.reasoning
+    return without_thinking(completion.text, prefilled=opened, apart=completion.reasoning)
 
 
 def _answers(benchmark: Benchmark, ask: Ask, plan: AskingPlan, sample: int, completion: Completion) -> list[Answer]:
     if completion.failed:  # no reply is no answer, also where the authors would read one into an empty reply
         return [Answer(one.item, one.view, sample, Reading(None, "", False)) for one in ask.questions]
-    official, cot = plan.style in OFFICIAL, OFFICIAL.get(plan.style, False)
-    read = answers_to(benchmark, ask, completion.text, official=official, cot=cot, prefilled=completion.prefilled)
+    official, cot, apart = plan.style in OFFICIAL, OFFICIAL.get(plan.style, False), completion.reasoning
+    opened = completion.prefilled and not apart
+    read = answers_to(benchmark, ask, completion.text, official=official, cot=cot, prefilled=opened, apart=apart)
     return [replace(answer, sample=sample) for answer in read]
 
 

@@ -69,6 +69,7 @@ class Provenance(TypedDict):
     unreadable: int
     truncated: int
     failed: int  # not in the earliest reports
+    cut_thinking: int  # of the truncated: those whose thinking had not ended; not in earlier reports
     seconds: float
     backend: str
     players: dict[str, str]

@@ -167,11 +167,15 @@ class Session:
             unreadable=replies.unreadable,
             truncated=replies.count("length"),
             failed=replies.count("failed"),
+            cut_thinking=replies.cut_thinking,
             seconds=round(replies.seconds, 1),
             backend=self.args.backend,
             players=players,
             usage=asdict(self.sampler.endpoint.usage) if isinstance(self.sampler, EndpointSampler) else {},
         )
+        if replies.cut_thinking:
+            cut = f"{replies.cut_thinking} of {len(replies.exchanges)} replies were cut off in their thinking"
+            print(f"{benchmark.name}: {cut}, so they say nothing; --max-new-tokens gives more room", file=sys.stderr)
         report = reports.build(benchmark, loaded, replies.scores, provenance, extra)
         print(f"{benchmark.name}: {reports.write(self.folder.evaluation, report, replies.scores)}", file=sys.stderr)
 

@@ -612,3 +612,29 @@ def test_two_evaluations_of_one_folder_do_not_run_at_once(
     folder = RunFolder.create(tmp_path)
     with folder.lock("evaluate"), pytest.raises(RunLogError):
         run(tmp_path, "--benchmarks", "hi-tom")
+
+
+# ------------------------------------------------------------------------------------------------ thinking models
+
+
+def test_a_thinking_model_scores_under_the_authors_prompts_and_a_cut_off_thought_is_unreadable(
+    tmp_path: Path, speaker: Callable[[Speaker], Speaker]
+) -> None:
+    names = [name for name in QUESTIONS if BENCHMARKS[name].prompt]
+    oracle_says = knowing("official", *names)
+    speaker(Speaker(lambda prompt: f"<think>Is it [[A]], (B), 3, yes or no? </think>\n\n{oracle_says(prompt)}"))
+    for name, report in run(tmp_path / "a", "--benchmarks", ",".join(names), "--prompt", "official").items():
+        assert report["metrics"][report["headline"]]["value"] == 1.0, name
+        assert (report["unreadable"], report["truncated"], report["cut_thinking"]) == (0, 0, 0), name
+    speaker(Speaker(lambda prompt: f"<think> {oracle_says(prompt)}", finish="length"))
+    for name, report in run(tmp_path / "b", "--benchmarks", ",".join(names), "--prompt", "official").items():
+        assert report["metrics"][report["headline"]]["value"] == 0.0, name
+        assert report["cut_thinking"] == report["truncated"] == report["replies"] > 0, name
+
+
+def test_a_table_says_how_many_were_cut_off_in_their_thinking(
+    tmp_path: Path, speaker: Callable[[Speaker], Speaker], capsys: pytest.CaptureFixture[str]
+) -> None:
+    speaker(Speaker(lambda _: "<think> hm", finish="length"))
+    run(tmp_path, "--benchmarks", "simpletom", "--prompt", "official")
+    assert "were cut off in their thinking" in capsys.readouterr().err
