@@ -3,8 +3,9 @@
     python benchmarks/unmarked.py [--write]
 
 Multinomial logistic regression with an L2 penalty on the labelled sentences of the corpus' train part and of
-`benchmarks/unmarked_sentences.jsonl`; for what settles on an option also on honest replies under headings, and on
-`benchmarks/settling_sentences.jsonl`: rows of options, the one that is settled on, and sentences that do and do not.
+`benchmarks/unmarked_sentences.jsonl`; for what settles on an option also on honest replies under headings, on
+`benchmarks/settling_sentences.jsonl` (rows of options, the one that is settled on, and sentences that do and do not) and
+on `benchmarks/settling_replies.jsonl`, whose rhetoric would only blur what a sentence is for.
 Held back by story (or row) in eight folds: Cohen's kappa of the stages; of sentences that settle the share found, of
 others the share taken for such.
 """
@@ -136,7 +137,8 @@ def main() -> None:
     torch.set_num_threads(1)
     replies = [one for one in read_corpus("unmarked", "train") if one.sentences]
     replies += read_labels(HERE / "unmarked_sentences.jsonl")
-    stages, settles = list(staged(replies)), list(settling(replies))
+    stages = list(staged(replies))
+    settles = list(settling([*replies, *read_labels(HERE / "settling_replies.jsonl")]))
     said = list(held_back(stages, chosen.seed, l2=1.0))
     for kind in ("corpus", "more"):
         pairs = [(one.label, label) for one, label in said if one.kind == kind]

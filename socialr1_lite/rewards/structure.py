@@ -27,7 +27,11 @@ INTERPRETATION, RESPONSE = STAGES[1], STAGES[-1]
 _CONCLUDES = re.compile(r",? (?:so|hence|thus|therefore|which (?:is|means|makes|leaves)) ", re.IGNORECASE)
 _WITHDRAWS = re.compile(r"(?:but|however|no|actually|or|though|on second)\b", re.IGNORECASE)
 RETOLD = 0.9  # [ours] probability of encoding or interpretation from which an option's words settle nothing
-HEADED = 0.75  # [ours] that of any stage but response, among the stages, from which they settle nothing under a heading
+_CHOOSES = re.compile(  # what makes an option's words an answer under the heading of another stage
+    r"\b(?:answers?|options?|choices?|solution|correct|cho(?:o|se)\w*|pick\w*|select\w*|settl\w*|go(?:ing)? (?:with|for)|"
+    r"obvious\w*|clearly|definitely|surely|certainly|(?:must|has to|have to|can only|got to) be)\b",
+    re.IGNORECASE,
+)
 MUCH_WHITE = 40  # characters within which the next word after a sentence is looked for
 DECIDED = 0.8  # [ours] sum of the probabilities of interpretation from which one has been read
 RANK = {stage: rank for rank, stage in enumerate(STAGES)}
@@ -171,7 +175,7 @@ def _is_commitment(reply: Reply, span: Span, settled: int, shown: str, *, headed
     weighed = evidence(said, shown)
     if not by_label and weighed[1] + weighed[1 + RANK[INTERPRETATION]] >= RETOLD:
         return False  # "Ben puts it in the tin", "so she feels hurt": told or interpreted in the option's words
-    if not by_label and headed and sum(weighed[1:-1]) >= HEADED * sum(weighed[1:]):
+    if not by_label and headed and not _CHOOSES.search(said):
         return False  # "That is why he will feel envy", where an interpretation is announced
     if reply.answer not in (None, settled):
         behind = reply.text[span.end : span.end + MUCH_WHITE].lstrip()
