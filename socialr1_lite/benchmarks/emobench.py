@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from socialr1_lite.benchmarks import base
-from socialr1_lite.benchmarks.files import SourceRow, counts_note, make_scenario, official_files, read_jsonl
+from socialr1_lite.benchmarks.files import SourceRow, counts_note, each_once, make_scenario, official_files, read_jsonl
 from socialr1_lite.errors import DataError
 from socialr1_lite.sip import Message
 from socialr1_lite.statistics import Tally
@@ -56,13 +57,15 @@ HEADINGS = {
 
 def load(folder: Path) -> base.Loaded:
     """Load `EA.jsonl` and `EU.jsonl`. An EU row becomes two items, emotion and cause, joined by their row."""
-    items, files, notes = [], [], []
+    found, files = [], []
     for path in official_files(folder, TITLE, ("EA.jsonl", "EU.jsonl"), SOURCE):
         rows, file = read_jsonl(path)
         files.append(file)
-        items += [item for row in rows for item in _items(row, path.stem)]
-        notes.append(counts_note(f"{TITLE} {path.stem}", len(rows), ROWS[path.stem]))
-    return base.Loaded(tuple(items), tuple(files), tuple(notes))
+        found.append((path.name, [item for row in rows for item in _items(row, path.stem)]))
+    items, twice = each_once(found)
+    there = Counter(task for task, _ in {(item.label("task")[:2], item.joint) for item in items})
+    notes = [counts_note(f"{TITLE} {task}", there[task], ROWS[task]) for task in ROWS if there[task]]
+    return base.Loaded(tuple(items), tuple(files), (*notes, *twice))
 
 
 def _items(row: SourceRow, task: str) -> Iterator[base.Item]:

@@ -19,6 +19,7 @@ from socialr1_lite.benchmarks.fantom_metrics import binary, score
 from socialr1_lite.benchmarks.files import (
     SourceRow,
     counts_note,
+    each_once,
     make_scenario,
     official_files,
     read_csv,
@@ -87,21 +88,22 @@ class _Part:
 
 
 def _load_sets(paths: Sequence[Path]) -> base.Loaded:
-    items: list[base.Item] = []
+    parts: list[tuple[str, list[base.Item]]] = []
     files: list[base.SourceFile] = []
-    left_out: Counter[str] = Counter()
+    left_out: set[tuple[str, str]] = set()
     for path in paths:
         rows, file = read_json_rows(path)
         files.append(file)
-        for row in rows:
-            items += _set_items(row, left_out)
-    notes = [counts_note(TITLE, sum(file.rows for file in files), SETS, "sets")]
-    notes += [f"{n} yes/no questions left out: {why}" for why, n in left_out.items()]
-    return base.Loaded(tuple(items), tuple(files), tuple(notes))
+        parts.append((path.name, [item for row in rows for item in _set_items(row, left_out)]))
+    items, twice = each_once(parts)
+    notes = [counts_note(TITLE, len({item.joint for item in items}), SETS, "sets")]
+    why = Counter(reason for reason, _ in sorted(left_out))
+    notes += [f"{n} yes/no questions left out: {reason}" for reason, n in why.items()]
+    return base.Loaded(tuple(items), tuple(files), (*notes, *twice))
 
 
-def _set_items(row: SourceRow, left_out: Counter[str]) -> list[base.Item]:
-    """Return the questions of one set; those without a gold that fits the short context are counted in `left_out`."""
+def _set_items(row: SourceRow, left_out: set[tuple[str, str]]) -> list[base.Item]:
+    """Return the questions of one set; those without a fitting gold go to `left_out`, (why, which)."""
     part = _Part(row.text("set_id"), row.text("short_context"))
     fact = row.row("factQA")
     question, answer = fact.text("question"), fact.text("correct_answer")
@@ -115,7 +117,9 @@ def _set_items(row: SourceRow, left_out: Counter[str]) -> list[base.Item]:
     return items + _knowers(row, part, "infoAccessibility", "info_accessibility", lead, left_out)
 
 
-def _knowers(row: SourceRow, part: _Part, key: str, kind: str, lead: str, left_out: Counter[str]) -> list[base.Item]:
+def _knowers(
+    row: SourceRow, part: _Part, key: str, kind: str, lead: str, left_out: set[tuple[str, str]]
+) -> list[base.Item]:
     """Ask who knows: one list question and a yes/no question for each character."""
     listed = row.row(f"{key}QA_list")
     right, wrong = listed.texts("correct_answer", least=1), listed.texts("wrong_answer")
@@ -124,9 +128,9 @@ def _knowers(row: SourceRow, part: _Part, key: str, kind: str, lead: str, left_o
     for number, asked in enumerate(row.rows(f"{key}QAs_binary")):
         gold = asked.raw("correct_answer")
         if gold is None:
-            left_out["the file gives no gold"] += 1
+            left_out.add(("the file gives no gold", f"{place}/{number}"))
         elif gold == "no:long":
-            left_out["gold no:long, which the authors drop with the short context"] += 1
+            left_out.add(("gold no:long, which the authors drop with the short context", f"{place}/{number}"))
         elif gold not in ("yes", "no"):
             raise DataError(f"{asked.where}: gold {gold!r} must be yes, no or no:long")
         else:
@@ -144,18 +148,21 @@ def _access(row: SourceRow) -> str:
 
 def _load_beliefs(paths: Sequence[Path]) -> base.Loaded:
     """Load belief questions of third-party CSVs (columns context, question, answer_choices): no sets, so no All."""
-    items: list[base.Item] = []
+    parts: list[tuple[str, list[base.Item]]] = []
     files: list[base.SourceFile] = []
     for path in paths:
         rows, file = read_csv(path)
         files.append(file)
+        items: list[base.Item] = []
         access = "inaccessible" if "_inaccessible_" in path.name else "accessible"
         order = "first-order" if "first-order" in path.name else "second-order"
         for number, row in enumerate(rows):
             part = _Part("", row.text("context"))
             items += part.beliefs(row, f"{access}/{order}/{number}", access, order, *_choices(row))
-    note = counts_note(TITLE, len(items) // 2, 1540, "belief questions, from derived files: no sets, so no All")
-    return base.Loaded(tuple(items), tuple(files), (note,))
+        parts.append((path.name, items))
+    kept, twice = each_once(parts, counted=True)
+    note = counts_note(TITLE, len(kept) // 2, 1540, "belief questions, from derived files: no sets, so no All")
+    return base.Loaded(tuple(kept), tuple(files), (note, *twice))
 
 
 def _choices(row: SourceRow) -> tuple[str, str]:

@@ -158,4 +158,11 @@ def _sets(units: Sequence[Unit], needed: Sequence[str]) -> list[Unit]:
         for one in asked:
             if one.labels["joint"]:
                 sets.setdefault(one.labels["joint"], []).append(one)
-    return [Unit(name, members[0].cluster, float(all(u.value for u in members))) for name, members in sets.items()]
+    return [
+        replace(members[0], key=name, value=float(all(u.value for u in members)), labels={}, answers=_answers(members))
+        for name, members in sets.items()
+    ]
+
+
+def _answers(units: Sequence[Unit]) -> tuple[str, ...]:
+    return tuple(answer for one in units for answer in one.answers)

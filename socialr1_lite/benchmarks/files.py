@@ -7,13 +7,14 @@ import hashlib
 import io
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from string import ascii_uppercase
 from typing import Concatenate, ParamSpec
 
-from socialr1_lite.benchmarks.base import SourceFile
+from socialr1_lite.benchmarks.base import Item, SourceFile
 from socialr1_lite.errors import DataError
 from socialr1_lite.scenario import JsonValue, Scenario, sound
 
@@ -226,3 +227,52 @@ make_scenario = _naming_the_row(Scenario)  # takes the row and Scenario's own fi
 def counts_note(title: str, found: int, official: int, what: str = "rows") -> str:
     """Say how much of the official set was found, as in `ToMBench: 2860 of 2860 official rows`."""
     return f"{title}: {found} of {official} official {what}" + ("" if found == official else " (a part of the set)")
+
+
+def content_key(item: Item) -> str:
+    """Return a digest of what an item asks and what is right: the same wherever the same question lies."""
+    asked = item.scenario
+    parts = [item.kind, asked.story, asked.question, asked.options, asked.gold, asked.accepted]
+    text = json.dumps([*parts, item.required, item.rejected], ensure_ascii=False)
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+
+
+def each_once(found: Sequence[tuple[str, Iterable[Item]]], *, counted: bool = False) -> tuple[list[Item], list[str]]:
+    """Bring together the items of several files, (name, items) each, and say what lay in more than one of them.
+
+    The files may be parts of one set, or a part beside the whole: what lies in two of them counts once. Items are told
+    apart by id. counted: the ids only count a file's rows, so that two parts may give one id to different questions:
+    then contents tell them apart, each counting as often as in the file that has it most often, and a later part's get
+    ids of their own. Raises DataError where one id means two questions all the same: two versions of one set.
+    """
+    files = [(name, list(items)) for name, items in found]
+    kept: dict[str, tuple[int, Item]] = {}  # by id, with the file's place
+    most: Counter[tuple[str, str]] = Counter()
+    notes = []
+    for place in sorted(range(len(files)), key=lambda at: -len(files[at][1])):  # the whole before its parts
+        name, items = files[place]
+        here: Counter[tuple[str, str]] = Counter()
+        twice = 0
+        for item in items:
+            other, known = kept.get(item.scenario.id, (place, None))
+            if counted:
+                same = (content_key(item), json.dumps(dict(item.scenario.meta), sort_keys=True, ensure_ascii=False))
+                here[same] += 1
+                if here[same] <= most[same]:
+                    twice += 1
+                    continue
+                if known is not None:
+                    own = f"{item.scenario.id}~{same[0]}-{here[same]}"
+                    item = replace(item, scenario=replace(item.scenario, id=own))
+            elif known == item:
+                twice += 1
+            elif known is not None:
+                raise DataError(
+                    f"{name}: {item.scenario.id} is another question than in {files[other][0]}: two versions of one "
+                    "set; leave one of the two in the folder"
+                )
+            kept.setdefault(item.scenario.id, (place, item))
+        if twice:
+            notes.append(f"{name}: {twice} of its {len(items)} questions were there before, and count once")
+        most |= here
+    return [item for _, item in sorted(kept.values(), key=lambda one: one[0])], notes

@@ -16,7 +16,15 @@ from pathlib import Path
 from string import ascii_uppercase
 
 from socialr1_lite.benchmarks import base
-from socialr1_lite.benchmarks.files import SourceRow, as_row, counts_note, make_scenario, official_files, read_json
+from socialr1_lite.benchmarks.files import (
+    SourceRow,
+    as_row,
+    counts_note,
+    each_once,
+    make_scenario,
+    official_files,
+    read_json,
+)
 from socialr1_lite.errors import DataError
 from socialr1_lite.sip import Message
 from socialr1_lite.statistics import Tally, Unit
@@ -41,7 +49,7 @@ INSTRUCTION = {
 
 def load(folder: Path) -> base.Loaded:
     """Load `Hi-ToM_data.json`; VP rows are counted and left out."""
-    items, files, notes = [], [], []
+    found, files, left = [], [], set()
     for path in official_files(folder, TITLE, ("Hi-ToM_data*.json",), SOURCE):
         value, digest = read_json(path)
         rows = as_row(path.name, value).rows("data")
@@ -49,10 +57,12 @@ def load(folder: Path) -> base.Loaded:
         if wrong := [row for row in rows if row.text("prompting_type") not in ("CoTP", "VP")]:
             raise DataError(f"{wrong[0].where}: prompting_type {wrong[0].data['prompting_type']!r} must be CoTP or VP")
         kept = [row for row in rows if row.text("prompting_type") == "CoTP"]
-        items += [_item(row) for row in kept]
-        notes.append(counts_note(TITLE, len(kept), ROWS, "CoTP rows"))
-        notes.append(f"{len(rows) - len(kept)} VP rows left out: they repeat the questions and contradict 138 golds")
-    return base.Loaded(tuple(items), tuple(files), tuple(notes))
+        found.append((path.name, [_item(row) for row in kept]))
+        left |= {row.whole("sample_id") for row in rows if row.text("prompting_type") == "VP"}
+    items, twice = each_once(found)
+    count = counts_note(TITLE, len(items), ROWS, "CoTP rows")
+    note = f"{len(left)} VP rows left out: they repeat the questions and contradict 138 golds"
+    return base.Loaded(tuple(items), tuple(files), (count, note, *twice))
 
 
 def clean_story(story: str) -> str:

@@ -7,6 +7,7 @@ orders, per dataset (Amazon, Blog, Persona).
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from socialr1_lite.benchmarks import base
 from socialr1_lite.benchmarks.files import (
     SourceRow,
     counts_note,
+    each_once,
     make_scenario,
     official_files,
     read_json_rows,
@@ -52,14 +54,19 @@ COT = (
 
 def load(folder: Path) -> base.Loaded:
     """Load `<Dataset>/<Dataset>_questions.json` of the three datasets; each row becomes three joined items."""
-    items, files, notes = [], [], []
+    found, files = [], []
     for path in official_files(folder, TITLE, [f"{name}_questions*.json" for name in ROWS], SOURCE):
         dataset = path.name.partition("_")[0]
         rows, file = read_json_rows(path)
         files.append(file)
-        items += [_item(row, dataset, number) for row in rows for number in KINDS]
-        notes.append(counts_note(f"{TITLE} {dataset}", len(rows), ROWS[dataset], "scenarios (three questions each)"))
-    return base.Loaded(tuple(items), tuple(files), tuple(notes))
+        found.append((path.name, [_item(row, dataset, number) for row in rows for number in KINDS]))
+    items, twice = each_once(found)
+    there = Counter(item.label("dataset") for item in items)
+    what = "scenarios (three questions each)"
+    notes = [
+        counts_note(f"{TITLE} {name}", there[name] // len(KINDS), ROWS[name], what) for name in ROWS if there[name]
+    ]
+    return base.Loaded(tuple(items), tuple(files), (*notes, *twice))
 
 
 def _item(row: SourceRow, dataset: str, number: int) -> base.Item:

@@ -8,11 +8,12 @@ Official metric: accuracy per question type. The gold *text* is the same through
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
 from socialr1_lite.benchmarks import base
-from socialr1_lite.benchmarks.files import SourceRow, counts_note, make_scenario, official_files, read_jsonl
+from socialr1_lite.benchmarks.files import SourceRow, counts_note, each_once, make_scenario, official_files, read_jsonl
 from socialr1_lite.errors import DataError
 from socialr1_lite.sip import Message
 from socialr1_lite.statistics import Tally
@@ -29,15 +30,16 @@ COT = (
 
 def load(folder: Path) -> base.Loaded:
     """Load `<config>/test.jsonl` of the three question configs, or those of them that are there."""
-    items, files, found = [], [], dict.fromkeys(CONFIGS, 0)
+    found, files = [], []
     for path in official_files(folder, TITLE, [f"{config}/*.jsonl" for config in CONFIGS], SOURCE):
         config = path.parent.name
         rows, file = read_jsonl(path, f"{config}/{path.name}")  # the three files are all called test.jsonl
         files.append(file)
-        items += [_item(row, CONFIGS[config]) for row in rows]
-        found[config] += file.rows
-    notes = tuple(counts_note(f"{TITLE} {config}", rows, ROWS_EACH) for config, rows in found.items())
-    return base.Loaded(tuple(items), tuple(files), notes)
+        found.append((file.name, [_item(row, CONFIGS[config]) for row in rows]))
+    items, twice = each_once(found)
+    there = Counter(item.label("question_type") for item in items)
+    notes = (counts_note(f"{TITLE} {config}", there[kind], ROWS_EACH) for config, kind in CONFIGS.items())
+    return base.Loaded(tuple(items), tuple(files), (*notes, *twice))
 
 
 def _item(row: SourceRow, kind: str) -> base.Item:

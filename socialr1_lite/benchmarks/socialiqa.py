@@ -11,7 +11,15 @@ from functools import partial
 from pathlib import Path
 
 from socialr1_lite.benchmarks import base
-from socialr1_lite.benchmarks.files import SourceRow, content, counts_note, make_scenario, official_files, read_jsonl
+from socialr1_lite.benchmarks.files import (
+    SourceRow,
+    content,
+    counts_note,
+    each_once,
+    make_scenario,
+    official_files,
+    read_jsonl,
+)
 from socialr1_lite.errors import DataError
 
 TITLE = "SocialIQA"
@@ -23,16 +31,18 @@ OPTIONS = ("answerA", "answerB", "answerC")
 def load(folder: Path, split: str) -> base.Loaded:
     """Load a split: `dev*.jsonl` with its `dev-labels*.lst`, say, or rows that carry their own `label`."""
     patterns = [f"{split}*.jsonl"] + (["validation*.jsonl"] if split == "dev" else [])
-    items, files = [], []
+    parts, files = [], []
     for path in official_files(folder, TITLE, patterns, SOURCE):
         rows, file = read_jsonl(path)
         labels, label_files = _labels(path, rows, split)
         files += [file, *label_files]
-        items += [_item(row, label, split, at) for at, (row, label) in enumerate(zip(rows, labels, strict=True), 1)]
+        numbered = enumerate(zip(rows, labels, strict=True), 1)
+        parts.append((path.name, [_item(row, label, split, at) for at, (row, label) in numbered]))
+    items, twice = each_once(parts, counted=True)
     doubled = sum(len(set(item.scenario.options)) < len(item.scenario.options) for item in items)
     notes = [counts_note(f"{TITLE} {split}", len(items), ROWS[split])]
     notes += [f"{doubled} rows repeat an option; either copy of a gold text counts"] if doubled else []
-    return base.Loaded(tuple(items), tuple(files), tuple(notes))
+    return base.Loaded(tuple(items), tuple(files), (*notes, *twice))
 
 
 def _labels(path: Path, rows: Sequence[SourceRow], split: str) -> tuple[list[str], list[base.SourceFile]]:

@@ -12,7 +12,14 @@ from dataclasses import replace
 from pathlib import Path
 
 from socialr1_lite.benchmarks import base
-from socialr1_lite.benchmarks.files import SourceRow, counts_note, make_scenario, official_files, read_json_rows
+from socialr1_lite.benchmarks.files import (
+    SourceRow,
+    counts_note,
+    each_once,
+    make_scenario,
+    official_files,
+    read_json_rows,
+)
 from socialr1_lite.errors import DataError
 from socialr1_lite.scenario import Scalar
 from socialr1_lite.sip import Message
@@ -56,20 +63,23 @@ ENDING = {"yesno": " Answer with yes or no.", "names": " Answer with their names
 
 def load(folder: Path) -> base.Loaded:
     """Load `Tactful_conv_set_*.json`: one object a conversation, with twelve lists of questions."""
-    items, files = [], []
+    parts, files = [], []
     for path in official_files(folder, TITLE, ("Tactful_conv_set_*.json",), SOURCE):
         rows, file = read_json_rows(path)
         files.append(file)
-        for row in rows:
-            items += [
-                _item(row, question, category)
-                for category in CATEGORIES
-                if row.data.get(category)  # a category without questions is [] or missing
-                for question in row.rows(category)
-            ]
-    conversations = counts_note(TITLE, sum(file.rows for file in files), CONVERSATIONS, "conversations")
+        items = [
+            _item(row, question, category)
+            for row in rows
+            for category in CATEGORIES
+            if row.data.get(category)  # a category without questions is [] or missing
+            for question in row.rows(category)
+        ]
+        parts.append((path.name, items))
+    items, twice = each_once(parts)
+    there = len({item.scenario.group for item in items})
+    conversations = counts_note(TITLE, there, CONVERSATIONS, "conversations")
     questions = counts_note(TITLE, len(items), sum(count for _, count in CATEGORIES.values()), "questions")
-    return base.Loaded(tuple(items), tuple(files), (conversations, questions))
+    return base.Loaded(tuple(items), tuple(files), (conversations, questions, *twice))
 
 
 def _item(conversation: SourceRow, row: SourceRow, category: str) -> base.Item:

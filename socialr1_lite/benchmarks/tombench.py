@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from socialr1_lite.benchmarks import base
-from socialr1_lite.benchmarks.files import SourceRow, counts_note, make_scenario, official_files, read_jsonl
+from socialr1_lite.benchmarks.files import SourceRow, counts_note, each_once, make_scenario, official_files, read_jsonl
 from socialr1_lite.sip import Message
 from socialr1_lite.statistics import Tally
 
@@ -59,10 +60,11 @@ HEADINGS = {"en": ("[Story]", "[Question]", "[Candidate Answers]"), "zh": ("[故
 
 def load(folder: Path) -> base.Loaded:
     """Load the jsonl files of the repository's `data` folder, both languages as items of their own."""
-    items, files, dropped = [], [], []
+    parts, files, dropped = [], [], []
     for path in official_files(folder, TITLE, [f"{stem}.jsonl" for stem in FILE_ROWS], SOURCE):
         rows, file = read_jsonl(path)
         files.append(file)
+        items = []
         for number, row in enumerate(rows, start=1):
             both = {language: _item(row, path.stem, number, language) for language in FIELDS}
             items.append(both["zh"])
@@ -71,10 +73,13 @@ def load(folder: Path) -> base.Loaded:
                 items.append(both["en"])
             else:
                 dropped.append(row.where)
-    found = sum(file.rows for file in files)
-    notes = [counts_note(TITLE, found, sum(FILE_ROWS.values())), f"{len(files)} of {len(FILE_ROWS)} files"]
+        parts.append((path.name, items))
+    kept, twice = each_once(parts, counted=True)
+    found = sum(item.label("language") == "zh" for item in kept)
+    stems = {item.label("task") for item in kept}
+    notes = [counts_note(TITLE, found, sum(FILE_ROWS.values())), f"{len(stems)} of {len(FILE_ROWS)} files"]
     notes += [f"left out in English, question and story do not belong together: {where}" for where in dropped]
-    return base.Loaded(tuple(items), tuple(files), tuple(notes))
+    return base.Loaded(tuple(kept), tuple(files), (*notes, *twice))
 
 
 def _item(row: SourceRow, stem: str, number: int, language: str) -> base.Item:
@@ -142,7 +147,8 @@ def score(answers: Sequence[base.Answer]) -> base.Scores:
     units = []
     for _, (first, *others) in sorted(votes.items()):
         choice = base.majority([vote.reading.choice for vote in (first, *others)])
-        units.append(base.unit(first, float(choice in first.item.scenario.gold), *labels))
+        one = base.unit(first, float(choice in first.item.scenario.gold), *labels)
+        units.append(replace(one, answers=tuple(vote.presentation for vote in (first, *others))))
     groups = {name: base.by_label(units, name) for name in labels}
     single = Tally(tuple(base.right_units(answers)), official=False)
     return base.tallied({"accuracy": Tally(tuple(units), official=False), "single_order_accuracy": single}, groups)

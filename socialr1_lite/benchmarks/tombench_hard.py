@@ -14,7 +14,15 @@ from functools import partial
 from pathlib import Path
 
 from socialr1_lite.benchmarks import base
-from socialr1_lite.benchmarks.files import SourceRow, counts_note, make_scenario, official_files, read_csv, strip_letter
+from socialr1_lite.benchmarks.files import (
+    SourceRow,
+    counts_note,
+    each_once,
+    make_scenario,
+    official_files,
+    read_csv,
+    strip_letter,
+)
 from socialr1_lite.errors import DataError
 from socialr1_lite.scenario import JsonValue, Scenario, read_gold
 
@@ -39,13 +47,14 @@ class UnknownHeader(DataError):
 
 def load(folder: Path, patterns: Sequence[str], documented: int) -> base.Loaded:
     """Load the CSV files of a split that is documented to have so many rows."""
-    items, files = [], []
+    parts, files = [], []
     for path in official_files(folder, TITLE, patterns, SOURCE):
         rows, file = read_csv(path)
         files.append(file)
-        items += [_item(row, path.name, number) for number, row in enumerate(rows, start=1)]
+        parts.append((path.name, [_item(row, path.name, number) for number, row in enumerate(rows, start=1)]))
+    items, twice = each_once(parts, counted=True)
     note = counts_note(TITLE, len(items), documented, "rows (documented; the reported figure fits another n)")
-    return base.Loaded(tuple(items), tuple(files), (note,))
+    return base.Loaded(tuple(items), tuple(files), (note, *twice))
 
 
 def training_files(folder: Path, endings: Iterable[str]) -> list[Path]:
