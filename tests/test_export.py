@@ -466,7 +466,7 @@ def test_verls_rollouts_become_a_run_with_every_component(job, tmp_path, capsys)
     assert [row.total for row in found[:3]] == pytest.approx(dumped[:3])
     assert [row.score.parts["imported.score"] for row in found] == dumped
     assert [any("verl's own total" in note for note in row.score.notes) for row in found] == [False, False, False, True]
-    assert len(list(run.read_scenarios())) == 2 and "python app.py" in capsys.readouterr().out
+    assert len(list(run.read_scenarios())) == 2 and "python -m socialr1_lite.viewer" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

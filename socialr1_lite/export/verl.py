@@ -284,7 +284,7 @@ def launch_script(recipe: Recipe, source: str) -> str:
 #                NODES=4 ./run.sh                      on the first
 #
 # NODES x GPUS (GPUs of one machine) must divide the {size} completions of a step. The rollouts land in rollouts/:
-#   python -m socialr1_lite.export.verl_rollouts THIS_FOLDER      (then: python app.py)
+#   python -m socialr1_lite.export.verl_rollouts THIS_FOLDER      (then: python -m socialr1_lite.viewer)
 #
 # Otherwise than in the recipe:
 {notes}

@@ -162,7 +162,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if out.exists():
         raise DataError(f"{out} exists already; name another folder with -o")
     run = import_rollouts(Job.open(args.job, Trust.of(args)), out)
-    print(f"{run.path}: open it with  python app.py {run.path}")
+    print(f"{run.path}: open it with  python -m socialr1_lite.viewer {run.path}")
     return 0
 
 

@@ -39,7 +39,8 @@ class Segment(NamedTuple):
 class Reply:
     """A completion, read. Offsets are into `text`.
 
-    Every character that is not white space lies in a tag, in `reasoning`, in `answer_span` or in `outside`.
+    Every character that is not white space lies in a tag, in `reasoning`, in `answer_span`, in `outside` or in
+    tokens that end a text (`<|im_end|>`), at its very end.
 
     think: inside of the first think block, None when there is none. An unclosed block ends where an answer block opens,
     or else with the text. reasoning: the pieces that the segments tile, in order: the inside of the think block;
@@ -109,6 +110,7 @@ def parse(text: str, options: Sequence[str] = (), *, prefilled: bool = False) ->
     options: the displayed options; none for an open-ended question, where any answer that can be seen counts as one.
     prefilled: the prompt had already opened the think block (`prefills_think`), so the text starts inside.
     """
+    whole, text = text, _without_ends(text)
     layout = _layout(text, prefilled)
     thinks = [block for block in layout.blocks if block.think]
     answers = [block for block in layout.blocks if not block.think]
@@ -124,7 +126,7 @@ def parse(text: str, options: Sequence[str] = (), *, prefilled: bool = False) ->
     second = [block.inner for block in (*thinks[1:], *answers[:-1]) if not _blank(text, block.inner)]
     read = frozenset(reasoning)
     return Reply(
-        text=text,
+        text=whole,
         prefilled=prefilled,
         think=think,
         reasoning=reasoning,
@@ -162,6 +164,24 @@ class _Layout(NamedTuple):
 
 # ASCII: with Unicode's idea of case a Kelvin sign would pass for the k. One attempt for each "<", so linear.
 _TAG = re.compile(r"<(/?)(think|thinking|answer)>", re.IGNORECASE | re.ASCII)
+
+
+# What a text ends with or is filled up with: Qwen, SmolLM, Llama 3; Phi, gpt-oss, Llama 2, Mistral, Gemma; DeepSeek.
+_ENDS = (
+    *("<|im_end|>", "<|endoftext|>", "<|eot_id|>", "<|eom_id|>", "<|end_of_text|>", "<|finetune_right_pad_id|>"),
+    *("<|end|>", "<|return|>", "</s>", "<pad>", "<eos>", "<end_of_turn>"),
+    *("<\uff5cend\u2581of\u2581sentence\uff5c>", "<\uff5c\u2581pad\u2581\uff5c>"),
+)
+
+
+def _without_ends(text: str) -> str:
+    """Return the text without the tokens at its very end, which are kept where it was saved with special tokens."""
+    last = end = bare = len(text.rstrip())
+    while token := next((token for token in _ENDS if text.endswith(token, 0, bare)), ""):
+        end = bare = bare - len(token)
+        while bare and text[bare - 1].isspace():
+            bare -= 1
+    return text[:end] if end < last else text
 
 
 def _layout(text: str, prefilled: bool) -> _Layout:

@@ -1,8 +1,8 @@
 """The trace viewer: run folders in the browser, a reply's reasoning stage by stage.
 
-    python app.py [RUN_OR_FOLDER ...]            from a terminal
-    show("runs/mine")                            in a notebook; never a public link
-    build_app(["runs"])                          the gradio.Blocks, to launch it otherwise
+    python -m socialr1_lite.viewer [RUN_OR_FOLDER ...]    from a terminal
+    show("runs/mine")                                     in a notebook; never a public link
+    build_app(["runs"])                                   the gradio.Blocks, to launch it otherwise
 
 Screens are JavaScript (static/), figures are Python: every module beside this one answers one family of questions as
 plain JSON (stage, pages, curves, comparison, hacks, reports, exporting, importing, trying), library.py knows the runs,

@@ -57,7 +57,7 @@ def compare(library: Library, query: Query) -> Json:
     """Return the pairs of a comparison, counted and listed, and one of them in two panes."""
     names = [query.text("run"), query.text("with")]
     moments = [query.text("at"), query.text("with_at")]  # "" where nobody chose
-    kind, pair, page = query.choice("kind", KINDS), query.text("pair"), query.whole("page", 1, 1, 10**6)
+    kind, pair, page = query.choice("kind", KINDS), query.text("pair"), query.whole("nth", 1, 1, 10**6)
     query.done()
     found = library.runs()
     data: Json = {"runs": [{"key": run.key, "label": run.label} for run in found]}

@@ -15,8 +15,9 @@ from socialr1_lite.rollouts.trace import Trace
 from socialr1_lite.runlog.index import TraceIndex
 from socialr1_lite.runlog.query import Filter
 from socialr1_lite.scenario import Scenario, sound
+from socialr1_lite.viewer.filtering import sorting, where
 from socialr1_lite.viewer.library import Library
-from socialr1_lite.viewer.pages import key_of, sorting, where, whole
+from socialr1_lite.viewer.pages import key_of, whole
 from socialr1_lite.viewer.serving import Json, Query
 from socialr1_lite.viewer.sheet import html_sheet
 

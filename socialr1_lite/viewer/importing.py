@@ -179,7 +179,7 @@ def main() -> None:
     except OSError as error:
         raise DataError(f"{error.filename}: cannot be read ({error.strerror})") from None
     run = make_run(rows, folder, name, named_rewards(args.rewards))
-    print(f"{run.path}: open it with  python app.py {run.path}", file=sys.stderr)
+    print(f"{run.path}: open it with  python -m socialr1_lite.viewer {run.path}", file=sys.stderr)
 
 
 if __name__ == "__main__":

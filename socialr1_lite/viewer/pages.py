@@ -12,10 +12,11 @@ from socialr1_lite.rollouts.reward import COMPONENTS, GATES, Score
 from socialr1_lite.rollouts.trace import Trace
 from socialr1_lite.runlog.index import TraceIndex
 from socialr1_lite.runlog.index_file import Row
-from socialr1_lite.runlog.query import Filter, Scalar
+from socialr1_lite.runlog.query import Filter, Scalar, both
 from socialr1_lite.runlog.rejudged import read_verdicts
 from socialr1_lite.scenario import Scenario
 from socialr1_lite.sip import STAGES, TITLES
+from socialr1_lite.viewer.filtering import FLAGS, SORTS, sorting, where
 from socialr1_lite.viewer.library import Library, OpenRun
 from socialr1_lite.viewer.serving import BadRequest, Json, Query
 from socialr1_lite.viewer.stage import facts_of, flat_words, heading, read_reply, stage_view, states_of
@@ -24,55 +25,9 @@ from socialr1_lite.viewer.words import change_in_words, same_words, word_diff
 PAGE = 50
 PEEK = 160  # characters of a reply in a list
 MOMENTS = 120  # completions of one prompt that its page shows
-STATES = ("present", "missing", "empty", "out of order", "repeated", "cut off")
-FLAGS: dict[str, Json] = {  # name -> filter
-    "early_answer": {"early": True},
-    "bad_format": {"reward.format": 0},
-    "not_judged": {"reward.content": None},
-    "repeats_itself": {"length.repetition": {"min": 0.2}},
-}
-SORTS: dict[str, str] = {
-    "step": "time",
-    **{name: f"reward.{name}" for name in COMPONENTS},
-    "outcome_value": "reward.outcome",
-    **{name: name for name in ("group", "outcome", "total", "advantage", "tokens")},
-}
 KEY = re.compile(r"([te])(\d{1,6})\.(\d{1,9})\.(\d{1,12})\.(\d{1,9})(?:\.(.{1,200}))?", re.DOTALL)
 FIRST_HEADING = re.compile(rf"\W*{TITLES[STAGES[0]]}\W*", re.IGNORECASE)  # most replies begin with it: it tells nothing
 MARKUP = re.compile(r"</?(?:think|thinking|answer)>", re.IGNORECASE)
-
-
-def where(query: Query) -> Filter:
-    """Read the filter of the address bar as one of the index. Raises BadRequest for a value that is none."""
-    names = ("phase", "benchmark", "outcome", "dimension", "scenario")
-    conditions: Json = {name: value for name in names if (value := query.text(name))}
-    for name in ("truncated", "flat"):
-        if value := query.choice(name, ("0", "1")):
-            conditions[name] = value == "1"
-    if flag := query.choice("flag", tuple(FLAGS)):
-        conditions |= FLAGS[flag]
-    if stage_state := query.text("stage_state"):
-        stage, _, state = stage_state.partition(":")
-        if stage not in STAGES or state not in STATES:
-            raise BadRequest(f"stage_state must be a stage and a state, as {STAGES[0]}:{STATES[1]}")
-        conditions[f"stage.{stage}"] = state
-    low, high = query.whole("from", -1, -1, 10**9), query.whole("to", -1, -1, 10**9)
-    if low >= 0 or high >= 0:
-        conditions["step"] = {"min": low if low >= 0 else None, "max": high if high >= 0 else None}
-    if text := query.text("q", limit=400).strip():
-        conditions["text"] = text
-    if query.choice("superseded", ("1", "only")) == "1":
-        conditions["superseded"] = None
-    return conditions
-
-
-def sorting(query: Query) -> str:
-    """Read the sorting of the address bar as one of the index."""
-    sort = query.text("sort", limit=40) or "step"
-    name = SORTS.get(sort.removeprefix("-"))
-    if name is None:
-        raise BadRequest(f"sort must be one of {', '.join(SORTS)}, with - in front for the largest first")
-    return f"-{name}" if sort.startswith("-") else name
 
 
 def key_of(trace: Trace) -> str:
@@ -131,7 +86,7 @@ def whole(index: TraceIndex, id: int) -> tuple[Trace, Scenario | None]:
 def traces(library: Library, query: Query) -> Json:
     """Return a page of the trace table."""
     run = library.run(query.text("run"))
-    conditions, sort, page = where(query), sorting(query), query.whole("page", 1, 1, 10**7)
+    conditions, sort, page = where(query), sorting(query), query.whole("nth", 1, 1, 10**7)
     query.done()
     index = run.index()
     total = run.remembered(f"count {_words(conditions)}", lambda index: index.count(conditions))
@@ -171,7 +126,9 @@ def _facets(index: TraceIndex, conditions: Filter) -> dict[str, list[Json]]:
     counted: dict[str, Iterable[tuple[Scalar, int]]] = {name: found[name].items() for name in names}
     rest = {key: value for key, value in conditions.items() if not key.startswith("stage.")}
     counted["stage_state"] = _stage_facets(index, rest)
-    counted["flag"] = [(name, index.count({**conditions, **flag})) for name, flag in FLAGS.items()]
+    counted["flag"] = [
+        (name, index.count(both(conditions, {field: condition}))) for name, (field, condition) in FLAGS.items()
+    ]
     return {
         name: [
             {"value": str(int(value) if isinstance(value, bool) else value), "n": n}

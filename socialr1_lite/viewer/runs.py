@@ -19,7 +19,7 @@ RECENT = 10  # steps that count as "now"
 TRAIN = {"phase": "train"}
 PAID_WRONG = {"outcome": "wrong", "total": {"min": 0.05}}
 EMPTY = "This run has written no completions so far. They appear here as soon as the first step is generated."
-HINT = "Start one with `make train`, or open a folder of runs: python app.py FOLDER"
+HINT = "Start one with `make train`, or open a folder of runs: python -m socialr1_lite.viewer FOLDER"
 EXAMPLE_HINT = (
     "An example that comes with the project, made by the project itself. Your own runs appear here after `make train`."
 )

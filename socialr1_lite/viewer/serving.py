@@ -61,6 +61,19 @@ class Query:
             raise BadRequest(f"{name} must be a number from {low:g} to {high:g}")
         return float(value)
 
+    def decimal(self, name: str) -> float | None:
+        """Read a finite number, also as text from the address bar; None where there is none."""
+        value = self._rest.pop(name, None)
+        if value in (None, ""):
+            return None
+        try:
+            number = float(value) if isinstance(value, (int, float, str)) and not isinstance(value, bool) else math.nan
+        except ValueError:
+            number = math.nan
+        if not abs(number) <= 1e15:
+            raise BadRequest(f"{name} must be a number")
+        return number
+
     def choice(self, name: str, allowed: tuple[str, ...], default: str = "") -> str:
         """Read one of the allowed words."""
         value = self.text(name) or default

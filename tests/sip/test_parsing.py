@@ -126,6 +126,47 @@ def test_an_open_ended_answer_only_has_to_be_seen():
     assert failing(wrap("Anna saw.", "box") + "<answer>bag</answer>", ()) == ["one_answer", "answer_names_one_option"]
 
 
+# ------------------------------------------------------------------------------------- tokens that end a text
+
+
+@pytest.mark.parametrize(
+    "ends",
+    [
+        "<|im_end|>",
+        "<|eot_id|>\n",
+        " <|im_end|>\n<|endoftext|><|endoftext|>",
+        "</s>",
+        "<end_of_turn>",
+        "<\uff5cend\u2581of\u2581sentence\uff5c>",
+    ],
+)
+def test_tokens_that_end_a_text_cost_nothing_at_its_very_end(ends):
+    assert failing(GOOD + ends) == []
+    reply = parse(GOOD + ends, OPTIONS)
+    assert replace(reply, text=GOOD) == parse(GOOD, OPTIONS) and reply.text == GOOD + ends
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        GOOD + "<|im_end|> Bye",
+        GOOD + "<|im_start|>",  # begins a turn
+        GOOD + "<|im_end>",
+        GOOD.replace("</think>", "</think><|im_end|>"),
+        "<|im_end|>" + GOOD,
+    ],
+)
+def test_anywhere_else_they_are_text(text):
+    assert failing(text) == ["nothing_outside"]
+
+
+def test_a_text_that_such_a_token_ends_was_not_cut_off():
+    text = "<think>Cue Encoding: Anna saw.\nCue Interpretation: Anna thi"
+    assert states(text + "<|im_end|>") == ["present", "present", "missing", "missing"]
+    assert states(text + "<|im_end>") == ["present", "cut off", "missing", "missing"]
+    assert parse("<|im_end|>").outside == parse("<|im_end|>").reasoning == ()
+
+
 # -------------------------------------------------------------------------------------------------- prefilled
 
 
@@ -279,6 +320,7 @@ PIECES = (
         "\u202e",
         "<",
         "</",
+        "<|im_end|>",
     ]
 )
 anything = st.one_of(
@@ -305,6 +347,8 @@ def test_any_text_is_read_whole_and_the_same_twice(text, prefilled, options):
         for one in (tag, tag.replace("<", "</")):
             while (at := rest.lower().find(one)) >= 0 and rest.isascii():
                 rest = rest[:at] + rest[at + len(one) :]
+    while rest.rstrip().endswith("<|im_end|>"):
+        rest = rest.rstrip().removesuffix("<|im_end|>")
     assert not rest.isascii() or rest.strip() == ""
     assert set(sip.stage_states(reply)) == set(STAGES)
     assert reply.outcome(SCENARIO) in ("right", "wrong", "unreadable")
@@ -349,6 +393,8 @@ ADVERSARIAL = [
     "\u3002",
     "\u200b",
     "\ud800",
+    "<|im_end|>",
+    " </s>\n",
 ]
 
 

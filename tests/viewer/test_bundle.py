@@ -69,8 +69,11 @@ def test_an_even_spread_holds_both_ends() -> None:
     ("arguments", "message"),
     [(["nowhere"], "no such folder"), (["--port", "99999"], "from 1 to 65535"), (["--port", "x"], "invalid int")],
 )
-def test_a_wrong_command_line_is_one_clear_line_and_status_2(arguments: list[str], message: str) -> None:
+@pytest.mark.parametrize("started", [["app.py"], ["-m", "socialr1_lite.viewer"]])
+def test_a_wrong_command_line_is_one_clear_line_and_status_2(
+    started: list[str], arguments: list[str], message: str
+) -> None:
     done = subprocess.run(
-        [sys.executable, "app.py", *arguments], cwd=REPOSITORY, capture_output=True, text=True, timeout=120
+        [sys.executable, *started, *arguments], cwd=REPOSITORY, capture_output=True, text=True, timeout=120
     )
     assert done.returncode == 2 and message in done.stderr and "Traceback" not in done.stderr
