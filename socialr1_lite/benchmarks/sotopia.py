@@ -1,8 +1,9 @@
 """SOTOPIA (ICLR 2024, arXiv 2310.11667): episodes between two characters, scored on seven dimensions by a judge.
 
 90 environments with five pairs of characters each (450 episodes; "hard": 14 environments, 70 episodes). The model under
-test plays each pair in both seats against a fixed partner. There is no gold: partner and judge belong to every number,
-so the report names them. An episode whose judge stayed broken has no scores; it is never scored 0.
+test plays each pair in both seats against a fixed partner, as in the authors' benchmark of all tasks. There is no gold:
+partner and judge belong to every number, so the report names them. An episode whose judge stayed broken has no scores;
+it is never scored 0.
 """
 
 from __future__ import annotations
@@ -87,8 +88,8 @@ def _item(
     scenario = make_scenario(
         combo,
         id=f"sotopia/{stage.id}/{seat + 1}",
-        story=stage.background(seat),
-        question=f"Act as {stage.agents[seat].name}. Goal: {visible(stage.goals[seat], seat)}",
+        story="\n".join(line.rstrip() for line in stage.background(seat).splitlines()),
+        question=f"Act as {stage.agents[seat].name}. Goal: {visible(stage.goals[seat], seat).strip()}",
         source="sotopia",
         group=f"sotopia/{env_id}",
         meta={
@@ -124,7 +125,8 @@ def score(answers: Sequence[base.Answer]) -> base.Scores:
     units = {"overall": whole} | {name: [_unit(a, scores[name]) for a, scores in judged] for name in RANGES}
     # on a scale, where 0 and 1 are not wrong and right
     metrics = {name: Tally(tuple(counted), proportion=False) for name, counted in units.items()}
-    groups = {name: base.by_label(whole, name, proportion=False) for name in LABELS}
+    # the authors' list of hard environments says which seat is tested in each, and that list is not among the files
+    groups = {name: base.by_label(whole, name, official=name != "hard", proportion=False) for name in LABELS}
     return base.tallied(metrics, groups, headline="overall")
 
 

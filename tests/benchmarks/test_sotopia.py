@@ -1,8 +1,13 @@
-"""SOTOPIA's rules: who sees what, when an episode ends, what a judge may say."""
+"""SOTOPIA's rules: who sees what, when an episode ends, what a judge may say; and that all of it is its authors'.
+
+`fixtures/authors/sotopia.json` holds what the authors' code (sotopia 0.1.4, run elsewhere) made of scripted replies.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,24 +17,27 @@ from socialr1_lite.benchmarks import BENCHMARKS, sotopia
 from socialr1_lite.benchmarks.base import Answer, Item, Reading
 from socialr1_lite.benchmarks.sotopia_episode import (
     RANGES,
+    Action,
     Episode,
     overall,
     read_action,
     read_score,
     read_verdict,
+    rendered,
     visible,
 )
 from socialr1_lite.benchmarks.sotopia_rubric import RUBRIC
 
 FIXTURES = Path(__file__).parent.parent / "fixtures" / "benchmarks"
-GOOD = {name: {"reasoning": "so", "score": high} for name, (_, high) in RANGES.items()}
+AUTHORS = json.loads((FIXTURES.parent / "authors" / "sotopia.json").read_text(encoding="utf-8"))
+GOOD = {name: ["so", high] for name, (_, high) in RANGES.items()}
 
 
 def items() -> list[Item]:
     return list(BENCHMARKS["sotopia"].load(FIXTURES).items)
 
 
-def play(episode: Episode, replies: list[str], **limits: int) -> int:
+def play(episode: Episode, replies: list[str | None], **limits: int) -> int:
     """Feed the replies in turn; returns how many were asked for."""
     run = episode.run(**limits)
     asked = 0
@@ -70,15 +78,16 @@ def test_strangers_see_nothing_of_each_other() -> None:
     ("relationship", "sees"),
     [
         (0, "Unknown"),
-        (1, "Hana Lind"),
-        (2, "Hana Lind is a 30-year-old female baker. She/her pronouns. Hana likes walks."),
+        (1, "Hana Lind "),
+        (2, "Hana Lind is a 30-year-old female baker. She/her pronouns. Hana likes walks. "),
+        (3, "Hana Lind is a 30-year-old female baker. She/her pronouns. Hana likes walks. Personality and values "
+            "description: Hana is calm. "),
     ],
-)
+)  # fmt: skip
 def test_what_a_partner_knows_grows_with_the_relationship(relationship: int, sees: str) -> None:
-    hana = sotopia.stage(items()[0]).agents[0]
-    assert hana.seen_by(relationship) == sees
-    assert hana.seen_by(3) == hana.seen_by(5)
-    assert "secret" not in hana.seen_by(5)
+    scene = replace(sotopia.stage(items()[0]), relationship=relationship)
+    assert f"Hana Lind's background: {sees}\n" in scene.background(1)
+    assert "secrets: Cannot bake" in scene.background(0) and "Cannot bake" not in scene.background(1)
 
 
 def test_the_judge_sees_both_sides() -> None:
@@ -88,8 +97,17 @@ def test_the_judge_sees_both_sides() -> None:
 
 def test_a_passage_for_one_agent_is_counted_from_zero() -> None:
     text = "Open. <p viewer='agent_1'>Only for the second.</p>"
-    assert visible(text, 0) == "Open."
+    assert visible(text, 0) == "Open. "
     assert visible(text, 1) == visible(text, None) == "Open. Only for the second."
+
+
+def test_what_is_said_is_read_as_markup_and_never_as_a_document_with_entities_of_its_own() -> None:
+    assert rendered("AT&amp;T &lt; B", 0) == "AT&T < B"
+    assert rendered("Q&A, &nbsp;", 0) == "Q&A, &nbsp;"
+    assert rendered("<b>bold</b> plain <p>kept</p>", 0) == " plain kept"
+    assert rendered("I <3 you", 0) is None and visible("I <3 you", 0) == "I <3 you"
+    bomb = '<!DOCTYPE x [<!ENTITY a "ha">]><root>&a;</root>'
+    assert rendered(bomb, 0) is None and visible(bomb, 0) == bomb
 
 
 def test_agents_alternate_and_read_what_was_said() -> None:
@@ -108,40 +126,83 @@ def test_agents_alternate_and_read_what_was_said() -> None:
     [
         ([speak("a")] * 30, 20, "20 turns"),
         ([speak("a"), json.dumps({"action_type": "leave", "argument": ""})], 2, "an agent left"),
-        ([NONE] * 9, 3, "nothing happened for 3 turns"),
-        ([NONE, NONE, speak("a"), NONE, NONE, NONE], 6, "nothing happened for 3 turns"),
-        (["no JSON at all"] * 9, 3, "nothing happened for 3 turns"),
+        ([NONE] * 9, 2, "nothing was done for too long"),
+        ([speak("a"), NONE, speak("b")], 2, "nothing was done for too long"),  # of the second agent one is enough
+        ([NONE, speak("a"), NONE, speak("b"), NONE, NONE], 6, "nothing was done for too long"),  # of the first none is
+        ([None] * 9, 2, "nothing was done for too long"),  # requests that failed
     ],
 )
-def test_when_an_episode_ends(replies: list[str], turns: int, why: str) -> None:
+def test_when_an_episode_ends(replies: list[str | None], turns: int, why: str) -> None:
     episode = Episode(sotopia.stage(items()[0]))
     assert play(episode, replies) == turns
     assert episode.ended == why
 
 
-@pytest.mark.parametrize(
-    ("text", "kind", "readable"),
-    [
-        (speak("hi"), "speak", True),
-        ("Sure! " + speak("hi") + " there", "speak", True),
-        ("<think>{}</think>" + NONE, "none", True),
-        ('{"action_type": "dance", "argument": ""}', "none", False),
-        ('{"action_type": "speak", "argument": 3}', "none", False),
-        ("hello", "none", False),
-    ],
-)
-def test_reading_an_action(text: str, kind: str, readable: bool) -> None:
-    action = read_action(text)
-    assert (action.kind, action.readable) == (kind, readable)
-
-
-def test_idle_turns_are_left_out_of_what_the_judge_reads() -> None:
+def test_an_unreadable_reply_is_put_into_form_once_by_whoever_wrote_it() -> None:
     episode = Episode(sotopia.stage(items()[0]))
-    play(episode, [speak("a"), NONE, speak("b"), NONE, NONE, NONE])
-    assert episode.transcript() == 'Turn #0: Hana Lind said: "a"\nTurn #2: Hana Lind said: "b"'
+    run = episode.run()
+    next(run)
+    again = run.send("Sure! " + speak("hi"))
+    assert (again.speaker, again.reformat) == (0, True)
+    assert "Original string: Sure! " + speak("hi") in again.messages[0]["content"]
+    assert run.send(speak("hi")).speaker == 1
+    assert run.send("hello").reformat
+    with pytest.raises(StopIteration):
+        run.send("hello again")  # still no action, so the second agent did nothing
+    assert episode.actions == [Action("speak", "hi"), Action("none", "", readable=False)]
+    assert episode.reformatted == 2
+
+
+def test_turns_in_which_nothing_was_done_keep_only_their_heading_for_the_judge() -> None:
+    episode = Episode(sotopia.stage(items()[0]))
+    play(episode, [NONE, speak("a"), speak("I did nothing."), NONE])
+    assert episode.transcript() == 'Turn #1\nTurn #2\nIvo Marsh said: "a"\nTurn #3\nTurn #4'
     prompt = episode.judge_prompt()[0]["content"]
-    assert all(text in prompt for text in RUBRIC.values())
-    assert "secret (integer from -10 to 0)" in prompt
+    assert all(json.dumps(text)[1:-1] in prompt for text in RUBRIC.values())
+
+
+# ------------------------------------------------------------------------------------------------ the authors' own
+
+
+@pytest.mark.parametrize("place", range(len(AUTHORS["episodes"])))
+def test_an_episode_goes_turn_by_turn_as_with_the_authors(place: int) -> None:
+    wanted = AUTHORS["episodes"][place]
+    scene = next(one for one in map(sotopia.stage, items()) if one.id == wanted["scene"])
+    if wanted["relationship"] is not None:
+        scene = replace(scene, relationship=wanted["relationship"])
+    episode, asked, prompts = Episode(scene), "", []
+    run = episode.run()
+    turn = next(run)
+    for reply in wanted["replies"]:
+        assert not episode.ended
+        asked += "ab"[turn.speaker] + "!" * turn.reformat
+        prompts.append(turn.messages[0]["content"])
+        try:
+            turn = run.send(reply)
+        except StopIteration:
+            break
+    assert (len(episode.actions), asked, bool(episode.ended)) == (wanted["turns"], wanted["asked"], True)
+    prompts.append(episode.judge_prompt()[0]["content"])
+    assert hashlib.sha256("\0".join(prompts).encode()).hexdigest() == wanted["prompts"]
+
+
+@pytest.mark.parametrize(("reply", "wanted"), AUTHORS["actions"])
+def test_an_action_is_read_as_by_the_authors(reply: str, wanted: list[str] | None) -> None:
+    action = read_action(reply)
+    assert (action and [action.kind, action.argument]) == wanted
+
+
+@pytest.mark.parametrize(("reply", "wanted"), AUTHORS["verdicts"])
+def test_a_verdict_is_read_as_by_the_authors(reply: str, wanted: list[list[int]] | None) -> None:
+    verdict = read_verdict(reply)
+    assert (None if isinstance(verdict, str) else [list(scores.values()) for scores in verdict]) == wanted
+
+
+def test_the_authors_table_is_long_enough_to_tell() -> None:
+    for name, least in (("actions", 40), ("verdicts", 40), ("episodes", 40)):
+        assert len(AUTHORS[name]) >= least
+    for name in ("actions", "verdicts"):
+        assert {value is None for _, value in AUTHORS[name]} == {True, False}
 
 
 def test_seven_dimensions_with_their_ranges() -> None:
@@ -151,31 +212,20 @@ def test_seven_dimensions_with_their_ranges() -> None:
     }  # fmt: skip
 
 
-def test_a_good_verdict_is_read() -> None:
-    verdict = read_verdict("Here:\n```json\n" + json.dumps({"agent_1": GOOD, "agent_2": GOOD}) + "\n```")
-    assert verdict == ({name: high for name, (_, high) in RANGES.items()},) * 2
-    assert read_verdict(json.dumps({"evaluations": {"agent_1": GOOD, "agent_2": GOOD}})) == verdict
-
-
 @pytest.mark.parametrize(
     ("spoilt", "why"),
     [
-        ({"secret": {"reasoning": "", "score": 3}}, "secret: score 3"),
-        ({"goal": {"reasoning": "", "score": 11}}, "goal: score 11"),
-        ({"goal": {"reasoning": "", "score": "eight"}}, "goal: score 'eight'"),
-        ({"goal": {"reasoning": "", "score": True}}, "goal: score True"),
-        ({"goal": {"reasoning": ""}}, "goal: score None"),
-        ({"goal": 7}, "goal: score None"),
+        ({"secret": ["", 3]}, "agent_2_evaluation, secret: score 3 is not from -10 to 0"),
+        ({"goal": ["", 11]}, "agent_2_evaluation, goal: score 11 is not from 0 to 10"),
+        ({"goal": ["", "eight"]}, "goal: \"['', 'eight']\" is no pair"),
+        ({"goal": {"reasoning": "so", "score": 8}}, "is no pair of reasoning and whole number"),
     ],
 )
-def test_a_score_out_of_range_or_form_breaks_the_verdict(spoilt: dict[str, Any], why: str) -> None:
-    verdict = read_verdict(json.dumps({"agent_1": GOOD, "agent_2": GOOD | spoilt}))
+def test_it_is_said_why_a_verdict_is_broken(spoilt: dict[str, Any], why: str) -> None:
+    verdict = read_verdict(json.dumps({"agent_1_evaluation": GOOD, "agent_2_evaluation": GOOD | spoilt}))
     assert isinstance(verdict, str) and why in verdict
-
-
-def test_a_verdict_on_one_agent_only_is_broken() -> None:
-    assert read_verdict(json.dumps({"agent_1": GOOD})) == "no scores for agent_2"
-    assert read_verdict("I would say 8.") == "no JSON object in the judge's reply"
+    assert read_verdict(json.dumps({"agent_1_evaluation": GOOD})) == "no agent_2_evaluation"
+    assert read_verdict("I would say 8.") == "the judge's reply is not one JSON object"
 
 
 def test_the_overall_score_is_the_plain_mean_of_seven() -> None:
@@ -191,7 +241,6 @@ def test_the_overall_score_is_the_plain_mean_of_seven() -> None:
         (" 7.\n", 7),
         ("**Score:** 10", 10),
         ("(0) as nothing happened", 0),
-        ("<think>9 or 8?</think>\n8", 8),
         ("8, since both agreed on 3 points", 8),
     ],
 )
@@ -233,3 +282,16 @@ def test_an_unjudged_episode_counts_for_nothing_and_not_for_zero() -> None:
     assert len(scores.metrics["goal"].units) == 1
     assert scores.groups["hard"]["not hard"].value == pytest.approx(8 / 7)
     assert BENCHMARKS["sotopia"].score(answers[1:]).metrics == {}
+
+
+def test_three_samples_of_an_episode_are_three_units() -> None:
+    seven = json.dumps(dict.fromkeys(RANGES, 0) | {"goal": 8})
+    answers = [Answer(items()[0], "", sample, Reading(None, seven, True)) for sample in range(3)]
+    units = BENCHMARKS["sotopia"].score(answers).metrics["goal"].units
+    assert len({one.key for one in units}) == 3
+
+
+def test_the_hard_environments_are_not_called_official_as_the_authors_test_one_seat_in_each() -> None:
+    answer = Answer(items()[0], "", 0, Reading(None, json.dumps(dict.fromkeys(RANGES, 0)), True))
+    scores = BENCHMARKS["sotopia"].score([answer])
+    assert not scores.groups["hard"]["not hard"].official and scores.groups["origin"]["hand-craft"].official
