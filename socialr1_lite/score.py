@@ -102,7 +102,7 @@ def _rejudge(run: runlog.RunFolder | None, args: argparse.Namespace) -> int:
     run.refuse_links()
     path = write_verdicts(run, rejudge(run, judge))
     print(
-        f"{path}: the verdicts of {judge.name}; python -m socialr1_lite.viewer {run.path} shows them beside the old ones",
+        f"{path}: the verdicts of {judge.name}, shown beside the old ones by python -m socialr1_lite.viewer {run.path}",
         file=sys.stderr,
     )
     return 0

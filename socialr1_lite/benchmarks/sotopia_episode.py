@@ -152,14 +152,19 @@ def rendered(text: str, viewer: int | None) -> str | None:
     return None
 
 
-def _rendered(node: ElementTree.Element, viewer: str) -> str:
-    if node.tag not in TAGS:
-        return ""
-    seen = [node.text or ""]
-    for child in node:
-        seen.append(_rendered(child, viewer) if child.get("viewer", viewer) == viewer else "")
-        seen.append(child.tail or "")
-    return "".join(seen)
+def _rendered(root: ElementTree.Element, viewer: str) -> str:
+    said: list[str] = []
+    ahead: list[ElementTree.Element | str] = [root]  # no recursion: a model may nest as deep as it likes
+    while ahead:
+        node = ahead.pop()
+        if isinstance(node, str):
+            said.append(node)
+        elif node.tag in TAGS:
+            said.append(node.text or "")
+            for child in reversed(node):
+                ahead.append(child.tail or "")
+                ahead += [child] if child.get("viewer", viewer) == viewer else []
+    return "".join(said)
 
 
 def visible(text: str, viewer: int | None) -> str:

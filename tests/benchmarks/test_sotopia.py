@@ -108,6 +108,9 @@ def test_what_is_said_is_read_as_markup_and_never_as_a_document_with_entities_of
     assert rendered("I <3 you", 0) is None and visible("I <3 you", 0) == "I <3 you"
     bomb = '<!DOCTYPE x [<!ENTITY a "ha">]><root>&a;</root>'
     assert rendered(bomb, 0) is None and visible(bomb, 0) == bomb
+    deep = "<p>a" * 20_000 + "<p viewer='agent_1'>b</p>c" + "</p>d" * 20_000
+    assert rendered(deep, 0) == "a" * 20_000 + "c" + "d" * 20_000
+    assert rendered(deep, 1) == "a" * 20_000 + "bc" + "d" * 20_000
 
 
 def test_agents_alternate_and_read_what_was_said() -> None:
