@@ -21,11 +21,13 @@ from random import Random
 from typing import Literal
 
 from socialr1_lite import sip
+from socialr1_lite.benchmarks.lenient import lenient_option
 from socialr1_lite.chat_reply import without_thinking
 from socialr1_lite.scenario import Scenario
 from socialr1_lite.sip import Message
 from socialr1_lite.statistics import Tally, Unit
 
+YES_NO = ("Yes", "No")
 Kind = Literal["choice", "yesno", "names", "belief", "fact", "episode"]
 
 
@@ -114,6 +116,7 @@ class Answer:
     view: str
     sample: int
     reading: Reading
+    lenient: Reading | None = None  # what a reader takes the reply to say, whatever its form; None: not read so
 
     @property
     def key(self) -> str:
@@ -173,13 +176,19 @@ def any_text(item: Item, text: str) -> bool:
     return bool(text.strip())
 
 
+def whole_reply(ask: Ask, text: str) -> list[str]:
+    """Return the reply for each question that the prompt asked."""
+    return [text] * len(ask.questions)
+
+
 @dataclass(frozen=True, slots=True)
 class Benchmark:
     """One benchmark.
 
     names: other names, repositories and hub ids it goes by (the leak guard looks them up).
     training: permission by split; a split that is not in it may not be trained on.
-    prompt and read: the authors' own prompt and its reader; None where none is published.
+    prompt and read: the authors' own prompt and its reader; None where none is published. pieces: what of a reply to
+    that prompt a lenient reader looks at for each question, options under capital letters.
     """
 
     name: str
@@ -192,6 +201,7 @@ class Benchmark:
     asks: Callable[[Sequence[Item], int, bool], list[Ask]] = one_shuffled_view
     prompt: Callable[[Ask, bool], list[Message]] | None = None
     read: Callable[[Ask, str, bool], list[Reading]] | None = None
+    pieces: Callable[[Ask, str], list[str]] = whole_reply
     legible: Callable[[Item, str], bool] = any_text  # can a text answer be read?
     hub: str = ""
     names: tuple[str, ...] = ()
@@ -252,18 +262,40 @@ def answers_to(
     """
     said = without_thinking(text, prefilled=prefilled, apart=apart)
     if said.unfinished:
-        readings = [Reading(None, "", False)] * len(ask.questions)
+        readings = lenient = [Reading(None, "", False)] * len(ask.questions)
     elif official:
         if benchmark.read is None:
             raise ValueError(f"{benchmark.name} has no published prompt")
         readings = benchmark.read(ask, said.text, cot)
+        lenient = lenient_readings(benchmark, ask, said.text, official=True)
     else:
         reply = sip.parse(text, ask.scenario.options, prefilled=prefilled)
         if ask.item.kind == "choice":
             readings = [read_letter(ask, reply.answer, reply.answer_text)]
         else:
             readings = [Reading(None, reply.answer_text, benchmark.legible(ask.item, reply.answer_text))]
-    return [Answer(one.item, one.view, 0, reading) for one, reading in zip(ask.questions, readings, strict=True)]
+        lenient = readings if readings[0].readable else lenient_readings(benchmark, ask, said.text)
+    return [
+        Answer(one.item, one.view, 0, reading, loose)
+        for one, reading, loose in zip(ask.questions, readings, lenient, strict=True)
+    ]
+
+
+def lenient_readings(benchmark: Benchmark, ask: Ask, text: str, *, official: bool = False) -> list[Reading]:
+    """Return what a reader takes a reply without its thinking to say, one reading for each question of the prompt."""
+    pieces = benchmark.pieces(ask, text) if official else [text]
+    return [_lenient(benchmark, one, piece) for one, piece in zip(ask.questions, pieces, strict=True)]
+
+
+def _lenient(benchmark: Benchmark, ask: Ask, text: str) -> Reading:
+    if ask.item.kind == "choice":
+        return read_letter(ask, lenient_option(text, ask.scenario.options), text)
+    if ask.item.kind == "yesno":
+        said = lenient_option(text, YES_NO)
+        return Reading(None, "" if said is None else YES_NO[said].lower(), said is not None)
+    blocks = re.findall(r"<answer>(.*?)</answer>", text, re.IGNORECASE | re.DOTALL)
+    bare = (blocks[-1] if blocks else re.sub(r"(?i)^\W*(?:the )?(?:final )?answer(?: is)?\b\W*", "", text)).strip()
+    return Reading(None, bare, benchmark.legible(ask.item, bare))
 
 
 def read_letter(ask: Ask, displayed: int | None, text: str) -> Reading:
@@ -271,22 +303,6 @@ def read_letter(ask: Ask, displayed: int | None, text: str) -> Reading:
     if displayed is None or not 0 <= displayed < len(ask.order):
         return Reading(None, text, False)
     return Reading(ask.order[displayed], text, True)
-
-
-def named_option(text: str, options: Sequence[str]) -> int | None:
-    """Return the one option a bare reply names, by leading letter ("B", "(B)", "B. Garden") or the only text in it.
-
-    For prompts that ask for "the answer" without a format. Ambiguous or empty: None.
-    """
-    text = text.strip()
-    letters = sip.letters(len(options))
-    if led := re.match(rf"[\(\[*]*([{letters}])(?:[\)\].:,*\s]|$)", text):
-        return letters.index(led.group(1))
-    first = text.splitlines()[0].strip().strip(" .*\"'").casefold() if text else ""
-    whole = [i for i, option in enumerate(options) if text and first == option.casefold()]
-    held = [i for i, one in enumerate(options) if re.search(rf"(?<!\w){re.escape(one)}(?!\w)", text, re.IGNORECASE)]
-    found = whole or held
-    return found[0] if len(found) == 1 else None
 
 
 def unit(answer: Answer, value: float, *labels: str) -> Unit:

@@ -154,6 +154,16 @@ def read(ask: base.Ask, text: str, cot: bool) -> list[base.Reading]:
     ]
 
 
+def pieces(ask: base.Ask, text: str) -> list[str]:
+    """Return what a reply says to each question: the field of its JSON, or what stands behind the field's name."""
+    if ask.partner is None:
+        return [text]
+    found = [
+        re.search(rf"(?i)\b(?:answer|question|问题|答案)[_ ]?q?{n}\W{{0,6}}([A-G])(?![a-z])", text) for n in (1, 2)
+    ]
+    return [one[1] if one else "" for one in found]
+
+
 def score(answers: Sequence[base.Answer]) -> base.Scores:
     """Score EA right or wrong; EU one unit a row, right when every part asked is. Per task, language and category."""
     units = base.joint_units(answers, "task", "language", "category")
@@ -182,6 +192,7 @@ BENCHMARK = base.Benchmark(
     asks=asks,
     prompt=prompt,
     read=read,
+    pieces=pieces,
     hub="SahandSab/EmoBench",
     names=("SahandSab/EmoBench", "Sahandfer/EmoBench", "EmoBench"),
     published=(base.social_r1(0.7010, "how EA, EU and the languages were combined is not documented"),),

@@ -25,6 +25,7 @@ from socialr1_lite.benchmarks.files import (
     official_files,
     read_json,
 )
+from socialr1_lite.benchmarks.lenient import lenient_option
 from socialr1_lite.errors import DataError
 from socialr1_lite.sip import Message
 from socialr1_lite.statistics import Tally, Unit
@@ -107,10 +108,8 @@ def prompt(ask: base.Ask, cot: bool) -> list[Message]:
 
 
 def read(ask: base.Ask, text: str, cot: bool) -> list[base.Reading]:
-    """Read a leading letter or the one container named (the authors publish no reader); CoT: in the first line."""
-    answer = re.sub(r"(?i)^(the )?(correct )?answer( is)?\s*:?\s*", "", text.strip())
-    first = answer.splitlines()[0] if cot and answer else answer
-    return [base.read_letter(ask, base.named_option(first, ask.scenario.options), text)]
+    """Read what the reply settles on (the authors publish no reader)."""
+    return [base.read_letter(ask, lenient_option(text, ask.scenario.options), text)]
 
 
 def score(answers: Sequence[base.Answer]) -> base.Scores:

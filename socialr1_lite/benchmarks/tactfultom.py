@@ -10,6 +10,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from string import ascii_uppercase
 
 from socialr1_lite.benchmarks import base
 from socialr1_lite.benchmarks.files import (
@@ -185,6 +186,14 @@ def read(ask: base.Ask, text: str, cot: bool) -> list[base.Reading]:
     return [base.Reading(None, text, legible(ask.item, text))]
 
 
+def pieces(ask: base.Ask, text: str) -> list[str]:
+    """Return the reply with the numbers that stand for options as letters."""
+    if ask.item.kind != "choice":
+        return [text]
+    number = r"(?im)(^\W*|\b(?:option|answer|choice|number|is)\b\W{0,4}|\W(?=[1-9]\W*$))([1-9])(?![\w%]|\.\d)"
+    return [re.sub(number, lambda found: found[1] + ascii_uppercase[int(found[2]) - 1], text)]
+
+
 def legible(item: base.Item, text: str) -> bool:
     """Return whether a yes/no reply has the word yes or no, a list some text."""
     return bool(yes_or_no(text)) if item.kind == "yesno" else bool(text.strip())
@@ -223,6 +232,7 @@ BENCHMARK = base.Benchmark(
     score=score,
     prompt=prompt,
     read=read,
+    pieces=pieces,
     legible=legible,
     names=("nii-cl/tactful-tom", "TactfulToM", "tactful-tom", *(f"Tactful_conv_set_{n}" for n in range(5))),
     published=(

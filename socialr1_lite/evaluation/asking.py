@@ -56,11 +56,12 @@ class Exchange:
 
 @dataclass(slots=True)
 class BenchmarkReplies:
-    """Everything that came of one benchmark, in the order asked."""
+    """Everything that came of one benchmark, in the order asked. lenient: the scores of what the replies settle on."""
 
     items: tuple[Item, ...]
     exchanges: list[Exchange] = field(default_factory=list)
     scores: Scores = field(default_factory=lambda: Scores({}, {}))
+    lenient: Scores = field(default_factory=lambda: Scores({}, {}))
     seconds: float = 0.0
 
     @property
@@ -77,6 +78,14 @@ class BenchmarkReplies:
         """How many completions ended by themselves and gave no (complete) answer."""
         return sum(
             one.completion.finish == "stop" and not all(answer.reading.readable for answer in one.answers)
+            for one in self.exchanges
+        )
+
+    @property
+    def unreadable_leniently(self) -> int:
+        """How many completions ended by themselves and settle on nothing, whatever their form."""
+        return sum(
+            one.completion.finish == "stop" and not all((a.lenient or a.reading).readable for a in one.answers)
             for one in self.exchanges
         )
 
@@ -121,20 +130,26 @@ def ask_benchmark(
     plan: AskingPlan,
     sampler: ReplySampler,
     store: ReplyStore,
-    on_progress: Callable[[int, int], None] = lambda done, total: None,
+    on_progress: Callable[[int, int, int], None] = lambda done, failed, total: None,
 ) -> BenchmarkReplies:
     """Ask every picked item as its protocol says, `samples` times over, and score.
 
-    on_progress: called with the replies so far, and of how many.
+    on_progress: called with the replies so far, the requests that got none, and of how many.
     """
     items = pick(loaded, plan)
     asks = benchmark.asks(items, plan.seed, plan.style in OFFICIAL)
     replies = BenchmarkReplies(items)
     started = time.monotonic()
+
+    def show(done: int, failed: int) -> None:
+        before = replies.count("failed")
+        on_progress(len(replies.exchanges) - before + done, before + failed, len(asks) * plan.samples)
+
     for sample in range(plan.samples):
-        replies.exchanges += _round(benchmark, asks, plan, sample, sampler, store, on_progress)
+        replies.exchanges += list(_round(benchmark, asks, plan, sample, sampler, store, show))
     replies.seconds = time.monotonic() - started
     replies.scores = benchmark.score(replies.answers)
+    replies.lenient = benchmark.score([replace(one, reading=one.lenient or one.reading) for one in replies.answers])
     return replies
 
 
@@ -150,8 +165,7 @@ def _round(
     """Ask each once. Raises PolicyError when every request failed."""
     prompts = [messages(benchmark, ask, plan) for ask in asks]
     sampling = replace(plan.sampling, seed=plan.sampling.seed + sample)
-    total = len(asks) * plan.samples
-    completions = ask_all(sampler, prompts, sampling, store, lambda done: on_progress(sample * len(asks) + done, total))
+    completions = ask_all(sampler, prompts, sampling, store, on_progress)
     if completions and all(one.failed for one in completions):
         raise PolicyError(f"{benchmark.name}: none of {len(completions)} requests got a reply: {completions[0].error}")
     completions = mark_opened(completions)
@@ -206,7 +220,7 @@ def ask_shortcuts(
     exchanges: list[Exchange] = []
     for view, make in zip(SHORTCUT_VIEWS, makers, strict=True):
         asks = [ask for item in items if (ask := make(item, plan.seed)) is not None]
-        asked = list(_round(benchmark, asks, own, 0, sampler, store, lambda done, total: None))
+        asked = list(_round(benchmark, asks, own, 0, sampler, store, lambda done, failed: None))
         exchanges += asked
         tallies[f"accuracy, {view}"] = _tally((a, float(a.right)) for one in asked for a in one.answers)
     permuted = {a.item.scenario.id: a for one in exchanges for a in one.answers if one.ask.view == "permuted"}
@@ -322,28 +336,29 @@ def _displayed(ask: Ask, answer: Answer) -> int | None:
 # ------------------------------------------------------------------------------------------------ progress
 
 
-def progress_line(title: str) -> Callable[[int, int], None]:
+def progress_line(title: str) -> Callable[[int, int, int], None]:
     """Return a callback that shows progress on standard error in a line that renews itself.
 
-    It shows the replies so far, and the time left at the pace so far.
+    It shows the replies so far, apart from them the requests that got none, and the time left at the pace so far.
     """
     started = time.monotonic()
     found: int | None = None  # on disk already: they took no time
     shown_at = 0.0
     live = sys.stderr.isatty()
 
-    def show(done: int, total: int) -> None:
+    def show(done: int, failed: int, total: int) -> None:
         nonlocal found, shown_at
         now = time.monotonic()
         if found is None:
             found = done
-        fresh = done - found
-        last = done >= total
+        fresh = done + failed - found
+        last = done + failed >= total
         if not last and now - shown_at < (0.5 if live else 30.0):
             return
         shown_at = now
-        left = f", {clock((now - started) / fresh * (total - done))} left" if fresh and not last else ""
+        left = f", {clock((now - started) / fresh * (total - done - failed))} left" if fresh and not last else ""
         end = "\n" if last or not live else "\r"
-        print(f"{title}: {done} of {total} replies{left}   ", end=end, file=sys.stderr, flush=True)
+        lost = f", {failed} failed" if failed else ""
+        print(f"{title}: {done} of {total} replies{lost}{left}   ", end=end, file=sys.stderr, flush=True)
 
     return show

@@ -16,7 +16,6 @@ from socialr1_lite.benchmarks.base import (
     answers_to,
     display,
     majority,
-    named_option,
 )
 from socialr1_lite.benchmarks.emobench import parse_json
 
@@ -208,22 +207,6 @@ def test_hitom_joint_accuracy_leaves_out_stories_without_a_lower_order() -> None
     scores = BENCHMARKS["hi-tom"].score([chose(items("hi-tom")["2"], 0)])
     assert "joint order 2" not in scores.metrics
     assert value(scores, "order 2") == 1.0
-
-
-@pytest.mark.parametrize(
-    ("text", "place"),
-    [
-        ("B. blue_crate", 1),
-        ("(C)", 2),
-        ("blue_crate", 1),
-        ("It is in the red_box.", 0),
-        ("red_box, then blue_crate", None),
-        ("A crate", 0),  # an article reads as the letter it looks like
-        ("", None),
-    ],
-)
-def test_a_bare_reply_names_one_option(text: str, place: int | None) -> None:
-    assert named_option(text, ("red_box", "blue_crate", "green_bucket")) == place
 
 
 # ------------------------------------------------------------------------------------------------ SimpleToM
