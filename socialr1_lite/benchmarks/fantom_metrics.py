@@ -97,9 +97,22 @@ def score_with(answers: Sequence[base.Answer], near: Similarity, *, official: bo
     choices = [u for u in units if u.labels["part"] == "belief:choice"]
     groups = {"part, inaccessible": base.by_label(units, "part")}
     groups["tom_type, belief choice"] = base.by_label(choices, "tom_type", official=False)
+    groups |= _distance_by_order([u for _, u in scored if u.labels["part"] == "belief:dist"], official)
     scores = base.tallied(metrics, groups)
     heads = ("inaccessible: All", "inaccessible: belief choice", *scores.metrics)
     return replace(scores, headline=next((name for name in heads if name in scores.metrics), scores.headline))
+
+
+def _distance_by_order(units: Sequence[Unit], official: bool) -> dict[str, dict[str, Tally]]:
+    """Cut the belief distance as the authors do: by order, and by whether a belief about a belief comes full circle."""
+    groups = {}
+    note = "" if official else ", by word overlap"
+    for access in ("inaccessible", "accessible"):
+        some = [one for one in units if one.labels["access"] == access and one.labels["tom_type"]]
+        orders = [replace(u, labels={**u.labels, "order": u.labels["tom_type"].split(":")[0]}) for u in some]
+        groups[f"order, {access} belief distance{note}"] = base.by_label(orders, "order", official=official)
+        groups[f"tom_type, {access} belief distance{note}"] = base.by_label(some, "tom_type", official=official)
+    return {name: group for name, group in groups.items() if group}
 
 
 def _unit(answer: base.Answer, near: Similarity) -> Unit:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -185,6 +186,10 @@ def test_motivebench_second_order_is_the_reverse() -> None:
         ("I think so.\n**D**", True, "D"),
         ("so the answer is E.", True, "E"),
         ("", True, ""),
+        ("assistant\n\nB", False, "B"),  # their strip takes letters off, not a word
+        ("is it B", False, "I"),
+        ("aB", False, "B"),
+        ("So it is B\nassistant", True, "B"),
     ],
 )
 def test_motivebench_extraction(text: str, cot: bool, letter: str) -> None:
@@ -436,6 +441,38 @@ def test_fantom_weighted_f1_by_hand() -> None:
     scores = fantom_metrics.score_with(answers, nearness, official=True)
     # yes: said 2, gold 2, both 1 -> F1 1/2; no: said 1, gold 2, both 1 -> 2/3; each weighs one half
     assert value(scores, "inaccessible: Answerability yes/no weighted F1") == pytest.approx((1 / 2 + 2 / 3) / 2)
+
+
+# What the authors' score_and_analyze, run elsewhere on 48 scripted rows, reports in per cent to one place, and of how many.
+DISTANCES = {
+    ("inaccessible", "first-order"): (5, 10, 50.0),
+    ("inaccessible", "second-order:acyclic"): (7, 9, 77.8),
+    ("inaccessible", "second-order:cyclic"): (4, 5, 80.0),
+    ("accessible", "first-order"): (5, 7, 71.4),
+    ("accessible", "second-order:acyclic"): (5, 11, 45.5),
+    ("accessible", "second-order:cyclic"): (2, 6, 33.3),
+}
+SECOND_ORDER = {"inaccessible": 78.6, "accessible": 41.2}  # of both kinds together
+
+
+def test_fantom_distance_is_cut_by_order_and_cycle_as_by_the_authors() -> None:
+    one = next(item for item in items("fantom").values() if item.kind == "belief")
+    answers = []
+    for (access, kind), (right, total, _) in DISTANCES.items():
+        for place in range(total):
+            meta = {**one.scenario.meta, "access": access, "tom_type": kind}
+            scenario = replace(one.scenario, id=f"{access}/{kind}/{place}", meta=meta)
+            answers.append(said(replace(one, scenario=scenario), "does not know" if place < right else "believes"))
+    groups = fantom_metrics.score_with(answers, nearness, official=True).groups
+    for (access, kind), (_, total, share) in DISTANCES.items():
+        cut = groups[f"tom_type, {access} belief distance"][kind]
+        assert (round(100 * cut.value, 1), len(cut.units), cut.official) == (share, total, True)
+    for access, share in SECOND_ORDER.items():
+        orders = groups[f"order, {access} belief distance"]
+        assert round(100 * orders["second-order"].value, 1) == share
+        assert orders["first-order"].value == groups[f"tom_type, {access} belief distance"]["first-order"].value
+    worded = fantom_metrics.score_with(answers, nearness, official=False).groups
+    assert not worded["order, accessible belief distance, by word overlap"]["first-order"].official
 
 
 def test_fantom_substitute_distance_is_labelled_and_not_official() -> None:
