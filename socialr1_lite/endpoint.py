@@ -11,6 +11,7 @@ PolicyError. The key is read from the environment and is never stored, logged or
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -18,7 +19,6 @@ import random
 import re
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import asdict, dataclass, field
@@ -38,7 +38,7 @@ CACHE_VERSION = 1  # part of every key: raise it when what a reply depends on ch
 RETRIED = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})  # passing troubles; others are ours to put right
 LONGEST_WAIT_S = 60.0
 # What a server may not take, as its refusal names it, and which servers do without it.
-OPTIONAL = ("seed", "temperature", "top_p", "logprobs", "top_logprobs")
+OPTIONAL = ("seed", "temperature", "top_p", "top_k", "repetition_penalty", "logprobs", "top_logprobs")
 UNKNOWN_FIELD = re.compile(
     r"not (?:be )?(?:support|permit|allow|recogni)|n.t support|unsupported|unrecogni|unknown|unexpected|"
     r"extra (?:input|field)"
@@ -74,7 +74,8 @@ class EndpointSettings:
 class Request:
     """One chat completion. sample: tells apart repeated draws of the same request, so that each is cached alone.
 
-    likeliest: so many tokens that could have stood first are asked for, with their log-probabilities.
+    likeliest: so many tokens that could have stood first are asked for, with their log-probabilities. top_k: 0 leaves
+    it out, since OpenAI's own API knows none.
     """
 
     messages: Sequence[Message]
@@ -84,13 +85,23 @@ class Request:
     seed: int | None = None
     sample: int = 0
     likeliest: int = 0
+    top_k: int = 0
+    repetition_penalty: float = 1.0  # 1: none, and it is left out
+
+
+# Fields that older keys of the cache do not have, at what leaves them out.
+ADDED = {"likeliest": 0, "top_k": 0, "repetition_penalty": 1.0}
 
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A request that got no reply, and why, in one line."""
+    """A request that got no reply, and why, in one line. spent: every try was in vain, as with a server that is gone.
+
+    (Else the server answered, and refused this one request.)
+    """
 
     reason: str
+    spent: bool = False
 
 
 Outcome = EndpointReply | Failure
@@ -112,13 +123,14 @@ class Usage:
 class Endpoint:
     """A client of one model at one endpoint. Use it as a context manager, or call `close`."""
 
-    def __init__(self, settings: EndpointSettings, *, sleep: Callable[[float], None] = time.sleep) -> None:
+    def __init__(self, settings: EndpointSettings, *, sleep: Callable[[float], object] | None = None) -> None:
         """Send nothing yet. sleep: replaced in tests. Raises PolicyError for an address without http."""
         if not settings.base_url.startswith(("http://", "https://")):
             raise PolicyError(f"--base-url {settings.base_url!r} must begin with http:// or https://")
         self.settings = settings
         self.usage = Usage()
-        self._sleep = sleep
+        self._stopped = threading.Event()  # by an error: whatever still waits gives up
+        self._sleep = sleep or self._stopped.wait
         self._lock = threading.Lock()
         self._keeps = True
         self._form: dict[str, str | None] = {}  # a field of the request: how this server calls it; None: not at all
@@ -132,6 +144,12 @@ class Endpoint:
         """Close the connections."""
         self.close()
 
+    @property
+    def not_taken(self) -> list[str]:
+        """The settings that this server has refused, so that it answered by its own default."""
+        with self._lock:
+            return sorted(name for name, form in self._form.items() if form is None)
+
     def close(self) -> None:
         """Close the connections."""
         if self._client is not None:
@@ -141,9 +159,11 @@ class Endpoint:
     def ask(self, requests: Sequence[Request], on_done: Callable[[int, Outcome], None] | None = None) -> list[Outcome]:
         """Return outcomes in the order of the requests. on_done: called from this thread with each (index, outcome).
 
-        Raises PolicyError for what would fail every request alike; requests not yet begun are then dropped.
+        Raises PolicyError for what would fail every request alike, and what on_done raises: requests not yet begun are
+        then dropped, those under way get no further try, and what they still bring is handed to on_done.
         """
         outcomes: dict[int, Outcome] = {}
+        self._stopped.clear()
         with ThreadPoolExecutor(max_workers=self.settings.concurrency) as pool:
             waiting = {pool.submit(self._one, request): place for place, request in enumerate(requests)}
             try:
@@ -152,7 +172,13 @@ class Endpoint:
                     if on_done is not None:
                         on_done(waiting[done], outcomes[waiting[done]])
             except BaseException:
-                pool.shutdown(wait=False, cancel_futures=True)
+                self._stopped.set()
+                pool.shutdown(cancel_futures=True)
+                for late, place in waiting.items():
+                    paid = place not in outcomes and not late.cancelled() and late.exception() is None
+                    if paid and on_done is not None and isinstance(reply := late.result(), EndpointReply):
+                        with contextlib.suppress(Exception):  # the first error is the one to tell
+                            on_done(place, reply)
                 raise
         return [outcomes[place] for place in range(len(requests))]
 
@@ -190,8 +216,8 @@ class Endpoint:
 
         A field that the server does not take is left out, or given its newer name, and the request sent at once again.
         """
-        reason, attempt = "", 0
-        while attempt <= self.settings.retries:
+        reason, attempt = "not sent", 0
+        while attempt <= self.settings.retries and not self._stopped.is_set():
             wait = None
             form = dict(self._form)
             try:
@@ -214,7 +240,7 @@ class Endpoint:
             if attempt <= self.settings.retries:
                 self._count(retries=1)
                 self._sleep(min(LONGEST_WAIT_S, wait or 2.0 ** (attempt - 1) * random.uniform(0.5, 1.0)))
-        return Failure(f"{reason}, after {self.settings.retries + 1} tries")
+        return Failure(f"{reason}, after {attempt} {'try' if attempt == 1 else 'tries'}", spent=True)
 
     def _adapt(self, error: Refused, form: Mapping[str, str | None]) -> bool:
         """Learn from a refusal how this server wants to be asked; return whether another form may be tried."""
@@ -252,6 +278,8 @@ class Endpoint:
         fields = {
             **{"max_tokens": request.max_tokens, "temperature": request.temperature, "top_p": request.top_p},
             **({"seed": request.seed} if request.seed is not None else {}),
+            **({"top_k": request.top_k} if request.top_k else {}),
+            **({"repetition_penalty": request.repetition_penalty} if request.repetition_penalty != 1 else {}),
             **({"logprobs": True, "top_logprobs": request.likeliest} if request.likeliest else {}),
         }
         asked = {form.get(name, name): value for name, value in fields.items()} | dict(self.settings.extra)
@@ -324,7 +352,7 @@ class Endpoint:
             "base_url": self.settings.base_url.rstrip("/"),
             "model": self.settings.model,
             "extra": dict(self.settings.extra),
-            **{name: value for name, value in asdict(request).items() if (name, value) != ("likeliest", 0)},
+            **{name: value for name, value in asdict(request).items() if ADDED.get(name) != value},
         }
         text = json.dumps(parts, sort_keys=True, ensure_ascii=False)
         return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()

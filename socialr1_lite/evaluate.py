@@ -1,10 +1,13 @@
 """Evaluate a run or a model: python -m socialr1_lite.evaluate RUN_OR_MODEL --benchmarks tombench,hi-tom --data DIR.
 
 RUN_OR_MODEL is a run folder (its newest adapter), a hub id, a local model folder, or smollm2-135m; with --backend
-openai it is the model's name at --base-url. --data is a folder of the authors' own files, one benchmark's or many;
-a part of a set is evaluated as it is and the counts are told. Reports go to evaluation/<benchmark>.json of the run
-folder (for a model: of evaluations/<name>, or -o DIR), every reply goes into its traces, and table.md and table.html
-put them side by side with --against. An interrupted evaluation goes on where it stopped when started again.
+openai it is the model's name at --base-url. A model that a run trained is asked as in training behind an endpoint too:
+name the run with --run, or a recipe with --recipe. --data is a folder of the authors' own files, one benchmark's or
+many; a part of a set is evaluated as it is and the counts are told. Reports go to evaluation/<benchmark>.json of the
+run folder (for a model: of evaluations/<name>, or -o DIR), every reply goes into its traces, and table.md and
+table.html put them side by side with --against. An interrupted evaluation goes on where it stopped when started again.
+
+`python -m socialr1_lite.evaluate leaderboard DIR…` puts runs evaluated earlier into one table.
 """
 
 from __future__ import annotations
@@ -13,17 +16,19 @@ import argparse
 import contextlib
 import math
 import os
+import sys
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
 from socialr1_lite.benchmarks import BENCHMARKS
 from socialr1_lite.errors import RecipeError, command
-from socialr1_lite.evaluation import reports
+from socialr1_lite.evaluation import leaderboard, reports, tables
 from socialr1_lite.evaluation.asking import STYLES
+from socialr1_lite.evaluation.authors import SAMPLED_TEMPERATURE, languages
 from socialr1_lite.evaluation.episodes import JUDGE_TOKENS
 from socialr1_lite.evaluation.loading import load_all
-from socialr1_lite.evaluation.session import SAMPLED_TEMPERATURE, Session, languages
+from socialr1_lite.evaluation.session import Session
 from socialr1_lite.evaluation.target import NEWEST
 from socialr1_lite.recipe.trust import Trust
 
@@ -31,8 +36,11 @@ BACKENDS = ("auto", "unsloth", "transformers", "vllm", "openai")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Evaluate; returns 0. Raises SocialR1Error for what stops it."""
-    args = _parser().parse_args(arguments)
+    """Evaluate, or put evaluated runs into a leaderboard; returns 0. Raises SocialR1Error for what stops it."""
+    words = sys.argv[1:] if arguments is None else arguments
+    if list(words[:1]) == ["leaderboard"]:
+        return leaderboard.main(words[1:])
+    args = _parser().parse_args(words)
     if args.samples > 1 and args.temperature == 0:
         raise RecipeError("--samples above 1 needs --temperature above 0: greedy replies are all the same")
     against = [reports.read(folder) for folder in args.against]
@@ -46,8 +54,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             session.evaluate(BENCHMARKS[name], one)
         own = reports.read(session.folder.evaluation)._replace(name=session.folder.name)
         columns = [own, *against]
-        reports.write_tables(session.folder.evaluation, columns)
-    print(reports.markdown(columns))
+        tables.write_tables(session.folder.evaluation, columns)
+    print(tables.markdown(columns))
     return 0
 
 
@@ -69,7 +77,10 @@ def _parser() -> argparse.ArgumentParser:
         metavar="WHICH",
         help="of a run: newest (default), best (by its held-out checks), or a step's number",
     )
-    add("--prompt", choices=STYLES, help="default: the run's own, else sip")
+    asked = parser.add_mutually_exclusive_group().add_argument
+    asked("--run", type=Path, dest="asked_as", metavar="DIR", help="ask as this run was asked in training")
+    asked("--recipe", type=Path, dest="asked_as", metavar="FILE", help="ask as this recipe says")
+    add("--prompt", choices=STYLES, help="default: the run's or the recipe's own, else sip")
     add(
         "--limit",
         type=_at_least(1),
@@ -79,7 +90,8 @@ def _parser() -> argparse.ArgumentParser:
     add("--language", choices=("en", "zh", "all"), default="en", help="of the bilingual benchmarks")
     add("--samples", type=_at_least(1), default=1, metavar="K", help="replies to each prompt")
     add("--seed", type=_at_least(0), default=0)
-    add("--temperature", type=_number(0, 10), help=f"default 0 (greedy), with --samples {SAMPLED_TEMPERATURE}")
+    drawn = f"default: the prompt's, else 0 (greedy); with --samples {SAMPLED_TEMPERATURE}"
+    add("--temperature", type=_number(0, 10), help=drawn)
     add("--top-p", type=_number(0.001, 1), default=1.0)
     add("--top-k", type=_at_least(0), default=0)
     add("--max-new-tokens", type=_at_least(1), metavar="N", help="of one reply; default by prompt, or the run's own")

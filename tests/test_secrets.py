@@ -18,7 +18,7 @@ import yaml
 from socialr1_lite.benchmarks.base import Scores
 from socialr1_lite.endpoint import Endpoint, EndpointSettings, Failure, Request
 from socialr1_lite.errors import PolicyError
-from socialr1_lite.evaluation import reports
+from socialr1_lite.evaluation import reports, tables
 from socialr1_lite.export.verl import export_verl
 from socialr1_lite.gpu_check import __main__ as gpu_check
 from socialr1_lite.gpu_check.verdicts import TrialFinding
@@ -137,7 +137,7 @@ def test_no_file_of_a_run_of_an_evaluation_or_of_an_export_holds_one(tiny_model:
     report: Any = {"benchmark": "simpletom", "metrics": {}, "headline": "accuracy", "players": TEXTS, "extra": EXTRA}
     reports.write(run.evaluation, report, Scores({"accuracy": Tally(())}, {}))
     for text in TEXTS.values():
-        reports.write_tables(run.evaluation, [reports.Column(text, {"simpletom": report}, {})])
+        tables.write_tables(run.evaluation, [reports.Column(text, {"simpletom": report}, {})])
     out = tmp_path / "out"
     out.mkdir()
     (out / "README.md").write_text(card(told, run, 1, "LoRA adapter"), "utf-8")

@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
-from socialr1_lite.endpoint import Endpoint, EndpointReply, Outcome, Request
+from socialr1_lite.endpoint import Endpoint, EndpointReply, Failure, Outcome, Request
 from socialr1_lite.errors import MachineError, PolicyError, first_line
 from socialr1_lite.policy import Policy
 from socialr1_lite.policy.rendering import render
@@ -30,13 +30,18 @@ CHUNK = 4  # batches handed to the policy at once: it sorts them by length, and 
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """How replies are drawn. max_new_tokens: of one reply. temperature 0 is greedy."""
+    """How replies are drawn. max_new_tokens: of one reply. temperature 0 is greedy. repetition_penalty 1: none."""
 
     max_new_tokens: int
     temperature: float = 0.0
     top_p: float = 1.0
     top_k: int = 0
     seed: int = 0
+    repetition_penalty: float = 1.0
+
+    def told(self) -> dict[str, float]:
+        """Return the settings by name; without a penalty as earlier versions wrote them."""
+        return {name: value for name, value in asdict(self).items() if (name, value) != ("repetition_penalty", 1.0)}
 
 
 OnDone = Callable[[Mapping[int, Completion]], None]
@@ -78,6 +83,9 @@ class PolicySampler:
             on_done(dict(zip(chunk, completions, strict=True)))
 
 
+LEAST_VAIN = 3  # requests in a row without a reply, before a server counts as gone [ours]
+
+
 class EndpointSampler:
     """A model behind an OpenAI-compatible endpoint. prefilled: its chat template opens the think block itself."""
 
@@ -89,14 +97,31 @@ class EndpointSampler:
         self._prefilled = prefilled
 
     def requests(self, prompts: Sequence[Messages], sampling: Sampling) -> list[Request]:
-        """Return what would be sent. OpenAI's own API knows no top_k; a server that does takes it in `extra`."""
+        """Return what would be sent."""
         limit, temperature, top_p, seed = sampling.max_new_tokens, sampling.temperature, sampling.top_p, sampling.seed
-        return [Request(prompt, limit, temperature, top_p, seed=seed, sample=seed) for prompt in prompts]
+        k, penalty = sampling.top_k, sampling.repetition_penalty
+        one = Request((), limit, temperature, top_p, seed=seed, sample=seed, top_k=k, repetition_penalty=penalty)
+        return [replace(one, messages=prompt) for prompt in prompts]
 
     def sample(self, prompts: Sequence[Messages], sampling: Sampling, on_done: OnDone) -> None:
-        """Send all at once, as many in flight as the settings allow."""
-        asked = self.requests(prompts, sampling)
-        self.endpoint.ask(asked, lambda place, outcome: on_done({place: self._completion(outcome)}))
+        """Send all at once, as many in flight as the settings allow.
+
+        Raises PolicyError when so many requests in a row have used up their tries that the server must be gone.
+        """
+        vain = 0  # requests in a row
+
+        def done(place: int, outcome: Outcome) -> None:
+            nonlocal vain
+            gone = isinstance(outcome, Failure) and outcome.spent
+            vain = vain + 1 if gone else 0
+            on_done({place: self._completion(outcome)})
+            if isinstance(outcome, Failure) and vain >= max(LEAST_VAIN, self.endpoint.settings.concurrency):
+                raise PolicyError(
+                    f"{self.endpoint.settings.base_url}: the last {vain} requests got no reply ({outcome.reason}); the "
+                    "replies before are kept, and the same command goes on from them"
+                )
+
+        self.endpoint.ask(self.requests(prompts, sampling), done)
 
     def _completion(self, outcome: Outcome) -> Completion:
         if not isinstance(outcome, EndpointReply):
@@ -151,6 +176,7 @@ class VllmSampler:
             top_p=sampling.top_p,
             top_k=sampling.top_k or -1,
             seed=sampling.seed,
+            repetition_penalty=sampling.repetition_penalty,
         )
         replies = self._llm.chat(
             list(prompts),
@@ -226,7 +252,7 @@ class ReplyStore:
 
 def reply_key(identity: str, prompt: Messages, sampling: Sampling) -> str:
     """Return a digest of everything a reply depends on."""
-    parts = [identity, prompt, asdict(sampling)]
+    parts = [identity, prompt, sampling.told()]
     text = json.dumps(parts, sort_keys=True, ensure_ascii=False)
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
@@ -236,29 +262,31 @@ def ask_all(
     prompts: Sequence[Messages],
     sampling: Sampling,
     store: ReplyStore,
-    on_progress: Callable[[int], None] = lambda _: None,
+    on_progress: Callable[[int, int], None] = lambda done, failed: None,
 ) -> list[Completion]:
     """Return a completion of each prompt, in their order, asking only for what the store lacks.
 
     The same prompt twice is asked once where replies are greedy, and drawn anew, by another seed, where they are
-    sampled. on_progress: called with the number of prompts that have their completion now.
+    sampled. on_progress: called with the number of prompts that have their reply now, and of those that got none.
     """
     keys = list(_keys(sampler.identity, prompts, sampling))
     times = Counter(key for key, _ in keys)
     completions = {key: kept for key in times if (kept := store.get(key)) is not None}
     answered = sum(times[key] for key in completions)
-    on_progress(answered)
+    failed = 0
+    on_progress(answered, failed)
     wanted: dict[int, dict[str, Messages]] = {}
     for (key, seed), prompt in zip(keys, prompts, strict=True):
         if key not in completions:
             wanted.setdefault(seed, {})[key] = prompt
 
     def done(fresh: Mapping[str, Completion]) -> None:
-        nonlocal answered
+        nonlocal answered, failed
         completions.update(fresh)
         store.keep(fresh)
-        answered += sum(times[key] for key in fresh)
-        on_progress(answered)
+        failed += sum(times[key] for key, one in fresh.items() if one.failed)
+        answered += sum(times[key] for key, one in fresh.items() if not one.failed)
+        on_progress(answered, failed)
 
     for seed, asked in wanted.items():
         order = list(asked)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from random import Random
 
 from socialr1_lite import sip
@@ -20,17 +20,21 @@ from socialr1_lite.rollouts.completion import Completion, Finish
 from socialr1_lite.rollouts.prompting import Messages
 from socialr1_lite.rollouts.reward import Outcome, Score, ScoredCompletion
 from socialr1_lite.rollouts.trace import Trace
+from socialr1_lite.scenario import Scenario
 from socialr1_lite.statistics import Tally, Unit
 
 OFFICIAL = {"official": False, "official-cot": True}  # style -> is it the step-by-step form?
 STYLES = (*sip.STYLES, *OFFICIAL)
 REASONING = ("sip", "socialr1", "cot")  # styles whose replies the reward stack can say something of
-SHORTCUT_VIEWS = ("no story", "no question", "permuted")
+SHORTCUT_VIEWS = tuple(shortcuts.MAKERS)
 
 
 @dataclass(frozen=True, slots=True)
 class AskingPlan:
-    """How a benchmark is asked. samples: replies to each prompt. system, answer: as in a recipe's prompt section."""
+    """How a benchmark is asked. samples: replies to each prompt. system, answer: as in a recipe's prompt section.
+
+    card: exactly as the model card of SocialR1 asks, in one user message and no other.
+    """
 
     style: str
     sampling: Sampling
@@ -41,6 +45,7 @@ class AskingPlan:
     answer: sip.AnswerStyle = "letter"
     system: str | None = None
     shortcuts: bool = False
+    card: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +126,19 @@ def messages(benchmark: Benchmark, ask: Ask, plan: AskingPlan) -> Messages:
         assert benchmark.prompt is not None  # check_style has seen to it
         official = benchmark.prompt(ask, OFFICIAL[plan.style])
         return [one | {"content": sip.without_control_tokens(one["content"])} for one in official]
-    return sip.render(ask.scenario, style=plan.style, answer=plan.answer, system=plan.system)
+    return own_messages(ask.scenario, plan)
+
+
+def own_messages(scenario: Scenario, plan: AskingPlan) -> Messages:
+    """Return the prompt of a scenario in one of the project's own styles."""
+    if plan.card:
+        return sip.render(scenario, style="socialr1")[1:]
+    return sip.render(scenario, style=plan.style, answer=plan.answer, system=plan.system)
+
+
+def calls(benchmark: Benchmark, plan: AskingPlan) -> int:
+    """Return how many requests one reply takes: two where the authors' step-by-step form asks for the answer apart."""
+    return 2 if plan.style == "official-cot" and benchmark.follow_up else 1
 
 
 def ask_benchmark(
@@ -162,13 +179,29 @@ def _round(
     store: ReplyStore,
     on_progress: Callable[[int, int], None],
 ) -> Iterator[Exchange]:
-    """Ask each once. Raises PolicyError when every request failed."""
+    """Ask each once, in two calls where its authors do. Raises PolicyError when every request failed.
+
+    An exchange of two calls holds the second one, whose prompt has the first one's reply in it.
+    """
     prompts = [messages(benchmark, ask, plan) for ask in asks]
     sampling = replace(plan.sampling, seed=plan.sampling.seed + sample)
-    completions = ask_all(sampler, prompts, sampling, store, on_progress)
+    asks_twice = calls(benchmark, plan) == 2
+    first = on_progress if not asks_twice else lambda done, failed: on_progress(done // 2, failed // 2)
+    completions = mark_opened(ask_all(sampler, prompts, sampling, store, first))
+    if asks_twice:
+        assert benchmark.follow_up is not None
+        reasoned = [at for at, one in enumerate(completions) if not one.failed and not said(one).unfinished]
+        for at in reasoned:
+            prompts[at] = benchmark.follow_up(prompts[at], said(completions[at]).text)
+        asked = [prompts[at] for at in reasoned]
+        half, lost = len(prompts) // 2, len(prompts) - len(reasoned)
+        answered = ask_all(
+            sampler, asked, sampling, store, lambda done, failed: on_progress(half + done // 2, (lost + failed) // 2)
+        )
+        for at, one in zip(reasoned, mark_opened(answered), strict=True):
+            completions[at] = one
     if completions and all(one.failed for one in completions):
         raise PolicyError(f"{benchmark.name}: none of {len(completions)} requests got a reply: {completions[0].error}")
-    completions = mark_opened(completions)
     for ask, prompt, completion in zip(asks, prompts, completions, strict=True):
         yield Exchange(ask, sample, prompt, completion, tuple(_answers(benchmark, ask, plan, sample, completion)))
 
@@ -206,6 +239,11 @@ def _answers(benchmark: Benchmark, ask: Ask, plan: AskingPlan, sample: int, comp
 # ------------------------------------------------------------------------------------------------ shortcuts
 
 
+def shortcut_plan(plan: AskingPlan) -> AskingPlan:
+    """Return how the shortened questions are asked: the authors' prompts cannot leave parts out."""
+    return replace(plan, style=plan.style if plan.style not in OFFICIAL else "direct")
+
+
 def ask_shortcuts(
     benchmark: Benchmark, replies: BenchmarkReplies, plan: AskingPlan, sampler: ReplySampler, store: ReplyStore
 ) -> tuple[dict[str, Tally], list[Exchange]]:
@@ -213,13 +251,10 @@ def ask_shortcuts(
 
     Ablations are asked once for each item, in the project's own prompt (the authors' cannot leave parts out).
     """
-    own = replace(plan, style=plan.style if plan.style not in OFFICIAL else "direct")
-    items = [item for item in replies.items if item.kind == "choice"]
-    makers = (shortcuts.without_story, shortcuts.without_question, shortcuts.permuted)
+    own = shortcut_plan(plan)
     tallies: dict[str, Tally] = {}
     exchanges: list[Exchange] = []
-    for view, make in zip(SHORTCUT_VIEWS, makers, strict=True):
-        asks = [ask for item in items if (ask := make(item, plan.seed)) is not None]
+    for view, asks in shortcuts.ablations(replies.items, plan.seed).items():
         asked = list(_round(benchmark, asks, own, 0, sampler, store, lambda done, failed: None))
         exchanges += asked
         tallies[f"accuracy, {view}"] = _tally((a, float(a.right)) for one in asked for a in one.answers)
@@ -288,7 +323,7 @@ def traces_of(
             index=one.sample,
             prompt=one.prompt,
             benchmark=name,
-            sampling=asdict(plan.sampling),
+            sampling=plan.sampling.told(),
         )
         stages = trace.stages if scored.score.is_scored else {}
         yield replace(trace, answer=_displayed(one.ask, one.answers[0]), stages=stages)

@@ -90,10 +90,6 @@ def check_style(benchmark: Benchmark, style: str) -> None:
         raise NothingThere(
             f"{benchmark.name}: its authors publish no prompt; use --prompt {', '.join(sip.STYLES)} for it"
         )
-    if style == "official-cot" and not benchmark.official_cot:
-        raise NothingThere(
-            f"{benchmark.name}: its authors' step-by-step form takes two calls; use --prompt official or cot"
-        )
 
 
 def check_items(benchmark: Benchmark, loaded: Loaded, languages: Sequence[str]) -> None:

@@ -1,36 +1,40 @@
-"""Reports: one JSON file a benchmark, and a table that puts runs side by side with paired tests.
+"""Reports: one JSON file a benchmark.
 
 `evaluation/<benchmark>.json`, version 1, is read by the viewer. Beside it lies `<benchmark>.items.jsonl` with the
-headline metric's value for each item and the story it belongs to, which is what paired tests need.
+headline metric's value for each thing it counts, its story and its question, which is what paired tests need.
 """
 
 from __future__ import annotations
 
-import html
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from math import isnan
 from pathlib import Path
 from typing import Any, NamedTuple, TypedDict, cast
 
 from socialr1_lite.benchmarks.base import Benchmark, Loaded, Scores
 from socialr1_lite.errors import DataError
-from socialr1_lite.redaction import redact
+from socialr1_lite.evaluation.items import Asked, ItemRow, decoded, encoded, rows_of
 from socialr1_lite.runlog import lines, write_atomic, write_json
-from socialr1_lite.statistics import Tally, Unit, interval, paired_by_cluster
+from socialr1_lite.statistics import Tally, interval, over_seeds
 
 REPORT_VERSION = 1
-AS_PUBLISHED = "as published, other protocol"
 
 
 class Figure(TypedDict):
-    """A metric with its 95 % interval. n: the number of things counted. official: is it the authors' own metric?"""
+    """A metric with its 95 % interval. n: the number of things counted. protocol: "official" or "own".
+
+    Official is the authors' own metric under their own protocol. Earlier reports say instead whether it is the metric
+    of the authors (`official`), whatever the protocol.
+    low, high: None where nothing can be said of it.
+    """
 
     value: float
-    low: float
-    high: float
+    low: float | None
+    high: float | None
     n: int
-    official: bool
+    protocol: str
 
 
 class Source(TypedDict):
@@ -41,14 +45,41 @@ class Source(TypedDict):
     url: str
 
 
-class Extra(TypedDict, total=False):
-    """What only some reports say: shortcut diagnostics, and how SOTOPIA's episodes went."""
+class SeedSpread(TypedDict):
+    """A headline by the seed of its draw, their mean and its standard error."""
 
+    values: dict[str, float]
+    mean: float
+    error: float | None
+
+
+class Extra(TypedDict, total=False):
+    """What only some reports say: shortcut diagnostics, and how SOTOPIA's episodes went.
+
+    Not in earlier reports: headlines (the headline metric of each language), questions (a digest of what was asked,
+    whatever the files), prompt_sha256 (of the prompt's own words), training (a digest of the recipe but for its seed),
+    train_seed, seeds (by headline, where there were several draws), not_sent (settings that the server does not take),
+    protocol ("official" where the authors' prompt, sampling, order of options and reading are kept, else "own"),
+    differs (what is not theirs), lenient (the metrics of what the replies settle on, whatever their form) and
+    lenient_unreadable (how many settle on nothing).
+    """
+
+    headlines: dict[str, str]
+    questions: str
+    prompt_sha256: str
+    training: str
+    train_seed: int | None
+    seeds: dict[str, SeedSpread]
+    not_sent: list[str]
     diagnostics: dict[str, Figure]
     episodes: int
     unjudged: int
     unjudged_why: list[str]
     endings: dict[str, int]
+    protocol: str
+    differs: list[str]
+    lenient: dict[str, Figure]
+    lenient_unreadable: int
 
 
 class Provenance(TypedDict):
@@ -114,28 +145,35 @@ def build(benchmark: Benchmark, loaded: Loaded, scores: Scores, provenance: Prov
 def figure(tally: Tally) -> Figure:
     """Return a metric with its 95 % interval and the number of things counted."""
     found = interval(tally)
-    return Figure(value=found.value, low=found.low, high=found.high, n=len(tally.units), official=tally.official)
+    low, high = (None if isnan(end) else end for end in (found.low, found.high))
+    protocol = "official" if tally.official else "own"
+    return Figure(value=found.value, low=low, high=high, n=len(tally.units), protocol=protocol)
 
 
-def write(folder: Path, report: Report, scores: Scores) -> Path:
-    """Write report and items, each in one move; return the report's path."""
+def seed_spread(values: Mapping[str, float]) -> SeedSpread:
+    """Return a headline's values by seed with their mean and standard error."""
+    found = over_seeds(list(values.values()))
+    return SeedSpread(values=dict(values), mean=found.mean, error=found.error)
+
+
+def write(folder: Path, report: Report, scores: Scores, asked: Mapping[str, Asked] | None = None) -> Path:
+    """Write report and items, each in one move; return the report's path. asked: by an answer's presentation."""
     folder.mkdir(parents=True, exist_ok=True)
     name = report["benchmark"]
-    head = scores.metrics.get(scores.headline)
-    rows = [{"key": unit.key, "value": unit.value, "cluster": unit.cluster} for unit in head.units] if head else []
+    heads = [
+        scores.metrics[one] for one in report.get("headlines", {"": scores.headline}).values() if one in scores.metrics
+    ]
+    rows = [encoded(row) for head in heads for row in rows_of(head, asked or {})]
     write_atomic(folder / f"{name}.items.jsonl", lines.encode(rows))
     return write_json(folder / f"{name}.json", dict(report))
 
 
 class Column(NamedTuple):
-    """One evaluated run: its name, its reports by benchmark, and the headline metric's units by benchmark and key.
-
-    A unit's cluster is its story; "" in files written before they were kept.
-    """
+    """One evaluated run: its name, its reports by benchmark, and what the headline metric counted, by benchmark."""
 
     name: str
     reports: Mapping[str, Report]
-    items: Mapping[str, Mapping[str, Unit]]
+    items: Mapping[str, Sequence[ItemRow]]
 
 
 def read(folder: Path) -> Column:
@@ -158,11 +196,7 @@ def read(folder: Path) -> Column:
     if not reports:
         raise DataError(f"{folder}: no evaluation reports there")
     items = {
-        name: {
-            row["key"]: Unit(row["key"], str(row.get("cluster", "")), float(row["value"]))
-            for row in lines.read_rows(inner / f"{name}.items.jsonl")
-            if isinstance(row.get("key"), str) and isinstance(row.get("value"), (int, float))
-        }
+        name: [row for line in lines.read_rows(inner / f"{name}.items.jsonl") if (row := decoded(line)) is not None]
         for name in reports
         if (inner / f"{name}.items.jsonl").is_file()
     }
@@ -174,118 +208,10 @@ def _check_types(report: dict[str, Any]) -> None:
     if not (isinstance(report["benchmark"], str) and isinstance(report["headline"], str)):
         raise TypeError
     for shown in report["metrics"].values():
-        "{:f}{:f}{:f}{:d}".format(*(shown[name] for name in ("value", "low", "high", "n")))
+        "{:f}{:d}".format(shown["value"], shown["n"])
+        for end in (shown["low"], shown["high"]):
+            f"{0.0 if end is None else end:f}"
+    for named in (report.get("headlines", {}), report.get("seeds", {})):
+        named.items()
     for one in report.get("published", ()):
         "{:f}".format(one["value"]), one["label"], one["source"], one["protocol"]
-
-
-# ------------------------------------------------------------------------------------------------ the table
-
-Cells = tuple[str, ...]
-
-
-def table(columns: Sequence[Column]) -> tuple[Cells, list[Cells]]:
-    """Return header and rows: a row for each benchmark's headline, a cell for each run, tests against the first."""
-    names = sorted({name for column in columns for name in column.reports})
-    tests = [f"{other.name} against {columns[0].name}" for other in columns[1:]]
-    header = ("benchmark", "metric", *(column.name for column in columns), *tests)
-    rows = []
-    for name in names:
-        reports = [column.reports.get(name) for column in columns]
-        metric = next(str(report["headline"]) for report in reports if report)
-        cells = [_cell(report, metric) for report in reports]
-        rows.append((name, metric, *cells, *(_paired(columns[0], other, name) for other in columns[1:])))
-    return header, rows
-
-
-def _cell(report: Report | None, metric: str) -> str:
-    if report is None or metric not in report["metrics"]:
-        return "-"
-    shown = report["metrics"][metric]
-    text = f"{shown['value']:.3f} [{shown['low']:.3f}, {shown['high']:.3f}] n={shown['n']}"
-    spoilt = {name: report.get(name, 0) for name in ("unreadable", "truncated", "failed")}
-    return text + "".join(f", {count} {name}" for name, count in spoilt.items() if count)
-
-
-def _paired(first: Column, other: Column, name: str) -> str:
-    """Test on the items that both answered, by story; only where the headline is right or wrong."""
-    a, b = first.items.get(name, {}), other.items.get(name, {})
-    shared = [key for key in a if key in b]
-    if not shared or not {one.value for one in (*a.values(), *b.values())} <= {0.0, 1.0}:
-        return "-"
-    stories = [a[key].cluster or b[key].cluster for key in shared]
-    found = paired_by_cluster(
-        [a[key].value == 1 for key in shared],
-        [b[key].value == 1 for key in shared],
-        [story or f"item {key}" for key, story in zip(shared, stories, strict=True)],
-    )
-    stories_word = "story" if found.clusters == 1 else "stories"
-    counted = f" in {found.clusters} {stories_word}" if found.clusters < found.n else ""
-    unknown = "" if all(stories) else " (stories not stored: items counted as independent)"
-    return f"+{found.only_second} -{found.only_first} of {found.n}{counted}, p={found.p:.2g}{unknown}"
-
-
-def published(columns: Sequence[Column]) -> list[Cells]:
-    """Return the published figures of the benchmarks shown, each with what is known of its protocol."""
-    reports = {name: report for column in columns for name, report in column.reports.items()}
-    return [
-        (name, str(one["label"]), f"{one['value']:.4g}", str(one["source"]), str(one["protocol"]))
-        for name in sorted(reports)
-        for one in reports[name].get("published", ())
-    ]
-
-
-CONTEXT = ("benchmark", "model", AS_PUBLISHED, "source", "what is known of the protocol")
-CAPTION = (
-    "95 % intervals in brackets: Wilson where every item has a story of its own, else a bootstrap over stories. "
-    "The test is exact and two-sided, on the items both runs answered: newly right, newly wrong. It flips the sign of "
-    "whole stories; where every item has a story of its own it is McNemar's."
-)
-
-
-def markdown(columns: Sequence[Column]) -> str:
-    """Return the table and, apart from it, the published figures."""
-    header, rows = table(columns)
-    parts = ["# Evaluation", _markdown_table(header, rows), CAPTION]
-    if context := published(columns):
-        parts += [f"## {AS_PUBLISHED.capitalize()}", _markdown_table(CONTEXT, context)]
-    return "\n\n".join(parts) + "\n"
-
-
-def _markdown_table(header: Cells, rows: Iterable[Cells]) -> str:
-    ruled = [header, tuple("---" for _ in header), *rows]
-    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in ruled)
-
-
-STYLE = (
-    "body{font:15px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:70rem;padding:0 1rem}"
-    "table{border-collapse:collapse;margin:1rem 0}"
-    "th,td{border-bottom:1px solid #bbb;padding:.35rem .7rem;text-align:left}"
-    "@media(prefers-color-scheme:dark){body{background:#181818;color:#eee}}"
-)
-
-
-def web_page(columns: Sequence[Column]) -> str:
-    """Return the same as a page of its own; every text is escaped."""
-    header, rows = table(columns)
-    parts = [_html_table("Evaluation", header, rows), f"<p>{html.escape(CAPTION)}</p>"]
-    if context := published(columns):
-        parts.append(_html_table(AS_PUBLISHED.capitalize(), CONTEXT, context))
-    body = "\n".join(parts)
-    return (
-        '<!doctype html>\n<html lang="en"><meta charset="utf-8"><title>Evaluation</title>'
-        f'<meta name="viewport" content="width=device-width"><style>{STYLE}</style>\n{body}</html>\n'
-    )
-
-
-def _html_table(title: str, header: Cells, rows: Iterable[Cells]) -> str:
-    head = "".join(f'<th scope="col">{html.escape(cell)}</th>' for cell in header)
-    body = "\n".join("<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>" for row in rows)
-    return f"<h1>{html.escape(title)}</h1>\n<table><thead><tr>{head}</tr></thead><tbody>\n{body}\n</tbody></table>"
-
-
-def write_tables(folder: Path, columns: Sequence[Column]) -> None:
-    """Write `table.md` and `table.html` into the folder."""
-    folder.mkdir(parents=True, exist_ok=True)
-    write_atomic(folder / "table.md", redact(markdown(columns)))
-    write_atomic(folder / "table.html", redact(web_page(columns)))

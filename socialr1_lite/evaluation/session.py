@@ -7,18 +7,18 @@ import contextlib
 import json
 import re
 import sys
+import tempfile
 import time
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from socialr1_lite.benchmarks import BENCHMARKS, Benchmark
 from socialr1_lite.benchmarks.base import Loaded, Scores
-from socialr1_lite.benchmarks.sotopia_episode import RANGES
 from socialr1_lite.endpoint import Endpoint, EndpointSettings
-from socialr1_lite.errors import PolicyError, RecipeError
-from socialr1_lite.evaluation import asking, episodes, reports
+from socialr1_lite.errors import RecipeError
+from socialr1_lite.evaluation import asking, authors, dry_run, episodes, items, reports
 from socialr1_lite.evaluation.answering import (
     EndpointSampler,
     OnDone,
@@ -28,27 +28,25 @@ from socialr1_lite.evaluation.answering import (
     Sampling,
     VllmSampler,
 )
-from socialr1_lite.evaluation.target import NEWEST, Target, find
+from socialr1_lite.evaluation.protocol import prompt_digest
+from socialr1_lite.evaluation.target import NEWEST, Target, asked_as, at_endpoint, find
 from socialr1_lite.policy import load_policy
 from socialr1_lite.policy.adapters import refuse_pickle
-from socialr1_lite.recipe import Recipe
 from socialr1_lite.recipe.trust import KEY, Trust
 from socialr1_lite.rewards.stack import RewardStack
-from socialr1_lite.rollouts.prompting import Messages, template_settings
+from socialr1_lite.rollouts.prompting import Messages, Template, template_settings
 from socialr1_lite.runlog import RunFolder, TraceWriter, cache_folder
 from socialr1_lite.scenario import sound
 
 LOCAL_CACHE = "endpoint"
-# What a reply may take in tokens when neither --max-new-tokens nor the run's recipe says so [ours].
-TOKENS = {"sip": 512, "socialr1": 1024, "cot": 512, "direct": 48, "official": 64, "official-cot": 768}
-EPISODE_TOKENS = 256  # one SOTOPIA action [ours]
-EPISODE_TEMPERATURE = 0.7  # of SOTOPIA's agents, as in its library
-SAMPLED_TEMPERATURE = 0.7  # for --samples above 1, where greedy replies would all be the same [ours]
 
 
 @dataclass(slots=True)
 class Session:
-    """One launch. Made with `start`. args: the command line's. traces: None in a dry run."""
+    """One launch. Made with `start`. args: the command line's. traces: None in a dry run.
+
+    players: further endpoints, SOTOPIA's partner and judge. spent: what all of them had used when this benchmark began.
+    """
 
     args: argparse.Namespace
     target: Target
@@ -56,6 +54,8 @@ class Session:
     sampler: ReplySampler
     traces: TraceWriter | None
     opened: contextlib.ExitStack
+    players: list[Endpoint] = field(default_factory=list)
+    spent: dict[str, float] = field(default_factory=dict)
 
     @classmethod
     def start(cls, args: argparse.Namespace, opened: contextlib.ExitStack) -> Session:
@@ -63,13 +63,15 @@ class Session:
         remote = args.backend == "openai"
         if remote and not args.base_url:
             raise RecipeError("--backend openai needs --base-url, such as http://localhost:8000/v1")
+        trust = Trust.of(args)
         if remote:
-            target = Target(args.target, Recipe(), "")
+            target = at_endpoint(args.target)
         else:
-            trust = Trust.of(args)
             target = find(args.target, backend=args.backend, checkpoint=args.checkpoint, trust=trust)
-            if target.run and (args.prompt or target.recipe.prompt.style) in asking.REASONING:
-                trust.check_judges(target.recipe.rewards, str(target.run.recipe))
+        if args.asked_as:
+            target = asked_as(target, args.asked_as, trust)
+        if target.says_how and (args.prompt or target.recipe.prompt.style) in asking.REASONING:
+            trust.check_judges(target.recipe.rewards, str(target.says_how))
         folder = _folder(args, target)
         traces = None
         if not args.dry_run:
@@ -78,39 +80,21 @@ class Session:
             traces = opened.enter_context(TraceWriter(folder, writer="evaluate", launch=launch))
         sampler: ReplySampler
         if remote:
-            sampler = _endpoint_sampler(args, args.base_url, args.target, opened)
+            sampler = _endpoint_sampler(args, args.base_url, args.target, opened, template_settings(target.recipe))
         else:
-            sampler = _local_sampler(args, target, args.backend)
+            sampler = _local_sampler(args, target, args.backend, opened)
         return cls(args, target, folder, sampler, traces, opened)
 
     def plan(self, benchmark: Benchmark) -> asking.AskingPlan:
         """Return how this benchmark is asked, from the command line and the run's own recipe."""
-        args, recipe = self.args, self.target.recipe
-        style = args.prompt or (recipe.prompt.style if self.target.run else "sip")
-        own = recipe.evaluation.max_new_tokens or recipe.grpo.max_completion_length
-        usual = own if self.target.run and style == recipe.prompt.style else TOKENS[style]
-        temperature = 0.0 if args.samples == 1 else SAMPLED_TEMPERATURE
-        if benchmark.name == "sotopia":
-            usual, temperature = EPISODE_TOKENS, EPISODE_TEMPERATURE
-        if args.temperature is not None:
-            temperature = args.temperature
-        return asking.AskingPlan(
-            style=style,
-            sampling=Sampling(args.max_new_tokens or usual, temperature, args.top_p, args.top_k, args.seed),
-            samples=args.samples,
-            seed=args.seed,
-            limit=args.limit,
-            languages=languages(args),
-            answer=recipe.prompt.answer,
-            system=recipe.prompt.system if style == recipe.prompt.style else None,
-            shortcuts=args.diagnose,
-        )
+        return authors.planned(self.args, self.target, benchmark, self.sampler)
 
     # ------------------------------------------------------------------------------------------ one benchmark
 
     def evaluate(self, benchmark: Benchmark, loaded: Loaded) -> None:
         """Ask, score, store traces and write the report."""
         plan = self.plan(benchmark)
+        self.spent = self._used()
         store = ReplyStore(self.folder.evaluation / f".{benchmark.name}.replies.jsonl")
         if store.found:
             print(f"{benchmark.name}: going on with {store.found} replies of an interrupted launch", file=sys.stderr)
@@ -132,7 +116,18 @@ class Session:
             for view in asking.SHORTCUT_VIEWS:
                 some = [exchange for exchange in exchanges if exchange.ask.view == view]
                 self._keep(f"{benchmark.name}: {view}", some, plan, {})
-        self._keep(benchmark.name, replies.exchanges, plan, asking.own_values(replies.scores))
+        extra["differs"] = authors.differences(
+            benchmark,
+            plan,
+            model=self.target.recipe.model.name if self.target.run else self.target.name,
+            cut_off=replies.count("length"),
+            not_sent=tuple(self.sampler.endpoint.not_taken) if isinstance(self.sampler, EndpointSampler) else (),
+        )
+        replies.scores = _unofficial(replies.scores) if extra["differs"] else replies.scores
+        values = asking.own_values(replies.scores)
+        self._keep(benchmark.name, replies.exchanges, plan, values)
+        drawn = items.repeated(replies.answers, items.asked_in(replies.exchanges), values)
+        replies.scores = replace(replies.scores, metrics=replies.scores.metrics | drawn)
         self._report(benchmark, loaded, plan, replies, extra, {})
 
     def _keep(
@@ -158,9 +153,9 @@ class Session:
         provenance = reports.Provenance(
             model=self.target.recipe.model.name if self.target.run else self.target.name,
             adapter_step=self.target.step,
-            recipe_sha256=self.target.run.recipe_digest() if self.target.run else "",
+            recipe_sha256=self.target.recipe_sha256,
             prompt_style=plan.style,
-            sampling=asdict(plan.sampling) | {"samples": plan.samples},
+            sampling=plan.sampling.told() | {"samples": plan.samples},
             seed=plan.seed,
             n=len(replies.items),
             replies=len(replies.exchanges),
@@ -169,15 +164,48 @@ class Session:
             failed=replies.count("failed"),
             cut_thinking=replies.cut_thinking,
             seconds=round(replies.seconds, 1),
-            backend=self.args.backend,
+            backend=self.sampler.policy.backend if isinstance(self.sampler, PolicySampler) else self.args.backend,
             players=players,
-            usage=asdict(self.sampler.endpoint.usage) if isinstance(self.sampler, EndpointSampler) else {},
+            usage={name: amount - self.spent.get(name, 0) for name, amount in self._used().items()},
         )
         if replies.cut_thinking:
             cut = f"{replies.cut_thinking} of {len(replies.exchanges)} replies were cut off in their thinking"
             print(f"{benchmark.name}: {cut}, so they say nothing; --max-new-tokens gives more room", file=sys.stderr)
-        report = reports.build(benchmark, loaded, replies.scores, provenance, extra)
-        print(f"{benchmark.name}: {reports.write(self.folder.evaluation, report, replies.scores)}", file=sys.stderr)
+        asked = items.asked_in(replies.exchanges)
+        scores, headlines = items.settled(replies.scores, asked)
+        answers = list({answer.presentation: answer for answer in replies.answers}.values())
+        seeds = items.by_seed(answers, asked, benchmark.score, plan.seed)
+        extra |= self._origin(plan) | {
+            "headlines": headlines,
+            "questions": items.questions_digest(one.item for one in asked.values()),
+            "seeds": {name: reports.seed_spread(values) for name, values in seeds.items()},
+            "protocol": "own" if extra.get("differs") else "official",
+        }
+        if replies.lenient.metrics:
+            lenient, _ = items.settled(replies.lenient, asked)
+            extra["lenient"] = {name: reports.figure(replace(t, official=False)) for name, t in lenient.metrics.items()}
+            extra["lenient_unreadable"] = replies.unreadable_leniently
+        report = reports.build(benchmark, loaded, scores, provenance, extra)
+        print(f"{benchmark.name}: {reports.write(self.folder.evaluation, report, scores, asked)}", file=sys.stderr)
+
+    def _origin(self, plan: asking.AskingPlan) -> reports.Extra:
+        """Return what tells two reports' protocols and trainings apart."""
+        recipe, trained = self.target.recipe, self.target.says_how is not None
+        seedless = recipe.model_copy(update={"run": recipe.run.model_copy(update={"seed": 0})})
+        return {
+            "prompt_sha256": prompt_digest(plan),
+            "training": seedless.digest if trained else "",
+            "train_seed": recipe.run.seed if trained else None,
+            "not_sent": self.sampler.endpoint.not_taken if isinstance(self.sampler, EndpointSampler) else [],
+        }
+
+    def _used(self) -> dict[str, float]:
+        """Return what went over the line so far, of all endpoints together; {} where there is none."""
+        own = [self.sampler.endpoint] if isinstance(self.sampler, EndpointSampler) else []
+        counts: Counter[str] = Counter()
+        for endpoint in (*own, *self.players):
+            counts.update(asdict(endpoint.usage))
+        return dict(counts)
 
     # ------------------------------------------------------------------------------------------ episodes
 
@@ -189,23 +217,25 @@ class Session:
             print(f"{benchmark.name}: {text}", file=sys.stderr, flush=True)
 
         begun = time.monotonic()
+        seats, max_turns = (self.sampler, partner, judge), self.args.max_turns
+        by_dimension = self.args.judge_form == "dimension"
         games = episodes.play(
             benchmark.asks(items, plan.seed, False),
-            (self.sampler, partner, judge),
+            seats,
             plan.sampling,
             store,
-            max_turns=self.args.max_turns,
+            samples=plan.samples,
+            max_turns=max_turns,
             judge_tokens=self.args.judge_tokens,
-            by_dimension=self.args.judge_form == "dimension",
+            by_dimension=by_dimension,
             say=say,
         )
         replies = asking.BenchmarkReplies(items, seconds=time.monotonic() - begun)
         replies.exchanges = [exchange for game in games for exchange in game.exchanges]
         replies.scores = benchmark.score([game.answer for game in games])
         players = {"partner": partner.name, "judge": judge.name}
-        if self.args.judge_form == "dimension":
+        if differs := episodes.differences(games, seats, plan.sampling, max_turns=max_turns, by_dimension=by_dimension):
             replies.scores = _unofficial(replies.scores)
-            players["judge form"] = "one dimension at a time, not its authors' form"
         self._keep_episodes(benchmark.name, games, plan)
         broken = [f"{game.ask.scenario.id}: {'; '.join(game.broken)}" for game in games if game.scores is None]
         if broken:
@@ -215,6 +245,7 @@ class Session:
             "unjudged": len(broken),
             "unjudged_why": broken[:50],
             "endings": dict(Counter(game.episode.ended for game in games)),
+            "differs": differs,
         }
         self._report(benchmark, loaded, plan, replies, extra, players)
 
@@ -238,11 +269,13 @@ class Session:
         if named == "self":
             return self.sampler
         if not named.startswith(("http://", "https://")):
-            return _local_sampler(self.args, find(named, trust=Trust.of(self.args)), "auto")
+            return _local_sampler(self.args, find(named, trust=Trust.of(self.args)), "auto", self.opened)
         base_url, _, model = named.rpartition("#")
         if not base_url:
             raise RecipeError(f"{named}: write the model behind the address, as in http://host:8000/v1#model")
-        return _endpoint_sampler(self.args, base_url, model, self.opened)
+        player = _endpoint_sampler(self.args, base_url, model, self.opened)
+        self.players.append(player.endpoint)
+        return player
 
     # ------------------------------------------------------------------------------------------ dry run
 
@@ -250,29 +283,7 @@ class Session:
         """Say what would be asked and, of an endpoint, what it would cost at most; ask nothing."""
         for name, one in loaded.items():
             benchmark = BENCHMARKS[name]
-            plan = self.plan(benchmark)
-            items = asking.pick(one, plan)
-            if name == "sotopia":
-                calls = len(items) * (len(RANGES) if self.args.judge_form == "dimension" else 1)
-                print(f"sotopia: {len(items)} episodes of up to {self.args.max_turns} turns, {calls} judge calls")
-                continue
-            asks = benchmark.asks(items, plan.seed, plan.style in asking.OFFICIAL)
-            prompts = [asking.messages(benchmark, ask, plan) for ask in asks]
-            line = f"{name}: {len(items)} items, {len(prompts) * plan.samples} prompts"
-            if isinstance(self.sampler, EndpointSampler):
-                draws = [replace(plan.sampling, seed=plan.sampling.seed + sample) for sample in range(plan.samples)]
-                requests = (request for drawn in draws for request in self.sampler.requests(prompts, drawn))
-                usage = self.sampler.endpoint.estimate(requests)
-                line += (
-                    f", {usage.cached} already answered, about {usage.prompt_tokens} tokens in, "
-                    f"at most {usage.completion_tokens} out, at most {usage.cost:.2f} at the given prices"
-                )
-            print(line)
-
-
-def languages(args: argparse.Namespace) -> tuple[str, ...]:
-    """Return the languages that are asked of bilingual benchmarks."""
-    return ("en", "zh") if args.language == "all" else (args.language,)
+            print(dry_run.told(benchmark, one, self.plan(benchmark), self.sampler, self.args))
 
 
 def _unofficial(scores: Scores) -> Scores:
@@ -308,22 +319,23 @@ class _NoSampler:
         raise AssertionError("a dry run asks nothing")
 
 
-def _local_sampler(args: argparse.Namespace, target: Target, backend: str) -> ReplySampler:
+def _local_sampler(
+    args: argparse.Namespace, target: Target, backend: str, opened: contextlib.ExitStack
+) -> ReplySampler:
     """Load the target. Raises PolicyError where vLLM cannot serve it."""
     if args.dry_run:
         return _NoSampler()
     template = template_settings(target.recipe)
     if backend == "vllm":
-        if target.cold_start is not None:
-            raise PolicyError("--backend vllm: this run's cold start was merged into its base; export it merged first")
         model = target.recipe.model
         refuse_pickle(Path(model.name), allowed=model.allow_pickle)
+        adapter, rank = target.for_vllm(Path(opened.enter_context(tempfile.TemporaryDirectory())))
         return VllmSampler(
             model.name,
             target.name,
             target.identity,
-            adapter=target.adapter,
-            rank=model.lora.r,
+            adapter=adapter,
+            rank=rank,
             template=template,
             pickle=model.allow_pickle,
         )
@@ -333,15 +345,19 @@ def _local_sampler(args: argparse.Namespace, target: Target, backend: str) -> Re
 
 
 def _endpoint_sampler(
-    args: argparse.Namespace, base_url: str, model: str, opened: contextlib.ExitStack
+    args: argparse.Namespace, base_url: str, model: str, opened: contextlib.ExitStack, template: Template | None = None
 ) -> EndpointSampler:
-    """Open the endpoint; `opened` closes it."""
+    """Open the endpoint; `opened` closes it. template: for its chat template, where --extra-body says nothing of it."""
     try:
         extra = json.loads(args.extra_body)
     except (ValueError, RecursionError):
         extra = None
     if not isinstance(extra, dict):
         raise RecipeError(f"--extra-body must be a JSON object, not {args.extra_body[:80]!r}")
+    if template:
+        extra.setdefault("chat_template_kwargs", dict(template))
+    if extra.get("chat_template_kwargs", {}) is None:  # for a server that does not know the field
+        del extra["chat_template_kwargs"]
     settings = EndpointSettings(
         base_url=base_url,
         model=model,

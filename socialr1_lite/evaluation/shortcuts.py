@@ -43,6 +43,15 @@ def _ask(item: Item, scenario: Scenario, seed: int, view: str) -> Ask:
     return display(replace(item, scenario=scenario), shuffled(item, seed), view)
 
 
+MAKERS = {"no story": without_story, "no question": without_question, "permuted": permuted}
+
+
+def ablations(items: Sequence[Item], seed: int) -> dict[str, list[Ask]]:
+    """Return by view what the multiple-choice items are asked once more with something changed."""
+    choices = [item for item in items if item.kind == "choice"]
+    return {view: [ask for item in choices if (ask := make(item, seed)) is not None] for view, make in MAKERS.items()}
+
+
 def first_mention(reply: sip.Reply, scenario: Scenario) -> float | None:
     """Return where an option is first referred to, as a share of the reasoning's length: 0 at its start, 1 nowhere.
 

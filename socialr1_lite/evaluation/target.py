@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from socialr1_lite.errors import PolicyError, RunLogError
 from socialr1_lite.policy import Policy, load_policy
 from socialr1_lite.policy.adapters import refuse_pickle
+from socialr1_lite.policy.stacking import rank_of, served_rank, stack
 from socialr1_lite.recipe import EMBEDDED_MODEL, Model, Recipe, load_recipe
 from socialr1_lite.recipe.trust import NOBODY, Trust
 from socialr1_lite.runlog import BestAdapter, RunFolder, newest_complete
@@ -22,7 +23,10 @@ LOCAL = ("unsloth", "transformers")  # the policy's backends: vllm and openai do
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A model with what belongs to it. identity: changes whenever its replies may. step: None for a plain model."""
+    """A model with what belongs to it. identity: changes whenever its replies may. step: None for a plain model.
+
+    asked_as: the recipe.yaml that says how it is asked, where that is not the run's own.
+    """
 
     name: str
     recipe: Recipe
@@ -32,6 +36,28 @@ class Target:
     cold_start: Path | None = None
     step: int | None = None
     checkpoint: str = NEWEST
+    asked_as: Path | None = None
+
+    @property
+    def says_how(self) -> Path | None:
+        """The recipe that says how it is asked; None for a plain model."""
+        return self.asked_as or (self.run.recipe if self.run else None)
+
+    @property
+    def recipe_sha256(self) -> str:
+        """sha256 of that recipe in hex, "" for a plain model."""
+        return hashlib.sha256(self.says_how.read_bytes()).hexdigest() if self.says_how else ""
+
+    def for_vllm(self, folder: Path) -> tuple[Path | None, int]:
+        """Return the one adapter that vLLM is to lay on the bare base, and the room it needs; 16 without any.
+
+        A merged cold start and what was trained above it become one adapter, written into `folder`.
+        Raises PolicyError for adapters that it cannot serve.
+        """
+        adapter = self.adapter
+        if self.cold_start is not None:
+            adapter = stack(self.cold_start, self.adapter, folder) if self.adapter else self.cold_start
+        return adapter, served_rank(rank_of(adapter) if adapter else 16)
 
     def load(self) -> Policy:
         """Load the policy, with its adapter; a merged cold start goes into the base first, as in training.
@@ -70,6 +96,27 @@ def find(
     given = {"trust_remote_code": trust.remote_code, "allow_pickle": trust.pickle}
     model = Model.model_validate({"name": named, "backend": local, "load_in_4bit": load_in_4bit, **given})
     return Target(named, Recipe(model=model), f"model {path.resolve() if path.is_dir() else named}")
+
+
+def at_endpoint(model: str) -> Target:
+    """Return a model that a server has, by the server's name for it."""
+    return Target(model, Recipe(), "")
+
+
+def asked_as(target: Target, path: Path, trust: Trust = NOBODY) -> Target:
+    """Return the target, asked as a run folder or a recipe says: prompt, template, length, and what scores the traces.
+
+    The model stays the target's own; a model behind an endpoint gets the recipe's, for judges that read with it.
+    Raises RecipeError for a recipe that is wrong or needs a word of the caller's, PolicyError for a folder without one.
+    """
+    if path.is_dir() and not (path / "recipe.yaml").is_file():
+        raise PolicyError(f"{path}: holds no recipe.yaml, so it does not say how it is asked")
+    file = path / "recipe.yaml" if path.is_dir() else path
+    recipe = load_recipe(file)
+    if not target.identity:  # nothing is loaded here
+        trust.check_model(recipe.model, str(file))
+        return replace(target, recipe=recipe, asked_as=file)
+    return replace(target, recipe=recipe.model_copy(update={"model": target.recipe.model}), asked_as=file)
 
 
 def _run(run: RunFolder, backend: str, checkpoint: str, trust: Trust) -> Target:

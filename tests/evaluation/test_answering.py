@@ -53,10 +53,18 @@ def test_replies_come_back_in_the_order_of_the_prompts(tmp_path: Path) -> None:
 
 
 def test_a_repeated_prompt_counts_in_the_progress_as_often_as_it_comes(tmp_path: Path) -> None:
-    seen: list[int] = []
+    seen: list[tuple[int, int]] = []
     echo = Echo()
-    ask_all(echo, [prompt(t) for t in "abab"], Sampling(4), ReplyStore(tmp_path / "r"), seen.append)
-    assert sorted(echo.asked) == ["a", "b"] and seen == [0, 2, 4]
+    ask_all(echo, [prompt(t) for t in "abab"], Sampling(4), ReplyStore(tmp_path / "r"), lambda *n: seen.append(n))
+    assert sorted(echo.asked) == ["a", "b"] and seen == [(0, 0), (2, 0), (4, 0)]
+
+
+def test_a_request_that_got_no_reply_is_counted_apart(tmp_path: Path) -> None:
+    seen: list[tuple[int, int]] = []
+    ask_all(
+        Echo("failed"), [prompt(t) for t in "aba"], Sampling(4), ReplyStore(tmp_path / "r"), lambda *n: seen.append(n)
+    )
+    assert seen == [(0, 0), (0, 1), (0, 3)]
 
 
 def test_sampled_repetitions_have_seeds_of_their_own_and_are_kept(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 import shutil
@@ -17,7 +18,7 @@ from socialr1_lite import evaluate
 from socialr1_lite.benchmarks import BENCHMARKS
 from socialr1_lite.benchmarks.sotopia_episode import RANGES
 from socialr1_lite.errors import DataError, PolicyError, RecipeError, RunLogError
-from socialr1_lite.evaluation import asking, reports, target
+from socialr1_lite.evaluation import asking, reports, tables, target
 from socialr1_lite.evaluation.answering import Sampling
 from socialr1_lite.rollouts.completion import Completion
 from socialr1_lite.runlog import BestAdapter, CheckScore, RunFolder, mark_complete, read_traces
@@ -128,7 +129,7 @@ def test_every_reply_is_a_trace_beside_the_scenario_that_was_shown(
 def test_the_authors_prompts_are_asked_and_read(
     style: str, tmp_path: Path, speaker: Callable[[Speaker], Speaker]
 ) -> None:
-    names = [n for n in QUESTIONS if BENCHMARKS[n].prompt and (style == "official" or BENCHMARKS[n].official_cot)]
+    names = [n for n in QUESTIONS if BENCHMARKS[n].prompt]
     if style == "official-cot":
         names = ["tombench", "emobench"]
     speaker(Speaker(knowing(style, *names)))
@@ -279,37 +280,101 @@ def test_fantom_metrics_reach_the_report(tmp_path: Path, speaker: Callable[[Spea
 # ------------------------------------------------------------------------------------------------ SOTOPIA
 
 VERDICT = json.dumps(
-    {f"agent_{n}": {name: {"reasoning": "so", "score": high} for name, (_, high) in RANGES.items()} for n in (1, 2)}
+    {f"agent_{n}_evaluation": {name: ["so", high] for name, (_, high) in RANGES.items()} for n in (1, 2)}
 )
 
 
 def acting(judge: Callable[[], str], move: str = "speak") -> Callable[[str], str]:
+    said = itertools.count()
+
     def say(prompt: str) -> str:
-        if "evaluate how well participants" in prompt:
+        if "evaluate how well participants" in prompt or "agent_1_evaluation" in prompt:
             return judge()
-        return json.dumps({"action_type": move, "argument": "Good day."})
+        kind = "speak" if "You are at Turn #0" in prompt else move
+        return json.dumps({"action_type": kind, "argument": f"Good day number {next(said)}."})
 
     return say
 
 
+OTHERS = ("--partner", "some/partner", "--judge", "some/judge")  # loaded as the same speaker, by other names
+
+
 def test_episodes_are_played_judged_and_kept(tmp_path: Path, speaker: Callable[[Speaker], Speaker]) -> None:
     speaker(Speaker(acting(lambda: VERDICT)))
-    report = run(tmp_path, "--benchmarks", "sotopia", "--max-turns", "4")["sotopia"]
-    assert report["metrics"]["goal"] == {"value": 10.0, "low": 10.0, "high": 10.0, "n": 4, "official": True}
+    report = run(tmp_path, "--benchmarks", "sotopia", *OTHERS)["sotopia"]
+    goal = report["metrics"]["goal"]
+    assert (goal["value"], goal["n"], goal["protocol"]) == (10.0, 4, "official")
     assert report["metrics"]["overall"]["value"] == pytest.approx((10 + 5 + 10 + 0 + 0 + 5 + 10) / 7)
-    assert report["players"] == {"partner": "some/model", "judge": "some/model"}
-    assert (report["episodes"], report["unjudged"], report["endings"]) == (4, 0, {"4 turns": 4})
+    assert report["players"] == {"partner": "some/partner", "judge": "some/judge"}
+    assert (report["episodes"], report["unjudged"], report["endings"]) == (4, 0, {"20 turns": 4})
+    assert report["differs"] == []
     turns = [one for one in read_traces(RunFolder.open(tmp_path)) if one.benchmark == "sotopia"]
-    assert len(turns) == 8  # two of the four turns of each episode are the model's
+    assert len(turns) == 40  # ten of the twenty turns of each episode are the model's
     last = [one for one in turns if one.score.notes]
-    assert len(last) == 4 and all("Good day." in one.score.notes[2] for one in last)
+    assert len(last) == 4 and all("Good day" in one.score.notes[2] for one in last)
 
 
-def test_a_broken_judge_reply_is_asked_for_again(tmp_path: Path, speaker: Callable[[Speaker], Speaker]) -> None:
-    replies = iter(["no JSON", VERDICT.replace('"score": 10', '"score": 99')])
-    speaker(Speaker(acting(lambda: next(replies, VERDICT), move="leave")))
-    report = run(tmp_path, "--benchmarks", "sotopia")["sotopia"]
+@pytest.mark.parametrize(
+    ("arguments", "differs"),
+    [
+        (["--partner", "self", "--judge", "some/judge"], "the model plays its own partner"),
+        (["--partner", "some/partner", "--judge", "self"], "the model judges itself"),
+        ([*OTHERS, "--max-turns", "4"], "at most 4 turns (theirs: 20)"),
+        ([*OTHERS, "--temperature", "1"], "temperature 1, top-p 1, top-k 0 (theirs: 0.7, 1, 0)"),
+    ],
+)
+def test_what_differs_from_the_authors_is_named_and_not_official(
+    tmp_path: Path, speaker: Callable[[Speaker], Speaker], arguments: list[str], differs: str
+) -> None:
+    speaker(Speaker(acting(lambda: VERDICT)))
+    report = run(tmp_path, "--benchmarks", "sotopia", *arguments)["sotopia"]
+    assert report["differs"] == [differs]
+    assert report["metrics"]["goal"]["protocol"] == report["groups"]["seat"]["0"]["protocol"] == "own"
+
+
+def test_replies_that_the_token_limit_cut_off_are_not_official(
+    tmp_path: Path, speaker: Callable[[Speaker], Speaker]
+) -> None:
+    speaker(Speaker(acting(lambda: VERDICT, move="leave"), finish="length"))
+    report = run(tmp_path, "--benchmarks", "sotopia", *OTHERS)["sotopia"]
+    assert report["differs"] == ["12 replies were cut off at the token limit (theirs has none)"]
+
+
+def test_three_samples_are_three_games_of_each_episode(tmp_path: Path, speaker: Callable[[Speaker], Speaker]) -> None:
+    speaker(Speaker(acting(lambda: VERDICT, move="leave")))
+    report = run(tmp_path, "--benchmarks", "sotopia", "--samples", "3", *OTHERS)["sotopia"]
+    assert (report["episodes"], report["metrics"]["goal"]["n"], report["unjudged"]) == (12, 12, 0)
+    turns = [one for one in read_traces(RunFolder.open(tmp_path)) if one.benchmark == "sotopia"]
+    assert len({(one.scenario, one.group) for one in turns}) == len(turns) == 12  # of its two turns one is the model's
+
+
+def test_who_plays_both_seats_does_not_play_the_same_game_twice(
+    tmp_path: Path, speaker: Callable[[Speaker], Speaker]
+) -> None:
+    one = speaker(Speaker(acting(lambda: VERDICT, move="leave")))
+    run(tmp_path, "--benchmarks", "sotopia")
+    assert len([prompt for prompt in one.asked if "You are at Turn #0" in prompt]) == 4  # two scenes, two seats
+
+
+def test_a_broken_judgement_is_put_into_form_by_the_judge(
+    tmp_path: Path, speaker: Callable[[Speaker], Speaker]
+) -> None:
+    replies = iter(["no JSON", VERDICT.replace("10]", "99]")])
+    one = speaker(Speaker(acting(lambda: next(replies, VERDICT), move="leave")))
+    report = run(tmp_path, "--benchmarks", "sotopia", *OTHERS)["sotopia"]
     assert (report["unjudged"], report["metrics"]["goal"]["n"]) == (0, 4)
+    assert report["differs"] == ["2 unreadable replies were put into form without a server's JSON mode"]
+    assert len([prompt for prompt in one.asked if "reformat it to a string" in prompt]) == 2
+
+
+def test_an_episode_whose_judge_cannot_be_read_is_played_anew(
+    tmp_path: Path, speaker: Callable[[Speaker], Speaker]
+) -> None:
+    replies = iter(["no JSON", VERDICT, VERDICT, VERDICT, "again no JSON"])
+    one = speaker(Speaker(acting(lambda: next(replies, VERDICT), move="leave")))
+    report = run(tmp_path, "--benchmarks", "sotopia", *OTHERS)["sotopia"]
+    assert (report["episodes"], report["unjudged"]) == (4, 0)
+    assert len([prompt for prompt in one.asked if "You are at Turn #0" in prompt]) == 5  # one of the four twice
 
 
 def test_an_episode_that_no_judge_reply_settles_is_reported_and_never_zero(
@@ -319,9 +384,19 @@ def test_an_episode_that_no_judge_reply_settles_is_reported_and_never_zero(
     report = run(tmp_path, "--benchmarks", "sotopia")["sotopia"]
     assert report["metrics"] == {}
     assert report["unjudged"] == 4
-    assert "no JSON object in the judge's reply" in report["unjudged_why"][0]
+    assert "the judge's reply is not one JSON object" in report["unjudged_why"][0]
     judged = [prompt for prompt in one.asked if "evaluate how well" in prompt]
-    assert len(judged) == 2 + 4 + 4  # both seats share their transcript: one greedy question, then drawn anew
+    assert len(judged) == 4  # a judge that nobody can read is not paid for four more rounds
+    assert len([prompt for prompt in one.asked if "reformat it to a string" in prompt]) == 4
+
+
+def test_the_thinking_of_an_agent_and_of_a_judge_is_left_out(
+    tmp_path: Path, speaker: Callable[[Speaker], Speaker]
+) -> None:
+    act = acting(lambda: VERDICT, move="leave")
+    speaker(Speaker(lambda prompt: f"<think>\nIs {{}} an action?\n</think>\n\n{act(prompt)}"))
+    report = run(tmp_path, "--benchmarks", "sotopia", *OTHERS)["sotopia"]
+    assert (report["endings"], report["unjudged"], report["differs"]) == ({"an agent left": 4}, 0, [])
 
 
 def scoring_by_dimension(reply: Callable[[str], str]) -> Callable[[str], str]:
@@ -334,10 +409,11 @@ def test_a_small_judge_is_asked_for_one_score_at_a_time(tmp_path: Path, speaker:
     one = speaker(Speaker(scoring_by_dimension(lambda name: str(RANGES[name][0]))))
     report = run(tmp_path, "--benchmarks", "sotopia", "--judge-form", "dimension")["sotopia"]
     assert report["unjudged"] == 0
-    assert report["metrics"]["goal"] == {"value": 0.0, "low": 0.0, "high": 0.0, "n": 4, "official": False}
+    goal = report["metrics"]["goal"]
+    assert (goal["value"], goal["n"], goal["protocol"]) == (0.0, 4, "own")
     assert report["metrics"]["overall"]["value"] == pytest.approx((0 - 5 + 0 - 10 - 10 - 5 + 0) / 7)
-    assert not report["groups"]["seat"]["0"]["official"]
-    assert report["players"]["judge form"] == "one dimension at a time, not its authors' form"
+    assert report["groups"]["seat"]["0"]["protocol"] == "own"
+    assert "the judge is asked for one dimension at a time" in report["differs"]
     assert len([prompt for prompt in one.asked if "in one respect" in prompt]) == 4 * len(RANGES)
 
 
@@ -406,11 +482,11 @@ def test_items_kept_without_their_stories_are_counted_alone_and_it_is_said(
         earlier = [{"key": row["key"], "value": row["value"]} for row in rows]  # as files were until stories were kept
         path.write_text("".join(json.dumps(row) + "\n" for row in earlier))
         columns.append(reports.read(tmp_path / name))
-    alone = reports.table(columns)[1][0][-1]
-    assert alone == "+3 -0 of 3, p=0.25 (stories not stored: items counted as independent)"
+    alone = tables.table(columns)[1][0][-1]
+    assert alone == "+3 -0 of 3, p=0.25 (questions not stored: paired by name; stories not stored: items counted as independent)"
     run(tmp_path / "b", "--benchmarks", "hi-tom")  # one run that knows the stories is enough
     columns[1] = reports.read(tmp_path / "b")
-    assert reports.table(columns)[1][0][-1] == "+3 -0 of 3 in 1 story, p=1"
+    assert tables.table(columns)[1][0][-1] == "+3 -0 of 3 in 1 story, p=1 (questions not stored: paired by name)"
 
 
 def test_against_a_folder_without_reports(tmp_path: Path) -> None:
@@ -438,7 +514,6 @@ def test_a_dry_run_loads_and_writes_nothing(tmp_path: Path, capsys: pytest.Captu
         (["--benchmarks", "tombenhc"], "no .'tombenhc'.; there are tombench, "),
         (["--benchmarks", ","], "no benchmark"),
         (["--benchmarks", "socialiqa", "--prompt", "official"], "socialiqa: its authors publish no prompt; use --prompt sip"),
-        (["--benchmarks", "fantom", "--prompt", "official-cot"], "takes two calls"),
         (["--benchmarks", "hi-tom", "--backend", "openai"], "needs --base-url"),
         (["--benchmarks", "hi-tom", "--backend", "openai", "--base-url", "localhost:1"], "must begin with http"),
         (["--benchmarks", "hi-tom", "--backend", "openai", "--base-url", "http://h", "--extra-body", "[1]"], "--extra-body must be a JSON object"),

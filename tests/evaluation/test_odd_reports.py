@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from socialr1_lite.errors import DataError, RecipeError
-from socialr1_lite.evaluation import reports
+from socialr1_lite.evaluation import reports, tables
 from socialr1_lite.plan.architectures import read_config
 
 FIGURE = {"value": 0.5, "low": 0.4, "high": 0.6, "n": 10, "official": True}
@@ -39,8 +39,8 @@ def test_a_row_of_another_form_is_left_out(tmp_path: Path) -> None:
     rows = [{"key": "a", "value": 1}, {"key": 3, "value": 1}, {"key": "b", "value": None}, {"value": 1}]
     (tmp_path / "hi-tom.items.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     column = reports.read(tmp_path)
-    assert list(column.items["hi-tom"]) == ["a"]
-    assert "0.500 [0.400, 0.600] n=10" in reports.markdown([column])
+    assert [row.key for row in column.items["hi-tom"]] == ["a"]
+    assert "0.500 [0.400, 0.600] n=10" in tables.markdown([column])
 
 
 def test_a_configuration_of_levels_without_end_is_none(tmp_path: Path) -> None:
