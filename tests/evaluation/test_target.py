@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
 from socialr1_lite.evaluation import target
+from socialr1_lite.policy.stacking import rank_of
+
+FIXTURE_RUN = Path(__file__).resolve().parents[1] / "fixtures" / "run_2026_11_22" / "run"
 
 
 def test_what_loading_changed_is_said(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
@@ -18,3 +23,28 @@ def test_what_loading_changed_is_said(monkeypatch: pytest.MonkeyPatch, capsys: p
         "smollm2-135m: model.dtype: float16 instead\nsmollm2-135m: model.revision: r1 was not honoured\n"
     )
     assert said.out == ""
+
+
+def test_a_model_is_asked_as_a_recipe_says_and_stays_the_model_it_is(tmp_path: Path) -> None:
+    recipe = tmp_path / "recipe.yaml"
+    recipe.write_text("model: {name: some/other}\nprompt: {style: cot}\n")
+    plain = target.find("smollm2-135m")
+    told = target.asked_as(plain, recipe)
+    assert (told.recipe.prompt.style, told.recipe.model, told.identity) == ("cot", plain.recipe.model, plain.identity)
+    assert (plain.says_how, plain.recipe_sha256, told.says_how) == (None, "", recipe)
+    assert target.asked_as(target.at_endpoint("m"), recipe).recipe.model.name == "some/other"  # for judges that read
+    assert target.asked_as(plain, tmp_path).says_how == recipe  # a run folder
+
+
+def test_a_run_without_a_merged_cold_start_gives_vllm_its_own_adapter(tmp_path: Path) -> None:
+    run = target.find(str(FIXTURE_RUN))
+    assert run.for_vllm(tmp_path) == (run.adapter, 8) and not any(tmp_path.iterdir())
+
+
+def test_a_merged_cold_start_and_the_adapter_above_it_go_to_vllm_as_one(tmp_path: Path) -> None:
+    run = target.find(str(FIXTURE_RUN))
+    whole = replace(run, cold_start=FIXTURE_RUN / "cold_start")
+    adapter, room = whole.for_vllm(tmp_path / "one")
+    assert (adapter, room, rank_of(tmp_path / "one")) == (tmp_path / "one", 8, 4 + 4)
+    assert replace(whole, adapter=None).for_vllm(tmp_path) == (FIXTURE_RUN / "cold_start", 8)
+    assert target.find("smollm2-135m").for_vllm(tmp_path) == (None, 16)
