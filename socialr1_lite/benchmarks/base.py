@@ -166,9 +166,33 @@ def social_r1(value: float, protocol: str) -> Published:
     return Published("SocialR1-8B", value, "arXiv 2603.09249, as given on a public results page", protocol)
 
 
+@dataclass(frozen=True, slots=True)
+class Protocol:
+    """How the authors sample, and what can never be theirs here.
+
+    tokens: of a reply to their direct and to their step-by-step prompt; None: they set no limit, so none is reached.
+    differs: what is another, whatever is asked for. of_models: (a part of a model's name, what is another for it, with
+    the direct prompt).
+    """
+
+    temperature: float = 0.0
+    top_p: float = 1.0
+    tokens: tuple[int | None, int | None] = (None, None)
+    repetition_penalty: float = 1.0
+    differs: tuple[str, ...] = ()
+    of_models: tuple[tuple[str, str], ...] = ()
+
+
 def one_shuffled_view(items: Sequence[Item], seed: int, official: bool = False) -> list[Ask]:
     """Ask each item once; options of a choice in an order drawn from the seed and the item's id alone."""
     return [display(item, shuffled(item, seed)) for item in items]
+
+
+def as_stored_for_authors(items: Sequence[Item], seed: int, official: bool) -> list[Ask]:
+    """Ask each item once: with the authors' prompt in the file's order, as they do, else in one drawn from the seed."""
+    if not official:
+        return one_shuffled_view(items, seed)
+    return [display(item, range(len(item.scenario.options))) for item in items]
 
 
 def any_text(item: Item, text: str) -> bool:
@@ -187,8 +211,9 @@ class Benchmark:
 
     names: other names, repositories and hub ids it goes by (the leak guard looks them up).
     training: permission by split; a split that is not in it may not be trained on.
-    prompt and read: the authors' own prompt and its reader; None where none is published. pieces: what of a reply to
-    that prompt a lenient reader looks at for each question, options under capital letters.
+    prompt and read: the authors' own prompt and its reader; None where none is published. protocol: how they sample.
+    follow_up: their second call for the step-by-step prompt, made of the first and its reply. pieces: what of a reply
+    to it a lenient reader looks at for each question, options under capital letters.
     """
 
     name: str
@@ -201,6 +226,8 @@ class Benchmark:
     asks: Callable[[Sequence[Item], int, bool], list[Ask]] = one_shuffled_view
     prompt: Callable[[Ask, bool], list[Message]] | None = None
     read: Callable[[Ask, str, bool], list[Reading]] | None = None
+    protocol: Protocol | None = None
+    follow_up: Callable[[list[Message], str], list[Message]] | None = None
     pieces: Callable[[Ask, str], list[str]] = whole_reply
     legible: Callable[[Item, str], bool] = any_text  # can a text answer be read?
     hub: str = ""
@@ -208,7 +235,6 @@ class Benchmark:
     published: tuple[Published, ...] = ()
     train: Callable[[Path], Loaded] | None = None
     generated: bool = False  # made here, so that no official files are needed
-    official_cot: bool = True  # does the authors' prompt have a step-by-step form of one call?
 
 
 def shuffled(item: Item, seed: int, view: str = "") -> tuple[int, ...]:

@@ -23,6 +23,7 @@ from socialr1_lite.statistics import Tally
 TITLE = "EmoBench"
 SOURCE = "https://github.com/Sahandfer/EmoBench"
 ROWS = {"EA": 400, "EU": 400}
+NO_THINK = "their direct prompt begins with /no_think for a Qwen model"
 LETTERS = tuple("ABCDEFG")
 QUESTIONS = {
     ("EA", "en"): "In this scenario, what is the most effective {kind} for {subject}?",
@@ -192,6 +193,7 @@ BENCHMARK = base.Benchmark(
     asks=asks,
     prompt=prompt,
     read=read,
+    protocol=base.Protocol(temperature=0.6, of_models=(("qwen", NO_THINK),)),  # model.py
     pieces=pieces,
     hub="SahandSab/EmoBench",
     names=("SahandSab/EmoBench", "Sahandfer/EmoBench", "EmoBench"),

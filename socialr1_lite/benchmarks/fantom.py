@@ -189,6 +189,7 @@ def prompt(ask: base.Ask, cot: bool) -> list[Message]:
         body += f"\n{listed}\n\nChoose an answer from above:"
     else:
         body += "\nAnswer:"
+    body += " Let's think step by step." if cot else ""
     return [{"role": "user", "content": body}]
 
 
@@ -203,10 +204,21 @@ def names_letter(text: str, letter: str) -> bool:
     return text.startswith(tuple(f"{letter}{mark}" for mark in ").:,")) or f"({letter})" in text or text == letter
 
 
+def follow_up(first: list[Message], reply: str) -> list[Message]:
+    """Write the second call of the step-by-step form: the first, the reasoning, and what asks for the answer."""
+    (user,) = first
+    return [user | {"content": f"{user['content']} {behind_marker(reply)}\n\nTherefore, the answer is:"}]
+
+
+def behind_marker(text: str) -> str:
+    """Return what a reply says behind the last words of the prompt, where it repeats them."""
+    marker = "Answer:" if "Answer:" in text else "Choose an answer from above:"
+    return text.split(marker)[-1].strip() if marker in text else text
+
+
 def read(ask: base.Ask, text: str, cot: bool) -> list[base.Reading]:
     """Read as the authors do."""
-    marker = "Answer:" if "Answer:" in text else "Choose an answer from above:"
-    answer = text.split(marker)[-1].strip() if marker in text else text
+    answer = behind_marker(text)
     if ask.item.kind != "choice":
         return [base.Reading(None, answer, legible(ask.item, answer))]
     named = [place for place, letter in enumerate("ab") if names_letter(answer, letter)]
@@ -224,7 +236,8 @@ BENCHMARK = base.Benchmark(
     score=score,
     prompt=prompt,
     read=read,
+    protocol=base.Protocol(top_p=0.95, tokens=(256, 256)),  # eval_fantom.py, agents/
+    follow_up=follow_up,
     legible=legible,
     names=("skywalker023/fantom", "FANToM", "fantom_v1"),
-    official_cot=False,
 )

@@ -41,6 +41,7 @@ ORDERS = (  # client_eval.py's order_list, counted from 0
     (4, 3, 0, 1, 5, 2),
     (3, 5, 1, 0, 2, 4),
 )
+ASSISTANT = "asitn\n"  # what strip("assistant\n\n") takes off
 DIRECT = (
     "Please answer this multiple-choice question. "
     "The result can only return **one character without any other explanation**."
@@ -108,8 +109,11 @@ def prompt(ask: base.Ask, cot: bool) -> list[Message]:
 
 
 def extract(text: str, *, cot: bool) -> str:
-    """Extract as the authors do: the first character of the reply (direct) or the last (CoT), some marks stripped."""
-    text = text.strip().strip(".").strip("'").strip('"').strip("*")
+    """Extract as the authors do: the first character of the reply (direct) or the last (CoT), some marks stripped.
+
+    Also the letters of "assistant" at both ends: they take the word for a prefix.
+    """
+    text = text.strip(ASSISTANT).strip().strip(".").strip("'").strip('"').strip("*")
     return text[-1 if cot else 0].upper() if text else ""
 
 
@@ -147,6 +151,7 @@ BENCHMARK = base.Benchmark(
     asks=asks,
     prompt=prompt,
     read=read,
+    protocol=base.Protocol(tokens=(4096, 4096), repetition_penalty=1.05),  # client_eval.py
     names=("chicosirius/MotiveBench", "MotiveBench", *(f"{name}_questions" for name in ROWS)),
     published=(base.social_r1(0.8889, "fits 3200 of 3,600 (six orders) or 1600 of 1,800, never a count of 600"),),
 )

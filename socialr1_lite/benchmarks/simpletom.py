@@ -117,8 +117,10 @@ BENCHMARK = base.Benchmark(
     training={"test": base.Permission(False, "SimpleToM is designed for testing models only, not for training")},
     load=load,
     score=score,
+    asks=base.as_stored_for_authors,
     prompt=prompt,
     read=read,
+    protocol=base.Protocol(tokens=(20, 500)),  # run_inference.py
     hub="allenai/SimpleToM",
     names=("allenai/SimpleToM", "SimpleToM", "yulinggu-cs/SimpleToM"),
     published=(base.social_r1(0.9675, "fits 3329 of all 3,441 questions"),),

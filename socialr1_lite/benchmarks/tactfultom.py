@@ -155,6 +155,12 @@ def prompt(ask: base.Ask, cot: bool) -> list[Message]:
     return [{"role": "system", "content": SYSTEM[ask.item.kind, cot]}, {"role": "user", "content": user}]
 
 
+def follow_up(first: list[Message], reply: str) -> list[Message]:
+    """Write the second call of the step-by-step form: the first, the reasoning, and what asks for the answer."""
+    system, user = first
+    return [system, user | {"content": f"{user['content']}{reply}\n\nTherefore, the final answer is: "}]
+
+
 def extract_number(text: str, options: int) -> int | None:
     """Read a choice as the authors do: the first character after "Option" or "answer:", if it is a number shown.
 
@@ -232,6 +238,8 @@ BENCHMARK = base.Benchmark(
     score=score,
     prompt=prompt,
     read=read,
+    protocol=base.Protocol(temperature=0.2, tokens=(8192, 8192)),  # get_original_results.py
+    follow_up=follow_up,
     pieces=pieces,
     legible=legible,
     names=("nii-cl/tactful-tom", "TactfulToM", "tactful-tom", *(f"Tactful_conv_set_{n}" for n in range(5))),

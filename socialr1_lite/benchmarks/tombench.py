@@ -171,6 +171,7 @@ BENCHMARK = base.Benchmark(
     asks=asks,
     prompt=prompt,
     read=read,
+    protocol=base.Protocol(top_p=0.99),  # run_api.py
     names=("zhchen18/ToMBench", "ToMBench", *FILE_ROWS),
     published=(
         base.social_r1(0.6881, "n and prompt not documented"),

@@ -194,10 +194,8 @@ def _round(
         for at in reasoned:
             prompts[at] = benchmark.follow_up(prompts[at], said(completions[at]).text)
         asked = [prompts[at] for at in reasoned]
-        half, lost = len(prompts) // 2, len(prompts) - len(reasoned)
-        answered = ask_all(
-            sampler, asked, sampling, store, lambda done, failed: on_progress(half + done // 2, (lost + failed) // 2)
-        )
+        over = 2 * len(prompts) - len(reasoned)  # halves of replies
+        answered = ask_all(sampler, asked, sampling, store, lambda done, bad: on_progress((over + done) // 2, bad))
         for at, one in zip(reasoned, mark_opened(answered), strict=True):
             completions[at] = one
     if completions and all(one.failed for one in completions):

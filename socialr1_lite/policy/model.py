@@ -70,12 +70,14 @@ class Policy:
         top_p: float = 1.0,
         top_k: int = 0,
         seed: int = 0,
+        repetition_penalty: float = 1.0,
         batch_size: int = 16,
         template: Template | None = None,
     ) -> list[Completion]:
         """Return one completion a prompt, in the order of the prompts. temperature 0 is greedy.
 
-        Prompts of like length share a batch (left-padded), which saves most of the padding.
+        repetition_penalty: over prompt and reply, as transformers counts it; an engine samples without. Prompts of like
+        length share a batch (left-padded), which saves most of the padding.
         """
         import torch
 
@@ -92,6 +94,7 @@ class Policy:
             for start in range(0, len(order), batch_size):
                 batch = order[start : start + batch_size]
                 settings = self._sampling(max_new_tokens, temperature, top_p, top_k)
+                settings |= {"repetition_penalty": repetition_penalty} if repetition_penalty != 1 else {}
                 done.update(zip(batch, self._generate_batch([texts[i] for i in batch], settings), strict=True))
         return [done[i] for i in range(len(texts))]
 

@@ -29,6 +29,7 @@ class Sampler(Protocol):
         top_p: float = 1.0,
         top_k: int = 0,
         seed: int = 0,
+        repetition_penalty: float = 1.0,
         batch_size: int = 16,
         template: Template | None = None,
     ) -> Sequence[Completion]:

@@ -70,7 +70,7 @@ def metric(name: str, stored: JsonValue) -> Json:
         "name": str(name).replace("_", " "),
         **{end: share(one.get(end)) for end in ("value", "low", "high")},
         "n": n if isinstance(n, int) else None,
-        "official": bool(one.get("official", True)),
+        "official": one["protocol"] == "official" if "protocol" in one else bool(one.get("official", True)),
     }
 
 
