@@ -15,12 +15,15 @@ from socialr1_lite.scenario import Scenario
 from socialr1_lite.stories import assembly, belief, desire, emotion, intention, knowledge, nonliteral
 from socialr1_lite.stories.base import Dimension
 from socialr1_lite.stories.gold import gold_reply
+from socialr1_lite.stories.scope import EVERYTHING, Names, Scope
 
-__all__ = ["DIMENSIONS", "generate", "gold_reply"]
+__all__ = ["DIMENSIONS", "PERTURBATIONS", "TEMPLATES", "Names", "Scope", "generate", "gold_reply"]
 
 DIMENSIONS: dict[str, Dimension] = {
     module.DIMENSION.name: module.DIMENSION for module in (belief, knowledge, emotion, desire, intention, nonliteral)
 }
+TEMPLATES = assembly.templates(DIMENSIONS)
+PERTURBATIONS = assembly.perturbations(DIMENSIONS)
 
 
 def generate(
@@ -33,6 +36,7 @@ def generate(
     mix: Mapping[str, float] | None = None,
     chapters: Sequence[int] = (1,),
     options: int = 0,
+    scope: Scope = EVERYTHING,
 ) -> Iterator[Scenario]:
     """Make `n` scenarios, each followed by its twin (the same question about a minimally edited story).
 
@@ -40,10 +44,10 @@ def generate(
     dimensions: names of `DIMENSIONS`. orders: depths of belief, 0 (what is so) to 4; each dimension uses those it has.
     split: "train" or "test"; they share no person, thing, container or room. mix: share of each dimension
     (equal if not given). chapters: story lengths, 1 to 3, dealt evenly. options: 2 to 15, or 0: as many as the
-    story gives by itself. Raises DataError at once for what cannot be made.
+    story gives by itself. scope: the templates, perturbations and numbers of places and people that may be told.
+    Raises DataError at once for what cannot be made.
     """
-    settings = assembly.Settings(
-        seed, tuple(dimensions), tuple(orders), split, dict(mix or {}), tuple(chapters), options
-    )
+    kinds, depths, lengths = tuple(dimensions), tuple(orders), tuple(chapters)
+    settings = assembly.Settings(seed, kinds, depths, split, dict(mix or {}), lengths, options, scope)
     assembly.checked(n, DIMENSIONS, settings)
     return assembly.scenarios(n, DIMENSIONS, settings)

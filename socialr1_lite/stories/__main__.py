@@ -3,6 +3,7 @@
 python -m socialr1_lite.stories --n 1000 --seed 7 --dimensions belief,knowledge --orders 0-3 -o FILE.jsonl
 python -m socialr1_lite.stories show --n 5 --dimensions belief
 python -m socialr1_lite.stories audit --n 2000
+python -m socialr1_lite.stories names          # of dimensions, templates and perturbations
 """
 
 from __future__ import annotations
@@ -16,18 +17,18 @@ from pathlib import Path
 
 from socialr1_lite.errors import DataError, command
 from socialr1_lite.scenario import Scenario
-from socialr1_lite.stories import DIMENSIONS, generate, gold_reply
+from socialr1_lite.stories import DIMENSIONS, PERTURBATIONS, Names, Scope, generate, gold_reply
 from socialr1_lite.stories.audit import as_json, as_text, audit
 
 LARGEST_FAMILY = 8  # members, a base and its twins
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one of the three commands; returns the exit status."""
+    """Run one of the four commands; returns the exit status."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
-    task = arguments.pop(0) if arguments[:1] in (["audit"], ["show"], ["write"]) else "write"
-    args = _parser(task).parse_args(arguments)
-    return {"write": _write, "show": _show, "audit": _audit}[task](args)
+    tasks = {"write": _write, "show": _show, "audit": _audit, "names": _names}
+    task = arguments.pop(0) if arguments[:1] and arguments[0] in tasks else "write"
+    return tasks[task](_parser(task).parse_args(arguments))
 
 
 def _parser(task: str) -> argparse.ArgumentParser:
@@ -36,6 +37,8 @@ def _parser(task: str) -> argparse.ArgumentParser:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    if task == "names":
+        return parser
     number = {"write": 1000, "show": 5, "audit": 2000}[task]
     each = "" if task == "write" else " of each dimension"
     parser.add_argument("--n", type=int, default=number, help=f"how many scenarios{each} (default {number})")
@@ -44,6 +47,11 @@ def _parser(task: str) -> argparse.ArgumentParser:
     parser.add_argument("--orders", default="0-4", help="depths of belief, such as 1 or 0-2 or 1,3 (default 0-4)")
     parser.add_argument("--split", default="test" if task == "audit" else "train", choices=["train", "test"])
     parser.add_argument("--chapters", default="1-3" if task == "audit" else "1", help="story lengths, 1 to 3")
+    for what in ("templates", "perturbations"):
+        parser.add_argument(f"--{what}", default="", help=f"only these {what} (default all; see `names`)")
+    parser.add_argument("--without", default="", help="perturbations that are left out")
+    parser.add_argument("--places", default="", help="how many places, 2 to 4 (default: as they come)")
+    parser.add_argument("--people", default="", help="how many people, 3 to 8 (default: as they come)")
     parser.add_argument("--options", type=int, default=0, help="2 to 15, or 0: as many as each story gives (default)")
     if task == "write":
         parser.add_argument("-o", "--output", default="-", help="JSONL file to write (default: standard output)")
@@ -65,19 +73,30 @@ def _numbers(text: str, what: str) -> tuple[int, ...]:
 
 
 def _scenarios(args: argparse.Namespace, n: int, seed: int, dimensions: Sequence[str]) -> Iterator[Scenario]:
-    orders, chapters, options = _numbers(args.orders, "orders"), _numbers(args.chapters, "chapters"), args.options
+    perturbations = Names(_listed(args.perturbations), _listed(args.without))
+    places, people = (
+        _numbers(getattr(args, what), what) if getattr(args, what) else () for what in ("places", "people")
+    )
     return generate(
-        n, seed=seed, dimensions=dimensions, orders=orders, split=args.split, chapters=chapters, options=options
+        n,
+        seed=seed,
+        dimensions=dimensions,
+        orders=_numbers(args.orders, "orders"),
+        split=args.split,
+        chapters=_numbers(args.chapters, "chapters"),
+        options=args.options,
+        scope=Scope(Names(_listed(args.templates)), perturbations, places, people),
     )
 
 
-def _dimensions(args: argparse.Namespace) -> list[str]:
-    return [name.strip() for name in args.dimensions.split(",") if name.strip()]
+def _listed(text: str) -> tuple[str, ...]:
+    """Read the names of a list such as "peeked,left later"."""
+    return tuple(name.strip() for name in text.split(",") if name.strip())
 
 
 def _write(args: argparse.Namespace) -> int:
     """Write one JSON row a scenario; the file appears whole or not at all."""
-    rows = (_row(scenario, args.replies) for scenario in _scenarios(args, args.n, args.seed, _dimensions(args)))
+    rows = (_row(scenario, args.replies) for scenario in _scenarios(args, args.n, args.seed, _listed(args.dimensions)))
     if args.output == "-":
         sys.stdout.writelines(rows)
         return 0
@@ -102,7 +121,7 @@ def _row(scenario: Scenario, replies: bool) -> str:
 
 def _show(args: argparse.Namespace) -> int:
     """Show random scenarios of each dimension, in Markdown, as they come out."""
-    for name in _dimensions(args):
+    for name in _listed(args.dimensions):
         print(f"### {name}\n")
         endless = _scenarios(args, LARGEST_FAMILY * args.n, args.seed, [name])
         for scenario in islice((s for s in endless if s.meta["twin"] == 0), args.n):
@@ -116,10 +135,19 @@ def _show(args: argparse.Namespace) -> int:
     return 0
 
 
+def _names(args: argparse.Namespace) -> int:
+    """List what templates, perturbations and dimensions are called."""
+    for name, dimension in DIMENSIONS.items():
+        orders = ", ".join(map(str, dimension.orders))
+        print(f"{name} (orders {orders}): {', '.join(dimension.templates)}")
+    print(f"\nperturbations: {', '.join(PERTURBATIONS)}")
+    return 0
+
+
 def _audit(args: argparse.Namespace) -> int:
     """Print the shortcut table; status 1 where a shortcut works."""
     rows = []
-    for name in _dimensions(args):
+    for name in _listed(args.dimensions):
         tested, others = (list(_scenarios(args, args.n, args.seed + more, [name])) for more in (0, 1))
         rows += audit(tested, others)
     settings = {key: value for key, value in vars(args).items() if key != "json"}

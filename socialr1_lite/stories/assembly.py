@@ -10,6 +10,15 @@ from typing import NamedTuple
 from socialr1_lite.errors import DataError
 from socialr1_lite.scenario import Claim, Facts, Scenario
 from socialr1_lite.stories.base import Dimension, Draft, Family, Request, Rng
+from socialr1_lite.stories.scope import (
+    EVENTS,
+    EVERYTHING,
+    FEWEST_PEOPLE,
+    FEWEST_PLACES,
+    MOST_PEOPLE,
+    MOST_PLACES,
+    Scope,
+)
 from socialr1_lite.stories.wording import GENDERS
 
 SLOTS = 12  # gold slots are dealt in decks of this many, each equally often
@@ -44,11 +53,24 @@ class Settings(NamedTuple):
     mix: Mapping[str, float]
     chapters: Sequence[int]
     options: int
+    scope: Scope = EVERYTHING
 
     def __str__(self) -> str:
         """Write what seeds every story: the same text whatever kinds of sequences were given."""
         lists = (list(self.dimensions), list(self.orders), self.split, sorted(self.mix.items()), list(self.chapters))
-        return repr((self.seed, *lists, self.options))
+        return repr((self.seed, *lists, self.options)) + ("" if self.scope == EVERYTHING else str(self.scope))
+
+    def templates(self, dimension: Dimension, order: int) -> list[str]:
+        """Return the dimension's templates that can ask at this order and make a pair that may be told."""
+        scope = self.scope
+        return [
+            name
+            for name in dimension.templates
+            if order in dimension.orders
+            and dimension.of_order(name, order)
+            and name in scope.templates
+            and any(edit in scope.perturbations for edit in dimension.perturbations(name, order))
+        ]
 
 
 def scenarios(n: int, table: Mapping[str, Dimension], settings: Settings) -> Iterator[Scenario]:
@@ -82,20 +104,22 @@ def _turns(dimensions: Sequence[str], mix: Mapping[str, float]) -> Iterator[str]
 
 def _family(dimension: Dimension, dealer: Dealer, settings: Settings, index: int) -> _Drawn:
     """Draw stories until one carries the answer that was dealt."""
-    possible = [order for order in settings.orders if order in dimension.orders]
+    possible = [order for order in settings.orders if settings.templates(dimension, order)]
     order = possible[dealer.deal((dimension.name, "order"), len(possible))]
-    names = [name for name in dimension.templates if dimension.of_order(name, order)]
+    names = settings.templates(dimension, order)
     template = names[dealer.deal((dimension.name, order, "template"), len(names))]
     length = settings.chapters[dealer.deal((dimension.name, "chapters"), len(settings.chapters))]
     card = dealer.deal((dimension.name, template, order, "slot"), SLOTS)
     for draw in range(DRAWS):
         rng = Rng(f"{settings} {index} {draw}")
         slot = (card + rng.below(1000) / 1000) / SLOTS
-        family = dimension.templates[template](Request(rng, settings.split, order, length, settings.options, slot))
-        if family is not None:
+        request = Request(rng, settings.split, order, length, settings.options, slot, settings.scope)
+        family = dimension.templates[template](request)
+        if family is not None and settings.scope.admits(family.perturbation, [one.devices for one in family.drafts]):
             return _Drawn(family, template, order, length, rng)
     what = f"{dimension.name}/{template} of order {order}"
-    raise DataError(f"stories: {what}: no story in {DRAWS} draws carries the answer")
+    remedy = "" if settings.scope.every else " within data.templates, data.perturbations and data.objects; allow more"
+    raise DataError(f"stories: {what}: no story in {DRAWS} draws carries the answer{remedy}")
 
 
 class _Drawn(NamedTuple):
@@ -179,7 +203,7 @@ def _story(draft: Draft) -> str:
 
 def checked(n: int, table: Mapping[str, Dimension], settings: Settings) -> None:
     """Refuse what cannot be generated. Raises DataError with what is allowed."""
-    _, dimensions, orders, split, mix, chapters, options = settings
+    _, dimensions, orders, split, mix, chapters, options, scope = settings
     if n < 0:
         raise DataError(f"stories: n={n} must not be negative")
     if unknown := [name for name in (*dimensions, *mix) if name not in table]:
@@ -199,3 +223,49 @@ def checked(n: int, table: Mapping[str, Dimension], settings: Settings) -> None:
         raise DataError(f"stories: chapters {list(chapters)} must be of 1, 2 and 3")
     if options and not 2 <= options <= 15:
         raise DataError(f"stories: options={options} must be 2 to 15 (0: as many as the story has)")
+    _check_scope(table, settings, scope)
+
+
+def _check_scope(table: Mapping[str, Dimension], settings: Settings, scope: Scope) -> None:
+    """Refuse names that are none, numbers out of range, and what leaves a dimension nothing to tell."""
+    for what, named, known in (
+        ("template", scope.templates, templates(table)),
+        ("perturbation", scope.perturbations, perturbations(table)),
+    ):
+        if unknown := [name for name in (*named.include, *named.exclude) if name not in known]:
+            raise DataError(f"stories: no such {what}: {', '.join(unknown)}; there are {', '.join(known)}")
+    for what, numbers, low, high in (
+        ("places", scope.places, FEWEST_PLACES, MOST_PLACES),
+        ("people", scope.people, FEWEST_PEOPLE, MOST_PEOPLE),
+    ):
+        if any(not low <= number <= high for number in numbers):
+            raise DataError(f"stories: {what} {list(numbers)} must be of {low} to {high}")
+    for name in settings.dimensions:
+        if not any(settings.templates(table[name], order) for order in settings.orders):
+            raise DataError(f"stories: {_nothing_told(table[name], settings)}")
+
+
+def _nothing_told(dimension: Dimension, settings: Settings) -> str:
+    """Say that the dimension has no template for the perturbations, and which each of its templates has."""
+    there = [
+        (name, order)
+        for name in dimension.templates
+        for order in settings.orders
+        if name in settings.scope.templates and order in dimension.orders and dimension.of_order(name, order)
+    ]
+    if not there:
+        asked = f"with these templates and orders {list(settings.orders)} {dimension.name} asks nothing"
+        return f"{asked}; its templates: {', '.join(dimension.templates)}"
+    could = dict.fromkeys(edit for name, order in there for edit in dimension.perturbations(name, order))
+    return f"no template of {dimension.name} makes a pair by these perturbations; they make: {', '.join(could)}"
+
+
+def templates(table: Mapping[str, Dimension]) -> list[str]:
+    """Return the names of all templates."""
+    return [name for dimension in table.values() for name in dimension.templates]
+
+
+def perturbations(table: Mapping[str, Dimension]) -> list[str]:
+    """Return the names of all perturbations."""
+    made = (one.perturbations(name, order) for one in table.values() for name in one.templates for order in one.orders)
+    return list(dict.fromkeys((*EVENTS, *(edit for edits in made for edit in edits))))

@@ -15,6 +15,7 @@ from random import Random
 from typing import TypeVar
 
 from socialr1_lite.scenario import Claim, Scalar
+from socialr1_lite.stories.scope import EVERYTHING, Scope
 
 T = TypeVar("T")
 
@@ -63,6 +64,7 @@ class Request:
     options: how many are wanted (a template gives what it can, at least 2). slot in [0, 1): which of the possible
     answers must be gold: a template with k candidate answers makes number int(slot * k) gold or gives None. Since
     slots are dealt evenly and *before* the story is drawn, no place, person or role is gold more often than another.
+    scope: what may be told; whatever else a template gives is refused.
     """
 
     rng: Rng
@@ -71,10 +73,23 @@ class Request:
     chapters: int
     options: int
     slot: float
+    scope: Scope = EVERYTHING
 
     def draw_people(self) -> int:
         """Draw how many people the story has: enough for this depth of belief, at times one more."""
+        if self.scope.people:
+            return self.people(0)
         return max(3, self.order + 1) + self.rng.below(2)
+
+    def people(self, usual: int, least: int = 0) -> int:
+        """Return how many people the story has: as usual, or a number of the scope, but enough for order and plot."""
+        if not self.scope.people:
+            return usual
+        return max(least, self.order + 1, self.rng.pick(self.scope.people))
+
+    def draw_places(self, most: int = 4) -> int:
+        """Draw how many places a thing of the story has, 2 to `most`, or one of the scope's numbers up to it."""
+        return min(most, self.rng.pick(self.scope.places)) if self.scope.places else 2 + self.rng.below(most - 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +101,7 @@ class Draft:
     marks: shortcut name -> option text it would answer, gold or not (for the audit: "reality", …).
     stated: how many claims, from the first on, an interpretation must state for the answer to follow. known: what
     follows from the claims for knowing ("knows where the ball really is"). goals: accepted besides `goal`.
+    devices: what happens in the story of what a scope can leave out.
     """
 
     sentences: tuple[str, ...]
@@ -100,6 +116,7 @@ class Draft:
     stated: int = 1
     known: tuple[Claim, ...] = ()
     goals: tuple[Claim, ...] = ()
+    devices: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,9 +141,14 @@ def by_name(*templates: Template) -> dict[str, Template]:
 
 @dataclass(frozen=True, slots=True)
 class Dimension:
-    """One of the six: which orders of belief its questions have, and its templates by name."""
+    """One of the six: which orders of belief its questions have, and its templates by name.
+
+    perturbations: of a template at an order, edits of which one at least must be allowed: its pairs come by it, or by
+    it and others.
+    """
 
     name: str
     orders: tuple[int, ...]
     templates: Mapping[str, Template]
+    perturbations: Callable[[str, int], tuple[str, ...]]
     of_order: Callable[[str, int], bool] = lambda template, order: True  # whether a template can ask at this order

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from socialr1_lite.scenario import Claim
 from socialr1_lite.stories.base import Dimension, Draft, Family, Request, Rng
-from socialr1_lite.stories.contents import contents
+from socialr1_lite.stories.contents import STRICT_EDITS, contents
 from socialr1_lite.stories.plots import (
     BACK,
     ONLOOKERS,
@@ -22,10 +22,12 @@ from socialr1_lite.stories.plots import (
     recast,
     sensible,
 )
+from socialr1_lite.stories.scope import RECAST, TOLD, events
 from socialr1_lite.stories.wording import LEXICON, say, thinking
 from socialr1_lite.stories.world import Event, World, where
 
 ATTEMPTS_A_STORY = 6  # chains of people, or edits, that are tried before another story is drawn
+RETOLD = 50  # times that a story is told until nothing is in it that may not be told
 
 Wording = Callable[[Sequence[str], str], str]
 
@@ -67,19 +69,22 @@ def surprised(chain: Sequence[str], thing: str) -> str:
 
 def story_of(request: Request, onlookers: float = ONLOOKERS, *, last: bool = False, back: float = BACK) -> Plot:
     """Tell a hidden-object story big enough for the request; the other arguments as of `hidden_object`."""
-    rng = request.rng
-    places = 2 + rng.below(3) if request.options == 0 else max(2, min(request.options, 5))
+    places = request.draw_places() if request.options == 0 else max(2, min(request.options, 5))
     people = request.draw_people()
-    return hidden_object(
-        rng,
-        request.split,
-        people=people,
-        places=places,
-        chapters=request.chapters,
-        onlookers=onlookers,
-        back=back,
-        last=last,
-    )
+    for _ in range(RETOLD):
+        plot = hidden_object(
+            request.rng,
+            request.split,
+            people=people,
+            places=places,
+            chapters=request.chapters,
+            onlookers=onlookers,
+            back=back,
+            last=last,
+        )
+        if plot.devices <= request.scope.devices:
+            break
+    return plot
 
 
 def needed_by(rng: Rng, plot: Plot, who: str) -> Plot:
@@ -107,7 +112,7 @@ def where_template(wording: Wording) -> Callable[[Request], Family | None]:
         def answer(world: World) -> str | None:
             return world.believes(chain, where(plot.thing))
 
-        found = twin(request.rng, plot, answer, request.split, chain=chain)
+        found = twin(request, plot, answer, chain=chain)
         if found is None:
             return None
         name, other = found
@@ -131,15 +136,17 @@ def _chain_believing(rng: Rng, plot: Plot, place: str, order: int) -> tuple[str,
 
 
 def twin(
-    rng: Rng, plot: Plot, answer: WorldAnswer, split: str, options: Sequence[str] = (), chain: Sequence[str] = ()
+    request: Request, plot: Plot, answer: WorldAnswer, options: Sequence[str] = (), chain: Sequence[str] = ()
 ) -> tuple[str, Plot] | None:
     """Find a small edit that leads to another option (the story's places): its name and the edited story.
 
     chain: whose belief the question is about.
     """
     truth = answer(plot.world)
-    for name, steps in edits(rng, plot, LEXICON[split]):
+    for name, steps in edits(request.rng, plot, LEXICON[request.split]):
         other = plot.edited(steps)
+        if not request.scope.admits(name, [other.devices]):
+            continue
         changed = answer(other.world)
         if changed != truth and changed in (options or plot.places) and sure(other, chain):
             return name, other
@@ -159,7 +166,7 @@ def other_person(
     for name in rng.sample([name for name in options if name != truth], len(options)):
         other = recast(plot, LEXICON[split], str(truth), name)
         if other is not None and answer(other.world) not in (truth, None) and sensible(other):
-            return "people exchanged", other
+            return RECAST, other
     return None
 
 
@@ -179,6 +186,7 @@ def _where_draft(plot: Plot, chain: tuple[str, ...], answer: WorldAnswer, wordin
         shortcuts=shortcuts(plot, chain, gold),
         marks=marks(plot),
         paragraphs=plot.openings,
+        devices=plot.devices,
     )
 
 
@@ -284,6 +292,7 @@ def _memory_draft(plot: Plot, ask: str) -> Draft:
         shortcuts=shortcuts(plot, (), gold),
         marks=marks(plot),
         paragraphs=plot.openings,
+        devices=plot.devices,
     )
 
 
@@ -347,6 +356,7 @@ def _who_draft(plot: Plot, place: str, answer: WorldAnswer) -> Draft:
         shortcuts=wrong,
         marks={"last mover": last_mover(plot)},
         paragraphs=plot.openings,
+        devices=plot.devices,
     )
 
 
@@ -354,6 +364,11 @@ def _has_order(template: str, order: int) -> bool:
     if template in ("memory", "who thinks"):
         return order == (0 if template == "memory" else 1)
     return 0 < order < 4 if template == "contents" else order > 0
+
+
+def _made_by(template: str, order: int) -> tuple[str, ...]:
+    alone = {"memory": ("places exchanged",), "who thinks": (RECAST,), "contents": STRICT_EDITS}
+    return alone.get(template) or events(order, TOLD)
 
 
 DIMENSION = Dimension(
@@ -369,5 +384,6 @@ DIMENSION = Dimension(
         "who thinks": who_thinks,
         "contents": contents,
     },
+    perturbations=_made_by,
     of_order=_has_order,
 )

@@ -14,6 +14,7 @@ from socialr1_lite.stories.world import Event, World, inside
 Chain = tuple[str, ...]
 OPAQUE = frozenset({"wooden", "cardboard"})  # never see-through
 EDITS = ("relabelled before or after", "looked inside", "transparent container", "told otherwise")
+STRICT_EDITS = EDITS[:3]  # those whose stories need none of the others
 
 
 def contents(request: Request) -> Family | None:
@@ -21,7 +22,7 @@ def contents(request: Request) -> Family | None:
     rng = request.rng
     things = 2 + rng.below(3) if request.options == 0 else min(request.options, 4)
     things = min(things, 3) if request.order > 2 else things  # what is only said is thought by two people at most
-    plot, container = labelled(rng, request.split, people=max(3, request.order + 1), things=things)
+    plot, container = labelled(rng, request.split, people=request.people(max(3, request.order + 1)), things=things)
     named = plot.places
     target = named[int(request.slot * len(named))]
     chains = [tuple(rng.sample(plot.cast, request.order)) for _ in range(6)]
@@ -34,6 +35,8 @@ def contents(request: Request) -> Family | None:
     note, _ = say(rng, "asked", a=chain[0], c=container)
     plot = plot.edited([*plot.steps, Step(Event("note", actor=chain[0]), note)])
     for name, other in _edits(rng, plot, container):
+        if not request.scope.admits(name, [other.devices]):
+            continue
         changed = other.world.believes(chain, inside(container))
         if changed != target and changed in named and other.world.certain(chain, fluent) and sensible(other):
             ask = question(chain, container, rng)
@@ -156,6 +159,7 @@ def _draft(plot: Plot, chain: Chain, container: str, ask: str) -> Draft:
         goal=Claim((), chain[0], "wants", f"to say what is in the {container}", ("to keep it secret",)),
         shortcuts=_shortcuts(plot, chain, container, gold),
         marks={"reality": a(plot.places[0]), "label": a(plot.places[1])},
+        devices=plot.devices,
     )
 
 

@@ -34,6 +34,7 @@ from socialr1_lite.stories.framing import (
 )
 from socialr1_lite.stories.plots import Plot
 from socialr1_lite.stories.scenes import TABLE, menu, tastes
+from socialr1_lite.stories.scope import RECAST, events
 from socialr1_lite.stories.world import World
 
 # Shares of families whose first story hangs on a false belief. Its twin often hangs on a true one, so that answering by
@@ -194,7 +195,7 @@ def _about_other(plot: Plot, foods: Sequence[str]) -> list[tuple[str, Plot]]:
 def who_asks(request: Request) -> Family | None:
     """Ask who will ask for this dish, of people with the same taste but not the same view of what is left."""
     rng = request.rng
-    plot = menu(rng, request.split, people=3 + rng.below(2), count=3, chapters=request.chapters)
+    plot = menu(rng, request.split, people=request.people(3 + rng.below(2)), count=3, chapters=request.chapters)
     foods, target = plot.others[-3:], plot.cast[int(request.slot * len(plot.cast))]
     left = _left(plot.world, foods, (target,))
     ranking = _ranking(request, rng.pick(left), foods, left, favourite=rng.chance(1 / 3)) if left else None
@@ -515,9 +516,21 @@ def wanted_thing(
     return family(request, question)
 
 
+def _made_by(template: str, order: int) -> tuple[str, ...]:
+    return {
+        "chooses": ("tastes exchanged", "order of tastes", "another dish gone", *events(order)),
+        "who asks": (RECAST,),
+        "brings": events(order),
+        "shares": ("aims exchanged", *events(order)),
+        "opens": ("tastes exchanged", *events(order)),
+        "is after": ("goes elsewhere", *events(order)),
+    }[template]
+
+
 DIMENSION = Dimension(
     name="desire",
     orders=(1, 2, 3),
     templates=by_name(chooses, who_asks, brings, shares, opens, is_after),
+    perturbations=_made_by,
     of_order=lambda template, order: order == 1 or template != "who asks",
 )

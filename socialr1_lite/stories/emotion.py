@@ -34,6 +34,7 @@ from socialr1_lite.stories.framing import (
     wants,
 )
 from socialr1_lite.stories.plots import Plot
+from socialr1_lite.stories.scope import RECAST, TOLD, events
 from socialr1_lite.stories.wording import PHRASES, listed
 from socialr1_lite.stories.world import World
 
@@ -107,7 +108,7 @@ def _asks(request: Request, chain: Sequence[str], plot: Plot) -> tuple[tuple[str
 
 def _few_places(request: Request) -> Plot:
     """Tell of two or three places: nobody keeps four feelings apart that hang on where a thing is."""
-    few = request.options if 2 <= request.options <= 3 else 2 + request.rng.below(2)
+    few = request.options if 2 <= request.options <= 3 else request.draw_places(3)
     return story_of(replace(request, options=few), last=True)
 
 
@@ -488,9 +489,21 @@ def _has_order(template: str, order: int) -> bool:
     return order > 1 if template == "secret" else order < 3 or template == "feels"
 
 
+def _made_by(template: str, order: int) -> tuple[str, ...]:
+    return {
+        "feels": ("feelings exchanged", *events(order, TOLD)),
+        "on opening": ("opens another place",),
+        "shows": ("feelings exchanged", "masks exchanged", *events(order, TOLD)),
+        "who feels": (RECAST,),
+        "secret": ("wishes exchanged", *events(order)),
+        "watching": ("wishes exchanged", "reaches elsewhere", *events(order, TOLD)),
+    }[template]
+
+
 DIMENSION = Dimension(
     name="emotion",
     orders=(1, 2, 3),
     templates=by_name(feels, on_opening, shows, who_feels, secret, watching),
+    perturbations=_made_by,
     of_order=_has_order,
 )

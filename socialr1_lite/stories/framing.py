@@ -14,6 +14,7 @@ from socialr1_lite.scenario import Claim
 from socialr1_lite.stories.base import Draft, Family, Request, Rng
 from socialr1_lite.stories.plots import Plot, Step, decisive, edits, knowing, recast, sensible
 from socialr1_lite.stories.scenes import swaps
+from socialr1_lite.stories.scope import RECAST
 from socialr1_lite.stories.wording import LEXICON, SELF, THEIR, THEM, say, thinking
 from socialr1_lite.stories.world import Event, World, where
 
@@ -168,13 +169,14 @@ def _changes(request: Request, question: Question, tale: Tale) -> list[tuple[str
     rng.shuffle(events)
     senses = [(name, replace(tale, sense=sense)) for name, sense in question.turns if sense != tale.sense]
     rng.shuffle(senses)
-    return senses + events if rng.chance(SENSE_FIRST) else events + senses
+    changes = senses + events if rng.chance(SENSE_FIRST) else events + senses
+    return [(name, told) for name, told in changes if request.scope.admits(name, [told.plot.devices])]
 
 
 def recasts(request: Request, plot: Plot, one: str) -> list[tuple[str, Plot]]:
     """Let this person and another one change parts: a plot for each other one."""
     others = [recast(plot, LEXICON[request.split], one, name) for name in plot.cast if name != one]
-    return [("people exchanged", other) for other in others if other is not None]
+    return [(RECAST, other) for other in others if other is not None]
 
 
 def unsaid(tale: Tale) -> list[tuple[str, Tale]]:
@@ -225,6 +227,7 @@ def _draft(question: Question, tale: Tale) -> Draft:
         marks={name: question.spoken.format(option) for name, option in readings if name in question.marked and option},
         paragraphs=(*(moved(i) for i in plot.openings), *later),
         stated=question.stated,
+        devices=plot.devices,
     )
 
 

@@ -38,6 +38,7 @@ from socialr1_lite.stories.framing import (
     will,
 )
 from socialr1_lite.stories.plots import Plot, hidden_object
+from socialr1_lite.stories.scope import TIMING, TOLD, events
 from socialr1_lite.stories.wording import LEXICON
 from socialr1_lite.stories.world import World
 
@@ -255,7 +256,8 @@ SAYS = (
 def who_misleads(request: Request) -> Family | None:
     """Ask who misleads: three people say where the thing is, and one of them does not think so."""
     rng = request.rng
-    plot = hidden_object(rng, request.split, people=4, places=2 + rng.below(2), chapters=request.chapters, last=True)
+    people, places = request.people(4, least=4), request.draw_places(3)
+    plot = hidden_object(rng, request.split, people=people, places=places, chapters=request.chapters, last=True)
     speakers, (hearer,) = rng.sample(plot.cast, 3), guests(rng, request.split, plot)
     held = [place_of(plot.world, plot.thing, name) for name in speakers]
     liar = int(request.slot * 3)
@@ -404,6 +406,17 @@ def _has_order(template: str, order: int) -> bool:
     )
 
 
+def _made_by(template: str, order: int) -> tuple[str, ...]:
+    return {
+        "tried to get": ("goes elsewhere", *events(order)),
+        "moves it": (*TIMING, "known camera", TOLD),
+        "advises": ("says another place", *events(order, TOLD)),
+        "plants": ("aims exchanged", *events(order)),
+        "who misleads": ("says another place", "words exchanged"),
+        "throws away": ("another container",),
+    }[template]
+
+
 DIMENSION = Dimension(
     name="intention",
     orders=(1, 2, 3),
@@ -415,5 +428,6 @@ DIMENSION = Dimension(
         "who misleads": who_misleads,
         "throws away": throws_away,
     },
+    perturbations=_made_by,
     of_order=_has_order,
 )

@@ -21,6 +21,7 @@ from socialr1_lite.stories.belief import (
 )
 from socialr1_lite.stories.framing import belief_claim, recasts
 from socialr1_lite.stories.plots import Plot, Step, WorldAnswer, decisive
+from socialr1_lite.stories.scope import NOTICED, RECAST, TOLD, events
 from socialr1_lite.stories.world import Event, World, where
 
 # No thing comes back to where it was (back=0): who missed both moves would be right by luck, which is not knowing.
@@ -103,6 +104,7 @@ def _person_draft(plot: Plot, question: str, answer: WorldAnswer, options: Seque
         goal=finding(plot),
         shortcuts=wrong,
         paragraphs=plot.openings,
+        devices=plot.devices,
     )
 
 
@@ -235,8 +237,9 @@ def _of_two(
     options = ("Yes", "No") if "Yes" in names else tuple(names)
     if not plot.world.certain(held, where(plot.thing)):
         return None
-    exchange = _exchange(request, plot, answer, held) if request.order == 2 else None
-    found = exchange or twin(request.rng, plot, answer, request.split, options, held)
+    swappable = request.order == 2 and RECAST in request.scope.perturbations
+    exchange = _exchange(request, plot, answer, held) if swappable else None
+    found = exchange or twin(request, plot, answer, options, held)
     if found is None:
         return None
     wish = goal or finding(plot)
@@ -275,7 +278,14 @@ def _two_draft(
         goal=wish,
         shortcuts={text: name for text, name in names.items() if text != gold},
         paragraphs=plot.openings,
+        devices=plot.devices,
     )
+
+
+def _made_by(template: str, order: int) -> tuple[str, ...]:
+    if template == "does know":
+        return events(order, TOLD)
+    return (NOTICED,) if order == 2 else (RECAST,)
 
 
 DIMENSION = Dimension(
@@ -290,5 +300,6 @@ DIMENSION = Dimension(
         "realises": realises,
         "could pretend": could_pretend,
     },
+    perturbations=_made_by,
     of_order=lambda template, order: (template in ORDER_2) == (order == 2),
 )

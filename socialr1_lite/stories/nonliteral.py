@@ -35,6 +35,7 @@ from socialr1_lite.stories.framing import (
 )
 from socialr1_lite.stories.plots import Plot, hidden_object
 from socialr1_lite.stories.scenes import GOOD, SPOILT, cooks, outcomes
+from socialr1_lite.stories.scope import TOLD, events
 from socialr1_lite.stories.world import World
 
 FALSE_OF_TWO, FALSE_OF_MORE = 0.8, 1.0  # shares of families whose first story hangs on a false belief
@@ -297,7 +298,7 @@ INSULTS = {  # (X takes Y for the cook, Y is the cook)
 def faux_pas(request: Request) -> Family | None:
     """Ask what X does who runs down a dish before Y: a faux pas (Y cooked it, unknown to X), an insult, or talk."""
     rng = request.rng
-    plot, food = cooks(rng, request.split, people=3 + rng.below(2), chapters=request.chapters)
+    plot, food = cooks(rng, request.split, people=request.people(3 + rng.below(2)), chapters=request.chapters)
     thinks, is_so = list(INSULTS)[int(request.slot * 4)]
     heads = [name for name in plot.cast if name not in plot.places]
     if not heads:
@@ -380,7 +381,7 @@ POINTS = (
 def double_bluff(request: Request) -> Family | None:
     """Ask what X wants of Y, who believes one person and does the opposite of what the other says, as they know."""
     rng = request.rng
-    people = max(3, request.order + 2)
+    people = request.people(max(3, request.order + 2), least=request.order + 2)
     plot = hidden_object(rng, request.split, people=people, places=2, chapters=request.chapters, last=True)
     chain = contested(rng, plot, request.order, plot.cast, FALSE_OF_TWO)
     others = [name for name in plot.cast if chain and name not in chain]
@@ -424,9 +425,24 @@ def double_bluff(request: Request) -> Family | None:
 
 
 FEWER_ORDERS = {"jokes": (2, 3), "ironic": (2, 3), "faux pas": (1,), "states": (1, 2), "white lies": (1, 2)}
+
+
+def _made_by(template: str, order: int) -> tuple[str, ...]:
+    return {
+        "states": ("says another place",),
+        "jokes": ("says something else", *events(order, TOLD)),
+        "ironic": ("says something else", *events(order)),
+        "white lies": ("says another place", "motives exchanged"),
+        "faux pas": events(1),
+        "hints": ("goes elsewhere", *events(order)),
+        "double bluff": ("says another place", "trust exchanged", *events(order)),
+    }[template]
+
+
 DIMENSION = Dimension(
     name="nonliteral",
     orders=(1, 2, 3),
     templates=by_name(states, jokes, ironic, white_lies, faux_pas, hints, double_bluff),
+    perturbations=_made_by,
     of_order=lambda template, order: order in FEWER_ORDERS.get(template, (1, 2, 3)),
 )

@@ -15,6 +15,7 @@ from typing import ParamSpec, TypeVar
 
 from socialr1_lite.scenario import Claim
 from socialr1_lite.stories.base import Rng
+from socialr1_lite.stories.scope import DEVICES
 from socialr1_lite.stories.wording import LEXICON, THEIR, THEM, Lexicon, a, listed, say
 from socialr1_lite.stories.world import MODIFIERS, Event, World, inside, where
 
@@ -72,6 +73,13 @@ class Plot:
     def sentences(self) -> tuple[str, ...]:
         """Return the story's sentences in order."""
         return tuple(step.text for step in self.steps)
+
+    @property
+    def devices(self) -> frozenset[str]:
+        """Return what happens here of what a scope can leave out."""
+        kinds = [step.event.kind for step in self.steps]
+        states = {"glass": bool(self.transparent), "relabel": kinds.count("label") > 1}
+        return DEVICES.intersection(kinds) | {name for name, there in states.items() if there}
 
     @property
     def reality(self) -> str | None:
