@@ -21,6 +21,7 @@ from socialr1_lite.export.artefacts import WholeFolder
 from socialr1_lite.export.verl_manager import NAME as MANAGER
 from socialr1_lite.judges import is_offline
 from socialr1_lite.policy.embedded import embedded_model
+from socialr1_lite.policy.rendering import render
 from socialr1_lite.recipe import EMBEDDED_MODEL, Recipe
 from socialr1_lite.redaction import HIDDEN, redact
 from socialr1_lite.rewards.curriculum import tau
@@ -321,7 +322,7 @@ def tokenizer_of(recipe: Recipe, source: str) -> Any:
 
 def _prompt_text(recipe: Recipe, tokenizer: Any, scenario: Scenario) -> str:
     prompt, settings = messages(scenario, recipe), template_settings(recipe)
-    return str(tokenizer.apply_chat_template(prompt, tokenize=False, add_generation_prompt=True, **settings))
+    return render(tokenizer, prompt, add_generation_prompt=True, **settings)
 
 
 def _fitting(recipe: Recipe, tokenizer: Any, scenarios: Sequence[Scenario]) -> list[Scenario]:

@@ -21,9 +21,12 @@ from socialr1_lite.judges.token_tree import Model, grow, tree_scores
 from socialr1_lite.pairs import Pair, make_pairs, read_pairs
 from socialr1_lite.policy import adapters, refuse_idle_gpus, refuse_unusable_driver
 from socialr1_lite.policy.loading import nf4
+from socialr1_lite.policy.numbers import refuse_unsound, trained
 from socialr1_lite.recipe.judge import GOLD, JudgeRecipe
 from socialr1_lite.runlog import RunFolder, mark_complete, newest_complete, write_atomic
 from socialr1_lite.statistics import wilson
+from socialr1_lite.training.folder import newest_sound
+from socialr1_lite.training.soundness import Soundness
 
 if TYPE_CHECKING:
     from peft import LoraConfig
@@ -56,7 +59,8 @@ class JudgeReport(TypedDict):
 def train_judge(recipe: JudgeRecipe, folder: Path) -> JudgeReport:
     """Train and write the folder, whole or not at all. Returns the figures on held-out pairs.
 
-    Checkpoints lie in a folder beside it until then, and the same call goes on from the newest whole one.
+    Checkpoints lie in a folder beside it until then, and the same call goes on from the newest whole one. Raises
+    DivergedError where a loss, a gradient or a weight is no number: nothing of that step is kept.
     """
     if folder.exists():
         raise RecipeError(f"{folder} exists already; give another run.name or remove it")
@@ -68,8 +72,8 @@ def train_judge(recipe: JudgeRecipe, folder: Path) -> JudgeReport:
         made = begun.path / "judge"
         _write_recipe(recipe, begun, made)
         if not (made / RECORD).exists():  # written last
-            trained = _fit(recipe, base, train, begun)
-            _save(recipe, trained, base[1], heldout[:PROBES], made)
+            model = _fit(recipe, base, train, begun)
+            _save(recipe, model, base[1], heldout[:PROBES], made)
         model, tokenizer = classifier.load_judge(made)  # the very thing that judges later, its probes checked
         scores = _scores(recipe, model, tokenizer, heldout)
         report = measure(heldout, scores)
@@ -171,7 +175,7 @@ def _fit(recipe: JudgeRecipe, base: tuple[Model, Tokenizer], pairs: Sequence[Pai
     import datasets
 
     model, tokenizer = base
-    newest = newest_complete(begun)
+    newest = newest_sound(begun)
     for notice in newest.notices:
         print(notice, file=sys.stderr)
     if newest.path:
@@ -186,9 +190,20 @@ def _fit(recipe: JudgeRecipe, base: tuple[Model, Tokenizer], pairs: Sequence[Pai
             processing_class=tokenizer,
             peft_config=lora_config(recipe),
         )
-        trainer.add_callback(_marker(begun))
+        sound = Soundness(trainer, lambda line: print(line, file=sys.stderr), _advice(recipe)).watch()
+        trainer.add_callback(_marker(begun, sound))
         trainer.train(resume_from_checkpoint=str(newest.path) if newest.path else None)
+    refuse_unsound(trained(trainer.model), "the judge is not kept")
     return trainer.model.eval()
+
+
+def _advice(recipe: JudgeRecipe) -> str:
+    """Say what to do about a training that diverged."""
+    return (
+        "nothing of this step is kept and the same command goes on from the newest checkpoint; where it ends so again, "
+        "take a new run (run.name=ANOTHER) with a lower training.learning_rate "
+        f"(now {recipe.training.learning_rate:g}) or model.dtype=float32"
+    )
 
 
 def _reward_config(recipe: JudgeRecipe, output: Path) -> RewardConfig:
@@ -212,10 +227,10 @@ def _reward_config(recipe: JudgeRecipe, output: Path) -> RewardConfig:
     )
 
 
-def _save(recipe: JudgeRecipe, trained: Model, tokenizer: Tokenizer, probes: Sequence[Pair], folder: Path) -> None:
+def _save(recipe: JudgeRecipe, model: Model, tokenizer: Tokenizer, probes: Sequence[Pair], folder: Path) -> None:
     """Save the adapter with its score head, the tokenizer, and the record with what the probes' texts scored."""
     length, texts = recipe.model.max_length, [text for pair in probes for text in _texts(pair)]
-    trained.save_pretrained(folder / "adapter")
+    model.save_pretrained(folder / "adapter")
     tokenizer.save_pretrained(folder / "tokenizer")
     record: JudgeRecord = {
         "version": classifier.RECORD_VERSION,
@@ -226,13 +241,13 @@ def _save(recipe: JudgeRecipe, trained: Model, tokenizer: Tokenizer, probes: Seq
         "center": 0.0,
         "probes": [
             {"text": text, "logit": logit}
-            for text, logit in zip(texts, logits(trained, tokenizer, texts, max_length=length), strict=True)
+            for text, logit in zip(texts, logits(model, tokenizer, texts, max_length=length), strict=True)
         ],
     }
     write_atomic(folder / RECORD, json.dumps(record).encode())
 
 
-def _marker(begun: RunFolder) -> TrainerCallback:
+def _marker(begun: RunFolder, sound: Soundness) -> TrainerCallback:
     """Return a callback that marks each checkpoint as whole. After the last step the judge itself is saved instead."""
     import transformers
 
@@ -244,6 +259,7 @@ def _marker(begun: RunFolder) -> TrainerCallback:
                 control.should_save = False
 
         def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object) -> None:
+            sound.refuse_checkpoint()
             mark_complete(begun, begun.checkpoints / f"checkpoint-{state.global_step}")
 
     return Marker()

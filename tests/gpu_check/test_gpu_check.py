@@ -77,14 +77,19 @@ def test_a_part_that_there_is_not_is_refused(capsys: pytest.CaptureFixture[str])
 def test_prompts_are_measured_as_training_asks_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     given = []
 
-    def from_pretrained(source: str, **options: object) -> SimpleNamespace:
-        def apply_chat_template(messages: list[dict[str, str]], **settings: object) -> range:
-            given.append(options | settings)
-            return range(100)
+    class Tokenizer:
+        def __init__(self, source: str, **options: object) -> None:
+            self.options = options
 
-        return SimpleNamespace(apply_chat_template=apply_chat_template)
+        def apply_chat_template(self, messages: list[dict[str, str]], **settings: object) -> str:
+            given.append(self.options | settings)
+            return "a prompt"
 
-    tokenizers = SimpleNamespace(from_pretrained=from_pretrained)
+        def __call__(self, texts: list[str], *, add_special_tokens: bool) -> dict[str, list[range]]:
+            assert set(texts) == {"a prompt"} and not add_special_tokens
+            return {"input_ids": [range(100) for _ in texts]}
+
+    tokenizers = SimpleNamespace(from_pretrained=Tokenizer)
     monkeypatch.setitem(sys.modules, "transformers", SimpleNamespace(AutoTokenizer=tokenizers))
     recipe = small(CPU, str(tmp_path))
     model = recipe.model.model_copy(update={"revision": "abc"})

@@ -9,8 +9,12 @@ from pathlib import Path
 import pytest
 
 from socialr1_lite.errors import PolicyError
+from socialr1_lite.export import verl
+from socialr1_lite.gpu_check.__main__ import with_real_prompts
 from socialr1_lite.policy import rendering
 from socialr1_lite.policy.model import Policy
+from tests import launches
+from tests.tiny import make_tiny_model
 
 ASKED = [{"role": "user", "content": "Where will Mara look?"}]
 FAILING = {
@@ -59,6 +63,22 @@ def test_a_template_that_does_not_work_is_one_line(
     (error,) = errors
     assert isinstance(error, PolicyError) and said in str(error) and "\n" not in str(error)
     assert str(error).startswith("the chat template of ")
+
+
+@pytest.mark.parametrize("kind", ["no end", "refuses"])
+def test_an_export_for_verl_and_the_check_of_a_gpu_say_so_too(tmp_path: Path, kind: str) -> None:
+    from transformers import AutoTokenizer
+
+    template, said = FAILING[kind]
+    tokenizer = AutoTokenizer.from_pretrained(make_tiny_model(tmp_path / "model"))
+    tokenizer.chat_template = template
+    tokenizer.save_pretrained(tmp_path / "model")
+    recipe = launches.recipe(str(tmp_path / "model"))
+    with pytest.raises(PolicyError, match=f"^the chat template of .*{said}"):
+        verl.export_verl(recipe, tmp_path / "job")
+    assert not (tmp_path / "job").exists()
+    with pytest.raises(PolicyError, match=f"^the chat template of .*{said}"):
+        with_real_prompts(recipe)
 
 
 def test_whoever_watches_the_program_goes_on_watching(policy: Policy) -> None:

@@ -14,8 +14,9 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from safetensors.torch import load_file, save_file
 
-from socialr1_lite.errors import JudgeError, PolicyError, RecipeError
+from socialr1_lite.errors import DivergedError, JudgeError, PolicyError, RecipeError
 from socialr1_lite.judges import build_judge
 from socialr1_lite.judges.audit.measure import ORDERS
 from socialr1_lite.judges.classifier import load_judge, logits, probe_tolerance, sigmoid
@@ -25,9 +26,10 @@ from socialr1_lite.judges.rules import share_about
 from socialr1_lite.judges.token_tree import ATTENTION, grouped, grow, tree_attention, tree_scores
 from socialr1_lite.pairs import make_pairs
 from socialr1_lite.recipe.judge import JudgeRecipe, load_judge_recipe
-from socialr1_lite.runlog import RunFolder, read_traces
+from socialr1_lite.runlog import RunFolder, mark_complete, read_traces
 from socialr1_lite.sip import STAGES, parse, reply_text
 from socialr1_lite.training.reward_model import measure, train_judge
+from socialr1_lite.training.soundness import Soundness
 from tests.conftest import SCENARIO
 from tests.scripted import STAGES as GOOD
 
@@ -136,8 +138,6 @@ def test_a_text_without_tokens_has_no_score() -> None:
 def test_a_judge_without_its_score_head_is_refused(judge_folder: Path, tmp_path: Path) -> None:
     """What loading an adapter folder the easy way gives, and what nothing else would notice."""
     import shutil
-
-    from safetensors.torch import load_file, save_file
 
     spoilt = tmp_path / "spoilt"
     shutil.copytree(judge_folder, spoilt)
@@ -420,6 +420,61 @@ def test_a_training_cut_short_twice_gives_the_judge_that_nobody_cut(
     assert [one["logit"] for one in record(cut)["probes"]] == [one["logit"] for one in record(whole)["probes"]]
     assert record(cut)["report"] == record(whole)["report"]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["cut", "whole"]
+
+
+def broken_scores(step: int) -> Any:
+    """tree_scores, whose result is no number in that step (from 1)."""
+    calls = 0
+
+    def scores(*given: Any) -> Any:
+        nonlocal calls
+        calls += 1
+        return tree_scores(*given) * (float("nan") if calls == step else 1.0)
+
+    return scores
+
+
+def broken_weight(step: int) -> Any:
+    """Soundness.after_the_optimizer, after which a weight is infinite at the end of that step."""
+    real = Soundness.after_the_optimizer
+
+    def after(self: Soundness) -> None:
+        real(self)
+        if self.trainer.state.global_step == step:
+            next(one for one in self.trainer.model.parameters() if one.requires_grad).data.view(-1)[0] = float("inf")
+
+    return after
+
+
+@trained
+def test_a_number_that_is_none_is_never_kept_and_the_next_call_goes_on_before_it(
+    tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    whole, mine, recipe = tmp_path / "whole", tmp_path / "mine", small(tiny_model)
+    train_judge(recipe, whole)
+    faults = [
+        ("tree_scores", broken_scores(1), r"^step 1: the loss is nan; nothing of this step is kept.*learning_rate", []),
+        ("Soundness.after_the_optimizer", broken_weight(2), "^the checkpoint of step 2 is not kept: ", []),
+        ("tree_scores", broken_scores(4), "^step 4: the loss is nan", [2]),
+        ("Soundness.after_the_optimizer", broken_weight(5), "^the judge is not kept: ", [2, 4]),
+    ]
+    begun = RunFolder(tmp_path / "mine.begun")
+    for name, fault, said, kept in faults:
+        with monkeypatch.context() as patched, pytest.raises(DivergedError, match=said) as caught:
+            patched.setattr(f"socialr1_lite.training.reward_model.{name}", fault)
+            train_judge(recipe, mine)
+        assert "\n" not in str(caught.value) and not mine.exists()
+        whole_ones = {path.parent.name for path in begun.checkpoints.glob("checkpoint-*/COMPLETE.json")}
+        assert whole_ones == {f"checkpoint-{step}" for step in kept}
+
+    newest = begun.checkpoints / "checkpoint-4"  # as a version that did not look may have left it
+    weights = load_file(newest / "adapter_model.safetensors")
+    next(iter(weights.values())).view(-1)[0] = float("nan")
+    save_file(weights, newest / "adapter_model.safetensors")
+    mark_complete(begun, newest)
+    train_judge(recipe, mine)
+    assert "checkpoint-4: " in (told := capsys.readouterr().err) and "going on from checkpoint-2 of 5" in told
+    assert [one["logit"] for one in record(mine)["probes"]] == [one["logit"] for one in record(whole)["probes"]]
 
 
 @pytest.mark.parametrize("done", [True, False])
