@@ -20,7 +20,7 @@ import re
 import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -174,11 +174,7 @@ class Endpoint:
             except BaseException:
                 self._stopped.set()
                 pool.shutdown(cancel_futures=True)
-                for late, place in waiting.items():
-                    paid = place not in outcomes and not late.cancelled() and late.exception() is None
-                    if paid and on_done is not None and isinstance(reply := late.result(), EndpointReply):
-                        with contextlib.suppress(Exception):  # the first error is the one to tell
-                            on_done(place, reply)
+                hand_over({late: place for late, place in waiting.items() if place not in outcomes}, on_done)
                 raise
         return [outcomes[place] for place in range(len(requests))]
 
@@ -187,7 +183,7 @@ class Endpoint:
         total = Usage()
         for request in requests:
             total.requests += 1
-            if self._cached(self._key(request)) is not None:
+            if self._cached(request_key(self.settings, request)) is not None:
                 total.cached += 1
                 continue
             total.prompt_tokens += sum(len(m["content"]) for m in request.messages) // TOKEN_CHARS
@@ -198,7 +194,7 @@ class Endpoint:
     # ------------------------------------------------------------------------------------------ one request
 
     def _one(self, request: Request) -> Outcome:
-        key = self._key(request)
+        key = request_key(self.settings, request)
         if (cached := self._cached(key)) is not None:
             self._count(requests=1, cached=1)
             return cached
@@ -345,18 +341,6 @@ class Endpoint:
 
     # ------------------------------------------------------------------------------------------ the cache
 
-    def _key(self, request: Request) -> str:
-        """Return a digest of everything the reply depends on."""
-        parts = {
-            "version": CACHE_VERSION,
-            "base_url": self.settings.base_url.rstrip("/"),
-            "model": self.settings.model,
-            "extra": dict(self.settings.extra),
-            **{name: value for name, value in asdict(request).items() if ADDED.get(name) != value},
-        }
-        text = json.dumps(parts, sort_keys=True, ensure_ascii=False)
-        return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
-
     def _path(self, key: str) -> Path | None:
         return self.settings.cache / key[:2] / f"{key}.json" if self.settings.cache else None
 
@@ -386,6 +370,29 @@ class Endpoint:
             if not told:
                 where = f"{self.settings.cache} cannot be written ({error.strerror})"
                 print(f"note: {where}: replies are not kept for another time", file=sys.stderr)
+
+
+def request_key(settings: EndpointSettings, request: Request) -> str:
+    """Return a digest of everything the reply to a request depends on."""
+    parts = {
+        "version": CACHE_VERSION,
+        "base_url": settings.base_url.rstrip("/"),
+        "model": settings.model,
+        "extra": dict(settings.extra),
+        **{name: value for name, value in asdict(request).items() if ADDED.get(name) != value},
+    }
+    text = json.dumps(parts, sort_keys=True, ensure_ascii=False)
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def hand_over(late: Mapping[Future[Outcome], int], on_done: Callable[[int, Outcome], None] | None) -> None:
+    """Hand on the replies that came after an error: they were paid for. late: each with its request's place."""
+    for future, place in late.items():
+        if on_done is None or future.cancelled() or future.exception() is not None:
+            continue
+        if isinstance(reply := future.result(), EndpointReply):
+            with contextlib.suppress(Exception):  # the error before is the one to tell
+                on_done(place, reply)
 
 
 class _Response(Protocol):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import os
 import sys
 import types
 from pathlib import Path
@@ -153,7 +154,8 @@ def test_vllm_replies_are_read(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
     (completion,) = ask_all(sampler, [prompt("a")], Sampling(4, top_k=0), ReplyStore(tmp_path / "r"))
     assert completion == Completion("hi", 2, "length", prefilled=True)
     assert calls["load"]["enable_lora"] and calls["load"]["enable_prefix_caching"]
-    assert calls["chat"][1] == {"max_tokens": 4, "temperature": 0.0, "top_p": 1.0, "top_k": -1, "seed": 0}
+    drawn = {"max_tokens": 4, "temperature": 0.0, "top_p": 1.0, "top_k": -1, "repetition_penalty": 1.0, "seed": 0}
+    assert calls["chat"][1] == drawn
     assert calls["chat"][2]["lora_request"] == ("adapter", 1, str(tmp_path))
 
 
@@ -161,31 +163,33 @@ def store_of(path: Path) -> ReplyStore:
     return ReplyStore(path / "evaluation" / ".set.replies.jsonl")
 
 
-def full_at(monkeypatch: pytest.MonkeyPatch, *places: Path) -> None:
-    """Let nothing be appended below these places, as a disk that is full."""
+def full_at(monkeypatch: pytest.MonkeyPatch, *places: Path, why: int = errno.ENOSPC) -> None:
+    """Let nothing be appended below these places, as a disk that is full, or one that was mounted anew, read-only."""
     real = lines.append
 
     def append(path: Path, rows: Any) -> None:
         if any(place in path.parents for place in places):
-            with path.open("ab") as file:
-                file.write(b'{"key": "torn", "te')  # what a full disk still takes
-            raise OSError(errno.ENOSPC, "No space left on device")
+            if why == errno.ENOSPC:
+                with path.open("ab") as file:
+                    file.write(b'{"key": "torn", "te')  # what a full disk still takes
+            raise OSError(why, os.strerror(why))
         real(path, rows)
 
     monkeypatch.setattr(lines, "append", append)
 
 
-def test_replies_that_were_paid_for_outlast_a_full_disk(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("why", [errno.ENOSPC, errno.EROFS], ids=errno.errorcode.get)
+def test_replies_that_were_paid_for_outlast_a_disk_that_is_full_or_closed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], why: int
 ) -> None:
     monkeypatch.setenv("SOCIALR1_CACHE", str(tmp_path / "cache"))
     store, echo = store_of(tmp_path / "run"), Echo()
     ask_all(echo, [prompt("before")], Sampling(9), store)
     with monkeypatch.context() as full:
-        full_at(full, tmp_path / "run")
+        full_at(full, tmp_path / "run", why=why)
         replies = ask_all(echo, [prompt(text) for text in ("before", "one", "two")], Sampling(9), store)
     assert [one.text for one in replies] == ["before 0", "one 0", "two 0"]
-    assert capsys.readouterr().err.count("No space left on device; replies are kept in ") == 1
+    assert capsys.readouterr().err.count(f"{os.strerror(why)}; replies are kept in ") == 1
     again = store_of(tmp_path / "run")
     assert again.found == 3
     assert ask_all(echo, [prompt(text) for text in ("before", "one", "two")], Sampling(9), again) == replies

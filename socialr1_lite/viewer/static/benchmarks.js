@@ -1,5 +1,5 @@
 // Evaluation reports: accuracy with its interval, by group, beside what others published.
-function interval(m, tone = 'ink') {
+function interval(m, tone = 'ink', chance = null) {
   const X = (x) => 4 + 292 * Math.max(0, Math.min(1, x));
   return s(
     'svg',
@@ -7,7 +7,9 @@ function interval(m, tone = 'ink') {
       viewBox: '0 0 300 18',
       preserveAspectRatio: 'none',
       role: 'img',
-      'aria-label': `${percent(m.value, 1)}, interval ${percent(m.low, 1)} to ${percent(m.high, 1)}`,
+      'aria-label':
+        `${percent(m.value, 1)}, ` +
+        (m.low === null ? 'no interval' : `interval ${percent(m.low, 1)} to ${percent(m.high, 1)}`),
     },
     s('rect', { x: 4, y: 8, width: 292, height: 2, fill: 'var(--line)' }),
     m.low !== null &&
@@ -21,6 +23,12 @@ function interval(m, tone = 'ink') {
         fill: `var(--${tone})`,
         opacity: 0.35,
       }),
+    chance !== null &&
+      s(
+        'line',
+        { x1: X(chance), x2: X(chance), y1: 0, y2: 18, stroke: 'var(--ink-2)', 'stroke-dasharray': '2 2' },
+        s('title', {}, `chance ${percent(chance)}`),
+      ),
     m.value !== null && s('rect', { x: X(m.value) - 2, y: 2, width: 4, height: 14, rx: 2, fill: `var(--${tone})` }),
   );
 }
@@ -32,11 +40,11 @@ const figureOf = (m) =>
     m.low !== null && h('span', { class: 'muted small' }, ` ${percent(m.low, 1)} to ${percent(m.high, 1)}`),
     m.n !== null && h('span', { class: 'muted small' }, ` · n ${count(m.n)}`),
   );
-const forest = (rows) =>
+const forest = (rows, chance = null) =>
   h(
     'div',
     { class: 'forest' },
-    rows.map(([name, m, tone]) => [h('span', {}, name), interval(m, tone), figureOf(m)]),
+    rows.map(([name, m, tone]) => [h('span', {}, name), interval(m, tone, chance), figureOf(m)]),
   );
 screens.benchmarks = {
   title: () => 'Benchmarks',
@@ -62,7 +70,22 @@ screens.benchmarks = {
                     a({ screen: 'traces', phase: 'eval', benchmark: report.benchmark }, {}, 'its replies'),
                 ),
               ),
-              forest(report.metrics.map((m) => [m.name + (m.official ? '' : ' (ours)'), m, 'cue_encoding'])),
+              report.metrics.map((m) =>
+                forest(
+                  [[m.name + (m.official ? '' : ' (ours)'), m, 'cue_encoding']],
+                  m.name.startsWith('accuracy') && report.answers.chance !== undefined ? report.answers.chance : null,
+                ),
+              ),
+              report.answers.letters &&
+                report.answers.letters.length > 0 && [
+                  report.answers.alerts.map((text) => h('p', { class: 'note small' }, text.replace('last ', ''))),
+                  h(
+                    'details',
+                    {},
+                    h('summary', {}, 'Answers against chance, letter by letter (all evaluations in this run)'),
+                    letterTable(report.answers, { ...keep(), phase: 'eval', benchmark: written(report.benchmark) }),
+                  ),
+                ],
               report.groups.map((group) =>
                 h(
                   'details',
