@@ -86,6 +86,25 @@ class Score:
         """The product of the gates, in [0, 1]; 1 in additive mode."""
         return math.prod(_gates(self.components), start=1.0) if self.mode == "gated" else 1.0
 
+    @property
+    def process(self) -> float | None:
+        """The weighted mean of the process components, in [0, 1]; None where they weigh nothing or say nothing."""
+        known = {name: value for name in PROCESS if (value := self.components.get(name)) is not None}
+        weight = sum(self.weights.get(name, 0.0) for name in known)
+        return sum(self.weights.get(name, 0.0) * value for name, value in known.items()) / weight if weight else None
+
+    @property
+    def most_if_wrong(self) -> float:
+        """The most that a completion can earn whose answer is wrong, under these weights and this tau."""
+        best = {name: 0.0 if name in TERMS else 1.0 for name in COMPONENTS}
+        return total_reward(best, self.weights, self.mode, self.tau)
+
+    @property
+    def paid(self) -> float | None:
+        """The reward as a share of the most that a wrong answer can earn; None where that is nothing."""
+        most = self.most_if_wrong
+        return self.total / most if most > 0 else None
+
     def contribution(self, name: str) -> float | None:
         """Return what a component adds to the total (their sum); None for a gate and for what was not scored."""
         value = self.components.get(name)

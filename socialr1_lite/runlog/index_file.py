@@ -15,7 +15,7 @@ from typing import Any
 from socialr1_lite.errors import RunLogError
 from socialr1_lite.runlog import search
 from socialr1_lite.runlog.folder import RunFolder
-from socialr1_lite.runlog.query import FIELDS, TEXT, Bound, Filter, SqlValue, where
+from socialr1_lite.runlog.query import FIELDS, SEARCHED, TEXT, TEXT_IN, Bound, Filter, SqlValue, where
 from socialr1_lite.runlog.tailing import PAGE_BYTES, Progress, Tail
 
 SEARCH_ROWS = 5000  # as many as a search may take into the word index itself: about a quarter of a second
@@ -136,16 +136,19 @@ class IndexFile:
         words = str((conditions or {}).get(TEXT) or "").strip()
         if not words:
             return text, values
-        found, bound = self._search(words)
-        return f"{text} AND {found}", [*values, *bound]
+        scope = str((conditions or {}).get(TEXT_IN) or SEARCHED[0])
+        if scope not in SEARCHED:
+            raise RunLogError(f"filter {TEXT_IN}: {scope!r} is none of {', '.join(SEARCHED)}")
+        found, bound = self._search(words, scope)
+        return f"{text} AND ({found})", [*values, *bound]
 
-    def _search(self, words: str) -> Bound:
+    def _search(self, words: str, scope: str) -> Bound:
         """The condition of a text search; a long way behind, the word index is built in the background."""
         try:
             with self._lock, self._transaction():
                 behind = search.waiting(self._database)
                 built = behind <= SEARCH_ROWS and search.extend(self._database, self.run, SEARCH_ROWS)
-                found = search.condition(self._database, self.run, words, built=built)
+                found = search.condition(self._database, self.run, words, scope, built=built)
         except FileNotFoundError:
             raise RunLogError(f"{self.run.path}: a shard is gone; was the run deleted?") from None
         if behind > SEARCH_ROWS and not self._preparing.is_set():

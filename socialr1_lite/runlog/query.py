@@ -7,7 +7,8 @@ A filter is a plain JSON-ready mapping, field -> condition, all of which must ho
 * a scalar: equal; null: the field holds nothing (a judge that could not judge);
 * a list: any of these;
 * {"min": a, "max": b}: a <= field <= b, either end may be left out;
-* "text": a search in completions: every word must occur, "quoted words" as a phrase.
+* {"not": condition}: the condition does not hold; {"all": [conditions]}: each of them holds;
+* "text": a search (search.py), in replies unless "text_in" says "asked" (story and question) or "all" (both).
 
 `superseded` is false unless the filter says otherwise (null there means both). A sorting is a field's name,
 "-" in front for descending; ties, and the sorting "time", follow step, group, index.
@@ -23,7 +24,7 @@ from socialr1_lite.rollouts.reward import COMPONENTS
 from socialr1_lite.sip import STAGES
 
 Scalar = str | int | float | bool | None
-Condition = Scalar | list[Scalar] | tuple[Scalar, ...] | Mapping[str, Scalar]
+Condition = Scalar | list[Scalar] | tuple[Scalar, ...] | Mapping[str, "Condition"] | list["Condition"]
 Filter = Mapping[str, Condition]
 SqlValue = str | int | float | None
 Bound = tuple[str, list[SqlValue]]  # SQL text and the values for its question marks
@@ -52,6 +53,9 @@ KINDS: tuple[tuple[type, tuple[str, ...]], ...] = (
     (str, ("finish",)),
     (bool, ("truncated",)),
     (float, ("total", "advantage", "tau")),
+    # process: the weighted mean of the process rewards, in [0, 1]. paid_wrong, paid_right: of a wrong, of a right
+    # answer: its reward as a share of the most that a wrong answer can earn (`Score.most_if_wrong`)
+    (float, ("process", "paid_wrong", "paid_right")),
     (bool, ("flat", "early", "superseded")),
 )
 FIELDS: dict[str, Field] = {
@@ -65,7 +69,8 @@ FACET_COLUMNS = ", ".join(FIELDS[name].column for name in FACETS)
 # Columns worth an index for a filter. The others get a "+" in front, which keeps SQLite from walking the facets' index
 # row by row where reading the table once is quicker.
 SELECTIVE = frozenset({"step", "gid", "scenario"})
-TEXT = "text"
+TEXT, TEXT_IN = "text", "text_in"
+SEARCHED = ("replies", "asked", "all")
 TIME = "time"
 TIE = ("step", "gid", "idx", "id")  # the order of things that are equal otherwise
 
@@ -85,7 +90,7 @@ def where(conditions: Filter | None, *, leave_out: Collection[str] = ()) -> Boun
         del wanted["superseded"]
     texts, values = ["1"], []
     for name, condition in wanted.items():
-        if name != TEXT and name not in leave_out:
+        if name not in (TEXT, TEXT_IN) and name not in leave_out:
             text, bound = _condition(field(name), condition, name)
             texts.append(text)
             values += bound
@@ -94,6 +99,8 @@ def where(conditions: Filter | None, *, leave_out: Collection[str] = ()) -> Boun
 
 def _condition(of: Field, condition: Condition, name: str) -> Bound:
     column = of.column if of.column in SELECTIVE else f"+{of.column}"
+    if isinstance(condition, Mapping) and condition.keys() <= {"not", "all"} and condition:
+        return _combined(of, condition, name)
     if isinstance(condition, Mapping):
         if of.kind is str or not condition.keys() <= {"min", "max"}:
             given = f"filter {name}: {dict(condition)!r}"
@@ -110,10 +117,41 @@ def _condition(of: Field, condition: Condition, name: str) -> Bound:
     return f"{column} = ?", [_value(of, condition, name)]
 
 
-def _value(of: Field, value: Scalar, name: str) -> SqlValue:
+def _combined(of: Field, condition: Mapping[str, Condition], name: str) -> Bound:
+    parts = condition.get("all", [])
+    parts = [*(parts if isinstance(parts, (list, tuple)) else [parts])]
+    found = [_condition(of, part, name) for part in parts]
+    if "not" in condition:
+        text, bound = _condition(of, condition["not"], name)
+        found.append((f"NOT coalesce(({text}), 0)", bound))  # a field that holds nothing is not of that value either
+    return " AND ".join(f"({text})" for text, _ in found) or "1", [one for _, bound in found for one in bound]
+
+
+def holds(condition: Condition, value: Scalar) -> bool:
+    """Return whether a facet's value passes its condition, as in SQL."""
+    if isinstance(condition, Mapping):
+        parts = condition.get("all", [])
+        together = all(holds(part, value) for part in (parts if isinstance(parts, (list, tuple)) else [parts]))
+        return together and not ("not" in condition and holds(condition["not"], value))
+    return value in condition if isinstance(condition, (list, tuple)) else value == condition
+
+
+def both(conditions: Filter, more: Filter) -> Filter:
+    """Return the filter of what passes the two."""
+    return {**conditions, **more} | {
+        name: {"all": [conditions[name], more[name]]} for name in conditions.keys() & more.keys()
+    }
+
+
+def _value(of: Field, value: Condition, name: str) -> SqlValue:
     """The value as stored; refuses one of another kind, which would silently match nothing."""
     allowed: tuple[type, ...] = (int, float) if of.kind in (int, float) else (of.kind,)
-    if not isinstance(value, allowed) or (isinstance(value, bool) and of.kind is not bool) or value != value:
+    if (
+        not isinstance(value, (str, int, float))
+        or not isinstance(value, allowed)
+        or (isinstance(value, bool) and of.kind is not bool)
+        or value != value
+    ):
         raise RunLogError(f"filter {name}: {value!r} is not of type {of.kind.__name__}")
     return bool(value) if of.kind is bool else value
 

@@ -20,7 +20,7 @@ from socialr1_lite.runlog.query import FACET_COLUMNS, PARTS, SqlValue
 from socialr1_lite.runlog.traces import BadTrace, History, complete_lines_of, read_trace, shard_paths
 from socialr1_lite.sip import STAGES
 
-SCHEMA_VERSION = f"5 {' '.join(COMPONENTS)}"  # another table of components makes other columns
+SCHEMA_VERSION = f"6 {' '.join(COMPONENTS)}"  # another table of components makes other columns
 PAGE_BYTES = 16384  # measured: at a million rows a third of the writing time of 4096
 FINGERPRINT_BYTES = 4096
 BATCH_ROWS = 2000
@@ -30,7 +30,7 @@ GroupKey = tuple[str, str, int, int, int]  # phase, benchmark, launch, step, gro
 
 COLUMNS = (
     *("id", "step", "gid", "idx", "grp", "phase", "superseded", "outcome", "right_", "total", "advantage"),
-    *("flat", "early", "truncated", "tokens", "tau", "dimension", "benchmark"),
+    *("flat", "early", "truncated", "tokens", "tau", "process", "paid_wrong", "paid_right", "dimension", "benchmark"),
     *(f"r_{name}" for name in COMPONENTS),
     *(f"p_{name.replace('.', '_')}" for name in PARTS),
     *(f"s_{name}" for name in STAGES),
@@ -197,6 +197,7 @@ class Tail:
             *(None, trace.step, gid, trace.index, trace.group, trace.phase, history.is_superseded(trace)),
             *(score.outcome, score.outcome == "right", trace.total, trace.advantage),
             *(0, independence is not None and independence < 1, completion.truncated, completion.tokens, score.tau),
+            *(score.process, *(score.paid if score.outcome == kind else None for kind in ("wrong", "right"))),
             *(self._dimensions.get(trace.scenario, ""), trace.benchmark),
             *map(components.get, COMPONENTS),
             *map(parts.get, PARTS),

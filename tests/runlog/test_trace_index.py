@@ -21,7 +21,7 @@ from socialr1_lite import runlog
 from socialr1_lite.errors import RunLogError
 from socialr1_lite.rollouts.trace import Trace
 from socialr1_lite.runlog import TraceIndex, TraceWriter, index_file, lines, search
-from socialr1_lite.runlog.query import FACETS, FIELDS
+from socialr1_lite.runlog.query import FACETS, FIELDS, both
 from socialr1_lite.scenario import Scenario
 from tests.runlogs import runs, trace
 
@@ -339,7 +339,15 @@ class TestSearch:
             ("ball red", [0, 1]),
             ('"red ball"', [0]),
             ("not", [3]),
-            ("red OR redder", []),
+            ("red OR redder", [0, 1, 2]),
+            ("OR red OR", [0, 1]),
+            ("red -ball", []),
+            ("red -fire", [0]),
+            ('-"red ball" red', [1]),
+            ("-red", [2, 3, 4, 5]),
+            ("redder OR -ball", [2, 3, 4, 5]),
+            ("fire OR go ball", [1]),
+            ("红 OR red -ball", [4]),
             ("red*", [0, 1]),
             ('said "go"', [3]),
             ('"', [3]),
@@ -351,6 +359,31 @@ class TestSearch:
     )
     def test_words_and_phrases(self, said: TraceIndex, words: str, steps: list[int]) -> None:
         assert [row["step"] for row in said.page({"text": words})] == steps
+
+    @pytest.mark.parametrize("fts", [True, False])
+    def test_stories_and_questions_are_searched_where_asked(
+        self, index: TraceIndex, monkeypatch: pytest.MonkeyPatch, fts: bool
+    ) -> None:
+        if not fts:
+            monkeypatch.setattr(search, "extend", lambda *_: False)
+        stories = {"s/0": ("A red barn.", "Who hid the ball?"), "s/1": ("A green barn.", "Where is it?")}
+        index.run.add_scenarios(Scenario(id, *texts) for id, texts in stories.items())
+        said = ("the ball", "a red hat", "the barn")
+        filled(index, [trace(n, scenario=id, completion=said[n]) for n, id in enumerate(("s/0", "s/1", "s/1"))])
+        for words, scope, steps in (
+            ("red", "replies", [1]),
+            ("red", "asked", [0]),
+            ("red", "all", [0, 1]),
+            ("barn -red", "asked", [1, 2]),
+            ("barn -red", "all", [2]),
+            ("red OR hid ball", "all", [0]),
+            ('"where is"', "asked", [1, 2]),
+            ("nothing", "asked", []),
+        ):
+            found = index.page({"text": words, "text_in": scope})
+            assert [row["step"] for row in found] == steps, (words, scope)
+        with pytest.raises(RunLogError, match="text_in"):
+            index.count({"text": "red", "text_in": "titles"})
 
     def test_new_rows_are_found_too(self, said: TraceIndex) -> None:
         assert said.count({"text": "red"}) == 2 and said.count({"text": "红"}) == 1
@@ -402,6 +435,20 @@ class TestSearch:
                 thread.join()
         monkeypatch.setattr(search, "_scan", lambda *_: pytest.fail("scanned although the word index is there"))
         assert index.count({"text": "word3 red"}) == 43
+
+
+def test_negations_and_several_conditions_on_one_field(index: TraceIndex) -> None:
+    filled(
+        index, [trace(step, tokens=10 * step, outcome=("right", "wrong", "unreadable")[step % 3]) for step in range(9)]
+    )
+    steps = lambda where: [row["step"] for row in index.page(where)]  # noqa: E731
+    assert steps({"outcome": {"not": "right"}}) == [1, 2, 4, 5, 7, 8]
+    assert steps({"outcome": {"not": ["right", "wrong"]}}) == [2, 5, 8]
+    assert steps({"tokens": {"not": {"min": 20, "max": 70}}}) == [0, 1, 8]
+    assert steps(both({"tokens": {"min": 20}}, {"tokens": {"max": 40}, "outcome": "wrong"})) == [4]
+    assert index.figures.facets({"outcome": {"not": "right"}})["outcome"] == {"right": 3, "unreadable": 3, "wrong": 3}
+    assert index.figures.facets({"outcome": {"not": "right"}})["phase"] == {"train": 6}
+    assert index.count({"advantage": {"not": {"min": 0}}}) + index.count({"advantage": {"min": 0}}) == 9
 
 
 class TestRefusals:
