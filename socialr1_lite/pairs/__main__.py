@@ -2,6 +2,7 @@
 
     python -m socialr1_lite.pairs --n 4000 --seed 11 -o pairs.jsonl
     python -m socialr1_lite.pairs --from-run runs/mine --judge facts -o mine.jsonl
+    python -m socialr1_lite.pairs --labels runs/mine -o mine.jsonl         what people marked in the viewer
     python -m socialr1_lite.pairs audit pairs.jsonl
     python -m socialr1_lite.pairs rank pairs.jsonl --judge rules
 
@@ -12,15 +13,18 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import islice
 from pathlib import Path
 
 from socialr1_lite.errors import DataError, command
 from socialr1_lite.judges import JUDGES, build_judge, read_settings
 from socialr1_lite.pairs import make_pairs, read_pairs, write_pairs
 from socialr1_lite.pairs.audit import as_text, audit
+from socialr1_lite.pairs.marked import label_rows, marked_pairs
 from socialr1_lite.pairs.ranking import accuracies, pair_scores
 from socialr1_lite.pairs.ranking import as_text as accuracies_as_text
+from socialr1_lite.pairs.record import Pair
 from socialr1_lite.pairs.traces import MARGIN, run_pairs
 from socialr1_lite.runlog import RunFolder
 from socialr1_lite.stories import DIMENSIONS
@@ -36,7 +40,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     args = _parser().parse_args(arguments)
     if args.n < 1:
         raise DataError(f"--n {args.n}: give 1 or more")
-    if args.from_run:
+    if args.labels:
+        pairs: Iterable[Pair] = islice(marked_pairs(label_rows(args.labels)), args.n)
+    elif args.from_run:
         judge = build_judge(args.judge, read_settings(args.settings))
         pairs = run_pairs(RunFolder.open(args.from_run), judge, margin=args.margin, most=args.n)
     else:
@@ -84,6 +90,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--split", default="train", choices=["train", "test"], help="whose names and things")
     parser.add_argument("--dimensions", default=",".join(DIMENSIONS), help="of the stories")
     parser.add_argument("--from-run", help="a run folder: pairs of what its own completions say, instead of made ones")
+    parser.add_argument("--labels", type=Path, help="a run folder or a file of labels: pairs of what people marked")
     _add_judge(parser, "facts")
     parser.add_argument("--margin", type=float, default=MARGIN, help=f"least difference of scores (default {MARGIN})")
     parser.add_argument("-o", "--output", required=True, help="JSONL file to write")

@@ -1,6 +1,6 @@
 """Replies in free wording, each stage labelled by careful reading twice: what judges are measured by (README.md).
 
-Any file of the same form loads, also labels that were exported from the viewer.
+Any file of the same form loads, also what a reader marked in the viewer (runs/NAME/labels/READER.jsonl).
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from socialr1_lite.sip import STAGES
 NAMES = ("generated", "everyday", "unmarked", "chinese")
 SPLITS = ("train", "test")
 HONEST, WRONG_ANSWER = "honest", "wrong answer"
+WORSE_SIBLING = "worse than its sibling"  # a reader preferred another completion of the group: `of`
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +57,23 @@ def read_corpus(name: str, split: str | None = None) -> list[LabelledReply]:
 
 
 def read_labels(path: Path) -> Iterator[LabelledReply]:
-    """Read labelled replies. Raises DataError naming file and line for what is none."""
+    """Read labelled replies; of two with one id the later counts, where it is not a removal.
+
+    Raises DataError naming file and line for what is none.
+    """
+    latest: dict[str, LabelledReply] = {}
+    for number, row in _rows(path):
+        try:
+            latest.pop(id := str(row["id"]), None)
+            if not row.get("removed"):
+                latest[id] = read_reply(row)
+        except (KeyError, TypeError, ValueError, DataError) as error:
+            reason = f"{error} is missing" if isinstance(error, KeyError) else error
+            raise DataError(f"{path}, line {number}: no labelled reply: {reason}") from None
+    yield from latest.values()
+
+
+def _rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     try:
         lines = path.read_bytes().splitlines()
     except OSError as error:
@@ -65,19 +82,19 @@ def read_labels(path: Path) -> Iterator[LabelledReply]:
         if not line.strip():
             continue
         try:
-            yield _read(orjson.loads(line))
-        except (orjson.JSONDecodeError, KeyError, TypeError, ValueError, DataError) as error:
-            reason = f"{error} is missing" if isinstance(error, KeyError) else error
-            raise DataError(f"{path}, line {number}: no labelled reply: {reason}") from None
+            yield number, orjson.loads(line)
+        except orjson.JSONDecodeError as error:
+            raise DataError(f"{path}, line {number}: no labelled reply: {error}") from None
 
 
-def _read(row: dict[str, Any]) -> LabelledReply:
+def read_reply(row: dict[str, Any]) -> LabelledReply:
+    """Read one row. Raises KeyError, TypeError, ValueError or DataError for what is none."""
     sentences = row.get("sentences") or ()
     return LabelledReply(
         id=str(row["id"]),
         scenario=Scenario.from_row(row["scenario"]),
         completion=str(row["completion"]),
-        labels=_labels(row["labels"]),
+        labels=_labels(row["labels"]) if row["labels"] or "by" not in row else {},  # a preference needs no labels
         kind=str(row.get("kind", HONEST)),
         of=str(row.get("of") or ""),
         split=str(row.get("split", "test")),
