@@ -5,22 +5,25 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import partial
-from math import comb, erfc, sqrt
+from math import erfc, sqrt
 from typing import NamedTuple
 
 from socialr1_lite.runlog.index import TraceIndex
 from socialr1_lite.sip import STAGES
+from socialr1_lite.statistics import Paired, paired_by_cluster
+from socialr1_lite.viewer.chance import Asked, asked, chance_of, most_chosen
 from socialr1_lite.viewer.library import Library, OpenRun
 from socialr1_lite.viewer.pages import key_of, letter, scene
 from socialr1_lite.viewer.serving import BadRequest, Json, Query
 from socialr1_lite.viewer.stage import facts_of, heading, read_reply, states_of
-from socialr1_lite.viewer.words import same_words, word_diff
+from socialr1_lite.viewer.words import percent, same_words, word_diff
 
 Parts = list[tuple[str, str]]
 
 PAGE = 50
 ALIKE = 0.25  # share of words in common from which a word diff says more than the two texts
 MOST_ROWS = 120_000  # completions a side
+MOST_EXACT = 1000  # stories that differ: more, and the exact test would take long
 KINDS = ("win", "loss", "flip", "both_wrong", "both_right")
 LAST, FIRST = "last", "first"
 NOTHING_COMMON = (
@@ -85,7 +88,7 @@ def compare(library: Library, query: Query) -> Json:
     opened = pair if pair in kinds else ""
     return data | {
         "counts": {"all": len(common)} | {name: sum(name in found for found in kinds.values()) for name in KINDS},
-        "tiles": _tiles(common, sides, kinds),
+        "tiles": _tiles(common, sides, {**asked(right.folder), **asked(left.folder)}),
         "pairs": [_pair(scenario, left.index(), [side[scenario] for side in sides]) for scenario in shown],
         "matching": len(listed),
         "page": page,
@@ -166,26 +169,47 @@ def _head(run: OpenRun, moment: str, side: Mapping[str, Side]) -> Json:
     return {"run": run.key, "at": moment, "moments": moments, "note": note}
 
 
-def _tiles(common: Sequence[str], sides: Sequence[Mapping[str, Side]], kinds: Mapping[str, set[str]]) -> list[Json]:
+def _tiles(common: Sequence[str], sides: Sequence[Mapping[str, Side]], known: Mapping[str, Asked]) -> list[Json]:
     shares = [sum(side[s].share for s in common) / len(common) for side in sides]
     totals = [sum(side[s].total for s in common) / len(common) for side in sides]
-    fixed, broken = (sum(name in found for found in kinds.values()) for name in ("win", "loss"))
-    p = sign_test(fixed, broken)
-    return [
-        {"label": "Prompts in common", "value": str(len(common)), "note": ""},
-        {"label": "Right answers", "value": f"{100 * shares[1]:.1f} %", "note": f"{100 * shares[0]:.1f} % on the left"},
+    before, after = ([side[s].outcome == "right" for s in common] for side in sides)
+    stories = [known[s].story if s in known else s for s in common]
+    paired = by_story(before, after, stories)
+    chance, best = chance_of(common, known), [most_chosen([side[s].answer for s in common]) for side in sides]
+    guess = "" if chance is None else f"; chance {percent(chance)}"
+    p = "p < 0.001" if paired.p < 0.001 else f"p = {paired.p:.3f}"
+    tiles = [
+        {"label": "Prompts in common", "value": str(len(common)), "note": f"of {paired.clusters} stories"},
+        {
+            "label": "Right answers",
+            "value": f"{percent(shares[1], 1)}",
+            "note": f"{percent(shares[0], 1)} on the left{guess}",
+        },
         {"label": "Mean reward", "value": f"{totals[1]:.2f}", "note": f"{totals[0]:.2f} on the left"},
-        {"label": "Fixed", "value": str(fixed), "note": "wrong on the left, right on the right"},
-        {"label": "Broken", "value": str(broken), "note": f"sign test p {'< 0.001' if p < 0.001 else f'= {p:.3f}'}"},
+        {"label": "Fixed", "value": str(paired.only_second), "note": "wrong on the left, right on the right"},
+        {"label": "Broken", "value": str(paired.only_first), "note": f"tested by story: {p}"},
     ]
+    if best[1] is not None:
+        left = f"; {best[0][0]} {percent(best[0][1])} on the left" if best[0] is not None else ""
+        gold = [known[s].gold for s in common if s in known]
+        place = ord(best[1][0]) - ord("A")
+        told = f"right for {percent(sum(place in one for one in gold) / len(gold))}" if gold else "gold unknown"
+        value = f"{best[1][0]} {percent(best[1][1])}"
+        tiles.append({"label": "Letter given most", "value": value, "note": told + left})
+    return tiles
 
 
-def sign_test(wins: int, losses: int) -> float:
-    """Return p of a two-sided exact sign test: the chance of so uneven a split were neither side better."""
-    n = wins + losses
-    if n >= 1000:  # the normal approximation; the exact sum would take long
-        return erfc((abs(wins - losses) - 1) / sqrt(2 * n))
-    return min(1.0, 2 * sum(comb(n, i) for i in range(min(wins, losses) + 1)) / 2.0**n)
+def by_story(first: Sequence[bool], second: Sequence[bool], stories: Sequence[str]) -> Paired:
+    """Test whether two sides differ, questions of one story together; the normal approximation where there are many."""
+    differences: dict[str, int] = {}
+    for one, other, story in zip(first, second, stories, strict=True):
+        differences[story] = differences.get(story, 0) + other - one
+    if sum(map(bool, differences.values())) <= MOST_EXACT:
+        return paired_by_cluster(first, second, stories)
+    spread = sqrt(sum(one * one for one in differences.values()))
+    p = erfc(abs(sum(differences.values())) / spread / sqrt(2))
+    lost, won = (sum(a and not b for a, b in zip(*two, strict=True)) for two in ((first, second), (second, first)))
+    return Paired(len(first), lost, won, p, len(differences))
 
 
 def _pair(scenario: str, index: TraceIndex, sides: Sequence[Side]) -> Json:

@@ -11,14 +11,16 @@ from socialr1_lite.runlog import RunFolder, read_metrics
 from socialr1_lite.runlog.index import TraceIndex
 from socialr1_lite.sip import STAGES, TITLES
 from socialr1_lite.statistics import wilson
+from socialr1_lite.viewer.chance import chance_among
 from socialr1_lite.viewer.serving import Json, JsonValue
+from socialr1_lite.viewer.words import percent
 
 Point = list[Any]  # [step, value, ...]; None where there is none
 
 MOST_POINTS = 400  # a curve; the page draws more no better, and slower
 SMOOTHED_FROM = 12  # points: fewer are shown as they are
 TRAIN = {"phase": "train"}
-SHARE: dict[str, bool | list[int]] = {"percent": True, "range": [0, 1]}  # a chart of shares
+SHARE: Json = {"percent": True, "range": [0, 1]}  # a chart of shares
 METRICS = (  # name in metrics.jsonl, title, unit
     ("entropy", "Entropy", "nats a token"),
     ("grad_norm", "Gradient norm", ""),
@@ -48,7 +50,9 @@ def charts(folder: RunFolder, index: TraceIndex) -> list[Json]:
     parasitism = [smoothed("an option is named too early", line_of(points, "early"), tone="wrong")]
     found = [
         reward(points, groups),
-        spec("accuracy", "Answers", "share of completions", answers, **SHARE),
+        spec(
+            "accuracy", "Answers", "share of completions", answers, **SHARE, **chance_line(chance_among(index, TRAIN))
+        ),
         informative(groups),
         spec("components", "Components", "mean, before weights", parts, range=[0, 1]),
         lengths(index, points),
@@ -58,6 +62,11 @@ def charts(folder: RunFolder, index: TraceIndex) -> list[Json]:
         *of_metrics(read_metrics(folder)),
     ]
     return [spec | {"marks": marks} for spec in found if spec is not None]
+
+
+def chance_line(chance: float | None) -> Json:
+    """Return the line that guessing would draw in a chart of right answers."""
+    return {} if chance is None else {"limit": {"y": chance, "label": f"chance {percent(chance)}"}}
 
 
 def line_of(points: Sequence[Json], name: str) -> list[Point]:
@@ -95,7 +104,7 @@ def lengths(index: TraceIndex, points: Sequence[Json]) -> Json | None:
     found = spec("lengths", "Length", "tokens: median; band: 10th to 90th percentile", series)
     cut = [y for _, y in line_of(points, "truncated")]
     if found is not None and any(cut):
-        last, worst = f"{100 * cut[-1]:.0f} %", f"{100 * max(cut):.0f} %"
+        last, worst = f"{percent(cut[-1])}", f"{percent(max(cut))}"
         found["note"] = f"Cut at the limit: {last} of the last step's completions, {worst} at worst."
     return found
 
@@ -109,7 +118,8 @@ def evaluations(index: TraceIndex) -> Json | None:
         band = [[p["step"], *wilson(round(p["mean"] * p["n"]), p["n"])[1:]] for p in points]
         if line:
             series.append({"name": benchmark or "held out", "points": line, "band": band, "dots": True})
-    return spec("evaluations", "Held-out accuracy", "band: 95 % interval", series, **SHARE)
+    chance = chance_among(index, {"phase": "eval"})
+    return spec("evaluations", "Held-out accuracy", "band: 95 % interval", series, **SHARE, **chance_line(chance))
 
 
 def of_metrics(metrics: Sequence[Json]) -> Iterable[Json | None]:
@@ -128,7 +138,7 @@ def of_metrics(metrics: Sequence[Json]) -> Iterable[Json | None]:
         yield spec(name, title, unit, series, still=True)
 
 
-def spec(key: str, title: str, unit: str, series: list[Json], **more: str | bool | list[int]) -> Json | None:
+def spec(key: str, title: str, unit: str, series: list[Json], **more: str | bool | list[int] | Json) -> Json | None:
     """Return a chart, or None when there is nothing to draw in it."""
     drawn = [one for one in series if one["points"]]
     return {"key": key, "title": title, "unit": unit, "series": drawn, **more} if drawn else None

@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 from socialr1_lite.errors import RecipeError, RunLogError
 from socialr1_lite.recipe import located_yaml
 from socialr1_lite.recipe.trust import NOBODY, Trust
-from socialr1_lite.runlog import RunFolder, find_runs
+from socialr1_lite.runlog import RunFolder, find_runs, lines
 from socialr1_lite.runlog.index import TraceIndex
 from socialr1_lite.runlog.index_file import cache_folder
 from socialr1_lite.runlog.tailing import Progress
@@ -25,7 +25,8 @@ from socialr1_lite.runlog.tailing import Progress
 DEFAULT_PLACE = Path("runs")
 INDEX_WAIT_S = 0.35  # how long a page waits for an index before it is shown its progress
 REFRESH_S = 0.8  # an index looks for new rows at most this often
-LIVE_S = 120.0  # a running run that wrote nothing for so long is shown as silent
+LIVE_S = 120.0  # a running run that wrote nothing for so long is shown as silent ...
+SILENT_STEPS = 4  # ... unless its steps take long: so many of them
 REMEMBERED = 40  # answers a run; an order of 200,000 completions takes 1.6 MB
 T = TypeVar("T")
 IMPORTS = "imports"  # under the cache folder: runs made from foreign files
@@ -113,6 +114,12 @@ class OpenRun:
         paths = [*self.folder.traces.glob("*.jsonl"), self.folder.metrics, self.folder.state_file]
         times = [path.stat().st_mtime for path in paths if path.exists()]
         return max(0.0, time.time() - max(times)) if times else None
+
+    def patience_s(self) -> float:
+        """Return how long a running run may write nothing before it is called silent: some of its own steps."""
+        last = lines.last_row(self.folder.metrics) if self.folder.metrics.exists() else None
+        took = (last or {}).get("step_time")
+        return max(LIVE_S, SILENT_STEPS * took) if isinstance(took, (int, float)) and took < 1e6 else LIVE_S
 
     def remembered(self, name: str, make: Callable[[TraceIndex], T]) -> T:
         """Return `make(index)`, kept until the index has taken in more. Raises what `index` raises."""

@@ -12,14 +12,15 @@ from socialr1_lite.rollouts.reward import COMPONENTS, GATES, Score
 from socialr1_lite.rollouts.trace import Trace
 from socialr1_lite.runlog.index import TraceIndex
 from socialr1_lite.runlog.index_file import Row
-from socialr1_lite.runlog.query import Filter, Scalar, both
+from socialr1_lite.runlog.query import Filter, Scalar
 from socialr1_lite.runlog.rejudged import read_verdicts
 from socialr1_lite.scenario import Scenario
 from socialr1_lite.sip import STAGES, TITLES
+from socialr1_lite.viewer.curves import chance_line
 from socialr1_lite.viewer.filtering import FLAGS, SORTS, sorting, where
 from socialr1_lite.viewer.library import Library, OpenRun
 from socialr1_lite.viewer.serving import BadRequest, Json, Query
-from socialr1_lite.viewer.stage import facts_of, flat_words, heading, read_reply, stage_view, states_of
+from socialr1_lite.viewer.stage import blinded, facts_of, flat_words, heading, read_reply, stage_view, states_of
 from socialr1_lite.viewer.words import change_in_words, same_words, word_diff
 
 PAGE = 50
@@ -126,9 +127,8 @@ def _facets(index: TraceIndex, conditions: Filter) -> dict[str, list[Json]]:
     counted: dict[str, Iterable[tuple[Scalar, int]]] = {name: found[name].items() for name in names}
     rest = {key: value for key, value in conditions.items() if not key.startswith("stage.")}
     counted["stage_state"] = _stage_facets(index, rest)
-    counted["flag"] = [
-        (name, index.count(both(conditions, {field: condition}))) for name, (field, condition) in FLAGS.items()
-    ]
+    flags = index.figures.numbers([{field: condition} for field, condition in FLAGS.values()], conditions)
+    counted["flag"] = list(zip(FLAGS, flags, strict=True))
     return {
         name: [
             {"value": str(int(value) if isinstance(value, bool) else value), "n": n}
@@ -153,6 +153,7 @@ def trace(library: Library, query: Query) -> Json:
     """Return one completion, stage by stage, with its neighbours in the filter, its siblings, and the same prompt's."""
     run = library.run(query.text("run"))
     key, conditions, sort = query.text("trace"), where(query), sorting(query)
+    blind = query.choice("blind", ("1",)) == "1"
     query.done()
     index, stamp = run.index(), run.stamp()
     id = find(index, key) if key else _first(index, conditions, sort)
@@ -160,11 +161,13 @@ def trace(library: Library, query: Query) -> Json:
     row = index.scalars(id)
     siblings = index.group(row["gid"])
     cause = index.group_facts(row["gid"])["cause"]
+    view = stage_view(found, scenario, siblings, cause, read_verdicts(run.folder, found))
+    unseen = {"total": None, "advantage": None, "outcome": ""} if blind else {}
     return {
         "stamp": stamp,
         "id": key_of(found),
-        **stage_view(found, scenario, siblings, cause, read_verdicts(run.folder, found)),
-        "siblings": [_sibling(sibling) for sibling in siblings],
+        **(blinded(view) if blind else view),
+        "siblings": [_sibling(sibling) | unseen for sibling in siblings],
         **_place(run, index, id, conditions, sort),
         **_moments_around(index, row),
     }
@@ -327,7 +330,7 @@ def prompt(library: Library, query: Query) -> Json:
         "more": len(rows) - len(shown),
         "steps": len({row["step"] for row in rows}),
         "flips": _flips(rows),
-        "charts": _prompt_charts(rows),
+        "charts": _prompt_charts(rows, scenario),
         "stage": stage,
         "a": _end(a, scenario),
         "b": _end(b, scenario),
@@ -374,7 +377,7 @@ def _flips(rows: Sequence[Row]) -> str:
     return f"right at first: {sum(first)} of {len(first)}; at last: {sum(last)} of {len(last)}"
 
 
-def _prompt_charts(rows: Sequence[Row]) -> list[Json]:
+def _prompt_charts(rows: Sequence[Row], scenario: Scenario | None) -> list[Json]:
     """Return reward and length of this prompt's completions by step."""
     by_step: dict[int, list[Row]] = {}
     for row in rows:
@@ -383,9 +386,11 @@ def _prompt_charts(rows: Sequence[Row]) -> list[Json]:
     def line(name: str) -> list[list[float]]:
         return [[step, sum(float(row[name]) for row in same) / len(same)] for step, same in sorted(by_step.items())]
 
+    chance = chance_line(len(scenario.gold) / len(scenario.options) if scenario and scenario.options else None)
+    shares = {"percent": True, "range": [0, 1], **chance}
     wanted: tuple[tuple[str, str, str, str, Json, Json], ...] = (  # series, field, title, unit, its look, the chart's
         ("reward", "total", "Reward", "mean of the group", {"tone": "ink"}, {}),
-        ("right", "right", "Right answers", "share", {"tone": "right"}, {"percent": True, "range": [0, 1]}),
+        ("right", "right", "Right answers", "share", {"tone": "right"}, shares),
         ("tokens", "tokens", "Length", "tokens", {"stage": STAGES[0]}, {}),
     )
     return [

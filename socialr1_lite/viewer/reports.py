@@ -6,6 +6,7 @@ import json
 import math
 from pathlib import Path
 
+from socialr1_lite.viewer.chance import answers
 from socialr1_lite.viewer.library import Library
 from socialr1_lite.viewer.serving import Json, JsonValue, Query
 
@@ -23,7 +24,9 @@ def benchmarks(library: Library, query: Query) -> Json:
     for path in sorted(run.folder.evaluation.glob("*.json")) if run.folder.evaluation.is_dir() else []:
         try:
             report = read_report(path)
-            reports.append(report | {"has_traces": report["benchmark"] in with_traces})
+            there = report["benchmark"] in with_traces
+            said = answers(index, {"phase": "eval", "benchmark": report["benchmark"]}) if there else {}
+            reports.append(report | {"has_traces": there, "answers": said})
         except ValueError as error:
             notices.append(f"{path.name}: {error}")
     return {

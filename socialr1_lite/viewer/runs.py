@@ -10,14 +10,18 @@ from socialr1_lite.rewards.monitors import divergences
 from socialr1_lite.runlog import read_metrics
 from socialr1_lite.runlog.index import TraceIndex
 from socialr1_lite.runlog.query import Filter
+from socialr1_lite.viewer.chance import answers, chance_among
 from socialr1_lite.viewer.curves import charts
-from socialr1_lite.viewer.library import LIVE_S, Library, OpenRun
+from socialr1_lite.viewer.filtering import HIGHLY_PAID
+from socialr1_lite.viewer.hacks import PAID_WRONG, UNPAID_RIGHT
+from socialr1_lite.viewer.library import Library, OpenRun
 from socialr1_lite.viewer.pages import listed, whole
 from socialr1_lite.viewer.serving import Json, Query
+from socialr1_lite.viewer.words import percent
 
 RECENT = 10  # steps that count as "now"
 TRAIN = {"phase": "train"}
-PAID_WRONG = {"outcome": "wrong", "total": {"min": 0.05}}
+PAID_ALARM = 0.3  # of the wrong answers [ours]: more of them paid, and the overview says so
 EMPTY = "This run has written no completions so far. They appear here as soon as the first step is generated."
 HINT = "Start one with `make train`, or open a folder of runs: python -m socialr1_lite.viewer FOLDER"
 EXAMPLE_HINT = (
@@ -39,14 +43,17 @@ def _line(run: OpenRun) -> Json:
     except RunLogError as error:
         return line | {"problem": str(error)}
     recipe = run.recipe()
-    age = run.age_s()
+    age, status = run.age_s(), str(state.get("status", ""))
+    writing = status == "running" and age is not None and age < run.patience_s()
+    if status == "running" and age is not None and not writing:
+        status = f"silent for {age / 60:.0f} min: stopped, or one long step"
     return line | {
-        "status": state.get("status", ""),
+        "status": status,
         "step": state.get("step", 0),
         "max_steps": _inside(recipe, "grpo", "max_steps"),
         "model": _inside(recipe, "model", "name"),
         "age": age,
-        "writing": state.get("status") == "running" and age is not None and age < LIVE_S,
+        "writing": writing,
     }
 
 
@@ -69,6 +76,7 @@ def pulse(library: Library, query: Query) -> Json:
         "step": max(bounds["last"], line.get("step", 0)),
         "age": line.get("age"),
         "writing": line.get("writing", False),
+        "status": line.get("status", ""),
     }
 
 
@@ -84,6 +92,8 @@ def _overview(run: OpenRun, index: TraceIndex) -> Json:
     if line["problem"]:
         raise RunLogError(line["problem"])
     bounds, count, watched = index.bounds(), index.count(), divergences(read_metrics(run.folder))
+    said = answers(index, _late(bounds)) if count else {"alerts": []}
+    guessed = [{"text": text, "filter": _late_steps(bounds) | {"phase": "train"}} for text in said["alerts"]]
     return {
         "stamp": stamp,
         "label": run.label,
@@ -91,10 +101,21 @@ def _overview(run: OpenRun, index: TraceIndex) -> Json:
         "facts": list(_facts(run)),
         "empty": "" if count else EMPTY,
         "tiles": list(_tiles(index, bounds)) if count else [],
-        "alerts": [*_alerts(index, bounds), *({"text": one.words, "filter": one.steps} for one in watched)],
+        "answers": said,
+        "alerts": [*_alerts(index, bounds), *guessed, *({"text": one.words, "filter": one.steps} for one in watched)],
         "picks": list(_picks(index)) if count else [],
         "charts": charts(run.folder, index) if count else [],
     }
+
+
+def _late_steps(bounds: Json) -> Json:
+    return {"from": max(bounds["first"], bounds["last"] - RECENT + 1), "to": bounds["last"]}
+
+
+def _late(bounds: Json) -> Json:
+    """Return the filter of the last steps."""
+    steps = _late_steps(bounds)
+    return TRAIN | {"step": {"min": steps["from"], "max": steps["to"]}}
 
 
 def _subtitle(line: Json, count: int) -> str:
@@ -126,21 +147,40 @@ TILES = (  # label, field, whether it is a share
 )
 
 
+SHOWING: dict[str, Json] = {  # field -> the filter or sorting that shows what its tile counts
+    "total": {"sort": "-total"},
+    "right": {"outcome": "right"},
+    "reward.format": {"format_min": 1},
+    "early": {"flag": "early_answer"},
+    "truncated": {"truncated": "1"},
+    "tokens": {"sort": "-tokens"},
+}
+
+
 def _tiles(index: TraceIndex, bounds: Json) -> Iterable[Json]:
-    """Compare the first steps with the last in what training is for."""
+    """Compare the first steps with the last in what training is for; the two never share a step."""
     first, last = bounds["first"], bounds["last"]
-    late = TRAIN | {"step": {"min": max(first, last - RECENT + 1), "max": last}}
-    before = _means(index, TRAIN | {"step": {"min": first, "max": min(last, first + RECENT - 1)}})
-    now = _means(index, late)
-    for label, name, percent in TILES:
+    size = min(RECENT, (last - first + 1) // 2)
+    steps, late = _late_steps(bounds), _late(bounds)
+    note = f"the last {steps['to'] - steps['from'] + 1} steps"
+    before: Json = {}
+    if size:
+        steps = {"from": last - size + 1, "to": last}
+        late = TRAIN | {"step": {"min": steps["from"], "max": last}}
+        before = _means(index, TRAIN | {"step": {"min": first, "max": first + size - 1}})
+        note = f"steps {steps['from']} to {last}; at first: {first} to {first + size - 1}"
+    now, chance = _means(index, late), chance_among(index, late)
+    among = {**steps, "phase": "train"}
+    for label, name, is_share in TILES:
         if (value := now.get(name)) is not None:
-            at_first = before.get(name)
-            note = "" if at_first is None else f"{_shown(at_first, name, percent)} at first"
-            yield {"label": label, "value": _shown(value, name, percent), "note": note}
+            notes = [] if before.get(name) is None else [f"{_shown(before[name], name, is_share)} at first"]
+            notes += [f"chance {percent(chance)}"] if name == "right" and chance is not None else []
+            shown = _shown(value, name, is_share)
+            yield {"label": label, "value": shown, "note": "; ".join(notes), "filter": among | SHOWING.get(name, {})}
     groups, flat, _ = _flat(index, late)
     if groups:
-        note = f"last {min(RECENT, last - first + 1)} steps"
-        yield {"label": "Groups that teach", "value": f"{100 * (1 - flat / groups):.0f} %", "note": note}
+        share = f"{percent(1 - flat / groups)}"
+        yield {"label": "Groups that teach", "value": share, "note": note, "filter": among | {"flat": "0"}}
 
 
 def _means(index: TraceIndex, conditions: Filter) -> Json:
@@ -149,8 +189,8 @@ def _means(index: TraceIndex, conditions: Filter) -> Json:
     return rows[0] if rows else {}
 
 
-def _shown(value: float, name: str, percent: bool) -> str:
-    return f"{100 * value:.0f} %" if percent else f"{value:.0f}" if name == "tokens" else f"{value:.2f}"
+def _shown(value: float, name: str, is_share: bool) -> str:
+    return percent(value) if is_share else f"{value:.0f}" if name == "tokens" else f"{value:.2f}"
 
 
 def _alerts(index: TraceIndex, bounds: Json) -> Iterable[Json]:
@@ -160,23 +200,29 @@ def _alerts(index: TraceIndex, bounds: Json) -> Iterable[Json]:
     if n := bounds["superseded"]:
         text = f"{n} completions were made again after a resume; they are kept and not counted."
         yield {"text": text, "filter": {"superseded": "1"}}
-    steps = {"from": max(bounds["first"], bounds["last"] - RECENT + 1), "to": bounds["last"]}
-    late: Json = TRAIN | {"step": {"min": steps["from"], "max": steps["to"]}}
+    steps, late = _late_steps(bounds), _late(bounds)
     if not (n := index.count(late)):
         return
     groups, flat, causes = _flat(index, late)
     if causes and flat > 0.8 * groups:
-        share, cause = f"{100 * flat / groups:.0f} %", causes.most_common(1)[0][0]
+        share, cause = f"{percent(flat / groups)}", causes.most_common(1)[0][0]
         text = f"{share} of the last groups have no variance, most of them {cause}: nothing is learned from those."
         yield {"text": text, "filter": {**steps, "flat": "1"}}
     cut, early, bad = (
         index.count(late | signs) / n for signs in ({"truncated": True}, {"early": True}, {"reward.format": 0})
     )
+    wrong, paid = index.figures.numbers([{"outcome": "wrong"}, PAID_WRONG], late)
+    if paid > PAID_ALARM * wrong:
+        text = (
+            f"{paid} of the last {wrong} wrong answers earned at least {percent(HIGHLY_PAID)} of the most that a "
+            "wrong answer can: the process is paid although the answer is wrong."
+        )
+        yield {"text": text, "filter": {**steps, "phase": "train", "flag": "paid_yet_wrong"}}
     if cut > 0.1:
-        text = f"{100 * cut:.0f} % of the last completions were cut at the token limit (grpo.max_completion_length)."
+        text = f"{percent(cut)} of the last completions were cut at the token limit (grpo.max_completion_length)."
         yield {"text": text, "filter": {**steps, "truncated": "1"}}
     if early > 0.3:
-        text = f"{100 * early:.0f} % of the last completions name an option before the reasoning is done."
+        text = f"{percent(early)} of the last completions name an option before the reasoning is done."
         yield {"text": text, "filter": {**steps, "flag": "early_answer"}}
     if bad == 1:
         text = "None of the last completions passes the format gate: a warm-up or format.mode graded helps."
@@ -196,9 +242,9 @@ def _picks(index: TraceIndex) -> Iterable[Json]:
     """Yield a handful of completions worth opening first, each for a reason."""
     wanted: tuple[tuple[str, str, Json, str], ...] = (
         ("The best so far", "highest reward of the run", {"outcome": "right"}, "-total"),
-        ("Paid, yet wrong", "highest reward among wrong answers", PAID_WRONG, "-total"),
-        ("Right, hardly paid", "lowest reward among right answers", {"outcome": "right"}, "total"),
-        ("Answer first", "names an option before reasoning", {"early": True}, "-time"),
+        ("Paid, yet wrong", "earned most of what a wrong answer can", PAID_WRONG, "-paid_wrong"),
+        ("Right, yet unpaid", "earned less than a wrong answer can", UNPAID_RIGHT, "total"),
+        ("Early answer", "names an option before reasoning", {"early": True}, "-time"),
         ("Cut off", "ran into the token limit", {"truncated": True}, "-time"),
         ("The very first", "where training began", {}, "time"),
     )

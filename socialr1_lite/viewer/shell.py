@@ -15,6 +15,7 @@ from functools import partial
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl, urlencode
 
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # gradio reads it when it is imported
 
@@ -25,13 +26,13 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from socialr1_lite.errors import RunLogError
 from socialr1_lite.recipe.trust import NOBODY, Trust
-from socialr1_lite.viewer import comparison, exporting, hacks, importing, pages, reports, runs, trying
+from socialr1_lite.viewer import comparison, exporting, hacks, importing, labelling, pages, reports, runs, trying
 from socialr1_lite.viewer.library import Library
 from socialr1_lite.viewer.serving import Json, Query, served
 
 SCRIPTS = (
     *("core", "chart", "runs", "overview", "trace", "traces", "group", "prompt", "compare", "hacks", "benchmarks"),
-    *("tryit", "exchange"),
+    *("labels", "tryit", "exchange"),
 )
 LOCAL_HOSTS = ("127.0.0.1", "localhost", "[::1]", "::1")
 ANY_HOST = ("0.0.0.0", "::")
@@ -50,6 +51,7 @@ PAGES: dict[str, Callable[[Library, Query], Json]] = {
     for page in (
         *(runs.runs, runs.pulse, runs.overview, pages.traces, pages.facets, pages.trace, pages.group, pages.prompt),
         *(comparison.compare, hacks.hacks, reports.benchmarks, exporting.export, importing.import_file),
+        *(labelling.labels, labelling.marks, labelling.label, labelling.prefer, labelling.export_labels),
         trying.examples,
     )
 }
@@ -117,12 +119,30 @@ def launch(
 
 def middleware(host: str, share: bool) -> list[Middleware]:
     """Return who may be spoken to under which name, and what a page may load."""
-    guards = [Middleware(Headers)]
+    guards = [Middleware(Headers), Middleware(OwnAddress)]
     if host not in ANY_HOST and not share:  # every name of a machine that listens to all cannot be known
         in_colab = "COLAB_RELEASE_TAG" in os.environ or "COLAB_GPU" in os.environ
         names = [*LOCAL_HOSTS, host, *(COLAB_HOSTS if in_colab else ())]  # Colab's pages have names of their own
         guards.insert(0, Middleware(TrustedHostMiddleware, allowed_hosts=names, www_redirect=False))
     return guards
+
+
+class OwnAddress:
+    """Takes Gradio's own parameters off the page's address: `page` of an older link was answered with HTTP 500."""
+
+    GRADIO = ("page", "deep_link")
+
+    def __init__(self, app: ASGIApp) -> None:
+        """Wrap an ASGI app."""
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass on; the page's own script reads the address in the browser."""
+        if scope["type"] == "http" and scope["path"].removeprefix(scope.get("root_path", "")) in ("", "/"):
+            pairs = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
+            kept = [(name, value) for name, value in pairs if name not in self.GRADIO]
+            scope = {**scope, "query_string": urlencode(kept).encode()}
+        await self._app(scope, receive, send)
 
 
 class Headers:

@@ -89,6 +89,33 @@ def stage_view(
     }
 
 
+def blinded(view: Json) -> Json:
+    """Return the stage view without anything that says how the reply was scored, for who is to judge it first."""
+    hidden: Json = {name: None for name in ("total", "advantage", "tau")} | {"outcome": "", "flags": [], "flat": ""}
+    scenario = view["scenario"]
+    if scenario is not None:
+        plain = {"quoted": False, "decisive": False, "title": ""}
+        scenario = scenario | {"story": [piece | plain for piece in scenario["story"]], "legend": ""}
+    cards = [
+        card
+        | {"score": None, "verdicts": []}
+        | {"segments": [one | {"pieces": [{"t": piece["t"]} for piece in one["pieces"]]} for one in card["segments"]]}
+        for card in view["cards"]
+    ]
+    return (
+        view
+        | hidden
+        | {
+            "blind": True,
+            "scenario": scenario,
+            "cards": cards,
+            "ledger": {"rows": [], "loose": [], "formula": "", "verdicts": []},
+            "facts": [fact for fact in view["facts"] if not fact[0].startswith(("judge", "monitor"))],
+            "row": {},
+        }
+    )
+
+
 def facts_of(trace: Trace) -> Json:
     """Return what every page says of a completion."""
     own = {name: getattr(trace, name) for name in ("step", "group", "index", "total", "advantage", "superseded")}

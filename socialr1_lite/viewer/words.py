@@ -9,6 +9,11 @@ TOKEN = re.compile(r"\s+|[^\W_]+(?:['’-][^\W_]+)*|.", re.DOTALL)
 MAX_WORDS = 2500  # a side; beyond that only the ends are aligned, for difflib's worst case is quadratic
 
 
+def percent(share: float, digits: int = 0) -> str:
+    """Write a share as everywhere on the pages: 37 %."""
+    return f"{100 * share:.{digits}f} %"
+
+
 def word_diff(one: str, two: str) -> list[tuple[str, str]]:
     """Return [(" " | "-" | "+", text)]: kept, taken away, added.
 

@@ -70,8 +70,8 @@ def test_a_name_finds_its_completion_and_no_other_run_s(ask: Any) -> None:
 @pytest.mark.parametrize(
     "wrong",
     [
-        {"trace": "../../etc/passwd"}, {"sort": "total; DROP TABLE traces"}, {"sort": "completion"}, {"page": -1},
-        {"page": "x"}, {"page": 1.5}, {"stage_state": "nonsense"}, {"flag": "x"}, {"truncated": "2"}, {"nonsense": 1},
+        {"trace": "../../etc/passwd"}, {"sort": "total; DROP TABLE traces"}, {"sort": "completion"}, {"nth": -1},
+        {"nth": "x"}, {"nth": 1.5}, {"page": 1}, {"stage_state": "nonsense"}, {"flag": "x"}, {"truncated": "2"}, {"nonsense": 1},
         {"outcome": 3}, {"q": "x" * 500}, {"from": "abc"}, {"from": True}, {"run": 3}, {"run": ["a"]}, {"sort": None},
     ],
 )  # fmt: skip
@@ -202,13 +202,6 @@ def test_comparing_evaluations_of_two_steps(ask: Any) -> None:
     assert answer["counts"]["all"] == 24
     with pytest.raises(BadRequest):
         ask(comparison.compare, at="eval x y")
-
-
-def test_the_sign_test_by_hand() -> None:
-    assert comparison.sign_test(0, 0) == 1.0
-    assert comparison.sign_test(5, 0) == pytest.approx(2 / 32)
-    assert comparison.sign_test(3, 3) == 1.0
-    assert comparison.sign_test(600, 400) == pytest.approx(2.7e-10, rel=0.2)
 
 
 def test_the_hack_board_finds_what_was_put_there(ask: Any) -> None:

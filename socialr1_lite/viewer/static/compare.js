@@ -10,7 +10,7 @@ screens.compare = {
       with_at: state.with_at || '',
       kind: state.kind || '',
       pair: state.pair || '',
-      page: Number(state.page) || 1,
+      nth: state.nth || '',
     }),
   draw(data, state) {
     const side = (title, runKey, atKey, chosen) =>
@@ -25,7 +25,7 @@ screens.compare = {
           select(
             data.runs.map((run) => [run.key, run.label]),
             chosen.run,
-            (value) => go({ [runKey]: value, [atKey]: null, page: null, pair: null, screen: 'compare' }),
+            (value) => go({ [runKey]: value, [atKey]: null, nth: null, pair: null, screen: 'compare' }),
           ),
         ),
         h(
@@ -33,7 +33,7 @@ screens.compare = {
           { class: 'field' },
           'Which completions',
           select(chosen.moments, chosen.at, (value) =>
-            go({ [atKey]: value, page: null, pair: null, screen: 'compare' }),
+            go({ [atKey]: value, nth: null, pair: null, screen: 'compare' }),
           ),
         ),
         h('p', { class: 'small muted' }, chosen.note),
@@ -56,7 +56,7 @@ screens.compare = {
             'button',
             {
               'aria-pressed': (state.kind || '') === kind ? 'true' : 'false',
-              onclick: () => go({ kind, page: null, pair: null, screen: 'compare' }),
+              onclick: () => go({ kind, nth: null, pair: null, screen: 'compare' }),
             },
             title,
             h('span', { class: 'num' }, count(data.counts[kind || 'all'])),
@@ -69,7 +69,7 @@ screens.compare = {
       data.notice
         ? h('p', { class: 'note plain-note' }, data.notice)
         : [
-            h('section', { class: 'tiles' }, data.tiles.map(tile)),
+            h('section', { class: 'tiles' }, data.tiles.map((one) => tile(one))),
             chips,
             data.pairs.length
               ? h(

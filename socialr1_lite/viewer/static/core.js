@@ -115,6 +115,11 @@ const diverge = (x, scale) => {
 
 // -- the address bar: every state of the page is in it ---------------------------------------
 const KEPT = ['__theme', '__sign'];
+// No name in the address may be one that Gradio reads itself: ?page= is its own, and was answered with HTTP 500.
+const RANGES = [
+  ...['reward', 'advantage', 'tokens', 'process', 'answer'],
+  ...['format', 'structure', 'content', 'length', 'outcome_value'],
+];
 const FILTERS = [
   'q',
   'phase',
@@ -129,6 +134,8 @@ const FILTERS = [
   'from',
   'to',
   'superseded',
+  'in',
+  ...RANGES.flatMap((name) => [`${name}_min`, `${name}_max`]),
 ];
 function readState() {
   const state = Object.create(null);
@@ -153,6 +160,20 @@ function keep(...names) {
   for (const name of ['run', ...names.flat()]) if (state[name]) base[name] = state[name];
   return base;
 }
+// A facet's value in the address: one, several as a|b (any of them), !a|b (none of them).
+const written = (value) => value.replace(/[%|!]/g, (sign) => `%${sign.charCodeAt(0).toString(16).toUpperCase()}`);
+function chosen(state, key) {
+  const text = state[key] || '';
+  const read = (one) => {
+    try {
+      return decodeURIComponent(one);
+    } catch {
+      return one;
+    }
+  };
+  return { not: text.startsWith('!'), values: text ? text.replace(/^!/, '').split('|').map(read) : [] };
+}
+const facetText = (values, not) => (values.length ? (not ? '!' : '') + values.map(written).join('|') : null);
 const filterOf = (state) => Object.fromEntries(FILTERS.filter((key) => state[key]).map((key) => [key, state[key]]));
 function a(changes, props, ...kids) {
   const base = props.base || keep();
@@ -301,12 +322,14 @@ const NAV = [
   ['overview', 'Overview'],
   ['traces', 'Traces'],
   ['hacks', 'Hack board'],
+  ['labels', 'Labels'],
   ['benchmarks', 'Benchmarks'],
   ['compare', 'Compare'],
   ['try', 'Try it'],
   ['exchange', 'Import & export'],
 ];
-const PARENT = { trace: 'traces', group: 'traces', prompt: 'traces' }; // sub-screens keep their list's place in the bar
+// Sub-screens keep their list's place in the bar.
+const PARENT = { trace: 'traces', group: 'traces', prompt: 'traces', pair: 'labels' };
 const live = h('span', { class: 'live' }, h('i'), h('span', { class: 'words' }));
 function drawTop(state, name) {
   const current = PARENT[name] || name;
@@ -401,6 +424,10 @@ const KEYS = [
   ['[ ]', 'the same prompt at an earlier, later step'],
   ['1 2 3 4', 'jump to a stage'],
   ['r', 'raw text'],
+  ['m', 'mark the stages (labels)'],
+  ['y p n', 'while labelling: good, partly, bad'],
+  ['i b', 'while labelling: a note; blind to what it earned'],
+  ['. v', 'while labelling: the next one; the better of two siblings'],
   ['d', 'follow the prompt across training, with a word diff'],
   ['g', 'the whole group'],
   ['u', 'back to the list'],
@@ -474,7 +501,11 @@ document.addEventListener('keydown', (event) => {
 
 // -- live: ask whether anything was written; never redraw under the reader's eyes ------------
 async function pulse() {
-  if (document.hidden || !root.isConnected || !here.state.run) return;
+  if (document.hidden || !root.isConnected) return;
+  if (!here.state.run) {
+    if (here.data && screens[here.screen].live) await screens[here.screen].live({}).catch(() => {});
+    return;
+  }
   try {
     const now = await ask('pulse', { run: here.state.run });
     live.classList.toggle('on', now.writing);
@@ -482,7 +513,7 @@ async function pulse() {
       ? `live · step ${now.step}`
       : now.age === null
         ? ''
-        : `written ${ago(now.age)}`;
+        : `${now.status.startsWith('silent') ? 'silent, ' : ''}written ${ago(now.age)}`;
     live.title = now.writing ? 'This run is being written now' : '';
     const stamp = `${here.state.run} ${now.stamp}`;
     if (here.stamp !== stamp) {

@@ -12,16 +12,19 @@ function bytesOf(encoded) {
   for (let i = 0; i < text.length; i += 1) bytes[i] = text.charCodeAt(i);
   return bytes;
 }
+function saveFile(file) {
+  const url = URL.createObjectURL(new Blob([bytesOf(file.content)], { type: file.kind }));
+  const anchor = h('a', { href: url, download: file.name });
+  root.append(anchor);
+  anchor.click();
+  anchor.remove();
+  setTimeout(() => URL.revokeObjectURL(url), 10000);
+}
 async function download(kind, state, note) {
   note.textContent = 'preparing …';
   try {
     const file = await ask('export', { run: state.run, format: kind, sort: state.sort || '', ...filterOf(state) });
-    const url = URL.createObjectURL(new Blob([bytesOf(file.content)], { type: file.kind }));
-    const anchor = h('a', { href: url, download: file.name });
-    root.append(anchor);
-    anchor.click();
-    anchor.remove();
-    setTimeout(() => URL.revokeObjectURL(url), 10000);
+    saveFile(file);
     note.textContent =
       file.rows < file.total
         ? `${file.name}: the first ${count(file.rows)} of ${count(file.total)}`
@@ -56,7 +59,7 @@ screens.exchange = {
   title: () => 'Import & export',
   load: (state) =>
     state.run
-      ? ask('traces', { run: state.run, sort: '', page: 1, ...filterOf(state) })
+      ? ask('traces', { run: state.run, sort: '', ...filterOf(state) })
       : Promise.resolve({ total: null }),
   draw(data, state) {
     const saved = h('p', { class: 'small muted', role: 'status', id: 's1-saved' });

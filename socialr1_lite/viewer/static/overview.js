@@ -1,12 +1,65 @@
 // How the run goes: the figures that matter, what to look at first, and the curves.
-const tile = (item) =>
-  h(
-    'div',
-    { class: 'card tile' },
+function tile(item, base) {
+  const inside = [
     h('span', { class: 'small muted' }, item.label),
     h('b', {}, item.value),
     h('span', { class: 'small muted' }, item.note),
+  ];
+  if (!item.filter) return h('div', { class: 'card tile' }, inside);
+  return a({ screen: 'traces', ...item.filter }, { base: base || keep(), class: 'card tile' }, inside);
+}
+// The letters that are given, beside those that are right, and what guessing would get.
+function letterTable(said, base) {
+  if (!said.letters || !said.letters.length) return null;
+  const bar = (share, tone) =>
+    h('span', { class: 'bar' }, h('i', { style: { width: `${100 * share}%`, background: `var(--${tone})` } }));
+  return h(
+    'div',
+    { class: 'tight' },
+    said.words.map((line) => h('p', { class: 'small' }, line)),
+    h(
+      'div',
+      { class: 'scroll', tabindex: '0', role: 'region', 'aria-label': 'Answers by letter' },
+      h(
+        'table',
+        { class: 'grid still letters' },
+        h(
+          'thead',
+          {},
+          h(
+            'tr',
+            {},
+            ['Letter', 'Given', 'Gold', 'Right when given'].map((title) => h('th', { scope: 'col' }, title)),
+          ),
+        ),
+        h(
+          'tbody',
+          {},
+          said.letters.map((row) =>
+            h(
+              'tr',
+              {},
+              h(
+                'th',
+                { scope: 'row' },
+                a({ screen: 'traces', answer_min: row.answer, answer_max: row.answer }, { base }, row.letter),
+              ),
+              h(
+                'td',
+                {},
+                bar(row.chosen, 'ink'),
+                ` ${percent(row.chosen)}`,
+                h('span', { class: 'small muted' }, ` ${count(row.n)}`),
+              ),
+              h('td', {}, bar(row.gold, 'right'), ` ${percent(row.gold)}`),
+              h('td', { class: 'n' }, percent(row.right)),
+            ),
+          ),
+        ),
+      ),
+    ),
   );
+}
 const alert_ = (item) =>
   h('p', { class: 'note' }, item.text, ' ', item.filter && a({ screen: 'traces', ...item.filter }, {}, 'See them'));
 const pick_ = (item) =>
@@ -24,6 +77,14 @@ const pick_ = (item) =>
       h('span', { class: 'muted' }, `step ${item.step}`),
     ),
   );
+const answersCard = (data) =>
+  data.answers.letters.length > 0 &&
+  h(
+    'details',
+    { class: 'card', open: data.answers.alerts.length > 0 },
+    h('summary', {}, 'Answers against chance, letter by letter'),
+    letterTable(data.answers, { ...keep(), phase: 'train' }),
+  );
 screens.overview = {
   title: (state, data) => (data ? data.label : 'Overview'),
   load: (state) => ask('overview', { run: state.run }),
@@ -34,7 +95,12 @@ screens.overview = {
       h(
         'div',
         { class: 'row spread' },
-        h('div', { class: 'tight' }, h('h1', {}, data.label), h('p', { class: 'muted' }, data.subtitle)),
+        h(
+          'div',
+          { class: 'tight' },
+          h('h1', {}, data.label),
+          h('p', { class: 'muted', id: 's1-subtitle' }, data.subtitle),
+        ),
         data.facts.length > 0 &&
           h(
             'div',
@@ -46,14 +112,19 @@ screens.overview = {
       data.empty
         ? empty('Nothing written yet', data.empty)
         : [
-            h('section', { class: 'tiles', 'aria-label': 'Figures', id: 's1-tiles' }, data.tiles.map(tile)),
+            h(
+              'section',
+              { class: 'tiles', 'aria-label': 'Figures', id: 's1-tiles' },
+              data.tiles.map((one) => tile(one)),
+            ),
             data.picks.length > 0 &&
               h(
                 'section',
                 { class: 'stack', 'aria-label': 'Where to look first' },
                 h('h2', {}, 'Where to look first'),
-                h('div', { class: 'picks' }, data.picks.map(pick_)),
+                h('div', { class: 'picks', id: 's1-picks' }, data.picks.map(pick_)),
               ),
+            h('div', { id: 's1-answers' }, answersCard(data)),
             h(
               'section',
               { class: 'stack', 'aria-label': 'Curves' },
@@ -70,7 +141,7 @@ screens.overview = {
   },
   async live(now) {
     const drawn = here.data;
-    if (now.stamp === drawn.stamp) return;
+    if (now.stamp === drawn.stamp && now.status === this.status) return;
     const data = await ask('overview', { run: here.state.run });
     if (here.data !== drawn) return;
     here.data = data;
@@ -79,8 +150,19 @@ screens.overview = {
       show({ quiet: true });
       return;
     }
-    tiles.replaceChildren(...data.tiles.map(tile));
-    root.querySelector('#s1-alerts').replaceChildren(...data.alerts.map(alert_));
+    tiles.replaceChildren(...data.tiles.map((one) => tile(one)));
+    this.status = now.status;
+    const put = (id, ...kids) => {
+      const node = root.querySelector(id);
+      if (node && !node.contains(document.activeElement)) put_(node, kids);
+    };
+    put('#s1-subtitle', data.subtitle);
+    put('#s1-picks', data.picks.map(pick_));
+    put('#s1-alerts', data.alerts.map(alert_));
+    const opened = root.querySelector('#s1-answers details');
+    put('#s1-answers', answersCard(data));
+    const again = root.querySelector('#s1-answers details');
+    if (again && opened) again.open = opened.open;
     for (const spec of data.charts) this.figures.get(spec.key).update(spec);
   },
 };

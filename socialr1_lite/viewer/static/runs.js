@@ -5,6 +5,15 @@ screens.runs = {
     catalogue = await ask('runs', {});
     return catalogue;
   },
+  async live() {
+    // what changes while somebody looks: new runs, steps, who fell silent
+    const drawn = here.data;
+    const fresh = await ask('runs', {});
+    const told = (list) => JSON.stringify(list.runs.map(({ age, ...run }) => run));
+    if (here.data !== drawn || told(fresh) === told(drawn)) return;
+    catalogue = fresh;
+    await show({ quiet: true });
+  },
   draw(data) {
     if (!data.runs.length) return [empty('No runs yet', data.hint)];
     return [

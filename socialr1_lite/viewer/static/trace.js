@@ -1,7 +1,8 @@
 // The main screen: one completion, stage by stage.
 
+const VIEW = [...FILTERS, 'sort', 'label', 'blind']; // what goes along from one completion to the next
 function localTabs(data, name) {
-  const base = keep(FILTERS, 'sort');
+  const base = keep(VIEW);
   const tab = (screen, title, extra) =>
     a({ screen, ...extra }, { base, 'aria-current': screen === name ? 'page' : null }, title);
   return h(
@@ -107,7 +108,7 @@ const promptOnly = (data) =>
     data.prompt.map((message) => h('pre', { class: 'raw' }, `${message.role}\n${message.content}`)),
   );
 
-function stageCard(card, links) {
+function stageCard(card, links, marking) {
   const bad = !['present'].includes(card.state);
   const quiet = card.state === 'missing';
   return h(
@@ -151,6 +152,7 @@ function stageCard(card, links) {
         { class: 'share', title: `${percent(card.share)} of the reasoning` },
         h('i', { style: { width: `${100 * card.share}%` } }),
       ),
+    marking && markRow(card.stage, marking),
   );
 }
 const outsideCard = (part) =>
@@ -187,7 +189,7 @@ function answerCard(data) {
       ? h('span', { class: 'prose' }, data.answer_text)
       : h('span', { class: 'muted' }, data.answer_note),
     h('span', { class: 'grow' }),
-    outcomeChip(data.outcome),
+    !data.blind && outcomeChip(data.outcome),
   );
 }
 
@@ -276,7 +278,7 @@ function advantageCard(data) {
           a(
             { screen: 'trace', trace: x.id },
             {
-              base: keep(FILTERS, 'sort'),
+              base: keep(VIEW),
               class: x.id === data.id ? 'here' : '',
               'aria-current': x.id === data.id ? 'true' : null,
               title: `${x.index}: ${fixed(x.total)}, ${x.outcome}`,
@@ -318,33 +320,45 @@ function pagerOf(data) {
   );
 }
 const toTrace = (id) => {
-  if (id !== null && id !== undefined) visit(link({ screen: 'trace', trace: id }, keep(FILTERS, 'sort', 'raw')));
+  if (id !== null && id !== undefined) visit(link({ screen: 'trace', trace: id }, keep(VIEW, 'raw')));
 };
 
 const askTrace = (state, trace) =>
-  askOnce('trace', { run: state.run, trace, sort: state.sort || '', ...filterOf(state) });
+  askOnce('trace', { run: state.run, trace, sort: state.sort || '', blind: state.blind || '', ...filterOf(state) });
 
 screens.trace = {
   title: (state, data) => (data ? `${data.heading}, stage by stage` : 'Stage view'),
-  load: (state) => askTrace(state, state.trace || ''),
+  async load(state) {
+    const data = await askTrace(state, state.trace || '');
+    if (!state.label) return { ...data, marks: null };
+    return { ...data, marks: await ask('marks', { run: state.run, trace: data.id, reader: readerName() }) };
+  },
   draw(data, state) {
     const links = [];
-    const middle = data.failure ? failureCard(data.failure) : data.cards.map((card) => stageCard(card, links));
+    const middle = data.failure
+      ? failureCard(data.failure)
+      : data.cards.map((card) => stageCard(card, links, data.marks));
     const left = scenarioPane(data, links);
     return [
       h(
         'div',
         { class: 'crumbs' },
         h('h1', {}, data.heading),
-        outcomeChip(data.outcome),
+        data.blind ? h('span', { class: 'chip' }, 'blind') : outcomeChip(data.outcome),
         data.flags.map((flag) => h('span', { class: 'chip warn' }, flag.label)),
         h('span', { class: 'grow' }),
         pagerOf(data),
         h('button', { 'aria-pressed': state.raw ? 'true' : 'false', title: 'Raw text (r)', onclick: turnRaw }, 'Raw'),
         a({ screen: 'try', trace: data.id }, { class: 'button' }, 'Try it'),
+        h(
+          'button',
+          { 'aria-pressed': state.label ? 'true' : 'false', title: 'Label (m)', onclick: turnLabel },
+          'Label',
+        ),
         h('button', { title: 'Copy link (c)', onclick: copyLink }, 'Copy link'),
       ),
       localTabs(data, 'trace'),
+      data.marks && markBar(data, state),
       h(
         'div',
         { class: 'stage-view' },
@@ -371,8 +385,9 @@ screens.trace = {
         h(
           'div',
           { class: 'side ledger-side', tabindex: '0', role: 'region', 'aria-label': 'What it earned' },
-          ledger(data),
-          advantageCard(data),
+          data.blind
+            ? h('p', { class: 'note plain-note small' }, 'What it earned is hidden until the stages are marked.')
+            : [ledger(data), advantageCard(data)],
           samplingCard(data),
         ),
       ),
@@ -406,9 +421,17 @@ screens.trace = {
     3: () => jump(2),
     4: () => jump(3),
     r: turnRaw,
-    d: () => visit(link({ screen: 'prompt', trace: here.data.id }, keep(FILTERS, 'sort'))),
-    g: () => visit(link({ screen: 'group', trace: here.data.id }, keep(FILTERS, 'sort'))),
-    u: () => visit(link({ screen: 'traces' }, keep(FILTERS, 'sort'))),
+    m: turnLabel,
+    y: () => markHere('good'),
+    p: () => markHere('partly'),
+    n: () => markHere('bad'),
+    i: () => noteHere(),
+    b: () => here.state.label && go({ blind: here.state.blind ? null : 1 }, { replace: true }),
+    '.': () => here.data && here.data.marks && toTrace(here.data.marks.next),
+    v: () => here.state.label && toPair(),
+    d: () => visit(link({ screen: 'prompt', trace: here.data.id }, keep(VIEW))),
+    g: () => visit(link({ screen: 'group', trace: here.data.id }, keep(VIEW))),
+    u: () => visit(link({ screen: 'traces' }, keep(VIEW))),
   },
 };
 function rawPane(data) {

@@ -30,7 +30,16 @@ const wording = (facet, value) => {
   }
   return value.replaceAll('_', ' ');
 };
-const toggle = (key, value) => go({ [key]: readState()[key] === value ? null : value, page: null, screen: 'traces' });
+// A click on a value adds it to those of which one is enough, or takes it away.
+function toggle(key, value) {
+  const { not, values } = chosen(readState(), key);
+  const left = values.includes(value) ? values.filter((one) => one !== value) : [...values, value];
+  go({ [key]: facetText(left, not), nth: null, screen: 'traces' });
+}
+function negate(key) {
+  const { not, values } = chosen(readState(), key);
+  go({ [key]: facetText(values, !not), nth: null, screen: 'traces' });
+}
 
 const FACETS_AFTER_MS = 150; // a reader who goes on at once should not wait for counts that nobody saw
 const lastFacets = { run: null, facets: {} }; // shown until the new counts are there, so that nothing jumps
@@ -40,7 +49,23 @@ function facetList(facets, state) {
     h(
       'div',
       {},
-      h('h3', { id: `facet-${key}` }, FACET_TITLES[key] || key),
+      h(
+        'div',
+        { class: 'row spread' },
+        h('h3', { id: `facet-${key}` }, FACET_TITLES[key] || key),
+        state[key] &&
+          h(
+            'button',
+            {
+              class: 'chip',
+              'data-not': key,
+              title: 'Show what has none of these',
+              'aria-pressed': chosen(state, key).not ? 'true' : 'false',
+              onclick: () => negate(key),
+            },
+            'not',
+          ),
+      ),
       h(
         'div',
         { role: 'group', 'aria-labelledby': `facet-${key}` },
@@ -48,7 +73,7 @@ function facetList(facets, state) {
           h(
             'button',
             {
-              'aria-pressed': state[key] === value ? 'true' : 'false',
+              'aria-pressed': chosen(state, key).values.includes(value) ? 'true' : 'false',
               'data-facet': `${key}:${value}`,
               onclick: () => toggle(key, value),
             },
@@ -60,35 +85,52 @@ function facetList(facets, state) {
     ),
   );
   const narrow = window.matchMedia('(max-width: 820px)').matches;
-  const range = h(
-    'form',
-    {
-      class: 'row',
-      onsubmit: (e) => {
-        e.preventDefault();
-        go({ from: e.target.elements.from.value, to: e.target.elements.to.value, page: null });
-      },
-    },
-    h(
-      'label',
-      { class: 'field' },
-      'From step',
-      h('input', { name: 'from', type: 'number', min: 0, value: state.from || '', style: { width: '88px' } }),
-    ),
-    h(
-      'label',
-      { class: 'field' },
-      'to',
-      h('input', { name: 'to', type: 'number', min: 0, value: state.to || '', style: { width: '88px' } }),
-    ),
-    h('button', { class: 'small' }, 'Apply'),
-  );
+  const range = rangeForm(state);
   const all = [range, body];
   return h(
     'div',
     { class: 'facets', tabindex: '0', role: 'region', 'aria-label': 'Filters' },
     narrow ? h('details', {}, h('summary', {}, 'Filters'), h('div', { class: 'stack' }, all)) : all,
   );
+}
+const RANGE_ROWS = [
+  ['Step', 'from', 'to', '1'],
+  ['Reward', 'reward_min', 'reward_max', 'any'],
+  ['Advantage', 'advantage_min', 'advantage_max', 'any'],
+  ['Tokens', 'tokens_min', 'tokens_max', '1'],
+  ['Process', 'process_min', 'process_max', 'any'],
+];
+function rangeForm(state) {
+  const names = RANGE_ROWS.flatMap(([, low, high]) => [low, high]);
+  const box = (title, name, step, end) =>
+    h('input', { name, type: 'number', step, value: state[name] || '', 'aria-label': `${title}, ${end}` });
+  return h(
+    'form',
+    {
+      class: 'ranges',
+      'aria-label': 'Ranges',
+      onsubmit: (e) => {
+        e.preventDefault();
+        go({ ...Object.fromEntries(names.map((name) => [name, e.target.elements[name].value])), nth: null });
+      },
+    },
+    RANGE_ROWS.map(([title, low, high, step]) => [
+      h('span', { class: 'small muted' }, title),
+      box(title, low, step, 'at least'),
+      box(title, high, step, 'at most'),
+    ]),
+    h('button', { class: 'small' }, 'Apply'),
+  );
+}
+const CHIP_TITLES = { q: 'text', in: 'searched', from: 'from step', to: 'to step', scenario: 'prompt' };
+const chipTitle = (key) =>
+  CHIP_TITLES[key] ||
+  FACET_TITLES[key] ||
+  key.replace(/_min$/, ' at least').replace(/_max$/, ' at most').replaceAll('_', ' ');
+function chipValue(key, text) {
+  if (!FACET_TITLES[key]) return text;
+  const { not, values } = chosen({ [key]: text }, key);
+  return [not && 'not ', values.map((value, i) => [i > 0 && ' or ', wording(key, value)])];
 }
 function activeChips(state) {
   const on = Object.entries(filterOf(state));
@@ -99,16 +141,16 @@ function activeChips(state) {
     on.map(([key, value]) =>
       h(
         'button',
-        { class: 'chip', title: 'Remove this filter', onclick: () => go({ [key]: null, page: null }) },
-        { q: 'text', from: 'from step', to: 'to step', scenario: 'prompt' }[key] || FACET_TITLES[key] || key,
+        { class: 'chip', title: 'Remove this filter', onclick: () => go({ [key]: null, nth: null }) },
+        chipTitle(key),
         ': ',
-        ['q', 'from', 'to', 'scenario', 'superseded'].includes(key) ? value : wording(key, value),
+        chipValue(key, value),
         ' ✕',
       ),
     ),
     h(
       'button',
-      { class: 'chip', onclick: () => go(Object.fromEntries([...FILTERS, 'page'].map((key) => [key, null]))) },
+      { class: 'chip', onclick: () => go(Object.fromEntries([...FILTERS, 'nth'].map((key) => [key, null]))) },
       'Clear all',
     ),
   );
@@ -183,7 +225,7 @@ function traceTable(data, state) {
           { scope: 'col', title: full, 'aria-sort': key === by ? way : null },
           h(
             'button',
-            { onclick: () => go({ sort: key === by && way === 'descending' ? key : `-${key}`, page: null }) },
+            { onclick: () => go({ sort: key === by && way === 'descending' ? key : `-${key}`, nth: null }) },
             title,
             key === by ? (way === 'ascending' ? ' ↑' : ' ↓') : '',
           ),
@@ -208,7 +250,7 @@ function traceTable(data, state) {
 function pages(data, state) {
   const last = Math.max(1, Math.ceil(data.total / data.size));
   const at = data.page;
-  const to = (page) => go({ page: page === 1 ? null : page });
+  const to = (page) => go({ nth: page === 1 ? null : page });
   return h(
     'div',
     { class: 'row spread' },
@@ -233,8 +275,18 @@ function pages(data, state) {
 screens.traces = {
   title: () => 'Traces',
   load: (state) =>
-    ask('traces', { run: state.run, sort: state.sort || '', page: Number(state.page) || 1, ...filterOf(state) }),
+    ask('traces', { run: state.run, sort: state.sort || '', nth: state.nth || '', ...filterOf(state) }),
   draw(data, state) {
+    const scope = select(
+      [
+        ['', 'in replies'],
+        ['asked', 'in story and question'],
+        ['all', 'anywhere'],
+      ],
+      state.in || '',
+      () => {},
+    );
+    fill(scope, { name: 'scope', 'aria-label': 'Where to search' }, []);
     const search = h(
       'form',
       {
@@ -242,7 +294,8 @@ screens.traces = {
         role: 'search',
         onsubmit: (e) => {
           e.preventDefault();
-          go({ q: e.target.elements.q.value.trim(), page: null });
+          const { q, scope } = e.target.elements;
+          go({ q: q.value.trim(), in: q.value.trim() && scope.value, nth: null });
         },
       },
       h('input', {
@@ -250,11 +303,12 @@ screens.traces = {
         name: 'q',
         type: 'search',
         value: state.q || '',
-        placeholder: 'Search the replies',
-        'aria-label': 'Search the replies',
+        placeholder: 'word "a phrase" -without this OR that',
+        'aria-label': 'Search',
         class: 'grow',
         style: { 'min-width': '180px' },
       }),
+      scope,
       h('button', {}, 'Search'),
     );
     return [
@@ -264,7 +318,7 @@ screens.traces = {
         h('h1', {}, 'Traces'),
         h(
           'div',
-          { class: 'row' },
+          { class: 'row grow' },
           h('button', { id: 's1-fresh', class: 'chip warn hidden', onclick: () => show() }),
           search,
           a({ screen: 'exchange' }, { base: keep(FILTERS), class: 'button' }, 'Export'),

@@ -1,0 +1,192 @@
+"""What guessing would get right, and which letters are chosen: without both, "right" says little."""
+
+from __future__ import annotations
+
+import string
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import NamedTuple
+
+from socialr1_lite.runlog import RunFolder
+from socialr1_lite.runlog.index import TraceIndex
+from socialr1_lite.runlog.lines import read_rows
+from socialr1_lite.runlog.query import Filter
+from socialr1_lite.statistics import clustered_proportion
+from socialr1_lite.viewer.serving import Json
+from socialr1_lite.viewer.words import percent
+
+LEANS = 0.2  # [ours] so much more of the answers than of the gold, and a letter is preferred for its place
+ENOUGH = 30  # answers below which nothing is said of chance or letters
+MOST_TESTED = 20_000  # answers that an interval is worked out from
+
+
+class Asked(NamedTuple):
+    """What guessing needs of a scenario: how many options, which are gold, and the story that it belongs to."""
+
+    options: int
+    gold: tuple[int, ...]
+    story: str
+
+    @property
+    def chance(self) -> float | None:
+        """The share of the options that are gold; None for an open question."""
+        return len(self.gold) / self.options if self.options and self.gold else None
+
+
+def asked(run: RunFolder) -> Mapping[str, Asked]:
+    """Return what was asked under each scenario's id."""
+    if not run.scenarios.exists():
+        return {}
+    state = run.scenarios.stat()
+    return _asked(run.scenarios, state.st_size, state.st_mtime_ns)
+
+
+@lru_cache(maxsize=8)
+def _asked(path: Path, size: int, mtime_ns: int) -> Mapping[str, Asked]:
+    """Read the file as it was at that size and time. Questions of one group, else of one story, belong together."""
+    found = {}
+    for row in read_rows(path):
+        options, gold = row.get("options"), row.get("gold")
+        if isinstance(options, list) and isinstance(gold, list):
+            places = tuple(one for one in gold if isinstance(one, int))
+            found[str(row.get("id"))] = Asked(
+                len(options), places, str(row.get("group") or row.get("story") or row["id"])
+            )
+    return found
+
+
+def chance_among(index: TraceIndex, where: Filter) -> float | None:
+    """Return the mean chance over the completions that pass a filter."""
+    counted = index.figures.tally(("scenario",), where)
+    return letters_of(((scenario, None, n) for scenario, n in counted), asked(index.run)).chance
+
+
+def chance_of(scenarios: Iterable[str], known: Mapping[str, Asked]) -> float | None:
+    """Return the mean chance over these questions; None where none of them has options."""
+    given = [known[one].chance for one in scenarios if one in known]
+    shares = [chance for chance in given if chance is not None]
+    return sum(shares) / len(shares) if shares else None
+
+
+class Letters(NamedTuple):
+    """Readable answers by their letter. chosen: how often each was given. gold: how often it was right to give it.
+
+    right: how often it was given and right. chance: mean over the questions asked, unreadable answers among them.
+    """
+
+    chosen: list[int]
+    gold: list[float]
+    right: list[int]
+    chance: float | None
+    stories: list[str]  # of each readable answer, in the order of `hits`
+    hits: list[float]
+
+    @property
+    def n(self) -> int:
+        """How many answers there are."""
+        return sum(self.chosen)
+
+    @property
+    def leaning(self) -> int | None:
+        """The letter that is given far more often than it is gold; None where there is none."""
+        if self.n < ENOUGH:
+            return None
+        more = [(chosen - gold) / self.n for chosen, gold in zip(self.chosen, self.gold, strict=True)]
+        return max(range(len(more)), key=more.__getitem__) if max(more) >= LEANS else None
+
+
+def letters_of(counted: Iterable[tuple[str, int | None, int]], known: Mapping[str, Asked]) -> Letters:
+    """Count answers. counted: (scenario, the place of the option that was chosen or None, how many such answers)."""
+    chosen, right = Counter[int](), Counter[int]()
+    gold = defaultdict[int, float](float)
+    weights, shares = 0, 0.0
+    stories: list[str] = []
+    hits: list[float] = []
+    for scenario, place, n in counted:
+        one = known.get(scenario)
+        if one is None or one.chance is None:
+            continue
+        weights, shares = weights + n, shares + n * one.chance
+        if place is None or not 0 <= place < one.options:
+            continue
+        chosen[place] += n
+        right[place] += n * (place in one.gold)
+        for at in one.gold:
+            gold[at] += n / len(one.gold)
+        room = max(0, MOST_TESTED - len(hits))
+        stories += [one.story] * min(n, room)
+        hits += [float(place in one.gold)] * min(n, room)
+    width = max([*chosen, *gold], default=-1) + 1
+    places = range(width)
+    chance = shares / weights if weights else None
+    return Letters(
+        [chosen[i] for i in places], [gold[i] for i in places], [right[i] for i in places], chance, stories, hits
+    )
+
+
+def answers(index: TraceIndex, where: Filter) -> Json:
+    """Return the answers that pass a filter, against chance and by letter, with what is to be said of them."""
+    found = letters_of(index.figures.tally(("scenario", "answer"), where), asked(index.run))
+    return {
+        "chance": found.chance,
+        "letters": letter_rows(found),
+        "words": list(_words(found)),
+        "alerts": list(alerts(found)),
+    }
+
+
+def letter_rows(found: Letters) -> list[Json]:
+    """Return a line a letter: its share of the answers and of the gold, and how often it was right when given."""
+    return [
+        {
+            "letter": string.ascii_uppercase[i] if i < 26 else str(i + 1),
+            "answer": i,
+            "n": found.chosen[i],
+            "chosen": found.chosen[i] / found.n,
+            "gold": found.gold[i] / found.n,
+            "right": found.right[i] / found.chosen[i] if found.chosen[i] else None,
+        }
+        for i in range(len(found.chosen) if found.n else 0)
+    ]
+
+
+def _words(found: Letters) -> Iterable[str]:
+    if not found.n or found.chance is None:
+        return
+    share = clustered_proportion(found.hits, found.stories)
+    best = max(range(len(found.gold)), key=found.gold.__getitem__)
+    letter, always = letter_rows(found)[best]["letter"], percent(found.gold[best] / found.n)
+    yield (
+        f"Of {found.n} readable answers {percent(share.value)} are right (95 % interval {percent(share.low)} to "
+        f"{percent(share.high)}, over {len(set(found.stories))} stories). "
+        f"Guessing gets {percent(found.chance)}, always answering {letter} {always}."
+    )
+
+
+def alerts(found: Letters) -> Iterable[str]:
+    """Yield what somebody should know: answers no better than guessing, a letter that is chosen for its place."""
+    if found.n < ENOUGH or found.chance is None:
+        return
+    share = clustered_proportion(found.hits, found.stories)
+    if share.low <= found.chance:
+        yield (
+            f"{percent(share.value)} of the last readable answers are right, and guessing gets {percent(found.chance)} "
+            f"(95 % interval {percent(share.low)} to {percent(share.high)}, by story): not to be told from chance."
+        )
+    if (letter := found.leaning) is not None:
+        row = letter_rows(found)[letter]
+        yield (
+            f"{row['n']} of the last {found.n} readable answers are {row['letter']}, which is right for "
+            f"{percent(row['gold'])} of them: the place of an option decides, not what it says."
+        )
+
+
+def most_chosen(places: Sequence[int | None]) -> tuple[str, float] | None:
+    """Return the letter given most often, with its share of the readable answers; None where there is none."""
+    counted = Counter(place for place in places if place is not None)
+    if not counted:
+        return None
+    place, n = min(counted.items(), key=lambda one: (-one[1], one[0]))
+    return string.ascii_uppercase[place] if 0 <= place < 26 else str(place + 1), n / counted.total()
