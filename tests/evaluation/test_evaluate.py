@@ -483,7 +483,10 @@ def test_items_kept_without_their_stories_are_counted_alone_and_it_is_said(
         path.write_text("".join(json.dumps(row) + "\n" for row in earlier))
         columns.append(reports.read(tmp_path / name))
     alone = tables.table(columns)[1][0][-1]
-    assert alone == "+3 -0 of 3, p=0.25 (questions not stored: paired by name; stories not stored: items counted as independent)"
+    assert (
+        alone
+        == "+3 -0 of 3, p=0.25 (questions not stored: paired by name; stories not stored: items counted as independent)"
+    )
     run(tmp_path / "b", "--benchmarks", "hi-tom")  # one run that knows the stories is enough
     columns[1] = reports.read(tmp_path / "b")
     assert tables.table(columns)[1][0][-1] == "+3 -0 of 3 in 1 story, p=1 (questions not stored: paired by name)"
@@ -503,7 +506,8 @@ def test_a_dry_run_loads_and_writes_nothing(tmp_path: Path, capsys: pytest.Captu
     assert capsys.readouterr().out.splitlines() == [
         "tombench: 3 items, 15 prompts",
         "motivebench: 3 items, 18 prompts",
-        "sotopia: 4 episodes of up to 20 turns, 4 judge calls",
+        "sotopia: 4 episodes of up to 20 turns: at most 40 moves of the model, 40 of its partner and 4 judge calls; "
+        "what cannot be read is asked for again",
     ]
     assert not (tmp_path / "x").exists()
 
