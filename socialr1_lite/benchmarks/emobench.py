@@ -92,7 +92,7 @@ def _items(row: SourceRow, task: str) -> Iterator[base.Item]:
             group=joint,
             meta={"task": f"{task} {language}", "part": part, "language": language, **labels},
         )
-        yield base.Item(scenario, joint=joint)
+        yield base.Item(scenario, joint=joint, extra={"scenario": row.text("scenario")})
 
 
 def asks(items: Sequence[base.Item], seed: int, official: bool) -> list[base.Ask]:
@@ -124,7 +124,7 @@ def prompt(ask: base.Ask, cot: bool) -> list[Message]:
         parts = []
         for number, one in enumerate(ask.questions, start=1):
             parts += [f"{question} {number}\n{one.scenario.question}", f"{numbered.format(number)}\n{_listed(one)}"]
-    user = "\n\n".join([f"{story}\n{ask.scenario.story}", *parts])
+    user = "\n\n".join([f"{story}\n{ask.item.extra['scenario']}", *parts])
     if task == "EA" or language == "en":  # their file ends right after the Chinese EU prompt
         user += "\n"
     return [{"role": "system", "content": system}, {"role": "user", "content": user}]

@@ -278,6 +278,8 @@ class _Said:
         last = self.text.count("\n")
         listed = len({one.option for line, one in lines.items() if line < last or not line}) > 1 or inline
         kept = [one for line, one in lines.items() if line == 0 and not listed]
+        if any(one.end - one.start > 1 for one in kept):  # a text, and perhaps a letter behind it
+            kept += [one for one in self._left(0, len(first)) if one.end - one.start == 1]
         alone = last > 0 and last - 1 not in lines  # else it is the last of a list
         kept += [one for line, one in lines.items() if line == last and alone and not re.search(r"\w", self._rest(one))]
         return [one for one in kept if one not in self.denied for one in (one, *self._beside(one))]

@@ -98,7 +98,7 @@ def _item(row: SourceRow, stem: str, number: int, language: str) -> base.Item:
         group=f"{stem}/{base.story_key(row.text('故事'))}",
         meta={"language": language, "task": stem, "ability": _ability_label(ability)},
     )
-    return base.Item(scenario)
+    return base.Item(scenario, extra={"story": row.text(story_field), "question": row.text(question_field)})
 
 
 def _ability_label(ability: str) -> str:
@@ -117,7 +117,8 @@ def prompt(ask: base.Ask, cot: bool) -> list[Message]:
     language = ask.item.label("language")
     story, question, answers = HEADINGS[language]
     options = "\n".join(f"{letter}. {option}" for letter, option in zip("ABCD", ask.scenario.options, strict=False))
-    user = f"{story}\n{ask.scenario.story}\n\n{question}\n{ask.scenario.question}\n\n{answers}\n{options}"
+    extra = ask.item.extra  # with the white space of the file, as theirs
+    user = f"{story}\n{extra['story']}\n\n{question}\n{extra['question']}\n\n{answers}\n{options}"
     return [{"role": "system", "content": SYSTEM[language, cot]}, {"role": "user", "content": user}]
 
 

@@ -34,7 +34,7 @@ def test_the_list_is_long_enough_and_holds_what_is_hard() -> None:
     assert len(ROWS) == len({(row.reply, *row.options) for row in ROWS}) >= 500
     assert Counter(row.language for row in ROWS)["zh"] >= 100
     assert sum(row.right is None for row in ROWS) >= 100
-    assert sum(row.unread for row in ROWS) <= 5
+    assert sum(row.unread for row in ROWS) <= 7
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.reply[:40])
