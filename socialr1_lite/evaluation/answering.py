@@ -95,6 +95,7 @@ class EndpointSampler:
         self.identity = f"{endpoint.settings.base_url} {endpoint.settings.model} {dict(endpoint.settings.extra)}"
         self.endpoint = endpoint
         self._prefilled = prefilled
+        self._vain = 0  # requests in a row that used up their tries, over batches too: an episode asks one at a time
 
     def requests(self, prompts: Sequence[Messages], sampling: Sampling) -> list[Request]:
         """Return what would be sent."""
@@ -108,12 +109,10 @@ class EndpointSampler:
 
         Raises PolicyError when so many requests in a row have used up their tries that the server must be gone.
         """
-        vain = 0  # requests in a row
 
         def done(place: int, outcome: Outcome) -> None:
-            nonlocal vain
             gone = isinstance(outcome, Failure) and outcome.spent
-            vain = vain + 1 if gone else 0
+            vain = self._vain = self._vain + 1 if gone else 0
             on_done({place: self._completion(outcome)})
             if isinstance(outcome, Failure) and vain >= max(LEAST_VAIN, self.endpoint.settings.concurrency):
                 raise PolicyError(

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from random import Random
 
 from socialr1_lite import sip
-from socialr1_lite.benchmarks.base import Answer, Ask, Benchmark, Item, Loaded, Reading, Scores, answers_to
+from socialr1_lite.benchmarks.base import Answer, Ask, Benchmark, Item, Loaded, Reading, Scores, answers_to, unit
 from socialr1_lite.chat_reply import Said, first_tag, without_thinking
 from socialr1_lite.errors import PolicyError
 from socialr1_lite.evaluation import shortcuts
@@ -21,7 +21,7 @@ from socialr1_lite.rollouts.prompting import Messages
 from socialr1_lite.rollouts.reward import Outcome, Score, ScoredCompletion
 from socialr1_lite.rollouts.trace import Trace
 from socialr1_lite.scenario import Scenario
-from socialr1_lite.statistics import Tally, Unit
+from socialr1_lite.statistics import Tally
 
 OFFICIAL = {"official": False, "official-cot": True}  # style -> is it the step-by-step form?
 STYLES = (*sip.STYLES, *OFFICIAL)
@@ -286,10 +286,7 @@ def reasoning_tallies(replies: BenchmarkReplies, plan: AskingPlan) -> dict[str, 
 
 
 def _tally(values: Iterable[tuple[Answer, float]]) -> Tally:
-    units = [
-        Unit(f"{a.item.scenario.id}@{a.view}#{a.sample}", a.item.scenario.group or a.item.scenario.id, value)
-        for a, value in values
-    ]
+    units = [replace(unit(a, value), key=f"{a.item.scenario.id}@{a.view}#{a.sample}") for a, value in values]
     return Tally(tuple(units), official=False)
 
 

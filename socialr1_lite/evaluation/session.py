@@ -112,7 +112,9 @@ class Session:
         extra: reports.Extra = {}
         if plan.shortcuts:
             tallies, exchanges = asking.ask_shortcuts(benchmark, replies, plan, self.sampler, store)
-            extra["diagnostics"] = {name: reports.figure(tally) for name, tally in tallies.items()}
+            both = items.asked_in([*replies.exchanges, *exchanges])
+            told, _ = items.settled(Scores(tallies, {}), both)
+            extra["diagnostics"] = {name: reports.figure(tally) for name, tally in told.metrics.items()}
             for view in asking.SHORTCUT_VIEWS:
                 some = [exchange for exchange in exchanges if exchange.ask.view == view]
                 self._keep(f"{benchmark.name}: {view}", some, plan, {})

@@ -179,3 +179,14 @@ def test_top_k_is_sent_and_its_refusal_is_in_the_report(server: Server, tmp_path
 def test_without_top_k_none_is_sent(server: Server, tmp_path: Path) -> None:
     launched(server, tmp_path, "--benchmarks", "socialiqa")
     assert not any("top_k" in body for body in server.bodies)
+
+
+def test_requests_in_vain_are_counted_over_batches(server: Server, tmp_path: Path) -> None:
+    """An episode's turns are batches of few: a server that is gone would else be asked for twenty turns."""
+    server.script = lambda body, n: (500, {}, b"gone")
+    with endpoint(server, retries=0, concurrency=1) as client:
+        sampler, store = EndpointSampler(client), ReplyStore(tmp_path / "r")
+        for n in range(2):
+            assert ask_all(sampler, prompts(3)[n : n + 1], Sampling(8), store)[0].failed
+        with pytest.raises(PolicyError, match="the last 3 requests got no reply"):
+            ask_all(sampler, prompts(3)[2:], Sampling(8), store)

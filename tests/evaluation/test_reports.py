@@ -252,6 +252,25 @@ def test_two_languages_are_two_figures(tmp_path: Path, put: Any) -> None:
     assert rows["tombench (zh)"][2].startswith("0.000") and rows["tombench (zh)"][3] == "-"
 
 
+def test_the_diagnostics_of_two_languages_are_apart_too(tmp_path: Path, put: Any) -> None:
+    say, first = knowing("sip", "emobench"), asked_of("emobench")
+    both = evaluated(
+        put, Speaker(lambda prompt: say(prompt) if prompt in first else WRONG), tmp_path / "a",
+        "--benchmarks", "emobench", "--language", "all", "--diagnose",
+    )  # fmt: skip
+    found = reports.read(both).reports["emobench"]["diagnostics"]
+    assert {"accuracy, no story, en", "accuracy, no story, zh", "consistency, permuted, en"} <= set(found)
+    assert "accuracy, no story" not in found
+
+
+def asked_of(name: str) -> set[str]:
+    """The prompts of a benchmark as they are asked first."""
+    plan = asking.AskingPlan("sip", Sampling(8), languages=("en", "zh"))
+    bench = BENCHMARKS[name]
+    asks = bench.asks(asking.pick(bench.load(FIXTURES), plan), 0, False)
+    return {"\n".join(message["content"] for message in asking.messages(bench, ask, plan)) for ask in asks}
+
+
 # ------------------------------------------------------------------------------------------------ repeated draws
 
 
