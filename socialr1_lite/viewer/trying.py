@@ -10,16 +10,17 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from importlib.util import find_spec
 from itertools import count
+from typing import NamedTuple
 
-from socialr1_lite.errors import DataError, PolicyError, SocialR1Error
+from socialr1_lite.errors import DataError, JudgeError, PolicyError, SocialR1Error
 from socialr1_lite.evaluation.target import BEST, NEWEST, Target
 from socialr1_lite.evaluation.target import find as find_target
 from socialr1_lite.policy import Policy
-from socialr1_lite.recipe import EMBEDDED_MODEL, Model, Recipe, Rewards
+from socialr1_lite.recipe import EMBEDDED_MODEL, Model, Recipe, Rewards, load_recipe
 from socialr1_lite.rewards import RewardStack
 from socialr1_lite.rewards.scoring import approximate_tokens
 from socialr1_lite.rollouts.completion import Completion
@@ -42,13 +43,21 @@ MOST_TOKENS = 4096
 SAMPLES = 6
 
 
+class Rules(NamedTuple):
+    """What a reply is scored by here. words: said on the page."""
+
+    rewards: Rewards
+    tau: float
+    words: str
+
+
 @dataclass(slots=True)
 class ReplyJob:
     """One generation: its text so far, and how it ended."""
 
     number: int
     scenario: Scenario
-    rewards: Rewards
+    rules: Rules
     stop: threading.Event = field(default_factory=threading.Event)
     text: str = ""
     view: Json | None = None
@@ -67,12 +76,12 @@ class Workshop:
         self._job: ReplyJob | None = None
         self._policy: tuple[str, Policy] | None = None
 
-    def start(self, target: Target, scenario: Scenario, settings: Json, style: str) -> ReplyJob:
+    def start(self, target: Target, scenario: Scenario, settings: Json, style: str, rules: Rules) -> ReplyJob:
         """Begin a generation. Raises BadRequest while another is running."""
         with self._lock:
             if self._job is not None and not self._job.done:
                 raise BadRequest("another reply is being written; cancel it first")
-            self._job = ReplyJob(next(self._numbers), scenario, target.recipe.rewards)
+            self._job = ReplyJob(next(self._numbers), scenario, rules)
         args = (self._job, target, settings, style)
         threading.Thread(target=self._write, args=args, name="try it", daemon=True).start()
         return self._job
@@ -96,7 +105,7 @@ class Workshop:
             prefilled = is_prefilled(policy, job.scenario, styled)
             job.stage = "judging"
             written = Completion(job.text, approximate_tokens(job.text), "length" if cut else "stop", prefilled)
-            job.view = view(job.scenario, job.rewards, written, lambda: policy)
+            job.view = view(job.scenario, job.rules, written, lambda: policy)
         except SocialR1Error as error:
             job.error = str(error)
         except Exception as error:  # a model of somebody's own may fail in any way; the page says how, and goes on
@@ -145,8 +154,15 @@ def examples(library: Library, query: Query) -> Json:
         found, scenario = whole(index, find(index, trace))
         if scenario is not None:
             chosen = form(scenario) | {"reply": found.completion.text, "model": f"{RUN}{key}"}
-    scenarios = [form(story) for story in stories()]
-    return {"models": models(library), "styles": list(STYLES), "scenarios": scenarios, "chosen": chosen}
+    payers = [{"key": run.key, "label": f"as {run.label} pays"} for run in library.runs() if run.folder.recipe.exists()]
+    return {
+        "models": models(library),
+        "styles": list(STYLES),
+        "scenarios": [form(story) for story in stories()],
+        "chosen": chosen,
+        "payers": [{"key": "", "label": "the default rewards"}, *payers],
+        "by": key if any(one["key"] == key for one in payers) else "",
+    }
 
 
 @lru_cache(maxsize=1)
@@ -163,6 +179,7 @@ def form(scenario: Scenario) -> Json:
         "question": scenario.question,
         "options": list(scenario.options),
         "gold": scenario.gold[0] if scenario.gold else 0,
+        "accepted": list(scenario.accepted),
     }
 
 
@@ -170,39 +187,89 @@ def read_form(query: Query) -> Scenario:
     """Read the scenario of the form. Raises DataError for one that cannot be asked."""
     story, question = query.text("story", limit=MOST_STORY), query.text("question", limit=MOST_STORY)
     options = [option.strip() for option in query.texts("options", most=MOST_OPTIONS)]
+    accepted = [text for one in query.texts("accepted", most=MOST_OPTIONS) if (text := one.strip())]
     gold = query.whole("gold", 0, 0, MOST_OPTIONS)
+    if not options:  # an open question
+        return Scenario("try/it", story, question, accepted=tuple(accepted))
     if len(options) < 2:
-        raise DataError("a question needs at least two options")
+        raise DataError("a question needs at least two options, or none where any words may answer it")
     asked_for = (story, question, tuple(options))
     known = next((one for one in stories() if (one.story, one.question, one.options) == asked_for), None)
     facts = known.facts if known else None
     return Scenario("try/it", story, question, tuple(options), (gold,), facts=facts)
 
 
-def view(
-    scenario: Scenario, rewards: Rewards, completion: Completion, base: Callable[[], Policy] | None = None
-) -> Json:
-    """Return a reply parsed and scored, as the stage view shows it. base: of the model that a judge may read with."""
-    stack = RewardStack(rewards)
+def view(scenario: Scenario, rules: Rules, completion: Completion, base: Callable[[], Policy] | None = None) -> Json:
+    """Return a reply parsed and scored, as the stage view shows it, and by what.
+
+    base: of the model that a judge may read with. Raises JudgeError where one needs it and there is none.
+    """
+    stack = RewardStack(rules.rewards)
     if base is not None:
         stack.lend(base)
-    (scored,) = stack.score([completion], scenario)
+    elif stack.needs_base:
+        raise JudgeError(
+            "a judge of these rewards reads with the model: let the run's own model answer, or choose others"
+        )
+    (scored,) = stack.score([completion], scenario, tau=rules.tau)
     trace = Trace.of(scored, phase="train", step=0, scenario=scenario.id, group=0, index=0, prompt=[])
-    return stage_view(trace, scenario)
+    return stage_view(trace, scenario) | {"scored_by": rules.words}
+
+
+def rules_of(library: Library, key: str, like: Trace | None = None) -> Rules:
+    """Return a run's own rewards at the tau of that completion, else of its latest; without a run the default ones.
+
+    Raises RecipeError for a recipe that cannot be read, or whose judges need the reader's own word.
+    """
+    if not key:
+        return Rules(Rewards(), 1.0, "Scored by the default rewards, τ 1.00")
+    run = library.run(key)
+    rewards = load_recipe(run.folder.recipe).rewards
+    library.trust.check_judges(rewards, str(run.folder.recipe))
+    index = run.index()
+    if like is None and (latest := index.page({"phase": "train"}, "-time", 0, 1)):
+        like = index.get(latest[0]["id"])
+    tau = like.score.tau if like is not None else 1.0
+    at = f" of step {like.step}" if like is not None else ""
+    judges = ", ".join(judge.name for judge in rewards.content.judges)
+    return Rules(rewards, tau, f"Scored as {run.label} pays: {rewards.mode}, judged by {judges}, τ {tau:.2f}{at}")
 
 
 def score(library: Library, query: Query) -> Json:
     """Score any text as a reply to the scenario, with no model."""
     scenario = read_form(query)
-    text = query.text("reply", limit=MOST_REPLY)
+    text, by = query.text("reply", limit=MOST_REPLY), query.text("by")
+    key, name = query.text("run"), query.text("trace")
     query.done()
-    return view(scenario, Rewards(), Completion(text, approximate_tokens(text)))
+    found: Trace | None = None
+    if key and name:
+        index = library.run(key).index()
+        found, stored = whole(index, find(index, name))
+        scenario = _as_stored(scenario, stored)
+    rules = rules_of(library, by, found)
+    if found is None or text != found.completion.text:
+        tokens = approximate_tokens(text)
+        words = f"{rules.words}; {tokens} words and signs, taken for tokens."
+        return view(scenario, rules._replace(words=words), Completion(text, tokens))
+    shown = view(scenario, rules, found.completion)
+    words = f"{rules.words}; its own {found.completion.tokens} tokens. The run logged {found.total:.2f}."
+    return shown | {"scored_by": words}
+
+
+def _as_stored(scenario: Scenario, stored: Scenario | None) -> Scenario:
+    """Return the run's own scenario, with the facts that its judge may need, where the form still says the same."""
+    texts = [(one.story, one.question, one.options) for one in (scenario, stored) if one is not None]
+    if stored is None or texts[0] != texts[1]:
+        return scenario
+    if not stored.options:
+        return replace(stored, accepted=scenario.accepted)
+    return stored if scenario.gold[0] in stored.gold else replace(stored, gold=scenario.gold)
 
 
 def start(library: Library, query: Query) -> Json:
     """Begin a reply by a model."""
     scenario = read_form(query)
-    key = query.text("model")
+    key, by = query.text("model"), query.text("by")
     style = query.choice("style", STYLES, "sip")
     settings = {
         "max_new_tokens": query.whole("max_new_tokens", 256, 1, MOST_TOKENS),
@@ -216,7 +283,9 @@ def start(library: Library, query: Query) -> Json:
     target = _target(library, key)
     if target.run is not None:
         library.trust.check_judges(target.recipe.rewards, str(target.run.recipe))
-    return {"job": WORKSHOP.start(target, scenario, settings, style).number}
+    own = next((key.removeprefix(prefix) for prefix in (RUN, RUN_BEST) if key.startswith(prefix)), "")
+    rules = rules_of(library, by or own)
+    return {"job": WORKSHOP.start(target, scenario, settings, style, rules).number}
 
 
 def _target(library: Library, key: str) -> Target:

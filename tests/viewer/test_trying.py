@@ -11,10 +11,14 @@ from typing import Any
 
 import pytest
 
-from socialr1_lite.errors import DataError, PolicyError
+from socialr1_lite.errors import DataError, PolicyError, RecipeError
 from socialr1_lite.recipe import Recipe
-from socialr1_lite.runlog import BestAdapter, CheckScore, RunFolder
+from socialr1_lite.rewards import RewardStack
+from socialr1_lite.rollouts.completion import Completion
+from socialr1_lite.rollouts.trace import Trace
+from socialr1_lite.runlog import BestAdapter, CheckScore, RunFolder, TraceWriter, read_traces
 from socialr1_lite.sip import STAGES, reply_text
+from socialr1_lite.stories import generate, gold_reply
 from socialr1_lite.viewer import trying
 from socialr1_lite.viewer.library import Library
 from socialr1_lite.viewer.serving import BadRequest, Query
@@ -219,3 +223,79 @@ def test_the_embedded_model_writes_a_reply(offer: Library, monkeypatch: pytest.M
     answer = finished(offer, start(offer, model=model, max_new_tokens=24, seed=3), within_s=300)
     assert answer["failed"] == "" and answer["text"].strip() and answer["view"]["finish"] in ("length", "stop")
     assert isinstance(answer["view"]["total"], float)
+
+
+# --- by whose rules ---------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def paying(tmp_path_factory: pytest.TempPathFactory) -> tuple[Library, RunFolder]:
+    """A run with rules of its own: additive, judged by facts, at a tau of 0.4."""
+    root = tmp_path_factory.mktemp("paying")
+    sections = Recipe().model_dump(mode="json")
+    sections["rewards"] |= {"mode": "additive"}
+    sections["rewards"]["weights"] |= {"structure": 0.9, "content": 0.3}
+    sections["rewards"]["content"] |= {"judges": [{"name": "facts"}]}
+    recipe = Recipe.model_validate(sections)
+    (scenario,) = generate(1, seed=3)
+    completion = Completion(gold_reply(scenario, seed=2), 61, "stop")
+    (scored,) = RewardStack(recipe.rewards).score([completion], scenario, tau=0.4)
+    run = RunFolder.create(root / "mine")
+    run.recipe.write_text(recipe.to_yaml(), encoding="utf-8")
+    run.add_scenarios([scenario])
+    with TraceWriter(run, launch=run.begin_launch(0, ["train"])) as writer:
+        writer.write([Trace.of(scored, phase="train", step=7, scenario=scenario.id, group=0, index=0, prompt=[])])
+    return Library([root]), run
+
+
+def as_taken(library: Library, **more: Any) -> dict[str, Any]:
+    taken = trying.examples(library, Query({"run": "mine", "trace": "t0.7.0.0"}))
+    form = {name: taken["chosen"][name] for name in ("story", "question", "options", "gold", "reply")}
+    return dict(trying.score(library, Query(form | {"by": taken["by"], "run": "mine", "trace": "t0.7.0.0"} | more)))
+
+
+def test_a_reply_of_a_run_earns_here_what_it_earned_there(paying: tuple[Library, RunFolder]) -> None:
+    """It was scored by the default rewards, without the story's facts, at tau 1, and tokens counted as words."""
+    library, run = paying
+    (logged,) = read_traces(run)
+    view = as_taken(library)
+    assert view["total"] == pytest.approx(logged.total, abs=1e-12) and view["mode"] == "additive" and view["tau"] == 0.4
+    assert {term["name"]: term["value"] for term in view["ledger"]["rows"]} == dict(logged.score.components)
+    assert view["scored_by"].startswith(
+        "Scored as mine pays: additive, judged by facts, τ 0.40 of step 7; its own 61 tok"
+    )
+    assert f"logged {logged.total:.2f}" in view["scored_by"]
+    default = as_taken(library, by="")
+    assert default["mode"] == "gated" and default["scored_by"].startswith("Scored by the default rewards, τ 1.00")
+
+
+def test_a_changed_reply_is_scored_by_the_same_rules_and_says_how_it_was_counted(paying: Any) -> None:
+    view = as_taken(paying[0], reply="<think>Cue Encoding: one.</think><answer>A</answer>")
+    assert view["mode"] == "additive" and "words and signs, taken for tokens" in view["scored_by"]
+    elsewhere = as_taken(paying[0], story="Another story.", question="Which?", options=["x", "y"], gold=1)
+    assert elsewhere["scenario"]["id"] == "try/it"
+
+
+def test_a_run_s_judge_that_needs_a_word_is_refused_in_one_line(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "mine", steps=1, groups=1, size=2, scenarios=2, evaluate=False)
+    sections = Recipe().model_dump(mode="json")
+    sections["rewards"]["content"] |= {
+        "judges": [{"name": "llm", "settings": {"base_url": "http://h:1/v1", "model": "m"}}]
+    }
+    run.recipe.write_text(Recipe.model_validate(sections).to_yaml(), encoding="utf-8")
+    with pytest.raises(RecipeError, match="--allow-endpoint"):
+        trying.score(Library([tmp_path]), Query({**FORM, "reply": GOOD, "by": "mine"}))
+
+
+def test_an_open_question_has_no_options(offer: Library) -> None:
+    asked = {
+        "story": "Mara hid the violin.",
+        "question": "What did she hide?",
+        "options": [],
+        "accepted": ["the violin", ""],
+    }
+    reply = "<think>Cue Encoding: she hid it.</think><answer>the violin</answer>"
+    assert trying.score(offer, Query({**asked, "reply": reply}))["outcome"] == "right"
+    assert trying.score(offer, Query({**asked, "reply": reply.replace("the violin<", "a lamp<")}))["outcome"] == "wrong"
+    unknown = trying.score(offer, Query({**asked, "accepted": [], "reply": reply}))
+    assert unknown["outcome"] != "right" and unknown["scenario"]["options"] == []

@@ -3,9 +3,10 @@ const TRY_POLL_MS = 160;
 screens.try = {
   anyRun: true,
   title: () => 'Try it',
-  load: (state) => ask('examples', { run: state.trace ? state.run || '' : '', trace: state.trace || '' }),
+  load: (state) => ask('examples', { run: state.run || '', trace: state.trace || '' }),
   draw(data, state) {
-    const first = data.chosen || data.scenarios[0];
+    const draftKey = `s1-try ${state.run || ''} ${state.trace || ''}`;
+    const first = readDraft(draftKey) || data.chosen || data.scenarios[0];
     let job = null;
     const result = h(
       'div',
@@ -41,6 +42,7 @@ screens.try = {
             onclick: () => {
               row.remove();
               letter_();
+              keepDraft();
             },
           },
           '✕',
@@ -48,15 +50,26 @@ screens.try = {
       );
       return row;
     };
-    const letter_ = () =>
-      options.querySelectorAll('.optionrow').forEach((row, i) => {
+    const letter_ = () => {
+      const rows = options.querySelectorAll('.optionrow');
+      rows.forEach((row, i) => {
         row.children[1].textContent = String.fromCharCode(65 + i);
       });
+      openEnded.classList.toggle('hidden', rows.length > 0);
+    };
+    const accepted = h('input', { type: 'text', 'aria-label': 'Accepted answers' });
+    const openEnded = h(
+      'label',
+      { class: 'field' },
+      'An open question: accepted answers, with | between them (without one, the outcome is unknown)',
+      accepted,
+    );
     const fillForm = (scene) => {
       story.value = scene.story;
       question.value = scene.question;
       reply.value = scene.reply || '';
       options.replaceChildren(...scene.options.map((text, i) => optionRow(text, i === scene.gold)));
+      accepted.value = (scene.accepted || []).join(' | ');
       letter_();
     };
     fillForm(first);
@@ -70,8 +83,19 @@ screens.try = {
           0,
           rows.findIndex((row) => row.children[0].checked),
         ),
+        accepted: accepted.value
+          .split('|')
+          .map((one) => one.trim())
+          .filter(Boolean),
       };
     };
+    const keepDraft = () => writeDraft(draftKey, { ...scenarioOf(), reply: reply.value });
+    const payer = select(
+      data.payers.map((one) => [one.key, one.label]),
+      data.by,
+      () => {},
+    );
+    const inView = () => result.scrollIntoView({ block: 'nearest' });
     const model = select(
       data.models.map((m) => [m.key, m.label]),
       data.models.length
@@ -103,6 +127,7 @@ screens.try = {
           h('h2', {}, 'Parsed and scored'),
           h('span', { class: 'row' }, outcomeChip(view.outcome), h('b', { class: 'big' }, fixed(view.total))),
         ),
+        h('p', { class: 'small muted', id: 's1-scored-by' }, view.scored_by),
         view.unmarked &&
           h('p', { class: 'note plain-note small' }, 'No stage markers: the stages were recognised by the words used.'),
         view.outside.filter((p) => p.before).map(outsideCard),
@@ -114,7 +139,9 @@ screens.try = {
     };
     const scoreIt = async () => {
       try {
-        put_(result, shown(await ask('try_score', { ...scenarioOf(), reply: reply.value })));
+        const asked = { run: state.trace ? state.run || '' : '', trace: state.trace || '', by: payer.value };
+        put_(result, shown(await ask('try_score', { ...scenarioOf(), reply: reply.value, ...asked })));
+        inView();
       } catch (error) {
         fail(error);
       }
@@ -136,11 +163,13 @@ screens.try = {
       const text = h('pre', { class: 'raw', 'aria-label': 'Reply so far', tabindex: '0' });
       const note = h('p', { class: 'muted small' }, 'starting');
       result.replaceChildren(note, text);
+      inView();
       try {
         job = (
           await ask('try_start', {
             ...scenarioOf(),
             model: model.value,
+            by: payer.value,
             style: style.value,
             temperature: value('temperature'),
             top_p: value('top_p'),
@@ -159,6 +188,7 @@ screens.try = {
           if (now.done) {
             if (now.failed) throw Object.assign(new Error(now.failed), { expected: true });
             reply.value = now.text;
+            keepDraft();
             put_(result, shown(now.view));
             break;
           }
@@ -177,6 +207,7 @@ screens.try = {
       '',
       (i) => {
         if (i !== '') fillForm(data.scenarios[Number(i)]);
+        keepDraft();
       },
     );
     pickStory.setAttribute('aria-label', 'A story to begin with');
@@ -192,7 +223,7 @@ screens.try = {
         { class: 'try' },
         h(
           'section',
-          { class: 'card stack' },
+          { class: 'card stack', oninput: keepDraft },
           h('div', { class: 'row spread' }, h('h2', {}, 'Scenario'), pickStory),
           h('label', { class: 'field' }, 'Story', story),
           h('label', { class: 'field' }, 'Question', question),
@@ -201,6 +232,7 @@ screens.try = {
             { class: 'tight' },
             h('h3', {}, 'Options'),
             options,
+            openEnded,
             h(
               'div',
               {},
@@ -236,6 +268,7 @@ screens.try = {
               ),
           h('h2', {}, 'Or paste a reply'),
           h('label', { class: 'field' }, 'Reply', reply),
+          h('label', { class: 'field' }, 'Scored', payer),
           h('div', {}, h('button', { onclick: scoreIt, id: 's1-score' }, 'Score it')),
         ),
         result,
@@ -243,6 +276,21 @@ screens.try = {
     ];
   },
 };
+// What was typed outlives a look at another screen, and a reload; it stays in this tab.
+function readDraft(key) {
+  try {
+    return JSON.parse(sessionStorage.getItem(key));
+  } catch {
+    return null;
+  }
+}
+function writeDraft(key, form) {
+  try {
+    sessionStorage.setItem(key, JSON.stringify(form));
+  } catch {
+    /* a private window, or too long a text: nothing is kept */
+  }
+}
 const put_ = (node, kids) => {
   node.replaceChildren();
   put(node, [kids]);
