@@ -18,6 +18,8 @@ from socialr1_lite.plan.architectures import Architecture, find_architecture
 from socialr1_lite.plan.hardware import GIB, Device
 from socialr1_lite.plan.parts import FULL, HALF, Memory, Part
 from socialr1_lite.plan.reading import reading_parts
+from socialr1_lite.plan.sharing import prompts_of, shared_layer_bytes, shared_tokens, shares_prompts
+from socialr1_lite.policy.sampling import BLOCK
 from socialr1_lite.recipe import Recipe
 
 # TRL 1.15: trl/kernels/chunked_logprob.py, TOKEN_CHUNK_SIZE, and utils.py, _CHUNKED_LOGPROB_CHUNK_SIZE.
@@ -92,17 +94,23 @@ def _judges(recipe: Recipe, device: Device) -> Iterator[Part]:
 
 
 def _training(recipe: Recipe, a: Architecture, device: Device, size: int) -> Iterator[Part]:
-    (rows, length), lora = parts.trained_at_once(recipe), recipe.model.lora
-    tokens = rows * length
+    (rows, length), lora, shared = parts.trained_at_once(recipe), recipe.model.lora, shares_prompts(recipe, device)
+    tokens: float = rows * length
     layer = float(tokens * parts.activation_bytes_per_token(a, lora.r, size, padded=length if device.cpu else 0))
+    if shared:
+        cold = parts.cold_start_at_once(recipe)
+        layer = shared_layer_bytes(recipe, a, size, cpu=device.cpu)
+        layer = max(layer, float(cold * parts.activation_bytes_per_token(a, lora.r, size)))
+        tokens = max(shared_tokens(recipe), cold)
     if device.cpu and size == HALF:  # autocast keeps a 16-bit copy of the adapter with each layer
         layer += a.lora_parameters(lora.r, lora.targets) / a.layers * HALF
     kept, why = layer * a.layers, "every layer, no gradient checkpointing"
     if recipe.model.gradient_checkpointing:
         kept, why = tokens * a.layers * a.hidden * size + layer, "each layer's input, and one layer recomputed"
+    why += ", a prompt once for its group" if shared else ""
     yield Part("activations", kept, "training", why)
     yield _cpu_logits(recipe, a, size) if device.cpu else _gpu_logits(recipe, a)
-    if device.cpu:  # of booleans, and a copy while it is made
+    if device.cpu and not shared:  # of booleans, and a copy while it is made
         yield Part("attention mask", 2 * tokens * length, "training", "who sees whom, for padded prompts")
 
 
@@ -129,13 +137,21 @@ def _cpu_logits(recipe: Recipe, a: Architecture, size: int) -> Part:
 
 def _sampling(recipe: Recipe, a: Architecture, device: Device, size: int) -> Iterator[Part]:
     rows, longest = parts.most_sampled_at_once(recipe), parts.longest(recipe)
-    cache, why = rows * longest * parts.kv_bytes_per_token(a, size), f"{rows} completions of up to {longest:,} tokens"
+    held, why = float(rows * longest), f"{rows} completions of up to {longest:,} tokens"
+    shared, prompts = shares_prompts(recipe, device), float(rows)
+    if shared:  # a group's prompt is there once, but the questions of a check have one each
+        asked = min(recipe.evaluation.batch_size, -(-recipe.evaluation.items // recipe.processes))
+        prompts = max(prompts_of(recipe, rows), 0 if recipe.grpo.vllm else asked)
+        held = prompts * recipe.data.max_prompt_tokens + rows * (recipe.grpo.max_completion_length + BLOCK)
+        why = f"{rows} completions and {prompts:g} prompts of theirs"
+    cache = held * parts.kv_bytes_per_token(a, size)
     if device.cpu:
         folded = 0 if recipe.model.load_in_4bit else a.adapted_parameters(recipe.model.lora.targets) * size
         yield Part("folded weights", folded, "sampling", "the adapted layers with their adapter, beside the plain ones")
-        # With every token the cache is written anew, one token longer, beside the block that has become too short.
-        cache, why = 2 * cache, f"{why}, twice"
+        if not shared:
+            # With every token the cache is written anew, one token longer, beside the block that has become too short.
+            cache, why = 2 * cache, f"{why}, twice"
     yield Part("KV cache", cache, "sampling", why)
     # Without a backward pass a layer's largest moment is its MLP: input, residual, gate, up, their product.
-    prefill = rows * recipe.data.max_prompt_tokens * size * (2 * a.hidden + 3 * a.mlp)
-    yield Part("prefill", prefill, "sampling", f"{rows} prompts at once through one layer")
+    prefill = prompts * recipe.data.max_prompt_tokens * size * (2 * a.hidden + 3 * a.mlp)
+    yield Part("prefill", prefill, "sampling", f"{prompts:g} prompts at once through one layer")

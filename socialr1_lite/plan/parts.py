@@ -111,11 +111,19 @@ def sampled_at_once(recipe: Recipe) -> int:
 
 def trained_at_once(recipe: Recipe) -> tuple[int, int]:
     """Return the sequences of the largest micro-batch (GRPO's or the cold start's) and the length of one."""
-    grpo = (recipe.grpo.per_device_train_batch_size, longest(recipe))
-    if not recipe.warmup.steps:
-        return grpo
-    length = min(recipe.data.max_prompt_tokens + GOLD_REPLY, recipe.model.max_seq_length)
-    return max(grpo, (recipe.warmup.batch_size, length), key=lambda batch: batch[0] * batch[1])
+    grpo, length = (recipe.grpo.per_device_train_batch_size, longest(recipe)), cold_start_length(recipe)
+    cold = (recipe.warmup.batch_size if recipe.warmup.steps else 0, length)
+    return max(grpo, cold, key=lambda batch: batch[0] * batch[1])
+
+
+def cold_start_length(recipe: Recipe) -> int:
+    """Return the tokens of the longest prompt with the longest gold reply."""
+    return min(recipe.data.max_prompt_tokens + GOLD_REPLY, recipe.model.max_seq_length)
+
+
+def cold_start_at_once(recipe: Recipe) -> int:
+    """Return the tokens of a batch of the cold start, 0 where there is none."""
+    return recipe.warmup.batch_size * cold_start_length(recipe) if recipe.warmup.steps else 0
 
 
 def most_sampled_at_once(recipe: Recipe) -> int:

@@ -16,6 +16,7 @@ from socialr1_lite.plan.architectures import Architecture
 from socialr1_lite.plan.hardware import Device
 from socialr1_lite.plan.parts import kv_bytes_per_token, longest, number_size, sampled_at_once, weight_bytes
 from socialr1_lite.plan.reading import QUESTION, readings
+from socialr1_lite.plan.sharing import prompts_of, shares_prompts
 from socialr1_lite.recipe import Recipe
 
 REACHED = 0.4  # of the roof, in training and in an engine: an allowance [ours]
@@ -42,7 +43,7 @@ def phases(recipe: Recipe, a: Architecture, gpu: Device) -> tuple[Phase, ...]:
         return ()
     completions = recipe.completions_per_step / recipe.processes / recipe.grpo.num_iterations
     tokens = recipe.grpo.max_completion_length
-    sampling = _sampling(recipe, a, gpu, completions, sampled_at_once(recipe), tokens)
+    sampling = _sampling(recipe, a, gpu, completions, sampled_at_once(recipe), tokens, grouped=True)
     return (*sampling, *_reading(recipe, a, gpu), *_training(recipe, a, gpu))
 
 
@@ -57,7 +58,7 @@ def heldout_checks(recipe: Recipe, a: Architecture, gpu: Device) -> Phase | None
     parts: list[Phase] = []
     for share in (-(-size // recipe.processes) for size in sizes):
         batch = share if recipe.grpo.vllm else min(share, asked.batch_size)
-        parts += _sampling(recipe, a, gpu, share, batch, tokens)
+        parts += _sampling(recipe, a, gpu, share, batch, tokens, grouped=False)
     why, seconds = f"{len(sizes)} of them, {sum(sizes)} questions", sum(part.seconds for part in parts)
     return Phase("held-out checks", seconds, parts[-1].bound, why, sum(part.expected for part in parts))
 
@@ -79,18 +80,20 @@ def _roof(name: str, operations: float, moved: float, gpu: Device, why: str, wai
 
 
 def _sampling(
-    recipe: Recipe, a: Architecture, gpu: Device, completions: float, batch: int, completion: int
+    recipe: Recipe, a: Architecture, gpu: Device, completions: float, batch: int, completion: int, *, grouped: bool
 ) -> tuple[Phase, Phase]:
     prompt, weights = recipe.data.max_prompt_tokens, weight_bytes(recipe, a, number_size(recipe, gpu))
     rounds, seen = completions / batch, prompt + completion / 2  # half grown on average
     cached = batch * seen * kv_bytes_per_token(a)  # read for every token
     body = a.linear_parameters + a.vocabulary * a.hidden
-    prefill = completions * _forward(a, prompt, head=0)
+    shared = grouped and shares_prompts(recipe, gpu) and not recipe.grpo.vllm  # an engine has ways of its own
+    read = prompts_of(recipe, completions) if shared else completions
+    prefill = read * _forward(a, prompt, head=0)
     decode = completions * completion * (ADD_AND_MULTIPLY * body + _attention(a, 1, seen))
     why = f"{completion} tokens, {batch} at once: weights and cache are read for each"
     waits = 0.0 if recipe.grpo.vllm else math.ceil(rounds) * completion * a.layers * LAUNCH
     return (
-        _roof("prefill", prefill, rounds * weights, gpu, f"{completions:g} prompts of {prompt} tokens"),
+        _roof("prefill", prefill, rounds * weights, gpu, f"{read:g} prompts of {prompt} tokens"),
         _roof("decode", decode, rounds * completion * (weights + cached), gpu, why, waits),
     )
 
@@ -105,11 +108,16 @@ def _reading(recipe: Recipe, a: Architecture, gpu: Device) -> Iterator[Phase]:
 def _training(recipe: Recipe, a: Architecture, gpu: Device) -> tuple[Phase, ...]:
     grpo = recipe.grpo
     rows = grpo.per_device_train_batch_size * grpo.gradient_accumulation_steps
-    forward = rows * _forward(a, longest(recipe), head=grpo.max_completion_length)
+    forward, why = rows * _forward(a, longest(recipe), head=grpo.max_completion_length), f"{rows} sequences"
+    if shares_prompts(recipe, gpu):
+        prompts, prompt, tokens = prompts_of(recipe, rows), recipe.data.max_prompt_tokens, grpo.max_completion_length
+        behind = _forward(a, tokens, head=tokens) + _attention(a, tokens, prompt)
+        forward = prompts * _forward(a, prompt, head=0) + rows * behind
+        why = f"{rows} completions behind {prompts:g} prompts"
     weights = grpo.gradient_accumulation_steps * weight_bytes(recipe, a, number_size(recipe, gpu))
     again = 1 if recipe.model.gradient_checkpointing else 0
     # Frozen weights need no gradient of their own, so the backward pass costs about as much as the forward one.
-    bounds = [_roof("forward and backward", (2 + again) * forward, (2 + again) * weights, gpu, f"{rows} sequences")]
+    bounds = [_roof("forward and backward", (2 + again) * forward, (2 + again) * weights, gpu, why)]
     if grpo.beta:
         bounds.append(_roof("reference", forward, weights, gpu, "a forward pass without the adapter, for KL"))
     return tuple(bounds)

@@ -7,12 +7,28 @@ import types
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from socialr1_lite.policy.prefix import Prefix
+from socialr1_lite.policy.sampling import sample, understood
+
 if TYPE_CHECKING:
     from torch import Tensor
     from torch.nn import Module
     from transformers import PreTrainedModel
 
 CPU_ATTENTION = "socialr1_cpu"
+
+
+def share_prompts(model: PreTrainedModel) -> None:
+    """Let `model.generate` read each prompt once (`sampling`) where it knows all it is asked for, on any device."""
+    plain = model.generate
+
+    def generate(self: PreTrainedModel, *args: Any, **asked: Any) -> Tensor:
+        choice = None if args else understood(self, asked)
+        if choice is None:
+            return plain(*args, **asked)
+        return sample(self, asked["input_ids"], asked.get("attention_mask"), choice)
+
+    model.generate = types.MethodType(generate, model)
 
 
 def speed_up_cpu_sampling(model: PreTrainedModel) -> None:
@@ -58,15 +74,19 @@ def cpu_attention(
     value: Tensor,
     attention_mask: Tensor | None,
     scaling: float | None = None,
+    prefix: Prefix | None = None,
     **kwargs: Any,
 ) -> tuple[Tensor, None]:
-    """Attend as SDPA does, but one query at a time by plain matrix products: torch's kernel takes seven times as long.
+    """Attend as SDPA does, but one query at a time by plain products: torch's kernel takes seven times as long.
 
+    A forward pass with a `prefix` attends by that.
     query (B, H, L, D), key and value (B, K, T, D) with H a multiple of K; returns (B, L, H, D).
     """
     import torch
     from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
+    if prefix is not None:
+        return prefix.attend(module, query, key, value, scaling), None
     if query.shape[2] != 1 or torch.is_grad_enabled():
         out, _ = sdpa_attention_forward(module, query, key, value, attention_mask, scaling=scaling, **kwargs)
         return out, None

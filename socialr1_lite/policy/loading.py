@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 
 from socialr1_lite.errors import PolicyError, first_line, ran_out_of_memory
 from socialr1_lite.policy.adapters import fresh_adapter, refuse_pickle
-from socialr1_lite.policy.backends import bfloat16_is_native, choose_backend, stdout_to_stderr
+from socialr1_lite.policy.backends import Backend, bfloat16_is_native, choose_backend, stdout_to_stderr
 from socialr1_lite.policy.embedded import embedded_model
 from socialr1_lite.policy.engine import unsloth_engine
 from socialr1_lite.policy.gpus import refuse_idle_gpus, refuse_unusable_driver, settle_dtype
 from socialr1_lite.policy.logprobs import patch_plain_logprobs
 from socialr1_lite.policy.model import Policy
+from socialr1_lite.policy.prefix import refuse_unshareable
 from socialr1_lite.recipe import EMBEDDED_MODEL
 
 if TYPE_CHECKING:
@@ -25,13 +26,22 @@ if TYPE_CHECKING:
     Loaded = tuple[PreTrainedModel, PreTrainedTokenizerBase]
 
 
-def load_policy(model: Model, *, adapter: Path | None = None, trainable: bool = False, seed: int = 42) -> Policy:
+def load_policy(
+    model: Model,
+    *,
+    adapter: Path | None = None,
+    trainable: bool = False,
+    seed: int = 42,
+    share_prefix: bool = False,
+) -> Policy:
     """Load the recipe's model, with a saved adapter, a fresh LoRA adapter (`trainable`), or none.
 
-    Raises PolicyError in one line when the model or the adapter cannot be had.
+    Raises PolicyError in one line when the model or the adapter cannot be had, or cannot share prompts as it is to.
     """
     refuse_unusable_driver()
     backend = choose_backend(model.backend)
+    if share_prefix:
+        refuse_unsloths_own(backend)
     if trainable:
         refuse_idle_gpus(backend)
     else:  # vLLM's engine samples for training; a few questions do not need it, nor that it is installed
@@ -57,7 +67,7 @@ def load_policy(model: Model, *, adapter: Path | None = None, trainable: bool = 
             "(`python -m bitsandbytes` says why); mend it, or write model.load_in_4bit: false"
         )
     policy = Policy(loaded, tokenizer, backend, model.name, quantized, notes, model.gradient_checkpointing)
-    policy.pickle = model.allow_pickle
+    policy.pickle, policy.share_prefix = model.allow_pickle, share_prefix
     policy.engine = unsloth_engine if hasattr(loaded, "vllm_engine") else None
     _note_origin(policy, model, source)
     # bitsandbytes 0.50 repacks a 4-bit weight in place on the first eval-mode call without gradient; afterwards its
@@ -73,7 +83,20 @@ def load_policy(model: Model, *, adapter: Path | None = None, trainable: bool = 
         add_lora(policy, model, seed=seed)
     else:
         policy.speed_up()
+    if share_prefix:
+        refuse_unshareable(policy.model, model.name, model.max_seq_length)
     return policy
+
+
+def refuse_unsloths_own(backend: Backend) -> None:
+    """Raise PolicyError where Unsloth brings a loss of its own, which never asks the trainer for figures."""
+    import torch
+
+    if backend == "unsloth" and torch.cuda.is_available():
+        raise PolicyError(
+            "grpo.share_prefix: on a GPU Unsloth's own loss shares a group's prompt by itself (except beside vLLM); "
+            "write share_prefix: false, or model.backend: transformers for ours"
+        )
 
 
 def _note_origin(policy: Policy, model: Model, source: str) -> None:

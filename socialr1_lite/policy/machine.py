@@ -44,7 +44,7 @@ def describe_policy(policy: Policy) -> dict[str, Yaml]:
     """Return how the policy was loaded.
 
     repository: what was really loaded; a 4-bit model may come from Unsloth's quantised twin. revision_honoured: whether
-    at model.revision; null where none was asked for.
+    at model.revision; null where none was asked for. share_prefix: whether prompts are read once for their groups.
     """
     return {
         "backend": policy.backend,
@@ -53,4 +53,5 @@ def describe_policy(policy: Policy) -> dict[str, Yaml]:
         "quantized": policy.quantized,
         "repository": policy.repository,
         "revision_honoured": policy.revision_honoured,
+        "share_prefix": policy.share_prefix,
     }

@@ -13,8 +13,9 @@ from socialr1_lite.errors import PolicyError, first_line, ran_out_of_memory
 from socialr1_lite.policy.adapters import refuse_another_kind, refuse_pickle, saved_adapter
 from socialr1_lite.policy.backends import Backend
 from socialr1_lite.policy.engine import Engine
-from socialr1_lite.policy.generation import speed_up_cpu_sampling
+from socialr1_lite.policy.generation import share_prompts, speed_up_cpu_sampling
 from socialr1_lite.policy.numbers import refuse_unsound, trained
+from socialr1_lite.policy.prefix import share_attention
 from socialr1_lite.policy.rendering import render
 from socialr1_lite.rollouts.completion import Completion
 from socialr1_lite.rollouts.prompting import Messages, Template
@@ -32,6 +33,7 @@ class Policy:
     notes: what was loaded otherwise than asked for, and why. checkpointing: whether an adapter is trained with gradient
     checkpointing. repository: where the weights really came from. revision_honoured: at model.revision; None: none was
     asked for. engine: what `generate` samples by instead of the model. pickle: whether an adapter may be in one.
+    share_prefix: whether sequences that begin alike share that in a forward pass (`prefix`).
     """
 
     model: PreTrainedModel
@@ -45,6 +47,7 @@ class Policy:
     revision_honoured: bool | None = None
     engine: Engine | None = None
     pickle: bool = False
+    share_prefix: bool = False
 
     @property
     def device(self) -> str:
@@ -173,9 +176,13 @@ class Policy:
         self.speed_up()
 
     def speed_up(self) -> None:
-        """Make sampling quicker on a CPU; for every new wrapping of the model."""
+        """Make sampling quicker on a CPU, and share prompts if wanted; for every new wrapping of the model."""
+        if self.share_prefix:
+            share_prompts(self.model)
         if self.device == "cpu":
             speed_up_cpu_sampling(self.model)
+        if self.share_prefix:
+            share_attention(self.model)
 
     def _sampling(self, max_new_tokens: int, temperature: float, top_p: float, top_k: int) -> dict[str, Any]:
         common = {

@@ -22,6 +22,7 @@ MEMORY = (  # settings that move work from one moment to another and leave what 
     ("grpo", "per_device_train_batch_size"),
     ("grpo", "gradient_accumulation_steps"),
     ("grpo", "steps_per_generation"),
+    ("grpo", "share_prefix"),
     ("evaluation", "batch_size"),
 )
 

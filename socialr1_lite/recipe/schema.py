@@ -242,6 +242,7 @@ class Grpo(Section):
     top_k: Natural = 0  # 0: off
     min_p: Share | None = None
     repetition_penalty: Positive = 1.0
+    share_prefix: bool = False  # read the prompt of a group's completions once, in sampling and in training
     vllm: Literal["colocate", "server"] | None = None
     vllm_importance_sampling_correction: bool = True
 

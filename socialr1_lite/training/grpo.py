@@ -31,6 +31,7 @@ from socialr1_lite.rollouts.reward import (
 from socialr1_lite.rollouts.trace import Trace
 from socialr1_lite.runlog import TraceWriter
 from socialr1_lite.scenario import Scenario
+from socialr1_lite.training.grpo_shared import sharing
 from socialr1_lite.training.soundness import refuse_no_reward
 
 if TYPE_CHECKING:
@@ -190,7 +191,7 @@ def make_trainer(policy: Policy, rewards: TrlRewardAdapter, traces: TraceWriter,
     import datasets
     import transformers
 
-    trainer = _tracing_trainer(rewards, traces)(
+    trainer = _tracing_trainer(rewards, traces, shared=policy.share_prefix)(
         model=policy.model,
         reward_funcs=rewards.functions(),
         args=config,
@@ -202,14 +203,16 @@ def make_trainer(policy: Policy, rewards: TrlRewardAdapter, traces: TraceWriter,
     return trainer
 
 
-def _tracing_trainer(rewards: TrlRewardAdapter, traces: TraceWriter) -> type[GRPOTrainer]:
+def _tracing_trainer(rewards: TrlRewardAdapter, traces: TraceWriter, *, shared: bool) -> type[GRPOTrainer]:
     import trl
 
     for method in ("_calculate_rewards", "_generate_and_score_completions"):
         if not hasattr(trl.GRPOTrainer, method):
             raise RecipeError(f"trl {trl.__version__} has no GRPOTrainer.{method}; install trl>=1.12,<=1.15.0")
 
-    class TracingGRPOTrainer(trl.GRPOTrainer):  # type: ignore[misc]
+    base = sharing(trl.GRPOTrainer) if shared else trl.GRPOTrainer
+
+    class TracingGRPOTrainer(base):  # type: ignore[misc, valid-type]
         """Overrides what TRL and Unsloth both keep: how rewards are asked for, and what a batch of rollouts becomes."""
 
         def _calculate_rewards(

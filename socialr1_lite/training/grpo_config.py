@@ -30,7 +30,7 @@ def grpo_settings(recipe: Recipe, policy: Policy, output: Path) -> Settings:
     The schedule is expanded beforehand, so the data is one epoch in its final order (`shuffle_dataset=False`).
     """
     grpo, run = recipe.grpo, recipe.run
-    settings: Settings = grpo.model_dump(exclude={"steps_per_generation", "vllm", "epsilon_high"})
+    settings: Settings = grpo.model_dump(exclude={"steps_per_generation", "vllm", "epsilon_high", "share_prefix"})
     return {name: settings[name] for name in sorted(settings)} | {
         "output_dir": str(output),
         "steps_per_generation": grpo.generation_steps,

@@ -176,7 +176,8 @@ class Training:
         cold = folder.cold_start_folder(self.run)
         adapter = cold if cold.is_dir() else None
         with memory_told(self.recipe, self.run, "while the model was loaded", shortage.MODEL):
-            policy = load_policy(self.recipe.model, adapter=adapter, trainable=True, seed=self.recipe.run.seed)
+            seed, share = self.recipe.run.seed, self.recipe.grpo.share_prefix
+            policy = load_policy(self.recipe.model, adapter=adapter, trainable=True, seed=seed, share_prefix=share)
         refuse_unsound(trained(policy.model), f"{adapter} cannot be gone on with, so delete it")
         if adapter is not None and self.recipe.warmup.merge:
             self._merge(policy)
@@ -194,8 +195,8 @@ class Training:
             shared = {"processes": self.ranks.processes, "recipe_digest": self.recipe.digest}
             write_json(self.run.environment, {**describe_machine(), **facts, **origin, **shared})
         self.progress.say(
-            f"{self.recipe.model.name} on {facts['device']} in {facts['dtype']}"
-            f"{', 4-bit' if policy.quantized else ''} ({policy.backend} backend) -> {self.run.path}"
+            f"{self.recipe.model.name} on {facts['device']} in {facts['dtype']}{', 4-bit' if policy.quantized else ''} "
+            f"({policy.backend} backend, share_prefix: {str(policy.share_prefix).lower()}) -> {self.run.path}"
         )
 
     def _before_grpo(

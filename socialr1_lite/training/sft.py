@@ -23,6 +23,7 @@ from socialr1_lite.sip import prefills_think
 from socialr1_lite.stories import generate, gold_reply
 from socialr1_lite.training.grpo import watcher
 from socialr1_lite.training.grpo_config import precision
+from socialr1_lite.training.grpo_shared import sharing_supervised
 from socialr1_lite.training.soundness import Soundness
 
 if TYPE_CHECKING:
@@ -93,8 +94,9 @@ def cold_start(
     import trl
     from transformers import PrinterCallback
 
+    kind = sharing_supervised(trl.SFTTrainer) if policy.share_prefix else trl.SFTTrainer
     with TemporaryDirectory() as scratch, contextlib.redirect_stdout(sys.stderr):
-        trainer = trl.SFTTrainer(
+        trainer = kind(
             model=policy.model,
             args=_sft_config(recipe, policy, scratch),
             train_dataset=datasets.Dataset.from_list(cold_start_rows(recipe, scenarios, policy.tokenizer)),
