@@ -20,6 +20,7 @@ from socialr1_lite.statistics import (
     over_seeds,
     paired_by_cluster,
     pass_at,
+    shift_by_cluster,
     wilson,
 )
 
@@ -78,7 +79,7 @@ def test_all_right_in_shared_stories_is_not_certainty() -> None:
 def test_no_share_has_an_interval_of_no_width(values: list[float], per_cluster: int, clusters: int) -> None:
     # one story; stories that are all half right; half points: resampling whole stories never changes the value
     found, share = interval(Tally(units(values, per_cluster))), sum(values) / len(values)
-    assert found == pytest.approx(wilson(share * clusters, clusters)) and found.low < share < found.high or share == 1
+    assert found == pytest.approx(wilson(share * clusters, clusters))
     assert found.low < found.high
 
 
@@ -264,3 +265,40 @@ def test_pass_at_k_is_the_share_of_all_draws_with_a_right_reply(case: tuple[int,
 def test_pass_at_k_refuses_what_cannot_be_drawn(k: int, n: int, right: int) -> None:
     with pytest.raises(ValueError, match="replies"):
         pass_at(k, n, right)
+
+
+# By hand: stories differ by (+2, +1, -1): the sum 2 is reached by +++ 4, ++- 2, +-+ 2 and their mirrors: 6 of 8 patterns.
+@pytest.mark.parametrize(
+    ("second", "stories", "difference", "p"),
+    [
+        ([2.0, 1.0, -1.0], "abc", 2 / 3, 6 / 8),
+        ([1.0, 1.0, 1.0, -1.0], "aabc", 0.5, 6 / 8),
+        ([0.1] * 4, "abcd", 0.1, 2 / 16),
+        ([0.0, 0.0], "ab", 0.0, 1.0),
+    ],
+)
+def test_scores_are_tested_by_flipping_whole_stories(
+    second: list[float], stories: str, difference: float, p: float
+) -> None:
+    found = shift_by_cluster([0.0] * len(second), second, list(stories))
+    assert found == (len(second), pytest.approx(difference), p, len(set(stories)))
+
+
+def test_of_many_stories_sign_patterns_are_drawn() -> None:
+    random = Random(4)
+    noise = [random.gauss(0.0, 1.0) for _ in range(60)]
+    stories = [str(n // 2) for n in range(60)]
+    drawn = shift_by_cluster([0.0] * 60, noise, stories)
+    assert drawn == shift_by_cluster([0.0] * 60, noise, stories) and 0.05 < drawn.p <= 1
+    assert shift_by_cluster([0.0] * 60, [one + 2 for one in noise], stories).p == pytest.approx(1 / 10_001)
+    with pytest.raises(ValueError, match="do not pair up"):
+        shift_by_cluster([], [], [])
+
+
+def test_equal_scores_by_story_differ_about_as_often_as_p_says() -> None:
+    random, found = Random(8), []
+    for _ in range(200):
+        sides = [[random.gauss(0.0, 1.0) for _ in range(8)] for _ in range(2)]
+        one, two = ([whole[n // 4] for n in range(32)] for whole in sides)
+        found.append(shift_by_cluster(one, two, [str(n // 4) for n in range(32)]).p <= 0.05)
+    assert 0.005 <= sum(found) / 200 <= 0.05 + 3 * 0.015

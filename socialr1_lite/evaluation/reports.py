@@ -211,7 +211,19 @@ def _check_types(report: dict[str, Any]) -> None:
         "{:f}{:d}".format(shown["value"], shown["n"])
         for end in (shown["low"], shown["high"]):
             f"{0.0 if end is None else end:f}"
-    for named in (report.get("headlines", {}), report.get("seeds", {})):
-        named.items()
+    for name in ("headlines", "seeds", "sampling", "players", "source", "groups", "lenient"):
+        if not isinstance(report.get(name, {}), dict):
+            raise TypeError
+    texts = [report.get(name, "") for name in ("model", "training", "questions", "prompt_sha256")]
+    if not all(isinstance(text, str) for text in (*texts, *report.get("headlines", {}).values())):
+        raise TypeError
+    if not all(isinstance(report.get(name), int | None) for name in ("seed", "train_seed")):
+        raise TypeError
+    for value in report.get("sampling", {}).values():
+        f"{value:g}"
+    for drawn in report.get("seeds", {}).values():
+        len(drawn["values"]), f"{drawn['error'] or 0:f}"
+    for one in (*report.get("source", {}).get("files", ()), *report.get("lenient", {}).values()):
+        one.get("value")
     for one in report.get("published", ()):
         "{:f}".format(one["value"]), one["label"], one["source"], one["protocol"]

@@ -13,7 +13,7 @@ from socialr1_lite.evaluation.protocol import TERMS, terms, unequal
 from socialr1_lite.evaluation.reports import Column, Report
 from socialr1_lite.redaction import redact
 from socialr1_lite.runlog import write_atomic
-from socialr1_lite.statistics import Paired, paired_by_cluster
+from socialr1_lite.statistics import Paired, Shift, paired_by_cluster, shift_by_cluster
 
 AS_PUBLISHED = "as published, other protocol"
 UNEQUAL = "≠ "
@@ -71,7 +71,11 @@ def figure_cell(report: Report | None, language: str) -> str:
     lost = "".join(f", {count} {name}" for name, count in spoilt.items() if count)
     lenient = report.get("lenient", {}).get(metric)
     loose = f", read leniently {lenient['value']:.3f}" if lenient else ""
-    return f"{shown['value']:.3f} {known} n={shown['n']}{lost}{loose}"
+    draws = report.get("seeds", {}).get(metric)
+    spread = (
+        f", ±{draws['error']:.3f} over {len(draws['values'])} draws" if draws and draws["error"] is not None else ""
+    )
+    return f"{shown['value']:.3f} {known} n={shown['n']}{spread}{lost}{loose}"
 
 
 # ------------------------------------------------------------------------------------------------ paired tests
@@ -117,21 +121,33 @@ def _by_content(rows: Sequence[ItemRow]) -> dict[tuple[str, str, int], ItemRow]:
     return keyed
 
 
-def paired(pairs: Sequence[tuple[ItemRow, ItemRow]]) -> Paired:
-    """Test the second run of the pairs against the first, by story: what either run takes for one story is one."""
+def stories_of(pairs: Sequence[tuple[ItemRow, ItemRow]]) -> list[str]:
+    """Return the story of each pair: what either run takes for one story is one."""
     ends = [[row.cluster for row in pair if row.cluster] or [f"item {pair[0].key}"] for pair in pairs]
     story = {name: min(part) for part in connected((both[0], both[-1]) for both in ends) for name in part}
-    one, two = ([pair[at].value == 1 for pair in pairs] for at in (0, 1))
-    return paired_by_cluster(one, two, [story[both[0]] for both in ends])
+    return [story[both[0]] for both in ends]
+
+
+def tested(pairs: Sequence[tuple[ItemRow, ItemRow]]) -> str:
+    """Test the second run of the pairs against the first, by story: right answers, or scores on a scale."""
+    stories = stories_of(pairs)
+    one, two = ([pair[at].value for pair in pairs] for at in (0, 1))
+    found: Paired | Shift
+    if {*one, *two} <= {0.0, 1.0}:
+        found = paired_by_cluster([value == 1 for value in one], [value == 1 for value in two], stories)
+        said = f"+{found.only_second} -{found.only_first} of {found.n}"
+    else:
+        found = shift_by_cluster(one, two, stories)
+        said = f"{found.difference:+.3f} over {found.n}"
+    word = "story" if found.clusters == 1 else "stories"
+    return said + (f" in {found.clusters} {word}" if found.clusters < found.n else "") + f", p={found.p:.2g}"
 
 
 def _paired(first: Column, other: Column, line: Line) -> str:
-    """Test on what both answered; only where the headline is right or wrong."""
+    """Test on what both answered, and say what was left out and what is unequal."""
     reports = [column.reports.get(line.benchmark) for column in (first, other)]
     sides = [_rows(column, line) for column in (first, other)]
     if reports[0] is None or reports[1] is None or not all(sides):
-        return "-"
-    if not {row.value for side in sides for row in side} <= {0.0, 1.0}:
         return "-"
     marks = unequal(reports[0], reports[1])
     differs = f"; {UNEQUAL}{', '.join(marks)}" if marks else ""
@@ -142,12 +158,7 @@ def _paired(first: Column, other: Column, line: Line) -> str:
     if not all(any(row.cluster for row in pair) for pair in found.pairs):
         left.append("stories not stored: items counted as independent")
     notes = f" ({'; '.join(left)})" if left else ""
-    if not found.pairs:
-        return f"no question in common{notes}{differs}"
-    test = paired(found.pairs)
-    stories = "story" if test.clusters == 1 else "stories"
-    counted = f" in {test.clusters} {stories}" if test.clusters < test.n else ""
-    return f"+{test.only_second} -{test.only_first} of {test.n}{counted}, p={test.p:.2g}{notes}{differs}"
+    return f"{tested(found.pairs) if found.pairs else 'no question in common'}{notes}{differs}"
 
 
 def _rows(column: Column, line: Line) -> list[ItemRow]:
@@ -185,8 +196,8 @@ CONTEXT = ("benchmark", "model", AS_PUBLISHED, "source", "what is known of the p
 CAPTION = (
     "95 % intervals in brackets: Wilson where every item has a story of its own, else a bootstrap over stories. "
     "The test is exact and two-sided, on the questions that both runs answered, the same by content and presentation: "
-    "newly right, newly wrong. It flips the sign of whole stories; where every item has a story of its own it is "
-    f"McNemar's. {UNEQUAL}unequal to the first run."
+    "newly right, newly wrong, or the mean difference of scores. It flips the sign of whole stories; where every item "
+    f"has a story of its own, that of right answers is McNemar's. {UNEQUAL}unequal to the first run."
 )
 Section = tuple[str, Cells, Sequence[Cells], str]
 

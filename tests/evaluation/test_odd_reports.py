@@ -23,6 +23,15 @@ ODD = {
     "a figure without its interval": REPORT | {"metrics": {"accuracy": {"value": 0.5}}},
     "published that is no list": REPORT | {"published": 7},
     "published without a value": REPORT | {"published": [{"label": "x"}]},
+    "headlines that are a text": REPORT | {"headlines": "accuracy"},
+    "a headline of a language that is a list": REPORT | {"headlines": {"en": ["accuracy"]}},
+    "a temperature that is a text": REPORT | {"sampling": {"temperature": "warm"}},
+    "players that are a list": REPORT | {"players": ["judge"]},
+    "files that are texts": REPORT | {"source": {"files": ["dev.jsonl"]}},
+    "groups that are a number": REPORT | {"groups": 3},
+    "seeds without values": REPORT | {"seeds": {"accuracy": {"mean": 0.5}}},
+    "a seed that is a list": REPORT | {"seed": [1]},
+    "a digest that is a number": REPORT | {"prompt_sha256": 3},
 }
 
 

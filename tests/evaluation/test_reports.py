@@ -174,9 +174,9 @@ def test_equal_models_seldom_differ_where_one_story_has_several_numbers() -> Non
             scores, asked = answers(told, [whole[n // 6] for n in range(180)])
             settled, _ = items.settled(scores, asked)
             sides.append(rows_of(settled.metrics["accuracy"], asked))
-        test = tables.paired(tables.match(*sides).pairs)
-        assert test.clusters == 30
-        found.append(test.p <= 0.05)
+        cell = tables.tested(tables.match(*sides).pairs)
+        assert " of 180 in 30 stories, p=" in cell
+        found.append(float(cell.rpartition("=")[2]) <= 0.05)
     assert sum(found) / 200 <= 0.05 + 3 * 0.015
 
 
@@ -185,7 +185,14 @@ def test_what_either_run_takes_for_one_story_is_one() -> None:
         return ItemRow(key, 1.0, cluster, key)
 
     pairs = [(row("1", "a"), row("1", "a")), (row("2", "b"), row("2", "a")), (row("3", ""), row("3", ""))]
-    assert tables.paired(pairs).clusters == 2
+    assert tables.stories_of(pairs) == ["a", "a", "item 3"]
+    assert tables.tested(pairs) == "+0 -0 of 3 in 2 stories, p=1"
+
+
+def test_scores_on_a_scale_are_tested_by_story_too() -> None:
+    pairs = [(ItemRow(n, 3.0, n[0], n), ItemRow(n, 3.5, n[0], n)) for n in ("a1", "a2", "b1", "b2", "c1", "c2")]
+    # three stories, all of them higher: of eight sign patterns two reach that far
+    assert tables.tested(pairs) == "+0.500 over 6 in 3 stories, p=0.25"
 
 
 # ------------------------------------------------------------------------------------------------ what is unequal
