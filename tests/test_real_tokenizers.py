@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from socialr1_lite.data import heldout_scenarios, training_scenarios
-from socialr1_lite.data.sources import STORIES
+from socialr1_lite.data.told import STORIES
 from socialr1_lite.plan.windows import CHARACTERS
 from socialr1_lite.recipe import EMBEDDED_MODEL, Recipe, load_recipe
 from socialr1_lite.rewards.length import window

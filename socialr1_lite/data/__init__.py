@@ -2,6 +2,7 @@
 
     training_scenarios(recipe)        what may be trained on: the held-out ones are not among them
     heldout_scenarios(recipe)         what training never sees
+    transfer_scenarios(recipe)        stories of kinds that training never sees
     schedule(scenarios, recipe)       one scenario per prompt group, for the whole run, in order
 
 Sources (`data.source`): `stories`, the engine's own; `tombench-hard`, the training split of ToMBench-Hard; a
@@ -22,7 +23,13 @@ hub datasets have one row a question, with these columns, or others named in `da
 from socialr1_lite.data.files import json_lines, read_rows, rows_of
 from socialr1_lite.data.leaks import check_source
 from socialr1_lite.data.order import schedule
-from socialr1_lite.data.sources import heldout_scenarios, read_scenario, story_key, training_scenarios
+from socialr1_lite.data.sources import (
+    heldout_scenarios,
+    read_scenario,
+    story_key,
+    training_scenarios,
+    transfer_scenarios,
+)
 
 __all__ = ["check_source", "heldout_scenarios", "json_lines", "read_rows", "read_scenario", "rows_of", "schedule"]
-__all__ += ["story_key", "training_scenarios"]
+__all__ += ["story_key", "training_scenarios", "transfer_scenarios"]

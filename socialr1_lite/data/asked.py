@@ -15,7 +15,15 @@ from typing import Any
 import orjson
 
 from socialr1_lite.data.order import SOURCE, schedule
-from socialr1_lite.data.sources import STORIES, heldout_scenarios, joined, one_source, parts, training_scenarios
+from socialr1_lite.data.sources import (
+    heldout_scenarios,
+    joined,
+    one_source,
+    parts,
+    training_scenarios,
+    transfer_scenarios,
+)
+from socialr1_lite.data.told import STORIES
 from socialr1_lite.errors import RunLogError
 from socialr1_lite.recipe import Data, Recipe, load_recipe
 from socialr1_lite.runlog import RunFolder, write_atomic
@@ -32,7 +40,7 @@ def questions(run: RunFolder, recipe: Recipe) -> Questions:
     kept = _kept(run, recipe)
     if kept is not None and _all_stories(data):
         return kept
-    heldout = heldout_scenarios(recipe)[: recipe.evaluation.items]
+    heldout = [*heldout_scenarios(recipe)[: recipe.evaluation.items], *transfer_scenarios(recipe)]
     if kept is None or STORIES not in {part.source for part in parts(data)}:
         return training_scenarios(recipe), heldout
     mine = [one for one in kept[0] if one.meta.get(SOURCE) == STORIES]

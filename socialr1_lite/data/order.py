@@ -5,14 +5,19 @@ from __future__ import annotations
 import random
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import count, islice
+from itertools import count
+from typing import NamedTuple
 
+from socialr1_lite.data.told import STAGE, STORIES, Stage, stages
 from socialr1_lite.errors import DataError
 from socialr1_lite.recipe import Data, Recipe
 from socialr1_lite.scenario import Scenario
 
 UNMIXED = ""  # the one deck of a run without `data.mix` and `data.sources`
 SOURCE = "data_source"  # the meta value that names which of `data.sources` a scenario is from
+PAIR = 2
+
+Card = tuple[Scenario, ...]  # what is dealt at once: one scenario, or both of a pair
 
 
 def schedule(scenarios: Sequence[Scenario], recipe: Recipe) -> list[Scenario]:
@@ -21,17 +26,41 @@ def schedule(scenarios: Sequence[Scenario], recipe: Recipe) -> list[Scenario]:
     The same for the same recipe and scenarios in any process, and so on any number of resumes. No scenario
     comes back before every other one of its deck that was allowed then had its turn; each round is shuffled
     anew by `run.seed`. `data.mix` and the shares of `data.sources` hold on every stretch, not only in the mean. With
-    `data.difficulty`, only scenarios of the orders allowed at that share of the run are asked. Raises
-    DataError when there is nothing to ask, or nothing that the mix or the difficulty allows.
+    `data.difficulty`, only scenarios allowed at that share of the run are asked; with `data.twins: together`, both of
+    a pair one after the other. Raises DataError when there is nothing to ask, or nothing that the mix, the difficulty
+    or the pairs allow.
     """
     if not scenarios:
         raise DataError("there is no scenario to train on: data.source is empty, or every prompt was too long")
     groups, data = recipe.generations * recipe.groups_per_generation, recipe.data
-    shares = _shares(scenarios, data)
-    cards = {name: [one for one in scenarios if name in (UNMIXED, _deck_of(one, data))] for name in shares}
-    decks = {name: _Deck(cards[name], f"{recipe.run.seed}/{name}") for name in shares}
-    dealt = enumerate(islice(turns(shares), groups))
-    return [decks[name].deal(_allowed_orders(data, position / groups)) for position, name in dealt]
+    shares, size = _shares(scenarios, data), PAIR if data.twins == "together" else 1
+    decks = {}
+    for name in shares:
+        there = [one for one in scenarios if name in (UNMIXED, _deck_of(one, data))]
+        whole = pairs(there) if size == PAIR else []
+        decks[name] = _Deck(whole or [(one,) for one in there], f"{recipe.run.seed}/{name}")
+    if size == PAIR and not any(deck.paired for deck in decks.values()):
+        raise DataError("data.twins: together, and no two of the scenarios are twins; generated stories are")
+    planned: list[Scenario] = []
+    ladder, names = stages(data), turns(shares)
+    while len(planned) < groups:
+        deck, allowed = decks[next(names)], _allowed(data, ladder, len(planned) / groups)
+        for _ in range(1 if deck.paired else size):
+            planned += deck.deal(allowed)
+    return planned
+
+
+def pairs(scenarios: Sequence[Scenario]) -> list[Card]:
+    """Return the pairs of twins among these, family by family; of three twins the first is in two pairs."""
+    families: dict[str, list[Scenario]] = {}
+    for one in scenarios:
+        if one.twins:
+            families.setdefault(min(one.id, *one.twins), []).append(one)
+    found: list[Card] = []
+    for family in families.values():
+        whole = [*family, family[0]] if len(family) % PAIR else family
+        found += [(one, other) for one, other in zip(whole[::PAIR], whole[1::PAIR], strict=True) if one is not other]
+    return found
 
 
 def turns(shares: Mapping[str, float]) -> Iterator[str]:
@@ -61,37 +90,60 @@ def _shares(scenarios: Sequence[Scenario], data: Data) -> dict[str, float]:
     return wanted
 
 
-def _allowed_orders(data: Data, progress: float) -> tuple[int, ...] | None:
-    """Return the belief orders allowed at this share of the run; None: all."""
-    return next((stage.orders for stage in data.difficulty or () if progress < stage.until), None)
+class _Allowed(NamedTuple):
+    """What may be asked at some share of the run: belief orders, and a stage's stories; None: any."""
+
+    orders: tuple[int, ...] | None = None
+    stage: int | None = None
+
+    def admits(self, card: Card) -> bool:
+        """Tell whether all of the card may be asked."""
+        return all(map(self._admits, card))
+
+    def _admits(self, scenario: Scenario) -> bool:
+        meta = scenario.meta
+        if self.stage is not None:  # rows of another source have no stages
+            return meta.get(SOURCE, STORIES) != STORIES or meta.get(STAGE) == self.stage
+        return self.orders is None or meta.get("order") in self.orders
+
+    def missed_by(self, kind: str) -> str:
+        """Say that no scenario is allowed."""
+        if self.stage is None:
+            return f"data.difficulty allows orders {list(self.orders or ())}, but no {kind}scenario has one of them"
+        return f"data.difficulty: no {kind}scenario is left of stage {self.stage + 1} (longer than max_prompt_tokens?)"
+
+
+def _allowed(data: Data, ladder: Sequence[Stage], progress: float) -> _Allowed:
+    """Return what is allowed at this share of the run."""
+    if ladder:
+        return _Allowed(stage=next(stage.number for stage in ladder if progress < stage.until))
+    return _Allowed(next((stage.orders for stage in data.difficulty or () if progress < stage.until), None))
 
 
 class _Deck:
-    """Deals scenarios round by round; within what is allowed, those dealt least often come first."""
+    """Deals cards round by round; within what is allowed, those dealt least often come first."""
 
-    def __init__(self, cards: Sequence[Scenario], seed: str) -> None:
+    def __init__(self, cards: Sequence[Card], seed: str) -> None:
         self._cards, self._seed, self._round = cards, seed, 0
         self._uses = [0] * len(cards)
-        self._orders: tuple[int, ...] | None = None
+        self._allowed = _Allowed()
         self._pile: list[int] = []
+        self.paired = bool(cards) and len(cards[0]) == PAIR
 
-    def deal(self, orders: tuple[int, ...] | None) -> Scenario:
-        """Return the next scenario of these orders (None: any)."""
-        if not self._pile or orders != self._orders:
-            self._shuffle(orders)
+    def deal(self, allowed: _Allowed) -> Card:
+        """Return the next card that is allowed."""
+        if not self._pile or allowed != self._allowed:
+            self._shuffle(allowed)
         card = self._pile.pop()
         self._uses[card] += 1
         return self._cards[card]
 
-    def _shuffle(self, orders: tuple[int, ...] | None) -> None:
-        self._orders = orders
-        allowed = [i for i, one in enumerate(self._cards) if orders is None or one.meta.get("order") in orders]
-        if not allowed:
-            kind = f"{self._cards[0].dimension} ".lstrip()
-            raise DataError(
-                f"data.difficulty allows orders {list(orders or ())}, but no {kind}scenario has one of them"
-            )
-        fewest = min(self._uses[i] for i in allowed)
-        self._pile = [i for i in allowed if self._uses[i] == fewest]
+    def _shuffle(self, allowed: _Allowed) -> None:
+        self._allowed = allowed
+        there = [i for i, card in enumerate(self._cards) if allowed.admits(card)]
+        if not there:
+            raise DataError(allowed.missed_by(f"{self._cards[0][0].dimension} ".lstrip()))
+        fewest = min(self._uses[i] for i in there)
+        self._pile = [i for i in there if self._uses[i] == fewest]
         self._round += 1
         random.Random(f"{self._seed}/{self._round}").shuffle(self._pile)

@@ -16,11 +16,11 @@ from socialr1_lite.benchmarks import tombench_hard
 from socialr1_lite.data import leaks
 from socialr1_lite.data.files import READERS, PlacedRows, SourceRow
 from socialr1_lite.data.order import SOURCE, turns
+from socialr1_lite.data.told import STORIES, stories, training_stories, transfer_stories
 from socialr1_lite.errors import DataError, first_line
 from socialr1_lite.recipe import Data, Recipe
 from socialr1_lite.scenario import MAX_OPTIONS, Scenario, gold_numbers, own_marks, read_gold, sound
 
-STORIES = "stories"
 HARD = tombench_hard.BENCHMARK
 FIELDS = ("id", "story", "question", "options", "gold", "accepted", "dimension", "group", "source", "facts", "meta")
 LISTS, MAPPINGS = ("options", "accepted"), ("facts", "meta")
@@ -58,7 +58,7 @@ def _heldout_turns(data: Data) -> list[str]:
 def one_source(data: Data) -> tuple[list[Scenario], str]:
     """Load what may be trained on of one source, and say in a line what was read ("": as it is written)."""
     if data.source == STORIES:
-        return _stories(data, data.size if data.limit is None else min(data.size, data.limit), "train"), ""
+        return training_stories(data, data.size if data.limit is None else min(data.size, data.limit)), ""
     leaks.check_source(data.source, data.split, data.config)
     training, told = load_source(data, data.source, limit=data.limit)
     leaks.check_scenarios(training, data.source, data.split)
@@ -76,6 +76,8 @@ def joined(recipe: Recipe, loaded: Sequence[Sequence[Scenario]]) -> list[Scenari
             raise DataError(f"data.sources: two of them have the id {twice[0]!r} ({len(twice)} such ids)")
     if data.sources or data.heldout_source is not None:
         leaks.check_apart(training, heldout_scenarios(recipe))
+    if data.transfer:
+        leaks.check_apart(training, transfer_scenarios(recipe))
     return training
 
 
@@ -92,21 +94,19 @@ def heldout_scenarios(recipe: Recipe) -> list[Scenario]:
         return [_from(name, one) for name in _heldout_turns(data) for one in islice(kept[name], 1)]
     source = data.heldout_source or data.source
     if source == STORIES:
-        return _stories(data, data.heldout, "test")
+        return stories(data, data.heldout, "test")
     if data.heldout_source is not None:
         return load_source(data, source, limit=data.heldout)[0]
     return _split(load_source(data, source, limit=data.limit)[0], data)[1]
 
 
+def transfer_scenarios(recipe: Recipe) -> list[Scenario]:
+    """Generate the stories of `data.transfer`, which training never sees; `meta` names the row that each is of."""
+    return list(transfer_stories(recipe.data))
+
+
 def _from(source: str, scenario: Scenario) -> Scenario:
     return replace(scenario, meta={**scenario.meta, SOURCE: source})
-
-
-def _stories(data: Data, count: int, split: str) -> list[Scenario]:
-    from socialr1_lite import stories
-
-    names, orders = data.dimensions, data.orders
-    return list(stories.generate(count, seed=data.seed, dimensions=names, orders=orders, split=split, mix=data.mix))
 
 
 def _split(scenarios: list[Scenario], data: Data) -> tuple[list[Scenario], list[Scenario]]:

@@ -12,25 +12,27 @@ from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 
-from socialr1_lite.data import heldout_scenarios, json_lines, schedule
+from socialr1_lite.data import heldout_scenarios, json_lines, schedule, transfer_scenarios
 from socialr1_lite.data.leaks import check_source
-from socialr1_lite.data.sources import STORIES, is_hard, is_hub, joined, missing_file, one_source, parts, wrong_rows
+from socialr1_lite.data.sources import is_hard, is_hub, joined, missing_file, one_source, parts, wrong_rows
+from socialr1_lite.data.told import STORIES, asked_for, stages, unseen
 from socialr1_lite.errors import DataError, JudgeError
 from socialr1_lite.judges import JUDGES, build_judge
 from socialr1_lite.judges.base import Borrower
 from socialr1_lite.pairs.record import read_pair
 from socialr1_lite.plan.windows import length_note
-from socialr1_lite.recipe import Data, Recipe
+from socialr1_lite.recipe import Data, Recipe, Told
 from socialr1_lite.recipe.judge import GOLD, JudgeRecipe
 from socialr1_lite.recipe.located_yaml import Keys, LocatedYaml, dotted, read_overridden
 from socialr1_lite.recipe.messages import unknown_name
 from socialr1_lite.recipe.schema import MixedSource, hub_name
 from socialr1_lite.scenario import Scenario
-from socialr1_lite.stories import DIMENSIONS
+from socialr1_lite.stories import DIMENSIONS, PERTURBATIONS, TEMPLATES
 
 Mistakes = Iterator[tuple[Keys, str]]  # the way to a setting, and what is wrong with it
 
 SETTING = re.compile(r"data\.(\w+)")
+MOST_ORDERS = 5  # depths of belief, 0 to 4
 
 
 def check_recipe(
@@ -132,6 +134,39 @@ def _dimensions(section: str, names: Sequence[str], orders: Sequence[int], mix: 
             yield (section, "mix", name), unknown_name(name, DIMENSIONS, "story dimension")
 
 
+def _told(data: Data) -> Iterator[tuple[Keys, Data | Told]]:
+    """Yield every place of the data that names stories."""
+    yield ("data",), data
+    yield from ((("data", "difficulty", index), stage) for index, stage in enumerate(data.difficulty or ()))
+    yield from ((("data", "transfer", index), row) for index, row in enumerate(data.transfer))
+
+
+def _names(at: Keys, told: Data | Told) -> Mistakes:
+    """Look for names that are no template and no perturbation, and for dimensions of a stage or row that are none."""
+    for name, known in (("templates", TEMPLATES), ("perturbations", PERTURBATIONS)):
+        named = getattr(told, name)
+        for list_ in ("include", "exclude") if named else ():
+            for index, one in enumerate(getattr(named, list_)):
+                if one not in known:
+                    yield (*at, name, list_, index), unknown_name(one, known, name.removesuffix("s"))
+    if isinstance(told, Told) and told.dimensions:
+        for keys, what in _dimensions("", told.dimensions, told.orders or range(MOST_ORDERS)):
+            yield (*at, *keys[1:]), what
+
+
+def _transfer(data: Data) -> Mistakes:
+    """Look for rows of the transfer that ask nothing which training never sees."""
+    told = STORIES in {part.source for part in parts(data)}
+    trained = ([stage.data for stage in stages(data)] or [data]) if told else []
+    for index, row in enumerate(data.transfer):
+        if row.names == "unseen" and not any(unseen(asked_for(data, row), trained)):
+            yield (
+                ("data", "transfer", index),
+                f"{row.name} asks nothing that training never sees: all of its dimensions, orders, templates or "
+                "perturbations must be others than training's (data.perturbations.exclude: [...] leaves some out)",
+            )
+
+
 class _DataCheck:
     """Loads what is here as training does, and plans the schedule."""
 
@@ -142,8 +177,14 @@ class _DataCheck:
         self.network = network
         data, at = recipe.data, ("data", "heldout_source")
         apart = data.heldout_source if data.heldout else None
-        if STORIES in (apart, *(part.source for part in parts(data))):
+        if STORIES in (apart, *(part.source for part in parts(data))) or data.transfer:
             self.mistakes += _dimensions("data", data.dimensions, data.orders, data.mix)
+        self.mistakes += [one for keys, told in _told(data) for one in _names(keys, told)]
+        self.mistakes += [] if self.mistakes else _transfer(data)
+        rows = self._load(("data", "transfer"), STORIES, lambda: (transfer_scenarios(recipe), ""))
+        if rows is None:  # the rest can still be looked at
+            data = data.model_copy(update={"transfer": ()})
+            recipe = recipe.model_copy(update={"data": data})
         heldout = apart and self._load(at, apart, lambda: (heldout_scenarios(recipe), ""))
         if apart and heldout is None:  # the others can still be looked at by themselves
             recipe = recipe.model_copy(update={"data": data.model_copy(update={"heldout": 0, "heldout_source": None})})

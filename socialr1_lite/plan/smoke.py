@@ -25,8 +25,10 @@ def smoke(recipe: Recipe) -> Recipe:
     # What is not kept of model, data and logging is as by default: the embedded model, stories, nothing with a network.
     tree["model"] = recipe.model.model_dump(include={"lora", "gpu_memory_utilization"})
     tree["model"]["max_seq_length"] = PROMPT_TOKENS + TOKENS
-    tree["data"] = recipe.data.model_dump(include={"split", "dimensions", "orders", "seed", "mix", "difficulty"})
+    told = {"dimensions", "orders", "mix", "difficulty", "templates", "perturbations", "objects", "transfer"}
+    tree["data"] = recipe.data.model_dump(include={"split", "seed", *told})
     tree["data"] |= {"max_prompt_tokens": PROMPT_TOKENS, "size": 16, "heldout": 4}
+    tree["data"]["transfer"] = [row | {"items": 2} for row in tree["data"]["transfer"]]
     tree["logging"] = {}
     tree["prompt"]["enable_thinking"] = None  # the embedded model's template has no such switch
     tree["warmup"] |= {"steps": min(recipe.warmup.steps, STEPS), "batch_size": 2, "examples": 8}
@@ -39,6 +41,7 @@ def smoke(recipe: Recipe) -> Recipe:
     tree["grpo"] |= {"max_completion_length": TOKENS, "optim": "adamw_torch_fused", "vllm": None}
     every = STEPS if recipe.evaluation.every else 0
     tree["evaluation"] |= {"every": every, "items": 4, "batch_size": 4, "max_new_tokens": None}
+    tree["evaluation"]["items_on_the_way"] = None
     name = f"{recipe.run.name or 'run'}-smoke"
     tree["run"] |= {"name": name, "processes": processes(), "save_steps": iterations, "push_to_hub": None}
     return Recipe.model_validate(tree)

@@ -6,6 +6,6 @@ checks what fields mean together. What the names in it stand for (judges, story 
 """
 
 from socialr1_lite.recipe.recipe import Recipe, load_recipe
-from socialr1_lite.recipe.schema import EMBEDDED_MODEL, ContentReward, Data, JudgeEntry, Model, Rewards
+from socialr1_lite.recipe.schema import EMBEDDED_MODEL, ContentReward, Data, JudgeEntry, Model, Rewards, Told
 
-__all__ = ["EMBEDDED_MODEL", "ContentReward", "Data", "JudgeEntry", "Model", "Recipe", "Rewards", "load_recipe"]
+__all__ = ["EMBEDDED_MODEL", "ContentReward", "Data", "JudgeEntry", "Model", "Recipe", "Rewards", "Told", "load_recipe"]

@@ -12,7 +12,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 
 from socialr1_lite.recipe.located_yaml import Keys
-from socialr1_lite.recipe.schema import Data, Evaluation, Grpo, Model, Rewards, Run, Section, Warmup
+from socialr1_lite.recipe.schema import Data, Evaluation, Grpo, Model, Rewards, Run, Section, Told, Warmup
 
 Found = Iterator[tuple[Keys, str]]
 
@@ -81,6 +81,7 @@ def lists_have_an_end(data: Data, warmup: Warmup, grpo: Grpo, run: Run) -> Found
     for keys, what, amount, most in (
         (("data", "size"), "stories", data.size, MOST_STORIES),
         (("data", "heldout"), "stories", data.heldout, MOST_STORIES),
+        (("data", "transfer"), "stories", sum(one.items for one in data.transfer), MOST_STORIES),
         (("warmup", "examples"), "gold replies", warmup.examples, MOST_STORIES),
         (("warmup", "steps"), "gold replies in all steps", warmup.steps * warmup.batch_size, MOST_PROMPTS),
         (("grpo", "max_steps"), "steps", grpo.max_steps, MOST_PROMPTS),
@@ -155,15 +156,73 @@ def sources_are_mixed_by_share(data: Data) -> Found:
 
 
 def difficulty_runs_forward(data: Data) -> Found:
-    """Let stages of the curriculum end one after the other and draw on the orders of the run."""
+    """Let stages of the curriculum end one after the other and draw on what the run is about."""
     previous = 0.0
     for index, stage in enumerate(data.difficulty or ()):
         at = ("data", "difficulty", index)
         if stage.until <= previous:
             yield (*at, "until"), f"{stage.until:g} must be above the one before ({previous:g})"
-        if foreign := sorted(set(stage.orders) - set(data.orders)):
+        if foreign := sorted(set(stage.orders or ()) - set(data.orders)):
             yield (*at, "orders"), f"{foreign} are not among data.orders {list(data.orders)}"
+        if others := [name for name in stage.dimensions or () if name not in data.dimensions]:
+            yield (*at, "dimensions"), f"{others} are not among data.dimensions {list(data.dimensions)}"
+        if stage.dimensions and data.mix:
+            yield (*at, "dimensions"), "with data.mix every stage asks all of the mix; leave one of the two out"
+        if not (stage.orders or stage.narrows):
+            yield at, "says nothing but until; it needs some of orders, dimensions, templates, perturbations, objects"
+        yield from _within(data, stage, at)
         previous = stage.until
+
+
+def _within(data: Data, stage: Told, at: Keys) -> Found:
+    """Let a stage include only what the run does."""
+    for name in ("templates", "perturbations"):
+        whole, part = getattr(data, name), getattr(stage, name)
+        for place, one in enumerate(part.include if part else ()):
+            if (whole.include and one not in whole.include) or one in whole.exclude:
+                yield (*at, name, "include", place), f"{one} is not among data.{name}"
+    for name in ("places", "people", "chapters"):
+        allowed, asked = getattr(data.objects, name), getattr(stage.objects, name) if stage.objects else ()
+        allowed = allowed or ((1,) if name == "chapters" else ())
+        if foreign := [number for number in asked if allowed and number not in allowed]:
+            yield (*at, "objects", name), f"{foreign} are not among data.objects.{name} {list(allowed)}"
+
+
+def transfer_is_told_apart(data: Data, evaluation: Evaluation) -> Found:
+    """Let each row of the transfer have a name of its own, beside the held-out questions."""
+    names = [one.name for one in data.transfer]
+    for index, name in enumerate(names):
+        if name in names[:index]:
+            yield ("data", "transfer", index, "name"), f"{name} is the name of two; give each its own"
+    if names and not min(data.heldout, evaluation.items):
+        yield ("data", "transfer"), "is asked beside the held-out questions, of which there are none (data.heldout)"
+
+
+def stories_are_told(data: Data, warmup: Warmup) -> Found:
+    """Refuse settings of generated stories where none is generated."""
+    sources = {data.heldout_source, *(one.source for one in data.sources or (data,))}
+    if "stories" in sources or warmup.steps:
+        return
+    for name in ("templates", "perturbations", "objects"):
+        if getattr(data, name) != Data.model_fields[name].default:
+            yield ("data", name), "is about generated stories, and no source is `stories`"
+
+
+def twins_come_together(data: Data, warmup: Warmup, grpo: Grpo, run: Run) -> Found:
+    """Let an optimizer step, and a batch of the cold start, hold whole pairs."""
+    if data.twins != "together":
+        return
+    step = grpo.per_device_train_batch_size * (run.processes or processes()) * grpo.gradient_accumulation_steps
+    if step % (2 * grpo.num_generations):
+        prompts = f"{step} completions an optimizer step are {step / grpo.num_generations:g} prompts"
+        words = f"together needs an even number of prompts a step; {prompts} of num_generations {grpo.num_generations}"
+        yield ("data", "twins"), words
+    if grpo.gradient_accumulation_steps % grpo.generation_steps:
+        words = f"steps_per_generation {grpo.generation_steps} must divide gradient_accumulation_steps "
+        because = f"{grpo.gradient_accumulation_steps}: one sampling for several steps parts the pairs"
+        yield ("grpo", "steps_per_generation"), words + because
+    if warmup.steps and warmup.batch_size % 2:
+        yield ("warmup", "batch_size"), f"{warmup.batch_size} must be even with data.twins: together"
 
 
 def reference_means_the_same_everywhere(model: Model, warmup: Warmup, grpo: Grpo) -> Found:
@@ -236,6 +295,9 @@ CHECKS: tuple[Callable[..., Found], ...] = (
     curriculum_runs_forward,
     sources_are_mixed_by_share,
     difficulty_runs_forward,
+    transfer_is_told_apart,
+    stories_are_told,
+    twins_come_together,
     reference_means_the_same_everywhere,
     rewrites_are_written_out,
     warmup_has_an_effect,

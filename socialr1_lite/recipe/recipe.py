@@ -88,6 +88,7 @@ class Recipe(Section):
         settings = redact_tree(self.model_dump(mode="json"))  # as it is stored: another password is no other training
         for section, name in MEMORY:
             del settings[section][name]
+        _leave_out_unset(settings["data"])
         settings["grpo"]["per_device_train_batch_size x gradient_accumulation_steps"] = self.completions_per_step
         settings["grpo"]["per_device_train_batch_size x steps_per_generation"] = generation_batch(self.grpo, self.run)
         settings["run"] = {"seed": self.run.seed, "processes": self.processes, "save_steps": self.run.save_steps}
@@ -97,6 +98,18 @@ class Recipe(Section):
     def digest(self) -> str:
         """SHA-256 of what is `decisive`: two recipes with one digest train the same."""
         return hashlib.sha256(json.dumps(self.decisive, sort_keys=True).encode()).hexdigest()
+
+
+def _leave_out_unset(data: dict[str, Yaml]) -> None:
+    """Drop what recipes of before had no setting for and what is as it was then: these train what they trained."""
+    for name in ("templates", "perturbations", "objects", "transfer", "twins"):
+        if Data.model_validate({name: data[name]}) == Data():
+            del data[name]
+    stages = data["difficulty"]
+    for stage in stages if isinstance(stages, list) else ():
+        if isinstance(stage, dict):
+            for name in [name for name, value in stage.items() if value is None]:
+                del stage[name]
 
 
 SECTIONS: dict[str, type[Section]] = {

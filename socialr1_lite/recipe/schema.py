@@ -29,6 +29,13 @@ def hub_name(value: str) -> str:
     return value
 
 
+def row_name(value: str) -> str:
+    """Return the name of a row. Raises ValueError for one that trackers would refuse in the name of a metric."""
+    if not re.fullmatch(r"[\w.-][\w .-]{0,39}", value, re.ASCII):
+        raise ValueError("a name of letters, digits, ' ', '_', '.' and '-', of 40 at most")
+    return value
+
+
 Real = Annotated[float, BeforeValidator(_no_bool), Field(allow_inf_nan=False)]
 Whole = Annotated[int, BeforeValidator(_no_bool)]
 Count = Annotated[Whole, Field(ge=1)]  # 1, 2, ...
@@ -72,11 +79,48 @@ class Model(Section):
     gpu_memory_utilization: Annotated[Real, Field(gt=0, le=1)] = 0.5  # vLLM's share of GPU memory
 
 
-class Difficulty(Section):
-    """Until this share of the run is over, only stories of these belief orders."""
+class Names(Section):
+    """Those of `include` (all, where it is empty) without those of `exclude`."""
+
+    include: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+
+
+class Objects(Section):
+    """How much there is in a generated story: each one has one of these numbers, as far as its template takes it."""
+
+    places: tuple[Annotated[Whole, Field(ge=2, le=4)], ...] = ()  # of the thing that is asked about; (): as it comes
+    people: tuple[Annotated[Whole, Field(ge=3, le=8)], ...] = ()  # (): 3 or 4, one or two more than the order
+    chapters: tuple[Annotated[Whole, Field(ge=1, le=3)], ...] = ()  # rooms and things; (): 1
+
+
+class Told(Section):
+    """What other generated stories are about than those of the section around; null: the same."""
+
+    dimensions: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
+    orders: Annotated[tuple[Natural, ...], Field(min_length=1)] | None = None
+    templates: Names | None = None
+    perturbations: Names | None = None
+    objects: Objects | None = None
+
+    @property
+    def narrows(self) -> bool:
+        """Whether anything but the orders is another."""
+        return any((self.dimensions, self.templates, self.perturbations, self.objects))
+
+
+class Difficulty(Told):
+    """Until this share of the run is over, only these of the stories: what each names must be among data's own."""
 
     until: Annotated[Real, Field(gt=0, le=1)]
-    orders: Annotated[tuple[Natural, ...], Field(min_length=1)]
+
+
+class Transfer(Told):
+    """A row of the held-out check: stories of a kind that training never sees, or with the names that it sees."""
+
+    name: Annotated[str, AfterValidator(row_name)]
+    items: Count = 32
+    names: Literal["unseen", "seen"] = "unseen"  # people, things and rooms: of the held-out split, or training's own
 
 
 class Source(Section):
@@ -111,6 +155,11 @@ class Data(Source):
     seed: Natural = 7
     mix: dict[str, NotNegative] = {}  # a dimension: its share; empty means equal shares
     difficulty: tuple[Difficulty, ...] | None = None
+    templates: Names = Names()  # of stories; python -m socialr1_lite.stories names lists them
+    perturbations: Names = Names()  # what makes the pairs; one left out happens in no story
+    objects: Objects = Objects()
+    transfer: tuple[Transfer, ...] = ()  # further rows of the held-out check
+    twins: Literal["apart", "together"] = "apart"  # together: both of a pair in one batch, and in one optimizer step
 
 
 class Prompt(Section):

@@ -97,8 +97,10 @@ def _data(recipe: Recipe) -> str:
 def _checks(run: RunFolder) -> str:
     if not (checks := kept_checks(run)):
         return ""
-    head = "\n## Held-out questions\n\n| when | n | accuracy (95 %) | in form |\n|---|---|---|---|\n"
+    head = "\n## Held-out questions\n\n| when | n | accuracy (95 %) | both twins | in form |\n|---|---|---|---|---|\n"
     return head + "".join(
-        f"| {one.label} | {one.n} | {one.accuracy:.3f} ({one.low:.3f}-{one.high:.3f}) | {one.format_rate:.3f} |\n"
-        for one in checks.values()
+        f"| {one.label} | {one.n} | {one.accuracy:.3f} ({one.low:.3f}-{one.high:.3f}) | {one.twins.told} | "
+        f"{one.format_rate:.3f} |\n"
+        for check in checks.values()
+        for one in (check, *check.transfer)
     )

@@ -1,9 +1,11 @@
 """The held-out checks: the same questions before, during and after training, greedily, and what changed between.
 
 Greedy decoding, one completion a question, tau = 1: a number that does not move with the curriculum or with chance.
-Intervals and tests count stories, not questions: the twins of one story are right or wrong together. Each process asks
-its share, by the run's vLLM engine where it has one. Between steps only the first stories are asked; the best check is
-chosen by what all of them were asked.
+Intervals and tests count stories, not questions: twins are right or wrong together. Accuracy hides that the very same
+answer to both of a pair is right half the time; twin accuracy counts a story with its twins, right where all of their
+questions are. Each process asks its share, by the run's vLLM engine where it has one. Between steps only the first
+stories are asked; the best check is chosen by what all of them were asked. What `data.transfer` asks comes with the
+checks before and after training, each kind in a row of its own.
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ from typing import Any
 import orjson
 
 from socialr1_lite.data import story_key
+from socialr1_lite.data.told import TRANSFER
 from socialr1_lite.errors import RunLogError
 from socialr1_lite.policy import Policy
 from socialr1_lite.progress import Progress, clock
@@ -50,12 +53,41 @@ COLUMNS = {  # of the table of checks
     "format": "{0.format_rate:.2f}",
     "accuracy": "{0.accuracy:.3f}",
     "95 % interval": "{0.low:.3f}-{0.high:.3f}",
+    "both twins": "{0.twins.told}",
     "unreadable": "{0.unreadable:.2f}",
     "cut off": "{0.truncated:.2f}",
     "mean reward": "{0.reward:.3f}",
     "tokens": "{0.tokens:.0f}",
     "seconds": "{0.seconds:.0f}",
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Twins:
+    """How many families of twins there were, and the share of those with every question right, with its interval."""
+
+    families: int = 0
+    right: int = 0
+    accuracy: float | None = None  # None without twins
+    low: float | None = None
+    high: float | None = None
+
+    @classmethod
+    def of(cls, right: Sequence[bool], families: Sequence[str]) -> Twins:
+        """Count them. families: of each question, "" where no twin of it was asked."""
+        every: dict[str, bool] = {}
+        for one, family in zip(right, families, strict=True):
+            if family:
+                every[family] = every.get(family, True) and one
+        if not every:
+            return cls()
+        found = clustered_proportion(list(every.values()), list(every))
+        return cls(len(every), sum(every.values()), found.value, found.low, found.high)
+
+    @property
+    def told(self) -> str:
+        """The share and its interval, "-" without twins."""
+        return "-" if self.accuracy is None else f"{self.accuracy:.3f} ({self.low:.3f}-{self.high:.3f})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,17 +108,22 @@ class Check:
     right: tuple[bool, ...]  # a question each, in their order: for paired tests
     seconds: float = 0.0  # what the check took; 0 in files written before it was measured
     stories: tuple[str, ...] = ()  # of each question, equal for twins; () in files written before they were counted
+    families: tuple[str, ...] = ()  # of each question, equal for twins, "" without one; () in files of before
+    transfer: tuple[Check, ...] = ()  # the same of each row of `data.transfer`, whose name is its label
 
     def to_row(self) -> dict[str, Any]:
-        """Return the check as JSON holds it."""
-        return asdict(self)
+        """Return the check as JSON holds it, the figures of its twins in it."""
+        return asdict(self) | {"transfer": [one.to_row() for one in self.transfer], "twins": asdict(self.twins)}
 
     @classmethod
     def from_row(cls, row: dict[str, Any]) -> Check:
         """Read a row of `to_row`, of any version."""
-        check = cls(**(row | {"right": tuple(row["right"]), "stories": tuple(row.get("stories", ()))}))
+        lists = {name: tuple(row.get(name, ())) for name in ("right", "stories", "families")}
+        kept = {name: value for name, value in row.items() if name != "twins"} | lists
+        check = cls(**(kept | {"transfer": tuple(map(cls.from_row, row.get("transfer", ())))}))
         figures = (check.low, check.high, *check.metrics().values())
         whole = is_whole(check.step) and is_whole(check.n) and check.n == len(check.right)
+        whole = whole and len(check.families) in (0, check.n)
         if not (whole and isinstance(check.label, str) and all(map(is_number, figures)) and None not in figures):
             raise TypeError("a check of other types than are written")
         return check
@@ -105,7 +142,24 @@ class Check:
     def metrics(self) -> dict[str, float]:
         """Return the figures by the names of metrics.jsonl, all of them apart from training's own."""
         names = ("accuracy", "format_rate", "unreadable", "truncated", "reward", "tokens", "seconds")
-        return {f"eval/{name}": getattr(self, name) for name in names}
+        found: dict[str, float] = {f"eval/{name}": getattr(self, name) for name in names}
+        if self.twins.accuracy is not None:
+            found["eval/twin_accuracy"] = self.twins.accuracy
+        for row in self.transfer:
+            for name in ("accuracy", "twin_accuracy"):
+                if (value := row.metrics().get(f"eval/{name}")) is not None:
+                    found[f"eval/{TRANSFER}/{row.label}/{name}"] = value
+        return found
+
+    @property
+    def twins(self) -> Twins:
+        """What became of the pairs; of none in files written before they were kept."""
+        return Twins.of(self.right, self.families or ("",) * self.n)
+
+    @property
+    def asked(self) -> int:
+        """How many questions were asked, those of the transfer too."""
+        return self.n + sum(row.n for row in self.transfer)
 
 
 def kept_checks(run: RunFolder) -> dict[str, Check]:
@@ -158,7 +212,7 @@ def check_heldout(
                 Trace.of(
                     one,
                     phase="eval",
-                    benchmark=f"{BENCHMARK}: {label}",
+                    benchmark=f"{BENCHMARK}: {label}" + (f", {kind}" if (kind := _kind(scenarios[place])) else ""),
                     step=step,
                     scenario=scenarios[place].id,
                     group=place,
@@ -169,7 +223,23 @@ def check_heldout(
                 for place, one in enumerate(scored)
             ]
         )
-    return replace(summarise(label, step, scored, scenarios), seconds=time.perf_counter() - started)
+    return replace(summarised(label, step, scored, scenarios), seconds=time.perf_counter() - started)
+
+
+def _kind(scenario: Scenario) -> str:
+    """Return the row of the transfer that asks this, "" for a held-out question."""
+    return str(scenario.meta.get(TRANSFER, ""))
+
+
+def summarised(label: str, step: int, scored: Sequence[ScoredCompletion], scenarios: Sequence[Scenario]) -> Check:
+    """Return the figures of one check, those of the transfer apart. scenarios: the question of each completion."""
+    kinds = dict.fromkeys(map(_kind, scenarios))
+    told = {}
+    for kind in kinds:
+        places = [i for i, scenario in enumerate(scenarios) if _kind(scenario) == kind]
+        some = [scored[i] for i in places], [scenarios[i] for i in places]
+        told[kind] = summarise(kind or label, step, *some)
+    return replace(told.pop(""), transfer=tuple(told.values()))
 
 
 def first_stories(scenarios: Sequence[Scenario], count: int) -> list[int]:
@@ -186,6 +256,8 @@ def summarise(label: str, step: int, scored: Sequence[ScoredCompletion], scenari
     right = tuple(one.score.outcome == "right" for one in scored)
     first: dict[str, str] = {}  # of each story, the first question's id names it
     stories = tuple(first.setdefault(story_key(scenario), scenario.id) for scenario in scenarios)
+    there = {scenario.id for scenario in scenarios}
+    families = tuple(min(one.id, *one.twins) if there.intersection(one.twins) else "" for one in scenarios)
     accuracy = clustered_proportion(right, stories)
     return Check(
         label=label,
@@ -201,21 +273,32 @@ def summarise(label: str, step: int, scored: Sequence[ScoredCompletion], scenari
         tokens=sum(one.completion.tokens for one in scored) / n,
         right=right,
         stories=stories,
+        families=families,
     )
 
 
 def table(checks: Sequence[Check]) -> tuple[list[str], list[list[str]]]:
-    """Return header and rows of the before/after table."""
-    return list(COLUMNS), [[form.format(check) for form in COLUMNS.values()] for check in checks]
+    """Return header and rows of the before/after table, each check's rows of the transfer below it."""
+    rows = [[form.format(one) for form in COLUMNS.values()] for check in checks for one in _in_the_table(check)]
+    return list(COLUMNS), rows
+
+
+def _in_the_table(check: Check) -> list[Check]:
+    """Return the check and its rows of the transfer, whose time is part of the check's."""
+    seconds = check.seconds / (check.asked or 1)
+    rows = [replace(row, label=f"  {row.label}", seconds=seconds * row.n) for row in check.transfer]
+    return [replace(check, seconds=check.seconds - sum(row.seconds for row in rows)), *rows]
 
 
 def compare(before: Check, after: Check) -> str:
     """Say in one sentence how many questions changed between two checks, and what a test by story makes of it."""
     paired = paired_by_cluster(before.right, after.right, after.clusters)
     number = f"{paired.clusters} stor{'y' if paired.clusters == 1 else 'ies'}"
+    counts = f"{before.twins.right} before, {after.twins.right} after of {after.twins.families}"
+    twins = f"; both twins right: {counts}" if after.twins.families and before.families == after.families else ""
     return (
         f"{after.label} against {before.label}: {paired.only_second} questions newly right, {paired.only_first} newly "
-        f"wrong of {paired.n} in {number} (permutation test by story, two-sided p = {paired.p:.2g})"
+        f"wrong of {paired.n} in {number} (permutation test by story, two-sided p = {paired.p:.2g}){twins}"
     )
 
 
@@ -243,9 +326,14 @@ class HeldoutChecks:
     recipe: Recipe
     stack: RewardStack
     progress: Progress
-    scenarios: Sequence[Scenario]
+    asked: Sequence[Scenario]
     ranks: Ranks = ALONE
     seconds: float = field(default=0.0, init=False)
+
+    @cached_property
+    def scenarios(self) -> list[Scenario]:
+        """The held-out questions without those of the transfer."""
+        return [scenario for scenario in self.asked if not _kind(scenario)]
 
     @cached_property
     def best(self) -> BestAdapter:
@@ -270,7 +358,7 @@ class HeldoutChecks:
     @property
     def longest_s(self) -> float:
         """What the next check on the way may take, by the slowest question of this run; 0.0 while none was asked."""
-        return len(self.few) * max((check.seconds / check.n for check in self._made().values()), default=0.0)
+        return len(self.few) * max((check.seconds / check.asked for check in self._made().values()), default=0.0)
 
     def make(self, policy: Policy, label: str, step: int, traces: TraceWriter) -> Check | None:
         """Ask the questions, unless a check of that label was made already. All processes call this.
@@ -279,7 +367,7 @@ class HeldoutChecks:
         """
         if self.ranks.broadcast_from_main(lambda: not self.scenarios or label in self._made()):
             return None
-        asked = [self.scenarios[i] for i in self.few] if label.startswith(ON_THE_WAY) else self.scenarios
+        asked = [self.scenarios[i] for i in self.few] if label.startswith(ON_THE_WAY) else self.asked
         self.progress.say(f"held-out check, {label}: {len(asked)} questions")
         with memory_told(self.recipe, self.run, f"in the held-out check, {label}", shortage.CHECK):
             check = check_heldout(
@@ -295,10 +383,13 @@ class HeldoutChecks:
                 check.score(self.few), scores, lambda path: folder.save_whole(policy, self.run, path, step)
             )
         self._write([*before, check])
-        self.progress.say(
-            f"  format {check.format_rate:.2f}  accuracy {check.accuracy:.3f} ({check.low:.3f}-{check.high:.3f})  "
-            f"mean reward {check.reward:.3f}  in {clock(check.seconds)}"
-        )
+        for row in (check, *check.transfer):
+            told = f"both twins {row.twins.told}  " if row.twins.families else ""
+            kind = f"in {clock(check.seconds)}" if row is check else f"({row.label})"
+            self.progress.say(
+                f"  format {row.format_rate:.2f}  accuracy {row.accuracy:.3f} ({row.low:.3f}-{row.high:.3f})  "
+                f"{told}mean reward {row.reward:.3f}  {kind}"
+            )
         return check
 
     def make_on_the_way(self, policy: Policy, step: int, traces: TraceWriter) -> Check | None:

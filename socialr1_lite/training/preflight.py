@@ -14,7 +14,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
-from socialr1_lite.data.sources import STORIES, parts
+from socialr1_lite.data.sources import parts
+from socialr1_lite.data.told import STORIES
 from socialr1_lite.errors import PreflightError
 from socialr1_lite.recipe import Recipe
 from socialr1_lite.rewards.curriculum import tau

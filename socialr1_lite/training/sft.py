@@ -13,6 +13,8 @@ from collections.abc import Callable, Sequence
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
+from socialr1_lite.data.order import pairs
+from socialr1_lite.data.told import stories
 from socialr1_lite.errors import RecipeError
 from socialr1_lite.policy import Policy
 from socialr1_lite.policy.rendering import render
@@ -20,7 +22,7 @@ from socialr1_lite.recipe import Recipe
 from socialr1_lite.rollouts.prompting import Template, messages, template_settings
 from socialr1_lite.scenario import Scenario
 from socialr1_lite.sip import prefills_think
-from socialr1_lite.stories import generate, gold_reply
+from socialr1_lite.stories import gold_reply
 from socialr1_lite.training.grpo import watcher
 from socialr1_lite.training.grpo_config import precision
 from socialr1_lite.training.grpo_shared import sharing_supervised
@@ -37,22 +39,26 @@ def cold_start_rows(recipe: Recipe, scenarios: Sequence[Scenario], tokenizer: Pr
     """Return `steps x batch_size` prompt/completion rows in training order, the same for the same recipe.
 
     Gold replies exist for generated stories only. Where the training data are other people's questions, the cold
-    start takes stories of the recipe's dimensions: it is there to teach the form, not the questions. The template is
+    start takes stories of the recipe's dimensions: it is there to teach the form, not the questions. With
+    `data.twins: together` both of a pair are in one batch, which the trainer then does not shuffle. The template is
     given the settings that GRPO samples with. Where it would then write the prompt otherwise with a reply behind it
     (Qwen3 without thinking), rows are the sampled prompt and the reply as texts.
     """
     warmup = recipe.warmup
     examples = [scenario for scenario in scenarios if scenario.facts is not None][: warmup.examples]
     if not examples:
-        data = recipe.data  # the training split, never the one that is held out
-        made = generate(warmup.examples, seed=data.seed, dimensions=data.dimensions, orders=data.orders, split="train")
-        examples = list(made)
+        data = recipe.data.model_copy(update={"mix": {}})  # whose dimensions may be those of other people's questions
+        examples = stories(data, warmup.examples, "train")  # never of the split that is held out
     if not examples:
         raise RecipeError("warmup: there is no gold reply to start from; set warmup.steps: 0 or data.source: stories")
     rng = random.Random(f"cold start {recipe.run.seed}")
+    together = recipe.data.twins == "together"
+    cards = pairs(examples) if together else [(one,) for one in examples]
+    if not cards:
+        raise RecipeError(f"data.twins: together, and no two of the {len(examples)} warmup.examples are twins")
     order: list[Scenario] = []
     while len(order) < warmup.steps * warmup.batch_size:
-        order += rng.sample(examples, len(examples))
+        order += [one for card in rng.sample(cards, len(cards)) for one in card]
     settings = template_settings(recipe)
     rows: list[Row] = [
         {
@@ -136,5 +142,6 @@ def _sft_config(recipe: Recipe, policy: Policy, output: str) -> SFTConfig:
         disable_tqdm=True,
         gradient_checkpointing=recipe.model.gradient_checkpointing,
         use_cpu=policy.device == "cpu",  # or bf16 is refused where no GPU is
+        **({"train_sampling_strategy": "sequential"} if recipe.data.twins == "together" else {}),
         **precision(policy),
     )

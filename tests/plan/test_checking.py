@@ -365,3 +365,77 @@ def test_train_judge_checks_and_trains_nothing(write, capsys: pytest.CaptureFixt
     with pytest.raises(RecipeError, match="did you mean belief"):  # the training itself is refused just so
         train_judge.main([path, "pairs.dimensions=[belif]"])
     assert [path.name for path in Path().iterdir()] == ["mine.yaml"]
+
+
+# --- what stories are about
+
+TOLD = "data: {size: 16, heldout: 4, dimensions: [belief], orders: [1]}\nevaluation: {items: 4}\n"
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (["data.templates={include: [look frist]}"], "data.templates.include[0]: given 'look frist', which is no template"),
+        (["data.templates={include: [look frist]}"], "(did you mean look first?)"),
+        (["data.perturbations={exclude: [peeping]}"], "data.perturbations.exclude[0]: given 'peeping', which is no pert"),
+        (
+            ["data.difficulty=[{until: 0.5, perturbations: {include: [peekd]}}]"],
+            "data.difficulty[0].perturbations.include[0]: given 'peekd', which is no perturbation",
+        ),
+        (["data.transfer=[{name: x, templates: {include: [feel]}}]"], "data.transfer[0].templates.include[0]: given 'feel'"),
+        (["data.transfer=[{name: x, dimensions: [humour]}]"], "data.transfer[0].dimensions[0]: given 'humour', which is"),
+        (["data.objects={places: [9]}"], "data.objects.places[0]: given 9; allowed: less than or equal to 4"),
+        # names that are known and cannot make a story together
+        (
+            ["data.templates={include: [memory, look first]}", "data.perturbations={include: [places exchanged]}"],
+            "data.perturbations: stories: no template of belief makes a pair by these perturbations; they make: left earl",
+        ),
+        (["data.templates={include: [does know]}"], "belief asks nothing; its templates: memory, look first"),
+        (
+            ["data.difficulty=[{until: 0.5, perturbations: {include: [feelings exchanged]}}]"],
+            "data.difficulty: stage 1: stories: no template of belief makes a pair by these perturbations",
+        ),
+        (
+            ["data.orders=[3]", "data.transfer=[{name: told, perturbations: {include: [told otherwise]}}]",
+             "data.perturbations={exclude: [told otherwise]}"],
+            "data.transfer: told: stories: no template of belief makes a pair",
+        ),
+        # rows that ask what training sees
+        (["data.transfer=[{name: x}]"], "data.transfer[0]: x asks nothing that training never sees"),
+        (["data.transfer=[{name: x, orders: [1, 2]}]"], "data.transfer[0]: x asks nothing that training never sees"),
+        (
+            ["data.perturbations={exclude: [peeked]}",
+             "data.transfer=[{name: x, perturbations: {include: [peeked, left later]}}]"],
+            "data.transfer[0]: x asks nothing that training never sees",
+        ),
+        (  # nobody trains on pairs by peeping, but people peep in their stories
+            ["data.orders=[2]", "data.perturbations={include: [noticed or unnoticed]}",
+             "data.transfer=[{name: x, perturbations: {include: [peeked]}}]"],
+            "data.transfer[0]: x asks nothing that training never sees",
+        ),
+        (  # the order is asked by the last stage of the ladder
+            ["data.orders=[1, 2]", "data.difficulty=[{until: 0.5, orders: [1], objects: {places: [2]}}]",
+             "data.transfer=[{name: x, orders: [2]}]"],
+            "data.transfer[0]: x asks nothing that training never sees",
+        ),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_told_is_refused_with_its_place(write, overrides: list[str], message: str) -> None:
+    assert message in refusal(write(TOLD), overrides)
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        ["data.transfer=[{name: x, orders: [2], items: 4}]"],
+        ["data.transfer=[{name: x, dimensions: [emotion], items: 4}]"],
+        ["data.transfer=[{name: x, names: seen, items: 4}]"],
+        ["data.templates={exclude: [fetches]}", "data.transfer=[{name: x, templates: {include: [fetches]}, items: 4}]"],
+        ["data.perturbations={exclude: [peeked]}",
+         "data.transfer=[{name: x, perturbations: {include: [peeked]}, items: 4}]"],
+        ["data.orders=[1, 2]", "data.difficulty=[{until: 1, orders: [1], objects: {places: [2]}}]",
+         "data.transfer=[{name: x, orders: [2], items: 4}]"],  # a run that ends on its ladder
+    ],
+)  # fmt: skip
+def test_rows_that_training_never_sees_are_taken(write, overrides: list[str]) -> None:
+    check_recipe(load_recipe(write(TOLD), overrides))

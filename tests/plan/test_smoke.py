@@ -66,3 +66,11 @@ def test_smoke_swaps_no_judge_whose_name_is_wrong() -> None:
 
 def test_smoke_adds_no_cold_start() -> None:
     assert smoke(Recipe()).warmup.steps == 0
+
+
+def test_smoke_asks_fewer_on_the_way_and_of_what_training_never_sees() -> None:
+    told = {"perturbations": {"exclude": ["peeked"]}, "difficulty": [{"until": 0.5, "objects": {"places": [2]}}]}
+    row = {"name": "peeping", "perturbations": {"include": ["peeked"]}, "items": 50}
+    small = smoke(Recipe.model_validate({"data": {**told, "transfer": [row]}, "evaluation": {"items_on_the_way": 30}}))
+    assert small.evaluation.on_the_way == 4 and small.data.transfer[0].items == 2
+    assert small.data.perturbations.exclude == ("peeked",) and small.data.difficulty

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -207,3 +208,100 @@ def test_only_the_first_process_scores_and_writes(scenario, monkeypatch, tmp_pat
         assert check_heldout(policy, RECIPE, stack, asked, ranks=Ranks(1, 2), **kept) is None
         assert not list(read_traces(run))
         assert check_heldout(policy, RECIPE, stack, asked, ranks=Ranks(0, 2), **kept).n == 2
+
+
+# --- twins, and what training never saw
+
+
+def twins(scenario: Scenario, pairs: str) -> list[Scenario]:
+    """Copies of the scenario, one a letter; equal letters are twins, "-" has none."""
+    found = [replace(one, group="") for one in copies(scenario, len(pairs))]
+    names = {letter: [one.id for one, other in zip(found, pairs, strict=True) if other == letter] for letter in pairs}
+    return [
+        replace(one, twins=tuple(name for name in names[letter] if name != one.id) if letter != "-" else ())
+        for one, letter in zip(found, pairs, strict=True)
+    ]
+
+
+def check_of(scenarios: Sequence[Scenario], texts: Sequence[str], traces: TraceWriter | None = None) -> Check:
+    policy, stack = ScriptedPolicy(texts.__getitem__), RewardStack(RECIPE.rewards)
+    return check_heldout(policy, RECIPE, stack, scenarios, label="now", step=3, traces=traces)
+
+
+@pytest.mark.parametrize(
+    ("pairs", "right", "families", "both"),
+    [
+        ("aabb", "1101", 2, 1),  # a: both, b: one of two
+        ("abab", "1010", 2, 1),  # apart in the order
+        ("aab", "111", 1, 1),  # the twin of the last was not asked
+        ("aaab", "1101", 1, 0),  # of three twins all must be right
+        ("----", "1111", 0, 0),
+        ("aa-", "010", 1, 0),
+    ],
+)
+def test_twins_count_where_all_of_them_are_right(scenario, pairs, right, families, both):
+    now = check_of(twins(scenario, pairs), [RIGHT if one == "1" else WRONG for one in right])
+    assert (now.twins.families, now.twins.right) == (families, both)
+    assert now.twins.accuracy == (both / families if families else None)
+    assert ("eval/twin_accuracy" in now.metrics()) == bool(families)
+
+
+def test_one_answer_to_both_twins_shows_in_twin_accuracy_alone(scenario):
+    first, *_ = copies(scenario, 1)
+    other = replace(first, id="other", gold=(1 - first.gold[0],), twins=(first.id,))
+    now = check_of([replace(first, twins=("other",)), other], [RIGHT, RIGHT])
+    assert (now.accuracy, now.twins.accuracy) == (0.5, 0.0)
+
+
+def test_the_interval_of_twins_counts_families(scenario):
+    now = check_of(twins(scenario, "aabbccdd"), [RIGHT] * 4 + [WRONG] * 4)
+    assert (now.twins.low, now.twins.high) == (pytest.approx(0.15, abs=1e-4), pytest.approx(0.85, abs=1e-4))  # Wilson
+    assert now.twins.told == "0.500 (0.150-0.850)" and "0.500 (0.150-0.850)" in heldout.table([now])[1][0]
+
+
+def test_the_comparison_tells_how_many_pairs_are_right(scenario):
+    asked = twins(scenario, "aabb")
+    before, after = check_of(asked, [RIGHT, WRONG, WRONG, WRONG]), check_of(asked, [RIGHT, RIGHT, RIGHT, WRONG])
+    assert heldout.compare(before, after).endswith("; both twins right: 0 before, 1 after of 2")
+    assert "twins" not in heldout.compare(check(scenario), check(scenario))
+
+
+def of_kind(scenario: Scenario, kinds: Sequence[str]) -> list[Scenario]:
+    rows = twins(scenario, "abcdefgh"[: len(kinds)])
+    return [replace(one, meta={"transfer": kind} if kind else {}) for one, kind in zip(rows, kinds, strict=True)]
+
+
+KINDS = ("", "", "peeping", "peeping", "order 2")
+
+
+def test_what_training_never_saw_is_a_row_below_and_not_in_the_figures(scenario, tmp_path):
+    run = RunFolder.create(tmp_path / "run")
+    run.begin_launch(0, ["test"])
+    with TraceWriter(run) as traces:
+        now = check_of(of_kind(scenario, KINDS), [RIGHT, WRONG, RIGHT, RIGHT, WRONG], traces)
+    assert (now.n, now.accuracy, now.asked) == (2, 0.5, 5)
+    assert [(row.label, row.n, row.accuracy) for row in now.transfer] == [("peeping", 2, 1.0), ("order 2", 1, 0.0)]
+    assert [row[:2] for row in heldout.table([now])[1]] == [["now", "2"], ["  peeping", "2"], ["  order 2", "1"]]
+    assert now.metrics()["eval/transfer/peeping/accuracy"] == 1.0
+    benchmarks = ["heldout: now"] * 2 + ["heldout: now, peeping"] * 2 + ["heldout: now, order 2"]
+    assert [trace.benchmark for trace in read_traces(run)] == benchmarks
+
+
+def test_a_check_with_twins_and_transfer_survives_its_file_and_tells_them_there(scenario):
+    now = check_of([*twins(scenario, "aa"), *of_kind(scenario, ["peeping"])], [RIGHT] * 3)
+    row = json.loads(json.dumps(now.to_row()))
+    assert (row["twins"]["accuracy"], row["transfer"][0]["label"]) == (1.0, "peeping")
+    assert Check.from_row(row) == now
+
+
+def test_the_transfer_is_asked_before_and_after_and_not_on_the_way(scenario, tmp_path):
+    made = checks(scenario, tmp_path)
+    made.asked = [*made.asked, *of_kind(scenario, ["peeping"] * 3)]
+    with TraceWriter(made.run) as traces:
+        made.make(SavingPolicy(lambda _: WRONG), UNTRAINED, 0, traces)
+        for step in (2, 4):
+            made.make_on_the_way(SavingPolicy(lambda _: RIGHT), step, traces)
+    kept = heldout.kept_checks(made.run).values()
+    assert [(one.n, [row.n for row in one.transfer]) for one in kept] == [(4, [3]), (2, []), (4, [3])]
+    untrained = next(iter(kept))
+    assert made.longest_s == pytest.approx(2 * max(one.seconds / one.asked for one in kept)) and untrained.asked == 7

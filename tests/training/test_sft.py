@@ -6,10 +6,12 @@ import json
 
 import pytest
 
+from socialr1_lite.errors import RecipeError
+from socialr1_lite.policy import load_policy
 from socialr1_lite.recipe import Recipe
 from socialr1_lite.rollouts.prompting import messages, template_settings
 from socialr1_lite.stories import generate
-from socialr1_lite.training.sft import cold_start_rows
+from socialr1_lite.training.sft import cold_start, cold_start_rows
 
 transformers = pytest.importorskip("transformers")
 
@@ -78,3 +80,57 @@ def test_a_template_that_opens_the_block_and_drops_thinking_is_taught_one_openin
             assert (row["prompt"] + row["completion"]).count("<think>\nCue Encoding") == 1
     finally:
         tokenizer.chat_template = HYBRID
+
+
+# --- both of a pair in one batch
+
+
+def together(model: str = "", **warmup) -> Recipe:
+    return Recipe.model_validate(
+        {
+            "model": {"name": model or "unused", "max_seq_length": 2048, "lora": {"r": 4}},
+            "data": {"twins": "together", "dimensions": ["belief"], "orders": [1], "max_prompt_tokens": 1700},
+            "warmup": {"steps": 3, "batch_size": 4, "examples": 20} | warmup,
+            "grpo": {"per_device_train_batch_size": 16},
+        }
+    )
+
+
+def stories_of(row) -> str:
+    return row["prompt"][-1]["content"]
+
+
+def test_rows_that_come_together_are_pairs_each_once_a_round(tokenizer) -> None:
+    pool = list(generate(9, seed=3, dimensions=("belief",), orders=(1,), split="train"))  # the ninth has lost its twin
+    asked = together(steps=4)
+    rows = cold_start_rows(asked, pool, tokenizer)
+    family = {messages(one, asked)[-1]["content"]: one.group for one in pool}
+    groups = [family[stories_of(row)] for row in rows]
+    assert len(rows) == 16 and groups[::2] == groups[1::2]
+    assert len({stories_of(row) for row in rows[:8]}) == 8 == len({stories_of(row) for row in rows[8:]})
+    assert pool[8].group not in groups
+
+
+def test_without_pairs_nothing_can_come_together(tokenizer) -> None:
+    with pytest.raises(RecipeError, match=r"no two of the 2 warmup\.examples are twins"):
+        cold_start_rows(together(), STORIES[::2], tokenizer)
+
+
+@pytest.mark.slow
+def test_the_trainer_s_batches_hold_whole_pairs(tiny_model, monkeypatch: pytest.MonkeyPatch) -> None:
+    import trl
+
+    batches: list[list[str]] = []
+    step = trl.SFTTrainer.training_step
+
+    def recorded(self, model, inputs, *more):
+        batches.append(self.processing_class.batch_decode(inputs["input_ids"], skip_special_tokens=True))
+        return step(self, model, inputs, *more)
+
+    monkeypatch.setattr(trl.SFTTrainer, "training_step", recorded)
+    asked, pool = together(str(tiny_model)), list(generate(20, seed=3, dimensions=("belief",), orders=(1,)))
+    cold_start(asked, load_policy(asked.model, trainable=True), pool, lambda step, loss: None, lambda _: None)
+    asked_by = [[one for text in batch for one in pool if one.story in text] for batch in batches]
+    assert [len(batch) for batch in asked_by] == [4, 4, 4]
+    for batch in asked_by:
+        assert {name for one in batch for name in one.twins} == {one.id for one in batch}

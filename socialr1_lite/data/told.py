@@ -1,0 +1,147 @@
+"""Which generated stories a recipe asks for: to train on, stage by stage of a ladder, held out, for the transfer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import NamedTuple
+
+from socialr1_lite import stories as engine
+from socialr1_lite.errors import DataError
+from socialr1_lite.recipe import Data, Told
+from socialr1_lite.recipe.schema import Names as Named
+from socialr1_lite.recipe.schema import Objects, Transfer
+from socialr1_lite.scenario import Scenario
+from socialr1_lite.stories import Names, Scope
+
+STORIES = "stories"
+STAGE, TRANSFER = "stage", "transfer"  # meta values: which stage of the ladder, or row of the transfer, one is of
+FEWEST = 2  # stories of a stage: a pair
+
+
+def stories(data: Data, count: int, split: str, seed: int | None = None) -> list[Scenario]:
+    """Generate so many stories of these settings; `data.difficulty` and `data.transfer` are not looked at.
+
+    Raises DataError where a template finds none within what may be told.
+    """
+    try:
+        made = engine.generate(
+            count,
+            seed=data.seed if seed is None else seed,
+            dimensions=data.dimensions,
+            orders=data.orders,
+            split=split,
+            mix=data.mix,
+            chapters=_chapters(data),
+            scope=scope(data),
+        )
+        return list(made)
+    except DataError as error:
+        if scope(data).every:
+            raise
+        raise DataError(f"data.perturbations: {error}") from None
+
+
+def scope(data: Data) -> Scope:
+    """Return what may be told, in the engine's terms."""
+    templates, perturbations = (Names(one.include, one.exclude) for one in (data.templates, data.perturbations))
+    return Scope(templates, perturbations, data.objects.places, data.objects.people)
+
+
+def _chapters(data: Data) -> tuple[int, ...]:
+    return data.objects.chapters or (1,)
+
+
+class Stage(NamedTuple):
+    """A stretch of the run. until: its end, as a share of the run. number: of the first stage that tells the same."""
+
+    until: float
+    data: Data
+    number: int
+
+
+def stages(data: Data) -> list[Stage]:
+    """Return the stages of `data.difficulty` and what follows them; none where it names orders alone, or nothing.
+
+    A stage of orders draws on the stories of the whole run; one that names more has stories of its own.
+    """
+    if not any(stage.narrows for stage in data.difficulty or ()):
+        return []
+    told = [(stage.until, narrowed(data, stage)) for stage in data.difficulty or ()]
+    if told[-1][0] < 1:
+        told.append((1.0, data))
+    kinds = [(one.dimensions, one.orders, _chapters(one), str(scope(one))) for _, one in told]
+    return [Stage(until, one, kinds.index(kind)) for (until, one), kind in zip(told, kinds, strict=True)]
+
+
+def narrowed(data: Data, stage: Told) -> Data:
+    """Return what a stage tells: of what the run tells, that which the stage names too."""
+    changes: dict[str, object] = {"difficulty": None}
+    changes |= {name: value for name in ("dimensions", "orders") if (value := getattr(stage, name))}
+    for name in ("templates", "perturbations"):
+        whole, part = getattr(data, name), getattr(stage, name)
+        if part is not None:
+            left_out = dict.fromkeys((*whole.exclude, *part.exclude))
+            changes[name] = Named(include=part.include or whole.include, exclude=tuple(left_out))
+    return data.model_copy(update=changes | {"objects": _objects(data, stage)})
+
+
+def _objects(data: Data, other: Told) -> Objects:
+    return data.objects.model_copy(update=other.objects.model_dump(exclude_defaults=True) if other.objects else {})
+
+
+def training_stories(data: Data, count: int) -> list[Scenario]:
+    """Generate the stories to train on. With stages each has its share of the run of them, but a pair at least."""
+    if not (ladder := stages(data)):
+        return stories(data, count, "train")
+    counts = dict.fromkeys((stage.number for stage in ladder), 0)
+    begin = 0.0
+    for stage in ladder:
+        counts[stage.number] += max(FEWEST, FEWEST * round(count * (stage.until - begin) / FEWEST))
+        begin = stage.until
+    told: list[Scenario] = []
+    for number, n in counts.items():
+        with _told_of(f"data.difficulty: stage {number + 1}"):
+            made = stories(ladder[number].data, n, "train")
+        told += [replace(one, meta={**one.meta, STAGE: number}) for one in made]
+    return told
+
+
+@contextmanager
+def _told_of(place: str) -> Iterator[None]:
+    """Say in a DataError which stage or row it is about."""
+    try:
+        yield
+    except DataError as error:
+        raise DataError(f"{place}: {error}".replace("data.perturbations: ", "")) from None
+
+
+def transfer_stories(data: Data) -> Iterator[Scenario]:
+    """Generate the stories of each row of the transfer. Those with training's own names are other stories than its."""
+    seen: dict[str, str] = {}
+    for row in data.transfer:
+        split, seed = ("train", data.seed + 1) if row.names == "seen" else ("test", data.seed)
+        with _told_of(f"data.transfer: {row.name}"):
+            made = stories(asked_for(data, row), row.items, split, seed)
+        for one in made:
+            if seen.setdefault(one.id, row.name) != row.name:
+                raise DataError(f"data.transfer: {row.name} asks the same as {seen[one.id]}")
+            yield replace(one, meta={**one.meta, TRANSFER: row.name})
+
+
+def unseen(asked: Data, trained: Sequence[Data]) -> Iterator[bool]:
+    """Yield, for each kind of thing that stories are told by, whether training tells none of those that are asked."""
+    yield not any(set(asked.dimensions) & set(one.dimensions) for one in trained)
+    yield not any(set(asked.orders) & set(one.orders) for one in trained)
+    here, there = scope(asked), [scope(one) for one in trained]
+    yield not any(name in here.templates and name in one.templates for one in there for name in engine.TEMPLATES)
+    edits = [name for name in engine.PERTURBATIONS if name in here.perturbations]
+    yield not any(one.tells(name) for one in there for name in edits)
+
+
+def asked_for(data: Data, row: Transfer) -> Data:
+    """Return what a row of the transfer tells: what it names, and as the run for the rest."""
+    names = ("dimensions", "orders", "templates", "perturbations")
+    changes = {name: value for name in names if (value := getattr(row, name)) is not None}
+    return data.model_copy(update={**changes, "mix": {}, "difficulty": None, "objects": _objects(data, row)})
