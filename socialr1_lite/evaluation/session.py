@@ -126,6 +126,8 @@ class Session:
             not_sent=tuple(self.sampler.endpoint.not_taken) if isinstance(self.sampler, EndpointSampler) else (),
         )
         replies.scores = _unofficial(replies.scores) if extra["differs"] else replies.scores
+        if extra["differs"] and plan.style in asking.OFFICIAL:
+            print(f"{benchmark.name}: not its authors' protocol: {'; '.join(extra['differs'])}", file=sys.stderr)
         values = asking.own_values(replies.scores)
         self._keep(benchmark.name, replies.exchanges, plan, values)
         drawn = items.repeated(replies.answers, items.asked_in(replies.exchanges), values)

@@ -102,10 +102,16 @@ def test_official_means_prompt_sampling_order_and_reading_of_the_authors(
     ],
 )
 def test_what_is_not_theirs_is_own_protocol_and_is_told(
-    name: str, arguments: list[str], told: str, tmp_path: Path, put: Callable[[Model], Model]
+    name: str,
+    arguments: list[str],
+    told: str,
+    tmp_path: Path,
+    put: Callable[[Model], Model],
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     put(Model())
     report = run(tmp_path, "--benchmarks", name, *arguments)[name]
+    assert (f"not its authors' protocol: {told}" in capsys.readouterr().err) == ("official" in arguments)
     assert report["protocol"] == "own" and any(told in one for one in report["differs"])
     assert {figure["protocol"] for figure in report["metrics"].values()} == {"own"}
 
