@@ -16,11 +16,11 @@ from importlib.util import find_spec
 from itertools import count
 from typing import NamedTuple
 
-from socialr1_lite.errors import DataError, JudgeError, PolicyError, SocialR1Error
+from socialr1_lite.errors import DataError, JudgeError, PolicyError, RecipeError, SocialR1Error, first_line
 from socialr1_lite.evaluation.target import BEST, NEWEST, Target
 from socialr1_lite.evaluation.target import find as find_target
 from socialr1_lite.policy import Policy
-from socialr1_lite.recipe import EMBEDDED_MODEL, Model, Recipe, Rewards, load_recipe
+from socialr1_lite.recipe import EMBEDDED_MODEL, Model, Recipe, Rewards
 from socialr1_lite.rewards import RewardStack
 from socialr1_lite.rewards.scoring import approximate_tokens
 from socialr1_lite.rollouts.completion import Completion
@@ -154,7 +154,7 @@ def examples(library: Library, query: Query) -> Json:
         found, scenario = whole(index, find(index, trace))
         if scenario is not None:
             chosen = form(scenario) | {"reply": found.completion.text, "model": f"{RUN}{key}"}
-    payers = [{"key": run.key, "label": f"as {run.label} pays"} for run in library.runs() if run.folder.recipe.exists()]
+    payers = [{"key": run.key, "label": f"as {run.label} pays"} for run in library.runs() if "rewards" in run.recipe()]
     return {
         "models": models(library),
         "styles": list(STYLES),
@@ -224,7 +224,10 @@ def rules_of(library: Library, key: str, like: Trace | None = None) -> Rules:
     if not key:
         return Rules(Rewards(), 1.0, "Scored by the default rewards, τ 1.00")
     run = library.run(key)
-    rewards = load_recipe(run.folder.recipe).rewards
+    try:
+        rewards = Rewards.model_validate(run.recipe().get("rewards"))  # what else the recipe says does not matter here
+    except ValueError as error:
+        raise RecipeError(f"{run.folder.recipe}: its rewards cannot be read: {first_line(error)}") from None
     library.trust.check_judges(rewards, str(run.folder.recipe))
     index = run.index()
     if like is None and (latest := index.page({"phase": "train"}, "-time", 0, 1)):
