@@ -5,7 +5,7 @@ from __future__ import annotations
 from socialr1_lite.recipe import EMBEDDED_MODEL, Recipe
 from socialr1_lite.redaction import redact
 from socialr1_lite.runlog import RunFolder
-from socialr1_lite.training.heldout import kept_checks
+from socialr1_lite.training.heldout_figures import kept_checks
 
 TAG = "socialr1_lite"  # on the hub, what tells a repository of this package from others
 

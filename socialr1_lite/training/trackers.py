@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from socialr1_lite.errors import RecipeError, first_line
 from socialr1_lite.recipe import Recipe
 from socialr1_lite.redaction import redact, redact_tree
-from socialr1_lite.training.heldout import Check
+from socialr1_lite.training.heldout_figures import Check
 
 if TYPE_CHECKING:
     from transformers import TrainerCallback

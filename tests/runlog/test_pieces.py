@@ -23,7 +23,7 @@ from socialr1_lite.runlog import (
     read_traces,
 )
 from socialr1_lite.runlog.checkpoints import check, newest_complete, vouched
-from socialr1_lite.training.heldout import kept_checks
+from socialr1_lite.training.heldout_figures import kept_checks
 from tests.runlogs import trace
 
 

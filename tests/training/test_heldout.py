@@ -14,8 +14,9 @@ from socialr1_lite.recipe import Recipe
 from socialr1_lite.rewards.stack import RewardStack
 from socialr1_lite.runlog import RunFolder, TraceWriter, read_traces
 from socialr1_lite.scenario import Scenario
-from socialr1_lite.training import heldout
-from socialr1_lite.training.heldout import UNTRAINED, Check, HeldoutChecks, check_heldout, first_stories
+from socialr1_lite.training import heldout_figures
+from socialr1_lite.training.heldout import UNTRAINED, HeldoutChecks, check_heldout, first_stories
+from socialr1_lite.training.heldout_figures import Check
 from socialr1_lite.training.ranks import Ranks
 from tests.scripted import BROKEN, RIGHT, WRONG, ScriptedPolicy, copies
 
@@ -77,24 +78,26 @@ def test_two_checks_are_compared_question_by_question(scenario):
     one = check(scenario)
     other = Check.from_row(one.to_row() | {"label": "later", "right": [True, True, True, False]})
     words = "2 questions newly right, 1 newly wrong of 4 in 4 stories (permutation test by story, two-sided p = 1)"
-    assert words in heldout.compare(one, other)
+    assert words in heldout_figures.compare(one, other)
 
 
 def test_twins_that_change_together_are_one_change(scenario):
     before = check(scenario, groups="aabb", texts=[WRONG] * 4)
     after = check(scenario, groups="aabb", texts=[RIGHT] * 4)
-    assert "4 questions newly right, 0 newly wrong of 4 in 2 stories" in heldout.compare(before, after)
-    assert "two-sided p = 0.5)" in heldout.compare(before, after)  # 2 of the 4 sign patterns; of questions: 0.12
+    assert "4 questions newly right, 0 newly wrong of 4 in 2 stories" in heldout_figures.compare(before, after)
+    assert "two-sided p = 0.5)" in heldout_figures.compare(
+        before, after
+    )  # 2 of the 4 sign patterns; of questions: 0.12
 
 
 def test_checks_written_before_stories_were_counted_are_read_and_compared():
     rows = json.loads((Path(__file__).parents[1] / "fixtures/run_2026_11_22/run/summary.json").read_text())["checks"]
     first, *_, last = map(Check.from_row, rows)
-    assert "0 questions newly right, 0 newly wrong of 2 in 2 stories" in heldout.compare(first, last)
+    assert "0 questions newly right, 0 newly wrong of 2 in 2 stories" in heldout_figures.compare(first, last)
 
 
 def test_the_table_has_a_row_a_check(scenario):
-    header, rows = heldout.table([check(scenario)])
+    header, rows = heldout_figures.table([check(scenario)])
     assert len(header) == len(rows[0])
     assert rows[0][:4] == ["now", "4", "0.75", "0.500"]
 
@@ -164,7 +167,9 @@ def test_the_best_is_chosen_by_what_every_check_was_asked(scenario, tmp_path):
                 made.make_on_the_way(policy, step, traces)
     best, _ = made.best.read()
     assert (best.step, best.accuracy, best.n) == (2, 1.0, 2)
-    assert "best of 2 checks: step 2, accuracy 1.000" in heldout.best_sentence(best, [best, best._replace(step=4)])
+    assert "best of 2 checks: step 2, accuracy 1.000" in heldout_figures.best_sentence(
+        best, [best, best._replace(step=4)]
+    )
 
 
 def test_the_time_of_a_check_on_the_way_is_that_of_its_questions(scenario, tmp_path):
@@ -256,14 +261,14 @@ def test_one_answer_to_both_twins_shows_in_twin_accuracy_alone(scenario):
 def test_the_interval_of_twins_counts_families(scenario):
     now = check_of(twins(scenario, "aabbccdd"), [RIGHT] * 4 + [WRONG] * 4)
     assert (now.twins.low, now.twins.high) == (pytest.approx(0.15, abs=1e-4), pytest.approx(0.85, abs=1e-4))  # Wilson
-    assert now.twins.told == "0.500 (0.150-0.850)" and "0.500 (0.150-0.850)" in heldout.table([now])[1][0]
+    assert now.twins.told == "0.500 (0.150-0.850)" and "0.500 (0.150-0.850)" in heldout_figures.table([now])[1][0]
 
 
 def test_the_comparison_tells_how_many_pairs_are_right(scenario):
     asked = twins(scenario, "aabb")
     before, after = check_of(asked, [RIGHT, WRONG, WRONG, WRONG]), check_of(asked, [RIGHT, RIGHT, RIGHT, WRONG])
-    assert heldout.compare(before, after).endswith("; both twins right: 0 before, 1 after of 2")
-    assert "twins" not in heldout.compare(check(scenario), check(scenario))
+    assert heldout_figures.compare(before, after).endswith("; both twins right: 0 before, 1 after of 2")
+    assert "twins" not in heldout_figures.compare(check(scenario), check(scenario))
 
 
 def of_kind(scenario: Scenario, kinds: Sequence[str]) -> list[Scenario]:
@@ -281,7 +286,11 @@ def test_what_training_never_saw_is_a_row_below_and_not_in_the_figures(scenario,
         now = check_of(of_kind(scenario, KINDS), [RIGHT, WRONG, RIGHT, RIGHT, WRONG], traces)
     assert (now.n, now.accuracy, now.asked) == (2, 0.5, 5)
     assert [(row.label, row.n, row.accuracy) for row in now.transfer] == [("peeping", 2, 1.0), ("order 2", 1, 0.0)]
-    assert [row[:2] for row in heldout.table([now])[1]] == [["now", "2"], ["  peeping", "2"], ["  order 2", "1"]]
+    assert [row[:2] for row in heldout_figures.table([now])[1]] == [
+        ["now", "2"],
+        ["  peeping", "2"],
+        ["  order 2", "1"],
+    ]
     assert now.metrics()["eval/transfer/peeping/accuracy"] == 1.0
     benchmarks = ["heldout: now"] * 2 + ["heldout: now, peeping"] * 2 + ["heldout: now, order 2"]
     assert [trace.benchmark for trace in read_traces(run)] == benchmarks
@@ -301,7 +310,7 @@ def test_the_transfer_is_asked_before_and_after_and_not_on_the_way(scenario, tmp
         made.make(SavingPolicy(lambda _: WRONG), UNTRAINED, 0, traces)
         for step in (2, 4):
             made.make_on_the_way(SavingPolicy(lambda _: RIGHT), step, traces)
-    kept = heldout.kept_checks(made.run).values()
+    kept = heldout_figures.kept_checks(made.run).values()
     assert [(one.n, [row.n for row in one.transfer]) for one in kept] == [(4, [3]), (2, []), (4, [3])]
     untrained = next(iter(kept))
     assert made.longest_s == pytest.approx(2 * max(one.seconds / one.asked for one in kept)) and untrained.asked == 7
