@@ -23,7 +23,7 @@ from pathlib import Path
 
 from socialr1_lite.benchmarks import BENCHMARKS
 from socialr1_lite.errors import RecipeError, command
-from socialr1_lite.evaluation import leaderboard, reports, tables
+from socialr1_lite.evaluation import leaderboard, likelihood, reports, tables
 from socialr1_lite.evaluation.asking import STYLES
 from socialr1_lite.evaluation.authors import SAMPLED_TEMPERATURE, languages
 from socialr1_lite.evaluation.episodes import JUDGE_TOKENS
@@ -43,6 +43,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     args = _parser().parse_args(words)
     if args.samples > 1 and args.temperature == 0:
         raise RecipeError("--samples above 1 needs --temperature above 0: greedy replies are all the same")
+    if args.prompt == likelihood.STYLE:
+        likelihood.check(args)
     against = [reports.read(folder) for folder in args.against]
     loaded = load_all(args.benchmarks, args.data, args.prompt or "sip", languages(args))
     with contextlib.ExitStack() as opened:

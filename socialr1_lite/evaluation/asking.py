@@ -12,7 +12,7 @@ from socialr1_lite import sip
 from socialr1_lite.benchmarks.base import Answer, Ask, Benchmark, Item, Loaded, Reading, Scores, answers_to, unit
 from socialr1_lite.chat_reply import Said, first_tag, without_thinking
 from socialr1_lite.errors import PolicyError
-from socialr1_lite.evaluation import shortcuts
+from socialr1_lite.evaluation import likelihood, shortcuts
 from socialr1_lite.evaluation.answering import ReplySampler, ReplyStore, Sampling, ask_all
 from socialr1_lite.progress import clock
 from socialr1_lite.rewards.stack import RewardStack
@@ -24,7 +24,7 @@ from socialr1_lite.scenario import Scenario
 from socialr1_lite.statistics import Tally
 
 OFFICIAL = {"official": False, "official-cot": True}  # style -> is it the step-by-step form?
-STYLES = (*sip.STYLES, *OFFICIAL)
+STYLES = (*sip.STYLES, *OFFICIAL, likelihood.STYLE)
 REASONING = ("sip", "socialr1", "cot")  # styles whose replies the reward stack can say something of
 SHORTCUT_VIEWS = tuple(shortcuts.MAKERS)
 
@@ -131,6 +131,8 @@ def messages(benchmark: Benchmark, ask: Ask, plan: AskingPlan) -> Messages:
 
 def own_messages(scenario: Scenario, plan: AskingPlan) -> Messages:
     """Return the prompt of a scenario in one of the project's own styles."""
+    if plan.style == likelihood.STYLE:
+        return likelihood.prompt(scenario)
     if plan.card:
         return sip.render(scenario, style="socialr1")[1:]
     return sip.render(scenario, style=plan.style, answer=plan.answer, system=plan.system)

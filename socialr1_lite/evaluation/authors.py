@@ -10,14 +10,14 @@ import argparse
 from dataclasses import replace
 
 from socialr1_lite.benchmarks.base import Benchmark
-from socialr1_lite.evaluation import episodes
+from socialr1_lite.evaluation import episodes, likelihood
 from socialr1_lite.evaluation.answering import ReplySampler, Sampling
 from socialr1_lite.evaluation.asking import OFFICIAL, AskingPlan
 from socialr1_lite.evaluation.target import Target
 from socialr1_lite.rollouts.prompting import template_settings
 
 # What a reply may take in tokens when neither --max-new-tokens nor the run's recipe says so [ours].
-TOKENS = {"sip": 512, "socialr1": 1024, "cot": 512, "direct": 48}
+TOKENS = {"sip": 512, "socialr1": 1024, "cot": 512, "direct": 48, likelihood.STYLE: 1}
 EPISODE_TOKENS = 256  # one SOTOPIA action [ours]
 NO_LIMIT = 4096  # where the authors set no limit: a reply that reaches it is told [ours]
 THINKING = 4096  # more for a model whose chat template has it think, where neither authors nor card set a limit [ours]
@@ -53,6 +53,8 @@ def differences(
     """
     if benchmark.generated:
         return []  # the questions are this project's, and so is how they are asked
+    if plan.style == likelihood.STYLE:
+        return ["options are scored by their log-likelihood, as lm-evaluation-harness does, and nothing is asked"]
     if plan.style not in OFFICIAL:
         published = "" if benchmark.prompt else " (its authors publish none)"
         return [f"the prompt is {plan.style}, and replies are read by the rule of training{published}"]

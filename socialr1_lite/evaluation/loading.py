@@ -12,6 +12,7 @@ from socialr1_lite.benchmarks import BENCHMARKS, Benchmark
 from socialr1_lite.benchmarks.base import Loaded
 from socialr1_lite.benchmarks.files import NothingThere
 from socialr1_lite.errors import DataError, RecipeError, first_line
+from socialr1_lite.evaluation import likelihood
 from socialr1_lite.evaluation.asking import OFFICIAL
 
 ALL = "all"
@@ -47,6 +48,8 @@ def load_all(names: str, data: Path | None, style: str, languages: Sequence[str]
                 check_style(benchmark, style)
             found = load(benchmark, data)
             check_items(benchmark, found, languages)
+            if style == likelihood.STYLE:
+                likelihood.check_items(benchmark.name, found)
             loaded[benchmark.name] = found
         except NothingThere as error:
             if names != ALL:

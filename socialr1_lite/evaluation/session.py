@@ -18,7 +18,7 @@ from socialr1_lite.benchmarks import BENCHMARKS, Benchmark
 from socialr1_lite.benchmarks.base import Loaded, Scores
 from socialr1_lite.endpoint import Endpoint, EndpointSettings
 from socialr1_lite.errors import RecipeError
-from socialr1_lite.evaluation import asking, authors, dry_run, episodes, items, reports
+from socialr1_lite.evaluation import asking, authors, dry_run, episodes, items, likelihood, reports
 from socialr1_lite.evaluation.answering import (
     EndpointSampler,
     OnDone,
@@ -345,6 +345,8 @@ def _local_sampler(
         )
     policy = target.load()
     identity = f"{target.identity} {policy.backend} {template} batch {args.batch_size}"
+    if args.prompt == likelihood.STYLE:
+        return likelihood.LikelihoodSampler(policy, target.name, f"{identity} read", batch_size=args.batch_size)
     return PolicySampler(policy, target.name, identity, batch_size=args.batch_size, template=template)
 
 
