@@ -135,13 +135,13 @@ class Decoding:
         keys, values = self._keep(int(module.layer_idx), key, value)
         prompt_keys, prompt_values = self.prompts[int(module.layer_idx)]
         rows, heads, _, width = query.shape
-        asked = (query * (width**-0.5 if scaling is None else scaling)).view(rows, key.shape[1], -1, width)
+        asked = (query * (width**-0.5 if scaling is None else scaling)).reshape(rows, key.shape[1], -1, width)
         before = self._gathered(self._spread(asked) @ prompt_keys.transpose(2, 3), self.unseen)
         scores = torch.cat([before, asked @ keys.transpose(2, 3)], dim=-1)
         weights = torch.softmax(scores, dim=-1, dtype=torch.float32).to(value.dtype)
         on_prompt, on_own = weights.split([before.shape[-1], keys.shape[2]], dim=-1)
         found = self._gathered(self._spread(on_prompt) @ prompt_values) + on_own @ values
-        return found.view(rows, 1, heads, width)
+        return found.reshape(rows, 1, heads, width)
 
     def _spread(self, states: Tensor) -> Tensor:
         """Turn rows (R, K, q, n) into prompts (P, K, most x q, n), which makes one product of a prompt's rows."""
@@ -149,7 +149,7 @@ class Decoding:
         if self.cells is not None:
             cells = states.new_zeros((len(self.lengths) * self.most, groups, asked, width))
             states = cells.index_copy_(0, self.cells, states)
-        apart = states.view(len(self.lengths), self.most, groups, asked, width)
+        apart = states.reshape(len(self.lengths), self.most, groups, asked, width)
         return apart.transpose(1, 2).reshape(len(self.lengths), groups, -1, width)
 
     def _gathered(self, states: Tensor, unseen: Tensor | None = None) -> Tensor:

@@ -64,6 +64,14 @@ def test_a_prompt_is_read_once_and_finished_rows_leave_the_batch(policies, passe
     assert [shape[0] for shape in passes[1:]] == still
 
 
+@pytest.mark.parametrize("rows", [(0, 0), (0, 0, 0, 1, 1, 1), (0,), (0, 3)])
+def test_whole_groups_single_ones_and_prompts_that_differ(policies, rows):
+    """As a training asks: each prompt with as many completions, so that nothing has to be spread out."""
+    prompts = [PROMPTS[row] for row in rows]
+    found = policies["shared"].generate(prompts, max_new_tokens=9)
+    assert found == policies["plain"].generate(prompts, max_new_tokens=9)
+
+
 def test_rows_may_come_in_any_order(policies):
     """TRL's rows stand by prompt; a check's are sorted by length, and here they are mixed."""
     shared = policies["shared"]
