@@ -126,9 +126,9 @@ def _facets(index: TraceIndex, conditions: Filter) -> dict[str, list[Json]]:
     names = ("phase", "outcome", "truncated", "flat", "dimension", "benchmark")
     counted: dict[str, Iterable[tuple[Scalar, int]]] = {name: found[name].items() for name in names}
     rest = {key: value for key, value in conditions.items() if not key.startswith("stage.")}
-    counted["stage_state"] = _stage_facets(index, rest)
     flags = index.figures.numbers([{field: condition} for field, condition in FLAGS.values()], conditions)
     counted["flag"] = list(zip(FLAGS, flags, strict=True))
+    counted["stage_state"] = _stage_facets(index, rest)
     return {
         name: [
             {"value": str(int(value) if isinstance(value, bool) else value), "n": n}

@@ -21,6 +21,7 @@ from socialr1_lite.viewer.words import percent
 
 RECENT = 10  # steps that count as "now"
 TRAIN = {"phase": "train"}
+ENOUGH_WRONG = 10  # answers: of fewer nothing is said
 PAID_ALARM = 0.3  # of the wrong answers [ours]: more of them paid, and the overview says so
 EMPTY = "This run has written no completions so far. They appear here as soon as the first step is generated."
 HINT = "Start one with `make train`, or open a folder of runs: python -m socialr1_lite.viewer FOLDER"
@@ -212,7 +213,7 @@ def _alerts(index: TraceIndex, bounds: Json) -> Iterable[Json]:
         index.count(late | signs) / n for signs in ({"truncated": True}, {"early": True}, {"reward.format": 0})
     )
     wrong, paid = index.figures.numbers([{"outcome": "wrong"}, PAID_WRONG], late)
-    if paid > PAID_ALARM * wrong:
+    if wrong >= ENOUGH_WRONG and paid > PAID_ALARM * wrong:
         text = (
             f"{paid} of the last {wrong} wrong answers earned at least {percent(HIGHLY_PAID)} of the most that a "
             "wrong answer can: the process is paid although the answer is wrong."
