@@ -174,7 +174,7 @@ class RunFolder:
                 row["segment"],
                 row["start_step"],
                 str(row.get("started", "")),
-                tuple(map(str, row.get("command") or ())),
+                tuple(map(str, command if isinstance(command := row.get("command"), list) else ())),
                 "evaluate" if row.get("kind") == "evaluate" else "train",
             )
             for row in lines.read_rows(self.launches_file)

@@ -596,6 +596,12 @@ class TestLostLaunches:
             assert index.count({"phase": "train"}) == len(trained)
         assert [row["step"] for row in runlog.read_metrics(lost)] == [1, 2, 3, 4, 5]
 
+    @pytest.mark.parametrize("command", [True, 1.5, {"a": 1}, "train", None])
+    def test_a_command_of_another_type_is_none(self, resumed: runlog.RunFolder, command: object) -> None:
+        rows = [json.loads(line) | {"command": command} for line in resumed.launches_file.read_bytes().splitlines()]
+        resumed.launches_file.write_bytes(lines.encode(rows))
+        assert [one.command for one in resumed.launches()] == [()] * len(rows)
+
     @pytest.mark.parametrize("lost", ["gone", "cut", "mistyped"], indirect=True)
     def test_the_next_launch_gets_a_number_of_its_own(self, lost: runlog.RunFolder) -> None:
         number = lost.begin_launch(6, ["train"])
