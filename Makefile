@@ -4,6 +4,7 @@
 #              LOCK=requirements-lock-cpu.txt takes the versions of a lock (each says for which Python and machine)
 # make viewer  set up, then look at the runs in a browser
 # make lint    ruff and mypy
+# make faults  set up, then kill trainings at random moments, damage their folders, and run every other trial of faults
 # make gpu-check   set up, then train a few steps here and compare with the plan; writes gpu-check.json
 # make doctor  what this machine can do, and the line to type for each missing thing
 
@@ -30,7 +31,7 @@ CUDA_13_DRIVER := 580
 TORCH_INDEX ?=
 DRIVER := nvidia-smi --query-gpu=driver_version --format=csv,noheader
 
-.PHONY: setup train test test-all lint viewer doctor gpu-check clean
+.PHONY: setup train test test-all faults lint viewer doctor gpu-check clean
 
 setup: $(STAMP)
 
@@ -60,6 +61,16 @@ test: setup
 
 test-all: setup
 	$(PYTEST) $(TESTS)
+
+# What docs/faults.md counts; the first command alone: python -m tests.faults --help
+FAULTS := tests/faults tests/training/test_soundness.py tests/training/test_full_disk.py tests/training/test_shortage.py \
+    tests/training/test_session.py tests/training/test_launch.py tests/training/test_determinism.py \
+    tests/recipe/test_hostile.py tests/policy/test_rendering.py tests/evaluation/test_odd_reports.py \
+    tests/evaluation/test_answering.py tests/test_errors.py
+
+faults: setup
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.faults
+	$(PYTEST) $(FAULTS)
 
 lint: setup
 	$(BIN)/python -m ruff check .
