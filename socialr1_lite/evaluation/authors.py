@@ -18,7 +18,7 @@ from socialr1_lite.rollouts.prompting import template_settings
 
 # What a reply may take in tokens when neither --max-new-tokens nor the run's recipe says so [ours].
 TOKENS = {"sip": 512, "socialr1": 1024, "cot": 512, "direct": 48, likelihood.STYLE: 1}
-EPISODE_TOKENS = 256  # one SOTOPIA action [ours]
+EPISODE_TOKENS = 512  # one SOTOPIA action, which its authors do not limit [ours]
 NO_LIMIT = 4096  # where the authors set no limit: a reply that reaches it is told [ours]
 THINKING = 4096  # more for a model whose chat template has it think, where neither authors nor card set a limit [ours]
 SAMPLED_TEMPERATURE = 0.7  # for --samples above 1, where greedy replies would all be the same [ours]
@@ -86,12 +86,13 @@ def planned(args: argparse.Namespace, target: Target, benchmark: Benchmark, samp
     recipe, own_style = target.recipe, target.recipe.prompt.style
     style = args.prompt or (own_style if target.says_how else "sip")
     card = args.prompt == "socialr1"
-    drawn = usual(benchmark, style, card=card, samples=args.samples, thinks=_thinks(args, target, sampler))
+    thinks = _thinks(args, target, sampler)
+    drawn = usual(benchmark, style, card=card, samples=args.samples, thinks=thinks)
     if target.says_how and style == own_style and not card:
         own = recipe.evaluation.max_new_tokens or recipe.grpo.max_completion_length
         drawn = replace(drawn, max_new_tokens=own)
     if benchmark.name == "sotopia":
-        drawn = Sampling(EPISODE_TOKENS, episodes.TEMPERATURE)
+        drawn = Sampling(EPISODE_TOKENS + THINKING * thinks, episodes.TEMPERATURE)
     return AskingPlan(
         style=style,
         sampling=replace(

@@ -1,6 +1,6 @@
 """SOTOPIA's rules: who sees what, when an episode ends, what a judge may say; and that all of it is its authors'.
 
-`fixtures/authors/sotopia.json` holds what the authors' code (sotopia 0.1.4, run elsewhere) made of scripted replies.
+`authors/sotopia.json` holds what the authors' code (sotopia 0.1.4, run elsewhere) made of scripted replies.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from socialr1_lite.benchmarks.sotopia_episode import (
 from socialr1_lite.benchmarks.sotopia_rubric import RUBRIC
 
 FIXTURES = Path(__file__).parent.parent / "fixtures" / "benchmarks"
-AUTHORS = json.loads((FIXTURES.parent / "authors" / "sotopia.json").read_text(encoding="utf-8"))
+AUTHORS = json.loads((Path(__file__).parent / "authors" / "sotopia.json").read_text(encoding="utf-8"))
 GOOD = {name: ["so", high] for name, (_, high) in RANGES.items()}
 
 
