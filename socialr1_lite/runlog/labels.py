@@ -20,6 +20,7 @@ from socialr1_lite.runlog import lines
 from socialr1_lite.runlog.folder import RunFolder
 from socialr1_lite.runlog.index_file import cache_folder
 from socialr1_lite.runlog.lines import JsonObject
+from socialr1_lite.sip import STAGES
 
 READER = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,39}")
 MOST_BYTES = 256 << 20  # of one file: what is larger was not written here
@@ -70,6 +71,22 @@ def append_label(run: RunFolder, reader: str, rows: list[JsonObject]) -> Path:
     return path
 
 
+def is_label_row(row: JsonObject) -> bool:
+    """Return whether a row has the form that is written here: a run folder comes from anywhere."""
+    labels, notes = row.get("labels"), row.get("notes") or {}
+    texts = [row.get("id"), row.get("completion"), row.get("trace")]
+    optional = [row.get(name) for name in ("kind", "of", "better", "faulty", "by", "written")]
+    return (
+        all(isinstance(text, str) for text in texts)
+        and all(text is None or isinstance(text, str) for text in optional)
+        and isinstance(row.get("scenario"), dict)
+        and isinstance(labels, dict)
+        and all(stage in STAGES and value in (0, 0.5, 1) for stage, value in labels.items())
+        and isinstance(notes, dict)
+        and all(stage in STAGES and isinstance(note, str) for stage, note in notes.items())
+    )
+
+
 def label_files(run: RunFolder) -> list[Path]:
     """Return every file of labels of a run, those beside it first."""
     return [path for folder in label_folders(run) if folder.is_dir() for path in sorted(folder.glob("*.jsonl"))]
@@ -86,6 +103,5 @@ def read_label_rows(run: RunFolder) -> Iterator[JsonObject]:
 @lru_cache(maxsize=16)
 def _rows_of(path: Path, size: int, mtime_ns: int) -> tuple[JsonObject, ...]:
     """Return the rows that count of the file as it was then; the reader is who the file is named for."""
-    rows = (row for row in lines.read_rows(path) if isinstance(row.get("id"), str))
-    latest = {row["id"]: {**row, "by": path.stem} for row in rows}
+    latest = {row["id"]: {**row, "by": path.stem} for row in lines.read_rows(path) if is_label_row(row)}
     return tuple(row for row in latest.values() if not row.get("removed"))

@@ -29,7 +29,7 @@ MARKS = {"good": 1.0, "partly": 0.5, "bad": 0.0, "": None}  # word of the page -
 MARKED_DOWN = "marked down"  # a reply with a stage that is not good, whose answer is right
 PAID = "as paid"
 LISTED = 100  # disagreements on the page
-QUEUE = 2000  # completions drawn for labelling, one after another
+QUEUE = 1000  # completions drawn for labelling, one after another
 NOTE = 2000  # characters
 TRAIN: Json = {"phase": "train"}
 

@@ -4,29 +4,30 @@ Facts about gradio 6.31 that decide the shape (each checked in a browser, see do
 * `html_template` is run as a JavaScript template string *after* its values were put in, so no value ever enters it:
   the template is one empty element, and static/*.js builds the page from JSON with `createTextNode`.
 * `share=None` means a public link in Colab: `share` is always given.
-* without a host check a foreign page can reach a local server through its own domain name (DNS rebinding).
+* it answers to any host and lets pages of other ports on this machine read what it says: door.py stands before it.
 """
 
 from __future__ import annotations
 
 import os
+import secrets
+import socket
 from collections.abc import Callable, Sequence
 from functools import partial
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl, urlencode
+from urllib.parse import urlsplit
 
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # gradio reads it when it is imported
 
 import gradio as gr
 from starlette.middleware import Middleware
-from starlette.middleware.trustedhost import TrustedHostMiddleware
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from socialr1_lite.errors import RunLogError
 from socialr1_lite.recipe.trust import NOBODY, Trust
 from socialr1_lite.viewer import comparison, exporting, hacks, importing, labelling, pages, reports, runs, trying
+from socialr1_lite.viewer.door import ANY_HOST, TOKEN, Door, House, is_loopback
 from socialr1_lite.viewer.library import Library
 from socialr1_lite.viewer.serving import Json, Query, served
 
@@ -34,18 +35,6 @@ SCRIPTS = (
     *("core", "chart", "runs", "overview", "trace", "traces", "group", "prompt", "compare", "hacks", "benchmarks"),
     *("labels", "tryit", "exchange"),
 )
-LOCAL_HOSTS = ("127.0.0.1", "localhost", "[::1]", "::1")
-ANY_HOST = ("0.0.0.0", "::")
-COLAB_HOSTS = (
-    *("*.googleusercontent.com", "*.colab.dev"),
-    *("*.colab-user-runtimes.internal", "*.codatalab-user-runtimes.internal"),
-)
-POLICY = (  # 'unsafe-eval': gradio makes its components with `new Function`
-    "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:; worker-src 'self' blob:; "
-    "style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; font-src 'self' data:; connect-src 'self'; "
-    "frame-src 'none'; object-src 'none'; base-uri 'self'; form-action 'self'"
-)
-
 PAGES: dict[str, Callable[[Library, Query], Json]] = {
     page.__name__: page
     for page in (
@@ -115,55 +104,3 @@ def launch(
         print(f"The viewer is at {app.local_url} (Ctrl-C ends it)", flush=True)
         app.block_thread()
     return app
-
-
-def middleware(host: str, share: bool) -> list[Middleware]:
-    """Return who may be spoken to under which name, and what a page may load."""
-    guards = [Middleware(Headers), Middleware(OwnAddress)]
-    if host not in ANY_HOST and not share:  # every name of a machine that listens to all cannot be known
-        in_colab = "COLAB_RELEASE_TAG" in os.environ or "COLAB_GPU" in os.environ
-        names = [*LOCAL_HOSTS, host, *(COLAB_HOSTS if in_colab else ())]  # Colab's pages have names of their own
-        guards.insert(0, Middleware(TrustedHostMiddleware, allowed_hosts=names, www_redirect=False))
-    return guards
-
-
-class OwnAddress:
-    """Takes Gradio's own parameters off the page's address: `page` of an older link was answered with HTTP 500."""
-
-    GRADIO = ("page", "deep_link")
-
-    def __init__(self, app: ASGIApp) -> None:
-        """Wrap an ASGI app."""
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass on; the page's own script reads the address in the browser."""
-        if scope["type"] == "http" and scope["path"].removeprefix(scope.get("root_path", "")) in ("", "/"):
-            pairs = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
-            kept = [(name, value) for name, value in pairs if name not in self.GRADIO]
-            scope = {**scope, "query_string": urlencode(kept).encode()}
-        await self._app(scope, receive, send)
-
-
-class Headers:
-    """Adds the content security policy and its companions to every answer."""
-
-    ADDED = (
-        (b"content-security-policy", POLICY.encode()),
-        (b"x-content-type-options", b"nosniff"),
-        (b"referrer-policy", b"no-referrer"),
-    )
-
-    def __init__(self, app: ASGIApp) -> None:
-        """Wrap an ASGI app."""
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass through, adding headers where an answer starts."""
-
-        async def with_headers(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                message["headers"] = [*message.get("headers", []), *self.ADDED]
-            await send(message)
-
-        await self._app(scope, receive, with_headers)

@@ -296,3 +296,23 @@ def test_labels_of_a_run_that_was_written_anew_are_told_and_not_mixed_up(library
     answer = board(library)
     assert answer["gone"] == 1 and answer["stages"][0]["n"] == [1, 0, 0]
     assert stat.S_ISREG((run.path / "labels" / "ben.jsonl").stat().st_mode)
+
+
+def test_a_run_folder_s_own_labels_are_data_of_anybody(library: Library, run: RunFolder) -> None:
+    mark(library, 0, CUE, "good")
+    (row,) = read_label_rows(run)
+    spoilt = [
+        {"labels": "x"}, {"labels": {"cues": 1}}, {"labels": {CUE: 2}}, {"labels": {CUE: "good"}}, {"labels": {CUE: [1]}},
+        {"labels": None}, {"notes": 5}, {"notes": {CUE: 3}}, {"notes": {"<b>": "x"}}, {"trace": 3}, {"completion": None},
+        {"scenario": []}, {"of": 3}, {"better": {}}, {"faulty": ["x"]}, {"id": 1}, {"kind": 9},
+    ]  # fmt: skip
+    path = run.path / "labels" / "<img src=x onerror=1>.jsonl"
+    lines_ = [{**row, "id": str(n), **wrong} for n, wrong in enumerate(spoilt)] + [{**row, "scenario": {"id": 3}}]
+    path.write_text("".join(json.dumps(one) + "\n" for one in [*lines_, [1], "x"]))
+    answer = board(library)
+    assert answer["stages"][0]["n"] == [1, 0, 0] and answer["gone"] == 1
+    assert labelling.marks(library, Query({"run": "mine", "trace": "t0.0.0.0", "reader": "anna"}))["labels"] == {
+        CUE: "good"
+    }
+    with pytest.raises(DataError, match="label"):
+        list(marked_pairs(label_rows(run.path)))

@@ -102,7 +102,8 @@ def quiet(page: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "screen", ["overview", "traces", "group", "prompt", "hacks", "benchmarks", "compare", "try", "exchange"]
+    "screen",
+    ["overview", "traces", "group", "prompt", "hacks", "benchmarks", "compare", "try", "exchange", "labels", "pair"],
 )
 def test_no_screen_runs_what_a_run_says(visit: Any, evil: str, screen: str) -> None:
     from urllib.parse import quote

@@ -26,7 +26,7 @@ SHOWN = {
     "runs": "", "overview": "?run=first", "traces": "?run=first&screen=traces&sort=-total", "trace": "?run=first&screen=trace&sort=-total",
     "group": "?run=first&screen=group", "prompt": "?run=first&screen=prompt", "hacks": "?run=first&screen=hacks",
     "benchmarks": "?run=first&screen=benchmarks", "compare": "?run=first&screen=compare&with=second", "try": "?run=first&screen=try",
-    "exchange": "?run=first&screen=exchange",
+    "exchange": "?run=first&screen=exchange", "labels": "?run=first&screen=labels", "pair": "?run=first&screen=pair",
 }  # fmt: skip
 
 
