@@ -277,6 +277,7 @@ class _Said:
         inline = len({found[1] for found in re.finditer(rf"(?<![A-Za-z])([{self.letters}])[:)]", first)}) > 1
         last = self.text.count("\n")
         listed = len({one.option for line, one in lines.items() if line < last or not line}) > 1 or inline
+        listed |= any(line + 1 in lines and lines[line + 1].option != one.option for line, one in lines.items())
         kept = [one for line, one in lines.items() if line == 0 and not listed]
         if any(one.end - one.start > 1 for one in kept):  # a text, and perhaps a letter behind it
             kept += [one for one in self._left(0, len(first)) if one.end - one.start == 1]
