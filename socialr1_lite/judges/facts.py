@@ -4,7 +4,7 @@ Each stage is read by clauses (`language.clauses`) and held to the world (`langu
 decisive events there, and did all that it tells happen so? Cue Interpretation: does the right chain of people hold the
 right value, and is nothing stated that the world denies? Goal Clarification: does the right person want the right
 thing, or is what is asked said? Response Generation: does it say the answered option, and does that follow? Sentences
-that name nobody and nothing of the story dilute a stage; words to a judge cost the stage.
+that name nobody and nothing of the story dilute a stage, and so do words to a judge.
 """
 
 from __future__ import annotations
@@ -12,10 +12,12 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 
+from socialr1_lite.judges.addressed import judged_unaddressed
 from socialr1_lite.judges.base import Verdict
 from socialr1_lite.judges.language.clauses import Clause, Read, Thing, read_clauses
-from socialr1_lite.judges.language.lexicon import ANSWERING, INJECTION, REASONING, letters_in, stems
+from socialr1_lite.judges.language.lexicon import ANSWERING, REASONING, letters_in, stems
 from socialr1_lite.judges.language.verbs import FREE, GOOD, OPPOSED, UNSAID, feelings_in, kin
 from socialr1_lite.judges.language.world import (
     VAGUE,
@@ -63,7 +65,7 @@ class FactsJudge:
     """Scores the stages of replies to generated stories. A scenario without facts gets no score, which is not 0."""
 
     name = "facts"
-    version = 4
+    version = 5
     offline = True
     audit_floor = 1.0
 
@@ -72,15 +74,15 @@ class FactsJudge:
         if scenario.facts is None:
             return [Verdict(dict.fromkeys(STAGES), ("facts: this scenario has none",)) for _ in replies]
         world = world_of(scenario, scenario.facts)
-        return [_judge(reply, scenario, scenario.facts, world) for reply in replies]
+        judge = partial(_judge, scenario=scenario, facts=scenario.facts, world=world)
+        return [judged_unaddressed(reply, scenario, partial(judge, reply)) for reply in replies]
 
 
-def _judge(reply: Reply, scenario: Scenario, facts: Facts, world: World) -> Verdict:
+def _judge(reply: Reply, texts: Sequence[str], scenario: Scenario, facts: Facts, world: World) -> Verdict:
     """Read the stages in order, then hold each to the world, to the question and to the stages before it."""
     notes: list[str] = []
     said_before: set[str] = set()
     right = reply.answer in scenario.gold
-    texts = [reply.stage_text(stage) for stage in STAGES]
     cues, thought, goal, response = reads = [read_clauses(text, world.vocabulary) if text else [] for text in texts]
     relevance = [
         _relevance(stage, text, read, world, said_before, notes)
@@ -90,7 +92,7 @@ def _judge(reply: Reply, scenario: Scenario, facts: Facts, world: World) -> Verd
     purpose = (
         _cues(texts[0], cues, facts, world, notes),
         meant,
-        _goal(goal, world, notes),
+        max(_goal(goal, world, notes), _goal([read for read in goal if not _retold(read, world)], world, [])),
         _response(texts[3], response, reply, scenario, world, notes) * (CONTRADICTED if contrary else 1.0),
     )
     return Verdict(
@@ -104,22 +106,20 @@ def _judge(reply: Reply, scenario: Scenario, facts: Facts, world: World) -> Verd
 def _relevance(
     stage: str, text: str, reads: Sequence[Read], world: World, said_before: set[str], notes: list[str]
 ) -> float:
-    """Return how much of a stage is about this story and new; an unknown entity halves it, an injection makes it 0."""
+    """Return how much of a stage is about this story and new; an unknown entity halves it."""
     if not text:
-        return 0.0
-    if any("alarm" in read.marks for read in reads) and INJECTION.search(text):
-        notes.append(f"{TITLES[stage]} 0.00: speaks to a judge instead of about the story")
         return 0.0
     size = about = 0
     strangers: set[str] = set()
     for read in reads:
         size += read.size
         key = LEAD.sub("", " ".join(read.text.lower().split()))
-        answers = "naming" in read.marks and bool(letters_in(read.text) or ANSWERING.search(read.text))
+        answers = read.naming and bool(letters_in(read.text) or ANSWERING.search(read.text))
         if stage == STAGES[3]:
-            counts = read.anchors or answers or read.words & world.options
+            counts = read.anchors or answers or read.words & world.options or _retold(read, world)
         else:  # what names the answer early is no reason for it
-            counts = (read.anchors or _asks(read, world) > 0.0) and not (answers and stage != STAGES[2])
+            about_it = read.anchors or _asks(read, world) > 0.0 or _retold(read, world)
+            counts = about_it and not (answers and stage != STAGES[2])
         if counts and key not in said_before:
             about += read.size
         said_before.add(key)
@@ -136,7 +136,7 @@ def _relevance(
 
 def _asks(read: Read, world: World) -> float:
     """Return `ASKED` where a sentence says what is asked, a little less than nothing where it says something else."""
-    if not (read.words & FREE or FIRST.search(read.text)):
+    if not (read.words & FREE or FIRST.search(read.text)) or _retold(read, world):
         return 0.0
     shared = read.words & world.question
     about = len(shared - REASONING) + 0.5 * len(shared & REASONING - EVERYWHERE) + len(read.named & world.asked)
@@ -147,6 +147,10 @@ def _asks(read: Read, world: World) -> float:
     if order and not order & world.order:
         return -ASKED
     return ASKED if about >= 1.0 or (about and read.anchors) else ASKED * ASKED * bool(about)
+
+
+def _retold(read: Read, world: World) -> bool:
+    return any(read.text == one.text for one in world.story)
 
 
 def _untrue(clause: Clause, world: World) -> str:
@@ -243,7 +247,8 @@ def _cues(text: str, reads: Sequence[Read], facts: Facts, world: World, notes: l
     """Return recall of the decisive events, less for what did not happen so, times selectivity."""
     if not reads:
         return 0.0
-    untrue = {read.text: why for read in reads for clause in read.clauses if (why := _untrue(clause, world))}
+    own = [read for read in reads if not _retold(read, world)]
+    untrue = {read.text: why for read in own for clause in read.clauses if (why := _untrue(clause, world))}
     true = [read for read in reads if read.text not in untrue]
     recalls = [_recall(world.story[i], true) for i in facts.cues]
     recall = sum(recalls) / len(recalls) if recalls else 1.0

@@ -28,16 +28,16 @@ from pydantic import Field, model_validator
 
 from socialr1_lite.endpoint import Endpoint, EndpointReply, EndpointSettings, Outcome, Request
 from socialr1_lite.errors import PolicyError
+from socialr1_lite.judges.addressed import notes_of, stages_about
 from socialr1_lite.judges.base import Borrower, Verdict
 from socialr1_lite.judges.classifier import sigmoid
 from socialr1_lite.judges.first_word import NO, YES, FirstWord
-from socialr1_lite.judges.language.lexicon import INJECTION
 from socialr1_lite.judges.llm import ENDPOINT_SETTINGS, Served, ask_within, cut, read_form
 from socialr1_lite.policy import Policy, load_policy
 from socialr1_lite.recipe import Model
 from socialr1_lite.recipe.located_yaml import Yaml
 from socialr1_lite.scenario import Facts, Scenario, sound
-from socialr1_lite.sip import STAGES, TITLES, Reply
+from socialr1_lite.sip import STAGES, Reply
 from socialr1_lite.stories.gold import claim_clause
 
 CODE_BYTES = 4  # of the boundary: a text would have to hold its own digest
@@ -148,7 +148,7 @@ class ReaderJudge(Borrower):
     """Scores each stage by one question, in batches over the group. A model is loaded when first needed."""
 
     name = "reader"
-    version = 1
+    version = 2
 
     def __init__(self, *, sleep: Callable[[float], None] = time.sleep, **settings: Yaml) -> None:
         """Load and send nothing yet. sleep: replaced in tests. Raises JudgeError for wrong settings."""
@@ -167,7 +167,7 @@ class ReaderJudge(Borrower):
         return self._endpoint.usage.prompt_tokens if self._endpoint else self._local.tokens
 
     def judge(self, replies: Sequence[Reply], scenario: Scenario) -> list[Verdict]:
-        """Return one verdict a reply; a stage without text is 0, and so is one that talks to a judge, unread.
+        """Return one verdict a reply; a stage without text is 0; what talks to a judge is not read and dilutes.
 
         The same group is read in the same batches wherever it is read, so it gets the very same scores. Raises
         JudgeError when the model breaks down, and PolicyError, which ends everything, when there is none.
@@ -176,14 +176,11 @@ class ReaderJudge(Borrower):
         empty = {stage: page.question(stage, "") for stage in STAGES}
         asked: dict[tuple[int, str], tuple[str, str]] = {}
         scores = [dict[str, float | None](dict.fromkeys(STAGES, 0.0)) for _ in replies]
-        notes: list[list[str]] = [[] for _ in replies]
+        found = [stages_about(reply, scenario) for reply in replies]
         for i, reply in enumerate(replies):
             answer = scenario.options[reply.answer] if reply.answer is not None else reply.answer_text
-            for stage in STAGES:
-                text = cut(reply.stage_text(stage))
-                if INJECTION.search(text):
-                    notes[i].append(f"{TITLES[stage]} 0.0: speaks to a judge instead of about the story")
-                elif text:
+            for stage, (about, _) in found[i].items():
+                if text := cut(about):
                     ask = partial(page.question, stage, answer=cut(answer))
                     asked[i, stage] = ask(text), ask(shuffled(text))
         needed = {question for pair in asked.values() for question in pair} | {empty[stage] for _, stage in asked}
@@ -194,10 +191,10 @@ class ReaderJudge(Borrower):
             if wrong := next((value for value in values if isinstance(value, str)), ""):
                 failed.setdefault(i, f"reader: {wrong}")
             else:
-                scores[i][stage] = corrected(*(float(value) for value in values))
+                scores[i][stage] = corrected(*(float(value) for value in values)) * found[i][stage][1]
         return [
-            Verdict.failure(failed[i]) if i in failed else Verdict(score, tuple(note))
-            for i, (score, note) in enumerate(zip(scores, notes, strict=True))
+            Verdict.failure(failed[i]) if i in failed else Verdict(score, tuple(notes_of(found[i])))
+            for i, score in enumerate(scores)
         ]
 
     def _read(self, questions: Sequence[str]) -> Mapping[str, float | str]:

@@ -15,14 +15,14 @@ from functools import cached_property, lru_cache, partial
 from pathlib import Path
 
 from socialr1_lite.errors import JudgeError
+from socialr1_lite.judges.addressed import notes_of, stages_about
 from socialr1_lite.judges.base import Verdict
 from socialr1_lite.judges.classifier import load_judge, logits, read_record, resolve_device, sigmoid
-from socialr1_lite.judges.language.lexicon import INJECTION
 from socialr1_lite.judges.reward_process import RewardProcess
 from socialr1_lite.judges.rules import share_about
 from socialr1_lite.judges.token_tree import TREE_TOKENS
 from socialr1_lite.scenario import Scenario
-from socialr1_lite.sip import STAGES, TITLES, Reply, sentences
+from socialr1_lite.sip import STAGES, TITLES, Reply
 
 CACHE_SIZE = 256  # groups kept
 FREE_WORDS = (
@@ -34,7 +34,7 @@ class RewardModelJudge:
     """Scores each stage by itself, in batches over the group. The model is loaded when first needed."""
 
     name = "reward_model"
-    version = 1
+    version = 2
 
     def __init__(self, *, path: str, device: str = "auto", batch_tokens: int = TREE_TOKENS) -> None:
         """Read its record. path: a folder of `train_judge`. device: auto, cpu, cuda, cuda:1. Raises JudgeError.
@@ -49,26 +49,24 @@ class RewardModelJudge:
         self._device, self._batch_tokens = device, batch_tokens
 
     def judge(self, replies: Sequence[Reply], scenario: Scenario) -> list[Verdict]:
-        """Return one verdict a reply; a stage without text is 0, and so is one that talks to a judge, unread.
+        """Return one verdict a reply; a stage without text is 0; what talks to a judge is not read and dilutes.
 
         What the model says of a stage counts for the share of its words that `counted` gives: of much filler behind
         little, a small model knows only that it is seldom the worst [measured].
         """
         texts: dict[tuple[int, str], str] = {}
+        found = [stages_about(reply, scenario) for reply in replies]
         for i, reply in enumerate(replies):
             answer = scenario.options[reply.answer] if reply.answer is not None else reply.answer_text
-            stages = {stage: text for stage in STAGES if (text := reply.stage_text(stage)).strip()}
+            stages = {stage: text for stage, (text, _) in found[i].items() if text.strip()}
             texts |= {(i, stage): judged_text(scenario, stage, text, stages, answer) for stage, text in stages.items()}
         logits = self._logits(tuple(sorted(set(texts.values())))) if texts else {}
         scores = [dict[str, float | None](dict.fromkeys(STAGES, 0.0)) for _ in replies]
-        notes: list[list[str]] = [[] for _ in replies]
         for (i, stage), text in texts.items():
-            said = replies[i].stage_text(stage)
-            if INJECTION.search(said):
-                notes[i].append(f"{TITLES[stage]} 0.0: speaks to a judge instead of about the story")
-            else:
-                scores[i][stage] = sigmoid(logits[text] - self._record["center"]) * counted(stage, said, scenario)
-        return [Verdict(one, tuple(note)) for one, note in zip(scores, notes, strict=True)]
+            said, share = found[i][stage]
+            value = sigmoid(logits[text] - self._record["center"]) * counted(stage, said, scenario)
+            scores[i][stage] = value * share
+        return [Verdict(score, tuple(notes_of(one))) for score, one in zip(scores, found, strict=True)]
 
     @cached_property
     def _logits(self) -> Callable[[tuple[str, ...]], dict[str, float]]:
@@ -101,10 +99,9 @@ def judged_text(scenario: Scenario, stage: str, text: str, context: Mapping[str,
     Interpretation and answer given are shown for the last stage only, which has to agree with them: whatever is wrong
     elsewhere in a reply, a stage's score stays what it is. The stages share their beginnings. Training and judging
     share this text.
-    Sentences of the story that speak to a judge are left out: they are no part of what happened.
     """
     options = "\n".join(map(". ".join, zip(scenario.letters, scenario.options, strict=True)))
-    parts = [f"Story: {_unaddressed(scenario.story)}", f"Question: {scenario.question}"]
+    parts = [f"Story: {scenario.story}", f"Question: {scenario.question}"]
     if options:
         parts.append(f"Options:\n{options}")
     if scenario.gold:
@@ -121,10 +118,3 @@ def _lettered(scenario: Scenario, answer: str) -> str:
     if answer not in scenario.options:
         return answer
     return f"{scenario.letters[scenario.options.index(answer)]}. {answer}"
-
-
-def _unaddressed(story: str) -> str:
-    """Return the story without the sentences that speak to a judge; as it is when none does."""
-    if not INJECTION.search(story):
-        return story
-    return " ".join(story[start:end] for start, end in sentences(story) if not INJECTION.search(story[start:end]))

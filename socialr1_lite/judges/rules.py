@@ -1,7 +1,7 @@
 """The `rules` judge: scores the stages by the text of story, question and options alone; no model, no world [ours].
 
 Every stage is scored as (what the stage is for) * (share of its words that are about this scenario) * (no invented
-names or things). A sentence that speaks to a judge instead of about the story costs its whole stage. What
+names or things). A sentence that speaks to a judge instead of about the story is not read. What
 interpretation and response conclude is held to the right answer where that is known, so that neither is paid beside a
 wrong one; a true cue keeps its score. Where it is not known, a reply is held to the story and to itself alone. What
 these rules cannot do: tell a right conclusion from a false reason for it, or read what is not said in the words of
@@ -13,12 +13,14 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from functools import partial
 from operator import mul
 from typing import NamedTuple
 
+from socialr1_lite.judges.addressed import judged_unaddressed
 from socialr1_lite.judges.base import Verdict
 from socialr1_lite.judges.language.choices import claims_of, content_of, flip, phrase, signed_of, union
-from socialr1_lite.judges.language.lexicon import ANSWERING, INJECTION, REASONING
+from socialr1_lite.judges.language.lexicon import ANSWERING, REASONING
 from socialr1_lite.judges.language.reading import SUPPORTS_KEPT, Clause, ScenarioReading, pieces, read, reading_of
 from socialr1_lite.judges.language.sentence import Attribution, Sentence
 from socialr1_lite.scenario import Scenario
@@ -59,7 +61,7 @@ class RulesJudge:
     """Scores stages by rules over the text. English only: other scenarios get no score, which is not 0."""
 
     name = "rules"
-    version = 2
+    version = 3
     offline = True
     audit_floor = 1.0
 
@@ -68,38 +70,49 @@ class RulesJudge:
         reading = reading_of(scenario)
         if not reading.english:
             return [Verdict(dict.fromkeys(STAGES), ("rules: reads English only",)) for _ in replies]
-        return [_judge(reply, reading, scenario.gold) for reply in replies]
+        judge = partial(_judge, reading=reading, gold=scenario.gold)
+        return [judged_unaddressed(reply, scenario, partial(judge, reply)) for reply in replies]
 
 
-def _judge(reply: Reply, reading: ScenarioReading, gold: tuple[int, ...]) -> Verdict:
+def _judge(reply: Reply, texts: Sequence[str], reading: ScenarioReading, gold: tuple[int, ...]) -> Verdict:
     """Read the stages in order, then hold each to the story, to the answer and to the stages before it."""
     said_before: set[str] = set()
     notes: list[str] = []
-    texts = {stage: reply.stage_text(stage) for stage in STAGES}
-    stages = {stage: read(_cut(stage, text), reading) if text else [] for stage, text in texts.items()}
-    relevance = [_relevance(stage, texts[stage], stages[stage], reading, said_before, notes) for stage in STAGES]
-    cues, interpretation, goal, response = stages.values()
-    wrong = bool(gold) and reply.answer not in gold
-    thought = _interpreted(interpretation, reading, reply.answer)
-    if wrong:
-        notes.append("Response Generation: concludes for a wrong answer")
-    purpose = (
-        _cues(cues, reading, notes),
-        0.0 if wrong else _interpretation(interpretation, reading, thought, notes),
-        _goal(goal, reading, notes),
-        0.0 if wrong else _response(interpretation, response, reading, thought, reply.answer, notes),
-    )
+    stages = [read(_cut(stage, text), reading) if text else [] for stage, text in zip(STAGES, texts, strict=True)]
+    relevance = [_relevance(*one, reading, said_before, notes) for one in zip(STAGES, stages, strict=True)]
+    cues, *later = stages
+    purpose = [_cues(cues, reading, notes), *_later(later, reading, reply.answer, gold, notes)]
+    own = [[one for one in said if one.key not in reading.told] for said in later]
+    if own != later:  # what is only told again speaks against nothing
+        purpose[1:] = map(max, purpose[1:], _later(own, reading, reply.answer, gold, []))
     return Verdict(dict(zip(STAGES, map(mul, purpose, relevance), strict=True)), tuple(notes))
 
 
+def _later(
+    said: Sequence[Sequence[Sentence]],
+    reading: ScenarioReading,
+    answer: int | None,
+    gold: tuple[int, ...],
+    notes: list[str],
+) -> tuple[float, float, float]:
+    """Hold the stages after the cues to what they are for; beside a wrong answer only a goal is paid."""
+    interpretation, goal, response = said
+    if gold and answer not in gold:
+        notes.append("Response Generation: concludes for a wrong answer")
+        return 0.0, _goal(goal, reading, notes), 0.0
+    thought = _interpreted(interpretation, reading, answer)
+    return (
+        _interpretation(interpretation, reading, thought, notes),
+        _goal(goal, reading, notes),
+        _response(interpretation, response, reading, thought, answer, notes),
+    )
+
+
 def _relevance(
-    stage: str, text: str, said: Sequence[Sentence], reading: ScenarioReading, said_before: set[str], notes: list[str]
+    stage: str, said: Sequence[Sentence], reading: ScenarioReading, said_before: set[str], notes: list[str]
 ) -> float:
-    """Return the share of a stage's words about the scenario and new; unknown entities halve it, injections are 0."""
+    """Return the share of a stage's words about the scenario and new; unknown entities halve it."""
     if not said:
-        return 0.0
-    if any(sentence.alarm for sentence in said) and INJECTION.search(text):
-        notes.append(f"{TITLES[stage]} 0.00: speaks to a judge instead of about the story")
         return 0.0
     value = _share(stage, said, reading, said_before)
     if _is_of_somebody(said, reading):

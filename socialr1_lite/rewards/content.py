@@ -6,13 +6,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from socialr1_lite.judges import Verdict
-from socialr1_lite.judges.language.lexicon import INJECTION
+from socialr1_lite.judges.addressed import about_story
 from socialr1_lite.rewards.component import Component
 from socialr1_lite.rewards.structure import present_stages
 from socialr1_lite.rewards.words import words
+from socialr1_lite.scenario import Scenario
 from socialr1_lite.sip import STAGES, TITLES, Reply
 
-VERSION = 2  # 2: thinking aloud that belongs to no stage is free up to a share
+VERSION = 3  # 2: thinking aloud that belongs to no stage is free up to a share; 3: by other signs of what is not
 FREE_TALK = 0.4  # [ours] share of the words; the corpus' good thinking has up to a third
 DISAGREEMENT = 0.5  # a stage that judges score further apart than this is named in a note [ours]
 
@@ -34,7 +35,9 @@ class Opinion:
 Able = Mapping[str, Sequence[Opinion]]  # stage -> who can judge it for the whole group
 
 
-def content(replies: Sequence[Reply], opinions: Sequence[Opinion], *, min_words: int = 4) -> list[Component]:
+def content(
+    replies: Sequence[Reply], opinions: Sequence[Opinion], scenario: Scenario, *, min_words: int = 4
+) -> list[Component]:
     """R_cont of each reply of a group, in [0, 1], or None for all of them.
 
     A judge scores each present stage, an absent stage scores 0, the mean goes over the four stages; that process
@@ -64,11 +67,12 @@ def content(replies: Sequence[Reply], opinions: Sequence[Opinion], *, min_words:
     watching = [
         (one, [stage for stage in STAGES if _can_judge(one, stage, present)]) for one in opinions if not one.weight
     ]
-    judged = [_of_one(index, reply, present[index], able, paid, lost) for index, reply in enumerate(replies)]
-    return [_monitored(i, one, present[i], watching, staged_share(replies[i])) for i, one in enumerate(judged)]
+    staged = [staged_share(reply, scenario) for reply in replies]
+    judged = [_of_one(i, present[i], able, paid, lost, staged[i]) for i in range(len(replies))]
+    return [_monitored(i, one, present[i], watching, staged[i]) for i, one in enumerate(judged)]
 
 
-def staged_share(reply: Reply) -> float:
+def staged_share(reply: Reply, scenario: Scenario) -> float:
     """Share of the reasoning's words that judges read, over what has to be theirs (1 - FREE_TALK), in [0, 1].
 
     1 where there is no reasoning. No word is free where something that no judge reads speaks to a judge.
@@ -78,19 +82,18 @@ def staged_share(reply: Reply) -> float:
         return 1.0
     outside = sum(len(words(reply.body(one))) for one in unread)
     inside = sum(len(words(reply.body(one))) for one in reply.segments) - outside
-    free = 0.0 if any(INJECTION.search(reply.body(one)) for one in unread) else FREE_TALK
+    free = 0.0 if any(about_story(reply.body(one), scenario)[1] < 1.0 for one in unread) else FREE_TALK
     return min(1.0, inside / (inside + outside) / (1.0 - free)) if outside else 1.0
 
 
 def _of_one(
-    index: int, reply: Reply, present: set[str], able: Able, opinions: Sequence[Opinion], lost: tuple[str, ...]
+    index: int, present: set[str], able: Able, opinions: Sequence[Opinion], lost: tuple[str, ...], staged: float
 ) -> Component:
     """The content of one reply by those who are paid for, given who can judge which stage for its whole group."""
     parts = {
         f"content.{stage}": _weighted(judges, index, stage) if stage in present else 0.0 if judges else None
         for stage, judges in able.items()
     }
-    staged = staged_share(reply)
     value = _mean(parts.values(), staged)
     if len(opinions) > 1:
         for opinion in opinions:

@@ -127,7 +127,7 @@ class RewardStack:
         Raises JudgeError once a judge failed for more than `max_judge_failures` of its last 200 calls.
         """
         opinions = [self._ask(name, judge, weight, replies, scenario) for name, (judge, weight) in self._judges.items()]
-        contents = content(replies, opinions, min_words=self._rewards.structure.min_words)
+        contents = content(replies, opinions, scenario, min_words=self._rewards.structure.min_words)
         cut = [False] * len(replies) if truncated is None else truncated
         return [
             self._score(reply, scenario, judged, count, tau, was_cut)

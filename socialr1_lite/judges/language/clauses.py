@@ -8,7 +8,7 @@ that Ben believes it is in the box" is held by Anna, then by Ben. A pronoun give
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -99,7 +99,7 @@ class Read(NamedTuple):
     entities: frozenset[str]  # people (as likely meant), things and places
     named: frozenset[str]  # those of them that stand there by name
     foreign: int  # words that neither the story nor a table has
-    marks: Set[str]  # "alarm", "naming": it has words without which nobody speaks to a judge, or names an option
+    naming: bool  # it has words without which nobody names an option
 
 
 @dataclass(frozen=True, slots=True)
@@ -491,7 +491,7 @@ class _Reader(_People):
             frozenset(self.entities),
             frozenset(self.names),
             self.foreign,
-            {word.mark for word in self.tokens},
+            any(word.naming for word in self.tokens),
         )
 
     def _take_all(self) -> None:

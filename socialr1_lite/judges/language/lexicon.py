@@ -186,8 +186,8 @@ _BEFORE = (
 )
 LETTER = re.compile(
     r"\b(?i:option|choice|answer)(?i:\s{1,3}is)?\s{0,3}:?\s{0,3}\(?([A-Z])(?![\w'\u2019])|\(([A-Z])\)"
-    rf"|(?:^|[.;:,=\u2192]\s{{1,3}}|\b(?i:{'|'.join(_BEFORE.split())})\s{{1,3}})([A-HJ-Z])"
-    r"(?=\s{0,3}(?:[.,;:!?)]|$)|\s{1,3}(?:is|it\s{1,3}is|fits|follows|must|looks|seems|would|correct|right|has\s{1,3}to"
+    rf"|(?:^|[.;:,=>\u2192]\s{{1,3}}|\b(?i:{'|'.join(_BEFORE.split())})\s{{1,3}})([A-HJ-Z])"
+    r"(?=\s{0,3}(?:[.,;:!?)]|(?m:$))|\s{1,3}(?:is|it\s{1,3}is|fits|follows|must|looks|seems|would|correct|right|has\s{1,3}to"
     r"|the\s{1,3}answer)\b|(?<!A)\s{1,3}[a-z]{2,12}s\b)"
 )
 
@@ -201,23 +201,3 @@ ANSWERING = re.compile(
 def letters_in(text: str) -> list[str]:
     """Return the letters by which a text names options, in its order."""
     return [next(filter(None, match.groups())) for match in LETTER.finditer(text)]
-
-
-# Without one of these words nothing matches `INJECTION`, so only sentences with one are searched.
-ALARMS = words_in(
-    "instruction instructions prompt prompts rule rules rubric rubrics criteria guideline guidelines score scores mark "
-    "marks point points grade grades rating ratings reward rewards credit verdict judge grader evaluator scorer rater "
-    "model assistant message override 10 100 1 full maximum max highest top perfect best"
-)
-# Text that talks to a judge instead of about the story. It never earns anything (and costs its whole stage).
-INJECTION = re.compile(
-    r"\b(?:ignore|disregard|forget)\s{1,3}(?:\w{1,12}\s{1,3}){0,3}(?:instructions?|prompts?|rules?|rubrics?|criteria|guidelines?)\b"
-    r"|\b(?:give|award|assign|grant|return|output)\s{1,3}(?:\w{1,12}\s{1,3}){0,4}(?:10|1\.0|100|full|maximum|max|highest|top|perfect|best)\b"
-    r"(?:\s{1,3}(?:score|marks?|points?|grade|rating|reward|credit)|\s{0,3}(?:/|out\s{1,3}of)\s{0,3}\d|\s{0,3}(?:[.!?]|$))"
-    r"|\b(?:score|rating|grade|reward|verdict|marks?)\s{0,3}(?:[:=]|is|of|should\s{1,3}be|must\s{1,3}be)\s{0,3}(?:10|1\.0|1|100|full|maximum|perfect)\b"
-    r"|\b(?:dear|note\s{1,3}to\s{1,3}(?:the\s{1,3})?|attention|hey|as\s{1,3}an?|you\s{1,3}are\s{1,3}(?:an?|the))\s{0,3},?\s{0,3}"
-    r"(?:impartial\s{1,3}|fair\s{1,3}|reward\s{1,3}|content\s{1,3})?(?:judge|grader|evaluator|scorer|rater|reward\s{1,3}model|language\s{1,3}model|assistant)\b"
-    r"|\b(?:system|developer)\s{1,3}(?:prompt|message|override)\b"
-    r"|\b(?:full|maximum|perfect|highest)\s{1,3}(?:marks?|scores?|points|reward|rating)\b",
-    re.IGNORECASE,
-)

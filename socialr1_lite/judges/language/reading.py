@@ -62,6 +62,7 @@ class ScenarioReading(ReadingContext):
     yes_no: tuple[int, int] | None = None
     english: bool = True
     supports: dict[str, float] = field(default_factory=dict)
+    told: frozenset[str] = frozenset()  # the story's sentences, by their keys
 
 
 def reading_of(scenario: Scenario) -> ScenarioReading:
@@ -105,6 +106,7 @@ def _reading(story: str, question: str, options: tuple[str, ...]) -> ScenarioRea
         claims=claims,
         phrases=tuple(choices.phrase(option) if len(option.split()) >= PHRASE_WORDS else "" for option in options),
         yes_no=choices.yes_no(options),
+        told=frozenset(story[start:end].lower() for start, end in sentences(story)),
         # at least half of the characters ASCII: enough to tell English from Chinese
         english=2 * sum(map(str.isascii, f"{story} {question}")) > len(story) + len(question),
     )

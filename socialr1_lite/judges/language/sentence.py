@@ -24,7 +24,7 @@ WORDS_KEPT = 1 << 16  # distinct surface words whose properties are remembered
 
 CONTENT, NEGATES, BREAKS, CUTS, MENTAL, SKIPPED, PRONOUN, WRITER = (1 << bit for bit in range(8))
 LICENSED, GOAL, OBJECT, ROLE, CAPITAL, OWNING, PERCEIVING, OPPOSITE = (1 << bit for bit in range(8, 16))
-BELIEVING, ALARM, EVENT, NAMING = (1 << bit for bit in range(16, 20))  # EVENT: more than a plain or an empty word
+BELIEVING, EVENT, NAMING = (1 << bit for bit in range(16, 19))  # EVENT: more than a plain or an empty word
 
 # where they stand alone, or for an option
 _YES_OR_NO = re.compile(r"\b(?:yes|no)\b(?=\s{0,3}(?:[.,;:!?\"')]|$|fits\b|is\b|follows\b))", re.IGNORECASE)
@@ -67,8 +67,6 @@ def _word(raw: str) -> Word:
         kind |= CONTENT + sum(flag for members, flag in _BY_STEM if root in members)
     if kind & ~(CONTENT | LICENSED | BELIEVING | SKIPPED) or (kind & SKIPPED and kind & CONTENT) or plain == "that":
         kind |= EVENT
-    if plain in lexicon.ALARMS:
-        kind |= ALARM | EVENT
     if plain in lexicon.NAMINGS or (len(raw) == 1 and kind & CAPITAL):
         kind |= NAMING | EVENT
     return Word(base, root, kind)
@@ -103,7 +101,6 @@ class Sentence(NamedTuple):
     about: float  # how far it is about the scenario, in [0, 1]
     key: str  # the text in lower case: by it a repetition is known
     labels: tuple[str, ...]  # letters and the words yes and no, where they name an option
-    alarm: bool  # has a word that text which speaks to a judge cannot do without
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,7 +187,6 @@ class _SentenceReader:
     unknown_entities: list[str] = field(default_factory=list)
     heads: set[str] = field(default_factory=set)
     awaits: bool = False  # a negation whose word has not come yet
-    alarm: bool = False
     naming: bool = False
     goal: bool = False
     negated: bool = False  # a negation since the clause began
@@ -215,7 +211,6 @@ class _SentenceReader:
         """Read the word at `place`; return the place behind what was read."""
         word, context = tokens[place], self.context
         base, root, kind = word
-        self.alarm = self.alarm or bool(kind & ALARM)
         self.naming = self.naming or bool(kind & NAMING)
         if kind & BREAKS:
             if base == "and" and self.near is not None and place + 1 < len(tokens) and tokens[place + 1].kind & CAPITAL:
@@ -277,7 +272,6 @@ class _SentenceReader:
             about,
             text.lower(),
             (*lexicon.letters_in(text), *map(str.lower, _YES_OR_NO.findall(text))) if self.naming else (),
-            self.alarm,
         )
 
     def _break(self, word: Word) -> None:

@@ -9,7 +9,7 @@ import re
 from functools import lru_cache
 from typing import NamedTuple
 
-from socialr1_lite.judges.language.lexicon import ALARMS, CALENDAR, NEGATIONS, STOP, stem, stems, words_in
+from socialr1_lite.judges.language.lexicon import CALENDAR, NEGATIONS, STOP, stem, stems, words_in
 
 WORDS_KEPT = 1 << 16
 
@@ -206,7 +206,7 @@ class Word(NamedTuple):
     capital: bool
     weighty: bool
     telling: bool  # a verb of some class, a feeling, or a noun of the mind
-    mark: str  # "alarm", "naming" or "": see `clauses.Read`
+    naming: bool  # may name an option
 
 
 def words_of(text: str) -> list[Word]:
@@ -225,9 +225,8 @@ def word_of(raw: str) -> Word:
     feeling = _FEELINGS.get(root, "")
     telling = bool(verb or feeling or root in MIND or root == "mean")
     naming = base in ("yes", "no", "answer", "option", "choice") or (len(raw) == 1 and raw.isupper())
-    mark = "alarm" if base in ALARMS else "naming" if naming else ""
     purposes = _PURPOSE.get(root, frozenset())
-    return Word(base, root, kind, verb, feeling, purposes, raw[0].isupper(), weighty, telling, mark)
+    return Word(base, root, kind, verb, feeling, purposes, raw[0].isupper(), weighty, telling, naming)
 
 
 def feelings_in(text: str) -> frozenset[str]:

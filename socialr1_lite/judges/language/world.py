@@ -149,7 +149,7 @@ def _world(facts: Facts, question: str, options: tuple[str, ...]) -> World:
 def _one(sentence: str, vocabulary: Vocabulary) -> Read:
     return next(
         iter(read_clauses(sentence, vocabulary)),
-        Read(sentence, (), 0, 0, (), frozenset(), frozenset(), frozenset(), 0, set()),
+        Read(sentence, (), 0, 0, (), frozenset(), frozenset(), frozenset(), 0, False),
     )
 
 
