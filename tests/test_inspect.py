@@ -18,6 +18,7 @@ from zipfile import ZipFile
 import pytest
 
 from socialr1_lite import evaluate
+from socialr1_lite.benchmarks.sotopia_episode import RANGES, SHORT
 from socialr1_lite.errors import PolicyError, RunLogError
 from socialr1_lite.export.__main__ import main
 from socialr1_lite.export.inspect_log import export_inspect, safe_name
@@ -42,16 +43,34 @@ def server() -> Iterator[Server]:
 
 @pytest.fixture(scope="module")
 def evaluated(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two benchmarks asked twice of an endpoint that answers A, gives its reasoning apart, and is cut off now and then."""
+    """Two benchmarks asked twice of an endpoint that answers A, gives its reasoning apart, and is cut off now and then.
+
+    And SOTOPIA, in which whoever is first leaves at once.
+    """
+    verdict = {f"agent_{n}_evaluation": {name: ["so", high] for name, (_, high) in RANGES.items()} for n in (1, 2)}
 
     def script(body: Any, number: int) -> Any:
+        asked = body["messages"][-1]["content"]
+        if "evaluate how well participants" in asked:
+            return 200, {}, completion(json.dumps(verdict))
+        if asked.startswith("Imagine you are"):
+            return 200, {}, completion('{"action_type": "leave", "argument": ""}')
         reply = completion("<think>\nx\n</think>\n<answer>A</answer>", "length" if number % 3 == 2 else "stop")
         reply["choices"][0]["message"]["reasoning_content"] = "Mara was away."
         return 200, {}, reply
 
     server.script = script
     folder = tmp_path_factory.mktemp("evaluated")
-    what = ["--benchmarks", "socialiqa,tombench", "--data", str(BENCHMARKS), "--samples", "2", "--temperature", "1"]
+    what = [
+        "--benchmarks",
+        "socialiqa,tombench,sotopia",
+        "--data",
+        str(BENCHMARKS),
+        "--samples",
+        "2",
+        "--temperature",
+        "1",
+    ]
     assert not evaluate.main(
         ["m", "--backend", "openai", "--base-url", server.url, *what, "-o", str(folder), "--no-cache"]
     )
@@ -68,7 +87,7 @@ def test_every_completion_of_an_evaluation_is_a_sample(evaluated: Path, tmp_path
     out = tmp_path / "logs"
     assert main([str(evaluated), "--to", "inspect", "-o", str(out)]) == 0
     traces = list(read_traces(RunFolder.open(evaluated)))
-    assert sorted(path.name for path in out.iterdir()) == ["socialiqa.eval", "tombench.eval"]
+    assert sorted(path.name for path in out.iterdir()) == ["socialiqa.eval", "sotopia.eval", "tombench.eval"]
     for name in ("socialiqa", "tombench"):
         inside = members(out / f"{name}.eval")
         samples = [value for file, value in inside.items() if file.startswith("samples/")]
@@ -141,7 +160,13 @@ def test_inspect_reads_back_what_was_asked_answered_and_scored(evaluated: Path, 
     done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
     logs = json.loads(done.stdout.splitlines()[-1])
-    assert len(logs) == 2 + 4
+    assert len(logs) == 3 + 4
+    episodes = logs.pop("sotopia.eval")
+    assert episodes["status"] == "success" and episodes["summaries"] == 4  # of eight games the model opens four
+    assert [sample["scores"] for sample in episodes["samples"]] == [
+        {"judge": {short: RANGES[name][1] for short, name in SHORT.items()}}
+    ] * 4
+    assert episodes["metrics"]["goal"] == 10
     every = [one for folder in folders for one in read_traces(RunFolder.open(folder))]
     for log in logs.values():
         assert (log["status"], log["again"]) == ("success", True)

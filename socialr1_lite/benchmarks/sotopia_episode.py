@@ -32,6 +32,10 @@ RANGES = {  # dimension -> lowest and highest score
     "financial_and_material_benefits": (-5, 5),
     "goal": (0, 10),
 }
+SHORT = {  # as the authors' tables name them; a score under the name "secret" would be hidden as if it were one
+    **{"BEL": "believability", "REL": "relationship", "KNO": "knowledge", "SEC": "secret", "SOC": "social_rules"},
+    **{"FIN": "financial_and_material_benefits", "GOAL": "goal"},
+}
 GENDERS = {"Man": "male", "Woman": "female", "Nonbinary": "nonbinary"}
 FRIEND = 3  # relationship code: 0 stranger, 1 known by name, 2 acquaintance, 3 friend, 4 romantic, 5 family
 TAGS = ("root", "p", "extra_info", "strategy_hint", "clarification_hint")  # others are left out with what they hold

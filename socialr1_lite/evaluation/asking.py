@@ -61,18 +61,22 @@ class Exchange:
 
 @dataclass(slots=True)
 class BenchmarkReplies:
-    """Everything that came of one benchmark, in the order asked. lenient: the scores of what the replies settle on."""
+    """Everything that came of one benchmark, in the order asked. lenient: the scores of what the replies settle on.
+
+    unmoved: of episodes that ended before the model's first turn, which have no exchange.
+    """
 
     items: tuple[Item, ...]
     exchanges: list[Exchange] = field(default_factory=list)
     scores: Scores = field(default_factory=lambda: Scores({}, {}))
     lenient: Scores = field(default_factory=lambda: Scores({}, {}))
+    unmoved: list[Answer] = field(default_factory=list)
     seconds: float = 0.0
 
     @property
     def answers(self) -> list[Answer]:
         """All answers, in order."""
-        return [answer for exchange in self.exchanges for answer in exchange.answers]
+        return [*(answer for exchange in self.exchanges for answer in exchange.answers), *self.unmoved]
 
     def count(self, finish: Finish) -> int:
         """Return how many completions ended like this."""

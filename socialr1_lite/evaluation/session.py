@@ -16,6 +16,7 @@ from pathlib import Path
 
 from socialr1_lite.benchmarks import BENCHMARKS, Benchmark
 from socialr1_lite.benchmarks.base import Loaded, Scores
+from socialr1_lite.benchmarks.sotopia_episode import SHORT
 from socialr1_lite.endpoint import Endpoint, EndpointSettings
 from socialr1_lite.errors import RecipeError
 from socialr1_lite.evaluation import asking, authors, dry_run, episodes, items, likelihood, reports
@@ -176,6 +177,7 @@ class Session:
             cut = f"{replies.cut_thinking} of {len(replies.exchanges)} replies were cut off in their thinking"
             print(f"{benchmark.name}: {cut}, so they say nothing; --max-new-tokens gives more room", file=sys.stderr)
         asked = items.asked_in(replies.exchanges)
+        asked |= {one.presentation: items.Asked(one.item, one.view, one.sample, False) for one in replies.unmoved}
         scores, headlines = items.settled(replies.scores, asked)
         answers = list({answer.presentation: answer for answer in replies.answers}.values())
         seeds = items.by_seed(answers, asked, benchmark.score, plan.seed)
@@ -236,6 +238,7 @@ class Session:
         )
         replies = asking.BenchmarkReplies(items, seconds=time.monotonic() - begun)
         replies.exchanges = [exchange for game in games for exchange in game.exchanges]
+        replies.unmoved = [game.answer for game in games if not game.turns]
         replies.scores = benchmark.score([game.answer for game in games])
         players = {"partner": partner.name, "judge": judge.name}
         if differs := episodes.differences(games, seats, plan.sampling, max_turns=max_turns, by_dimension=by_dimension):
@@ -259,7 +262,8 @@ class Session:
         assert self.traces is not None
         rows = []
         for place, game in enumerate(games):
-            verdict = json.dumps(game.scores) if game.scores else "none: " + "; ".join(game.broken)
+            scores = game.scores and {short: game.scores[name] for short, name in SHORT.items()}
+            verdict = json.dumps(scores) if scores else "none: " + "; ".join(game.broken)
             end = (f"ended: {game.episode.ended}", f"judge: {verdict}", f"transcript:\n{game.episode.transcript()}")
             for turn in asking.traces_of(name, game.exchanges, plan, None, self.target.step or 0, {}):
                 notes = end if turn.index == len(game.exchanges) - 1 else turn.score.notes

@@ -312,6 +312,9 @@ def test_episodes_are_played_judged_and_kept(tmp_path: Path, speaker: Callable[[
     assert len(turns) == 40  # ten of the twenty turns of each episode are the model's
     last = [one for one in turns if one.score.notes]
     assert len(last) == 4 and all("Good day" in one.score.notes[2] for one in last)
+    scored = '{"BEL": 10, "REL": 5, "KNO": 10, "SEC": 0, "SOC": 0, "FIN": 5, "GOAL": 10}'
+    assert {one.score.notes[1] for one in last} == {f"judge: {scored}"}  # the score for secrets is not hidden as one
+    assert report["metrics"]["secret"]["value"] == 0
 
 
 @pytest.mark.parametrize(
@@ -346,6 +349,17 @@ def test_three_samples_are_three_games_of_each_episode(tmp_path: Path, speaker: 
     assert (report["episodes"], report["metrics"]["goal"]["n"], report["unjudged"]) == (12, 12, 0)
     turns = [one for one in read_traces(RunFolder.open(tmp_path)) if one.benchmark == "sotopia"]
     assert len({(one.scenario, one.group) for one in turns}) == len(turns) == 12  # of its two turns one is the model's
+
+
+def test_an_episode_that_ended_before_the_models_first_turn_counts_with_the_others(
+    tmp_path: Path, speaker: Callable[[Speaker], Speaker]
+) -> None:
+    leave = json.dumps({"action_type": "leave", "argument": ""})
+    speaker(Speaker(lambda prompt: VERDICT if "evaluate how well participants" in prompt else leave))
+    report = run(tmp_path, "--benchmarks", "sotopia", "--samples", "2", *OTHERS)["sotopia"]
+    assert report["replies"] == 4  # of eight games the model opens four
+    assert {name: one["n"] for name, one in report["metrics"].items()} == dict.fromkeys(["overall", *RANGES], 8)
+    assert report["headlines"] == {"en": "overall"} and set(report["seeds"]["overall"]["values"]) == {"0", "1"}
 
 
 def test_who_plays_both_seats_does_not_play_the_same_game_twice(

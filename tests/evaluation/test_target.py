@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
-from socialr1_lite.evaluation import target
+from socialr1_lite import evaluate
+from socialr1_lite.evaluation import session, target
 from socialr1_lite.policy.stacking import rank_of
+from socialr1_lite.rollouts.completion import Completion
 
 FIXTURE_RUN = Path(__file__).resolve().parents[1] / "fixtures" / "run_2026_11_22" / "run"
 
@@ -48,3 +52,34 @@ def test_a_merged_cold_start_and_the_adapter_above_it_go_to_vllm_as_one(tmp_path
     assert (adapter, room, rank_of(tmp_path / "one")) == (tmp_path / "one", 8, 4 + 4)
     assert replace(whole, adapter=None).for_vllm(tmp_path) == (FIXTURE_RUN / "cold_start", 8)
     assert target.find("smollm2-135m").for_vllm(tmp_path) == (None, 16)
+
+
+def test_a_run_with_a_merged_cold_start_is_asked_through_vllm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(FIXTURE_RUN, run)
+    recipe = (run / "recipe.yaml").read_text()
+    (run / "recipe.yaml").write_text(recipe.replace("  merge: false", "  merge: true"))
+    served: dict[str, Any] = {}
+
+    class Served:
+        name, identity = "served", "served"
+
+        def __init__(self, model: str, *_: str, **how: Any) -> None:
+            served.update(how, model=model, ranks=rank_of(how["adapter"]))
+
+        def sample(self, prompts: Any, sampling: Any, on_done: Any) -> None:
+            on_done({place: Completion("<answer>A</answer>", 1) for place in range(len(prompts))})
+
+    monkeypatch.setattr(session, "VllmSampler", Served)
+    asked = [
+        str(run),
+        "--backend",
+        "vllm",
+        "--benchmarks",
+        "socialiqa",
+        "--data",
+        str(FIXTURE_RUN.parents[1] / "benchmarks"),
+    ]
+    assert evaluate.main([*asked, "-o", str(tmp_path / "out")]) == 0
+    assert (served["ranks"], served["rank"]) == (4 + 4, 8)
+    assert not served["adapter"].exists()  # it was only for this launch
