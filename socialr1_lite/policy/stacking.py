@@ -79,7 +79,9 @@ def _read(adapter: Path) -> _Lora:
     refuse_another_kind(adapter)
     config = json.loads((adapter / CONFIG).read_bytes())
     if odd := [name for name in NOT_PLAIN if config.get(name) not in (None, False, "none", {}, [])]:
-        raise PolicyError(f"{adapter / CONFIG}: {odd[0]} is set, so it is no plain LoRA; export the run with --to merged")
+        raise PolicyError(
+            f"{adapter / CONFIG}: {odd[0]} is set, so it is no plain LoRA; export the run with --to merged"
+        )
     if not (adapter / WEIGHTS).is_file():
         raise PolicyError(f"{adapter}: holds no {WEIGHTS}; export the run with --to merged")
     rank = int(config["r"])
