@@ -14,7 +14,7 @@ from socialr1_lite.stories.world import Event, World, inside
 Chain = tuple[str, ...]
 OPAQUE = frozenset({"wooden", "cardboard"})  # never see-through
 EDITS = ("relabelled before or after", "looked inside", "transparent container", "told otherwise")
-STRICT_EDITS = EDITS[:3]  # those whose stories need none of the others
+STRICT_EDITS = EDITS[1:3]  # those whose stories need none of the others
 
 
 def contents(request: Request) -> Family | None:

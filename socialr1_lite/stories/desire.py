@@ -34,7 +34,7 @@ from socialr1_lite.stories.framing import (
 )
 from socialr1_lite.stories.plots import Plot
 from socialr1_lite.stories.scenes import TABLE, menu, tastes
-from socialr1_lite.stories.scope import RECAST, events
+from socialr1_lite.stories.scope import RECAST, TIMING, events
 from socialr1_lite.stories.world import World
 
 # Shares of families whose first story hangs on a false belief. Its twin often hangs on a true one, so that answering by
@@ -520,7 +520,7 @@ def _made_by(template: str, order: int) -> tuple[str, ...]:
     return {
         "chooses": ("tastes exchanged", "order of tastes", "another dish gone", *events(order)),
         "who asks": (RECAST,),
-        "brings": events(order),
+        "brings": tuple(edit for edit in events(order) if edit not in TIMING),
         "shares": ("aims exchanged", *events(order)),
         "opens": ("tastes exchanged", *events(order)),
         "is after": ("goes elsewhere", *events(order)),

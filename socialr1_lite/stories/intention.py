@@ -38,7 +38,7 @@ from socialr1_lite.stories.framing import (
     will,
 )
 from socialr1_lite.stories.plots import Plot, hidden_object
-from socialr1_lite.stories.scope import TIMING, TOLD, events
+from socialr1_lite.stories.scope import NOTICED, TIMING, TOLD, events
 from socialr1_lite.stories.wording import LEXICON
 from socialr1_lite.stories.world import World
 
@@ -411,7 +411,7 @@ def _made_by(template: str, order: int) -> tuple[str, ...]:
         "tried to get": ("goes elsewhere", *events(order)),
         "moves it": (*TIMING, "known camera", TOLD),
         "advises": ("says another place", *events(order, TOLD)),
-        "plants": ("aims exchanged", *events(order)),
+        "plants": ("aims exchanged", *TIMING, "known camera", "distracted", NOTICED),
         "who misleads": ("says another place", "words exchanged"),
         "throws away": ("another container",),
     }[template]

@@ -35,7 +35,7 @@ from socialr1_lite.stories.framing import (
 )
 from socialr1_lite.stories.plots import Plot, hidden_object
 from socialr1_lite.stories.scenes import GOOD, SPOILT, cooks, outcomes
-from socialr1_lite.stories.scope import TOLD, events
+from socialr1_lite.stories.scope import NOTICED, TIMING, events
 from socialr1_lite.stories.world import World
 
 FALSE_OF_TWO, FALSE_OF_MORE = 0.8, 1.0  # shares of families whose first story hangs on a false belief
@@ -430,10 +430,10 @@ FEWER_ORDERS = {"jokes": (2, 3), "ironic": (2, 3), "faux pas": (1,), "states": (
 def _made_by(template: str, order: int) -> tuple[str, ...]:
     return {
         "states": ("says another place",),
-        "jokes": ("says something else", *events(order, TOLD)),
-        "ironic": ("says something else", *events(order)),
+        "jokes": ("says something else", NOTICED),
+        "ironic": ("says something else",),
         "white lies": ("says another place", "motives exchanged"),
-        "faux pas": events(1),
+        "faux pas": tuple(edit for edit in events(order) if edit not in (*TIMING, NOTICED)),
         "hints": ("goes elsewhere", *events(order)),
         "double bluff": ("says another place", "trust exchanged", *events(order)),
     }[template]
