@@ -73,7 +73,7 @@ def test_what_is_no_plain_lora_is_refused_with_what_to_do(two: tuple[Path, Path,
         stack(odd, above, tmp_path / "out")
     (odd / CONFIG).write_text(json.dumps(config))
     (odd / WEIGHTS).unlink()
-    with pytest.raises(PolicyError, match="holds no adapter_model.safetensors; export the run with --to merged"):
+    with pytest.raises(PolicyError, match=r"holds no adapter_model\.safetensors; export the run with --to merged"):
         stack(odd, above, tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
