@@ -6,7 +6,7 @@
 
 Screens are JavaScript (static/), figures are Python: every module beside this one answers one family of questions as
 plain JSON (stage, pages, curves, comparison, hacks, reports, exporting, importing, trying), library.py knows the runs,
-serving.py checks what the page asks, only shell.py knows gradio.
+door.py who may ask, serving.py checks what is asked, only shell.py knows gradio.
 """
 
 from __future__ import annotations

@@ -26,7 +26,11 @@ def main() -> None:
         metavar="RUN_OR_FOLDER",
         help="run folders, or folders of runs (default: runs/, or a bundled example)",
     )
-    parser.add_argument("--host", default="127.0.0.1", help="the address to listen on (default: this machine only)")
+    parser.add_argument(
+        "--host",
+        default="127.0.0.1",
+        help="the address to listen on (default: this machine only; else a token is asked for)",
+    )
     parser.add_argument("--port", type=int, default=None, help="the port (default: the first free one from 7860)")
     parser.add_argument(
         "--model",
