@@ -65,7 +65,7 @@ test-all: setup
 # What docs/faults.md counts; the first command alone: python -m tests.faults --help
 FAULTS := tests/faults tests/training/test_soundness.py tests/training/test_full_disk.py tests/training/test_shortage.py \
     tests/training/test_session.py tests/training/test_launch.py tests/training/test_determinism.py \
-    tests/recipe/test_hostile.py tests/policy/test_rendering.py tests/evaluation/test_odd_reports.py \
+    tests/training/test_reward_model.py tests/recipe/test_hostile.py tests/policy/test_rendering.py tests/evaluation/test_odd_reports.py \
     tests/evaluation/test_answering.py tests/test_errors.py
 
 faults: setup
