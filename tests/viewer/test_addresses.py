@@ -61,5 +61,6 @@ def test_every_link_of_every_screen_opens_afresh(visit: Any, address: str) -> No
         assert href.startswith("?") and status(address + href) == 200, href
     again = visit(kinds[("pager",)])
     assert again.page.inner_text("#s1-count").startswith("51–")
-    page.moved(lambda: page.page.reload())
+    page.page.reload()
+    page.ready()
     assert page.page.inner_text("#s1-count").startswith("51–")
