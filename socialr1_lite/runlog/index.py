@@ -22,6 +22,8 @@ from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 
+import orjson
+
 from socialr1_lite.errors import RunLogError
 from socialr1_lite.redaction import redact_tree
 from socialr1_lite.rollouts.trace import Trace
@@ -29,7 +31,7 @@ from socialr1_lite.runlog import lines
 from socialr1_lite.runlog.figures import Figures
 from socialr1_lite.runlog.folder import RunFolder
 from socialr1_lite.runlog.index_file import SCALARS, IndexFile, Row, SqlRow, scalar_row
-from socialr1_lite.runlog.query import TIE, Filter, Order, SqlValue
+from socialr1_lite.runlog.query import IMPORTED, NAMED, TIE, Filter, Order, SqlValue
 from socialr1_lite.runlog.traces import read_trace
 from socialr1_lite.scenario import Scenario
 
@@ -139,6 +141,12 @@ class TraceIndex(IndexFile, AbstractContextManager["TraceIndex"]):
         ((rows, superseded),) = self.all("SELECT count(*), total(superseded) FROM traces")
         ((first, last),) = self.select("min(step), max(step)", None)
         return {"rows": rows, "superseded": int(superseded), "first": first or 0, "last": last or 0}
+
+    def named(self) -> dict[str, str]:
+        """The rewards that came with a foreign file: their names as it has them -> the fields that hold them."""
+        found = self.all("SELECT value FROM meta WHERE key = 'named'")
+        names = orjson.loads(found[0][0]) if found else []
+        return {name.removeprefix(IMPORTED): of for name, of in zip(names, NAMED, strict=False)}
 
     def notices(self) -> list[str]:
         """What had to be skipped, in words."""

@@ -182,7 +182,7 @@ class IndexFile:
 def scalar_row(values: SqlRow) -> Row:
     """Return the columns SCALARS by name, flags as False and True."""
     row = dict(zip(("id", *FIELDS), values, strict=True))
-    return row | {name: bool(row[name]) for name, of in FIELDS.items() if of.kind is bool}
+    return row | {name: bool(row[name]) for name, of in FIELDS.items() if of.kind is bool and row[name] is not None}
 
 
 def _usable(folder: Path) -> Path:

@@ -34,6 +34,8 @@ PARTS = (
     *(f"content.{stage}" for stage in STAGES),
     *("length.window", "length.repetition"),
 )
+IMPORTED = "imported."  # before the name of a part that a foreign file brought: a reward of its own
+NAMED = tuple(f"named.{place}" for place in range(12))  # the first so many of them, in the order they came
 
 
 class Field(NamedTuple):
@@ -61,7 +63,7 @@ KINDS: tuple[tuple[type, tuple[str, ...]], ...] = (
 FIELDS: dict[str, Field] = {
     **{name: Field(RENAMED.get(name, name), kind) for kind, names in KINDS for name in names},
     **{f"reward.{name}": Field(f"r_{name}", float) for name in COMPONENTS},
-    **{name: Field(f"p_{name.replace('.', '_')}", float) for name in PARTS},
+    **{name: Field(f"p_{name.replace('.', '_')}", float) for name in (*PARTS, *NAMED)},
     **{f"stage.{name}": Field(f"s_{name}", str) for name in STAGES},
 }
 FACETS = ("phase", "benchmark", "outcome", "dimension", "truncated", "flat", "early", "superseded")

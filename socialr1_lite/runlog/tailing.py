@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
@@ -16,11 +16,11 @@ from socialr1_lite.rollouts.reward import COMPONENTS, ZeroVarianceReason
 from socialr1_lite.rollouts.trace import Trace
 from socialr1_lite.runlog import lines
 from socialr1_lite.runlog.folder import RunFolder
-from socialr1_lite.runlog.query import FACET_COLUMNS, PARTS, SqlValue
+from socialr1_lite.runlog.query import FACET_COLUMNS, IMPORTED, NAMED, PARTS, SqlValue
 from socialr1_lite.runlog.traces import BadTrace, History, complete_lines_of, read_trace, shard_paths
 from socialr1_lite.sip import STAGES
 
-SCHEMA_VERSION = f"6 {' '.join(COMPONENTS)}"  # another table of components makes other columns
+SCHEMA_VERSION = f"7 {' '.join(COMPONENTS)}"  # another table of components makes other columns
 PAGE_BYTES = 16384  # measured: at a million rows a third of the writing time of 4096
 FINGERPRINT_BYTES = 4096
 BATCH_ROWS = 2000
@@ -32,7 +32,7 @@ COLUMNS = (
     *("id", "step", "gid", "idx", "grp", "phase", "superseded", "outcome", "right_", "total", "advantage"),
     *("flat", "early", "truncated", "tokens", "tau", "process", "paid_wrong", "paid_right", "dimension", "benchmark"),
     *(f"r_{name}" for name in COMPONENTS),
-    *(f"p_{name.replace('.', '_')}" for name in PARTS),
+    *(f"p_{name.replace('.', '_')}" for name in (*PARTS, *NAMED)),
     *(f"s_{name}" for name in STAGES),
     *("scenario", "segment", "rank", "answer", "finish", "shard", "offset", "length", "print"),
 )
@@ -135,6 +135,7 @@ class Tail:
             self._seen = seen
             self._gids.clear()
             self._dimensions.clear()
+            self._named: list[str] = orjson.loads(self._meta("named") or "[]")
         if not self._gids:
             rows = self._database.execute("SELECT phase, benchmark, segment, step, grp, gid FROM groups")
             self._gids = {row[:5]: row[5] for row in rows}
@@ -195,15 +196,29 @@ class Tail:
         independence = parts.get("structure.independence")
         return (
             *(None, trace.step, gid, trace.index, trace.group, trace.phase, history.is_superseded(trace)),
-            *(score.outcome, score.outcome == "right", trace.total, trace.advantage),
+            *(score.outcome, None if score.outcome == "unknown" else score.outcome == "right"),
+            *(trace.total, trace.advantage),
             *(0, independence is not None and independence < 1, completion.truncated, completion.tokens, score.tau),
             *(score.process, *(score.paid if score.outcome == kind else None for kind in ("wrong", "right"))),
             *(self._dimensions.get(trace.scenario, ""), trace.benchmark),
             *map(components.get, COMPONENTS),
             *map(parts.get, PARTS),
+            *self._named_values(parts),
             *map(trace.stages.get, STAGES),
             *(trace.scenario, trace.launch, trace.rank, trace.answer, completion.finish, shard, offset, length),
         )
+
+    def _named_values(self, parts: Mapping[str, float | None]) -> list[SqlValue]:
+        """Return the rewards that a foreign file brought, each in the column of its name."""
+        values: list[SqlValue] = [None] * len(NAMED)
+        for part, value in parts.items():
+            if part.startswith(IMPORTED):
+                if part not in self._named and len(self._named) < len(NAMED):
+                    self._named.append(part)
+                    self._set_meta("named", orjson.dumps(self._named).decode())
+                if part in self._named:
+                    values[self._named.index(part)] = value
+        return values
 
     def _insert(self, batch: list[tuple[SqlValue, ...]], path: Path) -> None:
         before = self._database.total_changes

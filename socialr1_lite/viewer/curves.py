@@ -29,7 +29,7 @@ METRICS = (  # name in metrics.jsonl, title, unit
 )
 WANTED: dict[str, str | tuple[str, str]] = {
     "total": "total",
-    "right": ("outcome", "right"),
+    "right": "right",
     "unreadable": ("outcome", "unreadable"),
     "truncated": "truncated",
     "early": "early",
@@ -40,10 +40,12 @@ WANTED: dict[str, str | tuple[str, str]] = {
 
 def charts(folder: RunFolder, index: TraceIndex) -> list[Json]:
     """Return every chart of the overview, in reading order; those without anything to show are left out."""
-    points = index.figures.means(WANTED, TRAIN)
+    named = index.named()
+    points = index.figures.means(WANTED | {f: f for f in named.values()}, TRAIN)
     groups = [point for point in index.figures.group_series(TRAIN) if point["groups"]]
     resumes = [one.start_step for one in folder.launches() if one.kind == "train" and one.start_step > 0]
     marks = [{"x": step, "label": "resumed"} for step in resumes]
+    brought = [smoothed(name, line_of(points, field)) for name, field in named.items()]
     answers = [smoothed(name, line_of(points, name), tone=name) for name in ("right", "unreadable")]
     parts = [smoothed(info.title, line_of(points, f"reward.{name}")) for name, info in COMPONENTS.items()]
     kept = [smoothed(TITLES[stage], line_of(points, f"stage.{stage}"), stage=stage) for stage in STAGES]
@@ -54,6 +56,7 @@ def charts(folder: RunFolder, index: TraceIndex) -> list[Json]:
             "accuracy", "Answers", "share of completions", answers, **SHARE, **chance_line(chance_among(index, TRAIN))
         ),
         informative(groups),
+        spec("named", "Rewards of the file", "mean, as the file has them", brought),
         spec("components", "Components", "mean, before weights", parts, range=[0, 1]),
         lengths(index, points),
         spec("stages", "Stages", "share present and in place", kept, **SHARE),

@@ -10,7 +10,7 @@ from __future__ import annotations
 from urllib.parse import unquote
 
 from socialr1_lite.rollouts.reward import COMPONENTS
-from socialr1_lite.runlog.query import SEARCHED, Condition, Filter, both
+from socialr1_lite.runlog.query import NAMED, SEARCHED, Condition, Filter, both
 from socialr1_lite.sip import STAGES
 from socialr1_lite.viewer.serving import BadRequest, Json, Query
 
@@ -45,7 +45,7 @@ SORTS: dict[str, str] = {
     "step": "time",
     **{name: f"reward.{name}" for name in COMPONENTS},
     "outcome_value": "reward.outcome",
-    **{name: name for name in ("group", "outcome", "total", "advantage", "tokens", "process", "paid_wrong")},
+    **{name: name for name in ("group", "outcome", "total", "advantage", "tokens", "process", "paid_wrong", *NAMED)},
 }
 
 

@@ -12,6 +12,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import takewhile
+from string import ascii_uppercase
 from typing import Any
 
 from socialr1_lite.data import read_scenario
@@ -34,6 +35,10 @@ PROMPTS, TEXTS = ("prompt", "input", "query", "messages"), ("completion", "outpu
 ADVANTAGES, TOTALS = ("advantage", "advantages"), ("score", "reward", "total", "rewards", "total_reward")
 STEPS = ("step", "gen_step", "global_step")
 NO_REWARDS = {*PROMPTS, *TEXTS, *ADVANTAGES, *STEPS, "epoch", "tokens", "index", "acc", "right"}
+GOLDS = ("gold", "ground_truth", "gts", "gold_answer", "reward_model", "solution", "answer", "label", "target")
+LONGEST_GOLD = 200  # characters: what is longer is a worked solution, not an answer
+OPTION = re.compile(r"^[ \t]*[(\[]?([A-Z])[.):\]][ \t]+(\S.*?)[ \t]*$", re.MULTILINE)
+WRAPPED = re.compile(r"\s*(?:<answer>|\\boxed\{)?\s*[(\[]?(.*?)[)\]]?\s*(?:</answer>|\})?\s*", re.DOTALL)
 TRUTHS: Mapping[str, Outcome] = {
     **{"1": "right", "1.0": "right", "true": "right"},
     **{"0": "wrong", "0.0": "wrong", "false": "wrong"},
@@ -167,10 +172,12 @@ def _rollouts(rows: Sequence[Placed], name: str, prompt: str, text: str, rewards
         raise DataError(f"{name}: --rewards names {', '.join(unknown)}; the columns of numbers are: {there}")
     for group, some in enumerate(groups):
         for index, (place, row) in enumerate(some):
-            scenario = _prompt_scenario(row.get(prompt))
-            scenarios[scenario.id] = scenario
+            asked = _prompt_scenario(row.get(prompt), row)
+            scenario = scenarios.setdefault(asked.id, asked)
             completion = _completion(place, row, text)
-            scored = ScoredCompletion(completion, parse(completion.text), _score(row, total, numbers))
+            reply = parse(completion.text, scenario.options)
+            right = reply.answer in scenario.gold if scenario.gold and reply.answer is not None else None
+            scored = ScoredCompletion(completion, reply, _score(row, total, numbers, right))
             traces.append(_trace(scored, row["step"], scenario.id, (group, index), row.get(prompt), _advantage(row)))
     return scenarios, traces
 
@@ -238,11 +245,14 @@ def _sum(row: FileRow, columns: Iterable[str]) -> float:
     return sum(float(row[one]) for one in columns if isinstance(row.get(one), bool) or is_figure(row.get(one)))
 
 
-def _score(row: FileRow, total: Weights, numbers: Iterable[str]) -> Score:
-    """Return the file's rewards as parts, and their sum in the place of the outcome."""
+def _score(row: FileRow, total: Weights, numbers: Iterable[str], right: bool | None) -> Score:
+    """Return the file's rewards as parts, and their sum in the place of the outcome.
+
+    right: whether the answer is the gold one, where both could be read; what the file says itself goes before.
+    """
     there = {one: weight for one, weight in total.items() if isinstance(row.get(one), bool) or is_figure(row.get(one))}
     words = " + ".join(f"{one} {float(row[one]):.3g}" for one in there) or "no reward was recorded"
-    truth = row.get("right", row.get("acc"))
+    truth = row.get("right", row.get("acc", right))
     reward = sum(weight * float(row[one]) for one, weight in there.items())
     return Score(  # beyond LARGEST no figure can be made of it, as of any number in a row
         components={"outcome": reward if there and abs(reward) < LARGEST else None},
@@ -255,11 +265,55 @@ def _score(row: FileRow, total: Weights, numbers: Iterable[str]) -> Score:
     )
 
 
-def _prompt_scenario(prompt: JsonValue) -> Scenario:
+def _prompt_scenario(prompt: JsonValue, row: FileRow) -> Scenario:
+    """Return what a prompt asks, with its options and their gold where both can be read."""
     told = [message["content"] for message in _messages(prompt) if message["role"] != "system"]
     text = "\n\n".join(told).strip() or "(empty prompt)"
     digest = hashlib.sha256(text.encode()).hexdigest()[:12]
-    return Scenario(id=f"imported/{digest}", story=text, question="", source="imported")
+    before, options = _options(text)
+    gold = _gold(row, options)
+    if not options or not gold or not before.strip():  # options whose gold nobody names stay words of the prompt
+        accepted = (gold,) if gold else ()
+        return Scenario(f"imported/{digest}", text, "", accepted=accepted, source="imported")
+    story, _, question = f"\n{before}".rpartition("\n")
+    right = tuple(i for i, option in enumerate(options) if gold in (ascii_uppercase[i], option))
+    return Scenario(f"imported/{digest}", story.strip(), question.strip(), tuple(options), right, source="imported")
+
+
+def _options(text: str) -> tuple[str, list[str]]:
+    """Return what stands before the last lines that are lettered A, B, ... one after the other, and those lines."""
+    lines: list[re.Match[str]] = []
+    best: list[re.Match[str]] = []
+    for line in OPTION.finditer(text):
+        follows = bool(lines) and not text[lines[-1].end() : line.start()].strip()
+        if line[1] == "A":
+            lines = [line]
+        elif follows and line[1] == ascii_uppercase[len(lines)]:
+            lines.append(line)
+        else:
+            lines = []
+        best = lines if len(lines) > 1 else best
+    options = [line[2] for line in best]
+    if len(set(options)) < 2:
+        return text, []
+    before = text[: best[0].start()].rstrip()
+    heading = re.search(r"(?:^|\n)\W*(?:options|choices|answers|选项)\W*$", before, re.IGNORECASE)
+    return before[: heading.start()].rstrip() if heading else before, options
+
+
+def _gold(row: FileRow, options: Sequence[str]) -> str:
+    """Return the gold answer that a row names: a letter or an option's text; "" for none, and for a bare number."""
+    for name in GOLDS:
+        value = row.get(name)
+        if isinstance(value, dict):
+            value = value.get("ground_truth")
+        if isinstance(value, str) and (found := WRAPPED.fullmatch(value)) and 0 < len(found[1]) <= LONGEST_GOLD:
+            gold = found[1]
+            lettered = OPTION.fullmatch(gold)
+            same = [one for one in options if one.casefold() == (lettered[2] if lettered else gold).casefold()]
+            if not options or gold.upper() in ascii_uppercase[: len(options)] or same:
+                return same[0] if same else gold.upper() if options else gold
+    return ""
 
 
 def _messages(prompt: JsonValue) -> list[Message]:

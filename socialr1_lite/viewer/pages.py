@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from socialr1_lite.errors import RunLogError
@@ -92,13 +92,14 @@ def traces(library: Library, query: Query) -> Json:
     index = run.index()
     total = run.remembered(f"count {_words(conditions)}", lambda index: index.count(conditions))
     page = min(page, max(1, -(-total // PAGE)))
-    rows = [listed(*whole(index, row["id"])) for row in index.page(conditions, sort, (page - 1) * PAGE, PAGE)]
+    found = index.page(conditions, sort, (page - 1) * PAGE, PAGE)
+    rows = [listed(*whole(index, row["id"])) for row in found]
+    named = index.named()
+    for shown, row in zip(rows, found, strict=True):
+        shown["components"] |= {field: row[field] for field in named.values()}
     return {
         "rows": rows,
-        "components": [
-            {"name": name, "title": info.title, "sort": "outcome_value" if name == "outcome" else name}
-            for name, info in COMPONENTS.items()
-        ],
+        "components": _columns(named, rows),
         "total": total,
         "page": page,
         "size": PAGE,
@@ -106,6 +107,16 @@ def traces(library: Library, query: Query) -> Json:
         "sorts": list(SORTS),
         "notice": "; ".join(index.notices()[:3]),
     }
+
+
+def _columns(named: Mapping[str, str], rows: Sequence[Json]) -> list[Json]:
+    """Return the columns of rewards: the components, or those that a foreign file brought, whose sum is the total."""
+    components = [
+        {"name": name, "title": info.title, "sort": "outcome_value" if name == "outcome" else name}
+        for name, info in COMPONENTS.items()
+        if not named or (name != "outcome" and any(row["components"].get(name) is not None for row in rows))
+    ]
+    return [*components, *({"name": field, "title": name, "sort": field, "own": True} for name, field in named.items())]
 
 
 def facets(library: Library, query: Query) -> Json:
@@ -234,8 +245,14 @@ def group(library: Library, query: Query) -> Json:
         "flat": flat_words(index.group_facts(gid)["cause"], len(members)),
         "separated": _separated(members, terms),
         "agreement": [_agreement([column["texts"][i] for column in columns]) for i in range(len(STAGES))],
-        "answers": f"{sum(member.score.outcome == 'right' for member in members)} of {len(members)} right",
+        "answers": _right_of([member.score.outcome for member in members]),
     }
+
+
+def _right_of(outcomes: Sequence[str]) -> str:
+    """Return how many answers are right, of those of which that is known."""
+    known = [one == "right" for one in outcomes if one != "unknown"]
+    return f"{sum(known)} of {len(known)} right" if known else "unknown which are right"
 
 
 def scene(scenario: Scenario | None) -> Json:
@@ -370,7 +387,8 @@ def _flips(rows: Sequence[Row]) -> str:
     """Return how the share of right answers went, first step to last."""
     by_step: dict[int, list[bool]] = {}
     for row in rows:
-        by_step.setdefault(row["step"], []).append(row["outcome"] == "right")
+        if row["outcome"] != "unknown":
+            by_step.setdefault(row["step"], []).append(row["outcome"] == "right")
     if len(by_step) < 2:
         return ""
     first, last = (by_step[step] for step in (min(by_step), max(by_step)))
@@ -384,7 +402,8 @@ def _prompt_charts(rows: Sequence[Row], scenario: Scenario | None) -> list[Json]
         by_step.setdefault(row["step"], []).append(row)
 
     def line(name: str) -> list[list[float]]:
-        return [[step, sum(float(row[name]) for row in same) / len(same)] for step, same in sorted(by_step.items())]
+        known = {step: [float(row[name]) for row in same if row[name] is not None] for step, same in by_step.items()}
+        return [[step, sum(values) / len(values)] for step, values in sorted(known.items()) if values]
 
     chance = chance_line(len(scenario.gold) / len(scenario.options) if scenario and scenario.options else None)
     shares = {"percent": True, "range": [0, 1], **chance}

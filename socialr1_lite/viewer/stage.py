@@ -10,11 +10,13 @@ from socialr1_lite.rewards.monitors import monitors_of
 from socialr1_lite.rollouts.reward import COMPONENTS, GATES, PROCESS, TERMS, Score
 from socialr1_lite.rollouts.trace import Trace
 from socialr1_lite.runlog.index_file import Row
+from socialr1_lite.runlog.query import IMPORTED
 from socialr1_lite.runlog.rejudged import StoredVerdict
 from socialr1_lite.scenario import Scenario
 from socialr1_lite.sip import STAGES, TITLES, Reply, has_words, parse, sentences, stage_states
 from socialr1_lite.viewer.marks import Mark, pieces, stage_marks
 from socialr1_lite.viewer.serving import Json
+from socialr1_lite.viewer.words import count_words
 
 # How notes begin that do not begin with their component's name.
 OTHER_BEGINNINGS = {
@@ -183,8 +185,8 @@ def card(
     """Return one stage: its segments as pieces, its state in words, its share of the reasoning, its scores."""
     mine = [segment for segment in reply.segments if segment.stage == stage and segment.body.end > segment.body.start]
     order = [segment.stage for segment in reply.segments if segment.stage is not None]
-    words = sum(len(reply.body(segment).split()) for segment in mine)
-    everything = sum(len(reply.body(segment).split()) for segment in reply.segments)
+    words = sum(count_words(reply.body(segment)) for segment in mine)
+    everything = sum(count_words(reply.body(segment)) for segment in reply.segments)
     placed = f" It came as number {order.index(stage) + 1}." if state == "out of order" else ""
     return {
         "stage": stage,
@@ -266,9 +268,9 @@ def term(name: str, score: Score, siblings: Sequence[Row], why: list[str]) -> Js
         "mean": fmean(values) if len(values) > 1 else None,
         "sd": pstdev(values) if len(values) > 1 else None,
         "parts": [
-            {"name": part.removeprefix(f"{name}.").replace("_", " "), "value": value}
+            {"name": part.removeprefix(f"{name}.").removeprefix(IMPORTED).replace("_", " "), "value": value}
             for part, value in score.parts.items()
-            if part.startswith(f"{name}.")
+            if part.startswith(f"{name}.") or (name == "outcome" and part.startswith(IMPORTED))
         ],
         "why": why,
     }

@@ -5,13 +5,22 @@ from __future__ import annotations
 import re
 from difflib import SequenceMatcher
 
-TOKEN = re.compile(r"\s+|[^\W_]+(?:['’-][^\W_]+)*|.", re.DOTALL)
+# Han and kana: no spaces between words
+SIGN = "[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]"
+LETTERS = rf"(?:(?!{SIGN})[^\W_])+"
+WORD = re.compile(rf"{SIGN}|{LETTERS}(?:['’-]{LETTERS})*")
+TOKEN = re.compile(rf"\s+|{WORD.pattern}|.", re.DOTALL)
 MAX_WORDS = 2500  # a side; beyond that only the ends are aligned, for difflib's worst case is quadratic
 
 
 def percent(share: float, digits: int = 0) -> str:
     """Write a share as everywhere on the pages: 37 %."""
     return f"{100 * share:.{digits}f} %"
+
+
+def count_words(text: str) -> int:
+    """Return how many words a text has; of Chinese and Japanese, which set no spaces, how many signs."""
+    return sum(1 for _ in WORD.finditer(text))
 
 
 def word_diff(one: str, two: str) -> list[tuple[str, str]]:
@@ -55,5 +64,5 @@ def change_in_words(one: str, two: str) -> str:
     """Say how much of a text changed."""
     if one == two:
         return "Word for word the same." if one else ""
-    left, right = len(one.split()), len(two.split())
+    left, right = count_words(one), count_words(two)
     return f"{left} words became {right}; {100 * same_words(one, two):.0f} % of the words used are shared."

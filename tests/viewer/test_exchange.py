@@ -19,7 +19,7 @@ from socialr1_lite.rollouts.completion import Completion
 from socialr1_lite.rollouts.reward import Score
 from socialr1_lite.rollouts.trace import Trace
 from socialr1_lite.runlog import RunFolder, read_traces
-from socialr1_lite.viewer import exporting, importing
+from socialr1_lite.viewer import exporting, importing, pages, runs
 from socialr1_lite.viewer.library import Library
 from socialr1_lite.viewer.serving import Query
 from tests.conftest import SCENARIO
@@ -177,3 +177,66 @@ def test_an_upload_becomes_a_run_of_the_library(places: Path) -> None:
     made = library.run(key).folder.path.resolve()
     assert made.parent.name == "imports" and places.resolve() not in made.parents
     assert key.startswith("evil-name-")
+
+
+ASKED = "Mara hid the key in the tin. Tom was out.\nWhere will Tom look?\n\nOptions:\n(A) in the tin\n(B) on the hook\n\nThink first."
+
+
+@pytest.mark.parametrize(
+    ("prompt", "row", "options", "gold"),
+    [
+        (ASKED, {"gts": "B"}, ("in the tin", "on the hook"), (1,)),
+        (ASKED, {"reward_model": {"ground_truth": "On the hook"}}, ("in the tin", "on the hook"), (1,)),
+        (ASKED, {"solution": "<answer>b</answer>"}, ("in the tin", "on the hook"), (1,)),
+        (ASKED, {"answer": "A. in the tin"}, ("in the tin", "on the hook"), (0,)),
+        (ASKED, {"label": 1}, (), ()),  # from 0 or from 1? nobody says
+        (ASKED, {"answer": "C"}, (), ()),
+        ("A. Smith met B. Jones.\nWho met whom?", {"answer": "B"}, (), ()),
+        ("A. first note\nand then prose\nB. second note\nWho?", {"answer": "B"}, (), ()),
+        ("Notes:\nA. x\nB. y\nWho?\nA. Tom\nB. Mara\nC. both", {"answer": "C"}, ("Tom", "Mara", "both"), (2,)),
+    ],
+)
+def test_options_and_gold_are_read_where_they_can_be(
+    tmp_path: Path, prompt: str, row: dict[str, Any], options: tuple[str, ...], gold: tuple[int, ...]
+) -> None:
+    line = {"prompt": prompt, "completion": "<answer>B</answer>", "reward": 1.0, "step": 1} | row
+    (trace,) = imported(tmp_path / "run", "x.jsonl", [line])
+    (scenario,) = RunFolder(tmp_path / "run").read_scenarios()
+    assert (scenario.options, scenario.gold) == (options, gold)
+    assert trace.score.outcome == ("unknown" if not gold else "right" if 1 in gold else "wrong")
+    if options and prompt == ASKED:
+        assert scenario.question == "Where will Tom look?" and scenario.story.endswith("Tom was out.")
+
+
+def test_a_reply_whose_answer_cannot_be_read_is_not_called_wrong(tmp_path: Path) -> None:
+    line = {"prompt": ASKED, "completion": "It is on the hook, I think.", "reward": 0.0, "step": 1, "gts": "B"}
+    (trace,) = imported(tmp_path / "run", "x.jsonl", [line])
+    assert trace.score.outcome == "unknown"
+    (told,) = imported(tmp_path / "told", "x.jsonl", [line | {"acc": 1}])
+    assert told.score.outcome == "right"  # the file's own word
+
+
+def test_named_rewards_have_columns_sorting_and_curves(tmp_path: Path) -> None:
+    rows = [
+        {"step": step, "prompt": "Who?", "completion": f"a{i}", "accuracy_reward": i / 2, "style_reward": step / 4, "advantage": i - 0.5}
+        for step in (1, 2) for i in (0, 1)
+    ]  # fmt: skip
+    imported(tmp_path / "runs" / "trl", "x.jsonl", rows)
+    library = Library([tmp_path / "runs"])
+    table = pages.traces(library, Query({"run": "trl", "sort": "-named.0"}))
+    assert [(one["title"], one["sort"]) for one in table["components"]] == [
+        ("accuracy_reward", "named.0"),
+        ("style_reward", "named.1"),
+    ]
+    assert [row["components"]["named.0"] for row in table["rows"]] == [0.5, 0.5, 0.0, 0.0]
+    seen = runs.overview(library, Query({"run": "trl"}))
+    named = next(chart for chart in seen["charts"] if chart["key"] == "named")
+    drawn = {one["name"]: one["points"] for one in named["series"]}
+    assert drawn == {"accuracy_reward": [[1, 0.25], [2, 0.25]], "style_reward": [[1, 0.25], [2, 0.5]]}
+    assert "Right answers" not in [tile["label"] for tile in seen["tiles"]]  # unknown is not 0 %
+    answers = [one["name"] for chart in seen["charts"] if chart["key"] == "accuracy" for one in chart["series"]]
+    assert "right" not in answers
+    key = table["rows"][0]["id"]
+    assert pages.group(library, Query({"run": "trl", "trace": key}))["answers"] == "unknown which are right"
+    (row,) = pages.trace(library, Query({"run": "trl", "trace": key}))["ledger"]["rows"]
+    assert {part["name"] for part in row["parts"]} == {"accuracy reward", "style reward"}

@@ -15,7 +15,7 @@ const columnsOf = (components) => [
   [null, '#'],
   ['outcome', 'Outcome'],
   [null, 'Stages'],
-  ...components.map((component) => [component.sort, component.title.slice(0, 3), component.title]),
+  ...components.map((one) => [one.sort, one.own ? one.title : one.title.slice(0, 3), one.title]),
   ['total', 'Reward'],
   ['advantage', 'Advantage'],
   ['tokens', 'Tokens'],
