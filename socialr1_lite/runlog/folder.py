@@ -218,10 +218,23 @@ def check_version(found: Any, known: int, where: Path | str) -> None:
 
 
 def find_runs(root: str | Path) -> list[RunFolder]:
-    """`root` itself when it is a run folder, else the run folders directly inside, by name."""
+    """`root` itself when it is a run folder, else those inside and inside of its folders, by path."""
     root = Path(root)
     if RunFolder(root).exists():
         return [RunFolder.open(root)]
     if not root.is_dir():
         raise RunLogError(f"{root} holds no runs: there is no such folder")
-    return [run for run in map(RunFolder, sorted(root.iterdir())) if run.exists()]
+    found: list[RunFolder] = []
+    for child in sorted(root.iterdir()):
+        run = RunFolder(child)
+        below = [] if run.exists() or child.name.startswith(".") else _folders_in(child)
+        found += [run] if run.exists() else [one for one in map(RunFolder, below) if one.exists()]
+    return found
+
+
+def _folders_in(folder: Path) -> list[Path]:
+    """Return what is inside a folder, nothing where it may not be read or is none."""
+    try:
+        return sorted(folder.iterdir())
+    except OSError:
+        return []

@@ -37,25 +37,50 @@ from socialr1_lite.viewer.serving import BadRequest, Json, Query
 
 MAX_FILE = "64mb"  # of an upload; larger files go through the command line
 MAX_BYTES = 64 << 20
+MOST_KEPT = 4 << 30  # bytes of all imports from the page together [ours]
+MOST_FILES = 2000
 MOST_TEXT = 512 << 20  # bytes of all rows of an import: more would fill the memory of a small machine [ours]
 ENDINGS = (".jsonl", ".parquet", ".csv")
 
 
-def import_file(library: Library, query: Query) -> Json:
-    """Make an uploaded file a run of its own; return its key."""
-    name = query.text("name", limit=200)
-    encoded = query.text("content", limit=MAX_BYTES * 4 // 3 + 8)
+def import_files(library: Library, query: Query) -> Json:
+    """Make uploaded files one run, as trainers write a file a step; return its key."""
+    names = query.texts("names", most=MOST_FILES, limit=200)
+    encoded = query.texts("contents", most=MOST_FILES, limit=MAX_BYTES * 4 // 3 + 8)
+    rewards = named_rewards(query.text("rewards") or None)
     query.done()
+    if not names or len(names) != len(encoded):
+        raise BadRequest("names and contents must be as many, and at least one")
     try:
-        content = base64.b64decode(encoded, validate=True)
+        files = [(name, base64.b64decode(one, validate=True)) for name, one in zip(names, encoded, strict=True)]
     except (binascii.Error, ValueError):
         raise BadRequest("the upload is damaged; send it again") from None
-    stem = re.sub(r"[^A-Za-z0-9._-]+", "-", Path(name).stem).strip("-.")[:60] or "imported"
-    folder = cache_folder() / IMPORTS / f"{stem}-{hashlib.sha256(content).hexdigest()[:6]}"
+    if sum(len(content) for _, content in files) > MAX_BYTES:
+        raise BadRequest(f"more than {MAX_FILE} at once; use  python -m socialr1_lite.viewer.importing FILE...")
+    files.sort(key=lambda file: by_number(file[0]))
+    kept = cache_folder() / IMPORTS
+    if (size := sum(path.stat().st_size for path in kept.rglob("*") if path.is_file())) > MOST_KEPT:
+        raise DataError(f"imports take {size >> 20} MB in {kept}: take some off the list of runs first")
+    name = name_of([name for name, _ in files])
+    digest = hashlib.sha256(repr(rewards).encode() if rewards else b"")
+    for one, content in files:
+        digest.update(content if len(files) == 1 else b"%d %s %d " % (len(one), one.encode(), len(content)) + content)
+    stem = re.sub(r"[^A-Za-z0-9._-]+", "-", Path(files[0][0]).stem).strip("-.")[:60] or "imported"
+    folder = kept / f"{stem}-{digest.hexdigest()[:6]}"
     if not (folder / "state.json").exists():
         shutil.rmtree(folder, ignore_errors=True)  # an older version may have left a half
-        make_run(read_content(name, content), folder, name)
+        make_run(read_files((one, io.BytesIO(content)) for one, content in files), folder, name, rewards)
     return {"run": library.add(folder)}
+
+
+def by_number(name: str) -> list[int | str]:
+    """Return the key that sorts 2.jsonl before 10.jsonl."""
+    return [int(part) if i % 2 else part for i, part in enumerate(re.split(r"(\d+)", name))]
+
+
+def name_of(names: Sequence[str]) -> str:
+    """Return what an import of these files is called."""
+    return names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} more"
 
 
 def read_content(name: str, content: bytes) -> list[Placed]:
@@ -139,7 +164,7 @@ def files_of(named: Sequence[str]) -> list[Path]:
         if not there:
             what = f"holds no file ending in {', '.join(ENDINGS)}" if path.is_dir() else "there is no such file"
             raise DataError(f"{one}: {what}")
-        found += sorted(there, key=lambda file: [int(n) if n.isdigit() else n for n in re.split(r"(\d+)", str(file))])
+        found += sorted(there, key=lambda file: by_number(str(file)))
     return list(dict.fromkeys(found))
 
 
@@ -171,7 +196,7 @@ def main() -> None:
     parser.add_argument("--rewards", metavar="COLUMN,COLUMN*WEIGHT", help="the columns that the reward is the sum of")
     args = parser.parse_args()
     files = files_of(args.files)
-    name = files[0].name if len(files) == 1 else f"{files[0].name} and {len(files) - 1} more"
+    name = name_of([file.name for file in files])
     folder = args.output or Path("runs") / (files[0] if len(files) == 1 else Path(args.files[0]).resolve()).stem
     try:
         with ExitStack() as opened:

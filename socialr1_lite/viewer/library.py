@@ -6,6 +6,7 @@ A run is known to the page by a key that is looked up here and never joined to a
 from __future__ import annotations
 
 import hashlib
+import shutil
 import threading
 import time
 from collections import Counter
@@ -30,6 +31,8 @@ SILENT_STEPS = 4  # ... unless its steps take long: so many of them
 REMEMBERED = 40  # answers a run; an order of 200,000 completions takes 1.6 MB
 T = TypeVar("T")
 IMPORTS = "imports"  # under the cache folder: runs made from foreign files
+HIDDEN = "hidden.txt"  # under the cache folder: runs that were taken off the list, a path a line
+EXAMPLE = Path(str(files("socialr1_lite.viewer") / "example"))
 
 
 class Indexing(Exception):
@@ -157,13 +160,47 @@ class Library:
             self._imported.append(folder)
         return next(run.key for run in self.runs() if run.folder.path.resolve() == folder.resolve())
 
+    def take_off(self, key: str) -> None:
+        """Take a run off the list: an import is deleted, for it is a copy in our cache; any other is only hidden.
+
+        Raises RunLogError for a run that was named itself when the viewer was started.
+        """
+        path = self.run(key).folder.path.resolve()
+        if path in {place.resolve() for place in self.places or ()}:
+            raise RunLogError(f"{path} was named when the viewer was started; leave it out there")
+        if self.is_imported(path):
+            shutil.rmtree(path)
+        else:
+            self._hide({*self.hidden(), path})
+
+    def bring_back(self) -> None:
+        """Show every hidden run again."""
+        self._hide(set())
+
+    def hidden(self) -> set[Path]:
+        """Return the runs that were taken off the list of what there is."""
+        try:
+            return {Path(line) for line in (cache_folder() / HIDDEN).read_text("utf-8").splitlines() if line}
+        except (OSError, ValueError):
+            return set()
+
+    def _hide(self, paths: set[Path]) -> None:
+        file = cache_folder() / HIDDEN
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text("".join(f"{path}\n" for path in sorted(paths)), "utf-8")
+
+    @staticmethod
+    def is_imported(path: Path) -> bool:
+        """Return whether a run was made of a file from the page."""
+        return path.resolve().parent == (cache_folder() / IMPORTS).resolve()
+
     def runs(self) -> list[OpenRun]:
         """Return every run there is now, by name. Raises RunLogError for a place that is neither a run nor a folder."""
         folders = {folder.path.resolve(): folder for folder in self._found()}
         names = Counter(path.name for path in folders)
         with self._lock:
             for path, folder in folders.items():
-                key, label = path.name, "bundled example" if self.example else path.name
+                key, label = path.name, "bundled example" if path == EXAMPLE.resolve() else path.name
                 if names[path.name] > 1:
                     key, label = f"{path.name}~{_digest(path)}", f"{path.name} ({path.parent.name})"
                 run = self._open.setdefault(path, OpenRun(key, label, folder))
@@ -184,18 +221,20 @@ class Library:
         raise RunLogError(f"There is no run {key[:80]!r} here; there are: {known}")
 
     def _found(self) -> list[RunFolder]:
-        self.example = False
-        if self.places is not None:
-            extra = [RunFolder(folder) for folder in self._imported if folder.is_dir()]
-            return [folder for place in self.places for folder in find_runs(place)] + extra
+        hidden = self.hidden()
         imported = cache_folder() / IMPORTS
-        extra = find_runs(imported) if imported.is_dir() else []
-        found = find_runs(DEFAULT_PLACE) if DEFAULT_PLACE.is_dir() else []
-        if found or extra:
-            return found + extra
-        example = Path(str(files("socialr1_lite.viewer") / "example"))
-        self.example = (example / "state.json").exists()
-        return [RunFolder(example)] if self.example else []
+        if self.places is not None:
+            found = [folder for place in self.places for folder in find_runs(place)]
+            hidden -= {place.resolve() for place in self.places}
+            extra = [RunFolder(folder) for folder in self._imported if folder.is_dir()]
+        else:
+            found = find_runs(DEFAULT_PLACE) if DEFAULT_PLACE.is_dir() else []
+            extra = find_runs(imported) if imported.is_dir() else []
+        found = [folder for folder in found if folder.path.resolve() not in hidden]
+        self.example = (
+            self.places is None and not found and EXAMPLE.resolve() not in hidden and RunFolder(EXAMPLE).exists()
+        )
+        return [*found, *extra, *([RunFolder(EXAMPLE)] if self.example else [])]
 
 
 def _digest(path: Path) -> str:

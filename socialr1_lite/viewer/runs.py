@@ -34,11 +34,28 @@ def runs(library: Library, query: Query) -> Json:
     """Return every run, without opening its traces."""
     query.done()
     found = [_line(run) for run in library.runs()]
-    return {"runs": found, "hint": EXAMPLE_HINT if library.example else HINT if not found else ""}
+    hint = EXAMPLE_HINT if library.example else HINT if not found else ""
+    return {"runs": found, "hint": hint, "hidden": len(library.hidden())}
+
+
+def take_off(library: Library, query: Query) -> Json:
+    """Take a run off the list; return the list."""
+    key = query.text("run")
+    query.done()
+    library.take_off(key)
+    return runs(library, Query({}))
+
+
+def bring_back(library: Library, query: Query) -> Json:
+    """Show the hidden runs again; return the list."""
+    query.done()
+    library.bring_back()
+    return runs(library, Query({}))
 
 
 def _line(run: OpenRun) -> Json:
     line: Json = {"key": run.key, "label": run.label, "place": str(run.folder.path), "problem": None}
+    line["imported"] = Library.is_imported(run.folder.path)
     try:
         state = run.folder.state()
     except RunLogError as error:

@@ -39,8 +39,19 @@ SCRIPTS = (
 PAGES: dict[str, Callable[[Library, Query], Json]] = {
     page.__name__: page
     for page in (
-        *(runs.runs, runs.pulse, runs.overview, pages.traces, pages.facets, pages.trace, pages.group, pages.prompt),
-        *(comparison.compare, hacks.hacks, reports.benchmarks, exporting.export, importing.import_file),
+        *(
+            runs.runs,
+            runs.take_off,
+            runs.bring_back,
+            runs.pulse,
+            runs.overview,
+            pages.traces,
+            pages.facets,
+            pages.trace,
+            pages.group,
+            pages.prompt,
+        ),
+        *(comparison.compare, hacks.hacks, reports.benchmarks, exporting.export, importing.import_files),
         *(labelling.labels, labelling.marks, labelling.label, labelling.prefer, labelling.export_labels),
         trying.examples,
     )

@@ -14,14 +14,14 @@ import pyarrow
 import pyarrow.parquet
 import pytest
 
-from socialr1_lite.errors import DataError
+from socialr1_lite.errors import DataError, RunLogError
 from socialr1_lite.rollouts.completion import Completion
 from socialr1_lite.rollouts.reward import Score
 from socialr1_lite.rollouts.trace import Trace
 from socialr1_lite.runlog import RunFolder, read_traces
 from socialr1_lite.viewer import exporting, importing, pages, runs
 from socialr1_lite.viewer.library import Library
-from socialr1_lite.viewer.serving import Query
+from socialr1_lite.viewer.serving import BadRequest, Query
 from tests.conftest import SCENARIO
 from tests.viewer.test_stage import SCORE, traced
 
@@ -172,8 +172,8 @@ def test_a_file_that_is_none_is_told_in_one_line_and_leaves_nothing(
 def test_an_upload_becomes_a_run_of_the_library(places: Path) -> None:
     library = Library([places])
     upload = json.dumps({"input": "q \ud83d", "output": "a", "score": 1.0, "step": 0}).encode()
-    query = Query({"name": "../../evil name?.jsonl", "content": base64.b64encode(upload).decode()})
-    key = importing.import_file(library, query)["run"]
+    query = Query({"names": ["../../evil name?.jsonl"], "contents": [base64.b64encode(upload).decode()]})
+    key = importing.import_files(library, query)["run"]
     made = library.run(key).folder.path.resolve()
     assert made.parent.name == "imports" and places.resolve() not in made.parents
     assert key.startswith("evil-name-")
@@ -240,3 +240,71 @@ def test_named_rewards_have_columns_sorting_and_curves(tmp_path: Path) -> None:
     assert pages.group(library, Query({"run": "trl", "trace": key}))["answers"] == "unknown which are right"
     (row,) = pages.trace(library, Query({"run": "trl", "trace": key}))["ledger"]["rows"]
     assert {part["name"] for part in row["parts"]} == {"accuracy reward", "style reward"}
+
+
+def uploaded(library: Library, files: dict[str, list[dict[str, Any]]], **more: Any) -> str:
+    """The key of a run made on the page of these files."""
+    lines = {name: "\n".join(map(json.dumps, rows)).encode() for name, rows in files.items()}
+    contents = [base64.b64encode(one).decode() for one in lines.values()]
+    return str(importing.import_files(library, Query(dict(names=[*lines], contents=[*contents], **more)))["run"])
+
+
+def test_many_files_of_an_upload_are_one_run(places: Path) -> None:
+    library = Library([places])
+    rows = {f"{step}.jsonl": [{"input": "q", "output": f"r{step}", "score": 1.0}] for step in (10, 9, 2)}
+    key = uploaded(library, rows)
+    traces = list(read_traces(library.run(key).folder))
+    assert [(one.step, one.completion.text) for one in traces] == [(2, "r2"), (9, "r9"), (10, "r10")]
+    assert uploaded(library, dict(reversed(rows.items()))) == key  # the same files, in whatever order
+    doubtful = {"a.jsonl": [{"step": 1, "prompt": "p", "completion": "c", "first": 0.5, "second": 0.25, "third": 1.5}]}
+    with pytest.raises(DataError, match="Name them"):
+        uploaded(library, doubtful)
+    named = library.run(uploaded(library, doubtful, rewards="first,third*2"))
+    assert [one.total for one in read_traces(named.folder)] == [3.5]
+
+
+@pytest.mark.parametrize("query", [{"names": [], "contents": []}, {"names": ["a"], "contents": []}, {"names": "a"}])
+def test_an_upload_that_is_none_is_refused(query: dict[str, Any]) -> None:
+    with pytest.raises(BadRequest):
+        importing.import_files(Library([]), Query(query))
+
+
+def test_uploads_are_limited_all_together(monkeypatch: pytest.MonkeyPatch, places: Path) -> None:
+    library = Library([places])
+    row = {"input": "q", "output": "a" * 100, "score": 1.0, "step": 0}
+    monkeypatch.setattr(importing, "MAX_BYTES", 200)
+    with pytest.raises(BadRequest, match="64mb at once"):
+        uploaded(library, {"a.jsonl": [row], "b.jsonl": [row]})
+    uploaded(library, {"c.jsonl": [row]})
+    monkeypatch.setattr(importing, "MOST_KEPT", 10)
+    with pytest.raises(DataError, match="take some off the list"):
+        uploaded(library, {"d.jsonl": [row]})
+
+
+def test_an_import_hides_no_example_and_goes_off_the_list(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SOCIALR1_CACHE", str(tmp_path / "cache"))
+    library = Library()
+    key = uploaded(library, {"mine.jsonl": [{"input": "q", "output": "a", "score": 1.0, "step": 0}]})
+    again = Library()  # started anew, the import is still there
+    assert [run.label for run in again.runs()] == ["bundled example", key]
+    told = runs.take_off(again, Query({"run": key}))
+    assert [one["label"] for one in told["runs"]] == ["bundled example"] and told["hidden"] == 0
+    assert not list((tmp_path / "cache" / "imports").iterdir())
+    assert runs.take_off(again, Query({"run": "example"}))["runs"] == []
+    assert len(runs.bring_back(again, Query({}))["runs"]) == 1
+
+
+def test_a_run_is_hidden_and_stays_where_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SOCIALR1_CACHE", str(tmp_path / "cache"))
+    for name in ("a", "deep/b"):
+        RunFolder.create(tmp_path / "runs" / name).set_state("completed", step=1)
+    library = Library([tmp_path / "runs"])
+    assert [run.key for run in library.runs()] == ["a", "b"]  # two folders deep
+    assert [one["key"] for one in runs.take_off(library, Query({"run": "a"}))["runs"]] == ["b"]
+    assert (tmp_path / "runs" / "a" / "state.json").exists()
+    assert [run.key for run in Library([tmp_path / "runs"]).runs()] == ["b"]
+    named = Library([tmp_path / "runs" / "a"])  # by its own name it is asked for all the same
+    assert [run.key for run in named.runs()] == ["a"]
+    with pytest.raises(RunLogError, match="was named when the viewer was started"):
+        named.take_off("a")

@@ -234,7 +234,8 @@ class TestFiles:
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """Neither a bad row nor a full disk leaves a run that a second try would show as whole."""
-        upload = {"name": "x.jsonl", "content": base64.b64encode(json.dumps(trl(my_reward=1.0)).encode()).decode()}
+        content = base64.b64encode(json.dumps(trl(my_reward=1.0)).encode()).decode()
+        upload = {"names": ["x.jsonl"], "contents": [content]}
         monkeypatch.setenv("SOCIALR1_CACHE", str(tmp_path))
         with monkeypatch.context() as full:
             full.setattr(
@@ -243,9 +244,9 @@ class TestFiles:
             )
             for _ in range(2):
                 with pytest.raises(SocialR1Error, match="No space left"):
-                    importing.import_file(Library([]), Query(upload))
+                    importing.import_files(Library([]), Query(upload))
         assert not [path for path in tmp_path.rglob("*") if path.is_file()]
-        assert importing.import_file(Library([]), Query(upload))["run"].startswith("x-")
+        assert importing.import_files(Library([]), Query(upload))["run"].startswith("x-")
 
     def test_a_folder_of_something_else_is_left_alone(self, tmp_path: Path) -> None:
         (tmp_path / "thesis").mkdir()

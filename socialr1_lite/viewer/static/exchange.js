@@ -33,21 +33,24 @@ async function download(kind, state, note) {
     note.textContent = error.message;
   }
 }
-async function upload(file, note) {
-  if (!file) return;
-  if (file.size > MAX_UPLOAD) {
-    note.textContent = 'Larger than 64 MB: use  python -m socialr1_lite.viewer.importing FILE';
+const encodedFile = (file) =>
+  new Promise((done, fail) => {
+    const reader = new FileReader();
+    reader.onload = () => done(String(reader.result).replace(/^[^,]*,/, ''));
+    reader.onerror = () => fail(new Error(`${file.name} cannot be read`));
+    reader.readAsDataURL(file);
+  });
+async function upload(files, rewards, note) {
+  if (!files.length) return;
+  if (files.reduce((sum, file) => sum + file.size, 0) > MAX_UPLOAD) {
+    note.textContent = 'Larger than 64 MB together: use  python -m socialr1_lite.viewer.importing FILE...';
     return;
   }
-  note.textContent = `reading ${file.name} …`;
+  note.textContent = files.length === 1 ? `reading ${files[0].name} …` : `reading ${count(files.length)} files …`;
   try {
-    const url = await new Promise((done, fail) => {
-      const reader = new FileReader();
-      reader.onload = () => done(String(reader.result));
-      reader.onerror = () => fail(new Error('The file cannot be read'));
-      reader.readAsDataURL(file);
-    });
-    const made = await ask('import_file', { name: file.name, content: url.slice(url.indexOf(',') + 1) });
+    const contents = [];
+    for (const file of files) contents.push(await encodedFile(file)); // one at a time: a folder may hold thousands
+    const made = await ask('import_files', { names: files.map((file) => file.name), contents, rewards });
     catalogue = await ask('runs', {});
     visit(link({ run: made.run, screen: 'overview' }, {}));
   } catch (error) {
@@ -66,10 +69,12 @@ screens.exchange = {
     const read = h('p', { class: 'small', role: 'status', id: 's1-read' });
     const picker = h('input', {
       type: 'file',
-      accept: '.jsonl,.json,.parquet',
-      'aria-label': 'File to import',
-      onchange: () => upload(picker.files[0], read),
+      multiple: true,
+      accept: '.jsonl,.json,.parquet,.csv',
+      'aria-label': 'Files to import',
+      onchange: () => upload([...picker.files], rewards.value.trim(), read),
     });
+    const rewards = h('input', { type: 'text', placeholder: 'accuracy,format*0.5' });
     return [
       h('h1', {}, 'Import & export'),
       h(
@@ -112,15 +117,16 @@ screens.exchange = {
           'section',
           { class: 'card stack' },
           h('h2', {}, 'Import'),
-          h('p', {}, 'A file of completions becomes a run of its own, kept in your cache folder.'),
+          h('p', {}, 'Files of completions (one, or one a step) become a run of their own in your cache folder.'),
           picker,
+          h('label', { class: 'field' }, 'Columns whose sum is the reward (where that is asked)', rewards),
           read,
           h(
             'ul',
             { class: 'tight small muted' },
             [
               'TRL: completions_*.parquet (log_completions)',
-              'verl: rollout JSONL (rollout_data_dir)',
+              'verl: rollout JSONL (rollout_data_dir); ms-swift: completions.jsonl',
               'JSONL with story, question, options, gold, completion: scored on the way in',
               'JSONL exported here',
             ].map((x) => h('li', {}, `· ${x}`)),
