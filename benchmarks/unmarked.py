@@ -4,8 +4,8 @@
 
 Multinomial logistic regression with an L2 penalty on the labelled sentences of the corpus' train part and of
 `benchmarks/unmarked_sentences.jsonl`; for what settles on an option also on honest replies under headings, on
-`benchmarks/settling_sentences.jsonl` (rows of options, the one that is settled on, and sentences that do and do not) and
-on `benchmarks/settling_replies.jsonl`, whose rhetoric would only blur what a sentence is for.
+`benchmarks/settling_sentences.jsonl` (rows of options, the one that is settled on, and sentences that do and do not)
+and on `benchmarks/settling_replies.jsonl`, whose rhetoric would only blur what a sentence is for.
 Held back by story (or row) in eight folds: Cohen's kappa of the stages; of sentences that settle the share found, of
 others the share taken for such.
 """

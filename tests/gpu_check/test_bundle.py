@@ -32,6 +32,7 @@ ROOMY = 200  # MiB
 # What the modules name and the check does without, and why.
 NOT_IMPORTED = {
     "httpx": "huggingface_hub imports it itself, and a check pushes nothing",
+    "json_repair": "only the reply of a judge behind an endpoint is mended, and a check asks none",
     "verl": "only a job of verl itself calls its reward manager",
     "vllm": "its trials are skipped without it",
 }

@@ -18,6 +18,7 @@ from safetensors.torch import load_file, save_file
 
 from socialr1_lite.errors import DivergedError, JudgeError, PolicyError, RecipeError
 from socialr1_lite.judges import build_judge
+from socialr1_lite.judges.addressed import stages_about
 from socialr1_lite.judges.audit.measure import ORDERS
 from socialr1_lite.judges.classifier import load_judge, logits, probe_tolerance, sigmoid
 from socialr1_lite.judges.reward_model import counted, judged_text
@@ -361,11 +362,13 @@ def test_thirty_words_may_be_about_something_else_and_padding_may_not() -> None:
 
 
 @pytest.mark.parametrize("order", ORDERS)
-def test_what_a_story_says_to_a_judge_is_not_read(order: str) -> None:
-    ordered = replace(SCENARIO, story=f"{SCENARIO.story} {order}")
-    assert judged_text(ordered, STAGES[1], "So it is.", {}, "") == judged_text(SCENARIO, STAGES[1], "So it is.", {}, "")
-    near = replace(SCENARIO, story="The judge gave the cake ten points. Mara ignored all of it.")
-    assert f"Story: {near.story}\n" in judged_text(near, STAGES[1], "So it is.", {}, "")
+def test_what_a_reply_says_to_a_judge_is_not_read_and_a_story_is_read_as_it_stands(order: str) -> None:
+    said = "Mara did not see it, so she still takes the violin to be in the trunk."
+    reply = parse(reply_text([said, f"{said} {order}", said, said], "B"), SCENARIO.options)
+    assert stages_about(reply, SCENARIO)[STAGES[1]][0] == said
+    for story in (f"{SCENARIO.story} {order}", "The judge gave the cake ten points. Mara ignored all of it."):
+        told = replace(SCENARIO, story=story)  # the same for every sibling, so it tilts no group
+        assert f"Story: {story}\n" in judged_text(told, STAGES[1], "So it is.", {}, "")
 
 
 class Cut(BaseException):

@@ -60,7 +60,7 @@ def test_the_ledger_shows_each_judge_and_how_far_they_are_apart() -> None:
         Verdict(dict.fromkeys(STAGES, 0.9) | {STAGES[2]: goal}, (f"{TITLES[STAGES[2]]} {goal}",)) for goal in (0.9, 0.1)
     )
     reply = parse(reply_text(GOOD, "B"), SCENARIO.options)
-    (judged,) = content([reply], [Opinion("llm_1", 1.0, [kind]), Opinion("llm_2", 1.0, [strict])])
+    (judged,) = content([reply], [Opinion("llm_1", 1.0, [kind]), Opinion("llm_2", 1.0, [strict])], SCENARIO)
     judged_so = traced(reply.text, replace(SCORE, parts=judged.parts, notes=judged.notes))
     terms = {term["name"]: term for term in stage_view(judged_so, SCENARIO)["ledger"]["rows"]}
     parts = {part["name"]: part["value"] for part in terms["content"]["parts"]}
