@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -132,6 +133,12 @@ class RunFolder:
         if status not in get_args(Status) or not is_whole(step):
             raise RunLogError(f"{self.state_file}: status {status!r} at step {step!r} is never written; {remedy}")
         return state
+
+    def refuse_newer(self) -> None:
+        """Raise RunLogError for a run that a newer version of this code has written."""
+        with suppress(OSError):
+            version = (lines.parse(self.state_file.read_bytes()) or {}).get("version", RUN_VERSION)
+            check_version(version, RUN_VERSION, self.state_file)
 
     def set_state(self, status: Status, *, step: int, **facts: Any) -> None:
         """Write state.json. `step` counts finished optimizer steps; `facts` are kept beside it."""

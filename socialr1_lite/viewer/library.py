@@ -165,7 +165,7 @@ class Library:
 
         Raises RunLogError for a run that was named itself when the viewer was started.
         """
-        path = self.run(key).folder.path.resolve()
+        path = self._listed(key).folder.path.resolve()
         if path in {place.resolve() for place in self.places or ()}:
             raise RunLogError(f"{path} was named when the viewer was started; leave it out there")
         if self.is_imported(path):
@@ -208,7 +208,12 @@ class Library:
             return sorted((self._open[path] for path in folders), key=lambda run: run.key)
 
     def run(self, key: str) -> OpenRun:
-        """Return the run of that key. Raises RunLogError naming those there are."""
+        """Return the run of that key. Raises RunLogError naming those there are, and for one of a newer version."""
+        run = self._listed(key)
+        run.folder.refuse_newer()
+        return run
+
+    def _listed(self, key: str) -> OpenRun:
         runs = self.runs()
         for run in runs:
             if key in (run.key, f"{run.folder.path.name}~{_digest(run.folder.path.resolve())}"):

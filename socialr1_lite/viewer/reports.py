@@ -6,6 +6,7 @@ import json
 import math
 from pathlib import Path
 
+from socialr1_lite.runlog.index import TraceIndex
 from socialr1_lite.viewer.chance import answers
 from socialr1_lite.viewer.library import Library
 from socialr1_lite.viewer.serving import Json, JsonValue, Query
@@ -29,11 +30,25 @@ def benchmarks(library: Library, query: Query) -> Json:
             reports.append(report | {"has_traces": there, "answers": said})
         except ValueError as error:
             notices.append(f"{path.name}: {error}")
+    reported = {report["benchmark"] for report in reports}
     return {
         "reports": reports,
+        "checks": [_check(index, name) for name in sorted(with_traces - reported)],
         "notices": notices,
         "command": f"python -m socialr1_lite.evaluate {run.folder.path} --benchmarks simpletom",
     }
+
+
+def _check(index: TraceIndex, benchmark: str) -> Json:
+    """Return what a check during training found at its latest step, which has no report."""
+    (*_, last) = index.figures.series("step", {"phase": "eval", "benchmark": benchmark})
+    among: Json = {"phase": "eval", "benchmark": benchmark, "step": last["step"]}
+    known = index.figures.numbers([{"right": True}, {"right": False}], among)
+    told = f"{known[0]} of {sum(known)} right" if sum(known) else f"{last['n']} completions"
+    shown = {"phase": "eval", "from": last["step"], "to": last["step"]} | (
+        {"benchmark": benchmark} if benchmark else {}
+    )
+    return {"name": benchmark or "held out", "step": last["step"], "told": told, "filter": shown}
 
 
 def read_report(path: Path) -> Json:

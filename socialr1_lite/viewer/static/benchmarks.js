@@ -126,10 +126,24 @@ screens.benchmarks = {
             ),
           )
         : empty(
-            'No evaluation yet',
+            data.checks.length ? 'No benchmark yet' : 'No evaluation yet',
             'Put this run to a benchmark, then come back:',
             h('code', { class: 'mono' }, data.command),
           ),
+      data.checks.length > 0 &&
+        h(
+          'section',
+          { class: 'card tight' },
+          h('h2', {}, 'Held-out checks during training'),
+          data.checks.map((one) =>
+            h(
+              'p',
+              {},
+              a({ screen: 'traces', ...one.filter }, {}, `${one.name}: ${one.told}`),
+              h('span', { class: 'small muted' }, ` at step ${one.step}`),
+            ),
+          ),
+        ),
     ];
   },
 };

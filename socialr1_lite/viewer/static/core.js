@@ -35,7 +35,14 @@ function put(node, kids) {
     node.append(kid instanceof Node ? kid : document.createTextNode(String(kid)));
   }
 }
-const h = (tag, props, ...kids) => fill(document.createElement(tag), props, kids);
+// Others' text runs in its own direction, whatever the language of the page.
+const THEIRS = /(^| )(prose|peek|raw|why)( |$)/;
+const TYPED = ['textarea', 'input', 'pre'];
+function h(tag, props, ...kids) {
+  const node = fill(document.createElement(tag), props, kids);
+  if (TYPED.includes(tag) || THEIRS.test((props && props.class) || '')) node.setAttribute('dir', 'auto');
+  return node;
+}
 const s = (tag, props, ...kids) => fill(document.createElementNS(SVG, tag), props, kids);
 
 // -- words and numbers -----------------------------------------------------------------------
@@ -193,9 +200,15 @@ function a(changes, props, ...kids) {
     kids,
   );
 }
+// Back returns to the place that was left: where on the page, and in a list to the row (screens.traces).
+history.scrollRestoration = 'manual';
 function visit(href, { replace = false } = {}) {
-  history[replace ? 'replaceState' : 'pushState'](null, '', href);
-  show();
+  if (replace) history.replaceState(history.state, '', href);
+  else {
+    history.replaceState({ y: window.scrollY }, '', location.href);
+    history.pushState(null, '', href);
+  }
+  return show();
 }
 const go = (changes, options) => visit(link(changes), options);
 
@@ -204,10 +217,10 @@ const remembered = new Map();
 async function ask(name, args = {}) {
   let data;
   for (;;) {
-    const answer = await server[name](args);
+    const answer = await server[name](args).catch(() => null);
     if (typeof answer !== 'string') {
       const error = new Error('The viewer does not answer. Is it still running?');
-      error.expected = true;
+      Object.assign(error, { expected: true, gone: true });
       throw error;
     }
     data = JSON.parse(answer);
@@ -257,13 +270,14 @@ function fallbackScreen(state) {
   if (state.screen && screens[state.screen]) return state.screen;
   return !state.run && catalogue.runs.length !== 1 ? 'runs' : 'overview';
 }
-async function show({ quiet = false } = {}) {
+async function show({ quiet = false, y: wanted = null } = {}) {
   const ticket = ++here.ticket;
   const state = readState();
   if (!state.run && catalogue.runs.length === 1) state.run = catalogue.runs[0].key;
   const name = fallbackScreen(state);
   const screen = screens[name];
   const moved = name !== here.screen;
+  const left = PARENT[here.screen] === name && here.data ? here.data.id : null;
   if (!quiet) bar.classList.add('on');
   let node;
   let data = null;
@@ -285,9 +299,10 @@ async function show({ quiet = false } = {}) {
   drawTop(state, name);
   document.title = [screen.title(state, data), 'socialr1_lite'].filter(Boolean).join(' · ');
   if (moved && !quiet) {
-    window.scrollTo(0, 0);
+    window.scrollTo(0, wanted || 0);
     main.focus({ preventScroll: true });
-  } else window.scrollTo(0, y);
+  } else window.scrollTo(0, wanted === null ? y : wanted);
+  if (left && screen.cameFrom) screen.cameFrom(left);
   if (!quiet) spoken.textContent = screen.title(state, data);
   if (data && screen.after) Promise.resolve(screen.after(data, state)).catch(() => {});
 }
@@ -465,15 +480,55 @@ function showKeys() {
   root.append(box);
   box.showModal();
 }
-async function copyLink() {
-  const url = location.href;
+async function copyText(text, said) {
   try {
-    await navigator.clipboard.writeText(url);
-    toast('Link copied');
+    await navigator.clipboard.writeText(text);
+    toast(said);
   } catch {
-    window.prompt('Copy this link', url);
+    // a notebook's frame may not write to the clipboard
+    const box = h('textarea', { value: text, 'aria-label': 'Text to copy', class: 'visually-hidden' });
+    root.append(box);
+    box.select();
+    const done = document.execCommand('copy');
+    box.remove();
+    if (done) toast(said);
+    else window.prompt('Copy this', text.slice(0, 10000));
   }
 }
+const copyLink = () => copyText(location.href, 'Link copied');
+const copyButton = (what, text) =>
+  h(
+    'button',
+    {
+      class: 'plain copy',
+      'aria-label': `Copy ${what}`,
+      title: `Copy ${what}`,
+      onclick: () => copyText(text, 'Copied'),
+    },
+    '⧉',
+  );
+
+// A long text is shown in part until somebody wants all of it: 100 kB take a browser seconds to lay out.
+const FOLDED_FROM = 20000;
+const FOLDED_TO = 6000;
+function folded(pieces, draw) {
+  const length = pieces.reduce((sum, part) => sum + part.t.length, 0);
+  if (length <= FOLDED_FROM) return pieces.map(draw);
+  const shown = [];
+  let room = FOLDED_TO;
+  for (const part of pieces) {
+    if (room <= 0) break;
+    shown.push(part.t.length > room ? { ...part, t: part.t.slice(0, room) } : part);
+    room -= part.t.length;
+  }
+  const more = h(
+    'button',
+    { class: 'small', 'data-unfold': '', onclick: () => more.parentNode.replaceChildren(...pieces.map(draw)) },
+    `… show all ${count(length)} characters`,
+  );
+  return [shown.map(draw), more];
+}
+const plainly = (part) => document.createTextNode(part.t);
 const COMMON_KEYS = {
   '?': showKeys,
   t: turnTheme,
@@ -482,7 +537,8 @@ const COMMON_KEYS = {
   '/': () => {
     const box = root.querySelector('#s1-search');
     if (box) box.focus();
-    else visit(link({ screen: 'traces' }, keep()));
+    else if (here.state.run)
+      visit(link({ screen: 'traces' }, keep())).then(() => (root.querySelector('#s1-search') || main).focus());
   },
 };
 document.addEventListener('keydown', (event) => {
@@ -523,7 +579,8 @@ async function pulse() {
     if (here.data && screens[here.screen].live) await screens[here.screen].live(now);
   } catch (error) {
     live.classList.remove('on');
-    live.querySelector('.words').textContent = error.expected ? 'run not readable' : 'no answer';
+    live.querySelector('.words').textContent = error.gone ? 'viewer gone' : 'run not readable';
+    live.title = error.message;
   }
 }
 
@@ -535,7 +592,7 @@ async function start() {
     main.replaceChildren(trouble(error));
     return;
   }
-  window.addEventListener('popstate', () => show());
+  window.addEventListener('popstate', (event) => show({ y: event.state && event.state.y }));
   await show();
   for (;;) {
     await pulse();

@@ -64,12 +64,15 @@ screens.runs = {
         { class: 'picks' },
         data.runs.map((run) =>
           run.problem
-            ? h(
-                'section',
-                { class: 'card tight' },
-                h('h2', {}, run.label),
-                h('p', { class: 'note small' }, run.problem),
-                h('p', { class: 'small muted' }, run.place),
+            ? held(
+                run,
+                h(
+                  'section',
+                  { class: 'card pick' },
+                  h('h2', {}, run.label),
+                  h('p', { class: 'note small' }, run.problem),
+                  h('p', { class: 'small muted' }, run.place),
+                ),
               )
             : held(
                 run,

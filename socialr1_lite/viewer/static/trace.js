@@ -30,6 +30,14 @@ function light(links, cues, on) {
   for (const [cue, node] of links) if (cues.includes(cue)) node.classList.toggle('lit', on);
 }
 
+const sceneText = (scene) =>
+  [
+    scene.story.map((part) => part.t).join(''),
+    scene.question,
+    scene.options.map((option) => `${option.letter}. ${option.text}`).join('\n'),
+  ]
+    .filter(Boolean)
+    .join('\n\n');
 function scenarioPane(data, links) {
   const scene = data.scenario;
   if (!scene)
@@ -65,7 +73,7 @@ function scenarioPane(data, links) {
         scene.dimension && h('span', { class: 'chip' }, scene.dimension),
         scene.meta.map(([key, value]) => h('span', { class: 'chip' }, `${key} ${value}`)),
       ),
-      h('h2', {}, 'The story'),
+      h('div', { class: 'row' }, h('h2', {}, 'The story'), copyButton('story, question and options', sceneText(scene))),
       h('div', { class: 'prose story' }, story),
       scene.legend && h('p', { class: 'small muted' }, scene.legend),
     ),
@@ -85,7 +93,7 @@ function scenarioPane(data, links) {
                 .join(' '),
             },
             h('span', { class: 'letter' }, option.letter),
-            h('span', {}, option.text),
+            h('span', { dir: 'auto' }, option.text),
             h(
               'em',
               {},
@@ -127,6 +135,11 @@ function stageCard(card, links, marking) {
       h('h3', {}, TITLES[card.stage]),
       card.states.map((state) => h('span', { class: `state ${bad || state !== 'present' ? 'bad' : ''}` }, state)),
       h('span', { class: 'small muted' }, card.words ? plural(card.words, 'word') : ''),
+      card.segments.length > 0 &&
+        copyButton(
+          TITLES[card.stage],
+          card.segments.map((one) => one.pieces.map((part) => part.t).join('')).join('\n\n'),
+        ),
       h('span', { class: 'grow' }),
       h(
         'span',
@@ -141,7 +154,7 @@ function stageCard(card, links, marking) {
       h(
         'div',
         { class: 'prose' },
-        segment.pieces.map((part) => piece(part, links)),
+        folded(segment.pieces, (part) => piece(part, links)),
       ),
     ]),
     !card.segments.length && h('p', { class: 'muted' }, card.note),
@@ -160,7 +173,7 @@ const outsideCard = (part) =>
     'section',
     { class: 'card quiet outside', 'aria-label': `Outside the stages: ${part.where}` },
     h('header', { class: 'row' }, h('h3', {}, 'Outside the stages'), h('span', { class: 'state bad' }, part.where)),
-    h('div', { class: 'prose sm' }, part.t),
+    h('div', { class: 'prose sm' }, folded([part], plainly)),
   );
 
 // What a judge that was asked again says of the whole reply.
@@ -319,6 +332,9 @@ function pagerOf(data) {
     step(data.next, 'j', '→', 'Next in the filter'),
   );
 }
+// The page of the list that holds this completion; null for the first, and outside the filter.
+const PAGE_ROWS = 50;
+const pageAt = (data) => (data && data.position > PAGE_ROWS ? Math.ceil(data.position / PAGE_ROWS) : null);
 const toTrace = (id) => {
   if (id !== null && id !== undefined) visit(link({ screen: 'trace', trace: id }, keep(VIEW, 'raw')));
 };
@@ -394,6 +410,7 @@ screens.trace = {
     ];
   },
   after(data, state) {
+    noteOpened(state.run, data.id);
     if (data.next !== null) askTrace(state, data.next).catch(() => {});
   },
   async live(now) {
@@ -431,7 +448,7 @@ screens.trace = {
     v: () => here.state.label && toPair(),
     d: () => visit(link({ screen: 'prompt', trace: here.data.id }, keep(VIEW))),
     g: () => visit(link({ screen: 'group', trace: here.data.id }, keep(VIEW))),
-    u: () => visit(link({ screen: 'traces' }, keep(VIEW))),
+    u: () => visit(link({ screen: 'traces', nth: pageAt(here.data) }, keep(VIEW))),
   },
 };
 function rawPane(data) {
@@ -441,18 +458,25 @@ function rawPane(data) {
     h(
       'div',
       { class: 'row spread' },
-      h('h2', {}, 'The completion as generated'),
+      h('div', { class: 'row' }, h('h2', {}, 'The completion as generated'), copyButton('completion', data.completion)),
       h('span', { class: 'small muted num' }, `${count(data.tokens)} tokens · ended by ${data.ended_by}`),
     ),
     data.failure && failureCard(data.failure),
     data.prefilled &&
       h('p', { class: 'small muted' }, 'The chat template had already opened the think block in the prompt.'),
-    h('pre', { class: 'raw', id: 's1-raw', tabindex: '0' }, data.completion),
-    h('details', {}, h('summary', {}, 'The prompt'), promptOnly(data)),
+    h('pre', { class: 'raw', id: 's1-raw', tabindex: '0' }, folded([{ t: data.completion }], plainly)),
+    h(
+      'details',
+      {},
+      h('summary', {}, 'The prompt'),
+      copyButton('prompt', data.prompt.map((message) => `${message.role}\n${message.content}`).join('\n\n')),
+      promptOnly(data),
+    ),
     h(
       'details',
       {},
       h('summary', {}, 'The stored row'),
+      copyButton('row', JSON.stringify(data.row, null, 2)),
       h('pre', { class: 'raw', tabindex: '0' }, JSON.stringify(data.row, null, 2)),
     ),
   );

@@ -164,14 +164,35 @@ const componentCells = (row, components) =>
       value === null || value === undefined ? h('span', { class: 'muted' }, '–') : fixed(value),
     );
   });
-function traceRow(row, components, scale) {
+// Which completions this browser has opened, the latest few thousand of each run.
+const OPENED = 's1-opened';
+const MOST_OPENED = 3000;
+function openedOf(run) {
+  try {
+    return JSON.parse(localStorage.getItem(OPENED) || '{}')[run] || [];
+  } catch {
+    return [];
+  }
+}
+function noteOpened(run, id) {
+  const known = openedOf(run);
+  if (known[known.length - 1] === id) return;
+  try {
+    const all = JSON.parse(localStorage.getItem(OPENED) || '{}');
+    all[run] = [...known.filter((one) => one !== id), id].slice(-MOST_OPENED);
+    localStorage.setItem(OPENED, JSON.stringify(all));
+  } catch {
+    /* a private window, or full: nothing is marked */
+  }
+}
+function traceRow(row, components, scale, opened) {
   const base = keep(FILTERS, 'sort');
   const href = link({ screen: 'trace', trace: row.id }, base);
   return h(
     'tr',
     {
       'data-trace': row.id,
-      class: row.superseded ? 'muted' : '',
+      class: [row.superseded && 'muted', opened.has(row.id) && 'opened'].filter(Boolean).join(' '),
       onclick: (event) => {
         if (!event.target.closest('a, button') && !String(window.getSelection())) visit(href);
       },
@@ -202,6 +223,7 @@ function traceRow(row, components, scale) {
         {
           href,
           class: 'peek',
+          title: opened.has(row.id) ? 'opened before' : null,
           onclick: (e) => {
             if (e.ctrlKey || e.metaKey || e.shiftKey) return;
             e.preventDefault();
@@ -218,6 +240,7 @@ function traceTable(data, state) {
     ? [(state.sort || '').slice(1), 'descending']
     : [state.sort || 'step', 'ascending'];
   const scale = Math.max(...data.rows.map((row) => Math.abs(row.advantage || 0)), 1e-9);
+  const opened = new Set(openedOf(state.run));
   const head = columnsOf(data.components).map(([key, title, full]) =>
     key && data.sorts.includes(key)
       ? h(
@@ -232,7 +255,7 @@ function traceTable(data, state) {
         )
       : h('th', { scope: 'col' }, title),
   );
-  return h(
+  const table = h(
     'div',
     { class: 'scroll', tabindex: '0', role: 'region', 'aria-label': 'Completions' },
     h(
@@ -242,12 +265,35 @@ function traceTable(data, state) {
       h(
         'tbody',
         {},
-        data.rows.map((row) => traceRow(row, data.components, scale)),
+        data.rows.map((row) => traceRow(row, data.components, scale, opened)),
       ),
     ),
   );
+  return [sortPicker(data, by, way), table];
 }
-function pages(data, state) {
+// The phone shows no column headings, so it sorts from a list.
+function sortPicker(data, by, way) {
+  const named = columnsOf(data.components).filter(([key]) => key && data.sorts.includes(key));
+  const pick = select(
+    named.map(([key, title, full]) => [key, full || title]),
+    by,
+    (value) => go({ sort: way === 'descending' ? `-${value}` : value, nth: null }),
+  );
+  return h(
+    'div',
+    { class: 'row phone-only' },
+    h('label', { class: 'row small' }, 'Sorted by', fill(pick, { id: 's1-sort' }, [])),
+    h(
+      'button',
+      {
+        'aria-label': way === 'descending' ? 'Largest first; turn round' : 'Smallest first; turn round',
+        onclick: () => go({ sort: way === 'descending' ? by : `-${by}`, nth: null }),
+      },
+      way === 'descending' ? '↓' : '↑',
+    ),
+  );
+}
+function pages(data, state, end = false) {
   const last = Math.max(1, Math.ceil(data.total / data.size));
   const at = data.page;
   const to = (page) => go({ nth: page === 1 ? null : page });
@@ -256,7 +302,7 @@ function pages(data, state) {
     { class: 'row spread' },
     h(
       'span',
-      { class: 'muted num', id: 's1-count' },
+      { class: 'muted num', id: end ? null : 's1-count' },
       data.total
         ? `${count((at - 1) * data.size + 1)}–${count(Math.min(at * data.size, data.total))} of ${count(data.total)}`
         : 'nothing',
@@ -334,8 +380,10 @@ screens.traces = {
           'div',
           { class: 'stack' },
           data.rows.length
-            ? [pages(data, state), traceTable(data, state), data.total > data.size && pages(data, state)]
-            : empty('No completion matches', 'Take a filter away to see more.'),
+            ? [pages(data, state), traceTable(data, state), data.total > data.size && pages(data, state, true)]
+            : data.seen
+              ? empty('No completion matches', 'Take a filter away to see more.')
+              : empty('No completions yet', 'They appear here as soon as the first step is generated.'),
         ),
       ),
     ];
@@ -368,6 +416,13 @@ screens.traces = {
     if (more <= 0) return;
     fresh.textContent = `${plural(more, 'new completion')}: show`;
     fresh.classList.remove('hidden');
+  },
+  cameFrom(id) {
+    const row = [...root.querySelectorAll('tr[data-trace]')].find((one) => one.dataset.trace === id);
+    if (!row) return;
+    row.classList.add('here');
+    row.scrollIntoView({ block: 'center' });
+    row.querySelector('a.peek').focus({ preventScroll: true });
   },
   keys: {
     j: () => walk(1),
