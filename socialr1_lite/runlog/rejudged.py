@@ -74,6 +74,23 @@ def read_verdicts(run: RunFolder, trace: Trace) -> list[StoredVerdict]:
     return found
 
 
+def scores_by_judge(run: RunFolder) -> dict[str, Mapping[Key, Mapping[str, float | None]]]:
+    """Return every verdict kept beside a run, as "JUDGE vVERSION" -> completion -> stage -> score. Failed: left out."""
+    found = {}
+    for path in sorted((run.path / "rejudged").glob("*.jsonl")):
+        state = path.stat()
+        if told := _scores(path, state.st_size, state.st_mtime_ns):
+            found[path.stem.replace("-v", " v")] = told
+    return found
+
+
+@lru_cache(maxsize=4)
+def _scores(path: Path, size: int, mtime_ns: int) -> Mapping[Key, Mapping[str, float | None]]:
+    """Read the file as it was at that size and time."""
+    rows = (row for row in lines.read_rows(path) if row.get("version") == REJUDGED_VERSION and not row.get("failed"))
+    return {tuple(row[name] for name in KEY): row["scores"] for row in rows if isinstance(row.get("scores"), dict)}
+
+
 def _key_of(trace: Trace) -> Key:
     return (trace.phase, trace.benchmark, trace.step, trace.group, trace.index, trace.launch)
 

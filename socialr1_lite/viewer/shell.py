@@ -27,15 +27,30 @@ from starlette.middleware import Middleware
 
 from socialr1_lite.errors import RunLogError
 from socialr1_lite.recipe.trust import NOBODY, Trust
-from socialr1_lite.viewer import comparison, exporting, hacks, importing, labelling, pages, reports, runs, trying
+from socialr1_lite.viewer import (
+    comparison,
+    exporting,
+    figures,
+    hacks,
+    importing,
+    labelling,
+    pages,
+    reports,
+    runs,
+    settings,
+    solved,
+    trying,
+    verdicts,
+)
 from socialr1_lite.viewer.door import ANY_HOST, PARAMETER, Door, House, is_loopback
 from socialr1_lite.viewer.library import Library
 from socialr1_lite.viewer.serving import Json, Query, served
 
 SCRIPTS = (
     *("core", "chart", "runs", "overview", "trace", "traces", "group", "prompt", "compare", "hacks", "benchmarks"),
-    *("labels", "tryit", "exchange"),
+    *("labels", "tryit", "exchange", "vendor/uPlot", "plot", "figures", "solved", "settings", "verdicts"),
 )
+STYLES = ("vendor/uPlot.css", "app.css", "why.css")
 PAGES: dict[str, Callable[[Library, Query], Json]] = {
     page.__name__: page
     for page in (
@@ -53,6 +68,7 @@ PAGES: dict[str, Callable[[Library, Query], Json]] = {
         ),
         *(comparison.compare, hacks.hacks, reports.benchmarks, exporting.export, importing.import_files),
         *(labelling.labels, labelling.marks, labelling.label, labelling.prefer, labelling.export_labels),
+        *(figures.figures, solved.solved, settings.settings, settings.table, verdicts.verdicts),
         trying.examples,
     )
 }
@@ -108,7 +124,7 @@ def launch(
             server_port=port,
             share=share,
             inline=framed,
-            head=f"<style>{asset('app.css')}</style>",
+            head=f"<style>{''.join(map(asset, STYLES))}</style>",
             footer_links=[],
             run_history=False,
             enable_monitoring=False,

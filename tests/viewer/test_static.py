@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -65,3 +66,11 @@ def contrast(one: str, two: str) -> float:
 def test_a_line_of_a_script_fits_on_a_screen(path: Path) -> None:
     long = [number for number, line in enumerate(path.read_text("utf-8").splitlines(), start=1) if len(line) > 120]
     assert not long, f"{path.name}: lines {long} exceed 120 characters (npx prettier --print-width 120 --single-quote)"
+
+
+def test_the_charting_library_is_the_published_one_with_its_licence() -> None:
+    vendor = STATIC / "vendor"
+    digest = "19c8d4c6ad88929a79f4ae49d6f7161566dfd0ba3d15cc495e974f787eb78f1f"  # dist/uPlot.iife.min.js of 1.6.32
+    assert sha256((vendor / "uPlot.js").read_bytes()).hexdigest() == digest
+    assert "MIT License" in (vendor / "uPlot.LICENSE").read_text("utf-8")
+    assert not re.search(r"innerHTML|eval\(|fetch\(|XMLHttpRequest|import\(", (vendor / "uPlot.js").read_text("utf-8"))

@@ -134,7 +134,12 @@ function chart(spec, pick) {
   const tip = h('div', { class: 'tip hidden' });
   let caption = h('figcaption');
   const table = numbers(spec);
-  const figure = h('figure', { class: 'card chart', 'data-chart': spec.key || spec.title }, caption, plot, tip, table);
+  const figure = h(
+    'figure',
+    { class: 'card chart', 'data-chart': spec.key || spec.title },
+    ...[caption, plot, tip, table],
+    figureFiles(spec.key || spec.title, { svg: () => scale && chartSvg(spec, plot), rows: () => chartRows(spec) }),
+  );
   let scale = null;
   let at = null;
   // The plot and the table stay where they are: put in anew they would lose the reader's focus, and what was opened.
@@ -324,7 +329,9 @@ function summary(spec) {
     .map((one) => {
       const known = one.points.filter(([, y]) => y !== null);
       if (!known.length) return `${one.name}: nothing yet`;
-      const [from, to] = [known[0], known[known.length - 1]].map(([x, y]) => `${short(y, spec)} at step ${x}`);
+      const [from, to] = [known[0], known[known.length - 1]].map(
+        ([x, y]) => `${short(y, spec)} at ${spec.axis || 'step'} ${x}`,
+      );
       return `${one.name}: from ${from} to ${to}`;
     })
     .join('; ')}`;
@@ -353,7 +360,7 @@ function numbers(spec) {
           h(
             'tr',
             {},
-            h('th', {}, 'step'),
+            h('th', {}, spec.axis || 'step'),
             spec.series.map((one) => h('th', { class: 'n' }, one.name)),
           ),
         ),

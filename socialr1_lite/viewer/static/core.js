@@ -338,13 +338,17 @@ const NAV = [
   ['traces', 'Traces'],
   ['hacks', 'Hack board'],
   ['labels', 'Labels'],
+  ['figures', 'Why'],
   ['benchmarks', 'Benchmarks'],
   ['compare', 'Compare'],
   ['try', 'Try it'],
   ['exchange', 'Import & export'],
 ];
 // Sub-screens keep their list's place in the bar.
-const PARENT = { trace: 'traces', group: 'traces', prompt: 'traces', pair: 'labels' };
+const PARENT = {
+  ...{ trace: 'traces', group: 'traces', prompt: 'traces', pair: 'labels' },
+  ...{ solved: 'figures', settings: 'figures', verdicts: 'figures' },
+};
 const live = h('span', { class: 'live' }, h('i'), h('span', { class: 'words' }));
 function drawTop(state, name) {
   const current = PARENT[name] || name;

@@ -57,7 +57,13 @@ screens.runs = {
         'div',
         { class: 'row spread' },
         h('div', { class: 'tight' }, h('h1', {}, 'Runs'), h('p', { class: 'muted' }, data.hint)),
-        data.runs.length > 1 && a({ screen: 'compare' }, { base: {}, class: 'button' }, 'Compare two'),
+        data.runs.length > 1 &&
+          h(
+            'div',
+            { class: 'row' },
+            a({ screen: 'table' }, { base: {}, class: 'button' }, 'As a table'),
+            a({ screen: 'compare' }, { base: {}, class: 'button' }, 'Compare two'),
+          ),
       ),
       h(
         'div',
