@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ from socialr1_lite.errors import RunLogError
 from socialr1_lite.recipe import Rewards
 from socialr1_lite.rewards import RewardStack
 from socialr1_lite.runlog import RunFolder, TraceWriter
+from socialr1_lite.scenario import Scenario
 from socialr1_lite.sip import STAGES, reply_text
 from socialr1_lite.viewer import hacks, pages, reports, runs, words
 from socialr1_lite.viewer.library import Library
@@ -36,9 +36,7 @@ def write(folder: Path, said: list[str] | None = None, language: str = "") -> Ru
     scenario = SCENARIO
     if language:
         story, question, options, text = LANGUAGES[language]
-        scenario = replace(
-            SCENARIO, id=language, story=story, question=question, options=options, gold=(1,), facts=None
-        )
+        scenario = Scenario(id=language, story=story, question=question, options=options, gold=(1,), dimension="belief")
         said = [text, text * 2]
     run = RunFolder.create(folder)
     run.add_scenarios([scenario])
@@ -163,7 +161,7 @@ def test_texts_run_in_their_own_direction(visit: Any, odd: str, language: str) -
         page.shot(f"{language}-{width}-{'dark' if dark else 'light'}", full=True)
         assert page.page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
         if language == "chinese":
-            page.says("10 words", at=".stage")  # signs, for Chinese sets no spaces
+            page.says("11 words", at=".stage")  # signs, for Chinese sets no spaces
         page.clean()
 
 
