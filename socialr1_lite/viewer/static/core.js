@@ -509,7 +509,11 @@ const copyButton = (what, text) =>
       title: `Copy ${what}`,
       onclick: () => copyText(text, 'Copied'),
     },
-    '⧉',
+    s(
+      'svg',
+      { viewBox: '0 0 16 16', width: 14, height: 14, 'aria-hidden': 'true' },
+      s('path', { d: 'M5 5V2h9v9h-3M2 5h9v9H2Z', fill: 'none', stroke: 'currentColor', 'stroke-width': 1.5 }),
+    ),
   );
 
 // A long text is shown in part until somebody wants all of it: 100 kB take a browser seconds to lay out.
