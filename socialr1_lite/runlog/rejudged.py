@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import chain
 from pathlib import Path
+from typing import TypeGuard
 
 from socialr1_lite.errors import RunLogError
 from socialr1_lite.redaction import redact_tree
@@ -87,8 +88,17 @@ def scores_by_judge(run: RunFolder) -> dict[str, Mapping[Key, Mapping[str, float
 @lru_cache(maxsize=4)
 def _scores(path: Path, size: int, mtime_ns: int) -> Mapping[Key, Mapping[str, float | None]]:
     """Read the file as it was at that size and time."""
-    rows = (row for row in lines.read_rows(path) if row.get("version") == REJUDGED_VERSION and not row.get("failed"))
-    return {tuple(row[name] for name in KEY): row["scores"] for row in rows if isinstance(row.get("scores"), dict)}
+    found: dict[Key, Mapping[str, float | None]] = {}
+    for row in lines.read_rows(path):
+        key, scores = tuple(one for name in KEY if isinstance(one := row.get(name), (str, int))), row.get("scores")
+        counts = row.get("version") == REJUDGED_VERSION and not row.get("failed")
+        if counts and isinstance(scores, dict) and len(key) == len(KEY):
+            found[key] = {stage: score if _is_share(score) else None for stage, score in scores.items()}
+    return found
+
+
+def _is_share(value: object) -> TypeGuard[float]:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value <= 1
 
 
 def _key_of(trace: Trace) -> Key:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from socialr1_lite.rewards.monitors import MONITOR, PAID
 from socialr1_lite.rollouts.reward import COMPONENTS
-from socialr1_lite.runlog import RunFolder, read_metrics
+from socialr1_lite.runlog import RunFolder
 from socialr1_lite.runlog.index import TraceIndex
 from socialr1_lite.runlog.lines import read_rows
 from socialr1_lite.runlog.query import Scalar
@@ -20,7 +20,7 @@ from socialr1_lite.sip import STAGES, TITLES
 from socialr1_lite.viewer.curves import WANTED
 from socialr1_lite.viewer.library import Library, OpenRun
 from socialr1_lite.viewer.serving import BadRequest, Json, Query
-from socialr1_lite.viewer.settings import differences, hours_of, values_of
+from socialr1_lite.viewer.settings import differences, hours_of, logged, values_of
 
 TRAIN: Json = {"phase": "train"}
 MOST_POINTS = 4000  # of a line
@@ -102,7 +102,7 @@ def is_share(name: str) -> bool:
 
 
 def _metrics_of(index: TraceIndex) -> list[Json]:
-    return read_metrics(index.run)
+    return logged(index.run)
 
 
 def _lines(run: OpenRun, rows: Sequence[Json], name: str, split: str) -> Iterable[tuple[str, Line]]:

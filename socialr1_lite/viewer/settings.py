@@ -99,7 +99,7 @@ def _environment(run: RunFolder) -> Flat:
         if run.environment.stat().st_size > MOST_BYTES:
             return {}
         return flat(json.loads(run.environment.read_text("utf-8")))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
 
 
@@ -156,10 +156,15 @@ def _row(run: OpenRun, settings: Mapping[str, str | None]) -> Json:
 @lru_cache(maxsize=64)
 def _ends(path: Path, size: int, mtime_ns: int) -> tuple[Mapping[str, float], float | None]:
     """Return the mean of the last logged values of each metric, and the hours of training, of the file as it was."""
-    rows = read_metrics(RunFolder(path.parent))
+    rows = logged(RunFolder(path.parent))
     told = {name: [row[name] for row in rows if name in row][-RECENT:] for name, _, _ in END}
     hours = hours_of(rows)
     return {name: sum(some) / len(some) for name, some in told.items() if some}, hours[-1][1] if hours else None
+
+
+def logged(run: RunFolder) -> list[Json]:
+    """Return the rows of metrics.jsonl that count, without what is no number (a figure that was not finite)."""
+    return [{name: value for name, value in row.items() if value is not None} for row in read_metrics(run)]
 
 
 def hours_of(rows: Sequence[Json]) -> list[tuple[int, float]]:

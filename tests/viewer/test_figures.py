@@ -275,3 +275,11 @@ def test_a_long_line_is_thinned_to_means() -> None:
     found = figures.thinned(line)
     assert len(found) == figures.MOST_POINTS and {y for _, y in found} == {0.5} and found[0][0] == 1.0
     assert figures.thinned(line[: figures.MOST_POINTS]) == line[: figures.MOST_POINTS]
+
+
+def test_a_figure_that_was_not_finite_leaves_a_gap_and_no_mistake(tmp_path: Path) -> None:
+    run = run_of(tmp_path, [(1, {"loss": 1.0, "reward": 0.5}), (2, {"loss": float("nan"), "reward": float("nan")})])
+    library = Library([tmp_path])
+    assert lines_of(settled(figures.figures, library, run="mine", metric="loss"))["mine", "loss", ""] == [[1, 1.0, 1]]
+    assert settings.table(library, Query({}))["rows"][0]["ends"] == {"reward": 0.5}
+    assert run.metrics.read_text().count("null") == 2

@@ -65,7 +65,12 @@ screens.settings = {
             }),
             'only what differs',
           ),
-        several && a({ screen: 'figures', also: state.also }, { class: 'button' }, 'Their curves in one figure'),
+        several &&
+          h(
+            'div',
+            { class: 'row' },
+            a({ screen: 'figures', also: state.also }, { class: 'button' }, 'Their curves in one figure'),
+          ),
       ),
       data.sections.map(section),
     ];
