@@ -216,16 +216,3 @@ def test_a_viewer_that_is_gone_is_called_that(visit: Any, places: Path) -> None:
     page.says("written", at=".live")
     app.close(verbose=False)
     page.says("viewer gone", at=".live")
-
-
-@pytest.mark.slow
-def test_headings_come_in_order(visit: Any) -> None:
-    from tests.viewer.test_screens import SHOWN
-
-    skipped = []
-    for screen, query in SHOWN.items():
-        page = visit(query)
-        page.ready(screen)
-        levels = page.page.eval_on_selector_all(".s1 :is(h1, h2, h3, h4)", "all => all.map(one => +one.tagName[1])")
-        skipped += [(screen, a, b) for a, b in zip([0, *levels], levels, strict=False) if b > a + 1]
-    assert not skipped
