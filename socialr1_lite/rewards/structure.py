@@ -28,8 +28,9 @@ _CONCLUDES = re.compile(r",? (?:so|hence|thus|therefore|which (?:is|means|makes|
 _WITHDRAWS = re.compile(r"(?:but|however|no|actually|or|though|on second)\b", re.IGNORECASE)
 RETOLD = 0.9  # [ours] probability of encoding or interpretation from which an option's words settle nothing
 _CHOOSES = re.compile(  # what makes an option's words an answer under the heading of another stage
-    r"\b(?:answers?|options?|choices?|solution|correct|cho(?:o|se)\w*|pick\w*|select\w*|settl\w*|"
-    r"go(?:ing)? (?:with|for)|obvious\w*|clearly|definitely|surely|certainly|"
+    r"\b(?:answers?|options?|choices?|solution|correct|"
+    r"(?:i|i'm|we|me|us|my)\b.{0,20} (?:choos|chose|pick|select|settl)\w*|"
+    r"(?:i|i'm|me|us)\b.{0,20} go(?:ing)? (?:with|for)|obvious\w*|clearly|definitely|surely|certainly|"
     r"(?:must|has to|have to|can only|got to) be)\b",
     re.IGNORECASE,
 )

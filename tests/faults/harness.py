@@ -7,6 +7,7 @@ What it leaves is compared with what the launch left that nobody disturbed.
 from __future__ import annotations
 
 import gc
+import json
 import os
 import re
 import shutil
@@ -185,8 +186,16 @@ def facts(folder: Path) -> dict[str, object]:
         "metrics": [
             {name: value for name, value in row.items() if not CLOCK.search(name)} for row in read_metrics(run)
         ],
-        "best": [(str(path.relative_to(run.path)), path.read_bytes()) for path in kept if path.suffix != ".md"],
+        "best": [(str(path.relative_to(run.path)), _plainly(path)) for path in kept if path.suffix != ".md"],
     }
+
+
+def _plainly(path: Path) -> bytes:
+    """Return what a file holds; of an adapter's settings without the order of its layers, which PEFT keeps as a set."""
+    if path.name != "adapter_config.json":
+        return path.read_bytes()
+    settings = json.loads(path.read_bytes())
+    return json.dumps(settings | {"target_modules": sorted(settings["target_modules"])}, sort_keys=True).encode()
 
 
 def _completion(one: Trace) -> tuple:
