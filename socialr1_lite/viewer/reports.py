@@ -20,7 +20,7 @@ def benchmarks(library: Library, query: Query) -> Json:
     run = library.run(query.text("run"))
     query.done()
     index = run.index()
-    with_traces = set(index.figures.facets({"phase": "eval"})["benchmark"])
+    with_traces = set(map(str, index.figures.facets({"phase": "eval"})["benchmark"]))
     reports, notices = [], []
     for path in sorted(run.folder.evaluation.glob("*.json")) if run.folder.evaluation.is_dir() else []:
         try:
