@@ -78,7 +78,8 @@ function plot(spec, { zoomed, pick } = {}) {
         { ...ticks, size: 58, values: (_, all) => all.map((y) => (y === null ? '' : short(y, spec))) },
       ],
       series: [{}, ...lines],
-      cursor: { drag: { x: true, y: false, dist: 5 }, points: { show: false } },
+      // A hand that moves by a pixel has clicked all the same: what is a drag is told below.
+      cursor: { drag: { x: true, y: false, dist: 5, click: () => {} }, points: { show: false } },
       hooks: {
         setCursor: [
           (me) => tell(me.cursor.idx === null || me.cursor.idx === undefined ? null : me.data[0][me.cursor.idx]),
@@ -176,7 +177,10 @@ function standing(node) {
   from.forEach((one, i) => {
     const look = getComputedStyle(one);
     if (look.display === 'none') to[i].setAttribute('visibility', 'hidden');
-    for (const name of LOOKS) to[i].style.setProperty(name, look.getPropertyValue(name));
+    for (const name of LOOKS) {
+      to[i].style.setProperty(name, look.getPropertyValue(name));
+      to[i].removeAttribute(name); // which may name one of the page's variables
+    }
     to[i].removeAttribute('class');
   });
   return copy;
