@@ -142,10 +142,12 @@ def mistakes(root: Path) -> Iterator[str]:
 
     for key in [one["key"] for one in ask("runs").get("runs", [])] or ["base"]:
         names = ["pulse", "overview", "traces", "facets", "trace", "group", "prompt", "hacks", "benchmarks"]
+        names += ["figures", "solved", "settings", "verdicts"]
         asked = [(name, {"run": key}) for name in names]
         asked += [("export", {"run": key, "format": kind}) for kind in ("jsonl", "csv", "html", "parquet")]
         asked += [("traces", {"run": key, "sort": "-total", "superseded": "1"}), ("traces", {"run": key, "q": "the"})]
-        asked += [("compare", {"run": key, "with": key})]
+        asked += [("compare", {"run": key, "with": key}), ("table", {})]
+        asked += [("figures", {"run": key, "split": "order", "x": x}) for x in ("tokens", "time")]
         listed = ask("traces", run=key).get("rows", [])
         asked += [
             (name, {"run": key, "trace": one["id"]}) for one in listed[:8] for name in ("trace", "group", "prompt")
