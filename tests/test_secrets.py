@@ -159,8 +159,8 @@ def test_no_page_and_no_exported_file_holds_one(tmp_path: Path, write: Any) -> N
         made = exporting.export(library, Query({"run": "mine", "format": kind}))
         (out / made["name"]).write_bytes(base64.b64decode(made["content"]))
         assert made["rows"] == 2 * len(TEXTS)
-    for name in ("runs", "overview", "traces", "trace", "group", "prompt", "hacks", "facets"):
-        given = {} if name == "runs" else {"run": "mine"}
+    for name in ("runs", "overview", "traces", "trace", "group", "prompt", "hacks", "facets", "settings", "table"):
+        given = {} if name in ("runs", "table") else {"run": "mine"}
         (out / f"{name}.json").write_text(
             served(name, lambda query, name=name: shell.PAGES[name](library, query))(given)
         )

@@ -103,13 +103,28 @@ def quiet(page: Any) -> None:
 
 @pytest.mark.parametrize(
     "screen",
-    ["overview", "traces", "group", "prompt", "hacks", "benchmarks", "compare", "try", "exchange", "labels", "pair"],
+    [
+        *(
+            "overview",
+            "traces",
+            "group",
+            "prompt",
+            "hacks",
+            "benchmarks",
+            "compare",
+            "try",
+            "exchange",
+            "labels",
+            "pair",
+        ),
+        *("figures", "figures&split=template&also=", "solved", "settings", "table", "verdicts"),
+    ],
 )
 def test_no_screen_runs_what_a_run_says(visit: Any, evil: str, screen: str) -> None:
     from urllib.parse import quote
 
     page = visit(f"?run={quote(NAME)}&screen={screen}", base=evil)
-    page.ready(screen)
+    page.ready(screen.partition("&")[0])
     quiet(page)
 
 
