@@ -17,6 +17,7 @@ from starlette.datastructures import Headers
 
 from socialr1_lite.viewer import door, shell
 from socialr1_lite.viewer.door import CALL, Door, House, is_loopback, refusal
+from tests.viewer.conftest import PATIENCE_MS
 
 HERE = House()
 ASK = {"host": "127.0.0.1:7860", "content-type": "application/json"}
@@ -260,7 +261,7 @@ def elsewhere() -> Iterator[Served]:
 
 def frame_of(page: Any, selector: str = ".s1-main[data-ready]") -> Any:
     frame = page.frame_locator("iframe")
-    frame.locator(selector).wait_for(timeout=20_000)
+    frame.locator(selector).wait_for(timeout=PATIENCE_MS)
     return frame
 
 
@@ -337,7 +338,7 @@ def test_behind_the_path_of_a_proxy(
     context = browser.new_context()
     page = context.new_page()
     page.goto(f"{elsewhere.address}/lab/viewer/?run=first&screen=traces")
-    page.locator(".s1-main[data-ready][data-screen=traces]").wait_for(timeout=20_000)
+    page.locator(".s1-main[data-ready][data-screen=traces]").wait_for(timeout=PATIENCE_MS)
     assert page.locator("tr[data-trace]").count() == 50 and "/lab/viewer/" in page.url
     page.locator("text=Hack board").click()
     page.locator(".s1-main[data-screen=hacks]").wait_for()
@@ -358,7 +359,7 @@ def test_from_another_machine_the_printed_address_opens_the_viewer(browser: Any,
     page.goto(at)
     assert "asks for its token" in page.inner_text("body")
     page.goto(f"{at}?run=first&screen=traces&token={house.token}")
-    page.locator(".s1-main[data-ready][data-screen=traces]").wait_for(timeout=20_000)
+    page.locator(".s1-main[data-ready][data-screen=traces]").wait_for(timeout=PATIENCE_MS)
     assert "token" not in page.url
     context.close()
     app.close(verbose=False)
