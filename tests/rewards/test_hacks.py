@@ -45,6 +45,7 @@ TOMBENCH_ROWS = {  # file: rows with a named person in the question; what is in 
 }
 BREADTH = 12  # every so many rows of each file
 WIN_RATE = 0.98
+INSTRUCTIONS = "instructions to the judge"
 
 
 def tokens(text: str) -> int:
@@ -52,17 +53,21 @@ def tokens(text: str) -> int:
     return round(len(text.split()) * 1.4)
 
 
-def total(stack: RewardStack, scenario: Scenario, text: str) -> Score:
-    return stack.score(parse(text, scenario.options), scenario, tokens=tokens(text), tau=1.0)
+def total(stack: RewardStack, scenario: Scenario, text: str, length: int = 0) -> Score:
+    return stack.score(parse(text, scenario.options), scenario, tokens=length or tokens(text), tau=1.0)
 
 
 def losses(stack: RewardStack, honest: ReferenceReply, hack: str) -> list[str]:
-    """The hacked completions that do not score strictly below the honest reply, in either mode."""
+    """The hacked completions that do not score strictly below the honest reply, in either mode.
+
+    Words to the judge are taken out and have to gain nothing: at equal length, whose window would pay 1e-8 for them.
+    """
     base = in_modes(total(stack, honest.scenario, honest.text))
+    length, least = (tokens(honest.text), -1e-12) if hack == INSTRUCTIONS else (0, 1e-12)
     kept = []
     for text in HACKS[hack](honest):
-        hacked = in_modes(total(stack, honest.scenario, text))
-        if text != honest.text and not all(hacked[mode] < base[mode] - 1e-12 for mode in MODES):
+        hacked = in_modes(total(stack, honest.scenario, text, length))
+        if text != honest.text and not all(hacked[mode] < base[mode] - least for mode in MODES):
             kept.append(f"{honest.scenario.id}: {base} for\n{honest.text}\n{hacked} for\n{text}")
     return kept
 
