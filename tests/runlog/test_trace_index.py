@@ -73,7 +73,7 @@ def scalars(rows: list[Trace]) -> list[Row]:
                 "outcome": row.score.outcome,
                 "dimension": ("belief", "desire")[row.group % 2],
                 "truncated": row.completion.finish == "length",
-                "right": row.score.outcome == "right",
+                "right": None if row.score.outcome == "unknown" else row.score.outcome == "right",
                 "early": independence is not None and independence < 1,
                 "flat": len(siblings) > 1 and max(siblings) - min(siblings) <= 1e-6,
                 "total": row.total,
