@@ -12,6 +12,8 @@ from itertools import takewhile
 from operator import eq
 from typing import Any, NamedTuple
 
+from socialr1_lite.policy.attention import attend_by
+
 ATTENTION = "socialr1_lite_tree"  # what transformers knows `tree_attention` by
 TREE_TOKENS = 1024  # nodes of one forward pass: attention grows with their square, and sharing is had by then
 
@@ -71,13 +73,7 @@ def grouped(texts: Sequence[Sequence[int]], limit: int = TREE_TOKENS) -> Iterato
 
 def read_as_trees(model: Model) -> None:
     """Let the model attend by `tree_attention`, if it attends by PyTorch's fused kernel now."""
-    from transformers import AttentionInterface, AttentionMaskInterface
-    from transformers.masking_utils import sdpa_mask
-
-    if model.config._attn_implementation == "sdpa":
-        AttentionInterface.register(ATTENTION, tree_attention)
-        AttentionMaskInterface.register(ATTENTION, sdpa_mask)
-        model.set_attn_implementation(ATTENTION)
+    attend_by(model, ATTENTION, tree_attention)
 
 
 def tree_attention(

@@ -7,6 +7,7 @@ import types
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from socialr1_lite.policy.attention import attend_by
 from socialr1_lite.policy.prefix import Prefix
 from socialr1_lite.policy.sampling import sample, understood
 
@@ -46,25 +47,13 @@ def speed_up_cpu_sampling(model: PreTrainedModel) -> None:
             return plain(*args, **kwargs)
 
     model.generate = types.MethodType(generate, model)
-    _use_cpu_attention(model)
+    attend_by(model, CPU_ATTENTION, cpu_attention)
     head = model.get_output_embeddings()
     if head is not None and not getattr(head, "_rows_are_plain", False):
         # The last position of a prefill is a strided slice; torch then multiplies it by a *copy of the head's weight
         # for each sequence* (900 MB for a batch of 16 of SmolLM2). One contiguous copy of the slice avoids that.
         head.register_forward_pre_hook(lambda _, inputs: (inputs[0].contiguous(), *inputs[1:]))
         head._rows_are_plain = True
-
-
-def _use_cpu_attention(model: PreTrainedModel) -> None:
-    """Let a model that uses torch's SDPA use `cpu_attention`; any other choice of attention stays."""
-    from transformers import AttentionInterface, AttentionMaskInterface
-    from transformers.masking_utils import sdpa_mask
-
-    if model.config._attn_implementation != "sdpa":
-        return
-    AttentionInterface.register(CPU_ATTENTION, cpu_attention)
-    AttentionMaskInterface.register(CPU_ATTENTION, sdpa_mask)
-    model.set_attn_implementation(CPU_ATTENTION)
 
 
 def cpu_attention(

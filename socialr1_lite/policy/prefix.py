@@ -14,6 +14,7 @@ from itertools import chain, takewhile
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from socialr1_lite.errors import PolicyError
+from socialr1_lite.policy.attention import attend_by
 
 if TYPE_CHECKING:
     from torch import Tensor, device
@@ -231,13 +232,7 @@ def pack_labelled(input_ids: Tensor, attention_mask: Tensor, labels: Tensor) -> 
 
 def share_attention(model: PreTrainedModel) -> None:
     """Let a model that attends by torch's SDPA attend by `shared_attention`, which knows what a prefix is."""
-    from transformers import AttentionInterface, AttentionMaskInterface
-    from transformers.masking_utils import sdpa_mask
-
-    if model.config._attn_implementation == "sdpa":
-        AttentionInterface.register(SHARED_ATTENTION, shared_attention)
-        AttentionMaskInterface.register(SHARED_ATTENTION, sdpa_mask)
-        model.set_attn_implementation(SHARED_ATTENTION)
+    attend_by(model, SHARED_ATTENTION, shared_attention)
 
 
 def obstacle(model: PreTrainedModel, longest: int) -> str:
