@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 
 from socialr1_lite.errors import DivergedError, JudgeError, PolicyError, RecipeError
-from socialr1_lite.judges import build_judge
+from socialr1_lite.judges import build_judge, reward_process
 from socialr1_lite.judges.addressed import stages_about
 from socialr1_lite.judges.audit.measure import ORDERS
 from socialr1_lite.judges.classifier import load_judge, logits, probe_tolerance, sigmoid
@@ -264,7 +264,10 @@ assert "unsloth" in sys.modules
 
 
 @trained
-def test_a_judge_whose_process_ends_is_told_in_one_line(judge_folder: Path, tmp_path: Path) -> None:
+def test_a_judge_whose_process_ends_is_told_in_one_line(
+    judge_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reward_process, "GRACE_S", 300.0)  # a busy machine is slow to end a process, not wrong
     process = RewardProcess(judge_folder, device="cpu", batch_tokens=300)
     assert process.logits(["Mara left."]) == pytest.approx(process.logits(["Mara left."]))
     process._process.kill()
@@ -281,7 +284,7 @@ def test_a_judge_whose_process_ends_is_told_in_one_line(judge_folder: Path, tmp_
             process.logits(["Mara left."])
         assert len(str(caught.value).splitlines()) == 1
         process.close()
-        assert process._process.returncode is not None  # ended by itself, or, on a busy machine, by its owner
+        assert process._process.returncode == 0
 
 
 @pytest.mark.parametrize(
