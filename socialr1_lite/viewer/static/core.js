@@ -326,6 +326,37 @@ function empty(title, ...lines) {
     lines.map((line) => h('p', {}, line)),
   );
 }
+// Steps through the pages of a list, whose page is the address's `nth`; ends: to its first and last page too.
+function pager(page, last, ends = false) {
+  const to = (sign, label, nth, off) =>
+    h(
+      'button',
+      { disabled: off, 'aria-label': label, onclick: () => go({ nth: nth === 1 ? null : nth }) },
+      sign,
+    );
+  return h(
+    'div',
+    { class: 'pager' },
+    ends && to('«', 'First page', 1, page <= 1),
+    to('←', 'Previous page', page - 1, page <= 1),
+    h('span', { class: 'small num' }, `page ${count(page)} of ${count(last)}`),
+    to('→', 'Next page', page + 1, page >= last),
+    ends && to('»', 'Last page', last, page >= last),
+  );
+}
+const questionCard = (data) =>
+  h(
+    'section',
+    { class: 'card tight' },
+    h('p', { class: 'prose sm' }, data.story),
+    h('p', { class: 'prose sm' }, h('b', {}, data.question)),
+    data.options.length > 0 &&
+      h(
+        'div',
+        { class: 'chips' },
+        data.options.map((option) => h('span', { class: 'chip' }, option)),
+      ),
+  );
 function toast(text) {
   const node = h('div', { class: 'toast', role: 'status' }, text);
   root.append(node);

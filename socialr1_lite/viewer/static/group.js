@@ -125,18 +125,7 @@ screens.group = {
         ),
       ),
       localTabs({ id: data.id, siblings: data.members }, 'group'),
-      h(
-        'section',
-        { class: 'card tight' },
-        h('p', { class: 'prose sm' }, data.story),
-        h('p', { class: 'prose sm' }, h('b', {}, data.question)),
-        data.options.length > 0 &&
-          h(
-            'div',
-            { class: 'chips' },
-            data.options.map((option) => h('span', { class: 'chip' }, option)),
-          ),
-      ),
+      questionCard(data),
       separation(data),
       h(
         'div',

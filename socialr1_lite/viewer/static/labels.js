@@ -192,18 +192,7 @@ screens.pair = {
         h('button', { title: 'Another sibling (.)', onclick: nextPair }, 'Another sibling'),
         a({ screen: 'trace', trace: data.id }, { base: keep(VIEW), class: 'button' }, 'Stage view'),
       ),
-      h(
-        'section',
-        { class: 'card tight' },
-        h('p', { class: 'prose sm' }, data.story),
-        h('p', { class: 'prose sm' }, h('b', {}, data.question)),
-        data.options.length > 0 &&
-          h(
-            'div',
-            { class: 'chips' },
-            data.options.map((option) => h('span', { class: 'chip' }, option)),
-          ),
-      ),
+      questionCard(data),
       h(
         'div',
         { class: 'pairing' },

@@ -102,7 +102,6 @@ screens.solved = {
       );
     const means = data.kinds.find((one) => one.name === state.kind);
     const last = Math.max(1, Math.ceil(data.matching / data.size));
-    const to = (nth) => go({ nth: nth === 1 ? null : nth });
     const map = data.rows.length > 0 && heatMap(data);
     const svg = () => {
       const keys = [
@@ -135,22 +134,7 @@ screens.solved = {
             figureFiles('prompts-by-step', { svg, rows: () => heatRows(data) }),
           )
         : empty('No prompt is of this kind', 'Choose another above.'),
-      last > 1 &&
-        h(
-          'div',
-          { class: 'pager' },
-          h(
-            'button',
-            { disabled: data.page <= 1, 'aria-label': 'Previous page', onclick: () => to(data.page - 1) },
-            '←',
-          ),
-          h('span', { class: 'small num' }, `page ${count(data.page)} of ${count(last)}`),
-          h(
-            'button',
-            { disabled: data.page >= last, 'aria-label': 'Next page', onclick: () => to(data.page + 1) },
-            '→',
-          ),
-        ),
+      last > 1 && pager(data.page, last),
     ];
   },
 };

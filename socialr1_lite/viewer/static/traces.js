@@ -296,7 +296,6 @@ function sortPicker(data, by, way) {
 function pages(data, state, end = false) {
   const last = Math.max(1, Math.ceil(data.total / data.size));
   const at = data.page;
-  const to = (page) => go({ nth: page === 1 ? null : page });
   return h(
     'div',
     { class: 'row spread' },
@@ -307,15 +306,7 @@ function pages(data, state, end = false) {
         ? `${count((at - 1) * data.size + 1)}–${count(Math.min(at * data.size, data.total))} of ${count(data.total)}`
         : 'nothing',
     ),
-    h(
-      'div',
-      { class: 'pager' },
-      h('button', { disabled: at <= 1, 'aria-label': 'First page', onclick: () => to(1) }, '«'),
-      h('button', { disabled: at <= 1, 'aria-label': 'Previous page', onclick: () => to(at - 1) }, '←'),
-      h('span', { class: 'small num' }, `page ${count(at)} of ${count(last)}`),
-      h('button', { disabled: at >= last, 'aria-label': 'Next page', onclick: () => to(at + 1) }, '→'),
-      h('button', { disabled: at >= last, 'aria-label': 'Last page', onclick: () => to(last) }, '»'),
-    ),
+    pager(at, last, true),
   );
 }
 screens.traces = {

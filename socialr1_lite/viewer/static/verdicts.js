@@ -87,7 +87,6 @@ screens.verdicts = {
     const last = Math.max(1, Math.ceil(data.matching / data.size));
     const words = { down: 'lower than what was paid', up: 'higher than what was paid' }[state.way] || 'changed';
     const of = state.stage ? ` in ${TITLES[state.stage]}` : '';
-    const to = (nth) => go({ nth: nth === 1 ? null : nth });
     return [
       head,
       h(
@@ -140,22 +139,7 @@ screens.verdicts = {
             h('tbody', {}, data.rows.map(verdictRow)),
           ),
         ),
-        last > 1 &&
-          h(
-            'div',
-            { class: 'pager' },
-            h(
-              'button',
-              { disabled: data.page <= 1, 'aria-label': 'Previous page', onclick: () => to(data.page - 1) },
-              '←',
-            ),
-            h('span', { class: 'small num' }, `page ${count(data.page)} of ${count(last)}`),
-            h(
-              'button',
-              { disabled: data.page >= last, 'aria-label': 'Next page', onclick: () => to(data.page + 1) },
-              '→',
-            ),
-          ),
+        last > 1 && pager(data.page, last),
       ),
     ];
   },
