@@ -133,27 +133,38 @@ def _value(entry: Entry) -> float:
     return entry.report["metrics"][headlines(entry.report)[entry.line.language]]["value"]
 
 
-def _by_seed(entries: Sequence[Entry]) -> dict[tuple[int | None, int], Entry]:
-    """Return one entry for each seed: the same seed twice is one run told twice."""
-    return {(one.report.get("train_seed"), one.report.get("seed", 0)): one for one in entries}
+def _seed(entry: Entry) -> tuple[int | None, int | None]:
+    return entry.report.get("train_seed"), entry.report.get("seed", 0)
+
+
+def _told_once(entries: Sequence[Entry]) -> list[Entry]:
+    """Return the entries without those that only repeat a figure of the same seed: that is one run told twice."""
+    kept: dict[tuple[object, float], Entry] = {}
+    for one in entries:
+        kept.setdefault((_seed(one), _value(one)), one)
+    return list(kept.values())
 
 
 def _cell(entries: Sequence[Entry]) -> str:
     """Return a row's figures of one benchmark, those of each protocol apart; "-" for none."""
     cells = []
     for mark in sorted({one.mark for one in entries}):
-        seeds = list(_by_seed([one for one in entries if one.mark == mark]).values())
-        if len(seeds) == 1:
-            text = figure_cell(seeds[0].report, seeds[0].line.language)
+        told = _told_once([one for one in entries if one.mark == mark])
+        figures = [figure_cell(one.report, one.line.language) for one in told]
+        if len(told) == 1:
+            text = figures[0]
+        elif len({_seed(one) for one in told}) == len(told):
+            spread = over_seeds([_value(one) for one in told])
+            text = f"{spread.mean:.3f} ± {spread.error or 0:.3f} ({len(told)} seeds)"
         else:
-            spread = over_seeds([_value(one) for one in seeds])
-            text = f"{spread.mean:.3f} ± {spread.error or 0:.3f} ({len(seeds)} seeds)"
+            each = (f"{figure} ({one.run})" for figure, one in zip(figures, told, strict=True))
+            text = f"{', '.join(each)}: unequal for one seed"
         cells.append(f"{mark}: {text}")
     return "; ".join(cells) or "-"
 
 
 def _rank(entries: Sequence[Entry], line: Line) -> tuple[bool, float]:
-    mine = list(_by_seed([one for one in entries if one.line == line and one.mark == "a"]).values())
+    mine = _told_once([one for one in entries if one.line == line and one.mark == "a"])
     return (not mine, -sum(map(_value, mine)) / len(mine) if mine else 0.0)
 
 

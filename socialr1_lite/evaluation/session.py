@@ -122,7 +122,7 @@ class Session:
         extra["differs"] = authors.differences(
             benchmark,
             plan,
-            model=self.target.recipe.model.name if self.target.run else self.target.name,
+            model=self.target.model_name,
             cut_off=replies.count("length"),
             not_sent=tuple(self.sampler.endpoint.not_taken) if isinstance(self.sampler, EndpointSampler) else (),
         )
@@ -156,9 +156,9 @@ class Session:
         players: dict[str, str],
     ) -> None:
         provenance = reports.Provenance(
-            model=self.target.recipe.model.name if self.target.run else self.target.name,
+            model=self.target.model_name,
             adapter_step=self.target.step,
-            recipe_sha256=self.target.recipe_sha256,
+            recipe_sha256=self.target.trained_sha256,
             prompt_style=plan.style,
             sampling=plan.sampling.told() | {"samples": plan.samples},
             seed=plan.seed,
@@ -196,12 +196,12 @@ class Session:
 
     def _origin(self, plan: asking.AskingPlan) -> reports.Extra:
         """Return what tells two reports' protocols and trainings apart."""
-        recipe, trained = self.target.recipe, self.target.says_how is not None
-        seedless = recipe.model_copy(update={"run": recipe.run.model_copy(update={"seed": 0})})
+        trained = self.target.trained
+        seedless = trained and trained.model_copy(update={"run": trained.run.model_copy(update={"seed": 0})})
         return {
             "prompt_sha256": prompt_digest(plan),
-            "training": seedless.digest if trained else "",
-            "train_seed": recipe.run.seed if trained else None,
+            "training": seedless.digest if seedless else "",
+            "train_seed": trained.run.seed if trained else None,
             "not_sent": self.sampler.endpoint.not_taken if isinstance(self.sampler, EndpointSampler) else [],
         }
 

@@ -25,7 +25,8 @@ LOCAL = ("unsloth", "transformers")  # the policy's backends: vllm and openai do
 class Target:
     """A model with what belongs to it. identity: changes whenever its replies may. step: None for a plain model.
 
-    asked_as: the recipe.yaml that says how it is asked, where that is not the run's own.
+    asked_as: the recipe.yaml that says how it is asked, where that is not the run's own. trained, trained_sha256: the
+    recipe that it was trained by, and its file's; None and "" for a plain model.
     """
 
     name: str
@@ -37,16 +38,18 @@ class Target:
     step: int | None = None
     checkpoint: str = NEWEST
     asked_as: Path | None = None
+    trained: Recipe | None = None
+    trained_sha256: str = ""
+
+    @property
+    def model_name(self) -> str:
+        """The model's name as reports have it: of a run, its base's."""
+        return self.recipe.model.name if self.run else self.name
 
     @property
     def says_how(self) -> Path | None:
         """The recipe that says how it is asked; None for a plain model."""
         return self.asked_as or (self.run.recipe if self.run else None)
-
-    @property
-    def recipe_sha256(self) -> str:
-        """sha256 of that recipe in hex, "" for a plain model."""
-        return hashlib.sha256(self.says_how.read_bytes()).hexdigest() if self.says_how else ""
 
     def for_vllm(self, folder: Path) -> tuple[Path | None, int]:
         """Return the one adapter that vLLM is to lay on the bare base, and the room it needs; 16 without any.
@@ -106,7 +109,8 @@ def at_endpoint(model: str) -> Target:
 def asked_as(target: Target, path: Path, trust: Trust = NOBODY) -> Target:
     """Return the target, asked as a run folder or a recipe says: prompt, template, length, and what scores the traces.
 
-    The model stays the target's own; a model behind an endpoint gets the recipe's, for judges that read with it.
+    The model and its training stay the target's own; of a model behind an endpoint the recipe tells both, for judges
+    that read with it.
     Raises RecipeError for a recipe that is wrong or needs a word of the caller's, PolicyError for a folder without one.
     """
     if path.is_dir() and not (path / "recipe.yaml").is_file():
@@ -115,14 +119,15 @@ def asked_as(target: Target, path: Path, trust: Trust = NOBODY) -> Target:
     recipe = load_recipe(file)
     if not target.identity:  # nothing is loaded here
         trust.check_model(recipe.model, str(file))
-        return replace(target, recipe=recipe, asked_as=file)
+        digest = hashlib.sha256(file.read_bytes()).hexdigest()
+        return replace(target, recipe=recipe, asked_as=file, trained=recipe, trained_sha256=digest)
     return replace(target, recipe=recipe.model_copy(update={"model": target.recipe.model}), asked_as=file)
 
 
 def _run(run: RunFolder, backend: str, checkpoint: str, trust: Trust) -> Target:
     if not run.recipe.is_file():
         raise PolicyError(f"{run.path}: holds no {run.recipe.name}, so its model is not known")
-    recipe = load_recipe(run.recipe)
+    recipe = trained = load_recipe(run.recipe)
     trust.check_model(recipe.model, str(run.recipe))
     settings = {"allow_pickle": trust.pickle} | ({"backend": backend} if backend in LOCAL else {})
     recipe = recipe.model_copy(update={"model": recipe.model.model_copy(update=settings)})
@@ -143,7 +148,8 @@ def _run(run: RunFolder, backend: str, checkpoint: str, trust: Trust) -> Target:
         print(f"{run.name}: {note}", file=sys.stderr)
     digest = hashlib.sha256(weights.read_bytes()).hexdigest()
     name = run.name if checkpoint == NEWEST else f"{run.name}-{'step-' * checkpoint.isdigit()}{checkpoint}"
-    return Target(name, recipe, f"{recipe.model.name} adapter {digest}", run, adapter, merged, step, checkpoint)
+    found = Target(name, recipe, f"{recipe.model.name} adapter {digest}", run, adapter, merged, step, checkpoint)
+    return replace(found, trained=trained, trained_sha256=run.recipe_digest())
 
 
 def _chosen(run: RunFolder, checkpoint: str) -> tuple[Path, int, str]:

@@ -640,10 +640,10 @@ def test_a_run_is_evaluated_at_its_newest_adapter_in_its_own_prompt(
     assert {one.step for one in read_traces(folder)} == {4}
 
 
-def run_with_checkpoints(folder: Path) -> RunFolder:
+def run_with_checkpoints(folder: Path, recipe: str = "grpo: {max_steps: 6}\n") -> RunFolder:
     """Whole checkpoints of steps 2 and 4, a final adapter of step 6, and the best one of step 2."""
     run = RunFolder.create(folder)
-    run.recipe.write_text("grpo: {max_steps: 6}\n")
+    run.recipe.write_text(recipe)
     run.set_state("completed", step=6)
     best = BestAdapter(run)
     places = {run.checkpoints / "checkpoint-2": 2, run.checkpoints / "checkpoint-4": 4, run.adapter: 6, best.path(2): 2}
@@ -677,6 +677,32 @@ def test_another_checkpoint_does_not_write_over_the_runs_own_reports(
         for name in ("mine-best", "mine-step-4")
     }
     assert steps == {"mine-best": 2, "mine-step-4": 4}
+
+
+def test_how_a_run_is_asked_does_not_hide_how_it_was_trained(
+    tmp_path: Path, speaker: Callable[[Speaker], Speaker], capsys: pytest.CaptureFixture[str]
+) -> None:
+    ask = tmp_path / "ask.yaml"
+    ask.write_text("prompt: {style: cot}\nrun: {seed: 5}\n")
+    speaker(Speaker(lambda _: "<answer> A </answer>"))
+    how = ["--recipe", str(ask), "--benchmarks", "hi-tom", "--data", str(FIXTURES), "-o"]
+    trained = {}
+    for name, rate in (("slow", "1.0e-6"), ("fast", "1.0e-4")):
+        run = run_with_checkpoints(
+            tmp_path / name, f"grpo: {{max_steps: 6, learning_rate: {rate}}}\nrun: {{seed: 7}}\n"
+        )
+        assert evaluate.main([str(run.path), *how, str(tmp_path / "out" / name)]) == 0
+        trained[name] = reports.read(tmp_path / "out" / name).reports["hi-tom"]
+        assert (trained[name]["prompt_style"], trained[name]["train_seed"]) == ("cot", 7)
+        assert trained[name]["recipe_sha256"] == run.recipe_digest()
+    assert evaluate.main(["some/base", *how, str(tmp_path / "out" / "base")]) == 0
+    base = reports.read(tmp_path / "out" / "base").reports["hi-tom"]
+    assert (base["training"], base["train_seed"], base["recipe_sha256"]) == ("", None, "")
+    assert len({base["training"], trained["slow"]["training"], trained["fast"]["training"]}) == 3
+    capsys.readouterr()
+    assert evaluate.main(["leaderboard", str(tmp_path / "out")]) == 0
+    board = capsys.readouterr().out
+    assert all(f"\n| {name} | a: " in board for name in ("slow", "fast", "base"))
 
 
 @pytest.mark.parametrize(

@@ -77,6 +77,16 @@ def test_runs_that_differ_by_their_seed_are_one_row_with_mean_and_error(tmp_path
     assert rows["earlier step"] == ("a: 0.100 [0.000, 0.200] n=100",)
 
 
+def test_unequal_figures_of_one_seed_are_both_shown(tmp_path: Path) -> None:
+    for name, value, seed in (("one", 0.4, 42), ("two", 0.7, 42), ("two again", 0.7, 42)):
+        evaluated(tmp_path, name, value, training="t", train_seed=seed, recipe_sha256="r", adapter_step=15)
+    shared = "a: 0.400 [0.300, 0.500] n=100 (one), 0.700 [0.600, 0.800] n=100 (two): unequal for one seed"
+    assert shown(tmp_path)[0] == {"one, two, two again": (shared,)}
+    evaluated(tmp_path, "three", 0.9, training="t", train_seed=43, recipe_sha256="r", adapter_step=15)
+    ((cell,),) = shown(tmp_path)[0].values()
+    assert cell == shared.replace("n=100 (one)", "n=100 (one), 0.900 [0.800, 1.000] n=100 (three)")
+
+
 def test_a_model_asked_with_several_seeds_is_one_row(tmp_path: Path) -> None:
     evaluated(tmp_path, "s0", 0.4, seed=0)
     evaluated(tmp_path, "s1", 0.6, seed=1)

@@ -35,8 +35,11 @@ def test_a_model_is_asked_as_a_recipe_says_and_stays_the_model_it_is(tmp_path: P
     plain = target.find("smollm2-135m")
     told = target.asked_as(plain, recipe)
     assert (told.recipe.prompt.style, told.recipe.model, told.identity) == ("cot", plain.recipe.model, plain.identity)
-    assert (plain.says_how, plain.recipe_sha256, told.says_how) == (None, "", recipe)
-    assert target.asked_as(target.at_endpoint("m"), recipe).recipe.model.name == "some/other"  # for judges that read
+    assert (plain.says_how, told.says_how) == (None, recipe)
+    assert (told.trained, told.trained_sha256) == (None, "")  # it is asked so, and was never trained
+    served = target.asked_as(target.at_endpoint("m"), recipe)
+    assert served.recipe.model.name == "some/other"  # for judges that read
+    assert served.trained == served.recipe  # nothing else says what a model behind an endpoint learned
     assert target.asked_as(plain, tmp_path).says_how == recipe  # a run folder
 
 
