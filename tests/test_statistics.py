@@ -12,6 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from socialr1_lite.statistics import (
+    MOST_RESAMPLED,
+    Z95,
     Tally,
     Unit,
     cluster_bootstrap,
@@ -20,6 +22,7 @@ from socialr1_lite.statistics import (
     over_seeds,
     paired_by_cluster,
     pass_at,
+    proportion_by_cluster,
     shift_by_cluster,
     wilson,
 )
@@ -136,6 +139,20 @@ def test_a_share_over_twins_counts_stories() -> None:
     assert found == interval(Tally(units(values, per_cluster=2)))
     alone = wilson(12, 20)
     assert found.value == alone.value and found.high - found.low > 1.2 * (alone.high - alone.low)
+
+
+def test_of_very_many_stories_the_normal_approximation_stands_for_the_resampling() -> None:
+    random = Random(3)
+    counts = [(float(random.randint(0, 4)), 4) for _ in range(MOST_RESAMPLED)]
+    resampled, approximate = proportion_by_cluster(counts), proportion_by_cluster([*counts, (0.0, 4)])
+    assert approximate.value == pytest.approx(resampled.value, abs=1e-3)
+    assert approximate.low == pytest.approx(resampled.low, abs=2e-3)
+    assert approximate.high == pytest.approx(resampled.high, abs=2e-3)
+    assert approximate.high - approximate.low > 1e-2
+    # by hand: shares 1 and 0 in turn, of 4 answers each: the spread between stories is 0.5, whatever their size
+    turned = [(4.0 * (n % 2), 4) for n in range(2 * MOST_RESAMPLED)]
+    half = Z95 * 0.5 / (2 * MOST_RESAMPLED) ** 0.5
+    assert proportion_by_cluster(turned).high == pytest.approx(0.5 + half, rel=1e-4)
 
 
 @pytest.mark.parametrize(("values", "clusters"), [([], []), ([1.0], ["a", "b"])])

@@ -13,13 +13,12 @@ from socialr1_lite.runlog import RunFolder
 from socialr1_lite.runlog.index import TraceIndex
 from socialr1_lite.runlog.lines import read_rows
 from socialr1_lite.runlog.query import Filter
-from socialr1_lite.statistics import clustered_proportion
+from socialr1_lite.statistics import Interval, proportion_by_cluster
 from socialr1_lite.viewer.serving import Json
 from socialr1_lite.viewer.words import percent
 
 LEANS = 0.2  # [ours] so much more of the answers than of the gold, and a letter is preferred for its place
 ENOUGH = 30  # answers below which nothing is said of chance or letters
-MOST_TESTED = 20_000  # answers that an interval is worked out from
 
 
 class Asked(NamedTuple):
@@ -74,14 +73,14 @@ class Letters(NamedTuple):
     """Readable answers by their letter. chosen: how often each was given. gold: how often it was right to give it.
 
     right: how often it was given and right. chance: mean over the questions asked, unreadable answers among them.
+    stories: (right, answers) of each.
     """
 
     chosen: list[int]
     gold: list[float]
     right: list[int]
     chance: float | None
-    stories: list[str]  # of each readable answer, in the order of `hits`
-    hits: list[float]
+    stories: dict[str, tuple[int, int]]
 
     @property
     def n(self) -> int:
@@ -102,8 +101,7 @@ def letters_of(counted: Iterable[tuple[str, int | None, int]], known: Mapping[st
     chosen, right = Counter[int](), Counter[int]()
     gold = defaultdict[int, float](float)
     weights, shares = 0, 0.0
-    stories: list[str] = []
-    hits: list[float] = []
+    stories: dict[str, tuple[int, int]] = {}
     for scenario, place, n in counted:
         one = known.get(scenario)
         if one is None or one.chance is None:
@@ -112,28 +110,32 @@ def letters_of(counted: Iterable[tuple[str, int | None, int]], known: Mapping[st
         if place is None or not 0 <= place < one.options:
             continue
         chosen[place] += n
-        right[place] += n * (place in one.gold)
+        hits = n * (place in one.gold)
+        right[place] += hits
         for at in one.gold:
             gold[at] += n / len(one.gold)
-        room = max(0, MOST_TESTED - len(hits))
-        stories += [one.story] * min(n, room)
-        hits += [float(place in one.gold)] * min(n, room)
+        so_far = stories.get(one.story, (0, 0))
+        stories[one.story] = so_far[0] + hits, so_far[1] + n
     width = max([*chosen, *gold], default=-1) + 1
     places = range(width)
     chance = shares / weights if weights else None
-    return Letters(
-        [chosen[i] for i in places], [gold[i] for i in places], [right[i] for i in places], chance, stories, hits
-    )
+    return Letters([chosen[i] for i in places], [gold[i] for i in places], [right[i] for i in places], chance, stories)
 
 
 def answers(index: TraceIndex, where: Filter) -> Json:
     """Return the answers that pass a filter, against chance and by letter, with what is to be said of them."""
-    found = letters_of(index.figures.tally(("scenario", "answer"), where), asked(index.run))
-    return {
-        "chance": found.chance,
-        "letters": letter_rows(found),
-        "words": list(_words(found)),
-        "alerts": list(alerts(found)),
+    return said_of(letters_of(index.figures.tally(("scenario", "answer"), where), asked(index.run)))
+
+
+def said_of(found: Letters) -> Json:
+    """Return counted answers against chance and by letter, with what is to be said of them."""
+    said: Json = {"chance": found.chance, "letters": letter_rows(found), "words": [], "alerts": []}
+    if not found.n or found.chance is None:
+        return said
+    share = proportion_by_cluster(found.stories.values())
+    return said | {
+        "words": [_words(found, found.chance, share)],
+        "alerts": [*_alerts(found, found.chance, share)] if found.n >= ENOUGH else [],
     }
 
 
@@ -152,27 +154,21 @@ def letter_rows(found: Letters) -> list[Json]:
     ]
 
 
-def _words(found: Letters) -> Iterable[str]:
-    if not found.n or found.chance is None:
-        return
-    share = clustered_proportion(found.hits, found.stories)
+def _words(found: Letters, chance: float, share: Interval) -> str:
     best = max(range(len(found.gold)), key=found.gold.__getitem__)
     letter, always = letter_rows(found)[best]["letter"], percent(found.gold[best] / found.n)
-    yield (
+    return (
         f"Of {found.n} readable answers {percent(share.value)} are right (95 % interval {percent(share.low)} to "
-        f"{percent(share.high)}, over {len(set(found.stories))} stories). "
-        f"Guessing gets {percent(found.chance)}, always answering {letter} {always}."
+        f"{percent(share.high)}, over {len(found.stories)} stories). "
+        f"Guessing gets {percent(chance)}, always answering {letter} {always}."
     )
 
 
-def alerts(found: Letters) -> Iterable[str]:
+def _alerts(found: Letters, chance: float, share: Interval) -> Iterable[str]:
     """Yield what somebody should know: answers no better than guessing, a letter that is chosen for its place."""
-    if found.n < ENOUGH or found.chance is None:
-        return
-    share = clustered_proportion(found.hits, found.stories)
-    if share.low <= found.chance:
+    if share.low <= chance:
         yield (
-            f"{percent(share.value)} of the last readable answers are right, and guessing gets {percent(found.chance)} "
+            f"{percent(share.value)} of the last readable answers are right, and guessing gets {percent(chance)} "
             f"(95 % interval {percent(share.low)} to {percent(share.high)}, by story): not to be told from chance."
         )
     if (letter := found.leaning) is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from functools import partial
 from pathlib import Path
 
 from socialr1_lite.runlog.index import TraceIndex
@@ -25,8 +26,10 @@ def benchmarks(library: Library, query: Query) -> Json:
     for path in sorted(run.folder.evaluation.glob("*.json")) if run.folder.evaluation.is_dir() else []:
         try:
             report = read_report(path)
-            there = report["benchmark"] in with_traces
-            said = answers(index, {"phase": "eval", "benchmark": report["benchmark"]}) if there else {}
+            name = report["benchmark"]
+            among: Json = {"phase": "eval", "benchmark": name}
+            there = name in with_traces
+            said = run.remembered(f"answers {name}", partial(answers, where=among)) if there else {}
             reports.append(report | {"has_traces": there, "answers": said})
         except ValueError as error:
             notices.append(f"{path.name}: {error}")

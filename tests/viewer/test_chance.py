@@ -14,7 +14,7 @@ from socialr1_lite.runlog import MetricsWriter, RunFolder, TraceWriter
 from socialr1_lite.scenario import Scenario
 from socialr1_lite.statistics import paired_by_cluster
 from socialr1_lite.viewer import comparison, pages, reports, runs
-from socialr1_lite.viewer.chance import Asked, chance_of, letters_of
+from socialr1_lite.viewer.chance import Asked, chance_of, letters_of, said_of
 from socialr1_lite.viewer.library import Library
 from socialr1_lite.viewer.serving import Query
 from tests.runlogs import trace
@@ -34,9 +34,18 @@ def test_chance_and_letters_by_hand() -> None:
     )
     assert found.chance == pytest.approx((6 * 0.5 + 3 * 0.25) / 9)  # unreadable answers were asked too
     assert (found.chosen, found.gold, found.right) == ([7, 0, 0, 1], [5, 0, 0, 3], [5, 0, 0, 1])
-    assert found.n == 8 and sum(found.hits) == 6 and found.stories == ["one"] * 5 + ["other"] * 3
+    assert found.n == 8 and found.stories == {"one": (5, 5), "other": (1, 3)}
     assert letters_of([("both", 1, 2)], KNOWN).gold == [1.0, 1.0]  # two accepted: half of the gold each
     assert chance_of(["two", "four", "open"], KNOWN) == pytest.approx(0.375) and chance_of(["open"], KNOWN) is None
+
+
+def test_the_share_is_of_every_answer_that_its_sentence_counts() -> None:
+    """80,000 answers, of which the first 20,000 by scenario are wrong: "0 % are right" and "not to be told from"."""
+    known = {f"s{n}": Asked(4, (0,), f"story {n}") for n in range(8)}
+    said = said_of(letters_of([(f"s{n}", int(n < 2), 10_000) for n in range(8)], known))
+    (words,) = said["words"]
+    assert words.startswith("Of 80000 readable answers 75 % are right (95 % interval ") and "over 8 stories" in words
+    assert not any("not to be told from chance" in one for one in said["alerts"])
 
 
 @pytest.mark.parametrize(
