@@ -10,6 +10,7 @@ from urllib.parse import unquote
 
 from socialr1_lite.errors import RecipeError, RunLogError
 from socialr1_lite.recipe import located_yaml
+from socialr1_lite.redaction import redact_tree
 from socialr1_lite.runlog import RunFolder, read_metrics
 from socialr1_lite.viewer.library import Library, OpenRun
 from socialr1_lite.viewer.reports import read_report
@@ -89,7 +90,7 @@ def _effective(run: RunFolder) -> Flat:
 
 def _yaml(path: Path) -> Flat:
     try:
-        return flat(dict(located_yaml.read(path).values))
+        return flat(redact_tree(dict(located_yaml.read(path).values)))  # under dotted names no secret is known
     except (RecipeError, OSError):
         return {}
 
@@ -98,7 +99,7 @@ def _environment(run: RunFolder) -> Flat:
     try:
         if run.environment.stat().st_size > MOST_BYTES:
             return {}
-        return flat(json.loads(run.environment.read_text("utf-8")))
+        return flat(redact_tree(json.loads(run.environment.read_text("utf-8"))))
     except (OSError, ValueError, RecursionError):
         return {}
 

@@ -17,7 +17,7 @@ from socialr1_lite.runlog.rejudged import read_verdicts
 from socialr1_lite.scenario import Scenario
 from socialr1_lite.viewer import figures, settings, solved, verdicts
 from socialr1_lite.viewer.library import Indexing, Library
-from socialr1_lite.viewer.serving import BadRequest, Query
+from socialr1_lite.viewer.serving import BadRequest, Query, encode
 from tests.runlogs import trace
 
 
@@ -201,15 +201,21 @@ def test_many_steps_share_a_column_and_nothing_is_lost(tmp_path: Path) -> None:
 def test_settings_stand_side_by_side_without_secrets(tmp_path: Path) -> None:
     for name, version in (("one", "2.0"), ("two", "2.1")):
         run = run_of(tmp_path, [(1, {"loss": 1.0})], name=name)
-        run.recipe.write_text(yaml.safe_dump({"model": {"name": "m"}, "rewards": {"judges": [{"name": "facts"}]}}))
+        judges = [{"name": "facts", "api_key": f"hunter{version}plain"}]
+        run.recipe.write_text(yaml.safe_dump({"model": {"name": "m"}, "rewards": {"judges": judges}}))
+        run.effective.write_text(yaml.safe_dump({"hub_token": f"hunter{version}plain"}))
         run.environment.write_text(
-            f'{{"versions": {{"torch": "{version}"}}, "seed": 3, "gpus": [], "quantized": false}}'
+            f'{{"versions": {{"torch": "{version}"}}, "seed": 3, "gpus": [], "quantized": false, '
+            f'"hf": {{"api_key": "hunter{version}plain"}}}}'
         )
     library = Library([tmp_path])
     data = settled(settings.settings, library, run="one", also="two")
+    assert "hunter" not in encode(data) and "hunter" not in encode(settings.table(library, Query({})))
     rows = {row["name"]: row for section in data["sections"] for row in section["rows"]}
     assert rows["versions.torch"] == {"name": "versions.torch", "values": ["2.0", "2.1"], "differs": True}
     assert rows["rewards.judges[0].name"]["values"] == ["facts", "facts"] and not rows["seed"]["differs"]
+    hidden = {name for name, row in rows.items() if row["values"] == ["***", "***"]}
+    assert hidden == {"rewards.judges[0].api_key", "hub_token", "hf.api_key"}
     assert rows["quantized"]["values"] == ["no", "no"] and rows["gpus"]["values"] == ["–", "–"]
     assert rows["train 0, command"]["values"] == ["train", "train"]
     (tmp_path / "two" / "environment.json").write_text("{torn")
