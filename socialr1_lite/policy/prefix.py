@@ -27,7 +27,7 @@ OURS = ("sdpa", "socialr1_cpu", SHARED_ATTENTION)
 # the time backwards, but keeps no scores (16 MiB a layer in bfloat16 at most) [ours].
 MOST_SCORES = 2**23
 IGNORED = -100  # a label that is none, as TRL and transformers have it
-APART = {4: 0.01, 2: 0.5}  # by bytes of a number: log-probabilities that differ by more are others [ours]
+APART, APART_ROUNDED = 0.01, 0.5  # log-probabilities that differ by more are others; with numbers below 32 bits [ours]
 EXPERTS = ("num_experts", "num_local_experts", "n_routed_experts")
 
 
@@ -256,10 +256,19 @@ def obstacle(model: PreTrainedModel, longest: int) -> str:
 def refuse_unshareable(model: PreTrainedModel, name: str, longest: int) -> None:
     """Raise PolicyError where a shared beginning cannot hold, or gives a small trial other log-probabilities."""
     why = obstacle(model, longest)
-    if not why and (apart := trial(model)) > APART[next(model.parameters()).element_size()]:
+    if not why and (apart := trial(model)) > (APART_ROUNDED if rounds(model) else APART):
         why = f"a trial's log-probabilities are {apart:.2g} apart"
     if why:
         raise PolicyError(f"grpo.share_prefix: {name} cannot share a group's prompt: {why}; write share_prefix: false")
+
+
+def rounds(model: PreTrainedModel) -> bool:
+    """Return whether anything is computed in fewer than 32 bits; 4-bit weights are in a type that their layer names."""
+    layers = [module for module in model.modules() if hasattr(module, "compute_dtype")]
+    stored = {id(layer.weight) for layer in layers}
+    kinds = [layer.compute_dtype for layer in layers]
+    kinds += [weight.dtype for weight in model.parameters() if id(weight) not in stored]
+    return any(kind is None or kind.itemsize < 4 for kind in kinds)
 
 
 def trial(model: PreTrainedModel) -> float:

@@ -166,6 +166,28 @@ def test_a_model_that_gives_other_numbers_is_refused_in_one_line(policies, monke
         prefix.refuse_unshareable(policies["shared"].model, "x", 64)
 
 
+@pytest.mark.parametrize(("dtype", "allowed"), [("bfloat16", 0.5), ("float32", 0.01)])
+def test_what_rounding_explains_goes_by_what_a_4_bit_model_computes_in(tmp_path, monkeypatch, dtype, allowed):
+    """Its embeddings and norms are in 32 bits in any case."""
+    settings = {"name": str(make_tiny_model(tmp_path / "model")), "backend": "transformers", "load_in_4bit": True}
+    model = load_policy(Model.model_validate(settings | {"dtype": dtype}), trainable=True, share_prefix=True).model
+    assert next(model.parameters()).dtype == torch.float32
+    monkeypatch.setattr(prefix, "trial", lambda _: allowed)
+    prefix.refuse_unshareable(model, "x", 64)
+    monkeypatch.setattr(prefix, "trial", lambda _: allowed * 1.01)
+    with pytest.raises(PolicyError, match=r"apart; write share_prefix: false$"):
+        prefix.refuse_unshareable(model, "x", 64)
+
+
+@pytest.mark.parametrize(
+    ("dtypes", "found"),
+    [(["float32"], False), (["float64"], False), (["float32", "bfloat16"], True), (["int8", "float32"], True)],
+)
+def test_numbers_of_any_size_round_or_do_not(dtypes, found):
+    kinds = [torch.nn.Parameter(torch.ones(1, dtype=getattr(torch, kind)), requires_grad=False) for kind in dtypes]
+    assert prefix.rounds(torch.nn.ParameterList(kinds)) == found
+
+
 def test_unsloths_own_loss_on_a_gpu_is_left_alone(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     loading.refuse_unsloths_own("transformers")
