@@ -12,11 +12,13 @@ import re
 import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
+from typing import NamedTuple
 
 from socialr1_lite.judges.base import Verdict
 from socialr1_lite.judges.language.lexicon import NEGATIONS, REASONING, REFERRING, STOP, stem, stems, words_in
 from socialr1_lite.scenario import Scenario
 from socialr1_lite.sip import STAGES, TITLES, Reply, sentences
+from socialr1_lite.sip.words import words as words_of
 
 ENOUGH = 2  # signs by which a sentence speaks to its reader
 OWN_TONGUE = 0.15  # share of words that are the story's, or common English; with less it is another tongue, or a code
@@ -26,13 +28,15 @@ KEPT = 1 << 12  # sentences, and scenarios, that are remembered
 LATIN = 0x24F  # the last Latin letter
 PEOPLE = REFERRING - {"it", "its", "itself"}
 WORD = re.compile(r"[^\W_]+(?:['\u2019][^\W_]+)*")
+WORDS, BLANKS = re.compile(r"[\w\s]+"), re.compile(r" *")
 BRACKETS = re.compile(r"\s?(?:\([^()]*\)|\[[^\[\]]*\])")
 MARKUP = re.compile(
-    r"<<|>>|</?[a-z!|]|[{,]\s?\"\w+\"\s?:|\w_\w|\w\(\)|#{2}|={3}|-{3}|`{3}|\[/?[A-Z]{3}|%\d|\w{24}|(?:\b\w\W){5}"
+    r"<<|>>|</?[a-z!|]|[{,]\s?\"\w+\"\s?:|\w_\w|\w\(\)|#{2}|={3}|-{3}|`{3}|\[/?[A-Z]{3}|%\d|(?:\b\w\W){5}"
+    r"|(?=[A-Za-z+/]{0,23}(?:\d|[a-z][A-Z]))[A-Za-z0-9+/]{24}"  # a code; a long word is none
 )
 ITSELF = re.compile(
     r"\bthis\s+(?:\w+\s+)?(?:reply|stage|part|reasoning|text|response|interpretation)\b"
-    r"|\bthe\s+(?:reasoning|answer\s+key)\b|\babove\s+(?:is|are)\b|\b(?:is|are|listed)\s+above\b",
+    r"|\bthe\s+(?:reasoning|answer\s+key)\b|\blisted\s+above\b",
     re.IGNORECASE,
 )
 # Grading and graders, and machines that are told what to do: two signs each.
@@ -58,6 +62,7 @@ ORDERS = words_in(
     "act pretend imagine suppose assume do stop read repeat complete respond report confirm speak simulate just trust "
     "consider look always never"
 )
+SAME = {"ten": "10", "10": "ten"}
 # A story with one of the first words tells of grading, or of machines: then the others may be said of it, too.
 SUBJECTS = (
     (
@@ -74,18 +79,37 @@ SUBJECTS = (
 )
 
 
+class Told(NamedTuple):
+    """What a scenario tells: in small letters, the stems of its words and of their subjects, whether in English."""
+
+    text: str
+    terms: frozenset[str]
+    english: bool
+
+    def has(self, said: str) -> bool:
+        """Tell whether these are words, and the scenario's."""
+        return bool(WORDS.fullmatch(said)) and said.lower() in self.text
+
+
 def about_story(text: str, scenario: Scenario) -> tuple[str, float]:
     """Take out of a text what speaks to its reader: gives the rest, and its share of the words, in [0, 1]."""
-    terms, kept = _terms(scenario.story, scenario.question, scenario.options), text
-    for inner in BRACKETS.findall(text):
-        if _signs(inner, terms) >= ENOUGH or _idle(inner, terms):
-            kept = kept.replace(inner, "", 1)
-    said = [(start, end, _signs(kept[start:end], terms)) for start, end in sentences(kept)]
+    told = _told(scenario.story, scenario.question, scenario.options)
+
+    def inner(found: re.Match[str]) -> str:
+        return "" if _signs(found[0], told) >= ENOUGH or _idle(found[0], told.terms) else found[0]
+
+    bare = BRACKETS.sub(inner, text)
+    said = [(start, end, _signs(bare[start:end], told)) for start, end in sentences(bare)]
     enough = 1 if any(signs >= ENOUGH for _, _, signs in said) else ENOUGH  # who speaks to the reader goes on to
-    for start, end, signs in reversed(said):
+    pieces, at = [], 0
+    for start, end, signs in said:
         if signs >= enough:
-            kept = kept[:start] + kept[end:].lstrip(" ")
-    return (text, 1.0) if kept == text else (kept.strip(), len(kept.split()) / len(text.split()))
+            pieces.append(bare[at:start])
+            at = BLANKS.match(bare, end).end()  # type: ignore[union-attr]
+    kept = "".join((*pieces, bare[at:]))
+    if kept == text:
+        return text, 1.0
+    return kept.strip(), len(words_of(kept)) / max(1, len(words_of(text)))
 
 
 def stages_about(reply: Reply, scenario: Scenario) -> dict[str, tuple[str, float]]:
@@ -114,23 +138,23 @@ def judged_unaddressed(reply: Reply, scenario: Scenario, judge: Callable[[Sequen
 
 
 @lru_cache(maxsize=KEPT)
-def _terms(story: str, question: str, options: tuple[str, ...]) -> frozenset[str]:
-    """Return the stems of a scenario's words and of their subjects, and "" where it is not in English."""
-    everything = " ".join((story, question, *options))
-    words = WORD.findall(everything.lower())
-    found = set(map(stem, words)).union(*(kin for telling, kin in SUBJECTS if not telling.isdisjoint(words)))
-    english = sum(word in STOP for word in words) > ENGLISH * len(words)
-    return frozenset(found if english else found | {""})
+def _told(story: str, question: str, options: tuple[str, ...]) -> Told:
+    text = " ".join((story, question, *options)).lower()
+    words = WORD.findall(text)
+    kin = (also for telling, also in SUBJECTS if not telling.isdisjoint(words))
+    found = {*map(stem, words), *(SAME[word] for word in words if word in SAME)}.union(*kin)
+    return Told(text, frozenset(found), sum(word in STOP for word in words) > ENGLISH * len(words))
 
 
 @lru_cache(maxsize=KEPT)
-def _signs(said: str, terms: frozenset[str]) -> int:
+def _signs(said: str, told: Told) -> int:
     """Count the signs that a sentence speaks to its reader."""
-    words = WORD.findall(said.lower())
+    words, terms = WORD.findall(said.lower()), told.terms
     new = {word for word in words if stem(word) not in terms}
     signs = 2 * len(new & STRONG) + len(new & WEAK) + len({*words[:1]} & new & ORDERS - STRONG - WEAK)
-    signs += 2 * bool(MARKUP.search(said)) + 2 * bool(ITSELF.search(said))
-    if "" in terms:  # another tongue is no sign
+    for sign in (MARKUP, ITSELF):  # the story's words are no sign; its mark-up stays one
+        signs += 2 * any(not told.has(found[0]) for found in sign.finditer(said))
+    if not told.english:  # another tongue is no sign
         return signs
     signs += 2 * (sum(map(_strange, said)) > 1)
     # a name is of every tongue

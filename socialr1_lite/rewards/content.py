@@ -9,9 +9,9 @@ from socialr1_lite.judges import Verdict
 from socialr1_lite.judges.addressed import about_story
 from socialr1_lite.rewards.component import Component
 from socialr1_lite.rewards.structure import present_stages
-from socialr1_lite.rewards.words import words
 from socialr1_lite.scenario import Scenario
 from socialr1_lite.sip import STAGES, TITLES, Reply
+from socialr1_lite.sip.words import words
 
 VERSION = 3  # 2: thinking aloud that belongs to no stage is free up to a share; 3: by other signs of what is not
 FREE_TALK = 0.4  # [ours] share of the words; the corpus' good thinking has up to a third
@@ -75,15 +75,17 @@ def content(
 def staged_share(reply: Reply, scenario: Scenario) -> float:
     """Share of the reasoning's words that judges read, over what has to be theirs (1 - FREE_TALK), in [0, 1].
 
-    1 where there is no reasoning. No word is free where something that no judge reads speaks to a judge.
+    1 where there is no reasoning. Words to a judge, in what no judge reads, are not free.
     """
     unread = [one for one in reply.segments if one.stage is None or reply.is_preamble(one)]
     if not unread:
         return 1.0
     outside = sum(len(words(reply.body(one))) for one in unread)
     inside = sum(len(words(reply.body(one))) for one in reply.segments) - outside
-    free = 0.0 if any(about_story(reply.body(one), scenario)[1] < 1.0 for one in unread) else FREE_TALK
-    return min(1.0, inside / (inside + outside) / (1.0 - free)) if outside else 1.0
+    if not outside:
+        return 1.0
+    kept = sum(len(words(about_story(reply.body(one), scenario)[0])) for one in unread)
+    return min(1.0, inside / (inside + outside) / (1.0 - FREE_TALK * kept / outside))
 
 
 def _of_one(

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 
 from socialr1_lite.rewards.component import Component
-from socialr1_lite.rewards.words import words
 from socialr1_lite.scenario import Scenario
 from socialr1_lite.sip import Reply
+from socialr1_lite.sip.words import words
 
 
 def length(

@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterator
 from functools import lru_cache
 
-from socialr1_lite.rewards.words import phrase_text
 from socialr1_lite.sip import letters
+from socialr1_lite.sip.words import phrase_text
 
 OPTION_WORDS = 3  # docs/rewards.md: an option's full text counts as a reference from this many words on
 KNOWN_SCENARIOS = 256  # what was worked out for a scenario is kept for the last so many

@@ -13,12 +13,12 @@ from math import prod
 
 from socialr1_lite.rewards.component import Component, shorten
 from socialr1_lite.rewards.references import references
-from socialr1_lite.rewards.words import words
 from socialr1_lite.scenario import Scenario
 from socialr1_lite.sip import STAGES, TITLES, Reply, Span, settled_option, thoughts
 from socialr1_lite.sip.evidence import evidence
 from socialr1_lite.sip.settling import settled_label
 from socialr1_lite.sip.wording import plain
+from socialr1_lite.sip.words import phrase_text, words
 
 VERSION = 3  # 3: under its heading an interpretation may use an option's words; 2: settling early goes by position
 REPLIES_KEPT = 64  # structure and content both ask for the present stages of a group's replies
@@ -153,8 +153,8 @@ def early_answers(reply: Reply, scenario: Scenario) -> list[Span]:
     for segment, span in found if options else ():
         said = reply.text[slice(*span)]
         settled = settled_option(said, options, shown)
-        headed = reply.marked and segment.stage not in (None, RESPONSE) and not reply.is_preamble(segment)
-        if settled is not None and _is_commitment(reply, span, settled, shown, headed=headed):
+        headed = reply.marked and segment.stage == INTERPRETATION and not reply.is_preamble(segment)
+        if settled is not None and _is_commitment(reply, span, settled, scenario, headed=headed):
             waiting.append(_reference(reply, span, scenario))
         elif segment.stage is not None and segment.stage != RESPONSE:
             early += waiting  # so it was not the conclusion
@@ -167,13 +167,15 @@ def early_answers(reply: Reply, scenario: Scenario) -> list[Span]:
     return early
 
 
-def _is_commitment(reply: Reply, span: Span, settled: int, shown: str, *, headed: bool) -> bool:
+def _is_commitment(reply: Reply, span: Span, settled: int, scenario: Scenario, *, headed: bool) -> bool:
     """Tell whether what settles on an option is neither retold nor interpreted, nor taken back, nor a conclusion.
 
-    headed: the sentence stands under the heading of a stage before response, which speaks for its being that stage.
+    headed: the sentence stands under the heading of interpretation, which speaks for its being one.
     """
-    said = reply.text[slice(*span)]
+    said, shown = reply.text[slice(*span)], scenario.letters
     by_label = settled_label(plain(said, shown)) is not None
+    if not by_label and _is_quoted(said, scenario.story):
+        return False
     weighed = evidence(said, shown)
     if not by_label and weighed[1] + weighed[1 + RANK[INTERPRETATION]] >= RETOLD:
         return False  # "Ben puts it in the tin", "so she feels hurt": told or interpreted in the option's words
@@ -183,6 +185,12 @@ def _is_commitment(reply: Reply, span: Span, settled: int, shown: str, *, headed
         behind = reply.text[span.end : span.end + MUCH_WHITE].lstrip()
         return by_label and not _WITHDRAWS.match(behind)
     return not _reasoned(said, shown)
+
+
+def _is_quoted(said: str, story: str) -> bool:
+    """Tell whether a sentence, behind what it may open with, is the story's: "I note: Ann left; Ben moved the key."."""
+    told = phrase_text(story)
+    return all(phrase_text(part) in told for part in said.rpartition(": ")[2].split(";"))
 
 
 def _reference(reply: Reply, span: Span, scenario: Scenario) -> Span:

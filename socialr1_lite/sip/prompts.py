@@ -142,8 +142,9 @@ def _item(scenario: Scenario) -> str:
     return without_control_tokens("\n".join(lines))
 
 
-# How chat templates spell their control tokens: Qwen, SmolLM, Llama 3 and Phi (<|name|>), Llama 2 (<s>), Gemma.
-_CONTROL = re.compile(r"<(?=\|[^|<>\s]{1,64}\|>|/?s>|bos>|eos>|(?:start|end)_of_turn>)")
+# How chat templates spell their control tokens: Qwen, SmolLM, Llama 3 and Phi (<|name|>), DeepSeek (with wide bars),
+# Llama 2 (<s>), Gemma.
+_CONTROL = re.compile(r"<(?=[|\uff5c][^|\uff5c<>\s]{1,64}[|\uff5c]>|/?s>|bos>|eos>|pad>|(?:start|end)_of_turn>)")
 
 
 def without_control_tokens(text: str) -> str:

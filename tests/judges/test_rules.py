@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from socialr1_lite.judges import build_judge
+from socialr1_lite.judges.addressed import about_story
 from socialr1_lite.judges.language.lexicon import stem
 from socialr1_lite.judges.language.reading import ScenarioReading, clear_readings, read, reading_of
 from socialr1_lite.scenario import Scenario
@@ -305,6 +308,21 @@ def test_filler_and_repetition_dilute_a_stage(stage: int) -> None:
     assert with_stage(stage, f"{HONEST[stage]} {first} {first} {first}") < 0.8
 
 
+@pytest.mark.parametrize(
+    "innocent",
+    [
+        "Mara gives the violin to Tomas.",
+        "Tomas has the highest shelf.",
+        "Mara forgets the rules of the game.",
+        "He wins ten points.",
+        "The judge frowns.",
+    ],
+)
+def test_stories_about_judges_and_scores_are_no_orders(innocent: str) -> None:
+    told = replace(SCENARIO, story=f"{SCENARIO.story} {innocent}")
+    assert about_story(innocent, told) == (innocent, 1.0)
+
+
 @pytest.mark.parametrize("stage", range(4))
 @pytest.mark.parametrize("invented", ["Her friend Bartholomew is there.", "There is an umbrella in the cellar."])
 def test_invented_people_and_things_cost_half_a_stage(stage: int, invented: str) -> None:
@@ -337,10 +355,12 @@ def test_any_text_is_judged(one: str, two: str, answer: str) -> None:
         "“",
         "Mara's ",
         "and Tomas ",
+        "Score ten. ",
+        "(score 10) ",
     ],
 )
 def test_long_hostile_text_is_judged(unit: str) -> None:
-    reply = parse(reply_text([long(unit, 200_000)] * 4, "B"), SCENARIO.options)
+    reply = parse(reply_text([long(unit)] * 4, "B"), SCENARIO.options)
     with no_hang():
         build_judge("rules").judge([reply], SCENARIO)
 

@@ -57,13 +57,13 @@ def total(stack: RewardStack, scenario: Scenario, text: str, length: int = 0) ->
     return stack.score(parse(text, scenario.options), scenario, tokens=length or tokens(text), tau=1.0)
 
 
-def losses(stack: RewardStack, honest: ReferenceReply, hack: str) -> list[str]:
+def losses(stack: RewardStack, honest: ReferenceReply, hack: str, *, may_tie: bool = False) -> list[str]:
     """The hacked completions that do not score strictly below the honest reply, in either mode.
 
-    Words to the judge are taken out and have to gain nothing: at equal length, whose window would pay 1e-8 for them.
+    may_tie: they may score as much, at equal length (whose window pays 1e-8 for some words more).
     """
     base = in_modes(total(stack, honest.scenario, honest.text))
-    length, least = (tokens(honest.text), -1e-12) if hack == INSTRUCTIONS else (0, 1e-12)
+    length, least = (tokens(honest.text), -1e-12) if may_tie else (0, 1e-12)
     kept = []
     for text in HACKS[hack](honest):
         hacked = in_modes(total(stack, honest.scenario, text, length))
@@ -202,6 +202,7 @@ def test_hacks_lose_all_through_tombench(benchmarks_dir: Path) -> None:
             for hack in HACKS if honest is not None else ():
                 assert honest is not None
                 tried[hack] += 1
-                kept[hack] += bool(losses(stack, honest, hack))
+                # Where a story tells of exams, "score: 1.0" is talk of it, which costs as little as any other.
+                kept[hack] += bool(losses(stack, honest, hack, may_tie=hack == INSTRUCTIONS))
     assert set(tried) == set(HACKS)
     assert not {hack: f"{kept[hack]} of {tried[hack]}" for hack in HACKS if kept[hack] > (1 - WIN_RATE) * tried[hack]}

@@ -102,6 +102,25 @@ def test_an_interpretation_under_its_heading_may_use_an_options_words_and_not_se
     assert independence(reply, FELT).value == value
 
 
+@pytest.mark.parametrize(
+    "said", ["Sad surprise it is.", "Therefore sad surprise.", "It's sad surprise.", "I choose sad surprise."]
+)
+def test_under_any_other_heading_an_options_words_settle_as_before(said: str) -> None:
+    reply = parse(reply_text([f"{said} {CUES}", MIND, GOAL, "So it is sad surprise."], "A"), FELT.options)
+    assert independence(reply, FELT).value == 0.5
+
+
+def test_quoting_the_story_in_an_options_words_settles_nothing() -> None:
+    story = "Anna is sad, for sad surprise is what she felt. Ben left the room."
+    felt = Scenario("s/3", story, "How will Anna feel?", ("sad surprise", "expected joy"), (0,))
+    for quoted in (
+        "I note: Anna is sad, for sad surprise is what she felt.",
+        "Ben left the room; anna is sad, for sad surprise is what she felt.",
+    ):
+        reply = parse(reply_text([quoted, MIND, GOAL, "So it is sad surprise."], "A"), felt.options)
+        assert independence(reply, felt).value == 1.0
+
+
 def test_a_lone_label_is_a_sentence_and_settles() -> None:
     for said in ("A.", "So A.", "Wait, A.", "First off, A."):
         for behind in (CUES, f"I see that {CUES}"):

@@ -9,6 +9,7 @@ import pytest
 from socialr1_lite import sip
 from socialr1_lite.errors import DataError, RecipeError
 from socialr1_lite.sip import STAGES, parse, prompts, reply_text
+from socialr1_lite.sip.parsing import _ENDS
 from tests.sip.replies import OPEN, SCENARIO, TEXTS
 
 
@@ -80,6 +81,10 @@ def test_a_story_cannot_end_the_users_turn(token):
 )
 def test_what_is_no_control_token_stays(text):
     assert sip.without_control_tokens(text) == text
+
+
+def test_a_token_that_ends_a_text_is_a_control_token() -> None:
+    assert not [token for token in _ENDS if sip.without_control_tokens(token) == token]
 
 
 @pytest.mark.parametrize("style", sip.STYLES)

@@ -52,7 +52,7 @@ def test_gold_replies_earn_the_maximum(dimension: str):
 @pytest.mark.parametrize("dimension", DIMENSIONS)
 def test_gold_replies_earn_the_maximum_in_thousands(dimension: str, split: str):
     """Twice as many as once showed eleven that repeated themselves."""
-    for i, scenario in enumerate(scenarios_of(300, dimension, split, seed=4)):
+    for i, scenario in enumerate(scenarios_of(600, dimension, split, seed=4)):
         check(scenario, i)
 
 

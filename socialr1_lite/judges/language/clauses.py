@@ -260,7 +260,7 @@ class _People(_State):
         if joined and clause.others and not self.pending:
             clause.others.append(who)
         elif joined and self.pending:
-            self.pending = self.group = (*self.pending, who)
+            self.pending = self.group = self.pending if who in self.pending else (*self.pending, who)
         elif preposition == "by" and (self.deferred or clause.passive):
             self._agent((who,))
         elif preposition == "to" and self.view and not clause.chain:  # "according to Anna"

@@ -1,4 +1,4 @@
-"""Words of a text, for the rewards that compare wording."""
+"""Words of a text, for what compares wording."""
 
 from __future__ import annotations
 
