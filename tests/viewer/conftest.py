@@ -122,18 +122,20 @@ class Page:
 
     def moved(self, act: Any) -> Any:
         """Do something and wait until the page has drawn anew."""
-        before = self.page.get_attribute(".s1-main", "data-ready")
+        self.page.evaluate("(main => { main.dataset.seen = main.dataset.ready })(document.querySelector('.s1-main'))")
         act()
-        self.waits_for("was => document.querySelector('.s1-main').dataset.ready !== was", before)
+        # a page that is loaded anew has no .s1-main for a while, counts its drawings from 1 and has seen none of them
+        main = "document.querySelector('.s1-main[data-ready]')?.dataset"
+        self.waits_for(f"(now => Boolean(now) && now.ready !== now.seen)({main})")
         return self.page
 
     def settled(self) -> Any:
         """Wait until address and page have said the same for a while, however slow the machine is."""
-        shown = "[location.href, document.querySelector('.s1-main').dataset.ready].join()"
+        drawn = "document.querySelector('.s1-main[data-ready]')?.dataset.ready"
         before = ""
         for _ in range(40):
-            last, before = before, str(self.page.evaluate(shown))
-            if last == before:
+            last, before = before, self.page.evaluate(f"(now => now ? location.href + ' ' + now : '')({drawn})")
+            if before and last == before:
                 return self.page
             self.page.wait_for_timeout(600)
         raise AssertionError("the page never came to rest")

@@ -212,9 +212,13 @@ def test_comparing_two_runs(visit: Any) -> None:
     page.clean()
 
 
-def test_the_benchmarks_page_with_and_without_reports(visit: Any, places: Path) -> None:
-    page = visit("?run=second&screen=benchmarks")
+def test_the_benchmarks_page_with_and_without_reports(visit: Any, places: Path, serve: Any, tmp_path: Path) -> None:
+    make_run(tmp_path / "bare", steps=2, groups=1, size=2, scenarios=2, evaluate=False)
+    page = visit("?run=bare&screen=benchmarks", base=serve(tmp_path))
     page.says("No evaluation yet", "socialr1_lite.evaluate")
+    assert "Held-out checks" not in page.text()
+    page = visit("?run=second&screen=benchmarks")
+    page.says("No benchmark yet", "socialr1_lite.evaluate", "Held-out checks during training", "at step 8")
     report = {
         "version": 1, "benchmark": "heldout", "n": 24, "adapter_step": 16, "prompt_style": "sip", "unreadable": 2,
         "metrics": {"accuracy": {"value": 0.62, "low": 0.43, "high": 0.79, "n": 24, "official": True}},
