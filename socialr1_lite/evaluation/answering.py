@@ -129,6 +129,11 @@ class EndpointSampler:
         return Completion(text, tokens, outcome.finish, self._prefilled, reasoning=outcome.reasoning)
 
 
+def not_sent(sampler: ReplySampler) -> list[str]:
+    """Return the settings that the server behind a sampler has refused, so that it answered by its own default."""
+    return sampler.endpoint.not_taken if isinstance(sampler, EndpointSampler) else []
+
+
 class VllmSampler:
     """A local model through vLLM, which shares the computation of common prompt beginnings. Needs a GPU."""
 

@@ -25,6 +25,7 @@ from socialr1_lite.statistics import Tally
 
 OFFICIAL = {"official": False, "official-cot": True}  # style -> is it the step-by-step form?
 STYLES = (*sip.STYLES, *OFFICIAL, likelihood.STYLE)
+EPISODE = "episode"  # SOTOPIA's own turn and judge prompts, whatever style is asked for
 REASONING = ("sip", "socialr1", "cot")  # styles whose replies the reward stack can say something of
 SHORTCUT_VIEWS = tuple(shortcuts.MAKERS)
 

@@ -7,12 +7,13 @@ else is the project's own protocol, and `differs` says what is another. `--promp
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from dataclasses import replace
 
 from socialr1_lite.benchmarks.base import Benchmark
 from socialr1_lite.evaluation import episodes, likelihood
 from socialr1_lite.evaluation.answering import ReplySampler, Sampling
-from socialr1_lite.evaluation.asking import OFFICIAL, AskingPlan
+from socialr1_lite.evaluation.asking import EPISODE, OFFICIAL, AskingPlan
 from socialr1_lite.evaluation.target import Target
 from socialr1_lite.rollouts.prompting import template_settings
 
@@ -45,7 +46,7 @@ def usual(benchmark: Benchmark, style: str, *, card: bool = False, samples: int 
 
 
 def differences(
-    benchmark: Benchmark, plan: AskingPlan, *, model: str, cut_off: int = 0, not_sent: tuple[str, ...] = ()
+    benchmark: Benchmark, plan: AskingPlan, *, model: str, cut_off: int = 0, not_sent: Sequence[str] = ()
 ) -> list[str]:
     """Say what of an evaluation is not as the authors do it; [] where nothing is.
 
@@ -92,6 +93,7 @@ def planned(args: argparse.Namespace, target: Target, benchmark: Benchmark, samp
         own = recipe.evaluation.max_new_tokens or recipe.grpo.max_completion_length
         drawn = replace(drawn, max_new_tokens=own)
     if benchmark.name == "sotopia":
+        style = EPISODE
         drawn = Sampling(EPISODE_TOKENS + THINKING * thinks, episodes.TEMPERATURE)
     return AskingPlan(
         style=style,

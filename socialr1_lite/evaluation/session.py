@@ -28,6 +28,7 @@ from socialr1_lite.evaluation.answering import (
     ReplyStore,
     Sampling,
     VllmSampler,
+    not_sent,
 )
 from socialr1_lite.evaluation.protocol import prompt_digest
 from socialr1_lite.evaluation.target import NEWEST, Target, asked_as, at_endpoint, find
@@ -124,7 +125,7 @@ class Session:
             plan,
             model=self.target.model_name,
             cut_off=replies.count("length"),
-            not_sent=tuple(self.sampler.endpoint.not_taken) if isinstance(self.sampler, EndpointSampler) else (),
+            not_sent=not_sent(self.sampler),
         )
         replies.scores = _unofficial(replies.scores) if extra["differs"] else replies.scores
         if extra["differs"] and plan.style in asking.OFFICIAL:
@@ -133,7 +134,7 @@ class Session:
         self._keep(benchmark.name, replies.exchanges, plan, values)
         drawn = items.repeated(replies.answers, items.asked_in(replies.exchanges), values)
         replies.scores = replace(replies.scores, metrics=replies.scores.metrics | drawn)
-        self._report(benchmark, loaded, plan, replies, extra, {})
+        self._report(benchmark, loaded, plan, replies, extra, {}, {})
 
     def _keep(
         self, name: str, exchanges: Sequence[asking.Exchange], plan: asking.AskingPlan, values: dict[str, float]
@@ -154,13 +155,14 @@ class Session:
         replies: asking.BenchmarkReplies,
         extra: reports.Extra,
         players: dict[str, str],
+        game: dict[str, float],
     ) -> None:
         provenance = reports.Provenance(
             model=self.target.model_name,
             adapter_step=self.target.step,
             recipe_sha256=self.target.trained_sha256,
             prompt_style=plan.style,
-            sampling=plan.sampling.told() | {"samples": plan.samples},
+            sampling=plan.sampling.told() | {"samples": plan.samples} | game,
             seed=plan.seed,
             n=len(replies.items),
             replies=len(replies.exchanges),
@@ -181,7 +183,12 @@ class Session:
         scores, headlines = items.settled(replies.scores, asked)
         answers = list({answer.presentation: answer for answer in replies.answers}.values())
         seeds = items.by_seed(answers, asked, benchmark.score, plan.seed)
-        extra |= self._origin(plan) | {
+        trained = self.target.trained
+        extra |= {
+            "prompt_sha256": prompt_digest(plan),
+            "training": self.target.training,
+            "train_seed": trained.run.seed if trained else None,
+            "not_sent": not_sent(self.sampler),
             "headlines": headlines,
             "questions": items.questions_digest(one.item for one in asked.values()),
             "seeds": {name: reports.seed_spread(values) for name, values in seeds.items()},
@@ -193,17 +200,6 @@ class Session:
             extra["lenient_unreadable"] = replies.unreadable_leniently
         report = reports.build(benchmark, loaded, scores, provenance, extra)
         print(f"{benchmark.name}: {reports.write(self.folder.evaluation, report, scores, asked)}", file=sys.stderr)
-
-    def _origin(self, plan: asking.AskingPlan) -> reports.Extra:
-        """Return what tells two reports' protocols and trainings apart."""
-        trained = self.target.trained
-        seedless = trained and trained.model_copy(update={"run": trained.run.model_copy(update={"seed": 0})})
-        return {
-            "prompt_sha256": prompt_digest(plan),
-            "training": seedless.digest if seedless else "",
-            "train_seed": trained.run.seed if trained else None,
-            "not_sent": self.sampler.endpoint.not_taken if isinstance(self.sampler, EndpointSampler) else [],
-        }
 
     def _used(self) -> dict[str, float]:
         """Return what went over the line so far, of all endpoints together; {} where there is none."""
@@ -254,7 +250,9 @@ class Session:
             "endings": dict(Counter(game.episode.ended for game in games)),
             "differs": differs,
         }
-        self._report(benchmark, loaded, plan, replies, extra, players)
+        tokens = 0 if by_dimension else self.args.judge_tokens
+        game = {"max_turns": max_turns, "judge_tokens": tokens, "by_dimension": int(by_dimension)}
+        self._report(benchmark, loaded, plan, replies, extra, players, game)
 
     def _keep_episodes(self, name: str, games: Sequence[episodes.Played], plan: asking.AskingPlan) -> None:
         """Store a trace for each turn of the model; the last has the transcript and the judge's scores as notes."""

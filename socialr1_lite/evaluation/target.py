@@ -51,6 +51,13 @@ class Target:
         """The recipe that says how it is asked; None for a plain model."""
         return self.asked_as or (self.run.recipe if self.run else None)
 
+    @property
+    def training(self) -> str:
+        """A digest of the recipe that it was trained by, its seed aside; "" for a plain model."""
+        if self.trained is None:
+            return ""
+        return self.trained.model_copy(update={"run": self.trained.run.model_copy(update={"seed": 0})}).digest
+
     def for_vllm(self, folder: Path) -> tuple[Path | None, int]:
         """Return the one adapter that vLLM is to lay on the bare base, and the room it needs; 16 without any.
 

@@ -17,6 +17,8 @@ PROTOCOL = {
     "questions": "q1", "n": 100, "backend": "transformers",
 }  # fmt: skip
 
+GAME = PROTOCOL["sampling"] | {"max_turns": 20, "judge_tokens": 2048, "by_dimension": 0}  # type: ignore[operator]
+
 
 def evaluated(root: Path, name: str, value: float, benchmark: str = "hi-tom", **said: Any) -> Path:
     """A folder with a report of that headline, in the layout of a model's evaluation."""
@@ -55,11 +57,16 @@ def test_figures_of_one_protocol_share_a_letter_and_the_commonest_is_a(tmp_path:
         {"sampling": PROTOCOL["sampling"] | {"samples": 4}},  # type: ignore[operator]
         {"protocol": "official"},
         {"players": {"judge": "somebody"}},
+        {"not_sent": ["temperature"]},
+        {"sampling": GAME | {"max_turns": 4}},
+        {"sampling": GAME | {"judge_tokens": 64}},
+        {"sampling": GAME | {"judge_tokens": 0, "by_dimension": 1}},
     ],
 )
 def test_whatever_makes_figures_incomparable_has_another_letter(tmp_path: Path, said: dict[str, Any]) -> None:
-    evaluated(tmp_path, "one", 0.4, model="m1", protocol="own")
-    evaluated(tmp_path, "two", 0.6, model="m2", **{"protocol": "own"} | said)
+    known = {"protocol": "own", "not_sent": [], "sampling": GAME}
+    evaluated(tmp_path, "one", 0.4, model="m1", **known)
+    evaluated(tmp_path, "two", 0.6, model="m2", **known | said)
     rows, protocols = shown(tmp_path)
     assert {cell[0] for row in rows.values() for cell in row} == {"a", "b"} and len(protocols) == 2
 

@@ -17,11 +17,11 @@ from socialr1_lite.benchmarks.base import Answer, Item, Reading, Scores, accurac
 from socialr1_lite.evaluation import asking, items, reports, tables, target
 from socialr1_lite.evaluation.answering import Sampling
 from socialr1_lite.evaluation.items import Asked, ItemRow, rows_of
-from socialr1_lite.evaluation.protocol import prompt_digest, unequal
+from socialr1_lite.evaluation.protocol import prompt_digest, terms, unequal
 from socialr1_lite.rollouts.completion import Completion
 from socialr1_lite.scenario import Scenario
 from tests.benchmarks.harness import oracle, own_reply
-from tests.evaluation.test_evaluate import FIXTURES, Speaker, knowing, run
+from tests.evaluation.test_evaluate import FIXTURES, OTHERS, VERDICT, Speaker, acting, knowing, run
 
 WRONG = "<think> a b c. </think> <answer> none of them </answer>"
 
@@ -216,6 +216,36 @@ def test_another_system_text_is_another_prompt() -> None:
     plans = [asking.AskingPlan("sip", Sampling(8), system=text) for text in (None, "Be brief.")]
     one, other = (report(prompt_sha256=prompt_digest(plan)) for plan in plans)
     assert unequal(one, other) == ["prompt"]
+
+
+def test_games_are_comparable_whatever_prompt_is_named_and_by_their_length_and_judgement(
+    tmp_path: Path, put: Any
+) -> None:
+    how = {
+        "plain": (), "cot": ("--prompt", "cot"), "short": ("--max-turns", "4"), "brief": ("--judge-tokens", "9"),
+    }  # fmt: skip
+    played = {}
+    for name, more in how.items():
+        speaker = Speaker(acting(lambda: VERDICT, move="leave"))
+        folder = evaluated(put, speaker, tmp_path / name, "--benchmarks", "sotopia", *OTHERS, *more)
+        played[name] = reports.read(folder).reports["sotopia"]
+    plain = played["plain"]
+    assert (plain["prompt_style"], plain["prompt_sha256"]) == ("episode", "")
+    assert unequal(plain, played["cot"]) == []
+    assert unequal(plain, played["short"]) == ["protocol", "sampling"]
+    assert unequal(plain, played["brief"]) == ["sampling"]
+    drawn = {"max_new_tokens": 512, "temperature": 0.7, "samples": 1}
+    earlier: Any = plain | {"prompt_style": "sip", "prompt_sha256": "abc", "sampling": drawn}
+    del earlier["not_sent"]
+    assert unequal(earlier, played["brief"]) == []  # it does not say
+
+
+def test_what_a_server_did_not_take_is_in_the_sampling_but_for_the_seed() -> None:
+    drawn = {"sampling": {"max_new_tokens": 9, "temperature": 0.7}}
+    taken, refused = report(**drawn, not_sent=[]), report(**drawn, not_sent=["seed", "temperature", "top_p"])
+    assert unequal(taken, refused) == ["sampling"] and unequal(report(**drawn), refused) == []
+    assert terms(refused)["sampling"] == "temperature 0.7, 9 tokens, not sent: temperature, top_p"
+    assert unequal(taken, report(**drawn, not_sent=["seed"])) == []  # the draws are of one kind, whatever their seed
 
 
 def report(**more: Any) -> Any:
