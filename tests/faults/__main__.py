@@ -79,7 +79,7 @@ class Tried:
             (name, piece, way)
             for name, base in bases.items()
             for piece in mutations.pieces(base)
-            for way in mutations.WAYS
+            for way in mutations.ways(base, piece)
             if name != ENDED or piece.startswith(("adapter", "state", "recipe"))
         ]
         random.Random(self.seed).shuffle(every)
@@ -125,17 +125,22 @@ def beside(trials: Sequence[Callable[[], Found]], workers: int) -> Iterator[Foun
             try:
                 for trial in trials[worker::workers]:
                     row, hit, kind, why = trial()
-                    os.write(writing, json.dumps([row, hit, kind, why[:LONGEST]]).encode() + b"\n")
+                    os.write(writing, line((row, hit, kind, why[:LONGEST])))
             except BaseException:
-                os.write(writing, json.dumps(["the harness", 0, "wrong", traceback.format_exc()[-LONGEST:]]).encode())
+                os.write(writing, line(("the harness", 0, "wrong", traceback.format_exc()[-LONGEST:])))
             finally:
                 os._exit(0)
     os.close(writing)
     with os.fdopen(reading) as lines:
-        for line in lines:
-            found: Found = tuple(json.loads(line))
+        for text in lines:
+            found: Found = tuple(json.loads(text))
             print(*found, file=sys.stderr, flush=True)
             yield found
+
+
+def line(found: Found) -> bytes:
+    """Write what a trial found as a whole line, which no other worker's is glued to."""
+    return json.dumps(found).encode() + b"\n"
 
 
 def table(found: Sequence[Found]) -> int:

@@ -76,6 +76,12 @@ def pieces(base: Path) -> list[str]:
     return sorted(str(path.relative_to(base)) for path in base.rglob("*") if path.is_file() and path.suffix != ".lock")
 
 
+def ways(base: Path, piece: str) -> list[str]:
+    """Return the ways that leave this piece other than it was: an empty file cannot be cut, emptied or doubled."""
+    content, rng = (base / piece).read_bytes(), random.Random(0)
+    return [way for way in WAYS if way not in DAMAGES or DAMAGES[way](content, rng) != content]
+
+
 def damage(folder: Path, piece: str, way: str, seed: int) -> None:
     """Damage one piece of a run folder."""
     rng, path = random.Random(f"{piece} {way} {seed}"), folder / piece

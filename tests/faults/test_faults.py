@@ -45,6 +45,14 @@ def test_each_way_damages_and_the_piece_can_be_put_back(piece: str, way: str, tm
         assert path.read_bytes() == FILES[piece]
 
 
+@pytest.mark.parametrize(
+    ("content", "idle"), [(b"", {"cut", "doubled", "emptied"}), (b"x", {"cut"}), (b"xy", set()), (b"{}\n", set())]
+)
+def test_a_way_that_would_leave_a_piece_as_it_was_is_not_tried(content: bytes, idle: set[str], tmp_path: Path) -> None:
+    (tmp_path / "piece").write_bytes(content)
+    assert set(mutations.WAYS) - set(mutations.ways(tmp_path, "piece")) == idle
+
+
 def test_a_value_of_another_type_leaves_json_that_can_be_read() -> None:
     for seed in range(50):
         changed = mutations.of_another_type(FILES["rows.jsonl"], random.Random(seed)).splitlines()
@@ -110,3 +118,5 @@ def test_trials_beside_each_other_are_all_found_and_one_that_breaks_is_wrong() -
     assert sorted(found[1] for found in faults.beside(trials, 3)) == list(range(7))
     (only,) = faults.beside([broken], 1)
     assert only[2] == "wrong" and "KeyError" in only[3]
+    every = list(faults.beside([broken, broken, *trials], 2))  # of both workers, none glued to another's
+    assert [found[2] for found in every] == ["wrong", "wrong"]
