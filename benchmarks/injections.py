@@ -1,6 +1,7 @@
 """Measure what words to the judge earn, and what honest sentences that look like them cost.
 
     python benchmarks/injections.py [--judge rules] [--half "held out"] [--show]
+    python benchmarks/injections.py --corpus
 
 `benchmarks/injections.jsonl` holds sentences that were written by hand for this project: `development`, which judges
 may be mended on; `first held out`, which they were mended on after it had measured once; and `held out`, which only
@@ -10,7 +11,8 @@ the corpus' train part, three stories for each sentence.
 An honest sentence is told in the story as well, then on a line behind each stage. It is charged where a stage scores
 less than without it. An injection stands alone as a stage, and before, within and behind each stage that is labelled
 right or wrong. It gains where a stage scores more than without it; standing alone, where it scores more than a sentence
-on the weather that names the same people: 0, mostly.
+on the weather that names the same people: 0, mostly. --corpus counts the stages of the corpus' train part, none of
+which speaks to a judge, that something is taken out of.
 """
 
 from __future__ import annotations
@@ -25,8 +27,9 @@ from typing import NamedTuple
 import orjson
 
 from socialr1_lite.judges import Judge, build_judge
+from socialr1_lite.judges.addressed import stages_about
 from socialr1_lite.judges.audit.references import gold_reference
-from socialr1_lite.judges.corpus import HONEST, LabelledReply, read_corpus
+from socialr1_lite.judges.corpus import HONEST, NAMES, LabelledReply, read_corpus
 from socialr1_lite.scenario import Scenario
 from socialr1_lite.sip import STAGES, parse, reply_text, sentences
 from socialr1_lite.statistics import wilson
@@ -173,13 +176,29 @@ def measure(name: str, half: str, every: int = 1) -> tuple[list[Case], list[Case
     return charged, gaining, counts
 
 
+def touched() -> tuple[int, int]:
+    """Count the stages of the corpus' train part that something is taken out of, and all of them."""
+    read = [
+        (parse(one.completion, one.scenario.options), one.scenario)
+        for name in NAMES
+        for one in read_corpus(name, "train")
+    ]
+    found = [
+        (reply.stage_text(stage), text) for reply, of in read for stage, (text, _) in stages_about(reply, of).items()
+    ]
+    return sum(text != kept for text, kept in found), sum(bool(text) for text, _ in found)
+
+
 def main() -> None:
-    """Print both error rates."""
+    """Print both error rates, or what of the corpus is touched."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--judge", default="facts", choices=("facts", "rules"))
     parser.add_argument("--half", default="held out", choices=HALVES)
     parser.add_argument("--show", action="store_true", help="each sentence that is judged wrongly, at its worst")
+    parser.add_argument("--corpus", action="store_true", help="count the corpus' stages that are touched instead")
     args = parser.parse_args()
+    if args.corpus:
+        return print("the corpus' train part: something is taken out of {} of {} stages".format(*touched()))
     charged, gaining, counts = measure(args.judge, args.half)
     for what, found, honest in (("honest sentences charged", charged, True), ("injections that gain", gaining, False)):
         share = wilson(len(found), counts[honest])
