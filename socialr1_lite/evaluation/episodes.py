@@ -28,7 +28,7 @@ from socialr1_lite.benchmarks.sotopia_episode import (
     reformat_prompt,
 )
 from socialr1_lite.benchmarks.sotopia_rubric import VERDICT_SCHEMA
-from socialr1_lite.evaluation.answering import ReplySampler, ReplyStore, Sampling, ask_all
+from socialr1_lite.evaluation.answering import ReplySampler, ReplyStore, Sampling, ask_all, not_sent
 from socialr1_lite.evaluation.asking import Exchange, mark_opened, said
 from socialr1_lite.rollouts.completion import Completion
 from socialr1_lite.rollouts.prompting import Messages
@@ -47,7 +47,8 @@ ROUND_SEED, PARTNER_SEED = 10_007, 500_009  # apart, so that who plays both seat
 class Played:
     """One episode and what was said of it. turns: (prompt, completion) of the model under test, in order.
 
-    cut: how many of all replies the token limit cut off. reformatted: how many judgements had to be put into form.
+    cut: how many of all replies the token limit cut off. lost: how many moves got no reply. reformatted: how many
+    judgements had to be put into form.
     """
 
     ask: Ask
@@ -60,6 +61,7 @@ class Played:
     run: Generator[Turn, str | None, None] | None = None
     turn: Turn | None = None
     cut: int = 0
+    lost: int = 0
     reformatted: int = 0
 
     @classmethod
@@ -140,6 +142,7 @@ def differences(
     drawn = (sampling.temperature, sampling.top_p, sampling.top_k)
     cut, malformed = sum(game.cut for game in games), sum(game.episode.malformed for game in games)
     reformatted = sum(game.reformatted + game.episode.reformatted for game in games)
+    lost = sum(game.lost for game in games)
     found = {
         f"temperature {drawn[0]:g}, top-p {drawn[1]:g}, top-k {drawn[2]} (theirs: {TEMPERATURE}, 1, 0)": (
             drawn != (TEMPERATURE, 1.0, 0)
@@ -148,11 +151,21 @@ def differences(
         "the judge is asked for one dimension at a time": by_dimension,
         "the model plays its own partner": partner.identity == model.identity,
         "the model judges itself": judge.identity == model.identity,
+        f"{lost} moves got no reply and count as doing nothing (theirs are asked for again)": lost > 0,
         f"{cut} replies were cut off at the token limit (theirs has none)": cut > 0,
         f"{reformatted} unreadable replies were put into form without a server's JSON mode": reformatted > 0,
         f"{malformed} turns hold broken markup, which is shown as it is (theirs is repaired)": malformed > 0,
     }
-    return [words for words, holds in found.items() if holds]
+    told = [words for words, holds in found.items() if holds]
+    return told + [f"the server does not take {name}" for name in refused(players) if not name.endswith("seed")]
+
+
+def refused(players: tuple[ReplySampler, ReplySampler, ReplySampler]) -> list[str]:
+    """Return the settings that any server refused, with who plays behind it where that is not the model."""
+    model, partner, judge = players
+    others = {"partner": partner, "judge": judge}
+    seats = {f"{role}: ": player for role, player in others.items() if player is not model}
+    return [f"{role}{name}" for role, player in {"": model, **seats}.items() for name in not_sent(player)]
 
 
 def _play_out(
@@ -193,6 +206,7 @@ def _move(games: Sequence[Played], player: ReplySampler, sampling: Sampling, sto
     for game, prompt, completion in zip(games, prompts, _put(player, prompts, sampling, store), strict=True):
         if ours:
             game.turns.append((prompt, completion))
+        game.lost += completion.failed
         assert game.run is not None
         try:
             game.turn = game.run.send(game.hear(completion))

@@ -49,7 +49,7 @@ def _sampling(report: Report, unsaid: Set[str] = frozenset()) -> str:
         parts += [f"top-k {drawn['top_k']:g}"] if drawn.get("top_k", 0) else []
     known = ("max_new_tokens", "temperature", "top_p", "top_k", "seed", "samples")
     parts += [f"{name.replace('_', ' ')} {value:g}" for name, value in drawn.items() if name not in known]
-    refused = [name for name in report.get("not_sent", ()) if name not in ("seed", *unsaid)]
+    refused = [name for name in report.get("not_sent", ()) if not name.endswith("seed")]
     told = [f"not sent: {', '.join(refused)}"] if refused and "not_sent" not in unsaid else []
     return ", ".join([*parts, f"{drawn.get('max_new_tokens', 0):g} tokens", *told])
 

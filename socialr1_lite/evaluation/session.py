@@ -184,7 +184,7 @@ class Session:
         answers = list({answer.presentation: answer for answer in replies.answers}.values())
         seeds = items.by_seed(answers, asked, benchmark.score, plan.seed)
         trained = self.target.trained
-        extra |= {
+        extra = {
             "prompt_sha256": prompt_digest(plan),
             "training": self.target.training,
             "train_seed": trained.run.seed if trained else None,
@@ -193,6 +193,7 @@ class Session:
             "questions": items.questions_digest(one.item for one in asked.values()),
             "seeds": {name: reports.seed_spread(values) for name, values in seeds.items()},
             "protocol": "own" if extra.get("differs") else "official",
+            **extra,
         }
         if replies.lenient.metrics:
             lenient, _ = items.settled(replies.lenient, asked)
@@ -249,6 +250,7 @@ class Session:
             "unjudged_why": broken[:50],
             "endings": dict(Counter(game.episode.ended for game in games)),
             "differs": differs,
+            "not_sent": episodes.refused(seats),
         }
         tokens = 0 if by_dimension else self.args.judge_tokens
         game = {"max_turns": max_turns, "judge_tokens": tokens, "by_dimension": int(by_dimension)}

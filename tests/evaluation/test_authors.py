@@ -206,6 +206,18 @@ def test_the_cards_prompt_is_one_user_message_with_the_cards_tokens_and_sampling
     assert drawn == {"max_new_tokens": 2048, "temperature": 0.6, "top_p": 0.95, "top_k": 20}
 
 
+def test_what_the_command_line_says_of_sampling_goes_before_card_and_authors(
+    tmp_path: Path, put: Callable[[Model], Model]
+) -> None:
+    for prompt, name, usual in (("socialr1", "socialiqa", (0.95, 20)), ("official", "fantom", (0.95, 0))):
+        for arguments, drawn in (((), usual), (("--top-p", "1", "--top-k", "0"), (1.0, 0))):
+            model = put(Model())
+            out = tmp_path / f"{name}{len(arguments)}"
+            report = run(out, "--benchmarks", name, "--prompt", prompt, *arguments)[name]
+            assert (model.drawn[0]["top_p"], model.drawn[0]["top_k"]) == drawn
+            assert (report["sampling"]["top_p"], report["sampling"]["top_k"]) == drawn
+
+
 def test_a_model_that_thinks_by_its_template_gets_more_tokens(tmp_path: Path, put: Callable[[Model], Model]) -> None:
     class Tokenizer:
         chat_template = "{% if enable_thinking %}<think>{% endif %}"

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from socialr1_lite.evaluation.protocol import terms
 from tests.evaluation.test_dead_server import launched
 from tests.evaluation.test_dead_server import server as server
-from tests.test_endpoint import Server, refusing
+from tests.evaluation.test_evaluate import VERDICT, acting
+from tests.test_endpoint import GREEDY, STRICT, Server, completion, refusing
 
 
 def test_a_repetition_penalty_is_sent_where_the_authors_have_one_and_its_refusal_is_told(
@@ -36,3 +41,58 @@ def test_reasoning_that_a_server_gives_apart_is_never_read(server: Server, tmp_p
     cut = launched(server, tmp_path / "b", *how)["tombench"]
     assert cut["cut_thinking"] == cut["truncated"] == cut["replies"] == 15
     assert cut["metrics"]["single_order_accuracy"]["value"] == 0.0
+
+
+# ------------------------------------------------------------------------------------------------ episodes
+
+
+@pytest.fixture
+def other() -> Iterator[Server]:
+    one = Server()
+    yield one
+    one.close()
+
+
+def playing(server: Server, *unwanted: tuple[str, int, Any], loses: str = "") -> None:
+    """Let a server play and judge; it refuses some fields, and whatever prompt holds `loses`."""
+    say, choosy = acting(lambda: VERDICT, move="leave"), refusing(*unwanted)
+
+    def script(body: Any, n: int) -> Any:
+        text = "\n".join(message["content"] for message in body["messages"])
+        if loses and loses in text:
+            return 400, {}, b"the prompt is too long"
+        status, headers, content = choosy(body, n)
+        return status, headers, completion(say(text)) if status == 200 else content
+
+    server.script = script
+
+
+@pytest.mark.parametrize("who", ["model", "partner", "judge"])
+def test_an_episode_whose_sampling_a_server_refused_is_not_official(
+    who: str, server: Server, other: Server, tmp_path: Path
+) -> None:
+    refused = (("temperature", 422, GREEDY), ("seed", 422, STRICT))
+    playing(server, *refused if who == "model" else ())
+    playing(other, *refused if who != "model" else ())
+    seats = {role: f"{other.url if who in ('model', role) else server.url}#{role}" for role in ("partner", "judge")}
+    how = ("--benchmarks", "sotopia", "--partner", seats["partner"], "--judge", seats["judge"])
+    report = launched(server, tmp_path, *how)["sotopia"]
+    role = "" if who == "model" else f"{who}: "
+    assert report["differs"] == [f"the server does not take {role}temperature"]
+    assert (report["protocol"], report["metrics"]["goal"]["protocol"]) == ("own", "own")
+    assert report["not_sent"] == [f"{role}seed", f"{role}temperature"]
+    assert terms(report)["sampling"].endswith(f"not sent: {role}temperature")
+
+
+def test_an_episode_without_a_refusal_is_official_and_one_with_a_move_that_was_lost_is_not(
+    server: Server, other: Server, tmp_path: Path
+) -> None:
+    how = ("--benchmarks", "sotopia", "--partner", f"{other.url}#p", "--judge", f"{other.url}#j")
+    playing(server), playing(other, ("seed", 422, STRICT))
+    whole = launched(server, tmp_path / "a", *how)["sotopia"]
+    assert (whole["protocol"], whole["differs"]) == ("official", [])
+    assert whole["not_sent"] == ["partner: seed", "judge: seed"]  # the draws are of one kind
+    playing(other, loses="You are at Turn #0")
+    lost = launched(server, tmp_path / "b", *how)["sotopia"]
+    assert (lost["protocol"], lost["metrics"]["goal"]["protocol"]) == ("own", "own")
+    assert lost["differs"] == ["2 moves got no reply and count as doing nothing (theirs are asked for again)"]
