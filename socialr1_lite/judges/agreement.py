@@ -132,6 +132,23 @@ def kappa(pairs: Sequence[tuple[object, object]]) -> float:
     return 1.0 if chance == 1.0 else (same - chance) / (1.0 - chance)
 
 
+def paid_wrongly(judged: Iterable[JudgedReply]) -> dict[str, float | None]:
+    """Return the share of what a judge pays that goes to stages which a reading labels 0; None where it pays nothing.
+
+    By reading: "settled", what the labels are by now, and "first" and "second", where there were two.
+    """
+    paid: dict[str, list[tuple[float, float]]] = {"settled": [], "first": [], "second": []}
+    for one in judged:
+        readings = {"settled": one.reply.labels, "first": one.reply.first, "second": one.reply.second}
+        for name, labels in readings.items():
+            paid[name] += [(one.scores[stage] or 0.0, label) for stage, label in (labels or {}).items()]
+    shares = dict[str, float | None]()
+    for name, scored in paid.items():
+        every = sum(score for score, _ in scored)
+        shares[name] = sum(score for score, label in scored if label == 0) / every if every else None
+    return shares
+
+
 def readers_agree(replies: Iterable[LabelledReply]) -> tuple[int, float, float]:
     """Return (stages labelled twice, share labelled alike, kappa) of the two readings."""
     labels = [(reply.first or {}, reply.second or {}) for reply in replies]
@@ -156,6 +173,13 @@ def as_text(judged: Sequence[JudgedReply]) -> str:
     lines.append(
         f"{'interpretation AUC among right answers':<46}{_figure(among.auc)} ({among.n_right} + {among.n_wrong})"
     )
+    wrongly = paid_wrongly(judged)
+    told = ", ".join(
+        f"{wrongly[name]:.1%} by the {name} reading" for name in ("first", "second") if wrongly[name] is not None
+    )
+    lines.append(
+        f"{'of what is paid, to stages labelled 0':<46}{_share(wrongly['settled'])}" + (f" ({told})" if told else "")
+    )
     lines += ["", f"{'pairs':<54}{'n':>5}{'won':>7}   95 % over stories"]
     for pair in pair_agreement(judged):
         wins = pair.wins
@@ -169,3 +193,7 @@ def _mean(values: Sequence[float]) -> float | None:
 
 def _figure(value: float | None) -> str:
     return "-" if value is None else f"{value:.2f}"
+
+
+def _share(value: float | None) -> str:
+    return "-" if value is None else f"{value:.1%}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
+from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
 
@@ -13,7 +14,15 @@ import pytest
 from socialr1_lite.errors import DataError
 from socialr1_lite.judges import Verdict
 from socialr1_lite.judges.__main__ import main
-from socialr1_lite.judges.agreement import auc, judge_replies, kappa, pair_agreement, readers_agree, stage_agreement
+from socialr1_lite.judges.agreement import (
+    auc,
+    judge_replies,
+    kappa,
+    paid_wrongly,
+    pair_agreement,
+    readers_agree,
+    stage_agreement,
+)
 from socialr1_lite.judges.corpus import NAMES, LabelledReply, read_corpus, read_labels
 from socialr1_lite.judges.unmarked_agreement import measure_unmarked
 from socialr1_lite.scenario import Scenario
@@ -145,6 +154,15 @@ def test_stages_and_pairs_by_hand() -> None:
     assert figures["opposite belief"] == (1, 1.0)  # .8 against .675
     assert figures["honest against a wrong answer"] == (2, 0.5)  # .8 beats .7, .6 does not
     assert figures["all pairs"] == (3, pytest.approx(2 / 3))
+
+
+def test_what_is_paid_to_stages_that_reading_rejects() -> None:
+    one = replace(labelled("a", "8642", "1h00"), first={"cue_encoding": 0.0}, second={"cue_encoding": 1.0})
+    # .4 + .2 of the 2.0 of the first reply and the .8 of the second, of which a partly right stage is none
+    assert paid_wrongly(judge_replies(ByWord(), [one, labelled("b", "2222", "1hhh")])) == {
+        "settled": pytest.approx(0.6 / 2.8), "first": 1.0, "second": 0.0,
+    }  # fmt: skip
+    assert paid_wrongly(judge_replies(ByWord(), [labelled("c", "0000", "0000")]))["settled"] is None
 
 
 def test_auc_and_kappa_by_hand() -> None:
