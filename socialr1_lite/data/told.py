@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import NamedTuple
@@ -14,10 +15,17 @@ from socialr1_lite.recipe.schema import Names as Named
 from socialr1_lite.recipe.schema import Objects, Transfer
 from socialr1_lite.scenario import Scenario
 from socialr1_lite.stories import Names, Scope
+from socialr1_lite.stories.scope import FEWEST_PEOPLE, FEWEST_PLACES, MOST_PLACES
 
 STORIES = "stories"
+PLACES = {"emotion": 3, "intention": 3}  # at most
+PLOTS: dict[str, Callable[[int], int]] = {  # people that one of its templates needs for a question of this order
+    "intention": lambda order: 4,
+    "nonliteral": lambda order: order + 2,
+}
 STAGE, TRANSFER = "stage", "transfer"  # meta values: which stage of the ladder, or row of the transfer, one is of
 FEWEST = 2  # stories of a stage: a pair
+SETTING = re.compile(r"^data\.\w+: ")  # of the run, which a stage or a row has its own of
 
 
 def stories(data: Data, count: int, split: str, seed: int | None = None) -> list[Scenario]:
@@ -26,21 +34,42 @@ def stories(data: Data, count: int, split: str, seed: int | None = None) -> list
     Raises DataError where a template finds none within what may be told.
     """
     try:
-        made = engine.generate(
-            count,
-            seed=data.seed if seed is None else seed,
-            dimensions=data.dimensions,
-            orders=data.orders,
-            split=split,
-            mix=data.mix,
-            chapters=_chapters(data),
-            scope=scope(data),
-        )
-        return list(made)
+        return list(_generated(data, scope(data), count, split, data.seed if seed is None else seed))
     except DataError as error:
-        if scope(data).every:
-            raise
-        raise DataError(f"data.perturbations: {error}") from None
+        raise DataError(f"{_narrowing(data)}{error}") from None
+
+
+def _generated(data: Data, told: Scope, count: int, split: str = "train", seed: int = 0) -> Iterator[Scenario]:
+    return engine.generate(
+        count,
+        seed=seed,
+        dimensions=data.dimensions,
+        orders=data.orders,
+        split=split,
+        mix=data.mix,
+        chapters=_chapters(data),
+        scope=told,
+    )
+
+
+def _narrowing(data: Data) -> str:
+    """Return the setting, as "data.x: ", that leaves nothing to tell; "" where nothing is left out."""
+    whole = scope(data)
+    for name, less in (
+        ("", Scope()),
+        ("data.templates: ", Scope(whole.templates)),
+        ("data.perturbations: ", Scope(whole.templates, whole.perturbations)),
+    ):
+        try:
+            _generated(data, less, 0)
+        except DataError:
+            return name
+    # Something could be told, and no draw gave it: the least that was asked for is to blame.
+    narrowed = (
+        ("objects", data.objects.places or data.objects.people),
+        ("perturbations", not whole.perturbations.every),
+    )
+    return next((f"data.{name}: " for name, is_so in narrowed if is_so), "" if whole.every else "data.templates: ")
 
 
 def scope(data: Data) -> Scope:
@@ -114,7 +143,7 @@ def _told_of(place: str) -> Iterator[None]:
     try:
         yield
     except DataError as error:
-        raise DataError(f"{place}: {error}".replace("data.perturbations: ", "")) from None
+        raise DataError(f"{place}: {SETTING.sub('', str(error))}") from None
 
 
 def transfer_stories(data: Data) -> Iterator[Scenario]:
@@ -138,6 +167,26 @@ def unseen(asked: Data, trained: Sequence[Data]) -> Iterator[bool]:
     yield not any(name in here.templates and name in one.templates for one in there for name in engine.TEMPLATES)
     edits = [name for name in engine.PERTURBATIONS if name in here.perturbations]
     yield not any(one.tells(name) for one in there for name in edits)
+    for numbers in (_places, _people, lambda one: set(_chapters(one))):
+        yield not any(numbers(asked) & numbers(one) for one in trained)
+
+
+def _places(data: Data) -> set[int]:
+    """Return how many places things have: the numbers asked for, or fewer where a dimension takes no more."""
+    usual = data.objects.places or range(FEWEST_PLACES, MOST_PLACES + 1)
+    return {min(number, PLACES.get(name, MOST_PLACES)) for name in data.dimensions for number in usual}
+
+
+def _people(data: Data) -> set[int]:
+    """Return how many people stories have: the numbers asked for, or more where order or plot needs more."""
+    numbers: set[int] = set()
+    for name in data.dimensions:
+        for order in set(data.orders) & set(engine.DIMENSIONS[name].orders):
+            needed = max(FEWEST_PEOPLE, order + 1)
+            usual = data.objects.people or range(needed, max(order + 2, FEWEST_PEOPLE + 1) + 1)
+            plot = PLOTS[name](order) if name in PLOTS else 0
+            numbers |= {max(needed, least, number) for number in usual for least in (0, plot)}
+    return numbers
 
 
 def asked_for(data: Data, row: Transfer) -> Data:

@@ -154,16 +154,18 @@ def _names(at: Keys, told: Data | Told) -> Mistakes:
             yield (*at, *keys[1:]), what
 
 
-def _transfer(data: Data) -> Mistakes:
-    """Look for rows of the transfer that ask nothing which training never sees."""
+def _transfer(recipe: Recipe) -> Mistakes:
+    """Look for rows of the transfer that ask nothing which training never sees, its cold start included."""
+    data = recipe.data
     told = STORIES in {part.source for part in parts(data)}
-    trained = ([stage.data for stage in stages(data)] or [data]) if told else []
+    trained = ([stage.data for stage in stages(data)] or [data]) if told else [data] if recipe.warmup.steps else []
     for index, row in enumerate(data.transfer):
         if row.names == "unseen" and not any(unseen(asked_for(data, row), trained)):
             yield (
                 ("data", "transfer", index),
-                f"{row.name} asks nothing that training never sees: all of its dimensions, orders, templates or "
-                "perturbations must be others than training's (data.perturbations.exclude: [...] leaves some out)",
+                f"{row.name} asks nothing that training{'' if told else ', by its cold start,'} never sees: all of its "
+                "dimensions, orders, templates, perturbations, or numbers of places, people or chapters must be others "
+                "than training's (data.perturbations.exclude: [...] leaves some out)",
             )
 
 
@@ -180,7 +182,7 @@ class _DataCheck:
         if STORIES in (apart, *(part.source for part in parts(data))) or data.transfer:
             self.mistakes += _dimensions("data", data.dimensions, data.orders, data.mix)
         self.mistakes += [one for keys, told in _told(data) for one in _names(keys, told)]
-        self.mistakes += [] if self.mistakes else _transfer(data)
+        self.mistakes += [] if self.mistakes else _transfer(recipe)
         rows = self._load(("data", "transfer"), STORIES, lambda: (transfer_scenarios(recipe), ""))
         if rows is None:  # the rest can still be looked at
             data = data.model_copy(update={"transfer": ()})

@@ -390,7 +390,15 @@ TOLD = "data: {size: 16, heldout: 4, dimensions: [belief], orders: [1]}\nevaluat
             ["data.templates={include: [memory, look first]}", "data.perturbations={include: [places exchanged]}"],
             "data.perturbations: stories: no template of belief makes a pair by these perturbations; they make: left earl",
         ),
-        (["data.templates={include: [does know]}"], "belief asks nothing; its templates: memory, look first"),
+        (
+            ["data.templates={include: [does know]}"],
+            "data.templates: stories: with these templates and orders [1] belief asks nothing; its templates: memory, look",
+        ),
+        (
+            ["data.templates={include: [memory, look first]}", "data.perturbations={exclude: [peeked]}",
+             "data.transfer=[{name: x, templates: {include: [does know]}}]"],
+            "data.transfer: x: stories: with these templates and orders [1] belief asks nothing",
+        ),
         (
             ["data.difficulty=[{until: 0.5, perturbations: {include: [feelings exchanged]}}]"],
             "data.difficulty: stage 1: stories: no template of belief makes a pair by these perturbations",
@@ -418,6 +426,23 @@ TOLD = "data: {size: 16, heldout: 4, dimensions: [belief], orders: [1]}\nevaluat
              "data.transfer=[{name: x, orders: [2]}]"],
             "data.transfer[0]: x asks nothing that training never sees",
         ),
+        # numbers: one stage of the ladder, or what a template makes of them, shows them
+        (
+            ["data.difficulty=[{until: 0.5, objects: {places: [2]}}]",
+             "data.transfer=[{name: x, objects: {places: [4]}}]"],
+            "data.transfer[0]: x asks nothing that training never sees",
+        ),
+        (
+            ["data.dimensions=[emotion]", "data.objects={places: [3]}",
+             "data.transfer=[{name: x, objects: {places: [4]}}]"],
+            "data.transfer[0]: x asks nothing that training never sees",
+        ),
+        (
+            ["data.orders=[3]", "data.objects={people: [3]}", "data.transfer=[{name: x, objects: {people: [4]}}]"],
+            "data.transfer[0]: x asks nothing that training never sees",
+        ),
+        (["data.transfer=[{name: x, objects: {people: [4]}}]"], "data.transfer[0]: x asks nothing that training never"),
+        (["data.transfer=[{name: x, objects: {chapters: [1]}}]"], "data.transfer[0]: x asks nothing that training never"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_told_is_refused_with_its_place(write, overrides: list[str], message: str) -> None:
@@ -435,7 +460,24 @@ def test_what_cannot_be_told_is_refused_with_its_place(write, overrides: list[st
          "data.transfer=[{name: x, perturbations: {include: [peeked]}, items: 4}]"],
         ["data.orders=[1, 2]", "data.difficulty=[{until: 1, orders: [1], objects: {places: [2]}}]",
          "data.transfer=[{name: x, orders: [2], items: 4}]"],  # a run that ends on its ladder
+        ["data.objects={places: [2]}", "data.transfer=[{name: x, objects: {places: [4]}, items: 4}]"],
+        ["data.objects={people: [3]}", "data.transfer=[{name: x, objects: {people: [4]}, items: 4}]"],
+        ["data.transfer=[{name: x, objects: {people: [5]}, items: 4}]"],
+        ["data.transfer=[{name: x, objects: {chapters: [2]}, items: 4}]"],
     ],
 )  # fmt: skip
 def test_rows_that_training_never_sees_are_taken(write, overrides: list[str]) -> None:
     check_recipe(load_recipe(write(TOLD), overrides))
+
+
+@pytest.mark.parametrize(("steps", "refused"), [(0, False), (2, True)])
+def test_what_the_cold_start_shows_is_seen(write, steps: int, refused: bool) -> None:
+    """Other people's questions have no gold replies, so it shows stories."""
+    write(rows(8), "rows.jsonl")
+    more = ["data.source=rows.jsonl", "data.heldout_source=stories", f"warmup.steps={steps}"]
+    asked = "data.transfer=[{name: x, orders: [1], items: 4}]"
+    if refused:
+        assert "x asks nothing that training, by its cold start, never sees" in refusal(write(TOLD), [*more, asked])
+        more += ["data.perturbations={exclude: [peeked]}"]
+        asked = "data.transfer=[{name: x, perturbations: {include: [peeked]}, items: 4}]"
+    check_recipe(load_recipe(write(TOLD), [*more, asked]))
