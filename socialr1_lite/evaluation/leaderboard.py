@@ -8,6 +8,7 @@ by their seed alone, of training or of evaluation, become one row with mean and 
 from __future__ import annotations
 
 import argparse
+import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from string import ascii_lowercase
@@ -30,7 +31,9 @@ from socialr1_lite.evaluation.tables import (
 from socialr1_lite.statistics import over_seeds
 
 CAPTION = (
-    "Figures of one benchmark with the same letter were got under the same protocol; others cannot be compared. "
+    "Figures of one benchmark with the same letter were got under the same protocol; others cannot be compared. What "
+    "a report of an earlier version does not say is not held against it; one that could be of several protocols has a "
+    "letter of its own. "
     "In brackets: the 95 % interval of one run. With ±: mean and standard error over runs that differ by their seed "
     "alone. Rows stand in the order of the first benchmark's figures under its commonest protocol."
 )
@@ -82,7 +85,8 @@ class Entry(NamedTuple):
 
 
 def sections(columns: Sequence[Column]) -> list[Section]:
-    """Return the leaderboard, and what each letter stands for."""
+    """Return the leaderboard, and what each letter stands for; whatever the order of the columns."""
+    columns = sorted(columns, key=lambda one: (one.name, json.dumps(one.reports, sort_keys=True)))
     lines = lines_of(columns)
     entries = [entry for line in lines for entry in _marked(line, columns)]
     rows: dict[str, list[Entry]] = {}
@@ -99,18 +103,19 @@ def sections(columns: Sequence[Column]) -> list[Section]:
 
 def _marked(line: Line, columns: Sequence[Column]) -> Iterator[Entry]:
     """Give the reports of one benchmark and language a letter for each protocol, the commonest first."""
-    groups: list[list[tuple[Column, Report]]] = []
-    for column in columns:
-        report = column.reports.get(line.benchmark)
-        if report is None or headlines(report).get(line.language, "") not in report["metrics"]:
-            continue
-        same = [group for group in groups if not {*unequal(group[0][1], report)} & {*SAME}]
-        if same:
-            same[0].append((column, report))
-        else:
-            groups.append([(column, report)])
-    groups.sort(key=len, reverse=True)
-    for number, group in enumerate(groups):
+    there = [
+        (column, report)
+        for column in columns
+        if (report := column.reports.get(line.benchmark))
+        and headlines(report).get(line.language, "") in report["metrics"]
+    ]
+    # A report may leave open what two others differ in: comparable with both, it must not make these one group. So
+    # one group are those that are comparable with the same reports.
+    groups: dict[tuple[bool, ...], list[tuple[Column, Report]]] = {}
+    for column, report in there:
+        comparable = tuple({*SAME}.isdisjoint(unequal(report, other)) for _, other in there)
+        groups.setdefault(comparable, []).append((column, report))
+    for number, group in enumerate(sorted(groups.values(), key=len, reverse=True)):
         mark = ascii_lowercase[number % 26] * (1 + number // 26)
         for column, report in group:
             yield Entry(column.name, _model(column, report), line, report, mark)
@@ -120,8 +125,8 @@ def _model(column: Column, report: Report) -> str:
     """Return what is evaluated, its training's seed aside; of an earlier report of a run, that run alone."""
     training = report.get("training", "")
     if report.get("recipe_sha256") and not training:
-        return f"{report['model']} {column.name}"
-    return f"{report['model']} {training} {report.get('adapter_step')}"
+        return f"{report.get('model', '')} {column.name}"
+    return f"{report.get('model', '')} {training} {report.get('adapter_step')}"
 
 
 def _names(entries: Sequence[Entry]) -> str:

@@ -11,7 +11,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from math import isnan
 from pathlib import Path
-from typing import Any, NamedTuple, TypedDict, cast
+from sys import float_info
+from types import UnionType
+from typing import NamedTuple, TypedDict, cast, get_args, get_origin, get_type_hints, is_typeddict
 
 from socialr1_lite.benchmarks.base import Benchmark, Loaded, Scores
 from socialr1_lite.errors import DataError
@@ -22,18 +24,31 @@ from socialr1_lite.statistics import Tally, interval, over_seeds
 REPORT_VERSION = 1
 
 
-class Figure(TypedDict):
-    """A metric with its 95 % interval. n: the number of things counted. protocol: "official" or "own".
-
-    Official is the authors' own metric under their own protocol. Earlier reports say instead whether it is the metric
-    of the authors (`official`), whatever the protocol.
-    low, high: None where nothing can be said of it.
-    """
+class Measured(TypedDict):
+    """A metric with its 95 % interval. n: the number of things counted. low, high: None: nothing can be said of it."""
 
     value: float
     low: float | None
     high: float | None
     n: int
+
+
+class Figure(Measured, total=False):
+    """A metric and whose it is. protocol: "official" or "own".
+
+    Official is the authors' own metric under their own protocol. Earlier reports say instead whether it is the metric
+    of the authors (`official`), whatever the protocol.
+    """
+
+    protocol: str
+
+
+class PublishedFigure(TypedDict):
+    """`benchmarks.base.Published`."""
+
+    label: str
+    value: float
+    source: str
     protocol: str
 
 
@@ -116,7 +131,7 @@ class Report(Provenance, Extra):
     headline: str
     metrics: dict[str, Figure]
     groups: dict[str, dict[str, Figure]]
-    published: list[dict[str, str | float]]  # the fields of `benchmarks.base.Published`
+    published: list[PublishedFigure]
     notes: list[str]
 
 
@@ -136,7 +151,10 @@ def build(benchmark: Benchmark, loaded: Loaded, scores: Scores, provenance: Prov
         "groups": {
             name: {label: figure(tally) for label, tally in group.items()} for name, group in scores.groups.items()
         },
-        "published": [asdict(one) for one in benchmark.published],
+        "published": [
+            PublishedFigure(label=one.label, value=one.value, source=one.source, protocol=one.protocol)
+            for one in benchmark.published
+        ],
         "notes": list(loaded.notes),
         **extra,
     }
@@ -179,20 +197,24 @@ class Column(NamedTuple):
 def read(folder: Path) -> Column:
     """Read the reports of an evaluation folder, or of the run folder it lies in.
 
-    Raises DataError when there are none, or one is no JSON.
+    Raises DataError when there are none, or one is no JSON or of another form than `Report`.
     """
     inner = folder / "evaluation" if (folder / "evaluation").is_dir() else folder
     reports: dict[str, Report] = {}
     for path in sorted(inner.glob("*.json")):
         try:
             report = json.loads(path.read_text("utf-8"))
-            if isinstance(report, dict) and report.get("version") == REPORT_VERSION and "metrics" in report:
-                _check_types(report)
-                reports[report["benchmark"]] = cast(Report, report)
         except (ValueError, RecursionError):
             raise DataError(f"{path}: is not JSON") from None
-        except (KeyError, TypeError, AttributeError):
-            raise DataError(f"{path}: is no report as `evaluate` writes it; remove it") from None
+        if isinstance(report, dict) and report.get("version") == REPORT_VERSION and "metrics" in report:
+            forms = get_type_hints(Report)
+            wrong = [
+                name for name, form in forms.items() if name in {*report, *NEEDED} and not _fits(report.get(name), form)
+            ]
+            if wrong:
+                what = f"{wrong[0]}: {json.dumps(report.get(wrong[0]))[:60]}"
+                raise DataError(f"{path}: is no report as `evaluate` writes it ({what}); remove it")
+            reports[report["benchmark"]] = cast(Report, report)
     if not reports:
         raise DataError(f"{folder}: no evaluation reports there")
     items = {
@@ -203,27 +225,25 @@ def read(folder: Path) -> Column:
     return Column(folder.resolve().name, reports, items)
 
 
-def _check_types(report: dict[str, Any]) -> None:
-    """Raise KeyError, TypeError, ValueError or AttributeError for a report that the table could not show."""
-    if not (isinstance(report["benchmark"], str) and isinstance(report["headline"], str)):
-        raise TypeError
-    for shown in report["metrics"].values():
-        "{:f}{:d}".format(shown["value"], shown["n"])
-        for end in (shown["low"], shown["high"]):
-            f"{0.0 if end is None else end:f}"
-    for name in ("headlines", "seeds", "sampling", "players", "source", "groups", "lenient"):
-        if not isinstance(report.get(name, {}), dict):
-            raise TypeError
-    texts = [report.get(name, "") for name in ("model", "training", "questions", "prompt_sha256")]
-    if not all(isinstance(text, str) for text in (*texts, *report.get("headlines", {}).values())):
-        raise TypeError
-    if not all(isinstance(report.get(name), int | None) for name in ("seed", "train_seed")):
-        raise TypeError
-    for value in report.get("sampling", {}).values():
-        f"{value:g}"
-    for drawn in report.get("seeds", {}).values():
-        len(drawn["values"]), f"{drawn['error'] or 0:f}"
-    for one in (*report.get("source", {}).get("files", ()), *report.get("lenient", {}).values()):
-        one.get("value")
-    for one in report.get("published", ()):
-        "{:f}".format(one["value"]), one["label"], one["source"], one["protocol"]
+NEEDED = frozenset({"benchmark", "headline", "metrics"})  # earlier reports may leave out the others
+
+
+def _fits(value: object, form: object) -> bool:
+    """Return whether a value from JSON is of a type as `Report` names them; finite numbers alone are numbers."""
+    parts = get_args(form)
+    if form is float:
+        return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) <= float_info.max
+    if isinstance(form, UnionType):
+        return any(_fits(value, part) for part in parts)
+    if is_typeddict(form):
+        hints = get_type_hints(form)
+        return (
+            isinstance(value, dict)
+            and vars(form)["__required_keys__"] <= value.keys()
+            and all(_fits(value[name], hint) for name, hint in hints.items() if name in value)
+        )
+    if get_origin(form) is dict:
+        return isinstance(value, dict) and all(_fits(one, parts[1]) for one in value.values())
+    if get_origin(form) is list:
+        return isinstance(value, list) and all(_fits(one, parts[0]) for one in value)
+    return isinstance(value, cast(type, form)) and not (isinstance(value, bool) and form is int)

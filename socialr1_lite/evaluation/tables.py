@@ -53,7 +53,8 @@ def table(columns: Sequence[Column]) -> tuple[Cells, list[Cells]]:
     rows = []
     for line in lines_of(columns):
         reports = [column.reports.get(line.benchmark) for column in columns]
-        metric = next(named for report in reports if report and (named := headlines(report).get(line.language)))
+        named = [known.get(line.language) for known in map(headlines, filter(None, reports))]
+        metric = next(filter(None, named), "-")
         cells = [figure_cell(report, line.language) for report in reports]
         rows.append((line.title, metric, *cells, *(_paired(columns[0], other, line) for other in columns[1:])))
     return header, rows
@@ -186,7 +187,7 @@ def published(columns: Sequence[Column]) -> list[Cells]:
     """Return the published figures of the benchmarks shown, each with what is known of its protocol."""
     reports = {name: report for column in columns for name, report in column.reports.items()}
     return [
-        (name, str(one["label"]), f"{one['value']:.4g}", str(one["source"]), str(one["protocol"]))
+        (name, one["label"], f"{one['value']:.4g}", one["source"], one["protocol"])
         for name in sorted(reports)
         for one in reports[name].get("published", ())
     ]

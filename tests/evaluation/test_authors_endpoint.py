@@ -88,7 +88,8 @@ def test_an_episode_without_a_refusal_is_official_and_one_with_a_move_that_was_l
     server: Server, other: Server, tmp_path: Path
 ) -> None:
     how = ("--benchmarks", "sotopia", "--partner", f"{other.url}#p", "--judge", f"{other.url}#j")
-    playing(server), playing(other, ("seed", 422, STRICT))
+    playing(server)
+    playing(other, ("seed", 422, STRICT))
     whole = launched(server, tmp_path / "a", *how)["sotopia"]
     assert (whole["protocol"], whole["differs"]) == ("official", [])
     assert whole["not_sent"] == ["partner: seed", "judge: seed"]  # the draws are of one kind

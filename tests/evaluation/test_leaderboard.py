@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +70,23 @@ def test_whatever_makes_figures_incomparable_has_another_letter(tmp_path: Path, 
     evaluated(tmp_path, "two", 0.6, model="m2", **known | said)
     rows, protocols = shown(tmp_path)
     assert {cell[0] for row in rows.values() for cell in row} == {"a", "b"} and len(protocols) == 2
+
+
+def test_a_report_that_leaves_open_what_two_differ_in_joins_neither_whatever_the_order(tmp_path: Path) -> None:
+    for name, value, digest in (("1 cot", 0.5, "c"), ("2 plain", 0.4, "p"), ("3 cot", 0.6, "c")):
+        evaluated(tmp_path, name, value, model=name, prompt_sha256=digest)
+    evaluated(tmp_path, "0 earlier", 0.9, model="0 earlier", prompt_sha256="")  # it does not say which words
+    columns = leaderboard.columns_in(tmp_path)
+    boards = [leaderboard.sections(list(order)) for order in itertools.permutations(columns)]
+    assert all(board == boards[0] for board in boards)
+    letters = {row[0]: row[1][0] for row in boards[0][0][2]}
+    assert letters == {"1 cot": "a", "3 cot": "a", "0 earlier": "b", "2 plain": "c"}
+
+
+def test_a_report_that_leaves_something_open_joins_those_that_agree(tmp_path: Path) -> None:
+    for name, digest in (("one", "c"), ("two", "c"), ("earlier", ""), ("earlier still", "")):
+        evaluated(tmp_path, name, 0.4, model=name, prompt_sha256=digest)
+    assert {row[0][0] for row in shown(tmp_path)[0].values()} == {"a"}
 
 
 def test_runs_that_differ_by_their_seed_are_one_row_with_mean_and_error(tmp_path: Path) -> None:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import copy
 import json
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from socialr1_lite.errors import DataError, RecipeError
-from socialr1_lite.evaluation import reports, tables
+from socialr1_lite.evaluation import leaderboard, reports, tables
 from socialr1_lite.plan.architectures import read_config
+from tests.evaluation.test_evaluate import OTHERS, VERDICT, Speaker, acting, run
+from tests.evaluation.test_evaluate import speaker as speaker
 
 FIGURE = {"value": 0.5, "low": 0.4, "high": 0.6, "n": 10, "official": True}
 REPORT = {"version": 1, "benchmark": "hi-tom", "headline": "accuracy", "metrics": {"accuracy": FIGURE}, "published": []}
@@ -41,6 +46,55 @@ def test_a_report_of_another_form_is_refused_by_its_name(tmp_path: Path, kind: s
     (tmp_path / "odd.json").write_text(content if isinstance(content, str) else json.dumps(content))
     with pytest.raises(DataError, match=r"odd\.json: is no"):
         reports.read(tmp_path)
+
+
+STRANGE = (None, True, 3, 10**400, -0.5, float("nan"), float("inf"), "x", "", [], [1], {}, {"": [1]}, {"en": ""})
+
+
+def damaged(value: Any) -> Iterator[tuple[tuple[Any, ...], Any]]:
+    """Every place inside, with what may stand there instead; of a list the first and of a mapping three alone."""
+    inner: list[tuple[Any, Any]] = []
+    if isinstance(value, dict):
+        inner = list(value.items())[: None if "version" in value else 3]
+    elif isinstance(value, list):
+        inner = list(enumerate(value))[:1]
+    for name, one in inner:
+        yield (name,), ...
+        yield from (((name,), odd) for odd in STRANGE)
+        yield from (((name, *place), odd) for place, odd in damaged(one))
+
+
+@pytest.mark.parametrize("name", ["hi-tom", "sotopia"])
+def test_a_field_of_another_type_is_refused_in_a_line_or_shown(name: str, tmp_path: Path, speaker: Any) -> None:
+    """Damages a report as written now in every place, and has both tables drawn of it."""
+    speaker(Speaker(acting(lambda: VERDICT) if name == "sotopia" else lambda _: "<answer> A </answer>"))
+    how = OTHERS if name == "sotopia" else ("--diagnose",)
+    run(tmp_path / "whole", "--benchmarks", name, "--samples", "2", "--temperature", "1", *how)
+    path = tmp_path / "whole" / "evaluation" / f"{name}.json"
+    whole, good = json.loads(path.read_text()), reports.read(tmp_path / "whole")
+    refused = shown = 0
+    for place, odd in damaged(whole):
+        report = copy.deepcopy(whole)
+        inside = report
+        for step in place[:-1]:
+            inside = inside[step]
+        if odd is ...:
+            del inside[place[-1]]
+        else:
+            inside[place[-1]] = odd
+        path.write_text(json.dumps(report))
+        try:
+            column = reports.read(tmp_path / "whole")
+        except DataError as error:
+            told = str(error)
+            assert "\n" not in told and len(told) < 400
+            assert f"{name}.json: is no report" in told or "no evaluation reports there" in told, (place, odd)
+            refused += 1
+        else:
+            for columns in ([column], [good, column], [column, good]):
+                assert tables.markdown(columns) and leaderboard.sections(columns), (place, odd)
+            shown += 1
+    assert refused > 500 and shown > 100
 
 
 def test_a_row_of_another_form_is_left_out(tmp_path: Path) -> None:
