@@ -140,7 +140,7 @@ def _sampling(recipe: Recipe, a: Architecture, device: Device, size: int) -> Ite
     held, why = float(rows * longest), f"{rows} completions of up to {longest:,} tokens"
     shared, prompts = shares_prompts(recipe, device), float(rows)
     if shared:  # a group's prompt is there once, but the questions of a check have one each
-        asked = min(recipe.evaluation.batch_size, -(-recipe.evaluation.items // recipe.processes))
+        asked = min(recipe.evaluation.batch_size, -(-recipe.questions_of_a_check // recipe.processes))
         prompts = max(prompts_of(recipe, rows), 0 if recipe.grpo.vllm else asked)
         held = prompts * recipe.data.max_prompt_tokens + rows * (recipe.grpo.max_completion_length + BLOCK)
         why = f"{rows} completions and {prompts:g} prompts of theirs"

@@ -132,7 +132,7 @@ def most_sampled_at_once(recipe: Recipe) -> int:
     first_look = min(2 * group, max(group, batch))  # the preflight's two groups
     if recipe.grpo.vllm:  # TRL's engine is made after the preflight
         return 0 if recipe.model.fast_inference else first_look
-    return max(sampled_at_once(recipe), first_look, min(batch, -(-recipe.evaluation.items // recipe.processes)))
+    return max(sampled_at_once(recipe), first_look, min(batch, -(-recipe.questions_of_a_check // recipe.processes)))
 
 
 def activation_bytes_per_token(architecture: Architecture, r: int, size: int = HALF, padded: int = 0) -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from socialr1_lite.data.sources import parts
+from socialr1_lite.data.told import STORIES
 from socialr1_lite.judges import is_offline
 from socialr1_lite.recipe import JudgeEntry, Recipe
 from socialr1_lite.recipe.checks import processes
@@ -28,7 +30,8 @@ def smoke(recipe: Recipe) -> Recipe:
     told = {"dimensions", "orders", "mix", "difficulty", "templates", "perturbations", "objects", "transfer"}
     tree["data"] = recipe.data.model_dump(include={"split", "seed", *told})
     tree["data"] |= {"max_prompt_tokens": PROMPT_TOKENS, "size": 16, "heldout": 4}
-    tree["data"]["transfer"] = [row | {"items": 2} for row in tree["data"]["transfer"]]
+    stories = STORIES in {part.source for part in parts(recipe.data)}  # or they would make rows of the transfer seen
+    tree["data"]["transfer"] = [row | {"items": 2} for row in tree["data"]["transfer"] if stories]
     tree["logging"] = {}
     tree["prompt"]["enable_thinking"] = None  # the embedded model's template has no such switch
     tree["warmup"] |= {"steps": min(recipe.warmup.steps, STEPS), "batch_size": 2, "examples": 8}

@@ -51,9 +51,9 @@ def heldout_checks(recipe: Recipe, a: Architecture, gpu: Device) -> Phase | None
     """Bound all held-out checks of a run, whose questions the processes share out; None where there are none."""
     asked, every = recipe.evaluation, recipe.evaluation.every
     on_the_way = (recipe.grpo.max_steps - 1) // every if every else 0
-    sizes = [asked.items] * (3 if recipe.warmup.steps else 2) + [asked.on_the_way] * on_the_way
+    sizes = [recipe.questions_of_a_check] * (3 if recipe.warmup.steps else 2) + [asked.on_the_way] * on_the_way
     tokens = asked.max_new_tokens or recipe.grpo.max_completion_length
-    if gpu.cpu or not asked.items:
+    if gpu.cpu or not recipe.questions_of_a_check:
         return None
     parts: list[Phase] = []
     for share in (-(-size // recipe.processes) for size in sizes):

@@ -72,6 +72,12 @@ class Recipe(Section):
         micro_batches = self.grpo.max_steps * self.grpo.gradient_accumulation_steps
         return -(-micro_batches // (self.grpo.generation_steps * self.grpo.num_iterations))
 
+    @property
+    def questions_of_a_check(self) -> int:
+        """Held-out questions before and after training, those of `data.transfer` among them."""
+        held = min(self.evaluation.items, self.data.heldout)
+        return held and held + sum(row.items for row in self.data.transfer)
+
     def to_yaml(self) -> str:
         """Write out every setting, defaults included, in the sections' order; loads back as the same recipe.
 

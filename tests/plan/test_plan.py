@@ -201,6 +201,9 @@ def test_the_cache_holds_every_completion_that_is_sampled_at_once():
     # The preflight's two groups of eight, then a held-out check of 64 questions at once.
     assert part(recipe(grpo=batches | {"steps_per_generation": 1}, evaluation={"items": 8}), "KV cache") == 16 * each
     assert part(recipe(grpo=batches, evaluation={"batch_size": 64}), "KV cache") == 64 * each
+    rows = [{"name": "deep", "orders": [3], "items": 30}]  # in one batch with 8 others
+    more = recipe(grpo=batches, evaluation={"batch_size": 64, "items": 8}, data={"transfer": rows})
+    assert part(more, "KV cache") == 38 * each
 
 
 def test_with_an_engine_no_check_fills_a_cache_of_its_own():
@@ -416,6 +419,8 @@ def test_the_checks_of_a_run_are_counted_with_fewer_questions_on_the_way_and_sha
     assert checks(evaluation=evaluation | {"every": 0}).why == "2 of them, 200 questions"
     assert checks(processes=2).seconds == pytest.approx(one.seconds / 2, rel=0.05)
     assert checks(evaluation={"items": 0}) is None
+    rows = [{"name": "deep", "orders": [3], "items": 30}, {"name": "seen", "names": "seen", "items": 10}]
+    assert checks(data={"transfer": rows}).why == "5 of them, 340 questions"  # before and after, not on the way
     assert heldout_checks(recipe(), a, a_cpu(GIB, bfloat16=True)) is None
     plan = make_plan(recipe(evaluation=evaluation), gpu)
     assert plan.hours[1] * 3600 == pytest.approx(20 * sum(one.seconds for one in plan.phases) + plan.checks.seconds)

@@ -74,3 +74,10 @@ def test_smoke_asks_fewer_on_the_way_and_of_what_training_never_sees() -> None:
     small = smoke(Recipe.model_validate({"data": {**told, "transfer": [row]}, "evaluation": {"items_on_the_way": 30}}))
     assert small.evaluation.on_the_way == 4 and small.data.transfer[0].items == 2
     assert small.data.perturbations.exclude == ("peeked",) and small.data.difficulty
+
+
+def test_smoke_asks_nothing_further_where_its_own_stories_would_show_it() -> None:
+    row = {"name": "first order", "orders": [1], "items": 4}
+    told = {"source": "mine.jsonl", "heldout_source": "stories", "dimensions": ["belief"], "transfer": [row]}
+    small = smoke(Recipe.model_validate({"data": told}))
+    assert small.data.source == "stories" and not small.data.transfer
