@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import random
+import threading
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import NamedTuple
@@ -32,6 +33,7 @@ LISTED = 100  # disagreements on the page
 QUEUE = 1000  # completions drawn for labelling, one after another
 NOTE = 2000  # characters
 TRAIN: Json = {"phase": "train"}
+SAYING = threading.Lock()  # what is known is read, changed and written by one request at a time
 
 
 def reader_of(query: Query) -> str:
@@ -43,24 +45,32 @@ def reader_of(query: Query) -> str:
 
 
 def label(library: Library, query: Query) -> Json:
-    """Mark a stage of a completion, or take the mark away; a note may go with it."""
+    """Mark a stage of a completion, or note something about it; empty takes it away, what is not given stays."""
     run, reader = library.run(query.text("run")), reader_of(query)
     key, stage = query.text("trace"), query.choice("stage", STAGES)
-    mark, note = query.text("mark", limit=20), query.text("note", limit=NOTE).strip()
+    said: Json = {"labels": query.text("mark", limit=20)} if query.has("mark") else {}
+    said |= {"notes": query.text("note", limit=NOTE).strip()} if query.has("note") else {}
     blind = query.choice("blind", ("1",)) == "1"
     query.done()
-    if not stage or mark not in MARKS:
-        raise BadRequest(f"a stage ({', '.join(STAGES)}) and a mark ({', '.join(filter(None, MARKS))}) are needed")
+    if not stage or not said or said.get("labels", "") not in MARKS:
+        marks = ", ".join(filter(None, MARKS))
+        raise BadRequest(f"a stage ({', '.join(STAGES)}) and a mark ({marks}) or a note are needed")
     trace, scenario = _labelled(run, key)
-    known = mine(run, trace, reader)
-    labels, notes = {**known.get("labels", {})}, {**known.get("notes", {})}
-    for told, value in ((labels, MARKS[mark]), (notes, note or None)):
-        told.pop(stage, None)
-        if value is not None:
-            told[stage] = value
-    row = _row(run, trace, scenario, reader, labels) | {"notes": notes, "blind": blind}
-    path = append_label(run.folder, reader, [row])
-    return {"labels": _words(labels), "notes": notes, "file": str(path), "next": next_to_label(run, reader)}
+    with SAYING:
+        known = mine(run, trace, reader)
+        told: dict[str, Json] = {name: {**known.get(name, {})} for name in ("labels", "notes")}
+        for name, word in said.items():
+            told[name].pop(stage, None)
+            if word:
+                told[name][stage] = MARKS[word] if name == "labels" else word
+        row = _row(run, trace, scenario, reader, told["labels"]) | {"notes": told["notes"], "blind": blind}
+        path = append_label(run.folder, reader, [row])
+    return {
+        "labels": _words(told["labels"]),
+        "notes": told["notes"],
+        "file": str(path),
+        "next": next_to_label(run, reader),
+    }
 
 
 def prefer(library: Library, query: Query) -> Json:
@@ -78,8 +88,10 @@ def prefer(library: Library, query: Query) -> Json:
     rows = []
     for first, second in ((one, two), (two, one)):
         rows.append(_preference(run, scenario, reader, first, second, stage) | {"removed": key_of(first) != better})
-    own = [_row(run, trace, scenario, reader, {}) for trace in (one, two) if better and not mine(run, trace, reader)]
-    append_label(run.folder, reader, [*own, *rows])
+    with SAYING:
+        unknown = [trace for trace in (one, two) if better and not mine(run, trace, reader)]
+        own = [_row(run, trace, scenario, reader, {}) for trace in unknown]
+        append_label(run.folder, reader, [*own, *rows])
     return {"better": better}
 
 

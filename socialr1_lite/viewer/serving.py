@@ -43,6 +43,10 @@ class Query:
             raise BadRequest(f"{name} must be text of at most {limit} characters")
         return value
 
+    def has(self, name: str) -> bool:
+        """Return whether it was given and nobody has read it yet."""
+        return name in self._rest
+
     def whole(self, name: str, default: int, low: int, high: int) -> int:
         """Read a whole number in [low, high]; digits in a string count, for they come from the address bar."""
         value = self._rest.pop(name, None)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import stat
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -106,6 +107,41 @@ def test_a_mark_can_be_taken_back_and_the_last_word_counts(library: Library, run
     (row,) = read_label_rows(run)
     assert row["labels"] == {} and row["kind"] == HONEST
     assert [reply.labels for reply in read_labels(run.path / "labels" / "anna.jsonl")] == [{}]
+
+
+def test_of_two_saves_that_cross_neither_is_lost(
+    library: Library, run: RunFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first has read what is known and is about to write, when the second comes."""
+    real, about_to_write, second_is_done = append_label, threading.Event(), threading.Event()
+
+    def slow(*arguments: Any) -> Path:
+        if not about_to_write.is_set():
+            about_to_write.set()
+            second_is_done.wait(1)  # in vain where the second has to wait for the first
+        return real(*arguments)
+
+    monkeypatch.setattr(labelling, "append_label", slow)
+    first = threading.Thread(target=mark, args=(library, 0, CUE, "good"))
+    first.start()
+    assert about_to_write.wait(60)
+    mark(library, 0, MEANING, "bad")
+    second_is_done.set()
+    first.join(60)
+    (row,) = read_label_rows(run)
+    assert row["labels"] == {CUE: 1.0, MEANING: 0.0}
+
+
+def test_a_mark_leaves_the_note_and_a_note_the_mark(library: Library, run: RunFolder) -> None:
+    mark(library, 0, CUE, "bad", note="says nothing of Tom")
+    assert mark(library, 0, CUE, "partly")["notes"] == {CUE: "says nothing of Tom"}
+    arguments = {"run": "mine", "trace": "t0.0.0.0", "stage": CUE, "reader": "anna"}
+    assert labelling.label(library, Query(arguments | {"note": "little"}))["labels"] == {CUE: "partly"}
+    assert labelling.label(library, Query(arguments | {"note": ""}))["notes"] == {}
+    with pytest.raises(BadRequest, match="or a note are needed"):
+        labelling.label(library, Query(arguments))
+    (row,) = read_label_rows(run)
+    assert row["labels"] == {CUE: 0.5} and row["notes"] == {}
 
 
 def test_two_readers_do_not_see_each_other_and_are_compared(library: Library) -> None:

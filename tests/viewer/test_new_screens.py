@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -89,6 +90,49 @@ def test_stages_are_marked_by_keyboard_blind_and_the_judge_is_set_against_them(
     rows = [json.loads(line) for line in Path(waiting.value.path()).read_text().splitlines()]
     assert {one["by"] for one in rows} == {"me"}
     page.shot("labels", full=True)
+    page.clean()
+
+
+def test_saves_go_one_after_the_other_and_take_no_text_from_under_the_pen(
+    visit: Any, labelled: tuple[str, RunFolder]
+) -> None:
+    base, run = labelled
+    page = visit(f"?run={LONG}&screen=trace&label=1", base=base)
+    page.has(".marks", 4)
+    page.page.fill("[aria-label='Your name as a reader']", "quick")
+    page.moved(lambda: page.page.keyboard.press("Enter"))
+    held: list[Any] = []
+
+    def hold(route: Any) -> None:
+        if route.request.post_data_json["fn_name"] == "label":
+            held.append(route)
+        else:
+            route.continue_()
+
+    asked = re.compile("component_server")
+    page.page.route(asked, hold)
+    card = "#stage-cue_encoding"
+    page.page.fill(f"{card} input", "named Tom")
+    for word in ("good", "bad"):  # with the first click the pen leaves the note
+        page.page.click(f"{card} [data-mark={word}]")
+    page.page.focus(f"{card} input")
+    page.page.keyboard.press("End")
+    page.page.keyboard.type(" twice")
+    for saves in (1, 2, 3):
+        page.page.wait_for_timeout(300)
+        assert len(held) == saves  # the others wait for their turn
+        held[-1].continue_()
+    page.has(f"{card} [data-mark=bad][aria-pressed=true]", 1)
+    assert page.page.input_value(f"{card} input") == "named Tom twice"
+    page.waits_for("document.activeElement.dataset.note === 'cue_encoding'")
+    page.page.unroute(asked)
+    page.page.keyboard.press("Escape")
+    page.page.keyboard.press("y")  # of the stage that has no mark yet, and of the one after it
+    page.page.keyboard.press("n")
+    page.says("3 of 4 marked", at="#s1-marked")
+    (row,) = [one for one in read_label_rows(run) if one["by"] == "quick"]
+    assert [row["labels"].get(stage) for stage in STAGES] == [0.0, 1.0, 0.0, None]
+    assert row["notes"] == {"cue_encoding": "named Tom twice"}
     page.clean()
 
 

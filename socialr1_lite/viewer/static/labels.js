@@ -35,9 +35,12 @@ function readerField() {
 function turnLabel() {
   go({ label: here.state.label ? null : 1, blind: null, raw: null }, { replace: true });
 }
+// What is said goes to the server one after the other, in the order in which it was said.
+let saving = Promise.resolve();
+const inTurn = (act) => (saving = saving.then(act).catch((error) => toast(error.message)));
 // The marks of one stage: three buttons and a note.
 function markRow(stage, marking) {
-  const chosen_ = marking.labels[stage] || '';
+  const now = (mark) => ((marking.labels[stage] || '') === mark ? 'true' : 'false');
   return h(
     'div',
     { class: 'marks row', role: 'group', 'aria-label': `Your mark: ${TITLES[stage]}` },
@@ -48,8 +51,8 @@ function markRow(stage, marking) {
           class: `mark ${mark}`,
           'data-mark': mark,
           title: `${mark} (${key})`,
-          'aria-pressed': chosen_ === mark ? 'true' : 'false',
-          onclick: () => saveMark(stage, chosen_ === mark ? '' : mark),
+          'aria-pressed': now(mark),
+          onclick: () => saveMark(stage, () => ({ mark: now(mark) === 'true' ? '' : mark })),
         },
         `${sign} ${mark}`,
       ),
@@ -61,35 +64,24 @@ function markRow(stage, marking) {
       maxlength: 2000,
       placeholder: 'why (i)',
       'aria-label': `Note: ${TITLES[stage]}`,
-      onchange: (e) => saveMark(stage, here.data.marks.labels[stage] || '', e.target.value),
+      onchange: (e) => saveMark(stage, () => ({ note: e.target.value })),
     }),
   );
 }
-async function saveMark(stage, mark, note) {
+// said() tells what changes, a mark or a note, when its turn has come; what it does not tell stays as it is.
+function saveMark(stage, said) {
   const drawn = here.data;
-  try {
-    const said = await ask('label', {
-      run: here.state.run,
-      trace: drawn.id,
-      stage,
-      mark,
-      note: note === undefined ? drawn.marks.notes[stage] || '' : note,
-      reader: readerName(),
-      blind: here.state.blind || '',
-    });
+  const of = { run: here.state.run, trace: drawn.id, stage, reader: readerName(), blind: here.state.blind || '' };
+  return inTurn(async () => {
+    const known = await ask('label', { ...of, ...said() });
+    Object.assign(drawn.marks, { labels: known.labels, notes: known.notes, next: known.next });
     if (here.data !== drawn) return;
-    Object.assign(drawn.marks, { labels: said.labels, notes: said.notes, next: said.next });
-    const row = root.querySelector(`#stage-${stage} .marks`);
-    const focused = row && row.contains(document.activeElement) && document.activeElement.dataset.mark;
-    const fresh = markRow(stage, drawn.marks);
-    if (row) row.replaceWith(fresh);
-    if (focused) fresh.querySelector(`[data-mark=${focused}]`).focus({ preventScroll: true });
-    spoken.textContent = `${TITLES[stage]}: ${said.labels[stage] || 'no mark'}, saved`;
+    for (const button of root.querySelectorAll(`#stage-${stage} [data-mark]`))
+      button.setAttribute('aria-pressed', button.dataset.mark === known.labels[stage] ? 'true' : 'false');
+    spoken.textContent = `${TITLES[stage]}: ${known.labels[stage] || 'no mark'}, saved`;
     const done = root.querySelector('#s1-marked');
     if (done) done.textContent = markedWords(drawn.marks);
-  } catch (error) {
-    toast(error.message);
-  }
+  });
 }
 const markedWords = (marking) => `${Object.keys(marking.labels).length} of 4 marked`;
 const markable = () => here.data && here.data.marks && !here.data.failure && !here.state.raw;
@@ -99,13 +91,20 @@ function stageHere() {
   if (card) return STAGES.find((stage) => card.id === `stage-${stage}`);
   return STAGES.find((stage) => !here.data.marks.labels[stage]) || STAGES[0];
 }
-async function markHere(mark) {
+// A key goes on to the next stage at once: whoever is quick marks the next one, saved or not.
+function markHere(mark) {
   if (!markable()) return;
   const stage = stageHere();
-  const drawn = here.data;
-  await saveMark(stage, mark);
+  saveMark(stage, () => ({ mark }));
   const at = STAGES.indexOf(stage);
-  if (here.data === drawn && drawn.marks.labels[stage] === mark && at < STAGES.length - 1) jump(at + 1);
+  if (at < STAGES.length - 1) jump(at + 1);
+}
+// Which is next is known when everything said so far is saved.
+async function nextHere() {
+  const drawn = here.data;
+  if (!drawn || !drawn.marks) return;
+  await saving;
+  if (here.data === drawn) toTrace(drawn.marks.next);
 }
 function noteHere() {
   if (!markable()) return;
@@ -144,12 +143,15 @@ function markBar(data, state) {
       data.siblings.length > 1 && h('button', { title: 'Two siblings (v)', onclick: () => toPair() }, 'Better of two'),
       h(
         'button',
-        { disabled: !data.marks.next, title: 'Next to label (.)', onclick: () => toTrace(here.data.marks.next) },
+        { disabled: !data.marks.next, title: 'Next to label (.)', onclick: nextHere },
         'Next to label →',
       ),
     ),
   );
 }
+
+const marksOf = (state, data) =>
+  saving.then(() => ask('marks', { run: state.run, trace: data.id, reader: readerName() }));
 
 // Two siblings side by side, without what they earned: which is better, as a whole or in one stage?
 const SIDES = ['one', 'two'];
@@ -157,7 +159,7 @@ screens.pair = {
   title: () => 'Better of two',
   async load(state) {
     const data = await ask('group', { run: state.run, trace: state.trace || '' });
-    const marking = await ask('marks', { run: state.run, trace: data.id, reader: readerName() });
+    const marking = await marksOf(state, data);
     const one = data.members.find((member) => member.id === data.id);
     const two = data.members.find((member) => member.id === state.other) || data.members.find((m) => m !== one);
     return { ...data, one, two, preferred: marking.preferred };
@@ -221,15 +223,11 @@ screens.pair = {
     u: () => visit(link({ screen: 'trace', trace: here.data.id }, keep(VIEW))),
   },
 };
-async function preferHere(better, stage) {
+function preferHere(better, stage) {
   const { one, two } = here.data;
   if (!two) return;
-  try {
-    await ask('prefer', { run: here.state.run, one: one.id, two: two.id, better, stage, reader: readerName() });
-    await show({ quiet: true });
-  } catch (error) {
-    toast(error.message);
-  }
+  const said = { run: here.state.run, one: one.id, two: two.id, better, stage, reader: readerName() };
+  inTurn(() => ask('prefer', said)).then(() => show({ quiet: true }));
 }
 function nextPair() {
   const { members, one, two } = here.data;
@@ -264,7 +262,7 @@ async function downloadLabels(kind, note) {
 }
 screens.labels = {
   title: () => 'Labels',
-  load: (state) => ask('labels', { run: state.run, judge: state.judge || '', reader: readerName() }),
+  load: (state) => saving.then(() => ask('labels', { run: state.run, judge: state.judge || '', reader: readerName() })),
   draw(data, state) {
     const note = h('p', { class: 'small muted', role: 'status', id: 's1-labels-saved' });
     const begin = data.next

@@ -347,7 +347,7 @@ screens.trace = {
   async load(state) {
     const data = await askTrace(state, state.trace || '');
     if (!state.label) return { ...data, marks: null };
-    return { ...data, marks: await ask('marks', { run: state.run, trace: data.id, reader: readerName() }) };
+    return { ...data, marks: await marksOf(state, data) };
   },
   draw(data, state) {
     const links = [];
@@ -444,7 +444,7 @@ screens.trace = {
     n: () => markHere('bad'),
     i: () => noteHere(),
     b: () => here.state.label && go({ blind: here.state.blind ? null : 1 }, { replace: true }),
-    '.': () => here.data && here.data.marks && toTrace(here.data.marks.next),
+    '.': nextHere,
     v: () => here.state.label && toPair(),
     d: () => visit(link({ screen: 'prompt', trace: here.data.id }, keep(VIEW))),
     g: () => visit(link({ screen: 'group', trace: here.data.id }, keep(VIEW))),
