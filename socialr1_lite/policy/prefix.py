@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from itertools import chain, takewhile
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
-from socialr1_lite.errors import PolicyError
+from socialr1_lite.errors import PolicyError, first_line, ran_out_of_memory
 from socialr1_lite.policy.attention import attend_by
 
 if TYPE_CHECKING:
@@ -256,8 +256,13 @@ def obstacle(model: PreTrainedModel, longest: int) -> str:
 def refuse_unshareable(model: PreTrainedModel, name: str, longest: int) -> None:
     """Raise PolicyError where a shared beginning cannot hold, or gives a small trial other log-probabilities."""
     why = obstacle(model, longest)
-    if not why and (apart := trial(model)) > (APART_ROUNDED if rounds(model) else APART):
-        why = f"a trial's log-probabilities are {apart:.2g} apart"
+    try:
+        if not why and (apart := trial(model)) > (APART_ROUNDED if rounds(model) else APART):
+            why = f"a trial's log-probabilities are {apart:.2g} apart"
+    except Exception as error:  # of a model's own code, which knows no prefix
+        if ran_out_of_memory(error):
+            raise
+        why = f"a trial ends with {type(error).__name__}: {first_line(error)}"
     if why:
         raise PolicyError(f"grpo.share_prefix: {name} cannot share a group's prompt: {why}; write share_prefix: false")
 
@@ -275,8 +280,9 @@ def trial(model: PreTrainedModel) -> float:
     """Return how far log-probabilities with and without a shared beginning are apart, at most, on a few tokens."""
     import torch
 
-    where = model.get_input_embeddings().weight.device
-    ids = torch.arange(3 * 12, device=where).reshape(3, 12) % 97
+    table = model.get_input_embeddings().weight
+    where = table.device
+    ids = torch.arange(3 * 12, device=where).reshape(3, 12) % min(97, len(table))
     ids[:, :6] = ids[0, :6]
     packing = pack(ids, torch.ones_like(ids), 6)
     training = model.training

@@ -166,6 +166,15 @@ def test_a_model_that_gives_other_numbers_is_refused_in_one_line(policies, monke
         prefix.refuse_unshareable(policies["shared"].model, "x", 64)
 
 
+def test_a_model_whose_own_code_knows_no_prefix_is_refused_in_one_line(policies, monkeypatch):
+    def fails(**_):
+        raise TypeError("forward() got an unexpected keyword argument 'prefix'\nand more")
+
+    monkeypatch.setattr(policies["shared"].model, "forward", fails)
+    with pytest.raises(PolicyError, match=r"a trial ends with TypeError: forward\(\) got an .* 'prefix'; write share"):
+        prefix.refuse_unshareable(policies["shared"].model, "x", 64)
+
+
 @pytest.mark.parametrize(("dtype", "allowed"), [("bfloat16", 0.5), ("float32", 0.01)])
 def test_what_rounding_explains_goes_by_what_a_4_bit_model_computes_in(tmp_path, monkeypatch, dtype, allowed):
     """Its embeddings and norms are in 32 bits in any case."""
