@@ -23,6 +23,7 @@ from socialr1_lite.policy.rendering import render
 from socialr1_lite.rollouts.completion import Completion, Finish
 from socialr1_lite.rollouts.prompting import Messages, Template
 from socialr1_lite.runlog import cache_folder, lines
+from socialr1_lite.scenario import JsonValue
 from socialr1_lite.sip import prefills_think
 
 CHUNK = 4  # batches handed to the policy at once: it sorts them by length, and progress is told between them
@@ -129,11 +130,6 @@ class EndpointSampler:
         return Completion(text, tokens, outcome.finish, self._prefilled, reasoning=outcome.reasoning)
 
 
-def not_sent(sampler: ReplySampler) -> list[str]:
-    """Return the settings that the server behind a sampler has refused, so that it answered by its own default."""
-    return sampler.endpoint.not_taken if isinstance(sampler, EndpointSampler) else []
-
-
 class VllmSampler:
     """A local model through vLLM, which shares the computation of common prompt beginnings. Needs a GPU."""
 
@@ -166,6 +162,7 @@ class VllmSampler:
             raise PolicyError(f"--backend vllm: cannot load {model}: {first_line(error)}") from None
         self.name = name
         self.identity = identity
+        self.tokenizer = self._llm.get_tokenizer()
         self._adapter = adapter
         self._template = dict(template or {})
 
@@ -189,14 +186,33 @@ class VllmSampler:
             chat_template_kwargs=self._template,
             use_tqdm=False,
         )
-        tokenizer = self._llm.get_tokenizer()
         completions = {}
         for place, reply in enumerate(replies):
-            rendered = render(tokenizer, prompts[place], add_generation_prompt=True, **self._template)
+            rendered = render(self.tokenizer, prompts[place], add_generation_prompt=True, **self._template)
             output = reply.outputs[0]
             finish: Finish = "length" if output.finish_reason == "length" else "stop"
             completions[place] = Completion(output.text, len(output.token_ids), finish, prefills_think(rendered))
         on_done(completions)
+
+
+def chat_template(sampler: ReplySampler) -> str:
+    """Return the chat template of a model that is loaded here, "" where none can be seen."""
+    if isinstance(sampler, VllmSampler):
+        tokenizer: object = sampler.tokenizer
+    else:
+        tokenizer = getattr(sampler.policy, "tokenizer", None) if isinstance(sampler, PolicySampler) else None
+    return str(getattr(tokenizer, "chat_template", None) or "")
+
+
+def further(sampler: ReplySampler) -> dict[str, JsonValue]:
+    """Return the fields of a request that only --extra-body brings, what is for the chat template aside."""
+    extra = sampler.endpoint.settings.extra if isinstance(sampler, EndpointSampler) else {}
+    return {name: value for name, value in extra.items() if name != "chat_template_kwargs"}
+
+
+def not_sent(sampler: ReplySampler) -> list[str]:
+    """Return the settings that the server behind a sampler has refused, so that it answered by its own default."""
+    return sampler.endpoint.not_taken if isinstance(sampler, EndpointSampler) else []
 
 
 class ReplyStore:

@@ -193,16 +193,21 @@ def _round(
     prompts = [messages(benchmark, ask, plan) for ask in asks]
     sampling = replace(plan.sampling, seed=plan.sampling.seed + sample)
     asks_twice = calls(benchmark, plan) == 2
-    first = on_progress if not asks_twice else lambda done, failed: on_progress(done // 2, failed // 2)
+    first = on_progress if not asks_twice else lambda done, failed: on_progress(done // 2, failed)
     completions = mark_opened(ask_all(sampler, prompts, sampling, store, first))
     if asks_twice:
         assert benchmark.follow_up is not None
         reasoned = [at for at, one in enumerate(completions) if not one.failed and not said(one).unfinished]
         for at in reasoned:
             prompts[at] = benchmark.follow_up(prompts[at], said(completions[at]).text)
-        asked = [prompts[at] for at in reasoned]
-        over = 2 * len(prompts) - len(reasoned)  # halves of replies
-        answered = ask_all(sampler, asked, sampling, store, lambda done, bad: on_progress((over + done) // 2, bad))
+        lost = sum(one.failed for one in completions)
+        cut = len(completions) - lost - len(reasoned)  # in their thinking: nothing more is asked of them
+
+        def second(done: int, failed: int) -> None:
+            halves = len(reasoned) - failed + done  # a reply whose second half failed is none
+            on_progress(cut + halves // 2, lost + failed)
+
+        answered = ask_all(sampler, [prompts[at] for at in reasoned], sampling, store, second)
         for at, one in zip(reasoned, mark_opened(answered), strict=True):
             completions[at] = one
     if completions and all(one.failed for one in completions):

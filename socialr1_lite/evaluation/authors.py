@@ -7,12 +7,12 @@ else is the project's own protocol, and `differs` says what is another. `--promp
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from socialr1_lite.benchmarks.base import Benchmark
 from socialr1_lite.evaluation import episodes, likelihood
-from socialr1_lite.evaluation.answering import ReplySampler, Sampling
+from socialr1_lite.evaluation.answering import ReplySampler, Sampling, chat_template
 from socialr1_lite.evaluation.asking import EPISODE, OFFICIAL, AskingPlan
 from socialr1_lite.evaluation.target import Target
 from socialr1_lite.rollouts.prompting import template_settings
@@ -46,11 +46,18 @@ def usual(benchmark: Benchmark, style: str, *, card: bool = False, samples: int 
 
 
 def differences(
-    benchmark: Benchmark, plan: AskingPlan, *, model: str, cut_off: int = 0, not_sent: Sequence[str] = ()
+    benchmark: Benchmark,
+    plan: AskingPlan,
+    *,
+    model: str,
+    cut_off: int = 0,
+    not_sent: Sequence[str] = (),
+    further: Iterable[str] = (),
 ) -> list[str]:
     """Say what of an evaluation is not as the authors do it; [] where nothing is.
 
-    cut_off: replies that reached the limit. not_sent: settings that the server does not take.
+    cut_off: replies that reached the limit. not_sent: settings that the server does not take. further: fields
+    of the request that are not this project's.
     """
     if benchmark.generated:
         return []  # the questions are this project's, and so is how they are asked
@@ -77,6 +84,7 @@ def differences(
     needed = {"temperature"} | ({"top_p"} if drawn.temperature else set())
     needed |= {"repetition_penalty"} if theirs.repetition_penalty != 1 else set()
     told += [f"the server does not take {name}" for name in not_sent if name in needed]
+    told += [f"the request has {name}, theirs has not" for name in further]
     if plan.samples > 1:
         told.append(f"{plan.samples} replies to each prompt, theirs is one")
     return told
@@ -118,9 +126,8 @@ def planned(args: argparse.Namespace, target: Target, benchmark: Benchmark, samp
 
 def _thinks(args: argparse.Namespace, target: Target, sampler: ReplySampler) -> bool:
     """Tell whether the chat template has the model think, as far as that can be seen."""
-    tokenizer = getattr(getattr(sampler, "policy", None), "tokenizer", None)
     silent = template_settings(target.recipe).get("enable_thinking") is False
-    return bool(args.prefilled) or ("<think>" in str(getattr(tokenizer, "chat_template", "")) and not silent)
+    return bool(args.prefilled) or ("<think>" in chat_template(sampler) and not silent)
 
 
 def languages(args: argparse.Namespace) -> tuple[str, ...]:

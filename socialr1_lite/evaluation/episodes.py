@@ -28,7 +28,7 @@ from socialr1_lite.benchmarks.sotopia_episode import (
     reformat_prompt,
 )
 from socialr1_lite.benchmarks.sotopia_rubric import VERDICT_SCHEMA
-from socialr1_lite.evaluation.answering import ReplySampler, ReplyStore, Sampling, ask_all, not_sent
+from socialr1_lite.evaluation.answering import ReplySampler, ReplyStore, Sampling, ask_all, further, not_sent
 from socialr1_lite.evaluation.asking import Exchange, mark_opened, said
 from socialr1_lite.rollouts.completion import Completion
 from socialr1_lite.rollouts.prompting import Messages
@@ -157,6 +157,7 @@ def differences(
         f"{malformed} turns hold broken markup, which is shown as it is (theirs is repaired)": malformed > 0,
     }
     told = [words for words, holds in found.items() if holds]
+    told += sorted({f"the request has {name} (theirs has not)" for player in players for name in further(player)})
     return told + [f"the server does not take {name}" for name in refused(players) if not name.endswith("seed")]
 
 

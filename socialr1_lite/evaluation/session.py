@@ -28,6 +28,7 @@ from socialr1_lite.evaluation.answering import (
     ReplyStore,
     Sampling,
     VllmSampler,
+    further,
     not_sent,
 )
 from socialr1_lite.evaluation.protocol import prompt_digest
@@ -41,6 +42,13 @@ from socialr1_lite.runlog import RunFolder, TraceWriter, cache_folder
 from socialr1_lite.scenario import sound
 
 LOCAL_CACHE = "endpoint"
+SET_ELSEWHERE = {  # fields of a request that the evaluation sets, and how
+    **dict.fromkeys(("max_tokens", "max_completion_tokens"), "use --max-new-tokens"),
+    **{name: f"use --{name.replace('_', '-')}" for name in ("temperature", "top_p", "top_k", "seed")},
+    **{"repetition_penalty": "--prompt official brings the authors'", "n": "use --samples"},
+    **{"model": "it is the name in RUN_OR_MODEL's place", "messages": "use --prompt"},
+    **dict.fromkeys(("stream", "logprobs", "top_logprobs"), "leave it out"),
+}
 
 
 @dataclass(slots=True)
@@ -126,6 +134,7 @@ class Session:
             model=self.target.model_name,
             cut_off=replies.count("length"),
             not_sent=not_sent(self.sampler),
+            further=further(self.sampler),
         )
         replies.scores = _unofficial(replies.scores) if extra["differs"] else replies.scores
         if extra["differs"] and plan.style in asking.OFFICIAL:
@@ -157,12 +166,13 @@ class Session:
         players: dict[str, str],
         game: dict[str, float],
     ) -> None:
+        brought = {name: one for name, one in further(self.sampler).items() if isinstance(one, (int, float))}
         provenance = reports.Provenance(
             model=self.target.model_name,
             adapter_step=self.target.step,
             recipe_sha256=self.target.trained_sha256,
             prompt_style=plan.style,
-            sampling=plan.sampling.told() | {"samples": plan.samples} | game,
+            sampling=brought | plan.sampling.told() | {"samples": plan.samples} | game,
             seed=plan.seed,
             n=len(replies.items),
             replies=len(replies.exchanges),
@@ -364,6 +374,8 @@ def _endpoint_sampler(
         extra = None
     if not isinstance(extra, dict):
         raise RecipeError(f"--extra-body must be a JSON object, not {args.extra_body[:80]!r}")
+    if own := [name for name in extra if name in SET_ELSEWHERE]:
+        raise RecipeError(f"--extra-body: {own[0]} is not for it, the report would not tell: {SET_ELSEWHERE[own[0]]}")
     if template:
         extra.setdefault("chat_template_kwargs", dict(template))
     if extra.get("chat_template_kwargs", {}) is None:  # for a server that does not know the field

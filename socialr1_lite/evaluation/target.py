@@ -13,7 +13,7 @@ from socialr1_lite.policy.adapters import refuse_pickle
 from socialr1_lite.policy.stacking import rank_of, served_rank, stack
 from socialr1_lite.recipe import EMBEDDED_MODEL, Model, Recipe, load_recipe
 from socialr1_lite.recipe.trust import NOBODY, Trust
-from socialr1_lite.runlog import BestAdapter, RunFolder, newest_complete
+from socialr1_lite.runlog import BestAdapter, RunFolder, newest_complete, recipe_digest
 from socialr1_lite.runlog.checkpoints import check, checkpoint_step, marker_of, vouched
 
 ADAPTER_FILE, PICKLED = "adapter_model.safetensors", "adapter_model.bin"
@@ -126,8 +126,7 @@ def asked_as(target: Target, path: Path, trust: Trust = NOBODY) -> Target:
     recipe = load_recipe(file)
     if not target.identity:  # nothing is loaded here
         trust.check_model(recipe.model, str(file))
-        digest = hashlib.sha256(file.read_bytes()).hexdigest()
-        return replace(target, recipe=recipe, asked_as=file, trained=recipe, trained_sha256=digest)
+        return replace(target, recipe=recipe, asked_as=file, trained=recipe, trained_sha256=recipe_digest(file))
     return replace(target, recipe=recipe.model_copy(update={"model": target.recipe.model}), asked_as=file)
 
 

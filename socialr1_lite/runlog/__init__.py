@@ -21,7 +21,7 @@ with `run.begin_launch(step, sys.argv, kind="evaluate")`, under `run.lock("evalu
 
 from socialr1_lite.runlog.best import BestAdapter, CheckScore
 from socialr1_lite.runlog.checkpoints import Newest, mark_complete, newest_complete
-from socialr1_lite.runlog.folder import RunFolder, find_runs
+from socialr1_lite.runlog.folder import RunFolder, find_runs, recipe_digest
 from socialr1_lite.runlog.index import TraceIndex
 from socialr1_lite.runlog.index_file import cache_folder
 from socialr1_lite.runlog.lines import write_atomic, write_json
@@ -29,4 +29,4 @@ from socialr1_lite.runlog.traces import MetricsWriter, TraceWriter, read_metrics
 
 __all__ = ["BestAdapter", "CheckScore", "MetricsWriter", "Newest", "RunFolder", "TraceIndex", "TraceWriter"]
 __all__ += ["cache_folder", "find_runs", "mark_complete", "newest_complete", "read_metrics", "read_traces"]
-__all__ += ["shard_paths", "write_atomic", "write_json"]
+__all__ += ["recipe_digest", "shard_paths", "write_atomic", "write_json"]

@@ -152,7 +152,7 @@ class RunFolder:
 
     def recipe_digest(self) -> str:
         """sha256 of recipe.yaml in hex, "" while there is none."""
-        return hashlib.sha256(self.recipe.read_bytes()).hexdigest() if self.recipe.exists() else ""
+        return recipe_digest(self.recipe)
 
     def begin_launch(
         self, start_step: int, command: Sequence[str], *, kind: Literal["train", "evaluate"] = "train"
@@ -214,6 +214,11 @@ def _now() -> str:
 def is_whole(value: object) -> TypeGuard[int]:
     """Return whether it is a whole number of at least 0 that fits into 63 bits."""
     return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 1 << 62
+
+
+def recipe_digest(recipe: Path) -> str:
+    """sha256 of a recipe's file in hex, "" while there is none."""
+    return hashlib.sha256(recipe.read_bytes()).hexdigest() if recipe.exists() else ""
 
 
 def check_version(found: Any, known: int, where: Path | str) -> None:

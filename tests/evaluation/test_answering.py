@@ -12,8 +12,10 @@ from typing import Any
 
 import pytest
 
+from socialr1_lite import evaluate
 from socialr1_lite.endpoint import Endpoint, EndpointSettings
 from socialr1_lite.errors import MachineError, PolicyError
+from socialr1_lite.evaluation import authors
 from socialr1_lite.evaluation.answering import (
     EndpointSampler,
     PolicySampler,
@@ -21,11 +23,14 @@ from socialr1_lite.evaluation.answering import (
     Sampling,
     VllmSampler,
     ask_all,
+    chat_template,
     reply_key,
 )
 from socialr1_lite.rollouts.completion import Completion, Finish
 from socialr1_lite.runlog import lines
 from tests.scripted import ScriptedPolicy
+
+FIXTURES = Path(__file__).parents[1] / "fixtures" / "benchmarks"
 
 
 def prompt(text: str) -> list[dict[str, str]]:
@@ -129,8 +134,12 @@ def test_vllm_is_asked_for_by_name_where_it_is_missing(monkeypatch: pytest.Monke
         VllmSampler("m", "m", "m")
 
 
-def test_vllm_replies_are_read(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    calls: dict[str, Any] = {}
+@pytest.fixture
+def vllm(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """Stands in vLLM's place; returns what it was called with, and the tokenizer that it will give."""
+    calls: dict[str, Any] = {
+        "tokenizer": types.SimpleNamespace(apply_chat_template=lambda *_, **how: f"<think>{how.get('note', '')}")
+    }
 
     class LLM:
         def __init__(self, **how: Any) -> None:
@@ -142,7 +151,7 @@ def test_vllm_replies_are_read(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
             return [types.SimpleNamespace(outputs=[output]) for _ in messages]
 
         def get_tokenizer(self) -> Any:
-            return types.SimpleNamespace(apply_chat_template=lambda *_, **how: f"<think>{how.get('note', '')}")
+            return calls["tokenizer"]
 
     vllm = types.ModuleType("vllm")
     vllm.LLM, vllm.SamplingParams = LLM, lambda **how: how  # type: ignore[attr-defined]
@@ -150,13 +159,38 @@ def test_vllm_replies_are_read(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
     lora.LoRARequest = lambda *arguments: arguments  # type: ignore[attr-defined]
     for name, module in {"vllm": vllm, "vllm.lora": types.ModuleType("vllm.lora"), "vllm.lora.request": lora}.items():
         monkeypatch.setitem(sys.modules, name, module)
+    return calls
+
+
+def test_vllm_replies_are_read(vllm: dict[str, Any], tmp_path: Path) -> None:
     sampler = VllmSampler("m", "m", "m", adapter=tmp_path, rank=8)
     (completion,) = ask_all(sampler, [prompt("a")], Sampling(4, top_k=0), ReplyStore(tmp_path / "r"))
     assert completion == Completion("hi", 2, "length", prefilled=True)
-    assert calls["load"]["enable_lora"] and calls["load"]["enable_prefix_caching"]
+    assert vllm["load"]["enable_lora"] and vllm["load"]["enable_prefix_caching"]
     drawn = {"max_tokens": 4, "temperature": 0.0, "top_p": 1.0, "top_k": -1, "repetition_penalty": 1.0, "seed": 0}
-    assert calls["chat"][1] == drawn
-    assert calls["chat"][2]["lora_request"] == ("adapter", 1, str(tmp_path))
+    assert vllm["chat"][1] == drawn
+    assert vllm["chat"][2]["lora_request"] == ("adapter", 1, str(tmp_path))
+
+
+def test_a_chat_template_is_seen_wherever_the_model_is_loaded(vllm: dict[str, Any]) -> None:
+    assert chat_template(VllmSampler("m", "m", "m")) == ""  # a tokenizer that has none, as Mistral's own
+    tokenizer = types.SimpleNamespace(chat_template="{{ '<think>' }}")
+    vllm["tokenizer"] = tokenizer
+    policy = types.SimpleNamespace(tokenizer=tokenizer)
+    for sampler in (VllmSampler("m", "m", "m"), PolicySampler(policy, "p", "p")):  # type: ignore[arg-type]
+        assert chat_template(sampler) == "{{ '<think>' }}"
+    tokenizer.chat_template = None
+    assert chat_template(PolicySampler(policy, "p", "p")) == chat_template(Echo()) == ""  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("template", "tokens"), [("{{ m }}", 48), ("<think>", 48 + authors.THINKING)])
+def test_a_model_that_thinks_by_its_template_gets_more_tokens_in_vllm_too(
+    vllm: dict[str, Any], tmp_path: Path, template: str, tokens: int
+) -> None:
+    vllm["tokenizer"].chat_template = template
+    asked = ["some/model", "--backend", "vllm", "--benchmarks", "socialiqa", "--prompt", "direct"]
+    assert evaluate.main([*asked, "--data", str(FIXTURES), "-o", str(tmp_path / "out")]) == 0
+    assert vllm["chat"][1]["max_tokens"] == tokens
 
 
 def store_of(path: Path) -> ReplyStore:

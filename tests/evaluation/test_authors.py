@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,7 +13,7 @@ import pytest
 from socialr1_lite import evaluate
 from socialr1_lite.benchmarks import BENCHMARKS
 from socialr1_lite.evaluation import asking, authors, reports, target
-from socialr1_lite.evaluation.answering import Sampling
+from socialr1_lite.evaluation.answering import ReplyStore, Sampling
 from socialr1_lite.rollouts.completion import Completion
 from socialr1_lite.runlog import RunFolder, read_traces
 from socialr1_lite.sip.prompts import CARD_PROMPT
@@ -189,6 +190,40 @@ def test_reasoning_that_was_cut_off_in_its_thinking_is_not_asked_for_an_answer(
     report = run(tmp_path, "--benchmarks", "tactfultom", "--prompt", "official-cot")["tactfultom"]
     assert len(model.asked) == report["cut_thinking"] == report["replies"]
     assert report["metrics"]["accuracy"]["value"] == 0.0
+
+
+def test_progress_of_two_calls_counts_replies_whole(tmp_path: Path) -> None:
+    """Of four replies one is lost in its first call, one in its second, and one is cut off in its thinking."""
+    bench = BENCHMARKS["tactfultom"]
+    loaded = bench.load(FIXTURES)
+    plan = asking.AskingPlan("official-cot", Sampling(8), limit=4)
+    firsts: list[str] = []
+
+    class Losing:
+        name = identity = "losing"
+
+        def sample(self, prompts: Any, sampling: Sampling, on_done: Any) -> None:
+            for place, prompt in enumerate(prompts):
+                at = next((n for n, text in enumerate(firsts) if prompt[-1]["content"].startswith(text)), None)
+                firsts.append(prompt[-1]["content"])
+                lost = at == 1 or (at is None and len(firsts) == 1)
+                thinks = at is None and len(firsts) == 3
+                reply = Completion("<think> hm", 1, "length") if thinks else Completion("So it is 1.", 1)
+                on_done({place: Completion.failure("HTTP 400") if lost else reply})
+
+    seen: list[tuple[int, int, int]] = []
+    store = ReplyStore(tmp_path / "r")
+    replies = asking.ask_benchmark(bench, loaded, plan, Losing(), store, lambda *counts: seen.append(counts))
+    total = len(replies.exchanges)
+    assert total >= 4 and {counts[2] for counts in seen} == {total}
+    assert seen[-1] == (total - 2, 2, total) and replies.count("failed") == 2
+    # first calls: one lost at once, then halves of replies; second ones: the cut thought is a whole reply from the start
+    begun = [(0, 0), (0, 1), *((halves // 2, 1) for halves in range(1, total))]
+    halves = [total - 2, total - 3, *range(total - 2, 2 * (total - 3) + 1)]
+    assert [counts[:2] for counts in seen] == [
+        *begun, (1 + halves[0] // 2, 1), *((1 + half // 2, 2) for half in halves[1:])
+    ]  # fmt: skip
+    assert all(one[0] + one[1] <= other[0] + other[1] <= total for one, other in itertools.pairwise(seen))
 
 
 # ------------------------------------------------------------------------------------------------ the model card

@@ -12,6 +12,7 @@ import pytest
 from socialr1_lite import evaluate, sip
 from socialr1_lite.errors import PolicyError, RecipeError
 from socialr1_lite.evaluation import reports
+from socialr1_lite.evaluation.protocol import terms, unequal
 from socialr1_lite.runlog import RunFolder, read_traces
 from tests.test_endpoint import GREEDY, LIMIT, STRICT, Server, completion, refusing
 
@@ -88,7 +89,11 @@ def test_an_endpoint_is_asked_in_the_prompt_its_model_was_trained_with(
     assert all(body["chat_template_kwargs"] == {"enable_thinking": False} for body in bodies)
     report = reports.read(tmp_path / "out").reports["socialiqa"]
     assert (report["prompt_style"], report["model"]) == ("socialr1", "m")
-    assert report["recipe_sha256"] == hashlib.sha256(recipe.read_bytes()).hexdigest()
+    assert (
+        report["recipe_sha256"]
+        == RunFolder(tmp_path).recipe_digest()
+        == hashlib.sha256(recipe.read_bytes()).hexdigest()
+    )
 
 
 def test_what_the_command_line_says_goes_before_the_recipe(asked: Any, recipe: Path) -> None:
@@ -96,6 +101,37 @@ def test_what_the_command_line_says_goes_before_the_recipe(asked: Any, recipe: P
                        '{"chat_template_kwargs": null}')  # fmt: skip
     assert body["max_tokens"] == 5 and "chat_template_kwargs" not in body
     assert "Cue Encoding" not in str(body["messages"])
+
+
+@pytest.mark.parametrize(
+    ("field", "instead"),
+    [
+        *((name, "use --max-new-tokens") for name in ("max_tokens", "max_completion_tokens")),
+        *((name, f"use --{name.replace('_', '-')}") for name in ("temperature", "top_p", "top_k", "seed")),
+        *(("n", "use --samples"), ("model", "RUN_OR_MODEL"), ("messages", "use --prompt"), ("stream", "leave it out")),
+        ("repetition_penalty", "--prompt official"),
+    ],
+)
+def test_what_the_report_tells_of_a_request_is_not_overridden_unseen(
+    asked: Any, server: Server, field: str, instead: str
+) -> None:
+    with pytest.raises(RecipeError, match=rf"--extra-body: {field} is not for it, .*{instead}"):
+        asked("--extra-body", f'{{"{field}": 1}}')
+    assert server.bodies == []
+
+
+def test_what_else_is_in_a_request_is_in_its_report(asked: Any, tmp_path: Path) -> None:
+    how = ("--benchmarks", "simpletom", "--prompt", "official", "--extra-body")
+    report = {}
+    for extra in ('{"min_p": 0.1, "stop": ["."]}', "{}", '{"chat_template_kwargs": {"enable_thinking": false}}'):
+        bodies = asked(*how, extra)
+        report[extra] = reports.read(tmp_path / "out").reports["simpletom"]
+    assert (bodies[0]["min_p"], bodies[0]["stop"]) == (0.1, ["."])
+    drawn, plain, told = report.values()
+    assert drawn["differs"] == ["the request has min_p, theirs has not", "the request has stop, theirs has not"]
+    assert drawn["sampling"]["min_p"] == 0.1 and "min p 0.1" in terms(drawn)["sampling"]
+    assert unequal(drawn, plain) == ["protocol", "sampling"]
+    assert plain["differs"] == told["differs"] == [] and "min_p" not in plain["sampling"]
 
 
 def test_without_a_recipe_nothing_is_handed_to_the_chat_template(asked: Any) -> None:
