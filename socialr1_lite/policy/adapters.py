@@ -39,7 +39,7 @@ def refuse_another_kind(folder: Path) -> None:
     try:
         config = json.loads((folder / "adapter_config.json").read_bytes())
         kind, modules = config["peft_type"], config.get("megatron_config")
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise PolicyError(f"{folder / 'adapter_config.json'} cannot be read; name a folder written by a run") from None
     if kind != "LORA" or modules:
         raise PolicyError(f"{folder}: the adapter is a {kind}{' for megatron' if modules else ''}; only LoRA is read")

@@ -169,7 +169,7 @@ class Policy:
         settings = {"checkpointing": self.checkpointing, "trainable": trainable}
         try:
             self.model = saved_adapter(self.model, folder, self.backend, **settings)
-        except (OSError, ValueError, RuntimeError) as error:
+        except Exception as error:  # PEFT takes any type from a file, and fails of it in its own ways
             if ran_out_of_memory(error):
                 raise
             raise PolicyError(f"{folder}: the adapter does not fit {self.name}: {first_line(error)}") from error

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from socialr1_lite.errors import PolicyError
+from socialr1_lite.errors import PolicyError, first_line
 from socialr1_lite.policy.adapters import refuse_another_kind
 
 if TYPE_CHECKING:
@@ -43,10 +43,10 @@ def stack(merged: Path, above: Path, into: Path) -> Path:
     Its rank is the sum of both. Raises PolicyError for an adapter that is no plain LoRA.
     """
     import torch
-    from safetensors.torch import load_file, save_file
+    from safetensors.torch import save_file
 
     both = (_read(merged), _read(above))
-    weights = [load_file(folder / WEIGHTS) for folder in (merged, above)]
+    weights = [_weights(folder, lora) for folder, lora in zip((merged, above), both, strict=True)]
     stacked: dict[str, torch.Tensor] = {}
     for name in sorted(weights[0].keys() | weights[1].keys()):
         if not name.endswith(("lora_A.weight", "lora_B.weight")):
@@ -84,5 +84,31 @@ def _read(adapter: Path) -> _Lora:
         )
     if not (adapter / WEIGHTS).is_file():
         raise PolicyError(f"{adapter}: holds no {WEIGHTS}; export the run with --to merged")
-    rank = int(config["r"])
-    return _Lora(rank, config["lora_alpha"] / (math.sqrt(rank) if config.get("use_rslora") else rank), config)
+    rank, alpha = config.get("r"), config.get("lora_alpha")
+    if type(rank) is not int or rank < 1 or type(alpha) not in (int, float) or not math.isfinite(alpha):
+        raise PolicyError(
+            f"{adapter / CONFIG}: given r {str(rank)[:40]!r} and lora_alpha {str(alpha)[:40]!r}; a whole number "
+            "above 0 and a number are needed; name a folder written by a run"
+        )
+    return _Lora(rank, alpha / (math.sqrt(rank) if config.get("use_rslora") else rank), config)
+
+
+def _weights(adapter: Path, lora: _Lora) -> dict[str, torch.Tensor]:
+    """Read the weights. Raises PolicyError where they cannot be read, or are of another rank than is written."""
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        weights = load_file(adapter / WEIGHTS)
+    except (OSError, ValueError, SafetensorError) as error:
+        raise PolicyError(
+            f"{adapter / WEIGHTS} cannot be read ({first_line(error)}); name a folder written by a run"
+        ) from error
+    for name, weight in weights.items():
+        ranks = weight.shape[:1] if name.endswith("lora_A.weight") else weight.shape[1:]
+        if name.endswith(("lora_A.weight", "lora_B.weight")) and tuple(ranks) != (lora.rank,):
+            shape = "x".join(map(str, weight.shape))
+            raise PolicyError(
+                f"{adapter}: {name} is {shape}, and {CONFIG} says rank {lora.rank}; one of them is damaged"
+            )
+    return weights

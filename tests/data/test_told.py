@@ -31,6 +31,16 @@ LADDER = [
 ]
 
 
+OLD = {"until": 0.5, "orders": [1]}  # a stage as it was before stages could name more
+SINCE: dict[str, Any] = {  # settings that recipes of before had not
+    "templates": {"exclude": ["memory"]},
+    "perturbations": {"exclude": ["peeked"]},
+    "objects": {"places": [2]},
+    "transfer": [{"name": "deep", "orders": [3]}],
+    "twins": "together",
+}
+
+
 def recipe(steps: int = 16, **data: Any) -> Recipe:
     """A recipe of two prompts a step."""
     grpo = {
@@ -230,14 +240,19 @@ def test_settings_of_stories_where_none_is_told_are_refused() -> None:
         recipe(source="mine.jsonl", perturbations={"exclude": ["peeked"]})
 
 
-def test_recipes_of_before_have_the_digests_that_they_had() -> None:
-    """A run whose recipe.yaml is gone knows its recipe by it; of the code of 30 November 2026."""
-    run = {"processes": 1}
-    old = {"until": 0.5, "orders": [1]}
-    for data in ({}, {"difficulty": [old]}):
-        written = Recipe.model_validate({"run": run, "data": data}).decisive["data"]
-        assert isinstance(written, dict)
-        assert not written.keys() & {"templates", "perturbations", "objects", "transfer", "twins"}
-        assert written["difficulty"] == (data.get("difficulty") or None)
-    new = Recipe.model_validate({"run": run, "data": {"twins": "together"}}).decisive["data"]
-    assert isinstance(new, dict) and new["twins"] == "together"
+@pytest.mark.parametrize(
+    ("processes", "data", "digest"),
+    [
+        (1, {}, "0eaa6372e0dbcdcc4d9036e2e67f05685445b991e1b6582344f977f79830ecde"),
+        (1, {"difficulty": [OLD]}, "c1cea18b382ffc258c589d0977efdba4ed73890c39ac691ba28192682868f9b5"),
+        (2, {}, "503f356b0e438c5f33f6036999a5db76b1e6d6eedcfbe916a09f61dee7e5460e"),
+        (2, {"difficulty": [OLD]}, "07ffda15f4a54c5debaec5332cef4a21bb895d0d99944e73a1a250888e117296"),
+    ],
+)
+def test_recipes_of_before_have_the_digests_that_they_had(processes: int, data: dict[str, Any], digest: str) -> None:
+    """A run whose recipe.yaml is gone knows its recipe by it; those of one process are of 30 November 2026."""
+    before = Recipe.model_validate({"run": {"processes": processes}, "data": data})
+    assert before.digest == digest
+    for name, value in SINCE.items():
+        other = Recipe.model_validate({"run": {"processes": processes}, "data": data | {name: value}})
+        assert other.digest != digest, name

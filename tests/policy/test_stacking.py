@@ -86,3 +86,59 @@ def test_a_rank_gets_the_room_that_a_server_knows(rank: int, room: int) -> None:
 def test_a_rank_that_no_server_takes_is_refused() -> None:
     with pytest.raises(PolicyError, match="rank 512 at most, not 513"):
         served_rank(513)
+
+
+def written(folder: Path, source: Path, config: bytes) -> Path:
+    folder.mkdir()
+    (folder / WEIGHTS).write_bytes((source / WEIGHTS).read_bytes())
+    (folder / CONFIG).write_bytes(config)
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"r": None}, "given r 'None' and lora_alpha '12'"),
+        ({"r": "four"}, "given r 'four'"),
+        ({"r": 0}, "given r '0'"),
+        ({"r": -4}, "given r '-4'"),
+        ({"r": 4.0}, "given r '4.0'"),
+        ({"r": True}, "given r 'True'"),
+        ({"r": [4]}, r"given r '\[4\]'"),
+        ({"r": 5}, "says rank 5; one is damaged"),
+        ({"lora_alpha": None}, "lora_alpha 'None'"),
+        ({"lora_alpha": "x" * 999}, "lora_alpha 'x{40}'"),
+        ({"lora_alpha": {}}, "lora_alpha '{}'"),
+        ({"lora_alpha": float("nan")}, "lora_alpha 'nan'"),
+    ],
+)
+def test_a_damaged_configuration_is_one_clear_line(
+    two: tuple[Path, Path, Path], tmp_path: Path, changes: dict[str, object], told: str
+) -> None:
+    cold, above, _ = two
+    config = json.loads((cold / CONFIG).read_bytes()) | changes
+    damaged = written(tmp_path / "damaged", cold, json.dumps(config).encode())
+    for pair in ((damaged, above), (above, damaged)):
+        with pytest.raises(PolicyError, match=told) as caught:
+            stack(*pair, tmp_path / "one")
+        assert "\n" not in str(caught.value) and str(damaged) in str(caught.value)
+    assert not (tmp_path / "one").exists()
+
+
+@pytest.mark.parametrize("config", [b"", b"[]", b"7", b"null", b"{}", b"\xff{", b'{"r": 4}', b"[" * 200_000])
+def test_a_configuration_that_is_none_is_one_clear_line(
+    two: tuple[Path, Path, Path], tmp_path: Path, config: bytes
+) -> None:
+    with pytest.raises(PolicyError, match=r"adapter_config.json cannot be read; name a folder written by a run$"):
+        rank_of(written(tmp_path / "damaged", two[0], config))
+
+
+def test_what_is_gone_or_cut_is_one_clear_line(two: tuple[Path, Path, Path], tmp_path: Path) -> None:
+    cold, above, _ = two
+    damaged = written(tmp_path / "damaged", cold, (cold / CONFIG).read_bytes())
+    (damaged / WEIGHTS).write_bytes((cold / WEIGHTS).read_bytes()[:-9])
+    with pytest.raises(PolicyError, match=r"adapter_model.safetensors cannot be read \(.*\); name a folder"):
+        stack(damaged, above, tmp_path / "one")
+    (damaged / CONFIG).unlink()
+    with pytest.raises(PolicyError, match=r"adapter_config.json cannot be read"):
+        stack(damaged, above, tmp_path / "one")
