@@ -11,6 +11,7 @@ import hashlib
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from itertools import takewhile
 from string import ascii_uppercase
 from typing import Any
@@ -23,7 +24,7 @@ from socialr1_lite.rewards.scoring import approximate_tokens
 from socialr1_lite.rollouts.completion import Completion
 from socialr1_lite.rollouts.reward import Outcome, Score, ScoredCompletion
 from socialr1_lite.rollouts.trace import LARGEST, REQUIRED, Trace, is_figure
-from socialr1_lite.scenario import JsonValue, Scenario
+from socialr1_lite.scenario import MAX_OPTIONS, JsonValue, Scenario, gold_numbers, read_gold
 from socialr1_lite.sip import Message, parse
 
 FileRow = dict[str, Any]  # as the file holds it; every type in it is checked where it is used
@@ -37,8 +38,9 @@ STEPS = ("step", "gen_step", "global_step")
 NO_REWARDS = {*PROMPTS, *TEXTS, *ADVANTAGES, *STEPS, "epoch", "tokens", "index", "acc", "right"}
 GOLDS = ("gold", "ground_truth", "gts", "gold_answer", "reward_model", "solution", "answer", "label", "target")
 LONGEST_GOLD = 200  # characters: what is longer is a worked solution, not an answer
-OPTION = re.compile(r"^[ \t]*[(\[]?([A-Z])[.):\]][ \t]+(\S.*?)[ \t]*$", re.MULTILINE)
-WRAPPED = re.compile(r"\s*(?:<answer>|\\boxed\{)?\s*[(\[]?(.*?)[)\]]?\s*(?:</answer>|\})?\s*", re.DOTALL)
+OPTION = re.compile(r"^[ \t]*[(\[]?([A-Z])[.):\]][ \t]+(\S.*)$", re.MULTILINE)
+WRAPS = (("<answer>", "</answer>"), ("\\boxed{", "}"), ("(", ")"), ("[", "]"))  # around a gold answer
+HEADINGS = ("options", "choices", "answers", "选项")
 TRUTHS: Mapping[str, Outcome] = {
     **{"1": "right", "1.0": "right", "true": "right"},
     **{"0": "wrong", "0.0": "wrong", "false": "wrong"},
@@ -271,12 +273,11 @@ def _prompt_scenario(prompt: JsonValue, row: FileRow) -> Scenario:
     text = "\n\n".join(told).strip() or "(empty prompt)"
     digest = hashlib.sha256(text.encode()).hexdigest()[:12]
     before, options = _options(text)
-    gold = _gold(row, options)
+    gold, right = _gold(row, options)
     if not options or not gold or not before.strip():  # options whose gold nobody names stay words of the prompt
         accepted = (gold,) if gold else ()
         return Scenario(f"imported/{digest}", text, "", accepted=accepted, source="imported")
     story, _, question = f"\n{before}".rpartition("\n")
-    right = tuple(i for i, option in enumerate(options) if gold in (ascii_uppercase[i], option))
     return Scenario(f"imported/{digest}", story.strip(), question.strip(), tuple(options), right, source="imported")
 
 
@@ -288,32 +289,58 @@ def _options(text: str) -> tuple[str, list[str]]:
         follows = bool(lines) and not text[lines[-1].end() : line.start()].strip()
         if line[1] == "A":
             lines = [line]
-        elif follows and line[1] == ascii_uppercase[len(lines)]:
+        elif follows and len(lines) < MAX_OPTIONS and line[1] == ascii_uppercase[len(lines)]:
             lines.append(line)
         else:
             lines = []
         best = lines if len(lines) > 1 else best
-    options = [line[2] for line in best]
+    options = [line[2].rstrip() for line in best]
     if len(set(options)) < 2:
         return text, []
-    before = text[: best[0].start()].rstrip()
-    heading = re.search(r"(?:^|\n)\W*(?:options|choices|answers|选项)\W*$", before, re.IGNORECASE)
-    return before[: heading.start()].rstrip() if heading else before, options
+    return _without_heading(text[: best[0].start()].rstrip()), options
 
 
-def _gold(row: FileRow, options: Sequence[str]) -> str:
-    """Return the gold answer that a row names: a letter or an option's text; "" for none, and for a bare number."""
+def _without_heading(text: str) -> str:
+    """Return a text without the line "Options:" that ends it; read from its end, so that no text takes long."""
+    found = re.match(r"\W*(\w+)(\W*)", text[::-1])
+    if not found or found[1][::-1].lower() not in HEADINGS:
+        return text
+    before, gap = text[: len(text) - found.end()], found[2][::-1]
+    line = gap.find("\n")
+    if not before:
+        return ""
+    return (before + gap[:line]).rstrip() if line >= 0 else text
+
+
+def _gold(row: FileRow, options: Sequence[str]) -> tuple[str, tuple[int, ...]]:
+    """Return the gold answer that a row names, and the options which that is, by letter or by their very words.
+
+    ("", ()) where it names none of them, and for a bare number, which may count from 0 or from 1.
+    """
     for name in GOLDS:
         value = row.get(name)
         if isinstance(value, dict):
             value = value.get("ground_truth")
-        if isinstance(value, str) and (found := WRAPPED.fullmatch(value)) and 0 < len(found[1]) <= LONGEST_GOLD:
-            gold = found[1]
-            lettered = OPTION.fullmatch(gold)
-            same = [one for one in options if one.casefold() == (lettered[2] if lettered else gold).casefold()]
-            if not options or gold.upper() in ascii_uppercase[: len(options)] or same:
-                return same[0] if same else gold.upper() if options else gold
-    return ""
+        readings = _readings(value) if isinstance(value, str) else [""]
+        if not 0 < len(readings[-1]) <= LONGEST_GOLD:
+            continue
+        if not options:
+            return readings[-1], ()
+        lettered = OPTION.fullmatch(readings[-1])
+        for gold in [*readings, *([lettered[2]] if lettered else [])]:
+            with suppress(DataError):
+                if not gold_numbers(gold, options):
+                    return gold, read_gold(gold, options, name)
+    return "", ()
+
+
+def _readings(gold: str) -> list[str]:
+    """Return a gold answer as it is written, then without what is around it: <answer>, a box, brackets."""
+    found = [gold.strip()]
+    for head, tail in WRAPS:
+        if found[-1].startswith(head) and found[-1].endswith(tail):
+            found.append(found[-1][len(head) : -len(tail)].strip())
+    return found
 
 
 def _messages(prompt: JsonValue) -> list[Message]:

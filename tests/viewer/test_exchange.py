@@ -8,6 +8,7 @@ import io
 import json
 from dataclasses import replace
 from pathlib import Path
+from string import ascii_uppercase
 from typing import Any
 
 import pyarrow
@@ -179,6 +180,7 @@ def test_an_upload_becomes_a_run_of_the_library(places: Path) -> None:
     assert key.startswith("evil-name-")
 
 
+ALPHABET = "\n".join(f"{letter}. word {letter}" for letter in ascii_uppercase)
 ASKED = "Mara hid the key in the tin. Tom was out.\nWhere will Tom look?\n\nOptions:\n(A) in the tin\n(B) on the hook\n\nThink first."
 
 
@@ -191,6 +193,13 @@ ASKED = "Mara hid the key in the tin. Tom was out.\nWhere will Tom look?\n\nOpti
         (ASKED, {"answer": "A. in the tin"}, ("in the tin", "on the hook"), (0,)),
         (ASKED, {"label": 1}, (), ()),  # from 0 or from 1? nobody says
         (ASKED, {"answer": "C"}, (), ()),
+        (ASKED, {"answer": "AB"}, (), ()),  # no letter of an option, though both are
+        (ASKED, {"answer": "tin"}, (), ()),  # no option's text, though within one
+        (ASKED, {"answer": "\\boxed{ (B) }"}, ("in the tin", "on the hook"), (1,)),
+        (ASKED.replace("\n", "\r\n"), {"answer": "B. on the hook"}, ("in the tin", "on the hook"), (1,)),
+        ("Who?\nA. B\nB. A", {"answer": "B"}, ("B", "A"), (0,)),  # an option's text goes before a letter
+        ("Where?\nA. tin (red)\nB. tin (blue)", {"answer": "tin (blue)"}, ("tin (red)", "tin (blue)"), (1,)),
+        (f"Which?\n{ALPHABET}\nB. again", {"answer": "Z"}, tuple(f"word {one}" for one in ascii_uppercase), (25,)),
         ("A. Smith met B. Jones.\nWho met whom?", {"answer": "B"}, (), ()),
         ("A. first note\nand then prose\nB. second note\nWho?", {"answer": "B"}, (), ()),
         ("Notes:\nA. x\nB. y\nWho?\nA. Tom\nB. Mara\nC. both", {"answer": "C"}, ("Tom", "Mara", "both"), (2,)),

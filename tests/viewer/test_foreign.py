@@ -25,6 +25,7 @@ from socialr1_lite.viewer.foreign import convert
 from socialr1_lite.viewer.library import Library
 from socialr1_lite.viewer.serving import Query
 from tests.conftest import SCENARIO
+from tests.growth import long, no_hang
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -285,6 +286,24 @@ class TestFiles:
         )
         told, grown = done.stdout.splitlines()
         assert path.stat().st_size < 2 << 20 and "MB of rows" in told and int(grown) < 1200
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"answer": long(" ") + "A"},
+        {"answer": "<answer>" + long("( ") + "A"},
+        {"answer": "A" + long("\n\t") + "}"},
+        {"prompt": "Where?\nA. in" + long(" ") + "it\nB. out", "answer": "A"},
+        {"prompt": "Where?" + long("\n") + "x\nA. in\nB. out", "answer": "A"},
+        {"prompt": "Where?" + long("\n-") + "options" + long("\n:") + "\nA. in\nB. out", "answer": "A"},
+        {"prompt": long("A. in\n"), "answer": "A"},
+    ],
+    ids=["spaces", "brackets", "lines", "an option's spaces", "blank lines", "a heading's rule", "letters"],
+)
+def test_no_gold_and_no_prompt_takes_forever(row: dict[str, Any]) -> None:
+    with no_hang():
+        traces_of([trl(my_reward=1.0) | row])
 
 
 COLUMNS = ("step", "prompt", "completion", "input", "output", "score", "reward", "acc", "advantage", "tokens", "finish", "prefilled", "uid", "question", "options", "gold",
