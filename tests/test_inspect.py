@@ -124,6 +124,43 @@ def test_training_and_held_out_checks_are_logs_too(tmp_path: Path) -> None:
         assert metrics["reward"]["value"] == pytest.approx(sum(one.total for one in mine) / len(mine))
 
 
+def test_no_secret_leaves_with_a_log(evaluated: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wherever one stands in a run of others: prompt, reply, reasoning, error, notes, ids, options and report."""
+    run, named, formed = tmp_path / "run", "correct horse battery", "hf_" + "aB3" * 8
+    shutil.copytree(evaluated, run)
+    monkeypatch.setenv("SOME_API_KEY", named)
+    shard = next((run / "traces").glob("evaluate*.jsonl"))
+    rows = [json.loads(line) for line in shard.read_text().splitlines()]
+    for row in rows:
+        if row["benchmark"] == "socialiqa":
+            row["prompt"][-1]["content"] += f" {named}"
+            row |= {"completion": f"my key is {named}", "reasoning": formed, "error": f"401 for {formed}"}
+            row["notes"] = ["https://me:pass12345@host/v1", named]
+    shard.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    stories = run / "scenarios.jsonl"
+    kept = [json.loads(line) for line in stories.read_text().splitlines()]
+    for one in kept:
+        one["question"] += f" {formed}"
+        one["options"] = [f"{text} {named}" for text in one["options"]]
+    stories.write_text("".join(json.dumps(one) + "\n" for one in kept))
+    path = run / "evaluation" / "socialiqa.json"
+    report = json.loads(path.read_text())
+    report |= {"model": f"m {formed}", "players": {"judge": f"https://h/v1?api_key={formed}#m"}, "notes": [named]}
+    report["not_sent"] = ["https://me:pass12345@host/v1"]
+    path.write_text(json.dumps(report))
+    assert main([str(run), "--to", "inspect", "-o", str(tmp_path / "logs")]) == 0
+    for log in (tmp_path / "logs").iterdir():
+        inside = members(log)
+        text = json.dumps([list(inside), inside])
+        assert not [secret for secret in (named, formed, "pass12345") if secret in text], log.name
+        if log.stem == "socialiqa":
+            assert (
+                "my key is ***" in text and "401 for ***" in text and "https://***@host" in text and '"m ***"' in text
+            )
+        if log.stem == "sotopia":
+            assert inside["header.json"]["results"]["scores"][0]["metrics"]["secret"]["name"] == "secret"
+
+
 def test_no_id_names_a_file_outside_the_folder_a_log_is_unpacked_into() -> None:
     assert safe_name("stories/belief/3@ab12") == "stories/belief/3@ab12"
     for odd in ("../../etc/passwd", "/etc/passwd", "a/../../b", "..", "C:\\x\\..\\y", "a//./b\x00", ""):

@@ -100,15 +100,15 @@ class Mention(NamedTuple):
 def lenient_option(text: str, options: Sequence[str]) -> int | None:
     """Return the place of the one option that a reply settles on; None for none, for two, and for what is denied."""
     plain = _plain(text)[-LONGEST:]
-    said = _Said(plain, options)
+    reply = _Reply(plain, options)
     for form in (_BLOCK, _BOXED):
         if held := [next(filter(None, found.groups()), "") for found in form.finditer(plain)]:
             named = {lenient_option(one, options) for one in held if one.strip()}
             if named:
                 return named.pop() if len(named) == 1 else None
-    if (whole := said.whole()) is not None:
+    if (whole := reply.whole()) is not None:
         return whole
-    return said.settled()
+    return reply.settled()
 
 
 def _of_text(option: str) -> str:
@@ -129,7 +129,7 @@ def _plain(text: str) -> str:
     return re.sub(r"[^\S\n]+", " ", unicodedata.normalize("NFKC", text)).strip()
 
 
-class _Said:
+class _Reply:
     """A reply and the options it may name."""
 
     def __init__(self, text: str, options: Sequence[str]) -> None:

@@ -354,11 +354,12 @@ def _outcome(exchange: Exchange, values: Mapping[str, float]) -> Outcome:
         return "failed"
     if not all(answer.reading.readable for answer in exchange.answers):
         return "unreadable"
-    right = [
-        answer.right if answer.item.kind == "choice" else values.get(answer.key, 0.0) == 1.0
-        for answer in exchange.answers
-    ]
-    return "right" if all(right) else "wrong"
+    return "right" if all(is_right(answer, values) for answer in exchange.answers) else "wrong"
+
+
+def is_right(answer: Answer, values: Mapping[str, float]) -> bool:
+    """Return whether an answer is right. values: by `Answer.key`, for what no option settles."""
+    return answer.right if answer.item.kind == "choice" else values.get(answer.key, 0.0) == 1.0
 
 
 def own_values(scores: Scores) -> dict[str, float]:

@@ -251,8 +251,8 @@ def _judge_by_dimension(games: Sequence[Played], judge: ReplySampler, sampling: 
         waiting = [(at, name) for at in range(len(games)) for name in RANGES if name not in found[at]]
         prompts = [games[at].episode.dimension_prompt(games[at].seat, name) for at, name in waiting]
         for (at, name), reply in zip(waiting, _put(judge, prompts, how, store), strict=True):
-            told = said(reply)
-            score = reply.error if reply.failed else read_score("" if told.unfinished else told.text, name)
+            text = games[at].hear(reply)
+            score = reply.error if reply.failed else read_score(text or "", name)
             if isinstance(score, str):
                 games[at].broken.append(score)
             else:

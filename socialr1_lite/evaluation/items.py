@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from socialr1_lite.benchmarks.base import Answer, Item, Scores, majority
 from socialr1_lite.benchmarks.files import content_key
-from socialr1_lite.evaluation.asking import Exchange
+from socialr1_lite.evaluation.asking import Exchange, is_right
 from socialr1_lite.scenario import JsonValue
 from socialr1_lite.statistics import Tally, Unit, pass_at
 
@@ -162,7 +162,7 @@ def repeated(answers: Iterable[Answer], asked: Mapping[str, Asked], values: Mapp
     tallies = {f"maj@{most}": Tally(tuple(_vote(name, some) for name, some in came.items() if _votes(some)), False)}
     for k in sorted({2**n for n in range(1, most.bit_length()) if 2**n < most} | {most}):
         units = [
-            _unit(name, some, pass_at(k, len(some), sum(_right(one, values) for one in some)))
+            _unit(name, some, pass_at(k, len(some), sum(is_right(one, values) for one in some)))
             for name, some in came.items()
             if len(some) >= k
         ]
@@ -177,10 +177,6 @@ def _votes(answers: Sequence[Answer]) -> bool:
 def _vote(name: str, answers: Sequence[Answer]) -> Unit:
     named = [one.reading.choice for one in answers if one.reading.choice is not None]
     return _unit(name, answers, float(bool(named) and majority(named) in answers[0].item.scenario.gold))
-
-
-def _right(answer: Answer, values: Mapping[str, float]) -> bool:
-    return answer.right if answer.item.kind == "choice" else values.get(answer.key, 0.0) == 1.0
 
 
 def _unit(name: str, answers: Sequence[Answer], value: float) -> Unit:

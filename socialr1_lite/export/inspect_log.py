@@ -22,6 +22,7 @@ from socialr1_lite.errors import DataError, PolicyError, SocialR1Error
 from socialr1_lite.evaluation import reports
 from socialr1_lite.export.artefacts import WholeFolder
 from socialr1_lite.recipe import load_recipe
+from socialr1_lite.redaction import redact
 from socialr1_lite.rollouts.completion import Completion
 from socialr1_lite.rollouts.trace import Trace
 from socialr1_lite.runlog import RunFolder, read_traces
@@ -54,7 +55,7 @@ def export_inspect(run: RunFolder, out: Path, say: Callable[[str], None]) -> Pat
         for trace in read_traces(run, damaged=lambda bad: damaged.append(str(bad))):
             name = trace.benchmark or ("train" if trace.phase == "train" else "held-out")
             if name not in logs:
-                slug = re.sub(r"[^A-Za-z0-9]+", "-", name).strip("-") or "log"
+                slug = re.sub(r"[^A-Za-z0-9]+", "-", redact(name)).strip("-") or "log"
                 path = scratch / f"{slug}{f'-{len(logs)}' if (scratch / f'{slug}.eval').exists() else ''}.eval"
                 file = opened.enter_context(ZipFile(path, "x", ZIP_DEFLATED))
                 logs[name] = _Log(name, found.get(name), model, file)
@@ -99,12 +100,12 @@ class _Log:
     @property
     def model(self) -> str:
         """The name of whoever answered."""
-        return self.report["model"] if self.report else self.base
+        return self.report.get("model", self.base) if self.report else self.base
 
     def add(self, trace: Trace, scenario: Scenario | None) -> None:
         """Write a sample. Further completions of the same question are its further epochs."""
         asked = trace.scenario if trace.benchmark else f"{trace.scenario}@step{trace.step}"
-        name = safe_name(asked)
+        name = safe_name(redact(asked))
         self.times[name] += 1
         if trace.score.is_scored:
             self.rewards.append(trace.total)
@@ -162,7 +163,16 @@ class _Log:
         return {name: value for name, value in self.report.items() if name not in left}  # type: ignore[misc]
 
     def _write(self, name: str, value: JsonValue) -> None:
-        self.file.writestr(name, orjson.dumps(value, option=orjson.OPT_NON_STR_KEYS))
+        self.file.writestr(name, orjson.dumps(without_secrets(value), option=orjson.OPT_NON_STR_KEYS))
+
+
+def without_secrets(value: JsonValue) -> JsonValue:
+    """Return the same with every text redacted. By names nothing is hidden: SOTOPIA has a score for secrets."""
+    if isinstance(value, str):
+        return redact(value)
+    if isinstance(value, list):
+        return [without_secrets(one) for one in value]
+    return {redact(name): without_secrets(one) for name, one in value.items()} if isinstance(value, dict) else value
 
 
 def safe_name(name: str) -> str:
