@@ -95,7 +95,12 @@ def score_with(answers: Sequence[base.Answer], near: Similarity, *, official: bo
     metrics["fact token-F1"] = Tally(tuple(u for _, u in scored if u.labels["part"] == "fact"))
     units = [u for _, u in scored if u.labels["access"] == "inaccessible"]  # no fact is
     choices = [u for u in units if u.labels["part"] == "belief:choice"]
-    groups = {"part, inaccessible": base.by_label(units, "part")}
+    parts = base.by_label(units, "part")
+    groups = {
+        "part, inaccessible": {
+            name: replace(tally, official=official or name != "belief:dist") for name, tally in parts.items()
+        }
+    }
     groups["tom_type, belief choice"] = base.by_label(choices, "tom_type", official=False)
     groups |= _distance_by_order([u for _, u in scored if u.labels["part"] == "belief:dist"], official)
     scores = base.tallied(metrics, groups)
