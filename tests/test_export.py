@@ -17,7 +17,7 @@ from huggingface_hub import constants
 
 from socialr1_lite.errors import DataError, PolicyError, RecipeError
 from socialr1_lite.evaluation.target import find
-from socialr1_lite.export import agreement, artefacts, gguf, verl_rollouts
+from socialr1_lite.export import agreement, artefacts, gguf, verl, verl_rollouts
 from socialr1_lite.export.__main__ import main
 from socialr1_lite.export.agreement import agree
 from socialr1_lite.export.verl import (
@@ -39,6 +39,7 @@ from socialr1_lite.rollouts.prompting import messages
 from socialr1_lite.runlog import RunFolder, read_traces
 from socialr1_lite.scenario import Scenario
 from socialr1_lite.sip import parse, reply_text
+from tests import launches
 from tests.hub_server import TOKEN, serving
 from tests.scripted import BROKEN, RIGHT, WRONG
 
@@ -420,6 +421,46 @@ def test_differences_are_named():
     four = Recipe.model_validate({"model": {"load_in_4bit": True}, "warmup": {"steps": 3}})
     assert {"4-bit", "cold start"} <= {word for word in ("4-bit", "cold start") if word in " ".join(differences(four))}
     assert set(AVERAGING) == {"dapo", "grpo", "dr_grpo"}
+
+
+@pytest.mark.parametrize(
+    ("sections", "told"),
+    [
+        (
+            {"data": {"transfer": [{"name": "deep", "orders": [3]}]}},
+            "1 of data.transfer's kinds of stories are asked in",
+        ),
+        ({"evaluation": {"max_new_tokens": 300}}, "held-out replies end after 256 tokens, not 300"),
+        ({"evaluation": {"every": 5}}, "every check asks all held-out questions, 64 here between steps"),
+        (
+            {"grpo": {"steps_per_generation": 4, "max_steps": 18, "lr_scheduler_type": "cosine"}},
+            "the learning rate moves once a round, which is several optimizer steps",
+        ),
+    ],
+)
+def test_what_verl_asks_otherwise_is_named(sections, told):
+    """Each is said only where it is so."""
+    found = differences(Recipe.model_validate(sections))
+    assert len(found) == 2 and told in found[1]
+
+
+def test_a_held_out_prompt_that_is_too_long_is_left_out_as_in_training_with_an_engine(tiny_model, tmp_path):
+    import pyarrow.parquet
+
+    for name in ("asked", "kept"):
+        lines = [
+            {"id": f"{name}/{i}", "story": f"{name} {i}. " + "Ida waits. " * i, "question": "Is Ida here?"}
+            | {"options": ["yes", "no"], "gold": 0}
+            for i in (0, 300)
+        ]
+        (tmp_path / f"{name}.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    data = {"source": str(tmp_path / "asked.jsonl"), "heldout_source": str(tmp_path / "kept.jsonl"), "heldout": 2}
+    told = launches.recipe(str(tiny_model)).model_dump()
+    told["data"] |= data | {"max_prompt_tokens": 3000}
+    folder = verl.export_verl(Recipe.model_validate(told), tmp_path / "job")
+    for file, name in (("train", "asked/0"), ("heldout", "kept/0")):
+        rows = pyarrow.parquet.read_table(folder / f"{file}.parquet").to_pylist()
+        assert {orjson.loads(row["extra_info"]["scenario"])["id"] for row in rows} == {name}
 
 
 # --- verl's rollouts

@@ -21,7 +21,7 @@ from socialr1_lite.export.artefacts import WholeFolder
 from socialr1_lite.export.verl_manager import NAME as MANAGER
 from socialr1_lite.judges import is_offline
 from socialr1_lite.policy.embedded import embedded_model
-from socialr1_lite.policy.rendering import render
+from socialr1_lite.policy.rendering import prompt_lengths, render
 from socialr1_lite.recipe import EMBEDDED_MODEL, Recipe
 from socialr1_lite.redaction import HIDDEN, redact
 from socialr1_lite.rewards.curriculum import tau
@@ -76,7 +76,8 @@ def export_verl(recipe: Recipe, out: Path) -> Path:
         (scratch / "recipe.yaml").write_text(recipe.to_yaml(), encoding="utf-8")
         asked = schedule(training, recipe)[: rounds(recipe).count * rounds(recipe).prompts]
         write(scratch / "train.parquet", rows(recipe, asked, "train", prefilled))
-        write(scratch / "heldout.parquet", rows(recipe, heldout or training[:1], "heldout", prefilled))
+        heldout = _fitting(recipe, tokenizer, heldout) if heldout else training[:1]  # verl needs a row
+        write(scratch / "heldout.parquet", rows(recipe, heldout, "heldout", prefilled))
         script = scratch / "run.sh"
         script.write_text(launch_script(recipe, source), encoding="utf-8")
         script.chmod(0o755)
@@ -255,12 +256,20 @@ def differences(recipe: Recipe) -> list[str]:
     grpo, revision, cold_start = recipe.grpo, recipe.model.revision, recipe.warmup.steps
     asks = not all(is_offline(judge.name) for judge in recipe.rewards.content.judges)
     corrects = grpo.vllm and grpo.vllm_importance_sampling_correction
+    asked, check = len(recipe.data.transfer), recipe.evaluation
+    longest, few = check.max_new_tokens or grpo.max_completion_length, check.every and check.on_the_way < check.items
+    turns = rounds(recipe).steps > 1 and grpo.lr_scheduler_type != "constant"
     differences = {
         "advantages are divided by the group's deviation + 1e-6 (here + 1e-4)": True,
         "each completion is judged by itself: where a judge fails for one, it is not left out for its siblings": asks,
         "verl loads no 4-bit model: the base is in 16 bits": recipe.model.load_in_4bit,
         f"verl names no revision: download {revision} and set the model's path to the folder": revision,
         "there is no cold start: train it here, export it merged, and set the model's path to that": cold_start,
+        f"{asked} of data.transfer's kinds of stories are asked in no check": asked,
+        f"held-out replies end after {grpo.max_completion_length} tokens, not {longest}": longest
+        != grpo.max_completion_length,
+        f"every check asks all held-out questions, {check.on_the_way} here between steps": few,
+        "the learning rate moves once a round, which is several optimizer steps": turns,
         "truncated completions are not masked": grpo.mask_truncated_completions,
         "the KL term is not weighted by the importance ratio (TRL's use_bias_correction_kl)": grpo.beta,
         f"recipe.yaml holds no secrets: where it says {HIDDEN}, write them in on the machine that trains": HIDDEN
@@ -327,9 +336,8 @@ def _prompt_text(recipe: Recipe, tokenizer: Any, scenario: Scenario) -> str:
 
 def _fitting(recipe: Recipe, tokenizer: Any, scenarios: Sequence[Scenario]) -> list[Scenario]:
     """Those whose prompt is short enough, as in training here; verl would stop at a longer one."""
-    limit = recipe.data.max_prompt_tokens
-    texts = [_prompt_text(recipe, tokenizer, scenario) for scenario in scenarios]
-    lengths = [len(ids) for ids in tokenizer(texts, add_special_tokens=False)["input_ids"]]
+    limit, prompts = recipe.data.max_prompt_tokens, (messages(scenario, recipe) for scenario in scenarios)
+    lengths = prompt_lengths(tokenizer, prompts, template_settings(recipe))
     if min(lengths) > limit:
         raise RecipeError(f"data.max_prompt_tokens: {limit} is less than the shortest prompt has ({min(lengths)})")
     return [scenario for scenario, length in zip(scenarios, lengths, strict=True) if length <= limit]

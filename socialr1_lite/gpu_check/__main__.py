@@ -30,7 +30,7 @@ from socialr1_lite.gpu_check.trials import PARTS, Trial, trials
 from socialr1_lite.gpu_check.verdicts import TrialFinding, Verdict, scratch, verdicts
 from socialr1_lite.plan.hardware import Device, this_cpu, this_gpu
 from socialr1_lite.policy import describe_machine
-from socialr1_lite.policy.rendering import render
+from socialr1_lite.policy.rendering import prompt_lengths
 from socialr1_lite.recipe import EMBEDDED_MODEL, Recipe
 from socialr1_lite.rollouts.prompting import messages, template_settings
 from socialr1_lite.runlog import RunFolder, newest_complete, read_traces, write_json
@@ -99,9 +99,8 @@ def carry_out(trial: Trial, folder: Path, device: Device, until: float) -> list[
 def with_real_prompts(recipe: Recipe) -> Recipe:
     """Return the recipe limited to the longest prompt that is really asked, so that `plan` counts what happens."""
     tokenizer, most = tokenizer_of(recipe, model_source(recipe)), recipe.data.max_prompt_tokens
-    settings = {"add_generation_prompt": True, **template_settings(recipe)}
-    texts = [render(tokenizer, messages(one, recipe), **settings) for one in training_scenarios(recipe)]
-    lengths = map(len, tokenizer(texts, add_special_tokens=False)["input_ids"])
+    prompts = (messages(one, recipe) for one in training_scenarios(recipe))
+    lengths = prompt_lengths(tokenizer, prompts, template_settings(recipe))
     limit = max((length for length in lengths if length <= most), default=most)
     return recipe.model_copy(update={"data": recipe.data.model_copy(update={"max_prompt_tokens": limit})})
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
@@ -43,3 +43,15 @@ def render(tokenizer: PreTrainedTokenizerBase, messages: Sequence[Message], **se
         raise PolicyError(f"the chat template of {name} fails: {first_line(error)}; take another model") from error
     finally:
         sys.settrace(before)
+
+
+def prompt_lengths(
+    tokenizer: PreTrainedTokenizerBase, prompts: Iterable[Sequence[Message]], settings: Mapping[str, object]
+) -> list[int]:
+    """Return the tokens of each prompt as it is sampled from. settings: handed to the chat template.
+
+    Raises PolicyError as `render` does.
+    """
+    texts = [render(tokenizer, prompt, add_generation_prompt=True, **settings) for prompt in prompts]
+    # The chat template has already written every special token.
+    return [len(ids) for ids in tokenizer(texts, add_special_tokens=False)["input_ids"]] if texts else []

@@ -22,6 +22,7 @@ from socialr1_lite.policy import Policy, add_lora, describe_machine, describe_po
 from socialr1_lite.policy.engine import trainer_engine
 from socialr1_lite.policy.gpus import refuse_unusable_driver
 from socialr1_lite.policy.numbers import refuse_unsound, trained
+from socialr1_lite.policy.rendering import prompt_lengths
 from socialr1_lite.progress import Progress, clock
 from socialr1_lite.recipe import Recipe
 from socialr1_lite.recipe.checks import generation_batch
@@ -353,9 +354,8 @@ def _fitting(
     recipe: Recipe, policy: Policy, scenarios: Sequence[Scenario], say: Callable[[str], None]
 ) -> list[Scenario]:
     """Return those with a prompt that is short enough; TRL cuts none, so a long one would only fail later."""
-    limit, template = recipe.data.max_prompt_tokens, template_settings(recipe)
-    texts = [policy.prompt_text(messages(scenario, recipe), **template) for scenario in scenarios]
-    lengths = [len(ids) for ids in policy.tokenizer(texts, add_special_tokens=False)["input_ids"]]
+    limit, prompts = recipe.data.max_prompt_tokens, (messages(scenario, recipe) for scenario in scenarios)
+    lengths = prompt_lengths(policy.tokenizer, prompts, template_settings(recipe))
     kept = [scenario for scenario, length in zip(scenarios, lengths, strict=True) if length <= limit]
     if not kept:
         raise RecipeError(

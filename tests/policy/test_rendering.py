@@ -92,3 +92,22 @@ def test_whoever_watches_the_program_goes_on_watching(policy: Policy) -> None:
         assert sys.gettrace() is mine
     finally:
         sys.settrace(before)
+
+
+def test_lengths_are_those_of_what_is_sampled_from(policy: Policy) -> None:
+    """A byte is a token of this model, and so is each mark of its template; none comes twice from the tokenizer."""
+    prompts = [ASKED, [{"role": "system", "content": "é"}, *ASKED]]
+    # <|im_start|>, "user\n", the question of 21 letters, <|im_end|>, "\n", and for the reply <|im_start|>, "assistant\n"
+    own = 1 + 5 + 21 + 1 + 1
+    found = rendering.prompt_lengths(policy.tokenizer, prompts, {})
+    assert found == [own + 11, own + 11 + 1 + 7 + 2 + 1 + 1]
+    assert rendering.prompt_lengths(policy.tokenizer, [], {}) == []
+
+
+def test_lengths_are_counted_with_the_settings_of_the_template(tmp_path: Path) -> None:
+    from transformers import AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(make_tiny_model(tmp_path / "model"))
+    tokenizer.chat_template = "{{ messages[0].content }}{% if enable_thinking is false %}XXXX{% endif %}"
+    found = [rendering.prompt_lengths(tokenizer, [ASKED], settings)[0] for settings in ({}, {"enable_thinking": False})]
+    assert found[1] == found[0] + 4
