@@ -117,7 +117,8 @@ def _pairs(judged: Sequence[JudgedReply]) -> Iterator[tuple[str, str, float]]:
     for reply, worse in ((one.reply, one.content) for one in judged if one.reply.kind != HONEST):
         for twin in [by_id[reply.of]] if reply.of in by_id else honest.get(reply.scenario.id, []):
             better = twin.content
-            if better is not None and worse is not None:
+            same = twin.reply.completion == reply.completion  # two readers' words on one text are no pair of texts
+            if better is not None and worse is not None and not same:
                 yield reply.kind, reply.scenario.group or reply.scenario.id, (better > worse) + 0.5 * (better == worse)
 
 

@@ -8,16 +8,16 @@ from pathlib import Path
 from statistics import fmean
 
 from socialr1_lite.errors import DataError, RunLogError
-from socialr1_lite.judges.corpus import WORSE_SIBLING, LabelledReply, read_reply
+from socialr1_lite.judges.corpus import WORSE_SIBLING, LabelledReply, labelled_rows, read_reply
 from socialr1_lite.pairs.labelled import CLEARLY
 from socialr1_lite.pairs.record import Pair
 from socialr1_lite.runlog import RunFolder
 from socialr1_lite.runlog.labels import read_label_rows
-from socialr1_lite.runlog.lines import JsonObject, read_rows
+from socialr1_lite.runlog.lines import JsonObject
 from socialr1_lite.sip import STAGES, parse
 
 SOURCE = "labels"
-Texts = Mapping[str, str]  # stage -> what a reply says in it
+Replies = dict[tuple[str, str], LabelledReply]  # (reader, id) -> reply
 
 
 def label_rows(place: Path) -> list[JsonObject]:
@@ -25,8 +25,7 @@ def label_rows(place: Path) -> list[JsonObject]:
     if place.is_dir():
         found = list(read_label_rows(RunFolder.open(place)))
     elif place.is_file():
-        latest = {str(row.get("id")): row for row in read_rows(place)}
-        found = [row for row in latest.values() if not row.get("removed")]
+        found = [row for row, _ in labelled_rows(place)]
     else:
         raise DataError(f"{place}: there is neither a run folder nor a file of labels")
     if not found:
@@ -40,17 +39,18 @@ def marked_pairs(rows: Iterable[JsonObject]) -> Iterator[Pair]:
     Two texts of one stage are a pair where their marks (the mean over readers) differ by half a mark or more. A sibling
     that is better as a whole is so in each stage whose marks do not say otherwise. Raises DataError for a bad row.
     """
-    replies: dict[str, LabelledReply] = {}
-    worse: list[tuple[LabelledReply, str]] = []  # with the one stage that is meant, "" for the whole reply
+    replies: Replies = {}
+    worse: list[tuple[str, LabelledReply, str]] = []  # whose word, and the one stage that is meant or "" for all
     for row in rows:
         try:
             reply = read_reply(row)
-        except (KeyError, TypeError, ValueError, DataError) as error:
+        except DataError as error:
             raise DataError(f"label {str(row.get('id'))[:80]!r}: {error}") from None
+        reader = str(row.get("by") or "")
         if reply.kind == WORSE_SIBLING:
-            worse.append((reply, str(row.get("faulty") or "")))
+            worse.append((reader, reply, str(row.get("faulty") or "")))
         else:
-            replies[f"{row.get('by')} {reply.id}"] = reply
+            replies[reader, reply.id] = reply
     marks = _marks(replies.values())
     found = [*_graded(replies.values(), marks), *_preferred(worse, replies, marks)]
     yield from {(one.scenario.id, one.stage, one.chosen, one.rejected): one for one in reversed(found)}.values()
@@ -87,13 +87,13 @@ def _graded(replies: Iterable[LabelledReply], marks: Mapping[tuple[str, str, str
 
 
 def _preferred(
-    worse: Iterable[tuple[LabelledReply, str]],
-    replies: Mapping[str, LabelledReply],
+    worse: Iterable[tuple[str, LabelledReply, str]],
+    replies: Replies,
     marks: Mapping[tuple[str, str, str], float],
 ) -> Iterator[Pair]:
     by_id = {reply.id: reply for reply in replies.values()}
-    for reply, only in worse:
-        better = by_id.get(reply.of)
+    for reader, reply, only in worse:
+        better = replies.get((reader, reply.of)) or by_id.get(reply.of)
         if better is None:
             continue
         chosen, rejected, id = texts_of(better), texts_of(reply), reply.scenario.id

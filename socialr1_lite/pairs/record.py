@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 
@@ -44,16 +45,21 @@ class Pair:
 
 
 def write_pairs(path: Path, pairs: Iterable[Pair]) -> int:
-    """Write the file whole or not at all; return how many pairs are in it."""
+    """Write the file whole or not at all; return how many pairs are in it. Raises DataError where there is none."""
     partial, n = path.with_name(path.name + ".partial"), 0
     try:
         with partial.open("w", encoding="utf-8", newline="\n") as file:
             for pair in pairs:
                 file.write(json.dumps(pair.to_row(), ensure_ascii=False, sort_keys=True) + "\n")
                 n += 1
+        if not n:
+            raise DataError(f"{path}: not written, for no two texts of one stage differ enough to be a pair")
         os.replace(partial, path)
     except OSError as error:
         raise DataError(f"cannot write {path}: {error.strerror}") from None
+    finally:
+        with suppress(OSError):
+            partial.unlink(missing_ok=True)
     return n
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-from socialr1_lite.errors import RunLogError
+from socialr1_lite.errors import DataError, RunLogError
 from socialr1_lite.judges.agreement import JudgedReply, kappa, pair_agreement, stage_agreement
 from socialr1_lite.judges.corpus import HONEST, WORSE_SIBLING, WRONG_ANSWER, read_reply
 from socialr1_lite.pairs.marked import marked_pairs
@@ -216,7 +216,7 @@ def _judged(run: OpenRun, index: TraceIndex, row: Json) -> Judged | None:
     try:
         trace = index.get(find(index, str(row.get("trace"))))
         read_reply(row)
-    except (RunLogError, BadRequest, KeyError, TypeError, ValueError):
+    except (RunLogError, BadRequest, DataError):
         return None
     if text_of(trace) != row["completion"]:
         return None

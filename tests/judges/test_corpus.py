@@ -15,6 +15,7 @@ from socialr1_lite.errors import DataError
 from socialr1_lite.judges import Verdict
 from socialr1_lite.judges.__main__ import main
 from socialr1_lite.judges.agreement import (
+    JudgedReply,
     auc,
     judge_replies,
     kappa,
@@ -209,13 +210,50 @@ def test_any_file_of_the_same_form_loads(tmp_path: Path, capsys: pytest.CaptureF
         ('{"id": "x"}', "line 2: no labelled reply: 'scenario' is missing"),
         (json.dumps({**ROWS["everyday"][0], "labels": {"cue_encoding": 0.7}}), "labels must give 0, 0.5 or 1"),
         (json.dumps({**ROWS["everyday"][0], "labels": {"cues": 1}}), "to stages of cue_encoding"),
+        (json.dumps({**ROWS["everyday"][0], "labels": "good"}), "labels must be an object, not 'good'"),
+        (json.dumps({**ROWS["everyday"][0], "labels": [1]}), r"labels must be an object, not \[1\]"),
+        (json.dumps({**ROWS["everyday"][0], "scenario": []}), r"scenario must be an object, not \[\]"),
+        (json.dumps({**ROWS["everyday"][0], "sentences": 3}), "line 2: no labelled reply"),
+        (json.dumps({**ROWS["everyday"][0], "second_sentences": [[]]}), "line 2: no labelled reply"),
+        ("[1]", "line 2: no labelled reply: an object with id"),
+        ('"x"', "line 2: no labelled reply: an object with id"),
+        ("[" * 100_000, "line 2: no labelled reply"),
     ],
+    ids=lambda given: given[:20],
 )
 def test_a_wrong_row_is_named(tmp_path: Path, line: str, why: str) -> None:
     path = tmp_path / "mine.jsonl"
     path.write_text(json.dumps(ROWS["everyday"][0]) + "\n" + line + "\n")
     with pytest.raises(DataError, match=why):
         list(read_labels(path))
+
+
+@pytest.mark.parametrize("text", ["", "\n \n", '{"id": "x", "removed": true}\n'])
+def test_a_file_without_labels_is_told(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "mine.jsonl"
+    path.write_text(text)
+    with pytest.raises(DataError, match=r"mine\.jsonl: holds no labelled reply$"):
+        main(["agree", "--judge", "rules", "--data", str(path)])
+
+
+def test_two_readers_in_one_file_both_count_and_make_no_pair_of_one_text(tmp_path: Path) -> None:
+    """By hand: anna changed her mind, ben marks the same reply down; one honest reply against one that is worse."""
+    row = {name: ROWS["everyday"][0][name] for name in ("id", "scenario", "completion")}
+    worse = row | {"id": "worse", "completion": row["completion"].replace("Cue Encoding", "Cue encoding")}
+    good, bad = dict.fromkeys(STAGES, 1), dict.fromkeys(STAGES, 0)
+    rows = [
+        row | {"by": "anna", "labels": bad, "kind": "marked down"},
+        row | {"by": "ben", "labels": bad, "kind": "marked down"},
+        row | {"by": "anna", "labels": good, "kind": "honest"},
+        worse | {"by": "ben", "labels": bad, "kind": "marked down"},
+    ]
+    path = tmp_path / "both.jsonl"
+    path.write_text("".join(f"{json.dumps(one)}\n" for one in rows))
+    replies = list(read_labels(path))
+    assert [(one.id, one.labels[STAGES[0]]) for one in replies] == [(row["id"], 0), (row["id"], 1), ("worse", 0)]
+    scores = dict.fromkeys(STAGES, 0.5)
+    (everything, *_) = pair_agreement([JudgedReply(one, scores) for one in replies])
+    assert everything.n == 1
 
 
 def test_unmarked_thinking_is_measured_by_hand() -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from socialr1_lite import pairs
-from socialr1_lite.errors import DataError, RunLogError
+from socialr1_lite.errors import DataError, RunLogError, SocialR1Error
 from socialr1_lite.judges import __main__ as judges_command
 from socialr1_lite.judges.agreement import kappa
 from socialr1_lite.judges.corpus import HONEST, WORSE_SIBLING, WRONG_ANSWER, read_labels
@@ -225,6 +225,44 @@ def test_the_command_line_takes_a_run_and_a_file(library: Library, run: RunFolde
     assert "2 replies to 1 scenarios" in capsys.readouterr().out
     with pytest.raises(DataError, match="neither a run folder nor a file"):
         pairs_command.main(["--labels", str(tmp_path / "nowhere"), "-o", str(tmp_path / "x.jsonl")])
+
+
+def test_what_two_readers_say_in_one_file_counts_as_two_words(library: Library, tmp_path: Path) -> None:
+    """By hand: the cue of one is good and good, of the other bad and good, so 1 against 0.5."""
+    for index, reader, said in ((0, "anna", "good"), (0, "ben", "good"), (1, "anna", "bad"), (1, "ben", "good")):
+        mark(library, index, CUE, said, reader=reader)
+    answer = labelling.export_labels(library, Query({"run": "mine"}))
+    path = tmp_path / "both.jsonl"
+    path.write_bytes(base64.b64decode(answer["content"]))
+    assert len(label_rows(path)) == len(list(read_labels(path))) == 4
+    (pair,) = marked_pairs(label_rows(path))
+    assert pair.kind == "marked down" and word(pair.chosen) == "good"
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("", "holds no labelled reply"),
+        ("nonsense\n", "line 1: no labelled reply"),
+        ('{"id": "x"}\n', "line 1: no labelled reply: 'scenario' is missing"),
+        ("{}", "line 1: no labelled reply"),
+        (None, "not written, for no two texts of one stage differ enough to be a pair"),
+    ],
+)
+def test_bad_and_empty_labels_are_one_line_and_leave_no_file(
+    library: Library, run: RunFolder, tmp_path: Path, text: str | None, why: str
+) -> None:
+    mark(library, 0, CUE, "good")
+    path = run.path / "labels" / "anna.jsonl"
+    if text is not None:
+        path.write_text(text)
+    out = tmp_path / "out"
+    out.mkdir()
+    with pytest.raises(DataError, match=why):
+        pairs_command.main(["--labels", str(path), "-o", str(out / "pairs.jsonl")])
+    with pytest.raises(SocialR1Error):
+        pairs_command.main(["--labels", str(run.path), "-o", str(out / "pairs.jsonl")])
+    assert not list(out.iterdir())
 
 
 def test_the_page_exports_both(library: Library) -> None:

@@ -17,6 +17,7 @@ from socialr1_lite.errors import DataError
 from socialr1_lite.scenario import Scenario
 from socialr1_lite.sip import STAGES
 
+Row = dict[str, Any]  # as JSON holds it; the type of every field is checked where it is read
 NAMES = ("generated", "everyday", "unmarked", "chinese")
 SPLITS = ("train", "test")
 HONEST, WRONG_ANSWER = "honest", "wrong answer"
@@ -57,23 +58,31 @@ def read_corpus(name: str, split: str | None = None) -> list[LabelledReply]:
 
 
 def read_labels(path: Path) -> Iterator[LabelledReply]:
-    """Read labelled replies; of two with one id the later counts, where it is not a removal.
+    """Read the labelled replies that count, as `labelled_rows` does."""
+    yield from (reply for _, reply in labelled_rows(path))
 
-    Raises DataError naming file and line for what is none.
+
+def labelled_rows(path: Path) -> Iterator[tuple[Row, LabelledReply]]:
+    """Yield each row that counts, with its reply: of two of one reader (`by`) with one id the later, but for a removal.
+
+    Raises DataError naming file and line for what is none, and for a file without any.
     """
-    latest: dict[str, LabelledReply] = {}
+    latest: dict[tuple[str, str], tuple[Row, LabelledReply]] = {}
     for number, row in _rows(path):
         try:
-            latest.pop(id := str(row["id"]), None)
+            if not isinstance(row, dict) or "id" not in row:
+                raise DataError("an object with id, scenario, completion and labels is needed")
+            latest.pop(key := (str(row.get("by") or ""), str(row["id"])), None)
             if not row.get("removed"):
-                latest[id] = read_reply(row)
-        except (KeyError, TypeError, ValueError, DataError) as error:
-            reason = f"{error} is missing" if isinstance(error, KeyError) else error
-            raise DataError(f"{path}, line {number}: no labelled reply: {reason}") from None
+                latest[key] = row, read_reply(row)
+        except DataError as error:
+            raise DataError(f"{path}, line {number}: no labelled reply: {error}") from None
+    if not latest:
+        raise DataError(f"{path}: holds no labelled reply")
     yield from latest.values()
 
 
-def _rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+def _rows(path: Path) -> Iterator[tuple[int, object]]:
     try:
         lines = path.read_bytes().splitlines()
     except OSError as error:
@@ -87,24 +96,39 @@ def _rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
             raise DataError(f"{path}, line {number}: no labelled reply: {error}") from None
 
 
-def read_reply(row: dict[str, Any]) -> LabelledReply:
-    """Read one row. Raises KeyError, TypeError, ValueError or DataError for what is none."""
+def read_reply(row: Row) -> LabelledReply:
+    """Read one row. Raises DataError for what is none."""
+    try:
+        return _read_reply(row)
+    except KeyError as missing:
+        raise DataError(f"{missing} is missing") from None
+    except (AttributeError, TypeError, ValueError, RecursionError) as error:
+        raise error if isinstance(error, DataError) else DataError(f"{error or 'nested too deeply'}") from None
+
+
+def _read_reply(row: Row) -> LabelledReply:
     sentences = row.get("sentences") or ()
     return LabelledReply(
         id=str(row["id"]),
-        scenario=Scenario.from_row(row["scenario"]),
+        scenario=Scenario.from_row(_object(row, "scenario")),
         completion=str(row["completion"]),
-        labels=_labels(row["labels"]) if row["labels"] or "by" not in row else {},  # a preference needs no labels
+        labels=_labels(_object(row, "labels")) if row["labels"] or "by" not in row else {},  # a preference needs none
         kind=str(row.get("kind", HONEST)),
         of=str(row.get("of") or ""),
         split=str(row.get("split", "test")),
         marked=bool(row.get("marked", True)),
-        first=None if row.get("first") is None else _labels(row["first"]),
-        second=None if row.get("second") is None else _labels(row["second"]),
+        first=None if row.get("first") is None else _labels(_object(row, "first")),
+        second=None if row.get("second") is None else _labels(_object(row, "second")),
         sentences=tuple((str(text), _stage(stage)) for text, stage in sentences),
         second_sentences=tuple(map(_stage, row.get("second_sentences") or ())),
         parasitic=row.get("parasitic"),
     )
+
+
+def _object(row: Row, name: str) -> Row:
+    if not isinstance(value := row[name], dict):
+        raise DataError(f"{name} must be an object, not {value!r:.60}")
+    return value
 
 
 def _labels(labels: dict[str, float]) -> dict[str, float]:
