@@ -82,7 +82,10 @@ def _parser() -> argparse.ArgumentParser:
     asked = parser.add_mutually_exclusive_group().add_argument
     asked("--run", type=Path, dest="asked_as", metavar="DIR", help="ask as this run was asked in training")
     asked("--recipe", type=Path, dest="asked_as", metavar="FILE", help="ask as this recipe says")
-    add("--prompt", choices=STYLES, help="default: the run's or the recipe's own, else sip")
+    read = (
+        "replies to sip, socialr1, cot and direct are read as in training: of thinking it knows <think> and <thinking>"
+    )
+    add("--prompt", choices=STYLES, help=f"default: the run's or the recipe's own, else sip; {read}")
     add(
         "--limit",
         type=_at_least(1),
@@ -117,8 +120,17 @@ def _add_endpoint_options(group: argparse._ArgumentGroup) -> None:
     add("--retries", type=_at_least(0), default=5)
     add("--price-in", type=_number(0), default=0.0, metavar="P", help="for a million tokens")
     add("--price-out", type=_number(0), default=0.0, metavar="P")
-    add("--extra-body", default="{}", metavar="JSON", help="further fields of the request")
-    add("--prefilled", action="store_true", help="its chat template opens the think block itself")
+    add(
+        "--extra-body",
+        default="{}",
+        metavar="JSON",
+        help="further fields of the request, such as min_p; none that has an option",
+    )
+    add(
+        "--prefilled",
+        action="store_true",
+        help="its chat template opens the think block itself (<think> or <thinking>)",
+    )
     add("--no-cache", action="store_true", help="do not keep replies in the user's cache folder")
 
 

@@ -34,7 +34,7 @@ SHORTCUT_VIEWS = tuple(shortcuts.MAKERS)
 class AskingPlan:
     """How a benchmark is asked. samples: replies to each prompt. system, answer: as in a recipe's prompt section.
 
-    card: exactly as the model card of SocialR1 asks, in one user message and no other.
+    card: as the model card of SocialR1 asks, in one user message and no other.
     """
 
     style: str

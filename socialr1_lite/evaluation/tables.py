@@ -196,9 +196,10 @@ def published(columns: Sequence[Column]) -> list[Cells]:
 CONTEXT = ("benchmark", "model", AS_PUBLISHED, "source", "what is known of the protocol")
 CAPTION = (
     "95 % intervals in brackets: Wilson where every item has a story of its own, else a bootstrap over stories. "
-    "The test is exact and two-sided, on the questions that both runs answered, the same by content and presentation: "
-    "newly right, newly wrong, or the mean difference of scores. It flips the sign of whole stories; where every item "
-    f"has a story of its own, that of right answers is McNemar's. {UNEQUAL}unequal to the first run."
+    "The test is two-sided, on the questions that both runs answered, the same by content and presentation: newly "
+    "right, newly wrong, or the mean difference of scores. It flips the sign of whole stories: in all ways, so that p "
+    "is exact, but for scores over more than 13 stories, where ways are drawn. Where every item has a story of its "
+    f"own, that of right answers is McNemar's. {UNEQUAL}unequal to the first run."
 )
 Section = tuple[str, Cells, Sequence[Cells], str]
 

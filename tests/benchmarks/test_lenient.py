@@ -80,6 +80,9 @@ def readings(name: str, one: Ask, text: str, **how: bool) -> list[tuple[int | No
         ("<answer>The answer is B</answer>", None, 1),
         ("<answer>A or B</answer>", None, None),
         ("<think>The answer is B", None, None),  # cut off in its thinking
+        ("<thinking><answer>A</answer></thinking><answer>B</answer>", 1, 1),
+        ("[THINK]<answer>A</answer>[/THINK]<answer>B</answer>", None, 1),  # no block of training: two answers
+        ("[THINK]The answer is A[/THINK]<answer>B</answer>", 1, 1),
         ("Shed, I think: A", None, None),  # the letter of one, the text of another
     ],
 )

@@ -11,6 +11,7 @@ from socialr1_lite.benchmarks import BENCHMARKS
 from socialr1_lite.benchmarks.base import Item, Loaded
 from socialr1_lite.benchmarks.tombench import FILE_ROWS
 from socialr1_lite.errors import DataError
+from socialr1_lite.evaluation.items import same_story
 from socialr1_lite.statistics import interval
 from tests.benchmarks.harness import chance, guesser, oracle, play
 
@@ -102,6 +103,16 @@ def test_a_guesser_scores_chance_within_its_interval(name: str, official: bool, 
 def test_an_oracle_scores_one_on_the_whole_set_in_both_languages(name: str, benchmarks_dir: Path) -> None:
     scores = play(BENCHMARKS[name], load(name, benchmarks_dir).items, oracle)
     assert {tally.value for tally in scores.metrics.values()} == {1.0}
+
+
+@pytest.mark.parametrize(("name", "several"), [("emobench", {"en": 57, "zh": 60}), ("tombench", {"en": 43, "zh": 29})])
+def test_stories_that_are_told_under_several_numbers_are_one(
+    name: str, several: dict[str, int], benchmarks_dir: Path
+) -> None:
+    for language, count in several.items():
+        items = [item for item in load(name, benchmarks_dir).items if item.label("language") == language]
+        numbers = Counter(same_story(items).values())
+        assert sum(many > 1 for many in numbers.values()) == count
 
 
 def test_emobench_pairs_are_worth_less_than_their_parts(benchmarks_dir: Path) -> None:
