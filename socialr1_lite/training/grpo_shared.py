@@ -7,6 +7,7 @@ asks for them, so `load_policy` refuses the setting there.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from socialr1_lite.policy.prefix import IGNORED, pack, pack_labelled
@@ -31,7 +32,10 @@ def sharing(trainer_class: type[GRPOTrainer]) -> type[GRPOTrainer]:
             before = self._buffered_inputs
             inputs: Batch = super()._prepare_inputs(generation_batch)
             if self.model.training and self._buffered_inputs and self._buffered_inputs is not before:
-                self._buffered_inputs = together(self._buffered_inputs, self.args.gradient_accumulation_steps)
+                # What TRL takes of each micro-batch by itself must keep its rows, or it comes out otherwise.
+                apart = self.loss_type == "bnpo" or self.top_entropy_quantile < 1
+                steps = 1 if apart else self.args.gradient_accumulation_steps
+                self._buffered_inputs = together(self._buffered_inputs, steps, self._step, self.num_iterations)
                 inputs = self._buffered_inputs[self._step % self.args.steps_per_generation]
             return inputs
 
@@ -94,23 +98,27 @@ def read_together(model: Module, ids: Tensor, seen: Tensor, kept: int) -> tuple[
     return (log_probs if packing.rows else log_probs + out.log_probs.sum()), entropies
 
 
-def together(batches: Sequence[Batch], steps: int) -> list[Batch]:
+def together(batches: Sequence[Batch], steps: int, begun: int = 0, iterations: int = 1) -> list[Batch]:
     """Sort the rows of each optimizer step's micro-batches by prompt; a step trains on the same completions as before.
 
     The prompts keep the order in which TRL's shuffling first has them. steps: micro-batches of an optimizer step.
+    begun: micro-batches trained on before these. iterations: times that these are trained on, one after the other; an
+    optimizer step that begins or ends among them in any of these parts the rows.
     """
     import torch
 
     out: list[Batch] = []
-    for start in range(0, len(batches), steps):
-        window = batches[start : start + steps]
+    size = len(batches)
+    cuts = [p for p in range(1, size) if any((begun + k * size + p) % steps == 0 for k in range(iterations))]
+    for start, end in pairwise([0, *cuts, size]):
+        window = batches[start:end]
         prompts = [tuple(row) for batch in window for row in batch["prompt_ids"].tolist()]
         order = sorted(range(len(prompts)), key=lambda row: prompts.index(prompts[row]))
-        size = len(prompts) // len(window)
+        rows_each = len(prompts) // len(window)
         made: list[Batch] = [{} for _ in window]
         for name, value in window[0].items():
             whole = torch.is_tensor(value) and value.ndim > 0
-            rows = torch.cat([batch[name] for batch in window])[order].split(size) if whole else None
+            rows = torch.cat([batch[name] for batch in window])[order].split(rows_each) if whole else None
             for place, batch in enumerate(made):
                 batch[name] = window[place][name] if rows is None else rows[place]
         out += made

@@ -222,6 +222,64 @@ def test_rows_of_a_step_are_sorted_by_prompt_and_stay_in_their_step():
     assert all(set(one) == set(rows) for one in sorted_)
 
 
+@pytest.mark.parametrize("iterations", [1, 2, 3])
+@pytest.mark.parametrize(("sampled", "accumulated"), [(3, 2), (2, 3), (4, 3), (5, 4), (4, 2), (2, 4), (1, 2), (6, 4)])
+def test_steps_that_end_within_a_generation_train_on_what_they_would(sampled, accumulated, iterations):
+    """TRL takes micro-batch i of the newest generation at each step; the optimizer moves after every few of them."""
+    torch.manual_seed(5)
+
+    def trained(sorting) -> list[list[int]]:
+        rows = []
+        for micro in range(5 * sampled * iterations * accumulated):
+            if micro % (sampled * iterations) == 0:
+                first = 1000 * micro
+                ids = torch.arange(first, first + 2 * sampled)
+                made = [{"prompt_ids": ids[i : i + 2, None] % 3, "row": ids[i : i + 2]} for i in range(0, len(ids), 2)]
+                made = together(made, accumulated, micro, iterations) if sorting else made
+            rows.append(made[micro % sampled]["row"].tolist())
+        steps = range(0, len(rows), accumulated)
+        return [sorted(row for one in rows[i : i + accumulated] for row in one) for i in steps]
+
+    assert trained(sorting=True) == trained(sorting=False)
+
+
+@pytest.mark.parametrize(
+    "changes", [{"loss_type": loss} for loss in LOSSES] + [{"loss_type": "dapo", "top_entropy_quantile": 0.5}]
+)
+def test_a_step_of_several_micro_batches_learns_what_trls_does(trainers, changes):
+    """Three samplings of three micro-batches each, of which two make a step: every other step has some of two."""
+    found = {}
+    for name, trainer in trainers.items():
+        usual = {key: getattr(trainer, key) for key in ("loss_type", "top_entropy_quantile", "_step", "num_iterations")}
+        sampled = trainer.args.steps_per_generation, trainer.args.gradient_accumulation_steps
+        given = batch(prompts=(0, 1, 0, 2, 1, 0), iterations=2)
+        trainer.args.steps_per_generation, trainer.args.gradient_accumulation_steps = 3, 2
+        vars(trainer).update(changes | {"_step": 0, "_buffered_inputs": None, "num_iterations": 1})
+        trainer.current_gradient_accumulation_steps = 2
+        trainer._generate_and_score_completions = lambda _, given=given: dict(given)
+        try:
+            sums = []
+            for micro in range(6):
+                trainer._step = micro
+                with pytest.MonkeyPatch.context() as patch:
+                    patch.setattr("trl.trainer.grpo_trainer.shuffle_sequence_dict", lambda rows: rows)
+                    taken = trainer._prepare_inputs([{"prompt": "a"}] * 6)
+                sums.append(learned(trainer, taken))
+            found[name] = [
+                (sums[i][0] + sums[i + 1][0], {key: sums[i][1][key] + sums[i + 1][1][key] for key in sums[i][1]})
+                for i in (0, 2, 4)
+            ]
+        finally:
+            del trainer._generate_and_score_completions
+            vars(trainer).update(usual)
+            trainer._buffered_inputs, trainer.current_gradient_accumulation_steps = None, 1
+            trainer.args.steps_per_generation, trainer.args.gradient_accumulation_steps = sampled
+    for (loss, grads), (other, others) in zip(found["plain"], found["shared"], strict=True):
+        assert torch.allclose(loss, other, atol=1e-5, rtol=1e-4)
+        size = float(max(grad.abs().max() for grad in grads.values()))
+        assert size and all(torch.allclose(grads[key], others[key], atol=size * 1e-4, rtol=1e-3) for key in grads)
+
+
 def test_sampling_trains_on_groups_and_counts_what_trl_counts(trainers):
     """TRL's own step, from sampling to the micro-batches: six completions of three prompts in three of two."""
     trainer = trainers["shared"]
