@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
-from math import sqrt
+from math import nextafter, sqrt
 
 from socialr1_lite.rollouts.reward import COMPONENTS
 from socialr1_lite.runlog.index import TraceIndex
@@ -26,6 +26,7 @@ OPENING_SAMPLE = 400  # the latest completions, whose openings are counted
 OPENING_TIMES = 3  # an opening that comes back less often is no habit
 BINS = 18
 PROCESS_BINS = 5
+OUTCOMES = ("right", "wrong", "unreadable")  # of which the process is counted
 QUARTER = 0.25  # of the completions: what counts as much, and as little, of a component
 PAID_WRONG, UNPAID_RIGHT = (
     {field: condition} for field, condition in (FLAGS["paid_yet_wrong"], FLAGS["right_yet_unpaid"])
@@ -53,7 +54,7 @@ def _hacks(index: TraceIndex, among: Json) -> Json:
         "paid_wrong": _suspects(index, among | PAID_WRONG, "-paid_wrong"),
         "unpaid_right": _suspects(index, among | UNPAID_RIGHT, "paid_right"),
         "process": _process(index, among),
-        "lengths": lengths(index.figures.columns(("tokens", "outcome"), among)),
+        "lengths": lengths(index.figures.tally(("tokens", "outcome"), among)),
         "correlation": _correlations(index, among),
         "openings": openings,
         "openings_note": (
@@ -99,36 +100,39 @@ def _tiles(index: TraceIndex, n: int, among: Json) -> Iterable[Json]:
 def _process(index: TraceIndex, among: Json) -> Json:
     """Count the outcomes by how much of the process reward was earned: what is paid for process should be right."""
     edges = [i / PROCESS_BINS for i in range(PROCESS_BINS + 1)]
-    bins: list[Json] = [
-        {"min": low, "max": high if high == 1 else round(high - 1e-6, 6)} for low, high in pairwise(edges)
-    ]
+    bins: list[Json] = [{"min": low, "max": nextafter(high, 0)} for low, high in pairwise(edges)]
+    del bins[0]["min"], bins[-1]["max"]  # so that every number lies in one of them
     rows = []
-    for outcome in ("right", "wrong", "unreadable"):
+    for outcome in OUTCOMES:
         counted = index.figures.numbers([{"outcome": outcome, "process": one} for one in bins], among)
         cells = [
-            {"n": n, "filter": {"outcome": outcome, "process_min": one["min"], "process_max": one["max"]}}
+            {"n": n, "filter": {"outcome": outcome} | {f"process_{end}": value for end, value in one.items()}}
             for n, one in zip(counted, bins, strict=True)
         ]
         rows.append({"outcome": outcome, "cells": cells})
     columns = [f"{100 * low:.0f} to {percent(high)}" for low, high in pairwise(edges)]
-    return {"columns": columns, "rows": rows}
+    n, placed = index.count(among), sum(cell["n"] for row in rows for cell in row["cells"])
+    (unjudged,) = index.figures.numbers([{"outcome": list(OUTCOMES), "process": None}], among)
+    reasons = {"without a process reward": unjudged, "failed or of unknown outcome": n - placed - unjudged}
+    words = ", ".join(f"{count} {why}" for why, count in reasons.items() if count)
+    return {"columns": columns, "rows": rows, "left_out": f"Left out of these {n}: {words}." if words else ""}
 
 
 def _suspects(index: TraceIndex, conditions: Filter, sort: str) -> list[Json]:
     return [listed(*whole(index, row["id"])) for row in index.page(conditions, sort, 0, LISTED)]
 
 
-def lengths(rows: Sequence[tuple[int, str]]) -> list[Json]:
-    """Count outcomes by length, in bins of equal width."""
-    if not rows:
+def lengths(counted: Sequence[tuple[int, str, int]]) -> list[Json]:
+    """Count outcomes by length, in bins of equal width. counted: (tokens, outcome, how many such completions)."""
+    if not counted:
         return []
-    longest = max(tokens for tokens, _ in rows) + 1
+    longest = max(tokens for tokens, _, _ in counted) + 1
     width = max(1, -(-longest // BINS))
     none = {"right": 0, "wrong": 0, "unreadable": 0}
     bins = [{"from": start, "to": start + width - 1, **none} for start in range(0, longest, width)]
-    for tokens, outcome in rows:
+    for tokens, outcome, n in counted:
         kind = outcome if outcome in ("right", "wrong") else "unreadable"
-        bins[tokens // width][kind] += 1
+        bins[tokens // width][kind] += n
     return bins
 
 

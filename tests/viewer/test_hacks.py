@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
+from math import nextafter
 from pathlib import Path
 from typing import Any
 
@@ -101,6 +103,35 @@ def test_process_against_outcome_counts_every_completion_where_it_belongs(tmp_pa
         for row in board(written(tmp_path, rows))["process"]["rows"]
     }
     assert table == {"wrong": [2, 1, 2, 0, 2], "right": [0, 0, 0, 0, 1], "unreadable": [0, 0, 0, 0, 0]}
+
+
+def test_at_the_edges_too_every_completion_is_in_one_cell_or_told_to_be_left_out(tmp_path: Path) -> None:
+    """Just below an edge, on it, at both ends; not judged, failed, of unknown outcome."""
+    edges = [0.0, 0.2, 0.4, 0.6, 0.8, 1.0]
+    shares = [*edges, *(nextafter(edge, 0) for edge in edges[1:]), 0.2 - 5e-7, 0.8 - 1e-9, 0.1 + 0.1 + 0.1]
+    rows = [scored(0, n, "wrong", share) for n, share in enumerate(shares)]
+    nothing = {"format": 1.0, "outcome": 1.0, "structure": None, "content": None, "length": 1.0}
+    rows += [scored(1, n, outcome, 0.5) for n, outcome in enumerate(("failed", "unknown", "unknown"))]
+    rows += [scored(2, n, outcome, 0.0, components=nothing) for n, outcome in enumerate(("right", "wrong"))]
+    library = written(tmp_path, rows)
+    table = board(library)["process"]
+    counted = {row["outcome"]: [cell["n"] for cell in row["cells"]] for row in table["rows"]}
+    assert counted == {"wrong": [3, 3, 2, 3, 3], "right": [0] * 5, "unreadable": [0] * 5}
+    assert sum(counted["wrong"]) == len(shares)
+    for cell in (cell for row in table["rows"] for cell in row["cells"]):
+        asked = {key: json.loads(json.dumps(value)) for key, value in cell["filter"].items()}
+        there = pages.traces(library, Query({"run": "mine", **{key: str(value) for key, value in asked.items()}}))
+        assert there["total"] == cell["n"], cell
+    assert table["left_out"] == "Left out of these 19: 2 without a process reward, 3 failed or of unknown outcome."
+    assert board(library, to=0)["process"]["left_out"] == ""
+
+
+def test_lengths_are_of_every_completion(tmp_path: Path) -> None:
+    bins = hacks.lengths([(0, "right", 3), (17, "wrong", 30_000), (17, "failed", 2), (18, "unknown", 1)])
+    assert [(one["from"], one["to"]) for one in bins] == [(2 * n, 2 * n + 1) for n in range(10)]
+    assert bins[0]["right"] == 3 and bins[8]["wrong"] == 30_000
+    assert (bins[8]["unreadable"], bins[9]["unreadable"]) == (2, 1)
+    assert sum(one[kind] for one in bins for kind in ("right", "wrong", "unreadable")) == 30_006
 
 
 def test_every_figure_leads_to_its_completions(tmp_path: Path) -> None:

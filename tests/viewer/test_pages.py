@@ -221,7 +221,7 @@ def test_correlation_by_hand() -> None:
 
 
 def test_lengths_count_every_completion_once() -> None:
-    bins = hacks.lengths([(0, "right"), (99, "wrong"), (50, "unknown")])
+    bins = hacks.lengths([(0, "right", 1), (99, "wrong", 1), (50, "unknown", 1)])
     assert sum(bin["right"] + bin["wrong"] + bin["unreadable"] for bin in bins) == 3
     assert bins[-1]["to"] >= 99 and hacks.lengths([]) == []
 

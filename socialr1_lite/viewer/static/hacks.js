@@ -228,6 +228,7 @@ screens.hacks = {
             'the process is paid for something else than reasoning to the answer.',
         ),
         processTable(data.process),
+        data.process.left_out && h('p', { class: 'small muted' }, data.process.left_out),
       ),
       h(
         'div',
