@@ -102,7 +102,7 @@ def _process(index: TraceIndex, among: Json) -> Json:
     edges = [i / PROCESS_BINS for i in range(PROCESS_BINS + 1)]
     bins: list[Json] = [{"min": low, "max": nextafter(high, 0)} for low, high in pairwise(edges)]
     del bins[0]["min"], bins[-1]["max"]  # so that every number lies in one of them
-    rows = []
+    rows: list[Json] = []
     for outcome in OUTCOMES:
         counted = index.figures.numbers([{"outcome": outcome, "process": one} for one in bins], among)
         cells = [
@@ -112,7 +112,7 @@ def _process(index: TraceIndex, among: Json) -> Json:
         rows.append({"outcome": outcome, "cells": cells})
     columns = [f"{100 * low:.0f} to {percent(high)}" for low, high in pairwise(edges)]
     n, placed = index.count(among), sum(cell["n"] for row in rows for cell in row["cells"])
-    (unjudged,) = index.figures.numbers([{"outcome": list(OUTCOMES), "process": None}], among)
+    unjudged = index.count(among | {"outcome": [*OUTCOMES], "process": None})
     reasons = {"without a process reward": unjudged, "failed or of unknown outcome": n - placed - unjudged}
     words = ", ".join(f"{count} {why}" for why, count in reasons.items() if count)
     return {"columns": columns, "rows": rows, "left_out": f"Left out of these {n}: {words}." if words else ""}
