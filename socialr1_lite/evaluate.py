@@ -150,7 +150,7 @@ def _add_episode_options(group: argparse._ArgumentGroup) -> None:
 
 def _number(low: float, high: float = math.inf, kind: type[int] | type[float] = float) -> Callable[[str], float]:
     def number(text: str) -> float:
-        if not low <= (value := kind(text)) <= high:  # not a number is in no range either
+        if not low <= (value := kind(text)) <= high or value == math.inf:  # not a number is in no range either
             allowed = f"from {low:g} to {high:g}" if high < math.inf else f"{low:g} or more"
             raise argparse.ArgumentTypeError(f"must be {allowed}")
         return value

@@ -210,6 +210,11 @@ def further(sampler: ReplySampler) -> dict[str, JsonValue]:
     return {name: value for name, value in extra.items() if name != "chat_template_kwargs"}
 
 
+def further_numbers(sampler: ReplySampler) -> dict[str, float]:
+    """Return those of them that are numbers, which a report tells with the sampling; true is 1."""
+    return {name: float(one) for name, one in further(sampler).items() if isinstance(one, (int, float))}
+
+
 def not_sent(sampler: ReplySampler) -> list[str]:
     """Return the settings that the server behind a sampler has refused, so that it answered by its own default."""
     return sampler.endpoint.not_taken if isinstance(sampler, EndpointSampler) else []

@@ -14,6 +14,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
+import orjson
+
 from socialr1_lite.benchmarks import BENCHMARKS, Benchmark
 from socialr1_lite.benchmarks.base import Loaded, Scores
 from socialr1_lite.benchmarks.sotopia_episode import SHORT
@@ -29,6 +31,7 @@ from socialr1_lite.evaluation.answering import (
     Sampling,
     VllmSampler,
     further,
+    further_numbers,
     not_sent,
 )
 from socialr1_lite.evaluation.protocol import prompt_digest
@@ -166,13 +169,12 @@ class Session:
         players: dict[str, str],
         game: dict[str, float],
     ) -> None:
-        brought = {name: one for name, one in further(self.sampler).items() if isinstance(one, (int, float))}
         provenance = reports.Provenance(
             model=self.target.model_name,
             adapter_step=self.target.step,
             recipe_sha256=self.target.trained_sha256,
             prompt_style=plan.style,
-            sampling=brought | plan.sampling.told() | {"samples": plan.samples} | game,
+            sampling=further_numbers(self.sampler) | plan.sampling.told() | {"samples": plan.samples} | game,
             seed=plan.seed,
             n=len(replies.items),
             replies=len(replies.exchanges),
@@ -369,8 +371,8 @@ def _endpoint_sampler(
 ) -> EndpointSampler:
     """Open the endpoint; `opened` closes it. template: for its chat template, where --extra-body says nothing of it."""
     try:
-        extra = json.loads(args.extra_body)
-    except (ValueError, RecursionError):
+        extra = orjson.loads(args.extra_body)  # which takes no number that is not finite
+    except ValueError:
         extra = None
     if not isinstance(extra, dict):
         raise RecipeError(f"--extra-body must be a JSON object, not {args.extra_body[:80]!r}")

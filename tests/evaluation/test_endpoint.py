@@ -120,16 +120,29 @@ def test_what_the_report_tells_of_a_request_is_not_overridden_unseen(
     assert server.bodies == []
 
 
+@pytest.mark.parametrize("body", ["[1]", "{", '{"min_p": NaN}', '{"min_p": 1e999}', "[" * 5000])
+def test_an_extra_body_that_is_no_json_object_is_refused(asked: Any, server: Server, body: str) -> None:
+    with pytest.raises(RecipeError, match="--extra-body must be a JSON object"):
+        asked("--extra-body", body)
+    assert server.bodies == []
+
+
 def test_what_else_is_in_a_request_is_in_its_report(asked: Any, tmp_path: Path) -> None:
     how = ("--benchmarks", "simpletom", "--prompt", "official", "--extra-body")
     report = {}
-    for extra in ('{"min_p": 0.1, "stop": ["."]}', "{}", '{"chat_template_kwargs": {"enable_thinking": false}}'):
+    for extra in (
+        '{"min_p": 0.1, "ignore_eos": true, "stop": ["."]}',
+        "{}",
+        '{"chat_template_kwargs": {"enable_thinking": false}}',
+    ):
         bodies = asked(*how, extra)
         report[extra] = reports.read(tmp_path / "out").reports["simpletom"]
     assert (bodies[0]["min_p"], bodies[0]["stop"]) == (0.1, ["."])
     drawn, plain, told = report.values()
-    assert drawn["differs"] == ["the request has min_p, theirs has not", "the request has stop, theirs has not"]
-    assert drawn["sampling"]["min_p"] == 0.1 and "min p 0.1" in terms(drawn)["sampling"]
+    assert drawn["differs"] == [f"the request has {name}, theirs has not" for name in ("min_p", "ignore_eos", "stop")]
+    assert (drawn["sampling"]["min_p"], drawn["sampling"]["ignore_eos"]) == (0.1, 1) and "min p 0.1" in terms(drawn)[
+        "sampling"
+    ]
     assert unequal(drawn, plain) == ["protocol", "sampling"]
     assert plain["differs"] == told["differs"] == [] and "min_p" not in plain["sampling"]
 

@@ -561,6 +561,7 @@ def test_data_without_a_folder_says_where_it_is(tmp_path: Path) -> None:
         ("--top-p", "3", "from 0.001 to 1"),
         ("--timeout", "0", "0.1 or more"),
         ("--price-in", "-2", "0 or more"),
+        ("--price-out", "inf", "0 or more"),
         ("--limit", "0", "1 or more"),
     ],
 )
