@@ -160,6 +160,9 @@ def _transfer(recipe: Recipe) -> Mistakes:
     told = STORIES in {part.source for part in parts(data)}
     trained = ([stage.data for stage in stages(data)] or [data]) if told else [data] if recipe.warmup.steps else []
     for index, row in enumerate(data.transfer):
+        if row.names == "seen" and not trained:
+            words = "seen are the names of training's stories, and it tells none: no source is `stories`, no cold start"
+            yield ("data", "transfer", index, "names"), words
         if row.names == "unseen" and not any(unseen(asked_for(data, row), trained)):
             yield (
                 ("data", "transfer", index),

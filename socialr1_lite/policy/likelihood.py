@@ -10,8 +10,10 @@ from socialr1_lite.policy.model import Policy
 def log_likelihoods(policy: Policy, pairs: Sequence[tuple[str, str]], *, batch_size: int = 16) -> list[float]:
     """Return the natural log-probability of each (context, continuation), 0 at most, adapters included.
 
-    Tokens are cut as lm-evaluation-harness does: both texts are encoded as one, and the continuation is what follows as
-    many tokens as the context has by itself, without the spaces at its end. Special tokens are the tokenizer's usual.
+    Tokens are cut as lm-evaluation-harness does (`_encode_pair`): both texts are encoded as one, and the continuation
+    is what follows as many tokens as the context has by itself, without the white space at its end, which is scored as
+    a part of the continuation. Special tokens are the tokenizer's usual; behind an empty context all is scored, after
+    the token that begins a text, or that ends one where none does.
     """
     encoded = [_cut(policy, *pair) for pair in pairs]
     order = sorted(range(len(encoded)), key=lambda place: len(encoded[place][0]), reverse=True)
@@ -25,9 +27,11 @@ def log_likelihoods(policy: Policy, pairs: Sequence[tuple[str, str]], *, batch_s
 
 def _cut(policy: Policy, context: str, continuation: str) -> tuple[list[int], int]:
     """Return the tokens of both, and how many of them are the context's."""
-    bare = context.rstrip(" ")
-    whole: list[int] = policy.tokenizer.encode(context + continuation)
-    return whole, len(policy.tokenizer.encode(bare))
+    tokenizer = policy.tokenizer
+    whole, own = (tokenizer.encode(text) for text in (context + continuation, context.rstrip()))
+    if own:
+        return whole, len(own)
+    return [tokenizer.eos_token_id if tokenizer.bos_token_id is None else tokenizer.bos_token_id, *whole], 1
 
 
 def _batch(policy: Policy, texts: Sequence[tuple[list[int], int]]) -> list[float]:

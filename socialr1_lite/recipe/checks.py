@@ -201,7 +201,7 @@ def transfer_is_told_apart(data: Data, evaluation: Evaluation) -> Found:
 def stories_are_told(data: Data, warmup: Warmup) -> Found:
     """Refuse settings of generated stories where none is generated."""
     sources = {data.heldout_source, *(one.source for one in data.sources or (data,))}
-    if "stories" in sources or warmup.steps:
+    if "stories" in sources or warmup.steps or data.transfer:
         return
     for name in ("templates", "perturbations", "objects"):
         if getattr(data, name) != Data.model_fields[name].default:

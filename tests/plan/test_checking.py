@@ -481,3 +481,13 @@ def test_what_the_cold_start_shows_is_seen(write, steps: int, refused: bool) -> 
         more += ["data.perturbations={exclude: [peeked]}"]
         asked = "data.transfer=[{name: x, perturbations: {include: [peeked]}, items: 4}]"
     check_recipe(load_recipe(write(TOLD), [*more, asked]))
+
+
+def test_rows_of_the_transfer_are_told_by_the_settings_of_stories_whatever_is_trained_on(write) -> None:
+    write(rows(8), "rows.jsonl")
+    more = ["data.source=rows.jsonl", "data.perturbations={exclude: [peeked]}"]
+    assert "is about generated stories, and no source is" in refusal(write(TOLD), more)
+    check_recipe(load_recipe("mine.yaml", [*more, "data.transfer=[{name: x, items: 4}]"]))
+    seen = ["data.source=rows.jsonl", "data.transfer=[{name: x, names: seen, items: 4}]"]
+    assert "data.transfer[0].names: seen are the names of training's stories" in refusal("mine.yaml", seen)
+    check_recipe(load_recipe("mine.yaml", [*seen, "warmup.steps=2"]))

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from socialr1_lite.policy import Policy, load_policy
-from socialr1_lite.policy.likelihood import log_likelihoods
+from socialr1_lite.policy.likelihood import _cut, log_likelihoods
 from socialr1_lite.recipe import Model
 
 torch = pytest.importorskip("torch")
@@ -17,6 +17,9 @@ PAIRS = [
     ("Q: Who?\nA:", " Mara"),
     ("Q: A much longer story. Who?\nA:", " Ivo, or nobody"),
     ("spaces  ", "x"),
+    ("A line:\n\t ", "x"),
+    ("\n", "x"),
+    ("", "x"),
     ("é", "ü"),
 ]
 
@@ -27,10 +30,12 @@ def tiny(tiny_model: Path) -> Policy:
 
 
 def one_by_one(policy: Policy, context: str, continuation: str) -> float:
-    bare = context.rstrip(" ")
+    bare = context.rstrip()
     before = policy.tokenizer.encode(bare)
     tokens, total = policy.tokenizer.encode(context + continuation), 0.0
     assert tokens[: len(before)] == before
+    if not before:
+        before, tokens = [policy.tokenizer.eos_token_id], [policy.tokenizer.eos_token_id, *tokens]
     for place in range(len(before), len(tokens)):
         with torch.no_grad():
             last = policy.model(input_ids=torch.tensor([tokens[:place]])).logits[0, -1]
@@ -55,3 +60,9 @@ def test_a_model_that_knows_nothing_gives_every_token_its_even_share(tiny: Polic
         head.weight.data.copy_(kept)
     even = -3 * math.log(len(kept))  # " ", "a", "b": a byte each, and the space at the context's end belongs to them
     assert found == pytest.approx([even, even])
+
+
+def test_the_prompt_of_an_evaluation_ends_where_the_context_is_cut(tiny: Policy) -> None:
+    """What of "A:" and an option is scored is the option with its space."""
+    assert _cut(tiny, "Q: Who?\nA:", " Ivo") == (tiny.tokenizer.encode("Q: Who?\nA: Ivo"), len("Q: Who?\nA:"))
+    assert _cut(tiny, "A:\n", "Ivo") == (tiny.tokenizer.encode("A:\nIvo"), len("A:"))
