@@ -102,20 +102,23 @@ def overview(library: Library, query: Query) -> Json:
     """Return the figures, the warnings, where to look first, and the curves."""
     run = library.run(query.text("run"))
     query.done()
-    return run.remembered("overview", lambda index: _overview(run, index))
+    line = _line(run)
+    if line["problem"]:
+        raise RunLogError(line["problem"])
+    found = run.remembered("overview", lambda index: _overview(run, index))
+    return found | {"status": line["status"], "subtitle": _subtitle(line, found["count"])}
 
 
 def _overview(run: OpenRun, index: TraceIndex) -> Json:
-    line, stamp = _line(run), run.stamp()
-    if line["problem"]:
-        raise RunLogError(line["problem"])
+    """Return what only new rows change; whether the run is silent by now is none of it."""
+    stamp = run.stamp()
     bounds, count, watched = index.bounds(), index.count(), divergences(read_metrics(run.folder))
     said = answers(index, _late(bounds)) if count else {"alerts": []}
     guessed = [{"text": text, "filter": _late_steps(bounds) | {"phase": "train"}} for text in said["alerts"]]
     return {
         "stamp": stamp,
         "label": run.label,
-        "subtitle": _subtitle(line, count),
+        "count": count,
         "facts": list(_facts(run)),
         "empty": "" if count else EMPTY,
         "tiles": list(_tiles(index, bounds)) if count else [],

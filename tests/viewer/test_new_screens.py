@@ -195,6 +195,46 @@ def test_a_live_overview_renews_its_head_and_what_to_look_at(serve: Any, visit: 
     page.clean()
 
 
+def test_a_live_overview_draws_only_what_is_new_and_leaves_the_reader_s_place(
+    serve: Any, visit: Any, tmp_path: Path
+) -> None:
+    run = make_run(tmp_path / "live", steps=4, groups=2, size=4, scenarios=8, evaluate=False)
+    run.set_state("running", step=4)
+    page = visit("?run=live", base=serve(tmp_path))
+    page.says("live", at=".live")
+    page.page.evaluate(
+        """() => {
+            window.drawn = [];
+            new MutationObserver((all) => window.drawn.push(...all.map((one) => one.target.id || one.target.className)))
+                .observe(document.querySelector('.s1-main'), { childList: true, subtree: true });
+        }"""
+    )
+    page.page.wait_for_timeout(7500)  # two times the page has asked whether there is anything new
+    assert page.page.evaluate("window.drawn") == []
+    page.page.focus("#s1-tiles a >> nth=1")
+    page.page.evaluate("window.scrollTo(0, 300)")
+    was = page.page.evaluate("document.activeElement.textContent")
+    with TraceWriter(run, 0, launch=0) as traces:
+        traces.write(moved(list(read_traces(run)), steps=4, groups=8))
+    page.says("64 completions", at="#s1-subtitle")
+    page.waits_for("window.drawn.includes('s1-tiles')")
+    shown = page.page.evaluate(
+        "[document.activeElement.matches('#s1-tiles a'), document.activeElement.textContent, scrollY]"
+    )
+    assert shown[0] and shown[1].startswith(was[:13]) and shown[2] == 300
+    page.clean()
+
+
+def test_an_empty_run_is_not_drawn_again_and_again(serve: Any, visit: Any, tmp_path: Path) -> None:
+    run = RunFolder.create(tmp_path / "bare")
+    run.begin_launch(0, ["train"])
+    page = visit("?run=bare", base=serve(tmp_path))
+    page.says("Nothing written yet")
+    before = page.page.get_attribute(".s1-main", "data-ready")
+    page.page.wait_for_timeout(7500)
+    assert page.page.get_attribute(".s1-main", "data-ready") == before
+
+
 def test_what_is_typed_into_try_it_stays_and_says_by_whose_rules(visit: Any) -> None:
     page = visit("?run=first&screen=try")
     page.page.fill("textarea[name=reply]", "<think>Cue Encoding: seen.</think><answer>A</answer>")

@@ -88,9 +88,10 @@ const answersCard = (data) =>
 screens.overview = {
   title: (state, data) => (data ? data.label : 'Overview'),
   load: (state) => ask('overview', { run: state.run }),
-  draw(data, state) {
-    const open = (x) => visit(link({ screen: 'traces', from: x, to: x }, keep()));
-    this.figures = new Map(data.charts.map((spec) => [spec.key, chart(spec, spec.still ? null : open)]));
+  chartOf: (spec) =>
+    chart(spec, spec.still ? null : (x) => visit(link({ screen: 'traces', from: x, to: x }, keep()))),
+  draw(data) {
+    this.figures = new Map(data.charts.map((spec) => [spec.key, this.chartOf(spec)]));
     return [
       h(
         'div',
@@ -134,35 +135,53 @@ screens.overview = {
                 h('h2', {}, 'Curves'),
                 h('p', { class: 'small muted' }, 'Click a point for the completions of that step.'),
               ),
-              h('div', { class: 'charts' }, [...this.figures.values()]),
+              h('div', { class: 'charts', id: 's1-charts' }, [...this.figures.values()]),
             ),
           ],
     ];
   },
   async live(now) {
     const drawn = here.data;
-    if (now.stamp === drawn.stamp && now.status === this.status) return;
+    if (now.stamp === drawn.stamp && now.status === drawn.status) return;
     const data = await ask('overview', { run: here.state.run });
     if (here.data !== drawn) return;
+    if (Boolean(drawn.empty) !== Boolean(data.empty)) return void show({ quiet: true });
     here.data = data;
-    const tiles = root.querySelector('#s1-tiles');
-    if (!tiles || data.charts.some((spec) => !this.figures.has(spec.key))) {
-      show({ quiet: true });
-      return;
-    }
-    tiles.replaceChildren(...data.tiles.map((one) => tile(one)));
-    this.status = now.status;
-    const put = (id, ...kids) => {
-      const node = root.querySelector(id);
-      if (node && !node.contains(document.activeElement)) put_(node, kids);
+    const part = (id, name, draw) => {
+      if (JSON.stringify(drawn[name]) !== JSON.stringify(data[name])) renew(root.querySelector(id), draw(data[name]));
     };
-    put('#s1-subtitle', data.subtitle);
-    put('#s1-picks', data.picks.map(pick_));
-    put('#s1-alerts', data.alerts.map(alert_));
-    const opened = root.querySelector('#s1-answers details');
-    put('#s1-answers', answersCard(data));
-    const again = root.querySelector('#s1-answers details');
-    if (again && opened) again.open = opened.open;
-    for (const spec of data.charts) this.figures.get(spec.key).update(spec);
+    part('#s1-subtitle', 'subtitle', (text) => text);
+    part('#s1-alerts', 'alerts', (all) => all.map(alert_));
+    part('#s1-tiles', 'tiles', (all) => all.map((one) => tile(one)));
+    part('#s1-picks', 'picks', (all) => all.map(pick_));
+    part('#s1-answers', 'answers', () => answersCard(data));
+    this.renewCharts(drawn.charts, data.charts);
+  },
+  // A chart that has something to show for the first time takes its place among those that stay.
+  renewCharts(before, charts) {
+    const known = new Map(before.map((spec) => [spec.key, JSON.stringify(spec)]));
+    const box = root.querySelector('#s1-charts');
+    charts.forEach((spec, i) => {
+      if (!this.figures.has(spec.key)) {
+        this.figures.set(spec.key, this.chartOf(spec));
+        box.insertBefore(this.figures.get(spec.key), box.children[i] || null);
+      } else if (known.get(spec.key) !== JSON.stringify(spec)) this.figures.get(spec.key).update(spec);
+    });
   },
 };
+// Draws a part anew; what the reader had opened, scrolled to and put the focus on stays.
+function renew(node, kids) {
+  if (!node) return;
+  const all = (what) => [...node.querySelectorAll(what)];
+  const inside = node.contains(document.activeElement) ? document.activeElement : null;
+  const at = all(REACHED).indexOf(inside);
+  const href = inside && inside.getAttribute('href');
+  const [open, left] = [all('details').map((one) => one.open), all('.scroll').map((one) => one.scrollLeft)];
+  put_(node, [kids]);
+  all('details').forEach((one, i) => i in open && (one.open = open[i]));
+  all('.scroll').forEach((one, i) => i in left && (one.scrollLeft = left[i]));
+  if (!inside) return;
+  const fresh = all(REACHED);
+  (fresh.find((one) => href && one.getAttribute('href') === href) || fresh[at] || main).focus({ preventScroll: true });
+}
+const REACHED = 'a, button, summary, [tabindex]';
