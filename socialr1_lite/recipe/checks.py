@@ -200,7 +200,12 @@ def transfer_is_told_apart(data: Data, evaluation: Evaluation) -> Found:
 
 def stories_are_told(data: Data, warmup: Warmup) -> Found:
     """Refuse settings of generated stories where none is generated."""
-    sources = {data.heldout_source, *(one.source for one in data.sources or (data,))}
+    trained = {one.source for one in data.sources or (data,)}
+    for index, stage in enumerate(data.difficulty or () if "stories" not in trained else ()):
+        if stage.narrows:
+            words = "narrows generated stories, and no source is `stories`; other questions have orders alone"
+            yield ("data", "difficulty", index), words
+    sources = {data.heldout_source, *trained}
     if "stories" in sources or warmup.steps or data.transfer:
         return
     for name in ("templates", "perturbations", "objects"):

@@ -240,6 +240,13 @@ def test_settings_of_stories_where_none_is_told_are_refused() -> None:
         recipe(source="mine.jsonl", perturbations={"exclude": ["peeked"]})
 
 
+def test_stages_of_other_peoples_questions_name_orders_alone() -> None:
+    for stage in ({"orders": [1], "dimensions": ["belief"]}, {"objects": {"places": [2]}}):
+        with pytest.raises(ValueError, match=r"data.difficulty\[0\]: narrows generated stories, and no source is"):
+            recipe(source="mine.jsonl", difficulty=[{"until": 0.5, **stage}])
+    recipe(source="mine.jsonl", difficulty=[{"until": 0.5, "orders": [1]}])
+
+
 @pytest.mark.parametrize(
     ("processes", "data", "digest"),
     [
