@@ -17,10 +17,10 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatch
-from http.cookies import CookieError, SimpleCookie
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from starlette.datastructures import Headers
+from starlette.requests import cookie_parser
 from starlette.responses import PlainTextResponse, RedirectResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -135,11 +135,8 @@ class Door:
             return None
         given = [value for name, value in parse_qsl(scope["query_string"].decode("latin-1")) if name == PARAMETER]
         if path != "/" or not given:
-            try:
-                held = SimpleCookie(headers.get("cookie", "")).get(self._house.cookie)
-            except CookieError:
-                held = None
-            given = [held.value] if held else []
+            held = cookie_parser("; ".join(headers.getlist("cookie")))  # one of another site's may look like nothing
+            given = [held.get(self._house.cookie, "")]
         known = any(hmac.compare_digest(one.encode(), self._house.token.encode()) for one in given)
         return None if known else (401, WHO_ARE_YOU)
 
