@@ -131,6 +131,11 @@ class Answer:
         return f"{name}#{self.sample}" if self.sample else name
 
     @property
+    def loosely(self) -> Answer:
+        """The same, read leniently, where it was."""
+        return replace(self, reading=self.lenient or self.reading)
+
+    @property
     def right(self) -> bool:
         """Does the answer name a gold option?"""
         return self.reading.choice in self.item.scenario.gold

@@ -95,7 +95,7 @@ class BenchmarkReplies:
     def unreadable_leniently(self) -> int:
         """How many completions ended by themselves and settle on nothing, whatever their form."""
         return sum(
-            one.completion.finish == "stop" and not all((a.lenient or a.reading).readable for a in one.answers)
+            one.completion.finish == "stop" and not all(answer.loosely.reading.readable for answer in one.answers)
             for one in self.exchanges
         )
 
@@ -173,7 +173,7 @@ def ask_benchmark(
         replies.exchanges += list(_round(benchmark, asks, plan, sample, sampler, store, show))
     replies.seconds = time.monotonic() - started
     replies.scores = benchmark.score(replies.answers)
-    replies.lenient = benchmark.score([replace(one, reading=one.lenient or one.reading) for one in replies.answers])
+    replies.lenient = benchmark.score([one.loosely for one in replies.answers])
     return replies
 
 

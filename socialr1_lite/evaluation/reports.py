@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from math import isnan
 from pathlib import Path
 from sys import float_info
@@ -19,7 +19,7 @@ from socialr1_lite.benchmarks.base import Benchmark, Loaded, Scores
 from socialr1_lite.errors import DataError
 from socialr1_lite.evaluation.items import Asked, ItemRow, decoded, encoded, rows_of
 from socialr1_lite.runlog import lines, write_atomic, write_json
-from socialr1_lite.statistics import Tally, interval, over_seeds
+from socialr1_lite.statistics import Interval, Tally, interval, over_seeds
 
 REPORT_VERSION = 1
 
@@ -135,9 +135,17 @@ class Report(Provenance, Extra):
     notes: list[str]
 
 
-def build(benchmark: Benchmark, loaded: Loaded, scores: Scores, provenance: Provenance, extra: Extra) -> Report:
-    """Return the report as JSON-ready values, intervals computed."""
-    return {
+def build(
+    benchmark: Benchmark,
+    loaded: Loaded,
+    scores: Scores,
+    provenance: Provenance,
+    extra: Extra,
+    lenient: Mapping[str, Tally] | None = None,
+) -> Report:
+    """Return the report as JSON-ready values, each interval computed once. lenient: what replies settle on."""
+    known: dict[object, Interval] = {}
+    report: Report = {
         "version": REPORT_VERSION,
         "benchmark": benchmark.name,
         "source": {
@@ -147,9 +155,10 @@ def build(benchmark: Benchmark, loaded: Loaded, scores: Scores, provenance: Prov
         },
         **provenance,
         "headline": scores.headline,
-        "metrics": {name: figure(tally) for name, tally in scores.metrics.items()},
+        "metrics": {name: figure(tally, known) for name, tally in scores.metrics.items()},
         "groups": {
-            name: {label: figure(tally) for label, tally in group.items()} for name, group in scores.groups.items()
+            name: {label: figure(tally, known) for label, tally in group.items()}
+            for name, group in scores.groups.items()
         },
         "published": [
             PublishedFigure(label=one.label, value=one.value, source=one.source, protocol=one.protocol)
@@ -158,11 +167,21 @@ def build(benchmark: Benchmark, loaded: Loaded, scores: Scores, provenance: Prov
         "notes": list(loaded.notes),
         **extra,
     }
+    if lenient:
+        report["lenient"] = {name: figure(replace(one, official=False), known) for name, one in lenient.items()}
+    return report
 
 
-def figure(tally: Tally) -> Figure:
-    """Return a metric with its 95 % interval and the number of things counted."""
-    found = interval(tally)
+def figure(tally: Tally, known: dict[object, Interval] | None = None) -> Figure:
+    """Return a metric with its 95 % interval and the number of things counted.
+
+    known: intervals of the same report, which grows: where a reply is read alike by both readings, and a metric is one
+    of a group's too, nothing is resampled again.
+    """
+    counted = tuple((one.cluster, one.value, *one.labels.items()) for one in tally.units)
+    known = {} if known is None else known
+    key = (tally.statistic, tally.proportion, counted)
+    found = known[key] = known[key] if key in known else interval(tally)
     low, high = (None if isnan(end) else end for end in (found.low, found.high))
     protocol = "official" if tally.official else "own"
     return Figure(value=found.value, low=low, high=high, n=len(tally.units), protocol=protocol)

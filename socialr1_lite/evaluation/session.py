@@ -207,11 +207,10 @@ class Session:
             "protocol": "own" if extra.get("differs") else "official",
             **extra,
         }
-        if replies.lenient.metrics:
-            lenient, _ = items.settled(replies.lenient, asked)
-            extra["lenient"] = {name: reports.figure(replace(t, official=False)) for name, t in lenient.metrics.items()}
+        lenient, _ = items.settled(replies.lenient, asked)
+        if lenient.metrics:
             extra["lenient_unreadable"] = replies.unreadable_leniently
-        report = reports.build(benchmark, loaded, scores, provenance, extra)
+        report = reports.build(benchmark, loaded, scores, provenance, extra, lenient.metrics)
         print(f"{benchmark.name}: {reports.write(self.folder.evaluation, report, scores, asked)}", file=sys.stderr)
 
     def _used(self) -> dict[str, float]:

@@ -48,7 +48,22 @@ def test_a_report_of_another_form_is_refused_by_its_name(tmp_path: Path, kind: s
         reports.read(tmp_path)
 
 
-STRANGE = (None, True, 3, 10**400, -0.5, float("nan"), float("inf"), "x", "", [], [1], {}, {"": [1]}, {"en": ""})
+STRANGE: tuple[Any, ...] = (
+    None,
+    True,
+    3,
+    10**400,
+    -0.5,
+    float("nan"),
+    float("inf"),
+    "x",
+    "",
+    [],
+    [1],
+    {},
+    {"": [1]},
+    {"en": ""},
+)
 
 
 def damaged(value: Any) -> Iterator[tuple[tuple[Any, ...], Any]]:

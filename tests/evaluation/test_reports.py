@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -14,12 +15,14 @@ import pytest
 from socialr1_lite import evaluate
 from socialr1_lite.benchmarks import BENCHMARKS
 from socialr1_lite.benchmarks.base import Answer, Item, Reading, Scores, accuracy
+from socialr1_lite.benchmarks.fantom_metrics import weighted_f1
 from socialr1_lite.evaluation import asking, items, reports, tables, target
 from socialr1_lite.evaluation.answering import Sampling
 from socialr1_lite.evaluation.items import Asked, ItemRow, rows_of
 from socialr1_lite.evaluation.protocol import prompt_digest, terms, unequal
 from socialr1_lite.rollouts.completion import Completion
 from socialr1_lite.scenario import Scenario
+from socialr1_lite.statistics import Interval, Tally, Unit, interval
 from tests.benchmarks.harness import oracle, own_reply
 from tests.evaluation.test_evaluate import FIXTURES, OTHERS, VERDICT, Speaker, acting, knowing, run
 
@@ -382,3 +385,32 @@ def test_rows_keep_what_they_say_through_their_file() -> None:
     rows = [ItemRow("a", 1.0, "c", "q", "o1#2", "zh", True), ItemRow("b", 0.0)]
     assert [items.decoded(json.loads(json.dumps(items.encoded(row)))) for row in rows] == rows
     assert items.decoded({"key": "a", "value": True}) is None
+
+
+def test_what_both_readings_count_alike_is_resampled_once_and_is_one_figure(
+    tmp_path: Path, put: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counted: list[Tally] = []
+
+    def counting(tally: Tally) -> Interval:
+        counted.append(tally)
+        return interval(tally)
+
+    monkeypatch.setattr(reports, "interval", counting)
+    folder = evaluated(put, Speaker(knowing("sip", "fantom")), tmp_path, "--benchmarks", "fantom")
+    report = reports.read(folder).reports["fantom"]
+    assert report["lenient"] == report["metrics"]  # an oracle in the right form; under this prompt all are own
+    figures = len(report["metrics"]) + len(report["lenient"]) + sum(map(len, report["groups"].values()))
+    assert len(counted) < figures / 2
+    drawn = [(one.statistic, [(unit.cluster, unit.value, unit.labels) for unit in one.units]) for one in counted]
+    assert not any(one in drawn[:place] for place, one in enumerate(drawn))
+
+
+def test_a_figure_does_not_change_by_what_is_known_of_others() -> None:
+    units = [Unit(f"q{n}", f"story {n // 2}", float(n % 3 == 0), {"gold": str(n % 2), "said": "1"}) for n in range(20)]
+    tallies = [Tally(tuple(units)), Tally(tuple(units), False), Tally(tuple(units), True, weighted_f1)]
+    tallies += [Tally(tuple(units[:10])), Tally(tuple(replace(one, cluster=one.key) for one in units))]
+    tallies += [Tally(tuple(units), proportion=False)]
+    known: dict[object, Interval] = {}
+    assert [reports.figure(one, known) for one in tallies] == [reports.figure(one) for one in tallies]
+    assert len(known) == 5  # whose the metric is changes no interval
