@@ -7,6 +7,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
 from socialr1_lite.runlog import RunFolder
@@ -18,15 +19,20 @@ from socialr1_lite.viewer.serving import Json
 from socialr1_lite.viewer.words import percent
 
 LEANS = 0.2  # [ours] so much more of the answers than of the gold, and a letter is preferred for its place
+SPLITS = ("dimension", "order", "template", "perturbation")
 ENOUGH = 30  # answers below which nothing is said of chance or letters
 
 
 class Asked(NamedTuple):
-    """What guessing needs of a scenario: how many options, which are gold, and the story that it belongs to."""
+    """What figures need of a scenario: how many options, which are gold, the story that it belongs to.
+
+    kinds: of which kind it is, by each of SPLITS that its row names.
+    """
 
     options: int
     gold: tuple[int, ...]
     story: str
+    kinds: Mapping[str, str] = MappingProxyType({})
 
     @property
     def chance(self) -> float | None:
@@ -35,7 +41,7 @@ class Asked(NamedTuple):
 
 
 def asked(run: RunFolder) -> Mapping[str, Asked]:
-    """Return what was asked under each scenario's id."""
+    """Return what was asked under each scenario's id, read once as long as the file stays as it is."""
     if not run.scenarios.exists():
         return {}
     state = run.scenarios.stat()
@@ -47,39 +53,58 @@ def _asked(path: Path, size: int, mtime_ns: int) -> Mapping[str, Asked]:
     """Read the file as it was at that size and time. Questions of one group, else of one story, belong together."""
     found = {}
     for row in read_rows(path):
-        options, gold = row.get("options"), row.get("gold")
-        if isinstance(options, list) and isinstance(gold, list):
-            places = tuple(one for one in gold if isinstance(one, int))
-            found[str(row.get("id"))] = Asked(
-                len(options), places, str(row.get("group") or row.get("story") or row["id"])
-            )
+        options, gold, meta = (row.get(name) for name in ("options", "gold", "meta"))
+        n = len(options) if isinstance(options, list) else 0
+        places = tuple(one for one in gold if isinstance(one, int)) if isinstance(gold, list) else ()
+        told = {**(meta if isinstance(meta, dict) else {}), "dimension": row.get("dimension")}
+        kinds = {name: str(told[name]) for name in SPLITS if told.get(name) not in (None, "")}
+        id = str(row.get("id"))
+        found[id] = Asked(n, places, str(row.get("group") or row.get("story") or id), kinds)
     return found
 
 
-def chance_among(index: TraceIndex, where: Filter) -> float | None:
-    """Return the mean chance over the completions that pass a filter."""
-    counted = index.figures.tally(("scenario",), where)
-    return letters_of(((scenario, None, n) for scenario, n in counted), asked(index.run)).chance
+class Chance(NamedTuple):
+    """What guessing gets, each in [0, 1]: the mean over what was asked, and where it gets least and most."""
+
+    mean: float
+    least: float
+    most: float
+
+    @property
+    def words(self) -> str:
+        """The mean, and between which figures the questions lie where they differ."""
+        low, high = percent(self.least), percent(self.most)
+        return f"chance {percent(self.mean)}" + (f" ({low} to {high} by question)" if low != high else "")
 
 
-def chance_of(scenarios: Iterable[str], known: Mapping[str, Asked]) -> float | None:
-    """Return the mean chance over these questions; None where none of them has options."""
-    given = [known[one].chance for one in scenarios if one in known]
-    shares = [chance for chance in given if chance is not None]
-    return sum(shares) / len(shares) if shares else None
+def chance_among(index: TraceIndex, where: Filter) -> Chance | None:
+    """Return the chance of the completions that pass a filter; None where no question has options."""
+    return chance_of(index.figures.tally(("scenario",), where), asked(index.run))
+
+
+def chance_of(counted: Iterable[tuple[str, int]], known: Mapping[str, Asked]) -> Chance | None:
+    """Return the chance of questions, each asked so many times; None where none of them has options."""
+    shares = Counter[float]()
+    for scenario, n in counted:
+        one = known.get(scenario)
+        if one is not None and one.chance is not None:
+            shares[one.chance] += n
+    if not shares:
+        return None
+    return Chance(sum(share * n for share, n in shares.items()) / shares.total(), min(shares), max(shares))
 
 
 class Letters(NamedTuple):
     """Readable answers by their letter. chosen: how often each was given. gold: how often it was right to give it.
 
-    right: how often it was given and right. chance: mean over the questions asked, unreadable answers among them.
+    right: how often it was given and right. chance: of the questions asked, unreadable answers among them.
     stories: (right, answers) of each.
     """
 
     chosen: list[int]
     gold: list[float]
     right: list[int]
-    chance: float | None
+    chance: Chance | None
     stories: dict[str, tuple[int, int]]
 
     @property
@@ -100,14 +125,11 @@ def letters_of(counted: Iterable[tuple[str, int | None, int]], known: Mapping[st
     """Count answers. counted: (scenario, the place of the option that was chosen or None, how many such answers)."""
     chosen, right = Counter[int](), Counter[int]()
     gold = defaultdict[int, float](float)
-    weights, shares = 0, 0.0
     stories: dict[str, tuple[int, int]] = {}
+    counted = list(counted)
     for scenario, place, n in counted:
         one = known.get(scenario)
-        if one is None or one.chance is None:
-            continue
-        weights, shares = weights + n, shares + n * one.chance
-        if place is None or not 0 <= place < one.options:
+        if one is None or one.chance is None or place is None or not 0 <= place < one.options:
             continue
         chosen[place] += n
         hits = n * (place in one.gold)
@@ -118,7 +140,7 @@ def letters_of(counted: Iterable[tuple[str, int | None, int]], known: Mapping[st
         stories[one.story] = so_far[0] + hits, so_far[1] + n
     width = max([*chosen, *gold], default=-1) + 1
     places = range(width)
-    chance = shares / weights if weights else None
+    chance = chance_of(((scenario, n) for scenario, _, n in counted), known)
     return Letters([chosen[i] for i in places], [gold[i] for i in places], [right[i] for i in places], chance, stories)
 
 
@@ -129,13 +151,14 @@ def answers(index: TraceIndex, where: Filter) -> Json:
 
 def said_of(found: Letters) -> Json:
     """Return counted answers against chance and by letter, with what is to be said of them."""
-    said: Json = {"chance": found.chance, "letters": letter_rows(found), "words": [], "alerts": []}
-    if not found.n or found.chance is None:
+    chance = found.chance.mean if found.chance else None
+    said: Json = {"chance": chance, "letters": letter_rows(found), "words": [], "alerts": []}
+    if not found.n or chance is None:
         return said
     share = proportion_by_cluster(found.stories.values())
     return said | {
-        "words": [_words(found, found.chance, share)],
-        "alerts": [*_alerts(found, found.chance, share)] if found.n >= ENOUGH else [],
+        "words": [_words(found, chance, share)],
+        "alerts": [*_alerts(found, chance, share)] if found.n >= ENOUGH else [],
     }
 
 

@@ -175,8 +175,9 @@ def _tiles(common: Sequence[str], sides: Sequence[Mapping[str, Side]], known: Ma
     before, after = ([side[s].outcome == "right" for s in common] for side in sides)
     stories = [known[s].story if s in known else s for s in common]
     paired = by_story(before, after, stories)
-    chance, best = chance_of(common, known), [most_chosen([side[s].answer for s in common]) for side in sides]
-    guess = "" if chance is None else f"; chance {percent(chance)}"
+    chance = chance_of(((one, 1) for one in common), known)
+    best = [most_chosen([side[s].answer for s in common]) for side in sides]
+    guess = "" if chance is None else f"; {chance.words}"
     p = "p < 0.001" if paired.p < 0.001 else f"p = {paired.p:.3f}"
     tiles = [
         {"label": "Prompts in common", "value": str(len(common)), "note": f"of {paired.clusters} stories"},

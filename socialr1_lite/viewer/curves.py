@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from socialr1_lite.rewards.monitors import MONITOR, PAID
@@ -11,7 +11,7 @@ from socialr1_lite.runlog import RunFolder, read_metrics
 from socialr1_lite.runlog.index import TraceIndex
 from socialr1_lite.sip import STAGES, TITLES
 from socialr1_lite.statistics import wilson
-from socialr1_lite.viewer.chance import chance_among
+from socialr1_lite.viewer.chance import Chance, chance_among
 from socialr1_lite.viewer.serving import Json, JsonValue
 from socialr1_lite.viewer.words import percent
 
@@ -67,9 +67,9 @@ def charts(folder: RunFolder, index: TraceIndex) -> list[Json]:
     return [spec | {"marks": marks} for spec in found if spec is not None]
 
 
-def chance_line(chance: float | None) -> Json:
+def chance_line(chance: Chance | None) -> Json:
     """Return the line that guessing would draw in a chart of right answers."""
-    return {} if chance is None else {"limit": {"y": chance, "label": f"chance {percent(chance)}"}}
+    return {} if chance is None else {"limit": {"y": chance.mean, "label": chance.words}}
 
 
 def line_of(points: Sequence[Json], name: str) -> list[Point]:
@@ -114,15 +114,25 @@ def lengths(index: TraceIndex, points: Sequence[Json]) -> Json | None:
 
 def evaluations(index: TraceIndex) -> Json | None:
     """Draw the accuracy on what was not trained on, with its 95 % interval."""
-    series = []
+    series: list[Json] = []
+    chances: dict[str, Chance | None] = {}
     for benchmark in index.figures.facets({"phase": "eval"})["benchmark"]:
-        points = index.figures.series("right", {"phase": "eval", "benchmark": benchmark})
+        among: Json = {"phase": "eval", "benchmark": benchmark}
+        points = index.figures.series("right", among)
         line = [[p["step"], p["mean"]] for p in points]
         band = [[p["step"], *wilson(round(p["mean"] * p["n"]), p["n"])[1:]] for p in points]
         if line:
             series.append({"name": benchmark or "held out", "points": line, "band": band, "dots": True})
-    chance = chance_among(index, {"phase": "eval"})
-    return spec("evaluations", "Held-out accuracy", "band: 95 % interval", series, **SHARE, **chance_line(chance))
+            chances[str(benchmark) or "held out"] = chance_among(index, among)
+    same = len({chance and chance.words for chance in chances.values()}) == 1
+    guessed = chance_line(next(iter(chances.values()))) if same else told_apart(chances)
+    return spec("evaluations", "Held-out accuracy", "band: 95 % interval", series, **SHARE, **guessed)
+
+
+def told_apart(chances: Mapping[str, Chance | None]) -> Json:
+    """Return in words what no one line can say: what guessing gets in each of several benchmarks."""
+    words = [f"{name}: {chance.words}" for name, chance in chances.items() if chance is not None]
+    return {"note": f"{'; '.join(words)}."} if words else {}
 
 
 def of_metrics(metrics: Sequence[Json]) -> Iterable[Json | None]:

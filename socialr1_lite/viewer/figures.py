@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import lru_cache, partial
-from pathlib import Path
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from statistics import fmean
 from typing import NamedTuple
 
 from socialr1_lite.rewards.monitors import MONITOR, PAID
 from socialr1_lite.rollouts.reward import COMPONENTS
-from socialr1_lite.runlog import RunFolder
 from socialr1_lite.runlog.index import TraceIndex
-from socialr1_lite.runlog.lines import read_rows
 from socialr1_lite.runlog.query import Scalar
 from socialr1_lite.sip import STAGES, TITLES
+from socialr1_lite.viewer.chance import SPLITS, asked
 from socialr1_lite.viewer.curves import WANTED
 from socialr1_lite.viewer.library import Library, OpenRun
 from socialr1_lite.viewer.serving import BadRequest, Json, Query
@@ -26,7 +24,6 @@ TRAIN: Json = {"phase": "train"}
 MOST_POINTS = 4000  # of a line
 MOST_METRICS, MOST_RUNS = 12, 8  # of one page
 MOST_PARTS = 10  # lines of a split: the kinds with most completions
-SPLITS = ("dimension", "order", "template", "perturbation")
 AXES = {"step": "step", "tokens": "tokens so far", "time": "hours of training"}
 OF_COMPLETIONS = "completions:"  # in front of what is measured on the traces, not taken from metrics.jsonl
 MEASURED: dict[str, tuple[str, str | tuple[str, Scalar]]] = {  # name -> title, what `Figures.means` is asked for
@@ -124,35 +121,17 @@ def _means(index: TraceIndex, what: str | tuple[str, Scalar]) -> list[Json]:
 
 def by_part(index: TraceIndex, what: str | tuple[str, Scalar], split: str) -> list[tuple[str, Line]]:
     """Return the mean of a field by step for each kind of question; those with most completions first."""
-    parts = parts_of(index.run)
+    known = asked(index.run)
     name, hit = what if isinstance(what, tuple) else (what, None)
     sums: dict[str, dict[int, list[float]]] = defaultdict(lambda: defaultdict(lambda: [0.0, 0.0]))
     for scenario, step, value, n in index.figures.tally(("scenario", "step", name), TRAIN):
         if value is not None:
-            cell = sums[parts.get(scenario, {}).get(split) or "not stated"][step]
+            kinds = known[scenario].kinds if scenario in known else {}
+            cell = sums[kinds.get(split, "not stated")][step]
             cell[0] += n * (float(value) if hit is None else float(value == hit))
             cell[1] += n
     order = sorted(sums, key=lambda part: (-sum(n for _, n in sums[part].values()), part))
     return [(part, [[step, total / n] for step, (total, n) in sorted(sums[part].items())]) for part in order]
-
-
-def parts_of(run: RunFolder) -> Mapping[str, Mapping[str, str]]:
-    """Return by which kind each scenario is split: id -> dimension, order, template, perturbation, as texts."""
-    if not run.scenarios.exists():
-        return {}
-    state = run.scenarios.stat()
-    return _parts_of(run.scenarios, state.st_size, state.st_mtime_ns)
-
-
-@lru_cache(maxsize=8)
-def _parts_of(path: Path, size: int, mtime_ns: int) -> Mapping[str, Mapping[str, str]]:
-    """Read the file as it was at that size and time."""
-    found = {}
-    for row in read_rows(path):
-        meta = row.get("meta")
-        told = {**(meta if isinstance(meta, dict) else {}), "dimension": row.get("dimension")}
-        found[str(row.get("id"))] = {name: str(told[name]) for name in SPLITS if told.get(name) not in (None, "")}
-    return found
 
 
 def placed(line: Line, places: Callable[[int], float | None]) -> list[list[float]]:
@@ -203,7 +182,7 @@ def _notes(shown: Sequence[OpenRun], logged: Sequence[Sequence[Json]], wanted: W
     """Yield what a reader of the figures has to know."""
     if wanted.split and any(not name.startswith(OF_COMPLETIONS) for name in wanted.metrics):
         yield "What metrics.jsonl holds is of whole steps and cannot be split; what is measured on completions can."
-    if wanted.split and all(not parts_of(run.folder) for run in shown):
+    if wanted.split and all(not asked(run.folder) for run in shown):
         yield "This run stores no scenarios: there is nothing to split by."
     counted = [bool(tokens_of(rows)) for rows in logged]
     if wanted.axis == "tokens" and not all(counted):

@@ -16,6 +16,7 @@ from socialr1_lite.runlog.query import Filter, Scalar
 from socialr1_lite.runlog.rejudged import read_verdicts
 from socialr1_lite.scenario import Scenario
 from socialr1_lite.sip import STAGES, TITLES
+from socialr1_lite.viewer.chance import Chance
 from socialr1_lite.viewer.curves import chance_line
 from socialr1_lite.viewer.filtering import FLAGS, SORTS, sorting, where
 from socialr1_lite.viewer.library import Library, OpenRun
@@ -405,7 +406,8 @@ def _prompt_charts(rows: Sequence[Row], scenario: Scenario | None) -> list[Json]
         known = {step: [float(row[name]) for row in same if row[name] is not None] for step, same in by_step.items()}
         return [[step, sum(values) / len(values)] for step, values in sorted(known.items()) if values]
 
-    chance = chance_line(len(scenario.gold) / len(scenario.options) if scenario and scenario.options else None)
+    guess = len(scenario.gold) / len(scenario.options) if scenario and scenario.options else None
+    chance = chance_line(None if guess is None else Chance(guess, guess, guess))
     shares = {"percent": True, "range": [0, 1], **chance}
     wanted: tuple[tuple[str, str, str, str, Json, Json], ...] = (  # series, field, title, unit, its look, the chart's
         ("reward", "total", "Reward", "mean of the group", {"tone": "ink"}, {}),

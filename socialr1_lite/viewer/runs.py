@@ -195,7 +195,7 @@ def _tiles(index: TraceIndex, bounds: Json) -> Iterable[Json]:
     for label, name, is_share in TILES:
         if (value := now.get(name)) is not None:
             notes = [] if before.get(name) is None else [f"{_shown(before[name], name, is_share)} at first"]
-            notes += [f"chance {percent(chance)}"] if name == "right" and chance is not None else []
+            notes += [chance.words] if name == "right" and chance is not None else []
             shown = _shown(value, name, is_share)
             yield {"label": label, "value": shown, "note": "; ".join(notes), "filter": among | SHOWING.get(name, {})}
     groups, flat, _ = _flat(index, late)

@@ -9,7 +9,7 @@ from operator import itemgetter
 from typing import NamedTuple
 
 from socialr1_lite.runlog.index import TraceIndex
-from socialr1_lite.viewer.figures import SPLITS, parts_of
+from socialr1_lite.viewer.chance import asked
 from socialr1_lite.viewer.library import Library
 from socialr1_lite.viewer.pages import key_of_row
 from socialr1_lite.viewer.serving import Json, Query
@@ -111,13 +111,13 @@ def kind_of(shares: Sequence[float]) -> str:
 
 def _row(index: TraceIndex, prompt: Prompt, first: int, width: int) -> Json:
     scenario = index.scenario(prompt.scenario)
-    kinds = parts_of(index.run).get(prompt.scenario, {})
+    known = asked(index.run).get(prompt.scenario)
     opened = index.by_scenario(prompt.scenario, TRAIN)
     return {
         "scenario": prompt.scenario,
         "trace": key_of_row(opened[-1]) if opened else None,
         "question": scenario.question if scenario else "",
-        "parts": [kinds[name] for name in SPLITS if name in kinds],
+        "parts": list(known.kinds.values()) if known else [],
         "kind": prompt.kind,
         "share": prompt.share,
         "cells": list(_cells(prompt.visits, first, width)),

@@ -11,10 +11,11 @@ from typing import Any
 import pytest
 
 from socialr1_lite.runlog import MetricsWriter, RunFolder, TraceWriter
+from socialr1_lite.runlog.lines import read_rows
 from socialr1_lite.scenario import Scenario
 from socialr1_lite.statistics import paired_by_cluster
-from socialr1_lite.viewer import comparison, pages, reports, runs
-from socialr1_lite.viewer.chance import Asked, chance_of, letters_of, said_of
+from socialr1_lite.viewer import chance, comparison, figures, pages, reports, runs, solved
+from socialr1_lite.viewer.chance import Asked, Chance, asked, chance_of, letters_of, said_of
 from socialr1_lite.viewer.library import Library
 from socialr1_lite.viewer.serving import Query
 from tests.runlogs import trace
@@ -32,11 +33,13 @@ def test_chance_and_letters_by_hand() -> None:
     found = letters_of(
         [("two", 0, 5), ("two", None, 1), ("four", 0, 2), ("four", 3, 1), ("open", None, 9), ("gone", 1, 9)], KNOWN
     )
-    assert found.chance == pytest.approx((6 * 0.5 + 3 * 0.25) / 9)  # unreadable answers were asked too
+    assert found.chance == (pytest.approx((6 * 0.5 + 3 * 0.25) / 9), 0.25, 0.5)  # unreadable answers were asked too
     assert (found.chosen, found.gold, found.right) == ([7, 0, 0, 1], [5, 0, 0, 3], [5, 0, 0, 1])
     assert found.n == 8 and found.stories == {"one": (5, 5), "other": (1, 3)}
     assert letters_of([("both", 1, 2)], KNOWN).gold == [1.0, 1.0]  # two accepted: half of the gold each
-    assert chance_of(["two", "four", "open"], KNOWN) == pytest.approx(0.375) and chance_of(["open"], KNOWN) is None
+    mixed = chance_of([("two", 1), ("four", 3), ("open", 5)], KNOWN)
+    assert mixed == Chance(0.3125, 0.25, 0.5) and mixed.words == "chance 31 % (25 % to 50 % by question)"
+    assert chance_of([("four", 2)], KNOWN).words == "chance 25 %" and chance_of([("open", 1)], KNOWN) is None
 
 
 def test_the_share_is_of_every_answer_that_its_sentence_counts() -> None:
@@ -145,6 +148,44 @@ def test_a_report_is_beside_chance(tmp_path: Path) -> None:
     settled(library.run("mine"))
     (report,) = reports.benchmarks(library, Query({"run": "mine"}))["reports"]
     assert report["answers"]["chance"] == pytest.approx(1 / 3) and report["has_traces"]
+
+
+def test_benchmarks_with_other_chances_share_no_line(tmp_path: Path) -> None:
+    """Of three options guessing gets a third, of two one half: one line at 42 % would be true of neither."""
+
+    def chart(*options: tuple[str, ...]) -> dict[str, Any]:
+        run = RunFolder.create(tmp_path / f"{len(options)} {len(options[-1])}")
+        run.add_scenarios(Scenario(f"s/{n}", f"Story {n}.", "Which?", some, (0,)) for n, some in enumerate(options))
+        rows = [trace(0, 0, 0, scenario="s/0")]
+        rows += [
+            trace(0, 1 + n, 0, phase="eval", benchmark=f"b{n}", scenario=f"s/{n}", answer=0, outcome="right")
+            for n in range(len(options))
+        ]
+        with TraceWriter(run, launch=run.begin_launch(0, ["train"])) as writer:
+            writer.write(rows)
+        library = Library([run.path])
+        settled(library.run(run.name))
+        charts = runs.overview(library, Query({"run": run.name}))["charts"]
+        return dict(next(one for one in charts if one["key"] == "evaluations"))
+
+    apart = chart(("x", "y", "z"), ("x", "y"))
+    assert "limit" not in apart and apart["note"] == "b0: chance 33 %; b1: chance 50 %."
+    alike = chart(("x", "y", "z"), ("p", "q", "r"))
+    assert alike["limit"] == {"y": pytest.approx(1 / 3), "label": "chance 33 %"} and "note" not in alike
+
+
+def test_scenarios_are_read_once_for_all_that_a_page_says_of_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = guessing(tmp_path, [0] * 4, [0] * 4)
+    library = Library([tmp_path])
+    settled(library.run("mine"))
+    read: list[Path] = []
+    monkeypatch.setattr(chance, "read_rows", lambda path: read.append(path) or read_rows(path))
+    runs.overview(library, Query({"run": "mine"}))
+    figures.figures(library, Query({"run": "mine", "split": "dimension"}))
+    solved.solved(library, Query({"run": "mine"}))
+    assert read == [run.scenarios] and len(asked(run)) == 4
 
 
 # --- live runs --------------------------------------------------------------------------------------------------------
