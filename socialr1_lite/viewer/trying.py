@@ -270,9 +270,9 @@ def _as_stored(scenario: Scenario, stored: Scenario | None) -> Scenario:
 
 
 def start(library: Library, query: Query) -> Json:
-    """Begin a reply by a model."""
+    """Begin a reply by a model. Where nobody says by whose rewards it is scored, by those of the run that wrote it."""
     scenario = read_form(query)
-    key, by = query.text("model"), query.text("by")
+    key, by = query.text("model"), query.text("by") if query.has("by") else None
     style = query.choice("style", STYLES, "sip")
     settings = {
         "max_new_tokens": query.whole("max_new_tokens", 256, 1, MOST_TOKENS),
@@ -287,7 +287,7 @@ def start(library: Library, query: Query) -> Json:
     if target.run is not None:
         library.trust.check_judges(target.recipe.rewards, str(target.run.recipe))
     own = next((key.removeprefix(prefix) for prefix in (RUN, RUN_BEST) if key.startswith(prefix)), "")
-    rules = rules_of(library, by or own)
+    rules = rules_of(library, own if by is None else by)  # "" is the default rewards, and a choice like any other
     return {"job": WORKSHOP.start(target, scenario, settings, style, rules).number}
 
 

@@ -204,6 +204,22 @@ def test_a_run_offers_its_last_adapter_and_its_best(
         loaded.clear()
 
 
+def test_the_default_rewards_are_a_choice_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run's own model was scored as the run pays, although "the default rewards" stood under Scored."""
+    trained(tmp_path / "mine")
+    library, policy = Library([tmp_path]), Scripted()
+    policy.may_end.set()
+    monkeypatch.setattr("socialr1_lite.evaluation.target.load_policy", lambda *_, **__: policy)
+    monkeypatch.setattr(Scripted, "add_adapter", lambda *_: None, raising=False)
+    monkeypatch.setattr(trying, "WORKSHOP", trying.Workshop())
+    key = f"{trying.RUN}mine"
+    told = [
+        finished(library, start(library, model=key, **by))["view"]["scored_by"].partition(",")[0]
+        for by in ({}, {"by": "mine"}, {"by": ""})
+    ]
+    assert told == ["Scored as mine pays: gated", "Scored as mine pays: gated", "Scored by the default rewards"]
+
+
 def test_a_best_adapter_that_is_the_last_one_is_offered_once(tmp_path: Path) -> None:
     run = trained(tmp_path / "mine", step=2)
     offered = [one["key"] for one in trying.models(Library([tmp_path])) if "mine" in one["label"]]

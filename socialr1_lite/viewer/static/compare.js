@@ -151,7 +151,7 @@ screens.compare = {
     ];
   },
 };
-const select = (options, chosen, change) => {
+const select = (options, chosen, change = () => {}) => {
   const node = h(
     'select',
     { onchange: (e) => change(e.target.value) },

@@ -93,7 +93,6 @@ screens.try = {
     const payer = select(
       data.payers.map((one) => [one.key, one.label]),
       data.by,
-      () => {},
     );
     const inView = () => result.scrollIntoView({ block: 'nearest' });
     const model = select(
@@ -101,6 +100,10 @@ screens.try = {
       data.models.length
         ? (data.models.find((m) => data.chosen && m.key === data.chosen.model) || data.models[0]).key
         : '',
+      (key) => {
+        const run = /^(?:run|best):/.test(key) && key.slice(key.indexOf(':') + 1); // a run's model, its rewards
+        if (data.payers.some((one) => one.key === run)) payer.value = run;
+      },
     );
     const style = select(
       data.styles.map((x) => [x, x]),
