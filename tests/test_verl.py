@@ -5,6 +5,7 @@ verl needs an environment of its own, which `.ci/verl` makes; SOCIALR1_VERL_PYTH
 
 from __future__ import annotations
 
+import io
 import itertools
 import json
 import math
@@ -169,7 +170,9 @@ def test_completions_of_one_prompt_are_counted_each_by_itself(told, cases):
 @pytest.mark.parametrize(("dump", "components"), [("rollouts/1.jsonl", False), ("heldout/0.jsonl", True)])
 def test_verls_own_dumps_come_into_the_viewer(told, folder, cases, tmp_path, dump, components):
     file = folder / "cases" / dump
-    run = importing.make_run(importing.read_content(file.name, file.read_bytes()), tmp_path / "run", file.name)
+    run = importing.make_run(
+        importing.read_files([(file.name, io.BytesIO(file.read_bytes()))]), tmp_path / "run", file.name
+    )
     found = list(read_traces(run))
     given = [row for group in cases.values() for row in group]
     assert [row.completion.text for row in found] == [row.completion.text for row in given]

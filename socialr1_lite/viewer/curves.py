@@ -179,11 +179,11 @@ def running_mean(line: Sequence[Point]) -> list[Point]:
     return smooth
 
 
-def thinned(line: Sequence[Point]) -> list[Point]:
-    """Return at most MOST_POINTS points: means over neighbouring steps, named after the last of them."""
-    if len(line) <= MOST_POINTS:
+def thinned(line: Sequence[Point], most: int = MOST_POINTS) -> list[Point]:
+    """Return at most so many points: means over neighbouring steps, named after the last of them."""
+    if len(line) <= most:
         return list(line)
-    size = -(-len(line) // MOST_POINTS)
+    size = -(-len(line) // most)
     return [_mean_point(line[i : i + size]) for i in range(0, len(line), size)]
 
 

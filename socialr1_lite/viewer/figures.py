@@ -6,7 +6,6 @@ from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
-from statistics import fmean
 from typing import NamedTuple
 
 from socialr1_lite.rewards.monitors import MONITOR, PAID
@@ -15,7 +14,7 @@ from socialr1_lite.runlog.index import TraceIndex
 from socialr1_lite.runlog.query import Scalar
 from socialr1_lite.sip import STAGES, TITLES
 from socialr1_lite.viewer.chance import SPLITS, asked
-from socialr1_lite.viewer.curves import WANTED
+from socialr1_lite.viewer.curves import WANTED, thinned
 from socialr1_lite.viewer.library import Library, OpenRun
 from socialr1_lite.viewer.serving import BadRequest, Json, Query
 from socialr1_lite.viewer.settings import differences, hours_of, logged, values_of
@@ -23,7 +22,6 @@ from socialr1_lite.viewer.settings import differences, hours_of, logged, values_
 TRAIN: Json = {"phase": "train"}
 MOST_POINTS = 4000  # of a line
 MOST_METRICS, MOST_RUNS = 12, 8  # of one page
-MOST_PARTS = 10  # lines of a split: the kinds with most completions
 AXES = {"step": "step", "tokens": "tokens so far", "time": "hours of training"}
 OF_COMPLETIONS = "completions:"  # in front of what is measured on the traces, not taken from metrics.jsonl
 MEASURED: dict[str, tuple[str, str | tuple[str, Scalar]]] = {  # name -> title, what `Figures.means` is asked for
@@ -136,14 +134,7 @@ def by_part(index: TraceIndex, what: str | tuple[str, Scalar], split: str) -> li
 
 def placed(line: Line, places: Callable[[int], float | None]) -> list[list[float]]:
     """Return [[x, value, step]]: where each step lies on the axis; a step that lies nowhere on it is left out."""
-    return [[x, y, step] for step, y in thinned(line) if (x := places(int(step))) is not None]
-
-
-def thinned(line: Line) -> Line:
-    """Return at most MOST_POINTS points: means over neighbouring steps, named after the last of them."""
-    size = -(-len(line) // MOST_POINTS)
-    some = [line[i : i + size] for i in range(0, len(line), size)] if size > 1 else []
-    return [[part[-1][0], fmean(y for _, y in part)] for part in some] or line
+    return [[x, y, step] for step, y in thinned(line, MOST_POINTS) if (x := places(int(step))) is not None]
 
 
 def _places(run: OpenRun, rows: Sequence[Json], name: str, axis: str) -> Callable[[int], float | None]:

@@ -83,11 +83,6 @@ def name_of(names: Sequence[str]) -> str:
     return names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} more"
 
 
-def read_content(name: str, content: bytes) -> list[Placed]:
-    """Read the rows of a file of completions. Raises DataError for what is none."""
-    return read_files([(name, io.BytesIO(content))])
-
-
 def read_files(files: Iterable[tuple[str, BinaryIO]]) -> list[Placed]:
     """Read the rows of several files as those of one. Raises DataError naming file and row.
 

@@ -24,6 +24,7 @@ from socialr1_lite.viewer import exporting, importing, pages, runs
 from socialr1_lite.viewer.library import Library
 from socialr1_lite.viewer.serving import BadRequest, Query
 from tests.conftest import SCENARIO
+from tests.viewer.test_foreign import rows_in
 from tests.viewer.test_stage import SCORE, traced
 
 
@@ -35,7 +36,7 @@ def imported(folder: Path, name: str, content: bytes | list[dict[str, Any]]) -> 
     """The traces of a run made of that file; rows are written as JSONL."""
     if isinstance(content, list):
         content = "\n".join(map(json.dumps, content)).encode()
-    return list(read_traces(importing.make_run(importing.read_content(name, content), folder, name)))
+    return list(read_traces(importing.make_run(rows_in(name, content), folder, name)))
 
 
 def test_an_export_of_jsonl_comes_back_as_the_same_run(ask: Any, tmp_path: Path, run: Any) -> None:
@@ -166,7 +167,7 @@ def test_a_file_that_is_none_is_told_in_one_line_and_leaves_nothing(
     tmp_path: Path, name: str, file: bytes, message: str
 ) -> None:
     with pytest.raises(DataError, match=message) as caught:
-        importing.make_run(importing.read_content(name, file), tmp_path / "run", name)
+        importing.make_run(rows_in(name, file), tmp_path / "run", name)
     assert "\n" not in str(caught.value) and not (tmp_path / "run").exists()
 
 

@@ -276,11 +276,11 @@ def test_a_run_that_is_not_there_is_named(ask: Any) -> None:
         ask(figures.figures, also="gone")
 
 
-def test_a_long_line_is_thinned_to_means() -> None:
+def test_a_long_line_keeps_ten_times_the_points_of_the_overview_s() -> None:
     line = [[float(step), float(step % 2)] for step in range(2 * figures.MOST_POINTS)]
-    found = figures.thinned(line)
-    assert len(found) == figures.MOST_POINTS and {y for _, y in found} == {0.5} and found[0][0] == 1.0
-    assert figures.thinned(line[: figures.MOST_POINTS]) == line[: figures.MOST_POINTS]
+    found = figures.placed(line, float)
+    assert len(found) == figures.MOST_POINTS and {y for _, y, _ in found} == {0.5} and found[0] == [1.0, 0.5, 1.0]
+    assert figures.placed(line[: figures.MOST_POINTS], float)[:2] == [[0.0, 0.0, 0.0], [1.0, 1.0, 1.0]]
 
 
 def test_a_figure_that_was_not_finite_leaves_a_gap_and_no_mistake(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ from socialr1_lite.errors import DataError, SocialR1Error
 from socialr1_lite.rollouts.trace import Trace
 from socialr1_lite.runlog import RunFolder, read_traces
 from socialr1_lite.viewer import importing
-from socialr1_lite.viewer.foreign import convert
+from socialr1_lite.viewer.foreign import Placed, convert
 from socialr1_lite.viewer.library import Library
 from socialr1_lite.viewer.serving import Query
 from tests.conftest import SCENARIO
@@ -30,9 +30,13 @@ from tests.growth import long, no_hang
 ROOT = Path(__file__).resolve().parents[2]
 
 
+def rows_in(name: str, content: bytes) -> list[Placed]:
+    return importing.read_files([(name, io.BytesIO(content))])
+
+
 def traces_of(rows: list[dict[str, Any]], name: str = "x.jsonl", rewards: str | None = None) -> list[Trace]:
     content = "\n".join(map(json.dumps, rows)).encode()
-    return convert(importing.read_content(name, content), name, importing.named_rewards(rewards))[1]
+    return convert(rows_in(name, content), name, importing.named_rewards(rewards))[1]
 
 
 def trl(step: int = 1, **columns: Any) -> dict[str, Any]:
@@ -139,7 +143,7 @@ class TestRewards:
 
     def test_a_csv_of_completions_comes_in(self) -> None:
         text = b"step,prompt,completion,format_reward\n3,q,a,1.0\n3,q,b,0.5\n"
-        (first, second) = convert(importing.read_content("x.csv", text), "x.csv")[1]
+        (first, second) = convert(rows_in("x.csv", text), "x.csv")[1]
         assert (first.step, first.total, second.total, second.index) == (3, 1.0, 0.5, 1)
 
 
@@ -252,7 +256,7 @@ class TestFiles:
     def test_a_folder_of_something_else_is_left_alone(self, tmp_path: Path) -> None:
         (tmp_path / "thesis").mkdir()
         (tmp_path / "thesis" / "thesis.tex").write_text("years of work")
-        rows = importing.read_content("x.jsonl", json.dumps(trl(my_reward=1.0)).encode())
+        rows = rows_in("x.jsonl", json.dumps(trl(my_reward=1.0)).encode())
         with pytest.raises(DataError, match="is there already; name another with -o"):
             importing.make_run(rows, tmp_path / "thesis", "x.jsonl")
         assert (tmp_path / "thesis" / "thesis.tex").read_text() == "years of work"
@@ -356,9 +360,7 @@ def test_whatever_a_file_holds_it_is_a_run_or_one_line(
         content = "\n".join(map(json.dumps, rows)).encode()
     folder = tmp_path / "run"
     try:
-        run = importing.make_run(
-            importing.read_content(f"x.{kind}", content), folder, f"x.{kind}", importing.named_rewards(rewards)
-        )
+        run = importing.make_run(rows_in(f"x.{kind}", content), folder, f"x.{kind}", importing.named_rewards(rewards))
     except DataError as error:
         assert "\n" not in str(error).strip() or "rows are wrong" in str(error)
         assert not folder.exists()

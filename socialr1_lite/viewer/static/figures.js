@@ -1,6 +1,4 @@
 // Why does it stagnate: any metric on any axis, split by kind of question, several runs in one figure.
-const severalOf = (text) => (text || '').split('|').filter(Boolean).map(decodeURIComponent);
-const severalText = (values) => values.map(written).join('|') || null;
 // The screens that answer "why", beside one another.
 const WHY = [
   ['figures', 'Curves'],
@@ -49,17 +47,19 @@ function picker(title, chosen_, options, changed, least = 0) {
 const runPicker = (data, state) =>
   picker(
     'Other runs beside it',
-    severalOf(state.also),
+    chosen(state, 'also').values,
     data.runs.filter((one) => one.key !== state.run).map((one) => [one.key, one.label]),
-    (also) => go({ also: severalText(also) }),
+    (also) => go({ also: facetText(also) }),
   );
 const MOST_LINES = 10; // of a split, those with most completions
+const partsOf = (data, metric) => [
+  ...new Set(data.lines.filter((line) => line.metric === metric.name).map((line) => line.part)),
+];
 function figuresOf(data, state) {
   const lines = data.wanted.flatMap((metric) => {
-    const own = data.lines.filter((line) => line.metric === metric.name);
-    const parts = [...new Set(own.map((line) => line.part))].slice(0, MOST_LINES);
-    return own
-      .filter((line) => parts.includes(line.part))
+    const parts = partsOf(data, metric).slice(0, MOST_LINES);
+    return data.lines
+      .filter((line) => line.metric === metric.name && parts.includes(line.part))
       .map((line) => ({ ...line, title: metric.title, share: metric.share }));
   });
   const groups = state.one
@@ -122,7 +122,7 @@ function figureControls(data, state, redraw) {
   return h(
     'div',
     { class: 'card stack' },
-    picker('Metrics', wanted, names, (metric) => go({ metric: severalText(metric) }), 1),
+    picker('Metrics', wanted, names, (metric) => go({ metric: facetText(metric) }), 1),
     runPicker(data, state),
     h(
       'div',
@@ -171,7 +171,7 @@ function figureControls(data, state, redraw) {
       h('button', { onclick: () => go({ lo: null, hi: null }), disabled: !state.lo && !state.hi }, 'Zoom out'),
       data.monitors.length > 0 &&
         a(
-          { metric: severalText(data.monitors), one: '1' },
+          { metric: facetText(data.monitors), one: '1' },
           { base: readState(), class: 'button' },
           'Monitors beside what is paid',
         ),
@@ -216,12 +216,13 @@ screens.figures = {
     };
     this.drawn = new Map(figuresOf(data, state).map((spec) => [spec.key, plot(spec, { zoomed, pick })]));
     const redraw = (changes) => this.drawn.forEach((figure) => figure.update(changes));
-    const hidden = state.split && new Set(data.lines.map((line) => line.part)).size - MOST_LINES;
+    const leftOut = new Set(data.wanted.flatMap((metric) => partsOf(data, metric).slice(MOST_LINES))).size;
     return [
       h('div', { class: 'row spread' }, h('h1', {}, 'Why does it stagnate'), whyTabs('figures')),
       figureControls(data, state, redraw),
       data.notes.map((note) => h('p', { class: 'note small' }, note)),
-      hidden > 0 && h('p', { class: 'note small' }, `${hidden} kinds with fewer completions are left out.`),
+      leftOut > 0 &&
+        h('p', { class: 'note small' }, `Left out: ${plural(leftOut, 'kind')} with fewer completions.`),
       h(
         'p',
         { class: 'small muted' },

@@ -121,15 +121,15 @@ screens.table = {
     const down = (state.sort || '').startsWith('-');
     const sorted = columns.find((one) => one.key === (state.sort || '').replace(/^-/, '')) || columns[0];
     const rows = sortedRuns(data.rows, sorted, down);
-    const chosen_ = severalOf(state.also);
+    const chosen_ = chosen(state, 'also').values;
     const tick = (row, on) =>
       go(
-        { also: severalText(on ? [...chosen_, row.key] : chosen_.filter((key) => key !== row.key)) },
+        { also: facetText(on ? [...chosen_, row.key] : chosen_.filter((key) => key !== row.key)) },
         { replace: true },
       );
     const [first, ...others] = chosen_;
     const overlay = (screen, title) =>
-      a({ run: first, also: severalText(others), screen }, { base: {}, class: 'button' }, title);
+      a({ run: first, also: facetText(others), screen }, { base: {}, class: 'button' }, title);
     const head = (one) => {
       const on = one === sorted;
       return h(
