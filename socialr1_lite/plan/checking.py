@@ -15,7 +15,7 @@ from pathlib import Path
 from socialr1_lite.data import heldout_scenarios, json_lines, schedule, transfer_scenarios
 from socialr1_lite.data.leaks import check_source
 from socialr1_lite.data.sources import is_hard, is_hub, joined, missing_file, one_source, parts, wrong_rows
-from socialr1_lite.data.told import STORIES, asked_for, stages, unseen
+from socialr1_lite.data.told import FEWEST, STORIES, asked_for, stages, stories, unseen
 from socialr1_lite.errors import DataError, JudgeError
 from socialr1_lite.judges import JUDGES, build_judge
 from socialr1_lite.judges.base import Borrower
@@ -199,7 +199,9 @@ class _DataCheck:
         there = [part for part in loaded if part is not None]
         if len(there) == len(loaded):
             try:
-                self._plan(joined(recipe, there), recipe)
+                training = joined(recipe, there)
+                self._cold_start(training, recipe)
+                self._plan(training, recipe)
             except DataError as error:
                 self._add(("data", "sources" if data.sources else "source"), error)
 
@@ -222,6 +224,16 @@ class _DataCheck:
         except DataError as error:
             self._add(keys, error)
         return None
+
+    def _cold_start(self, training: Sequence[Scenario], recipe: Recipe) -> None:
+        """Make a pair of the stories that a cold start takes where nothing that is trained on has a gold reply."""
+        data = recipe.data.model_copy(update={"mix": {}})  # as in `cold_start_rows`
+        if not recipe.warmup.steps or any(scenario.facts for scenario in training):
+            return
+        if wrong := [one for one in _dimensions("data", data.dimensions, data.orders) if one not in self.mistakes]:
+            self.mistakes += wrong
+        elif not self.mistakes:
+            stories(data, FEWEST, "train")
 
     def _plan(self, training: Sequence[Scenario], recipe: Recipe) -> None:
         """Plan the order of the prompts, as training does. Raises DataError when the scenarios do not suffice."""

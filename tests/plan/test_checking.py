@@ -491,3 +491,28 @@ def test_rows_of_the_transfer_are_told_by_the_settings_of_stories_whatever_is_tr
     seen = ["data.source=rows.jsonl", "data.transfer=[{name: x, names: seen, items: 4}]"]
     assert "data.transfer[0].names: seen are the names of training's stories" in refusal("mine.yaml", seen)
     check_recipe(load_recipe("mine.yaml", [*seen, "warmup.steps=2"]))
+
+
+@pytest.mark.parametrize(
+    ("override", "told"),
+    [
+        ("data.dimensions=[belif]", "data.dimensions[0]: given 'belif', which is no story dimension"),
+        ("data.orders=[4]", "data.orders: given [4]; the dimension knowledge has only 1, 2"),
+        (
+            "data.templates={include: [jokes]}",
+            "data.templates: stories: with these templates and orders [1] belief asks",
+        ),
+        (
+            "data.perturbations={include: [places exchanged]}",
+            "data.perturbations: stories: no template of belief makes",
+        ),
+    ],
+)
+def test_what_a_cold_start_cannot_tell_is_refused_before_it_is_due(write, override: str, told: str) -> None:
+    """Other people's questions have no gold replies. Those that have need no stories."""
+    write(rows(8), "rows.jsonl")
+    path = write(TOLD)
+    plain = ["data.source=rows.jsonl", "data.heldout=2", "evaluation.items=2", "data.dimensions=[belief]"]
+    given = [*plain, *(["data.dimensions=[knowledge]"] if "orders" in override else []), override, "warmup.steps=2"]
+    assert told in refusal(path, given)
+    check_recipe(load_recipe(path, [*plain, "warmup.steps=2"]))
