@@ -1,4 +1,6 @@
-"""How fast the run folder writes, indexes and answers: python benchmarks/traces.py [--rows N] [--keep DIR]
+"""How fast the run folder writes, indexes and answers.
+
+    python benchmarks/traces.py [--rows N] [--keep DIR]
 
 Rows carry a completion of 2.3 KB (words with Zipf frequencies), all components and parts, 8 completions a
 group, 25 groups a step. Times are of one process on this machine; "cold" means that the operating system may
