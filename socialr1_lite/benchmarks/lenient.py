@@ -31,7 +31,7 @@ _BOXED = re.compile(
     r"\\boxed\{(?:\\(?:text|mathrm|textbf|mathbf)\{)?([^{}]*)\}|\[\[([^\[\]]*)\]\]|\"answer\"\s*:\s*\"([^\"]*)\""
 )
 _STATED = re.compile(
-    r"\b(?P<final>final\s+)?(?:answer|choice|conclusion)\b\W{0,4}(?:(?:here|then)\s+)?"
+    r"\b(?P<final>final\s+)?(?:answer|choice|conclusion)\b(?:\s+(?:to|for)\s[^\n.:!]{1,160}?)?\W{0,4}(?:(?:here|then)\s+)?"
     r"(?:is|was|would\s+be|should\s+be|must\s+be|will\s+be|=|:|→)"
     r"|\b(?:choose|pick|select|go(?:ing)?\s+(?:with|for)|went\s+with|opt\s+for|settle\s+on)\b"
     r"|\b(?:i|i['’]d|i['’]ll|would|will)\s+(?:answer|say)\b"
@@ -69,8 +69,10 @@ _NO_DENIAL = re.compile(
     r"|\bnot\s+sure\b|\bno\s+doubt\b|\bwithout\s+(?:a\s+)?doubt\b"
 )
 _TURN = re.compile(
-    r"\b(?:wait|actually|correction|scratch\s+that|on\s+second\s+thou?ght|sorry|i\s+mean|my\s+mistake"
-    r"|change\s+my\s+(?:mind|answer))\b"
+    r"\b(?:correction|scratch\s+that|on\s+second\s+thou?ght|i\s+mean|my\s+mistake|change\s+my\s+(?:mind|answer))\b"
+    # At the head of a clause: "she will wait", "was sorry" and "actually moved it" tell of somebody else.
+    r"|(?:(?<!\w )|(?<=\boh )|(?<=\bno )|(?<=\bwell )|(?<=\bhmm ))\b(?:wait|sorry|actually)\b"
+    r"|\bbut\s+wait\b|\bor\s+actually\b"
     r"|\bno[,.:;]|更正|等等|等一下|纠正|抱歉|改选|改为|我错了|不对[,。]",
     re.IGNORECASE,
 )
@@ -78,6 +80,28 @@ _ASIDE = re.compile(
     r"(?:^|(?<=[.!?;。！\n]))\s*(?:because|since|as|although|though|even\s+though|while|if)\b[^,.;\n]*,"
     r"|\b(?:because|since|although|though|even\s+though|whereas|who\s+does\s+not|so\s+that)\b[^.;!?\n]*"
     r"|(?:因为|由于|虽然|尽管|如果)[^,。;\n]*",
+    re.IGNORECASE,
+)
+_UNDECIDED = re.compile(
+    r"\b(?:we|i|one)\s+(?:can\s?not|can['’]t|could\s?n['’]t|could\s+not|am\s+unable\s+to|are\s+unable\s+to)\s+(?:\w+ly\s+)?"
+    r"(?:determine|know|tell|say|answer|infer|decide|deduce|conclude)\b|\bi['’]m\s+unable\s+to\b"
+    r"|\bi\s+(?:really\s+)?(?:do\s+not|don['’]t)\s+know\b"
+    r"|\b(?:can\s?not|can['’]t|could\s?n['’]t|could\s+not)\s+be\s+(?:\w+ly\s+)?"
+    r"(?:determined|known|answered|inferred|decided|deduced|concluded|told)\b"
+    r"|\b(?:im|not\s+)possible\s+to\s+(?:\w+ly\s+)?(?:determine|know|tell|say|answer|infer|decide|deduce)\b"
+    r"|\b(?:not\s+enough|not\s+sufficient|insufficient)\s+information\b"
+    r"|\bnone\s+of\s+(?:the|these)\s+(?:above|options|choices|answers)\b"
+    r"|\bnot\s+(?:\w+\s+)?(?:provided|listed|given|among|in|one\s+of|available|included)\b(?:\s+\w+){0,3}\s+(?:options|choices)\b"
+    r"|无法(?:完全|直接)?(?:判断|确定|回答|推断)|信息不足|不足以(?:判断|确定)|以上(?:选项)?都不|没有(?:正确|合适)的?(?:选项|答案)|我不知道",
+    re.IGNORECASE,
+)
+_STILL = re.compile(
+    r"\b(?:but|however|so|yet|still|therefore|thus|guess|maybe|perhaps|likel\w*|probabl\w*)\b|但|不过|所以|因此|可能|最",
+    re.IGNORECASE,
+)
+_NOTHING = re.compile(
+    r"\W*(?:(?:is|that|it)\W+)*(?:unknown|unclear|undetermined|none\b|cannot\b|can['’]t\b|not\s+(?:provided|listed|given|among)\b|N/A)"
+    r"|\W*(?:未知|不确定|无法)",
     re.IGNORECASE,
 )
 _CLOSING = re.compile(
@@ -121,7 +145,7 @@ def _of_text(option: str) -> str:
         return rf"{word}no(?=[{CLOSE}]*\s*(?:$|[.,;:!\n—–-]))"
     if len(option) == 1:  # one Chinese character
         return rf"(?<!\w){re.escape(option)}(?=\W|$|或|和)"
-    return word + re.escape(option) + end
+    return word + re.escape(option).replace("_", r"\\?[_ -]") + end  # "green_box" is also written green box
 
 
 def _plain(text: str) -> str:
@@ -142,8 +166,9 @@ class _Reply:
     def whole(self) -> int | None:
         """Return the option that the reply is and nothing else: its text, its letter, or the letter with its text."""
         bare = self.text.strip(f" .。!！,、;\n{MARKS}").lower()
-        if self.options.count(bare) == 1:
-            return self.options.index(bare)
+        same = [place for place, one in enumerate(self.options) if one and re.fullmatch(_of_text(one), bare)]
+        if len(same) == 1:
+            return same[0]
         if len(bare) == 1 and bare.upper() in self.letters:
             return self.letters.index(bare.upper())
         return None
@@ -154,9 +179,16 @@ class _Reply:
             turns = [at.end() for at in _TURN.finditer(self.text, max(one.end for one in found))]
             return self._only([*found, *(self._left(turns[-1], len(self.text)) if turns else ())])
         if len(self.text) <= SHORT:
-            return self._only(self._left(0, len(self.text)))
+            return self._only(self._decided(self._left(0, len(self.text))))
         *_, last = (0, *(at.end() for at in _SENTENCE.finditer(self.text.rstrip(" .!?。！？\n"))))
-        return self._only(self._left(last, len(self.text))) if _CLOSING.search(self.text, last) else None
+        named = self._decided(self._left(last, len(self.text)))
+        return self._only(named) if _CLOSING.search(self.text, last) else None
+
+    def _decided(self, found: Sequence[Mention]) -> list[Mention]:
+        """Leave out what is named beside a word that it cannot be told; after it, "but" or the like names one still."""
+        own = [(one.start, one.end) for one in self.mentions]  # an option may say so itself
+        said = [at for at in _UNDECIDED.finditer(self.text) if not any(a < at.end() and at.start() < b for a, b in own)]
+        return [one for one in found if not said or _STILL.search(self.text, said[-1].end(), one.start)]
 
     def _only(self, found: Sequence[Mention]) -> int | None:
         """Return the one option of these mentions, after the last change of mind between two of them."""
@@ -250,12 +282,12 @@ class _Reply:
     def _asserted(self) -> list[Mention]:
         """Return the options that the reply says to be the answer: in so many words, at its head, in its last line.
 
-        -1 stands for a statement that names two. Where there is a final answer, it alone counts.
+        -1 stands for a statement that names two, or none on purpose. Nothing before a final answer counts.
         """
         stated = [(found, self._of_statement(found.end())) for found in _STATED.finditer(self.text)]
-        final = [named for found, named in stated if named and (found["final"] or found["last"])]
+        final = [found.start() for found, named in stated if named and (found["final"] or found["last"])]
         if final:
-            return [one for named in final for one in named]
+            return [one for found, named in stated if found.start() >= final[0] for one in named]
         called = [one for one in self.mentions if one not in self.denied and _CALLED.match(self.text, one.end)]
         return [one for _, named in stated for one in named] + called + self._ends()
 
@@ -263,9 +295,15 @@ class _Reply:
         stop = _STATEMENT.search(self.text, start + 1)
         end = stop.start() if stop else len(self.text)
         named = self._left(start, end)
+        if not named and _NOTHING.match(self.text, start):
+            return [Mention(start, start, -1)]
         bare = self.text[start:end].strip(f" .:{MARKS}")
         if len(bare) == 1 and bare.islower() and bare.upper() in self.letters:  # "the answer is b"
             return [Mention(start, end, self.letters.index(bare.upper()))]
+        if len(named) > 1 and re.match(
+            r"[.!]\s+(?![OoAa](?:r|nd)\b)(?:[\w'’]+[^\w\n]+){4}", self.text[named[0].end : named[1].start]
+        ):
+            named = named[:1]  # "B. Tom never saw it in the garage": another sentence, and not the option's text
         return [Mention(start, start, -1)] if len({one.option for one in named}) > 1 else named
 
     def _ends(self) -> list[Mention]:
