@@ -240,6 +240,34 @@ def test_settings_of_stories_where_none_is_told_are_refused() -> None:
         recipe(source="mine.jsonl", perturbations={"exclude": ["peeked"]})
 
 
+@pytest.mark.parametrize(
+    ("told", "named"),
+    [
+        ({}, r"^stories: no draw"),
+        ({"templates": {"exclude": ["memory"]}}, r"^data\.templates: stories: no draw"),
+        (
+            {"templates": {"exclude": ["memory"]}, "perturbations": {"exclude": ["peeked"]}},
+            r"^data\.perturbations: stor",
+        ),
+        ({"perturbations": {"exclude": ["peeked"]}, "objects": {"places": [2]}}, r"^data\.objects: stories: no draw"),
+        ({"objects": {"chapters": [2]}}, r"^stories: no draw"),
+    ],
+)
+def test_what_no_draw_gives_is_laid_to_a_setting_that_was_written(
+    told: dict[str, Any], named: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from socialr1_lite import stories
+
+    def generate(count: int, **_: object) -> list[Scenario]:
+        if count:
+            raise DataError("stories: no draw carries the answer")
+        return []
+
+    monkeypatch.setattr(stories, "generate", generate)
+    with pytest.raises(DataError, match=named):
+        training_scenarios(recipe(**told))
+
+
 def test_stages_of_other_peoples_questions_name_orders_alone() -> None:
     for stage in ({"orders": [1], "dimensions": ["belief"]}, {"objects": {"places": [2]}}):
         with pytest.raises(ValueError, match=r"data.difficulty\[0\]: narrows generated stories, and no source is"):
