@@ -1,7 +1,8 @@
 """Hi-ToM (EMNLP Findings 2023, arXiv 2310.16755): 600 questions on beliefs of order 0 to 4, fifteen options.
 
-Official metric: accuracy per order. The stricter joint accuracy (a question counts only if all lower orders
-of its story are right too) is described in the paper; its scorer is not in the repository. The file holds
+Official metric: accuracy per order, and the stricter joint accuracy (a question counts only if all lower orders
+of its story are right too). How the authors read replies is in the history of their repository alone (before
+50242d0), another way for each model; replies that they could not read they left out, here such are wrong. The file holds
 every question twice, and the VP copies contradict the CoTP copies in 138 of 600 golds, which are the right
 ones by a simulation of the stories: only the 600 CoTP rows are used.
 """
@@ -108,7 +109,7 @@ def prompt(ask: base.Ask, cot: bool) -> list[Message]:
 
 
 def read(ask: base.Ask, text: str, cot: bool) -> list[base.Reading]:
-    """Read what the reply settles on (the authors publish no reader)."""
+    """Read what the reply settles on (the authors published none of their readers)."""
     return [base.read_letter(ask, lenient_option(text, ask.scenario.options), text)]
 
 
@@ -152,7 +153,9 @@ BENCHMARK = base.Benchmark(
     asks=base.as_stored_for_authors,
     prompt=prompt,
     read=read,
-    protocol=base.Protocol(differs=("its authors publish neither how they sample nor how they read a reply",)),
+    protocol=base.Protocol(
+        differs=("its authors took out of their repository how they sample and read, another way for each model",)
+    ),
     hub="Hi-ToM/Hi-ToM_Dataset",
     names=("Hi-ToM/Hi-ToM_Dataset", "ying-hui-he/Hi-ToM_dataset", "Hi-ToM", "hitom", "Hi-ToM_data"),
     published=(base.social_r1(0.7083, "is 425 of 600 questions"),),

@@ -65,7 +65,7 @@ def test_our_scorer_gives_the_authors_values(stem: str) -> None:
     items = {item.scenario.id: item for item in BENCHMARKS[name].load(FIXTURES).items}
     wrong = []
     for row in rows(stem):
-        expected = row.get("answer", row["theirs"])
+        expected = row.get("ours", row.get("answer", row["theirs"]))
         if ours(name, items, row) != pytest.approx(0.0 if expected == "error" else expected):
             wrong.append((row["item"], row["reply"], expected, ours(name, items, row)))
     assert wrong == []
@@ -84,3 +84,18 @@ def test_thinking_is_taken_out_as_tactfultoms_authors_do_for_reasoning_models() 
     closed = [row for row in rows("tactfultom") if "theirs_of_reasoners" in row]
     assert len(closed) >= 8
     assert [row["answer"] for row in closed] == [row["theirs_of_reasoners"] for row in closed]
+
+
+def test_where_we_read_hi_tom_otherwise_than_its_authors_on_purpose_is_marked_and_why() -> None:
+    marked = [row for stem in FILES for row in rows(stem) if "ours" in row]
+    assert {row["item"].partition("/")[0] for row in marked} == {"hi-tom"} and len(marked) == 11
+    assert all(row["ours"] != row.get("answer", row["theirs"]) for row in marked)
+    assert {row["why"] for row in marked} == {"explained", "two", "denied"}
+
+
+def test_what_hi_toms_reader_of_gpt_4_counts_right_is_right_here_too() -> None:
+    """It takes the first line, if that is a letter and a text, and leaves any other reply out."""
+    items = {item.scenario.id: item for item in BENCHMARKS["hi-tom"].load(FIXTURES).items}
+    counted = [row for row in rows("hi-tom") if row["theirs_of_gpt_4"] == 1.0 and "answer" not in row]
+    odd = {row["reply"] for row in counted if ours("hi-tom", items, row) != 1.0}
+    assert len(counted) >= 8 and odd == {"B. red_box", "A. blue_crate"}  # one's letter and another's text

@@ -129,7 +129,7 @@ def test_official_means_prompt_sampling_order_and_reading_of_the_authors(
         ("emobench", ["--prompt", "official", "--samples", "2"], "2 replies to each prompt, theirs is one"),
         ("simpletom", ["--prompt", "sip"], "the prompt is sip, and replies are read by the rule of training"),
         ("socialiqa", ["--prompt", "direct"], "rule of training (its authors publish none)"),
-        ("hi-tom", ["--prompt", "official"], "its authors publish neither how they sample nor how they read a reply"),
+        ("hi-tom", ["--prompt", "official"], "its authors took out of their repository how they sample and read"),
     ],
 )
 def test_what_is_not_theirs_is_own_protocol_and_is_told(
