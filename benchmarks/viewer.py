@@ -1,8 +1,10 @@
 """How fast the viewer is on a large run, measured in a real browser.
 
     python benchmarks/viewer.py [--completions 200000]
+    python benchmarks/viewer.py --server     processor time of single questions, without a browser
 
-Needs /usr/bin/chromium and playwright. A run of that size is made (about 2.5 KB of text a completion), then:
+Needs /usr/bin/chromium and playwright, but for --server. A run of that size is made (about 2.5 KB of text a
+completion), then:
 
 * index: reading the shards for the first time, in a fresh cache
 * open: from the address typed to the overview drawn, once indexed
@@ -47,6 +49,18 @@ FILTERS = (
     *(("outcome", "wrong"), ("flat", "0"), ("dimension", "belief")),
     *(("truncated", "0"), ("outcome", "right"), ("phase", "train")),
 )
+QUESTIONS = {
+    "a page": {"nth": "40"},
+    "two values": {"outcome": "wrong|unreadable"},
+    "none of two": {"outcome": "!wrong|unreadable"},
+    **{f"range, {name}": {f"{name}_min": low} for name, low in
+       (("reward", "0.5"), ("advantage", "0.5"), ("tokens", "40"), ("process", "0.5"))},
+    "a flag": {"flag": "early_answer"},
+    "all facets": {"facets": "1"},
+    "OR and -word": {"q": "cupboard OR volcano -basket"},
+    "in the question": {"q": "cupboard OR volcano -basket", "in": "asked"},
+    "anywhere": {"q": "cupboard OR volcano -basket", "in": "all"},
+}  # fmt: skip
 WORDS = ("cupboard", "filler7", '"answer is"', "volcano", "basket")
 
 
@@ -54,10 +68,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Measure the viewer on a large run.")
     parser.add_argument("--completions", type=int, default=200_000)
     parser.add_argument("--run", type=Path, help="an existing run folder instead of one made here")
+    parser.add_argument("--server", action="store_true", help="ask the server's functions, without a browser")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="viewer-bench-") as scratch:
         folder = args.run or make(Path(scratch) / "runs" / "large", args.completions)
-        figures = measure(folder, Path(scratch) / "cache")
+        figures = (of_server if args.server else measure)(folder, Path(scratch) / "cache")
     show(figures, args.completions)
 
 
@@ -87,6 +102,32 @@ def measure(folder: Path, cache: Path) -> dict[str, list[float]]:
         server.wait(10)
 
 
+def of_server(folder: Path, cache: Path) -> dict[str, list[float]]:
+    """Processor time of each question, asked as if nobody had asked before."""
+    os.environ["SOCIALR1_CACHE"] = str(cache)
+    from socialr1_lite.viewer import pages
+    from socialr1_lite.viewer.library import Indexing, Library
+    from socialr1_lite.viewer.serving import Query
+
+    library = Library([folder])
+    run = library.run(folder.name)
+
+    def ask(asked: dict[str, str]) -> float:
+        run.memory.clear()
+        began = time.process_time()
+        for _ in range(10_000):
+            try:
+                page = pages.facets if asked.get("facets") else pages.traces
+                page(library, Query({"run": folder.name} | {k: v for k, v in asked.items() if k != "facets"}))
+                break
+            except Indexing:
+                continue
+        return 1000 * (time.process_time() - began)
+
+    figures = {"index": [ask({})], "first search": [ask({"q": "submarine"})]}
+    return figures | {name: [ask(asked) for _ in range(5)] for name, asked in QUESTIONS.items()}
+
+
 def in_browser(base: str, run: str) -> dict[str, list[float]]:
     from playwright.sync_api import sync_playwright
 
@@ -100,11 +141,11 @@ def in_browser(base: str, run: str) -> dict[str, list[float]]:
         figures["open"] = [clock(lambda: opened(page, f"{base}?run={run}", "overview")) for _ in range(5)]
         opened(page, f"{base}?run={run}&screen=traces", "traces")
         figures["page"] = [drawn(page, CLICK_NEXT) for _ in range(12)]
-        figures["sort"] = [drawn(page, f"go({{sort: '{sort}', page: null}})") for sort in SORTS]
-        figures["filter"] = [drawn(page, f"go({{{key}: '{value}', page: null}})") for key, value in FILTERS]
+        figures["sort"] = [drawn(page, f"go({{sort: '{sort}', nth: null}})") for sort in SORTS]
+        figures["filter"] = [drawn(page, f"go({{{key}: '{value}', nth: null}})") for key, value in FILTERS]
         opened(page, f"{base}?run={run}&screen=traces", "traces")
         figures["first search"] = [drawn(page, "go({q: 'submarine'})")]
-        figures["search"] = [drawn(page, f"go({{q: '{word}', page: null}})") for word in WORDS]
+        figures["search"] = [drawn(page, f"go({{q: '{word}', nth: null}})") for word in WORDS]
         opened(page, f"{base}?run={run}&screen=trace&outcome=wrong&sort=-total", "trace")
         page.wait_for_timeout(300)
         figures["next"] = []

@@ -27,6 +27,8 @@ SHOWN = {
     "group": "?run=first&screen=group", "prompt": "?run=first&screen=prompt", "hacks": "?run=first&screen=hacks",
     "benchmarks": "?run=first&screen=benchmarks", "compare": "?run=first&screen=compare&with=second", "try": "?run=first&screen=try",
     "exchange": "?run=first&screen=exchange", "labels": "?run=first&screen=labels", "pair": "?run=first&screen=pair",
+    "figures": "?run=first&screen=figures&also=second&split=dimension", "solved": "?run=first&screen=solved",
+    "settings": "?run=first&screen=settings&also=second", "verdicts": "?run=first&screen=verdicts",
 }  # fmt: skip
 
 

@@ -229,6 +229,7 @@ screens.figures = {
         'Drag over a figure to zoom, double click to see it whole.',
         pick && ' A click opens the completions of that step.',
       ),
+      h('h2', { class: 'visually-hidden' }, 'Figures'),
       h('div', { class: 'charts wide' }, [...this.drawn.values()]),
       !one && differenceTable(data),
     ];

@@ -195,6 +195,7 @@ screens.pair = {
         a({ screen: 'trace', trace: data.id }, { base: keep(VIEW), class: 'button' }, 'Stage view'),
       ),
       questionCard(data),
+      h('h2', { class: 'visually-hidden' }, 'Stage by stage'),
       h(
         'div',
         { class: 'pairing' },

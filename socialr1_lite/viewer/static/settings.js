@@ -9,7 +9,7 @@ const settingsTable = (shown, rows) =>
       h(
         'tr',
         {},
-        h('th', { scope: 'col' }, ''),
+        h('th', { scope: 'col' }, 'Setting'),
         shown.map((run) => h('th', { scope: 'col' }, run.label)),
       ),
     ),

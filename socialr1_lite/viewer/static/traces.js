@@ -366,6 +366,7 @@ screens.traces = {
       h(
         'div',
         { class: 'table-view' },
+        h('h2', { class: 'visually-hidden' }, 'Filters'),
         facetList(lastFacets.run === state.run ? lastFacets.facets : {}, state),
         h(
           'div',
