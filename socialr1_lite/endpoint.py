@@ -75,7 +75,8 @@ class Request:
     """One chat completion. sample: tells apart repeated draws of the same request, so that each is cached alone.
 
     likeliest: so many tokens that could have stood first are asked for, with their log-probabilities. top_k: 0 leaves
-    it out, since OpenAI's own API knows none.
+    it out, since OpenAI's own API knows none; -1 says that all tokens are wanted. repetition_penalty: None leaves
+    it out, 1 says that none is wanted.
     """
 
     messages: Sequence[Message]
@@ -86,11 +87,11 @@ class Request:
     sample: int = 0
     likeliest: int = 0
     top_k: int = 0
-    repetition_penalty: float = 1.0  # 1: none, and it is left out
+    repetition_penalty: float | None = None
 
 
 # Fields that older keys of the cache do not have, at what leaves them out.
-ADDED = {"likeliest": 0, "top_k": 0, "repetition_penalty": 1.0}
+ADDED = {"likeliest": 0, "top_k": 0, "repetition_penalty": None}
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,7 +276,7 @@ class Endpoint:
             **{"max_tokens": request.max_tokens, "temperature": request.temperature, "top_p": request.top_p},
             **({"seed": request.seed} if request.seed is not None else {}),
             **({"top_k": request.top_k} if request.top_k else {}),
-            **({"repetition_penalty": request.repetition_penalty} if request.repetition_penalty != 1 else {}),
+            **({"repetition_penalty": request.repetition_penalty} if request.repetition_penalty is not None else {}),
             **({"logprobs": True, "top_logprobs": request.likeliest} if request.likeliest else {}),
         }
         asked = {form.get(name, name): value for name, value in fields.items()} | dict(self.settings.extra)
@@ -379,7 +380,7 @@ def request_key(settings: EndpointSettings, request: Request) -> str:
         "base_url": settings.base_url.rstrip("/"),
         "model": settings.model,
         "extra": dict(settings.extra),
-        **{name: value for name, value in asdict(request).items() if ADDED.get(name) != value},
+        **{name: value for name, value in asdict(request).items() if name not in ADDED or ADDED[name] != value},
     }
     text = json.dumps(parts, sort_keys=True, ensure_ascii=False)
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()

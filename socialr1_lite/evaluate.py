@@ -99,6 +99,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--temperature", type=_number(0, 10), help=drawn)
     add("--top-p", type=_number(0.001, 1), help="default: the prompt's, else 1 (all tokens)")
     add("--top-k", type=_at_least(0), help="default: the prompt's, else 0 (all tokens)")
+    add("--repetition-penalty", type=_number(0.1, 10), metavar="P", help="default: the prompt's, else 1 (none)")
     add("--max-new-tokens", type=_at_least(1), metavar="N", help="of one reply; default by prompt, or the run's own")
     add("--batch-size", type=_at_least(1), default=16)
     add("-o", "--output", type=Path, metavar="DIR", help="default: the run folder, or evaluations/<model>")

@@ -88,20 +88,28 @@ LEAST_VAIN = 3  # requests in a row without a reply, before a server counts as g
 
 
 class EndpointSampler:
-    """A model behind an OpenAI-compatible endpoint. prefilled: its chat template opens the think block itself."""
+    """A model behind an OpenAI-compatible endpoint. prefilled: its chat template opens the think block itself.
 
-    def __init__(self, endpoint: Endpoint, *, prefilled: bool = False) -> None:
+    said: of top_k and repetition_penalty those that are sent where they change nothing, too: a server may else draw by
+    the model's generation settings.
+    """
+
+    def __init__(self, endpoint: Endpoint, *, prefilled: bool = False, said: Sequence[str] = ()) -> None:
         """Keep the endpoint, which is closed by whoever opened it."""
         self.name = endpoint.settings.model
         self.identity = f"{endpoint.settings.base_url} {endpoint.settings.model} {dict(endpoint.settings.extra)}"
+        self.identity += f" {' '.join(sorted(said))}" if said else ""
         self.endpoint = endpoint
         self._prefilled = prefilled
+        self._said = said
         self._vain = 0  # requests in a row that used up their tries, over batches too: an episode asks one at a time
 
     def requests(self, prompts: Sequence[Messages], sampling: Sampling) -> list[Request]:
         """Return what would be sent."""
         limit, temperature, top_p, seed = sampling.max_new_tokens, sampling.temperature, sampling.top_p, sampling.seed
-        k, penalty = sampling.top_k, sampling.repetition_penalty
+        k = sampling.top_k or (-1 if "top_k" in self._said else 0)
+        says = sampling.repetition_penalty != 1 or "repetition_penalty" in self._said
+        penalty = sampling.repetition_penalty if says else None
         one = Request((), limit, temperature, top_p, seed=seed, sample=seed, top_k=k, repetition_penalty=penalty)
         return [replace(one, messages=prompt) for prompt in prompts]
 

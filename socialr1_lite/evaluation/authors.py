@@ -111,6 +111,7 @@ def planned(args: argparse.Namespace, target: Target, benchmark: Benchmark, samp
             temperature=drawn.temperature if args.temperature is None else args.temperature,
             top_p=drawn.top_p if args.top_p is None else args.top_p,
             top_k=drawn.top_k if args.top_k is None else args.top_k,
+            repetition_penalty=args.repetition_penalty or drawn.repetition_penalty,
             seed=args.seed,
         ),
         samples=args.samples,

@@ -147,6 +147,7 @@ def differences(
         f"temperature {drawn[0]:g}, top-p {drawn[1]:g}, top-k {drawn[2]} (theirs: {TEMPERATURE}, 1, 0)": (
             drawn != (TEMPERATURE, 1.0, 0)
         ),
+        f"repetition penalty {sampling.repetition_penalty:g} (theirs: none)": sampling.repetition_penalty != 1,
         f"at most {max_turns} turns (theirs: {MAX_TURNS})": max_turns != MAX_TURNS,
         "the judge is asked for one dimension at a time": by_dimension,
         "the model plays its own partner": partner.identity == model.identity,
@@ -217,7 +218,7 @@ def _move(games: Sequence[Played], player: ReplySampler, sampling: Sampling, sto
 
 def _judge(games: Sequence[Played], judge: ReplySampler, sampling: Sampling, store: ReplyStore) -> None:
     """Ask for all scores of an episode at once, greedily; what cannot be read is put into form by the judge, once."""
-    greedy = replace(sampling, temperature=0.0, top_p=1.0, top_k=0)
+    greedy = replace(sampling, temperature=0.0, top_p=1.0, top_k=0, repetition_penalty=1.0)
     replies = _put(judge, [game.episode.judge_prompt() for game in games], greedy, store)
     unread = [(game, text) for game, reply in zip(games, replies, strict=True) if (text := _settled(game, reply))]
     prompts = [reformat_prompt(text, VERDICT_SCHEMA) for _, text in unread]

@@ -47,8 +47,11 @@ from socialr1_lite.scenario import sound
 LOCAL_CACHE = "endpoint"
 SET_ELSEWHERE = {  # fields of a request that the evaluation sets, and how
     **dict.fromkeys(("max_tokens", "max_completion_tokens"), "use --max-new-tokens"),
-    **{name: f"use --{name.replace('_', '-')}" for name in ("temperature", "top_p", "top_k", "seed")},
-    **{"repetition_penalty": "--prompt official brings the authors'", "n": "use --samples"},
+    **{
+        name: f"use --{name.replace('_', '-')}"
+        for name in ("temperature", "top_p", "top_k", "repetition_penalty", "seed")
+    },
+    **{"n": "use --samples"},
     **{"model": "it is the name in RUN_OR_MODEL's place", "messages": "use --prompt"},
     **dict.fromkeys(("stream", "logprobs", "top_logprobs"), "leave it out"),
 }
@@ -393,4 +396,5 @@ def _endpoint_sampler(
         extra=extra,
         cache=None if args.no_cache else cache_folder() / LOCAL_CACHE,
     )
-    return EndpointSampler(opened.enter_context(Endpoint(settings)), prefilled=args.prefilled)
+    said = [name for name in ("top_k", "repetition_penalty") if getattr(args, name) is not None]
+    return EndpointSampler(opened.enter_context(Endpoint(settings)), prefilled=args.prefilled, said=said)

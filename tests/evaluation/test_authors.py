@@ -127,6 +127,7 @@ def test_official_means_prompt_sampling_order_and_reading_of_the_authors(
         ("simpletom", ["--prompt", "official", "--temperature", "0.7"], "temperature 0.7, theirs is 0"),
         ("emobench", ["--prompt", "official", "--top-p", "0.9"], "top-p 0.9 and top-k 0, theirs are 1 and none"),
         ("emobench", ["--prompt", "official", "--samples", "2"], "2 replies to each prompt, theirs is one"),
+        ("motivebench", ["--prompt", "official", "--repetition-penalty", "1"], "repetition penalty 1, theirs is 1.05"),
         ("simpletom", ["--prompt", "sip"], "the prompt is sip, and replies are read by the rule of training"),
         ("socialiqa", ["--prompt", "direct"], "rule of training (its authors publish none)"),
         ("hi-tom", ["--prompt", "official"], "its authors took out of their repository how they sample and read"),

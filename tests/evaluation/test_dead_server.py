@@ -178,7 +178,27 @@ def test_top_k_is_sent_and_its_refusal_is_in_the_report(server: Server, tmp_path
 
 def test_without_top_k_none_is_sent(server: Server, tmp_path: Path) -> None:
     launched(server, tmp_path, "--benchmarks", "socialiqa")
-    assert not any("top_k" in body for body in server.bodies)
+    assert not any({"top_k", "repetition_penalty"} & body.keys() for body in server.bodies)
+
+
+def test_that_all_tokens_and_no_penalty_are_wanted_is_sent_where_it_was_said(server: Server, tmp_path: Path) -> None:
+    """A server may else draw by the model's generation settings. vLLM, SGLang and llama.cpp take -1 for all tokens."""
+    how = ("--benchmarks", "socialiqa", "--temperature", "0.5")
+    launched(server, tmp_path / "a", *how)
+    server.bodies.clear()
+    launched(server, tmp_path / "b", *how, "--top-k", "0", "--repetition-penalty", "1")
+    assert {(body["top_k"], body["repetition_penalty"]) for body in server.bodies} == {(-1, 1)}  # and none is cached
+    asked = len(server.bodies)
+    launched(server, tmp_path / "c", *how, "--top-k", "5", "--repetition-penalty", "1.2")
+    assert {(body["top_k"], body["repetition_penalty"]) for body in server.bodies[asked:]} == {(5, 1.2)}
+
+
+def test_replies_before_it_was_said_are_no_replies_after(server: Server, tmp_path: Path) -> None:
+    with endpoint(server) as client:
+        plain, said = EndpointSampler(client), EndpointSampler(client, said=("top_k",))
+        for sampler in (plain, said, plain):
+            ask_all(sampler, prompts(1), Sampling(8), ReplyStore(tmp_path / "r"))
+    assert [body.get("top_k") for body in server.bodies] == [None, -1]
 
 
 def test_requests_in_vain_are_counted_over_batches(server: Server, tmp_path: Path) -> None:

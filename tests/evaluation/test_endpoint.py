@@ -107,9 +107,11 @@ def test_what_the_command_line_says_goes_before_the_recipe(asked: Any, recipe: P
     ("field", "instead"),
     [
         *((name, "use --max-new-tokens") for name in ("max_tokens", "max_completion_tokens")),
-        *((name, f"use --{name.replace('_', '-')}") for name in ("temperature", "top_p", "top_k", "seed")),
+        *(
+            (name, f"use --{name.replace('_', '-')}")
+            for name in ("temperature", "top_p", "top_k", "seed", "repetition_penalty")
+        ),
         *(("n", "use --samples"), ("model", "RUN_OR_MODEL"), ("messages", "use --prompt"), ("stream", "leave it out")),
-        ("repetition_penalty", "--prompt official"),
     ],
 )
 def test_what_the_report_tells_of_a_request_is_not_overridden_unseen(

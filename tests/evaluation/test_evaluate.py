@@ -330,6 +330,7 @@ def test_episodes_are_played_judged_and_kept(tmp_path: Path, speaker: Callable[[
         (["--partner", "some/partner", "--judge", "self"], "the model judges itself"),
         ([*OTHERS, "--max-turns", "4"], "at most 4 turns (theirs: 20)"),
         ([*OTHERS, "--temperature", "1"], "temperature 1, top-p 1, top-k 0 (theirs: 0.7, 1, 0)"),
+        ([*OTHERS, "--repetition-penalty", "1.1"], "repetition penalty 1.1 (theirs: none)"),
     ],
 )
 def test_what_differs_from_the_authors_is_named_and_not_official(
