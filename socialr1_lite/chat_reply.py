@@ -85,10 +85,18 @@ class Said:
     unfinished: bool = False
 
 
-# Qwen, DeepSeek and most others; Seed-OSS; Magistral; Kimi. ASCII: a Kelvin sign is no k.
+# Qwen, DeepSeek and most others, Seed-OSS; Magistral; Kimi; OpenThinker; Command A; MedGemma; Gemma. A group that holds
+# anything closes. ASCII: a Kelvin sign is no k.
 _THINKING = re.compile(
-    r"<(/?)(?i:(?:seed:)?(?:think(?:ing)?|thoughts?|reasoning))>|\[(/?)THINK\]|◁(/?)think▷", re.ASCII
+    r"< ?(/?) ?(?i:(?:seed:)?(?:think(?:ing)?|thoughts?|reason(?:ing)?|analysis|scratchpad))(?:\s+[\w-]+=[^<>]*)?\s*>"
+    r"|\[(/?)THINK\]|◁(/?)think▷|<\|(?:begin|(end))_of_thought\|>|<\|(?:START|(END))_THINKING\|>"
+    r"|<unused94>|<(unused95)>|<\|channel>thought|<(channel)\|>",
+    re.ASCII,
 )
+_SPOKEN = re.compile(
+    r"\A\s*Here(?: is|'s) my thought process:(?:.*?\n\s*Here(?: is|'s) my (response):)?", re.DOTALL
+)  # Granite
+_TOKEN = re.compile(r"<\|/?\w+\|>")  # of a chat template, left in a text
 _ANSWER = re.compile(r"<(/?)answer>", re.IGNORECASE | re.ASCII)
 # gpt-oss: with its special tokens, and as they are left when those are taken out.
 _CHANNEL = re.compile(r"\A(?:(?:<\|start\|>assistant)?<\|channel\|>|analysis(?=[A-Z]))")
@@ -106,7 +114,9 @@ def without_thinking(text: str, *, prefilled: bool = False, apart: str = "") -> 
         return Said(text, not text.strip())
     if _CHANNEL.match(text):
         *_, final = [None, *_FINAL.finditer(text)]
-        return Said(re.sub(r"<\|\w+\|>", "", text[final.end() :]).strip()) if final else Said("", True)
+        return Said(_TOKEN.sub("", text[final.end() :]).strip()) if final else Said("", True)
+    if spoken := _SPOKEN.match(text):
+        return Said(text[spoken.end() :].strip() if spoken[1] else "", not spoken[1])
     pieces, start, opened, seen = list[str](), 0, prefilled, prefilled
     for tag in _THINKING.finditer(text):
         seen = True
@@ -122,7 +132,7 @@ def without_thinking(text: str, *, prefilled: bool = False, apart: str = "") -> 
         tags = [*_ANSWER.finditer(text, start)]
         answered = bool(tags) and not tags[0][1] and any(tag[1] for tag in tags)
         return Said(text[tags[0].start() :] if answered else "", not answered)
-    return Said(text[start:].strip() or "\n".join(pieces).strip())
+    return Said(_TOKEN.sub("", text[start:]).strip() or "\n".join(pieces).strip())
 
 
 def first_tag(text: str) -> Literal["opens", "closes", ""]:
