@@ -59,7 +59,8 @@ _DENIED = re.compile(
 )
 _REJECTED = re.compile(
     r"(?:\b(?:(?:false|untrue|wrong|unlikely)\s+that|doubt|deny|hardly|used\s+to\s+be|avoid|not|never|neither|nor|cannot"
-    r"|except|excluding|than|instead\s+of|without|rul(?:e[sd]?|ing)\s+out|eliminat(?:e[sd]?|ing))"
+    r"|(?:anything|everything|all) but|except|excluding"
+    r"|than|instead\s+of|without|rul(?:e[sd]?|ing)\s+out|eliminat(?:e[sd]?|ing))"
     r"|n't|n’t)(?:\W{1,3}[\w'’]+){0,5}?\W*$"
     r"|(?:不|非|没|未|别|排除|除了|无)[^,。;！!？?.\n但而]{0,4}$",
     re.IGNORECASE,
@@ -110,7 +111,13 @@ _CLOSING = re.compile(
 _ASKED = re.compile(r"[^.!?;\n。]{0,120}\?(?!\s*(?:or\b|maybe|或))", re.IGNORECASE)
 _SENTENCE = re.compile(r"\n|[.!?。！？](?=\s|$|[^\x00-\x7f])")
 _STATEMENT = re.compile(r"\n\s*\S|(?<!(?<![A-Za-z])[A-Z])[.!?](?=\s|$)|[。！？;]")  # its end; "B." ends none
-_CLAUSE = re.compile(r"[,;:\n。?!]|\.\s|\bbut\b|而是|但")
+_CLAUSE = re.compile(r"[,;:\n。?!]|\.\s|(?<!anything )(?<!everything )(?<!\ball )\bbut\b|而是|但", re.IGNORECASE)
+_SO_IS = re.compile(r"\band so (?:is|are)\W*$", re.IGNORECASE)
+_ORDINAL = re.compile(
+    r"(?<!or )(?<!and )\b(first|second|third|fourth) option\b|(?:第([一二三四])个?选项|选项([一二三四])(?!\w))",
+    re.IGNORECASE,
+)
+ORDINALS = ("first", "second", "third", "fourth"), "一二三四"  # as they stand for A to D
 
 
 class Mention(NamedTuple):
@@ -123,7 +130,7 @@ class Mention(NamedTuple):
 
 def lenient_option(text: str, options: Sequence[str]) -> int | None:
     """Return the place of the one option that a reply settles on; None for none, for two, and for what is denied."""
-    plain = _plain(text)[-LONGEST:]
+    plain = _ORDINAL.sub(_by_letter, _plain(text)[-LONGEST:])
     reply = _Reply(plain, options)
     for form in (_BLOCK, _BOXED):
         if held := [next(filter(None, found.groups()), "") for found in form.finditer(plain)]:
@@ -133,6 +140,14 @@ def lenient_option(text: str, options: Sequence[str]) -> int | None:
     if (whole := reply.whole()) is not None:
         return whole
     return reply.settled()
+
+
+def _by_letter(ordinal: re.Match[str]) -> str:
+    """Return "option B" for "second option"."""
+    english, chinese = ORDINALS
+    if ordinal[1]:
+        return f"option {ascii_uppercase[english.index(ordinal[1].lower())]}"
+    return f"选项{ascii_uppercase[chinese.index(ordinal[2] or ordinal[3])]}"
 
 
 def _of_text(option: str) -> str:
@@ -253,6 +268,7 @@ class _Reply:
                 rf"[{CLOSE}]*\s*(?:{LISTED}|nor|/|与|also)\s*(?:the|option|选项|\s|[{OPEN}])*", between
             )
             same = before in denied and before.option == one.option and one in self._beside(before)
+            joined = joined or (before in denied and _SO_IS.search(between))
             if joined or same or refused or _REJECTED.search(left):
                 denied.add(one)
             before = one
@@ -264,6 +280,7 @@ class _Reply:
         for one, after in zip(reversed(self.mentions[:-1]), reversed(self.mentions[1:]), strict=True):
             between = self.text[one.end : after.start]
             mark = rf"{LISTED}|," if after in listed else LISTED
+            mark += r"|\s" if one.end - one.start == after.end - after.start == 1 else ""  # "A C D are wrong"
             form = rf"[{CLOSE}{OPEN}.:\s]*" if one.option == after.option else rf"[{CLOSE}\s]*(?:{mark})[{OPEN}\s]*"
             if after in denied | listed and re.fullmatch(form, between):
                 listed.add(one)
@@ -288,7 +305,10 @@ class _Reply:
         final = [found.start() for found, named in stated if named and (found["final"] or found["last"])]
         if final:
             return [one for found, named in stated if found.start() >= final[0] for one in named]
-        called = [one for one in self.mentions if one not in self.denied and _CALLED.match(self.text, one.end)]
+        kept = [one for one in self.mentions if one not in self.denied]
+        called = [
+            one for one in kept if _CALLED.match(self.text, one.end) or _SO_IS.search(self.text[: one.start][-LEFT:])
+        ]
         return [one for _, named in stated for one in named] + called + self._ends()
 
     def _of_statement(self, start: int) -> list[Mention]:
