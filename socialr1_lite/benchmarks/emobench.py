@@ -15,7 +15,15 @@ from dataclasses import replace
 from pathlib import Path
 
 from socialr1_lite.benchmarks import base
-from socialr1_lite.benchmarks.files import SourceRow, counts_note, each_once, make_scenario, official_files, read_jsonl
+from socialr1_lite.benchmarks.files import (
+    SourceRow,
+    counts_note,
+    each_once,
+    make_scenario,
+    official_files,
+    read_jsonl,
+    with_parts,
+)
 from socialr1_lite.errors import DataError
 from socialr1_lite.sip import Message
 from socialr1_lite.statistics import Tally
@@ -59,10 +67,10 @@ HEADINGS = {
 def load(folder: Path) -> base.Loaded:
     """Load `EA.jsonl` and `EU.jsonl`. An EU row becomes two items, emotion and cause, joined by their row."""
     found, files = [], []
-    for path in official_files(folder, TITLE, ("EA.jsonl", "EU.jsonl"), SOURCE):
+    for path in official_files(folder, TITLE, with_parts(ROWS), SOURCE):
         rows, file = read_jsonl(path)
         files.append(file)
-        found.append((path.name, [item for row in rows for item in _items(row, path.stem)]))
+        found.append((path.name, [item for row in rows for item in _items(row, path.name[:2])]))
     items, twice = each_once(found)
     there = Counter(task for task, _ in {(item.label("task")[:2], item.joint) for item in items})
     notes = [counts_note(f"{TITLE} {task}", there[task], ROWS[task]) for task in ROWS if there[task]]

@@ -124,6 +124,11 @@ def home(folder: Path, title: str) -> Path:
     return folder
 
 
+def with_parts(stems: Iterable[str]) -> list[str]:
+    """Return patterns for `<stem>.jsonl` and for parts of it: `<stem>.first100.jsonl`, `<stem>_2.jsonl`."""
+    return [f"{stem}{rest}.jsonl" for stem in stems for rest in ("", "[._ (-]*")]
+
+
 def official_files(folder: Path, title: str, patterns: Sequence[str], source: str) -> list[Path]:
     """Return the files under the benchmark's folder that match any of the patterns, by path, each once.
 

@@ -13,7 +13,15 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from socialr1_lite.benchmarks import base
-from socialr1_lite.benchmarks.files import SourceRow, counts_note, each_once, make_scenario, official_files, read_jsonl
+from socialr1_lite.benchmarks.files import (
+    SourceRow,
+    counts_note,
+    each_once,
+    make_scenario,
+    official_files,
+    read_jsonl,
+    with_parts,
+)
 from socialr1_lite.errors import DataError
 from socialr1_lite.sip import Message
 from socialr1_lite.statistics import Tally
@@ -31,9 +39,11 @@ COT = (
 def load(folder: Path) -> base.Loaded:
     """Load `<config>/test.jsonl` of the three question configs, or those of them that are there."""
     found, files = [], []
-    for path in official_files(folder, TITLE, [f"{config}/*.jsonl" for config in CONFIGS], SOURCE):
-        config = path.parent.name
-        rows, file = read_jsonl(path, f"{config}/{path.name}")  # the three files are all called test.jsonl
+    patterns = [*(f"{config}/**/*.jsonl" for config in CONFIGS), *with_parts(CONFIGS)]
+    for path in official_files(folder, TITLE, patterns, SOURCE):
+        config = next(config for part in reversed(path.parts) for config in CONFIGS if part.startswith(config))
+        name = path.name if path.name.startswith(config) else f"{config}/{path.name}"  # all three are called test.jsonl
+        rows, file = read_jsonl(path, name)
         files.append(file)
         found.append((file.name, [_item(row, CONFIGS[config]) for row in rows]))
     items, twice = each_once(found)

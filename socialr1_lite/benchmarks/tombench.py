@@ -13,7 +13,15 @@ from dataclasses import replace
 from pathlib import Path
 
 from socialr1_lite.benchmarks import base
-from socialr1_lite.benchmarks.files import SourceRow, counts_note, each_once, make_scenario, official_files, read_jsonl
+from socialr1_lite.benchmarks.files import (
+    SourceRow,
+    counts_note,
+    each_once,
+    make_scenario,
+    official_files,
+    read_jsonl,
+    with_parts,
+)
 from socialr1_lite.sip import Message
 from socialr1_lite.statistics import Tally
 
@@ -61,12 +69,12 @@ HEADINGS = {"en": ("[Story]", "[Question]", "[Candidate Answers]"), "zh": ("[故
 def load(folder: Path) -> base.Loaded:
     """Load the jsonl files of the repository's `data` folder, both languages as items of their own."""
     parts, files, dropped = [], [], []
-    for path in official_files(folder, TITLE, [f"{stem}.jsonl" for stem in FILE_ROWS], SOURCE):
+    for path in official_files(folder, TITLE, with_parts(FILE_ROWS), SOURCE):
         rows, file = read_jsonl(path)
         files.append(file)
-        items = []
+        items, task = [], next(stem for stem in FILE_ROWS if path.name.startswith(stem))
         for number, row in enumerate(rows, start=1):
-            both = {language: _item(row, path.stem, number, language) for language in FIELDS}
+            both = {language: _item(row, task, number, language) for language in FIELDS}
             items.append(both["zh"])
             # the row's languages disagree: its English question belongs to another story (1 such row in the release)
             if len(both["en"].scenario.options) == len(both["zh"].scenario.options):

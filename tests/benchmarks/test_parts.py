@@ -99,6 +99,30 @@ def test_two_disjoint_parts_are_the_whole(name: str, folder: Callable[[str], tup
     assert [note for note in after.notes if "official" in note] == [n for n in before.notes if "official" in n]
 
 
+@pytest.mark.parametrize(
+    ("name", "part"),
+    [
+        ("emobench", "EmoBench/EU.part2.jsonl"),
+        ("emobench", "EmoBench/more/EU_first100.jsonl"),
+        ("tombench", "ToMBench/data/False Belief Task.first100.jsonl"),
+        ("tombench", "ToMBench/False Belief Task (2).jsonl"),
+        ("simpletom", "SimpleToM/mental-state-qa/more/test.jsonl"),
+        ("simpletom", "SimpleToM/mental-state-qa.part2.jsonl"),
+    ],
+)
+def test_a_part_is_found_by_any_name_that_begins_as_the_sets(
+    name: str, part: str, folder: Callable[[str], tuple[Path, Path, Path]]
+) -> None:
+    root, whole, _ = folder(name)
+    before = BENCHMARKS[name].load(root)
+    rows = rows_of(whole)
+    put(root / part, rows[-1:])
+    put(whole, rows[:-1])
+    assert contents(BENCHMARKS[name].load(root)) == contents(before)  # apart
+    put(whole, rows)
+    assert contents(BENCHMARKS[name].load(root)) == contents(before)  # beside the whole
+
+
 def test_a_question_that_one_file_has_twice_stays_twice(folder: Callable[[str], tuple[Path, Path, Path]]) -> None:
     root, whole, beside = folder("tombench")
     rows = rows_of(whole)
