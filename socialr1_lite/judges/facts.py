@@ -35,6 +35,8 @@ from socialr1_lite.scenario import Facts, Scenario
 from socialr1_lite.sip import STAGES, TITLES, Reply
 
 # All constants are [ours]; tests/judges/test_facts.py shows that every hack loses under them (docs/rewards.md).
+NO_RECALL, FULL_RECALL = 0.4, 0.8  # cues: mean recall that is worth nothing, as names alone reach it; that is enough
+NAMES_ONLY = 0.6  # cues: factor for a decisive sentence of which no verb, or one like it, is told
 FREE_EXTRAS = 0.3  # share of the story's other sentences that may be repeated at no cost
 UNTRUE_CUE = 0.35  # cues: factor for the first thing told that did not happen so, and half as much for each more
 OTHER_ONLY = 0.35  # interpretation: only other mental states than the decisive one, and those right
@@ -43,10 +45,9 @@ PLAIN = 0.9  # interpretation: the fact that is asked for, in nobody's mind
 CONTRADICTED = 0.2  # interpretation: both the decisive claim and its contrary
 TOO_DEEP = 0.8  # interpretation: the decisive value also within a further mind, of which the story says nothing
 WRONG_CLAIM = 0.5  # interpretation: factor for each further statement that the world denies
-OTHER_GOAL = 0.3  # goal: the right person wants something else, or another person wants it
+OTHER_GOAL = 0.1  # goal: the right person wants something else, or another person wants it
 ASKED = 0.9  # goal: says what is asked, and nobody's wish
-WRONG_ANSWER = 0.3  # response: it fits the answer, which is wrong
-UNCLEAR = 0.4  # response: names no option
+UNCLEAR = 0.2  # response: names no option
 FOREIGN = 0.02  # what a word costs that neither the story nor any table has, up to `MOST_FOREIGN`
 MOST_FOREIGN = 0.3
 UNKNOWN_ENTITY_FACTOR = 0.5  # factor for a stage that names what the story does not know
@@ -65,7 +66,7 @@ class FactsJudge:
     """Scores the stages of replies to generated stories. A scenario without facts gets no score, which is not 0."""
 
     name = "facts"
-    version = 5
+    version = 6
     offline = True
     audit_floor = 1.0
 
@@ -251,16 +252,17 @@ def _cues(text: str, reads: Sequence[Read], facts: Facts, world: World, notes: l
     untrue = {read.text: why for read in own for clause in read.clauses if (why := _untrue(clause, world))}
     true = [read for read in reads if read.text not in untrue]
     recalls = [_recall(world.story[i], true) for i in facts.cues]
-    recall = sum(recalls) / len(recalls) if recalls else 1.0
+    told = sum(recalls) / len(recalls) if recalls else 1.0
+    recall = min(1.0, max(0.0, (told - NO_RECALL) / (FULL_RECALL - NO_RECALL)))
     others = [i for i in range(len(world.story)) if i not in facts.cues]
     parts = _parts(text, reads, [world.story[i] for i in facts.cues], world)
     repeated = sum(any(_repeats(part, world.story[i]) for part in parts) for i in others)
     share = repeated / len(others) if others else 0.0
     selective = 1.0 - max(0.0, share - FREE_EXTRAS) / (1.0 - FREE_EXTRAS)  # the whole story is no choice: nothing
-    if recall < 0.9:
+    if told < FULL_RECALL:
         missed = facts.cues[min(range(len(recalls)), key=recalls.__getitem__)]
         notes.append(
-            f"Cue Encoding: recall {recall:.2f} of {len(recalls)} decisive cues; misses: {facts.sentences[missed]}"
+            f"Cue Encoding: recall {told:.2f} of {len(recalls)} decisive cues; misses: {facts.sentences[missed]}"
         )
     if untrue:
         notes.append(f"Cue Encoding: tells what the story does not: {next(iter(untrue.values()))}")
@@ -289,7 +291,9 @@ def _recall(sentence: Read, reads: Sequence[Read]) -> float:
     said = frozenset().union(*(read.words for read in reads))
     everything = len(entities & told) / len(entities) if entities else 1.0
     share = len(words & said) / len(words) if words else 1.0
-    return 0.4 * best + 0.3 * everything + 0.3 * min(1.0, share / ENOUGH_WORDS) if best else 0.0
+    done = {word for word in words if word.startswith("#")}
+    factor = NAMES_ONLY if done and done.isdisjoint(said) else 1.0
+    return factor * (0.4 * best + 0.3 * everything + 0.3 * min(1.0, share / ENOUGH_WORDS)) if best else 0.0
 
 
 def _repeats(read: Read, sentence: Read) -> bool:
@@ -355,7 +359,7 @@ def _interpretation(reads: Sequence[Read], world: World, notes: list[str], *, ri
                         else 1.0,
                     )
                 elif any(agrees for _, agrees in verdicts) and not (decided and stated.denied):
-                    others_right += 1
+                    others_right += any(stated.chains)
                 elif decided and stated.firm:
                     contrary = True
                 elif stated.firm and (verdicts or _denied_by_sight(stated, world)):
@@ -429,7 +433,7 @@ def _agrees(stated: Statement, state: State, world: World) -> bool | None:
 def _plain(stated: Statement, state: State, world: World) -> bool:
     """Return whether a fact is told as such, where the question is about the facts and asks for nobody's view."""
     return (
-        not world.vocabulary.asked
+        not (world.vocabulary.asked or world.who)
         and () in stated.chains
         and state.kind in ("earlier", "place")
         and len(state.chain) == 1
@@ -586,17 +590,23 @@ def _wished(clause: Clause, goal: State, world: World) -> float:
         return OTHER_GOAL
     if clause.noun and clause.denied:  # "her wish for it plays no part"
         return OTHER_ASKED
+    if (
+        goal.people and not whom and values and purposes <= goal.purposes - {"give"}
+    ):  # what another is to get, for oneself
+        return OTHER_GOAL
     side = _side(purposes, goal)
     if goal.value and values:
         rival = goal.value not in values and values & set(goal.rivals)
         return -1.0 if rival or (side < 0 and goal.value in values) else 1.0 if goal.value in values else 0.6
     if values and goal.topic and goal.topic not in values and values - world.places:
         return OTHER_GOAL
-    if side:
-        return float(side)
     strange = [word for word in clause.words if word not in world.vocabulary.known and word not in REASONING]
+    if side and not (side > 0 and strange and goal.value):
+        return float(side)
     if not (purposes or values or whom):
         return OTHER_GOAL  # wants something
+    if strange and goal.value:  # "wants the nut", where it is the eraser
+        return OTHER_GOAL
     return 1.0 if goal.topic in values or not strange or purposes else 0.6
 
 
@@ -616,7 +626,7 @@ def _response(
         return 0.0
     if reply.answer not in scenario.gold:
         notes.append("Response Generation: follows from no fact of this story")
-        return WRONG_ANSWER
+        return 0.0
     named = frozenset().union(*(read.named for read in reads))
     if any(state.value and state.value not in named and named & {*state.rivals} for state in world.decisive[:1]):
         notes.append("Response Generation: names a rival of what decides")

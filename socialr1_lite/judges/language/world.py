@@ -101,6 +101,7 @@ class World:
     question: frozenset[str] = frozenset()  # stems of its weighty words
     options: frozenset[str] = frozenset()
     asked: frozenset[str] = frozenset()  # people and things of the question
+    who: bool = False  # whether it asks for somebody
     order: frozenset[str] = frozenset()  # "first" or "last", where it asks for that
 
 
@@ -125,6 +126,7 @@ def _world(facts: Facts, question: str, options: tuple[str, ...]) -> World:
         tuple(state_of(goal, facts) for goal in facts.accepted_goals),
         tuple(_one(sentence, vocabulary) for sentence in facts.sentences),
         feelings=feelings_in(text),
+        who=bool(re.search(r"\bwho\b", question, re.IGNORECASE)),
         order=frozenset(("first", "last")) & frozenset().union(*(word.purposes for word in words_of(question))),
         asked=frozenset(vocabulary.asked).union(_things(question, facts)),
         options=frozenset(word.root for option in options for word in words_of(option) if word.weighty),
