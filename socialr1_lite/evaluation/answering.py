@@ -90,6 +90,7 @@ LEAST_VAIN = 3  # requests in a row without a reply, before a server counts as g
 class EndpointSampler:
     """A model behind an OpenAI-compatible endpoint. prefilled: its chat template opens the think block itself.
 
+    opens: a reply has shown that the template opens the block, whatever --prefilled says.
     said: of top_k and repetition_penalty those that are sent where they change nothing, too: a server may else draw by
     the model's generation settings.
     """
@@ -100,6 +101,7 @@ class EndpointSampler:
         self.identity = f"{endpoint.settings.base_url} {endpoint.settings.model} {dict(endpoint.settings.extra)}"
         self.identity += f" {' '.join(sorted(said))}" if said else ""
         self.endpoint = endpoint
+        self.opens = False
         self._prefilled = prefilled
         self._said = said
         self._vain = 0  # requests in a row that used up their tries, over batches too: an episode asks one at a time

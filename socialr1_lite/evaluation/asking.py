@@ -13,7 +13,7 @@ from socialr1_lite.benchmarks.base import Answer, Ask, Benchmark, Item, Loaded, 
 from socialr1_lite.chat_reply import Said, first_tag, without_thinking
 from socialr1_lite.errors import PolicyError
 from socialr1_lite.evaluation import likelihood, shortcuts
-from socialr1_lite.evaluation.answering import ReplySampler, ReplyStore, Sampling, ask_all
+from socialr1_lite.evaluation.answering import EndpointSampler, ReplySampler, ReplyStore, Sampling, ask_all
 from socialr1_lite.progress import clock
 from socialr1_lite.rewards.stack import RewardStack
 from socialr1_lite.rollouts.completion import Completion, Finish
@@ -194,7 +194,7 @@ def _round(
     sampling = replace(plan.sampling, seed=plan.sampling.seed + sample)
     asks_twice = calls(benchmark, plan) == 2
     first = on_progress if not asks_twice else lambda done, failed: on_progress(done // 2, failed)
-    completions = mark_opened(ask_all(sampler, prompts, sampling, store, first))
+    completions = mark_opened(ask_all(sampler, prompts, sampling, store, first), sampler)
     if asks_twice:
         assert benchmark.follow_up is not None
         reasoned = [at for at, one in enumerate(completions) if not one.failed and not said(one).unfinished]
@@ -208,7 +208,7 @@ def _round(
             on_progress(cut + halves // 2, lost + failed)
 
         answered = ask_all(sampler, [prompts[at] for at in reasoned], sampling, store, second)
-        for at, one in zip(reasoned, mark_opened(answered), strict=True):
+        for at, one in zip(reasoned, mark_opened(answered, sampler), strict=True):
             completions[at] = one
     if completions and all(one.failed for one in completions):
         raise PolicyError(f"{benchmark.name}: none of {len(completions)} requests got a reply: {completions[0].error}")
@@ -216,14 +216,16 @@ def _round(
         yield Exchange(ask, sample, prompt, completion, tuple(_answers(benchmark, ask, plan, sample, completion)))
 
 
-def mark_opened(completions: Sequence[Completion]) -> list[Completion]:
+def mark_opened(completions: Sequence[Completion], sampler: ReplySampler | None = None) -> list[Completion]:
     """Mark as `prefilled` those whose think block the chat template opened unseen, as one behind an endpoint may.
 
-    A closing tag that nothing opened tells. Where one reply has it, one of the same model that was cut off without any
-    tag was cut off in its thinking.
+    A closing tag that nothing opened tells. Where one reply has it, here or before from the same sampler, one that was
+    cut off without any tag was cut off in its thinking.
     """
     tags = ["" if one.reasoning else first_tag(one.text) for one in completions]
     told = "closes" in tags
+    if isinstance(sampler, EndpointSampler):
+        told = sampler.opens = told or sampler.opens
     opened = [
         tag == "closes" or (told and not tag and one.truncated and not one.reasoning)
         for tag, one in zip(tags, completions, strict=True)

@@ -199,7 +199,7 @@ def _our_turn(game: Played) -> bool:
 def _put(player: ReplySampler, prompts: Sequence[Messages], sampling: Sampling, store: ReplyStore) -> list[Completion]:
     """Ask, with no word of a character taken for a control token of a chat."""
     safe = [[one | {"content": sip.without_control_tokens(one["content"])} for one in prompt] for prompt in prompts]
-    return mark_opened(ask_all(player, safe, sampling, store))
+    return mark_opened(ask_all(player, safe, sampling, store), player)
 
 
 def _move(games: Sequence[Played], player: ReplySampler, sampling: Sampling, store: ReplyStore, *, ours: bool) -> None:

@@ -43,6 +43,22 @@ def test_reasoning_that_a_server_gives_apart_is_never_read(server: Server, tmp_p
     assert cut["metrics"]["single_order_accuracy"]["value"] == 0.0
 
 
+def test_a_block_that_the_template_opens_is_known_of_a_server_once_it_showed(server: Server, tmp_path: Path) -> None:
+    """With SimpleToM's 20 tokens no thought ends, so that no reply to it shows the block."""
+
+    def thinking(body: Any, n: int) -> Any:
+        cut = body["max_tokens"] == 20
+        text, finish = ("Is it (A)? Then", "length") if cut else ("Is it A?\n</think>\n[[A]]", "stop")
+        choice = {"index": 0, "finish_reason": finish, "message": {"role": "assistant", "content": text}}
+        return 200, {}, json.dumps({"choices": [choice], "usage": {}}).encode()
+
+    server.script = thinking
+    found = launched(server, tmp_path, "--benchmarks", "tombench,simpletom", "--prompt", "official")
+    cut = found["simpletom"]
+    assert cut["cut_thinking"] == cut["truncated"] == cut["replies"] > 0
+    assert cut["metrics"]["accuracy"]["value"] == cut["lenient"]["accuracy"]["value"] == 0.0
+
+
 # ------------------------------------------------------------------------------------------------ episodes
 
 
