@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socketserver
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -199,6 +200,26 @@ def test_replies_before_it_was_said_are_no_replies_after(server: Server, tmp_pat
         for sampler in (plain, said, plain):
             ask_all(sampler, prompts(1), Sampling(8), ReplyStore(tmp_path / "r"))
     assert [body.get("top_k") for body in server.bodies] == [None, -1]
+
+
+@pytest.mark.parametrize("concurrency", [8, 32, 128])
+def test_as_many_requests_as_said_are_really_in_flight(
+    concurrency: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The server answers none before so many are there."""
+    monkeypatch.setattr(socketserver.TCPServer, "request_queue_size", 256)  # of 5 by default most would be turned away
+    server = Server()
+    together = threading.Barrier(concurrency, timeout=20)
+
+    def script(body: Any, n: int) -> Any:
+        together.wait()
+        return 200, {}, completion("B")
+
+    server.script = script
+    with endpoint(server, concurrency=concurrency, retries=0, timeout_s=40.0) as client:
+        replies = ask_all(EndpointSampler(client), prompts(2 * concurrency), Sampling(8), ReplyStore(tmp_path / "r"))
+    server.close()
+    assert [one.text for one in replies] == ["B"] * 2 * concurrency and server.most_open == concurrency
 
 
 def test_requests_in_vain_are_counted_over_batches(server: Server, tmp_path: Path) -> None:
