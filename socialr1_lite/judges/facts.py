@@ -35,7 +35,7 @@ from socialr1_lite.scenario import Facts, Scenario
 from socialr1_lite.sip import STAGES, TITLES, Reply
 
 # All constants are [ours]; tests/judges/test_facts.py shows that every hack loses under them (docs/rewards.md).
-NO_RECALL, FULL_RECALL = 0.4, 0.8  # cues: mean recall that is worth nothing, as names alone reach it; that is enough
+NO_RECALL = 0.4  # cues: mean recall that is worth nothing, as names alone reach it
 NAMES_ONLY = 0.6  # cues: factor for a decisive sentence of which no verb, or one like it, is told
 FREE_EXTRAS = 0.3  # share of the story's other sentences that may be repeated at no cost
 UNTRUE_CUE = 0.35  # cues: factor for the first thing told that did not happen so, and half as much for each more
@@ -253,13 +253,13 @@ def _cues(text: str, reads: Sequence[Read], facts: Facts, world: World, notes: l
     true = [read for read in reads if read.text not in untrue]
     recalls = [_recall(world.story[i], true) for i in facts.cues]
     told = sum(recalls) / len(recalls) if recalls else 1.0
-    recall = min(1.0, max(0.0, (told - NO_RECALL) / (FULL_RECALL - NO_RECALL)))
+    recall = max(0.0, (told - NO_RECALL) / (1.0 - NO_RECALL)) ** 0.5  # soon much, and less for the last of it
     others = [i for i in range(len(world.story)) if i not in facts.cues]
     parts = _parts(text, reads, [world.story[i] for i in facts.cues], world)
     repeated = sum(any(_repeats(part, world.story[i]) for part in parts) for i in others)
     share = repeated / len(others) if others else 0.0
     selective = 1.0 - max(0.0, share - FREE_EXTRAS) / (1.0 - FREE_EXTRAS)  # the whole story is no choice: nothing
-    if told < FULL_RECALL:
+    if told < 0.9:
         missed = facts.cues[min(range(len(recalls)), key=recalls.__getitem__)]
         notes.append(
             f"Cue Encoding: recall {told:.2f} of {len(recalls)} decisive cues; misses: {facts.sentences[missed]}"
