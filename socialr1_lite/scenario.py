@@ -59,7 +59,8 @@ class Claim:
 class Facts:
     """A generated story's own world model: what the `facts` judge scores stages against.
 
-    `cues` are indices into `sentences`: the decisive ones, without which the answer would change.
+    `cues` are indices into `sentences`: the decisive ones, without which the answer would change. `contrast` are those
+    that decide a twin's answer and stand here as well, such as a leaving after the move rather than before it.
     `claims` are true mental states, and what is so; `claims[0]` is the one that the question asks for. `deciding` are
     indices into them: every state from which a careful reader may conclude (the plan, and the belief behind it), each
     at its own depth, which its holders are. `goal` and `goals` are all the goals that a careful reading accepts: of who
@@ -75,11 +76,13 @@ class Facts:
     deciding: tuple[int, ...] = (0,)
     goals: tuple[Claim, ...] = ()
     genders: tuple[str, ...] = ()
+    contrast: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse indices that point nowhere, a world without a claim, and genders of other people."""
-        if any(not 0 <= cue < len(self.sentences) for cue in self.cues):
-            raise DataError(f"facts: cues {list(self.cues)} must be indices into {len(self.sentences)} sentences")
+        for what, indices in (("cues", self.cues), ("contrast", self.contrast)):
+            if any(not 0 <= index < len(self.sentences) for index in indices):
+                raise DataError(f"facts: {what} {list(indices)} must be indices into {len(self.sentences)} sentences")
         if not self.claims:
             raise DataError("facts: at least one claim is needed (claims[0] decides the answer)")
         if not self.deciding or any(not 0 <= index < len(self.claims) for index in self.deciding):
@@ -98,7 +101,8 @@ class Facts:
         return (self.goal, *self.goals)
 
 
-_LEFT_OUT = {"deciding": (0,), "goals": (), "genders": ()}  # on disk: as in rows that were written before these
+# On disk: as in rows that were written before these.
+_LEFT_OUT = {"deciding": (0,), "goals": (), "genders": (), "contrast": ()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -297,6 +301,7 @@ def read_facts(row: ScenarioRow) -> Facts:
         deciding=_wholes(row.get("deciding") or (0,), "deciding"),
         goals=tuple(_read_claim(goal) for goal in row.get("goals") or ()),
         genders=_texts(row.get("genders") or (), "genders"),
+        contrast=_wholes(row.get("contrast") or (), "contrast"),
     )
 
 

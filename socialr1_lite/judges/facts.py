@@ -254,7 +254,7 @@ def _cues(text: str, reads: Sequence[Read], facts: Facts, world: World, notes: l
     recalls = [_recall(world.story[i], true) for i in facts.cues]
     told = sum(recalls) / len(recalls) if recalls else 1.0
     recall = max(0.0, (told - NO_RECALL) / (1.0 - NO_RECALL)) ** 0.5  # soon much, and less for the last of it
-    others = [i for i in range(len(world.story)) if i not in facts.cues]
+    others = [i for i in range(len(world.story)) if i not in facts.cues and i not in facts.contrast]
     parts = _parts(text, reads, [world.story[i] for i in facts.cues], world)
     repeated = sum(any(_repeats(part, world.story[i]) for part in parts) for i in others)
     share = repeated / len(others) if others else 0.0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import product
 from statistics import median_low, quantiles
 
@@ -29,7 +30,8 @@ def length_note(recipe: Recipe, scenarios: Sequence[Scenario]) -> list[str]:
     if len(known) < 2 or (rewards.mode == "additive" and not rewards.weights.length):
         return []
     count = _counter(recipe.model)
-    texts = [gold_reply(scenario, seed=i, answer=recipe.prompt.answer) for i, scenario in enumerate(known)]
+    write = partial(gold_reply, answer=recipe.prompt.answer, contrast=recipe.warmup.contrast)
+    texts = [write(scenario, seed=i) for i, scenario in enumerate(known)]
     lengths = [(count(text) if count else round(len(text) / CHARACTERS)) + 1 for text in texts]  # and the end's token
 
     def paid(tokens: float, low: int, high: int, k: float) -> float:

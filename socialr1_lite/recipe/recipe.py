@@ -95,6 +95,8 @@ class Recipe(Section):
         for section, name in MEMORY:
             del settings[section][name]
         _leave_out_unset(settings["data"])
+        if not self.warmup.contrast:
+            del settings["warmup"]["contrast"]
         settings["grpo"]["per_device_train_batch_size x gradient_accumulation_steps"] = self.completions_per_step
         settings["grpo"]["per_device_train_batch_size x steps_per_generation"] = generation_batch(self.grpo, self.run)
         settings["run"] = {"seed": self.run.seed, "processes": self.processes, "save_steps": self.run.save_steps}

@@ -179,6 +179,7 @@ class Warmup(Section):
     batch_size: Count = 4
     learning_rate: Positive = 2e-4
     examples: Count = 256  # gold replies to draw from
+    contrast: bool = False  # their cues also tell what decides a twin's answer, in the story's order
     merge: bool = False  # merge the cold start into the base, then start a fresh adapter
     lr_scheduler_type: Schedule = "linear"
     warmup_steps: Natural = 0

@@ -183,7 +183,14 @@ def _facts(family: Family, draft: Draft) -> Facts:
         tuple(i for i, claim in enumerate(claims) if decides(i, claim)),
         tuple(goal for goal in dict.fromkeys(draft.goals) if goal != draft.goal),
         tuple(GENDERS[name] for name in people),
+        _contrast(family, draft),
     )
+
+
+def _contrast(family: Family, draft: Draft) -> tuple[int, ...]:
+    """Find the sentences that decide a twin's answer, and do not decide this one's."""
+    elsewhere = {other.sentences[i] for other in family.drafts for i in other.cues}
+    return tuple(i for i, sentence in enumerate(draft.sentences) if sentence in elsewhere and i not in draft.cues)
 
 
 def _placed(family: Family, dealer: Dealer, rng: Rng) -> list[str]:

@@ -57,16 +57,19 @@ LABELLED = (  # for statements that were said in so many words already: naming t
 )  # fmt: skip
 
 
-def gold_reply(scenario: Scenario, *, seed: int = 0, answer: str = "letter") -> str:
+def gold_reply(scenario: Scenario, *, seed: int = 0, answer: str = "letter", contrast: bool = False) -> str:
     """Write the well-formed right reply to a generated scenario; another seed gives another wording.
 
-    answer: "letter" or "text" (the option itself). Raises DataError for a scenario without facts.
+    answer: "letter" or "text" (the option itself). contrast: also tell, in the story's order, what would decide a twin.
+    Raises DataError for a scenario without facts.
     """
     facts = scenario.facts
     if facts is None:
         raise DataError(f"{scenario.id}: a gold reply needs facts, which only generated stories have")
     if answer not in ("letter", "text"):
         raise DataError(f"gold reply: answer {answer!r} must be letter or text")
+    if contrast:
+        facts = replace(facts, cues=tuple(sorted({*facts.cues, *facts.contrast})))
     letter = scenario.letters[scenario.gold[0]]
     named = letter if answer == "letter" else scenario.gold_text
     stated = int(scenario.meta.get("stated") or 1)

@@ -10,6 +10,7 @@ import contextlib
 import random
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
@@ -60,10 +61,11 @@ def cold_start_rows(recipe: Recipe, scenarios: Sequence[Scenario], tokenizer: Pr
     while len(order) < warmup.steps * warmup.batch_size:
         order += [one for card in rng.sample(cards, len(cards)) for one in card]
     settings = template_settings(recipe)
+    reply = partial(gold_reply, answer=recipe.prompt.answer, contrast=warmup.contrast)
     rows: list[Row] = [
         {
             "prompt": messages(scenario, recipe),
-            "completion": [{"role": "assistant", "content": gold_reply(scenario, seed=i, answer=recipe.prompt.answer)}],
+            "completion": [{"role": "assistant", "content": reply(scenario, seed=i)}],
             **({"chat_template_kwargs": settings} if settings else {}),
         }
         for i, scenario in enumerate(order[: warmup.steps * warmup.batch_size])

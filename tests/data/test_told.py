@@ -291,3 +291,5 @@ def test_recipes_of_before_have_the_digests_that_they_had(processes: int, data: 
     for name, value in SINCE.items():
         other = Recipe.model_validate({"run": {"processes": processes}, "data": data | {name: value}})
         assert other.digest != digest, name
+    told = Recipe.model_validate({"run": {"processes": processes}, "data": data, "warmup": {"contrast": True}})
+    assert told.digest != digest

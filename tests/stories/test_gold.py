@@ -13,6 +13,7 @@ from socialr1_lite.rewards.stack import RewardStack
 from socialr1_lite.scenario import Scenario
 from socialr1_lite.sip import parse
 from socialr1_lite.stories import DIMENSIONS, generate, gold_reply
+from socialr1_lite.stories.scope import Names, Scope
 
 ORDERS = (0, 1, 2, 3, 4)
 FACTS, RULES = (RewardStack(Rewards(), judge=build_judge(name)) for name in ("facts", "rules"))
@@ -25,9 +26,9 @@ def scenarios_of(n: int, dimension: str, split: str, seed: int) -> Iterator[Scen
     return generate(n, seed=seed, dimensions=(dimension,), orders=ORDERS, split=split, chapters=(1, 2, 3))
 
 
-def check(scenario: Scenario, seed: int) -> None:
+def check(scenario: Scenario, seed: int, *, contrast: bool = False) -> None:
     """One gold reply against both judges; every other one names its option by its text."""
-    text = gold_reply(scenario, seed=seed, answer="text" if seed % 2 else "letter")
+    text = gold_reply(scenario, seed=seed, answer="text" if seed % 2 else "letter", contrast=contrast)
     reply, tokens = parse(text, scenario.options), len(text.split()) * 4 // 3
     facts, rules = (stack.score(reply, scenario, tokens=tokens) for stack in (FACTS, RULES))
     told_in_full = {name: value for name, value in facts.parts.items() if not name.startswith("length")}
@@ -45,6 +46,25 @@ def test_gold_replies_earn_the_maximum(dimension: str):
     for split in ("train", "test"):
         for i, scenario in enumerate(scenarios_of(16, dimension, split, seed=31)):
             check(scenario, i)
+            check(scenario, i, contrast=True)
+
+
+def test_cues_with_the_contrast_tell_both_twins_alike_each_in_its_story_s_order() -> None:
+    """Who left before the move, and who left after it: the same two sentences, the other way round."""
+    scope = Scope(perturbations=Names(("left earlier",)), places=(2,))
+    twins = list(generate(2, seed=3, dimensions=("belief",), orders=(1,), scope=scope))
+    told = []
+    for one in twins:
+        assert one.facts
+        for contrast in (False, True):
+            said = parse(gold_reply(one, contrast=contrast), one.options).stage_text("cue_encoding").lower()
+            found = [i for i, sentence in enumerate(one.facts.sentences) if sentence.lower().rstrip(".") in said]
+            assert found == sorted({*one.facts.cues, *(one.facts.contrast if contrast else ())})
+            assert [said.index(one.facts.sentences[i].lower().rstrip(".")) for i in found] == sorted(
+                said.index(one.facts.sentences[i].lower().rstrip(".")) for i in found
+            )
+        told.append([one.facts.sentences[i] for i in found])
+    assert told[0] != told[1] and sorted(told[0]) == sorted(told[1])
 
 
 @pytest.mark.slow
