@@ -105,7 +105,7 @@ def written(folder: Path, source: Path, config: bytes) -> Path:
         ({"r": 4.0}, "given r '4.0'"),
         ({"r": True}, "given r 'True'"),
         ({"r": [4]}, r"given r '\[4\]'"),
-        ({"r": 5}, "says rank 5; one is damaged"),
+        ({"r": 5}, "says rank 5; one of them is damaged"),
         ({"lora_alpha": None}, "lora_alpha 'None'"),
         ({"lora_alpha": "x" * 999}, "lora_alpha 'x{40}'"),
         ({"lora_alpha": {}}, "lora_alpha '{}'"),
