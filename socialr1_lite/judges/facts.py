@@ -13,6 +13,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
+from math import sqrt
 
 from socialr1_lite.judges.addressed import judged_unaddressed
 from socialr1_lite.judges.base import Verdict
@@ -253,7 +254,7 @@ def _cues(text: str, reads: Sequence[Read], facts: Facts, world: World, notes: l
     true = [read for read in reads if read.text not in untrue]
     recalls = [_recall(world.story[i], true) for i in facts.cues]
     told = sum(recalls) / len(recalls) if recalls else 1.0
-    recall = max(0.0, (told - NO_RECALL) / (1.0 - NO_RECALL)) ** 0.5  # soon much, and less for the last of it
+    recall = sqrt(max(0.0, (told - NO_RECALL) / (1.0 - NO_RECALL)))  # soon much, and less for the last of it
     others = [i for i in range(len(world.story)) if i not in facts.cues and i not in facts.contrast]
     parts = _parts(text, reads, [world.story[i] for i in facts.cues], world)
     repeated = sum(any(_repeats(part, world.story[i]) for part in parts) for i in others)
