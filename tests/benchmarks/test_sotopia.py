@@ -156,6 +156,21 @@ def test_an_unreadable_reply_is_put_into_form_once_by_whoever_wrote_it() -> None
     assert episode.reformatted == 2
 
 
+def test_a_line_break_within_a_text_loses_no_turn() -> None:
+    """The authors ask for it anew in form; whoever writes it so again has said it all the same."""
+    broken = '{"action_type": "speak", "argument": "Hello.\nShall we share it?"}'
+    assert read_action(broken, strict=True) is None
+    assert read_action(broken) == Action("speak", "Hello.\nShall we share it?")
+    assert read_action('{"action_type": "speak", "argument": "a') is None  # cut off
+    for second in (broken, "no form at all", None):
+        episode = Episode(sotopia.stage(items()[0]))
+        run = episode.run()
+        next(run)
+        assert run.send(broken).reformat
+        run.send(second)
+        assert episode.actions == [Action("speak", "Hello.\nShall we share it?")] and episode.reformatted == 1
+
+
 def test_turns_in_which_nothing_was_done_keep_only_their_heading_for_the_judge() -> None:
     episode = Episode(sotopia.stage(items()[0]))
     play(episode, [NONE, speak("a"), speak("I did nothing."), NONE])
@@ -191,7 +206,7 @@ def test_an_episode_goes_turn_by_turn_as_with_the_authors(place: int) -> None:
 
 @pytest.mark.parametrize(("reply", "wanted"), AUTHORS["actions"])
 def test_an_action_is_read_as_by_the_authors(reply: str, wanted: list[str] | None) -> None:
-    action = read_action(reply)
+    action = read_action(reply, strict=True)
     assert (action and [action.kind, action.argument]) == wanted
 
 
