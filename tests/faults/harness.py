@@ -191,11 +191,18 @@ def facts(folder: Path) -> dict[str, object]:
 
 
 def _plainly(path: Path) -> bytes:
-    """Return what a file holds; of an adapter's settings without the order of its layers, which PEFT keeps as a set."""
+    """Return what a file holds; of an adapter's settings without the order of its layers, which PEFT keeps as a set.
+
+    A damaged one, which a run leaves as it was, is what it holds.
+    """
+    held = path.read_bytes()
     if path.name != "adapter_config.json":
-        return path.read_bytes()
-    settings = json.loads(path.read_bytes())
-    return json.dumps(settings | {"target_modules": sorted(settings["target_modules"])}, sort_keys=True).encode()
+        return held
+    try:
+        settings = json.loads(held)
+        return json.dumps(settings | {"target_modules": sorted(settings["target_modules"])}, sort_keys=True).encode()
+    except (ValueError, TypeError, KeyError):
+        return held
 
 
 def _completion(one: Trace) -> tuple:

@@ -120,3 +120,10 @@ def test_trials_beside_each_other_are_all_found_and_one_that_breaks_is_wrong() -
     assert only[2] == "wrong" and "KeyError" in only[3]
     every = list(faults.beside([broken, broken, *trials], 2))  # of both workers, none glued to another's
     assert [found[2] for found in every] == ["wrong", "wrong"]
+
+
+@pytest.mark.parametrize("held", [b"", b"{} {}", b"[]", b'{"r": 1}', b'{"target_modules": 3}', b"\xff"])
+def test_a_damaged_file_of_settings_is_compared_as_it_is(tmp_path: Path, held: bytes) -> None:
+    path = tmp_path / "adapter_config.json"
+    path.write_bytes(held)
+    assert harness._plainly(path) == held
