@@ -18,7 +18,7 @@ from socialr1_lite.stories import Names, Scope
 from socialr1_lite.stories.scope import FEWEST_PEOPLE, FEWEST_PLACES, MOST_PLACES
 
 STORIES = "stories"
-PLACES = {"emotion": 3, "intention": 3}  # at most
+PLACES = {"emotion": 3, "intention": 3}  # at most, in one of its templates
 PLOTS: dict[str, Callable[[int], int]] = {  # people that one of its templates needs for a question of this order
     "intention": lambda order: 4,
     "nonliteral": lambda order: order + 2,
@@ -172,9 +172,10 @@ def unseen(asked: Data, trained: Sequence[Data]) -> Iterator[bool]:
 
 
 def _places(data: Data) -> set[int]:
-    """Return how many places things have: the numbers asked for, or fewer where a dimension takes no more."""
+    """Return how many places things have: the numbers asked for, and fewer where a template takes no more."""
     usual = data.objects.places or range(FEWEST_PLACES, MOST_PLACES + 1)
-    return {min(number, PLACES.get(name, MOST_PLACES)) for name in data.dimensions for number in usual}
+    most = {MOST_PLACES, *(PLACES[name] for name in data.dimensions if name in PLACES)}
+    return {min(number, one) for number in usual for one in most}
 
 
 def _people(data: Data) -> set[int]:

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from socialr1_lite.data import asked, schedule, training_scenarios, transfer_scenarios
+from socialr1_lite import stories as engine
+from socialr1_lite.data import asked, schedule, told, training_scenarios, transfer_scenarios
 from socialr1_lite.data.order import pairs
 from socialr1_lite.data.told import stages
 from socialr1_lite.errors import DataError
@@ -17,6 +18,7 @@ from socialr1_lite.recipe import Recipe
 from socialr1_lite.runlog import MetricsWriter, RunFolder
 from socialr1_lite.scenario import Scenario
 from socialr1_lite.stories import generate
+from socialr1_lite.stories.base import Request
 
 TIMING = ["left earlier", "left later"]
 LADDER = [
@@ -293,3 +295,27 @@ def test_recipes_of_before_have_the_digests_that_they_had(processes: int, data: 
         assert other.digest != digest, name
     told = Recipe.model_validate({"run": {"processes": processes}, "data": data, "warmup": {"contrast": True}})
     assert told.digest != digest
+
+
+@pytest.mark.parametrize("name", engine.DIMENSIONS)
+@pytest.mark.parametrize("numbers", [{}, {"places": [4], "people": [4]}])
+def test_the_numbers_that_count_as_seen_are_those_that_the_engine_draws(
+    name: str, numbers: dict[str, list[int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What `unseen` holds a row of the transfer against is kept apart from the templates that draw."""
+    drawn: dict[str, set[int]] = {"draw_people": set(), "draw_places": set()}
+    for what, kept in drawn.items():
+        draw = getattr(Request, what)
+
+        def recorded(self: Request, *given: int, draw: Any = draw, kept: set[int] = kept, **more: int) -> int:
+            kept.add(number := draw(self, *given, **more))
+            return number
+
+        monkeypatch.setattr(Request, what, recorded)
+    for order in engine.DIMENSIONS[name].orders:
+        data = Recipe.model_validate({"data": {"dimensions": [name], "orders": [order], "objects": numbers}}).data
+        for kept in drawn.values():
+            kept.clear()
+        told.stories(data, 120, "train")
+        assert drawn["draw_people"] <= told._people(data), (name, order)
+        assert drawn["draw_places"] <= told._places(data), (name, order)
