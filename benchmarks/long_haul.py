@@ -105,6 +105,8 @@ def main() -> None:
     parser.add_argument("--stories", action="store_true", help="prompts of generated stories")
     parser.add_argument("--trim", action="store_true", help="hand what is free back before measuring (glibc)")
     args = parser.parse_args()
+    if args.every < 1 or args.steps // args.every - args.steps // 4 // args.every < 2:
+        parser.error(f"--steps {args.steps} --every {args.every}: no two rows after the first quarter to compare")
     rows = watch(args.every, trim=args.trim)
     with tempfile.TemporaryDirectory() as scratch:
         settings = recipe(Path(scratch), args.steps, args.every, stories=args.stories)
@@ -112,8 +114,6 @@ def main() -> None:
         session.run_recipe(settings, run_dir=folder, strict=False, progress=Progress(quiet=True))
     warm = [row for row in rows if row.step > args.steps / 4]
     steps = [row.step for row in warm]
-    if len(warm) < 2:
-        sys.exit(f"--steps {args.steps} with --every {args.every} gives no two rows after the first quarter to compare")
     for name, unit in (("mb", "MB"), ("files", "files"), ("objects", "objects"), ("seconds", "s")):
         values = [float(getattr(row, name)) for row in warm]
         slope = statistics.linear_regression(steps, values).slope
