@@ -396,5 +396,6 @@ def _endpoint_sampler(
         extra=extra,
         cache=None if args.no_cache else cache_folder() / LOCAL_CACHE,
     )
-    said = [name for name in ("top_k", "repetition_penalty") if getattr(args, name) is not None]
+    theirs = args.prompt in asking.OFFICIAL  # who then draws by no setting of the server's, told or not
+    said = [name for name in ("top_k", "repetition_penalty") if theirs or getattr(args, name) is not None]
     return EndpointSampler(opened.enter_context(Endpoint(settings)), prefilled=args.prefilled, said=said)

@@ -39,8 +39,8 @@ def speed_up_cpu_sampling(model: PreTrainedModel) -> None:
     The adapter is folded in while it samples: unfolded, every LoRA layer costs three small matrix products a token.
     The folded weights are rounded to the weights' own type, as they are when a vLLM engine is given the merged
     model; the originals are put back bit for bit. One query at a time attends by plain products (`cpu_attention`).
-    The LM head is fed contiguous rows. Weights in bfloat16 are laid out once a call (`packed_weights`), not for each token.
-    Nothing to do on a GPU.
+    The LM head is fed contiguous rows. Weights in bfloat16 are laid out once a call (`packed_weights`), not for each
+    token. Nothing to do on a GPU.
     """
     plain = model.generate
 

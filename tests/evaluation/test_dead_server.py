@@ -194,6 +194,25 @@ def test_that_all_tokens_and_no_penalty_are_wanted_is_sent_where_it_was_said(ser
     assert {(body["top_k"], body["repetition_penalty"]) for body in server.bodies[asked:]} == {(5, 1.2)}
 
 
+@pytest.mark.parametrize(
+    ("prompt", "sent"), [("official", True), ("official-cot", True), ("direct", False), ("sip", False)]
+)
+def test_with_the_authors_prompt_no_setting_of_the_server_draws(
+    server: Server, tmp_path: Path, prompt: str, sent: bool
+) -> None:
+    launched(server, tmp_path, "--benchmarks", "hi-tom", "--prompt", prompt, "--temperature", "0.5")
+    found = {(body.get("top_k"), body.get("repetition_penalty")) for body in server.bodies}
+    assert found == ({(-1, 1)} if sent else {(None, None)})
+
+
+def test_a_server_that_knows_no_top_k_draws_as_the_authors_do(server: Server, tmp_path: Path) -> None:
+    server.script = refusing(("top_k", 400, "Unrecognized request argument supplied: top_k"))
+    how = ("--benchmarks", "hi-tom", "--prompt", "official")
+    found = launched(server, tmp_path, *how)["hi-tom"]
+    assert found["not_sent"] == ["top_k"] and found["failed"] == 0
+    assert not any("server" in words for words in found["differs"])
+
+
 def test_replies_before_it_was_said_are_no_replies_after(server: Server, tmp_path: Path) -> None:
     with endpoint(server) as client:
         plain, said = EndpointSampler(client), EndpointSampler(client, said=("top_k",))
