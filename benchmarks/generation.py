@@ -2,7 +2,7 @@
 
     python benchmarks/generation.py [--batch 16] [--prompt 250] [--new 60] [--rounds 3]
 
-Each of the three changes of `speed_up_cpu_sampling` is also switched off alone, to show what it is worth.
+Each of the four changes of `speed_up_cpu_sampling` is also switched off alone, to show what it is worth.
 """
 
 from __future__ import annotations
@@ -29,10 +29,11 @@ def main() -> None:
     model, head = policy.model, policy.model.get_output_embeddings()
     model.eval()
     hooks = dict(head._forward_pre_hooks)
-    folded = generation.folded_adapter
+    folded, packed = generation.folded_adapter, generation.packed_weights
 
-    def sample(*, fold: bool = True, attend: bool = True, rows: bool = True) -> float:
+    def sample(*, fold: bool = True, attend: bool = True, rows: bool = True, pack: bool = True) -> float:
         generation.folded_adapter = folded if fold else lambda _: contextlib.nullcontext()
+        generation.packed_weights = packed if pack else lambda _: contextlib.nullcontext()
         model.set_attn_implementation(generation.CPU_ATTENTION if attend else "sdpa")
         head._forward_pre_hooks.clear()
         head._forward_pre_hooks.update(hooks if rows else {})
@@ -50,11 +51,12 @@ def main() -> None:
         return args.batch * args.new / (time.perf_counter() - started)
 
     ways = {
-        "stock": {"fold": False, "attend": False, "rows": False},
+        "stock": {"fold": False, "attend": False, "rows": False, "pack": False},
         "ours": {},
         "ours, adapter not folded": {"fold": False},
         "ours, SDPA for one query": {"attend": False},
         "ours, strided rows to the head": {"rows": False},
+        "ours, weights not laid out": {"pack": False},
     }
     sample()
     found = {name: [] for name in ways}

@@ -14,6 +14,7 @@ from socialr1_lite.policy.adapters import refuse_another_kind, refuse_pickle, sa
 from socialr1_lite.policy.backends import Backend
 from socialr1_lite.policy.engine import Engine
 from socialr1_lite.policy.generation import share_prompts, speed_up_cpu_sampling
+from socialr1_lite.policy.lora_products import speed_up_cpu_training
 from socialr1_lite.policy.numbers import refuse_unsound, trained
 from socialr1_lite.policy.prefix import share_attention
 from socialr1_lite.policy.rendering import render
@@ -181,6 +182,7 @@ class Policy:
             share_prompts(self.model)
         if self.device == "cpu":
             speed_up_cpu_sampling(self.model)
+            speed_up_cpu_training(self.model)
         if self.share_prefix:
             share_attention(self.model)
 

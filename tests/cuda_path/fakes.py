@@ -154,7 +154,7 @@ def patch_project() -> None:
     """Our own shortcuts for a real CPU must not be taken: the code under test is the GPU's."""
     from socialr1_lite.policy import model
 
-    model.speed_up_cpu_sampling = lambda _: None
+    model.speed_up_cpu_sampling = model.speed_up_cpu_training = lambda _: None
     model.Policy._cuda_devices = lambda self: []  # type: ignore[method-assign]
 
 
