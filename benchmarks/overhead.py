@@ -54,7 +54,7 @@ def one(kind: str, steps: int) -> dict[str, float]:
     recipe = small_recipe(steps + 1)
     policy = load_policy(recipe.model, trainable=True)
     if kind.endswith("stock sampling"):
-        _stock_sampling(policy)
+        _stock(policy)
     order = schedule(training_scenarios(recipe), recipe)
     with tempfile.TemporaryDirectory() as folder:
         run = RunFolder.create(folder)
@@ -110,8 +110,11 @@ def _bare(recipe, policy, order, config):
     return trainer
 
 
-def _stock_sampling(policy) -> None:
-    """Undo what `speed_up_cpu_sampling` did."""
+def _stock(policy) -> None:
+    """Undo what `speed_up_cpu_sampling` and `speed_up_cpu_training` did."""
+    for layer in policy.model.modules():
+        if hasattr(layer, "lora_A"):
+            vars(layer).pop("forward", None)
     policy.model.__dict__.pop("generate", None)
     policy.model.set_attn_implementation("sdpa")
     head = policy.model.get_output_embeddings()
