@@ -111,7 +111,7 @@ def settings(model: str) -> list[dict[str, Any]]:
         fakes.become(*capability)
         policies: dict[tuple[str, bool], Policy] = {}
         trained_with: dict[str, Any] = {}
-        for path in sorted(RECIPES.glob("*.yaml")):
+        for path in sorted(p for p in RECIPES.rglob("*.yaml") if p.parent.name != "judges"):
             wanted = load_recipe(path, ["run.processes=1", "model.fast_inference=false", "grpo.vllm=null"])
             torch.cuda.is_available = lambda: True
             chosen, _notes = settle_dtype(wanted.model, "unsloth", trainable=True)

@@ -21,7 +21,7 @@ from tests.cuda_path import ENVIRONMENT
 from tests.cuda_path.tiny_qwen3 import QUESTIONS, make_tiny_qwen3
 
 ROOT = Path(__file__).resolve().parents[2]
-RECIPES = sorted((ROOT / "recipes").glob("*.yaml"))
+RECIPES = sorted(p for p in (ROOT / "recipes").rglob("*.yaml") if p.parent.name != "judges")
 
 pytestmark = [
     pytest.mark.slow,

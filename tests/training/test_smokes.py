@@ -14,7 +14,7 @@ from socialr1_lite.recipe import load_recipe
 from socialr1_lite.runlog import RunFolder, read_metrics, read_traces
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-RECIPES = sorted((REPOSITORY / "recipes").glob("*.yaml"))
+RECIPES = sorted(p for p in (REPOSITORY / "recipes").rglob("*.yaml") if p.parent.name != "judges")
 
 pytestmark = pytest.mark.slow
 
