@@ -245,6 +245,15 @@ def shift_by_cluster(
     return Shift(len(first), sum(differences.values()) / len(first), p, len(sizes))
 
 
+def holm(values: Sequence[float]) -> list[float]:
+    """Return each p of a family of tests after Holm's correction (Holm 1979), in their order."""
+    held, most = [0.0] * len(values), 0.0
+    for rank, place in enumerate(sorted(range(len(values)), key=values.__getitem__)):
+        most = max(most, min(1.0, (len(values) - rank) * values[place]))
+        held[place] = most
+    return held
+
+
 class Spread(NamedTuple):
     """The mean over repetitions, and its standard error: None for one repetition, of which no spread is known."""
 

@@ -18,6 +18,7 @@ from socialr1_lite.statistics import (
     Unit,
     cluster_bootstrap,
     clustered_proportion,
+    holm,
     interval,
     over_seeds,
     paired_by_cluster,
@@ -224,6 +225,12 @@ def test_the_paired_test_refuses_what_does_not_pair_up() -> None:
         paired_by_cluster([True, True], [True], ["a", "b"])
     with pytest.raises(ValueError, match="2 and 2 outcomes in 1 clusters"):
         paired_by_cluster([True, True], [True, False], ["a"])
+
+
+# By hand: in order .005 .01 .03 .04, times 4 3 2 1: .02 .03 .06 .04, and none below the one before it.
+def test_holm_s_correction_steps_down() -> None:
+    assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+    assert holm([0.9, 0.6]) == [1.0, 1.0] and holm([0.03]) == [0.03] and holm([]) == []
 
 
 # ------------------------------------------------------------------------------------------------ what p is worth

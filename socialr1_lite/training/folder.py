@@ -175,6 +175,27 @@ def _remove_attempt(run: RunFolder) -> None:
     RunFolder.create(run.path)
 
 
+def take_cold_start(run: RunFolder, recipe: Recipe, given: Path) -> None:
+    """Put the finished cold start of another run into one that holds nothing yet, byte for byte, whole or not at all.
+
+    Raises RunLogError for one that is not as it was saved.
+    """
+    if holds_work(run):
+        return
+    if problem := checkpoints.check(given):
+        raise RunLogError(f"{given}: {problem}; put it back as it was, or train one")
+    if run.recipe.is_file() and load_recipe(run.recipe).digest != recipe.digest:
+        _remove_attempt(run)
+    if not run.recipe.is_file():  # before: work without its recipe is refused
+        write_atomic(run.recipe, recipe.to_yaml().encode())
+    own = cold_start_folder(run)
+    scratch = own.with_name(f".{own.name}.part")
+    shutil.rmtree(scratch, ignore_errors=True)
+    shutil.copytree(given, scratch, ignore=shutil.ignore_patterns(MARKER))
+    checkpoints.mark_complete(run, scratch, 0)
+    scratch.rename(own)
+
+
 def newest_sound(run: RunFolder) -> Newest:
     """Return the newest whole checkpoint whose weights are numbers; others, of earlier versions, are set aside."""
     from safetensors.torch import load_file

@@ -55,12 +55,14 @@ def run_recipe(
     progress: Progress | None = None,
     path: str | Path | None = None,
     overrides: Sequence[str] = (),
+    cold_start: Path | None = None,
 ) -> Path:
     """Train one adapter as the recipe says and return its run folder.
 
     An unfinished run in that folder is continued, a complete one is left alone. strict: refuse to start when the
     preflight finds that nothing can be learned; otherwise only warn. path, overrides: where the recipe was read from,
-    so that each mistake names its line.
+    so that each mistake names its line. cold_start: the finished one of another run, which a run that holds nothing yet
+    takes instead of training it.
 
     Raises a SocialR1Error for everything the caller can put right.
     """
@@ -84,6 +86,8 @@ def run_recipe(
     run = RunFolder.create(run.path)
     tried, began = 0, time.monotonic()
     with run.lock() if ranks.main else contextlib.nullcontext():
+        if cold_start is not None:
+            ranks.broadcast_from_main(lambda: folder.take_cold_start(run, recipe, cold_start))
         while True:
             try:
                 Training(recipe, run, stack, progress, ranks, strict, began).train()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,16 @@ from safetensors.numpy import save_file
 
 from socialr1_lite.errors import RecipeError, RunLogError
 from socialr1_lite.progress import Progress
-from socialr1_lite.recipe import Recipe
-from socialr1_lite.runlog import RunFolder, TraceWriter, mark_complete, newest_complete, shard_paths, write_json
+from socialr1_lite.recipe import Recipe, load_recipe
+from socialr1_lite.runlog import (
+    RunFolder,
+    TraceWriter,
+    checkpoints,
+    mark_complete,
+    newest_complete,
+    shard_paths,
+    write_json,
+)
 from socialr1_lite.training import folder
 from socialr1_lite.training.session import run_recipe
 from tests.runlogs import trace
@@ -210,3 +219,49 @@ def test_an_environment_of_wrong_types_vouches_for_nothing(run: RunFolder, text:
     run.environment.write_text(text)
     with pytest.raises(RecipeError, match=r"recipe\.yaml is gone"):
         folder.refuse_another_recipe(run, PLAIN)
+
+
+# --- the cold start of another run
+
+
+def test_another_runs_cold_start_is_taken_byte_for_byte(run: RunFolder, tmp_path: Path) -> None:
+    mine, given = RunFolder.create(tmp_path / "mine"), run.path / "cold_start"
+    folder.take_cold_start(mine, PLAIN, given)
+    taken = folder.cold_start_folder(mine)
+    assert checkpoints.check(taken) == "" and load_recipe(mine.recipe).digest == PLAIN.digest
+    assert checkpoints.marker_of(taken)["files"] == checkpoints.marker_of(given)["files"]
+    assert told(mine) == [] and folder.holds_work(mine)
+    folder.refuse_another_recipe(mine, PLAIN)
+
+
+def test_a_run_that_holds_work_keeps_its_own(run: RunFolder, tmp_path: Path) -> None:
+    mine = RunFolder.create(tmp_path / "mine")
+    mine.recipe.write_text(PLAIN.to_yaml(), encoding="utf-8")
+    (other := tmp_path / "other").mkdir()
+    own = kept(mine, mine.path / "cold_start", 0)
+    save_file({"a": numpy.ones(2, numpy.float32)}, other / "adapter_model.safetensors")
+    mark_complete(run, other, 0)
+    before = (own / "adapter_model.safetensors").read_bytes()
+    folder.take_cold_start(mine, PLAIN, other)
+    assert (own / "adapter_model.safetensors").read_bytes() == before
+    shutil.rmtree(own)
+    kept(mine, mine.checkpoints / "checkpoint-3", 3)
+    folder.take_cold_start(mine, PLAIN, other)
+    assert not own.exists(), "its checkpoints are not of this cold start"
+
+
+def test_one_that_is_not_as_it_was_saved_is_not_taken(run: RunFolder, tmp_path: Path) -> None:
+    weights = run.path / "cold_start" / "adapter_model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1])
+    mine = RunFolder.create(tmp_path / "mine")
+    with pytest.raises(RunLogError, match=r"cold_start: adapter_model\.safetensors has"):
+        folder.take_cold_start(mine, PLAIN, weights.parent)
+    assert not mine.recipe.exists() and not folder.holds_work(mine)
+
+
+def test_what_an_attempt_of_other_settings_left_does_not_stand_in_the_way(run: RunFolder, tmp_path: Path) -> None:
+    mine = RunFolder.create(tmp_path / "mine")
+    mine.recipe.write_text(MERGED.to_yaml(), encoding="utf-8")
+    folder.cold_start_folder(mine).with_name(".cold_start.part").mkdir()  # of a copy that was killed
+    folder.take_cold_start(mine, PLAIN, run.path / "cold_start")
+    assert load_recipe(mine.recipe).digest == PLAIN.digest and checkpoints.check(mine.path / "cold_start") == ""
