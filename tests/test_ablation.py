@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import subprocess
+import sys
 from dataclasses import replace
 from itertools import product
 from math import comb
@@ -31,11 +34,12 @@ from safetensors.numpy import save_file
 from socialr1_lite.errors import DataError
 from socialr1_lite.judges.corpus import read_labels
 from socialr1_lite.rewards.stack import RewardStack
-from socialr1_lite.runlog import RunFolder, mark_complete
+from socialr1_lite.runlog import RunFolder, mark_complete, read_metrics, read_traces
 from socialr1_lite.sip import STAGES, parse
 from socialr1_lite.stories import generate, gold_reply
 from socialr1_lite.training.folder import cold_start_folder
 from socialr1_lite.training.heldout_figures import SUMMARY, Check
+from tests.tiny import make_tiny_model
 
 ROOT = Path(__file__).parents[1]
 
@@ -105,12 +109,12 @@ def test_what_an_arm_does_not_pay_is_scored_all_the_same_and_changes_no_reward(n
 def answers(right: str, *, stages: float = 1.0) -> Answers:
     """right: a 0 or 1 for each question, those of the transfer behind."""
     n = len(right)
-    return Answers([c == "1" for c in right], [True] * n, [90] * n, [[stages] * len(STAGES)] * n)
+    return Answers([int(c) for c in right], [1] * n, [90] * n, [[stages] * len(STAGES)] * n)
 
 
 def result(name: str, seed: int, before: str, after: str, **changes: Any) -> Result:
     pairs = (len(after) - 1) // 2
-    stories = [f"s{place // 2}" for place in range(2 * pairs)] + ["t"]
+    stories = [place // 2 for place in range(2 * pairs)] + [pairs]
     plain = Result(
         arm=name,
         seed=seed,
@@ -120,9 +124,10 @@ def result(name: str, seed: int, before: str, after: str, **changes: Any) -> Res
         steps=10,
         facts=6,
         machine={"processor": "a processor"},
+        questions="q",
         kinds=[""] * (2 * pairs) + ["order 2"],
         stories=stories,
-        families=[*stories[:-1], ""],
+        families=[*stories[:-1], -1],
         before=answers(before),
         after=answers(after),
         curve=[[0, 0.5, 0.25], [10, 0.75, 0.5]],
@@ -238,6 +243,7 @@ def test_only_shared_seeds_are_compared(tmp_path: Path) -> None:
     [
         ("no_content", 1, {"cold_start": "other"}, "arms of seed 1 began with different cold starts"),
         ("no_content", 1, {"common": "other"}, "differ in common"),
+        ("no_content", 1, {"questions": "other"}, "differ in questions"),
         ("no_content", 1, {"facts": 7}, "differ in facts"),
         (FULL, 2, {"settings": "other"}, "results of full are of different settings"),
     ],
@@ -379,3 +385,95 @@ def test_a_result_that_is_there_is_left_alone_and_one_of_other_settings_refused(
     assert result_file(folder, FULL, 42).read_bytes() == before
     with pytest.raises(DataError, match="--minutes 0: above 0"):
         ablation.main([*asked, "--minutes", "0"])
+
+
+# ------------------------------------------------------------------------------------------------ from end to end
+
+
+@pytest.fixture(scope="module")
+def launched(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, list[int]]]:
+    """What tests/arm_launches.py leaves: the plans' folders, and how each launch ended."""
+    root = tmp_path_factory.mktemp("arms")
+    model = make_tiny_model(root / "model", ends=60)
+    places = os.pathsep.join([str(ROOT / "benchmarks"), str(ROOT)])
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.arm_launches", str(root), str(model)],
+        cwd=ROOT,
+        env=os.environ | {"PYTHONPATH": places, "HF_HUB_OFFLINE": "1"},
+        capture_output=True,
+        text=True,
+        timeout=1200,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    return root, json.loads(done.stdout.splitlines()[-1])
+
+
+@pytest.mark.slow
+def test_an_arm_killed_thrice_writes_the_bytes_of_one_that_nobody_killed(launched: tuple[Path, Any]) -> None:
+    """While it samples, in a checkpoint, and between its two files; and it begins as if it had trained its cold start."""
+    root, ended = launched
+    assert ended == {"killed": [0, -9, -9, -9, 0, 0], "undisturbed": [0, 0], "alone": [0]}
+    for plan in ("killed", "alone"):
+        for name in ("no_structure_1.json", "no_structure_1.replies.jsonl"):
+            one, other = ((root / folder / "results" / name).read_bytes() for folder in (plan, "undisturbed"))
+            assert one == other, (plan, name)
+
+
+@pytest.mark.slow
+def test_both_arms_of_a_seed_begin_with_the_same_bytes_and_end_with_others(launched: tuple[Path, Any]) -> None:
+    runs = [launched[0] / "undisturbed" / "runs" / f"{name}_1" for name in (FULL, "no_structure")]
+    for folder, alike in (("cold_start", True), ("adapter", False)):
+        one, other = ((run / folder / "adapter_model.safetensors").read_bytes() for run in runs)
+        assert (one == other) is alike, folder
+    first, second = (read_result(launched[0] / "undisturbed" / "results" / f"{run.name}.json") for run in runs)
+    assert first.cold_start == second.cold_start != "" and first.before == second.before
+    assert not any("untrained" in check["label"] for check in json.loads((runs[1] / SUMMARY).read_text())["checks"])
+
+
+@pytest.mark.slow
+def test_what_is_not_paid_is_logged_at_every_step(launched: tuple[Path, Any]) -> None:
+    run = RunFolder.open(launched[0] / "undisturbed" / "runs" / "no_structure_1")
+    assert [row["step"] for row in read_metrics(run) if "reward/structure" in row] == [1, 2, 3, 4]
+    rows = [trace for trace in read_traces(run) if trace.phase == "train"]
+    assert len(rows) == 16 and all(row.score.weights["structure"] == 0 for row in rows)
+    assert any(row.score.components["structure"] for row in rows)
+    assert not any(row.score.contribution("structure") for row in rows)
+
+
+@pytest.mark.slow
+def test_what_is_written_of_a_run_is_what_its_checks_counted(launched: tuple[Path, Any], capsys: Any) -> None:
+    folder = launched[0] / "undisturbed"
+    summary = json.loads((folder / "runs" / "full_1" / SUMMARY).read_text())["checks"]
+    first = read_result(folder / "results" / "full_1.json")
+    for check, answers_ in zip(summary[1:], (first.before, first.after), strict=True):
+        (row,) = check["transfer"]
+        assert list(answers_.right) == check["right"] + row["right"]
+        named = check["families"] + row["families"]
+        assert [named.index(one) // 2 for one in named] == list(first.families) == list(first.stories)
+    assert (
+        list(first.kinds) == [""] * 4 + ["order 2"] * 2 and first.steps == 4 and first.trained["step"] == [1, 2, 3, 4]
+    )
+    told = list(read_labels(replies_file(folder / "results" / "full_1.json")))
+    assert len(told) == 4 and not any(one.labels for one in told)
+    assert ablation.main(["table", str(folder / "results")]) == 0
+    assert "| accuracy | no_structure | 1 |" in capsys.readouterr().out
+
+
+@pytest.mark.slow
+def test_the_figures_are_the_viewers_own_pictures(tmp_path: Path) -> None:
+    from arms import figures
+    from PIL import Image
+
+    if not figures.CHROMIUM.exists():
+        pytest.skip(f"{figures.CHROMIUM} is not installed")
+    ones = "1" * 17
+    folder = written(tmp_path / "r", *(result(name, seed, "0" * 17, ones) for name in ARMS for seed in (1, 2)))
+    pictures = list(figures.draw(table.read_results(folder), tmp_path / "png"))
+    assert [one.name for one in pictures] == [
+        f"ablation-{name}.png" for name in ("accuracy", "twins", "stages", "content", "tokens")
+    ]
+    for path in pictures:
+        with Image.open(path) as picture:
+            assert picture.width >= 2 * figures.WIDTH - 100
+            assert len(picture.convert("RGB").getcolors(1 << 20) or ()) > len(ARMS), "lines of several colours"

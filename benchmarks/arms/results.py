@@ -49,10 +49,10 @@ Row = dict[str, Any]  # as JSON holds it; `Result.from_row` checks it
 
 
 class Answers(NamedTuple):
-    """What came of each question at one check. stages: the score by `facts` of each of STAGES, in [0, 1]."""
+    """What came of each question at one check: 1 for yes. stages: the score by `facts` of each of STAGES, in [0, 1]."""
 
-    right: Sequence[bool]
-    readable: Sequence[bool]
+    right: Sequence[int]
+    readable: Sequence[int]
     tokens: Sequence[int]
     stages: Sequence[Sequence[float]]
 
@@ -66,8 +66,9 @@ class Result:
     """One arm, trained from one seed. kinds, stories, families: of each question.
 
     settings: digest of all that decides the training but the seed; common: of that without the rewards, which all arms
-    share. cold_start: digest of its weights, "" without one. kinds: the row of the transfer, "" for a held-out
-    question. stories: equal for the questions of one story and its twin. families: equal for twins, "" without one.
+    share. cold_start: digest of its weights, "" without one. questions: digest of their names. kinds: the row of the
+    transfer, "" for a held-out question. stories: a number, equal for the questions of one story and its twin.
+    families: a number, equal for twins, -1 without one.
     curve: (step, accuracy, twin accuracy or None) on the questions that every check asked. trained: TRAINED -> a number
     for each step.
     """
@@ -80,9 +81,10 @@ class Result:
     steps: int
     facts: int
     machine: Mapping[str, Any]
+    questions: str
     kinds: Sequence[str]
-    stories: Sequence[str]
-    families: Sequence[str]
+    stories: Sequence[int]
+    families: Sequence[int]
     before: Answers
     after: Answers
     curve: Sequence[Sequence[float | None]]
@@ -183,15 +185,22 @@ def result_of(folder: RunFolder, arm: str, recipe: Recipe, full: Recipe) -> tupl
         steps=recipe.grpo.max_steps,
         facts=traits_of(FactsJudge()).version,
         machine=_machine(),
+        questions=hashlib.sha256("\n".join(trace.scenario for trace in traces["after"]).encode()).hexdigest(),
         kinds=[kind for row in rows for kind in ["" if row is last else row.label] * row.n],
-        stories=[story for row in rows for story in row.clusters],
-        families=[family for row in rows for family in row.families or [""] * row.n],
+        stories=_numbered(story for row in rows for story in row.clusters),
+        families=_numbered(family for row in rows for family in row.families or [""] * row.n),
         curve=_curve(ends.values(), checks.values(), recipe.evaluation.every),
         trained=_trained(run),
         before=_answers(run, traces["before"]),
         after=_answers(run, traces["after"]),
     )
     return result, _replies(run, result, traces["after"][: last.n])
+
+
+def _numbered(names: Iterable[str]) -> list[int]:
+    """Return a number for each name, equal for equal ones; -1 for ""."""
+    known: dict[str, int] = {}
+    return [known.setdefault(name, len(known)) if name else -1 for name in names]
 
 
 def _at(checks: Mapping[str, Check], step: int, folder: RunFolder) -> Check:
@@ -219,8 +228,8 @@ def _traces(folder: RunFolder, check: Check) -> Iterable[Trace]:
 def _answers(run: Run, traces: Sequence[Trace]) -> Answers:
     scores = [run.scored(trace).score for trace in traces]
     return Answers(
-        right=[score.outcome == "right" for score in scores],
-        readable=[score.outcome != "unreadable" for score in scores],
+        right=[int(score.outcome == "right") for score in scores],
+        readable=[int(score.outcome != "unreadable") for score in scores],
         tokens=[trace.completion.tokens for trace in traces],
         stages=[[round(score.parts.get(f"content.{stage}") or 0.0, 3) for stage in STAGES] for score in scores],
     )

@@ -47,7 +47,7 @@ def read_results(folder: Path) -> Results:
     results = {arm: sorted((one for one in found if one.arm == arm), key=lambda one: one.seed) for arm in ARMS}
     first = found[0]
     for one in found:
-        for name in ("common", "kinds", "stories", "families", "facts"):
+        for name in ("common", "questions", "kinds", "stories", "families", "facts"):
             if getattr(one, name) != getattr(first, name):
                 raise DataError(f"{folder}: {_name(one)} and {_name(first)} differ in {name}: no table of both")
     for arm, some in results.items():
@@ -69,7 +69,7 @@ def _name(one: Result) -> str:
 def _questions(kind: Callable[[str], bool]) -> Callable[[Result, Answers], Counted]:
     def of(result: Result, answers: Answers) -> Counted:
         told = enumerate(zip(answers.right, result.stories, result.kinds, strict=True))
-        return {(place,): (right, story) for place, (right, story, row) in told if kind(row)}
+        return {(place,): (bool(right), str(story)) for place, (right, story, row) in told if kind(row)}
 
     return of
 
@@ -78,8 +78,8 @@ def _twins(kind: Callable[[str], bool]) -> Callable[[Result, Answers], Counted]:
     def of(result: Result, answers: Answers) -> Counted:
         found: Counted = {}
         for right, story, row, family in zip(answers.right, result.stories, result.kinds, result.families, strict=True):
-            if kind(row) and family:
-                found[row, family] = (found.get((row, family), (True, ""))[0] and right, story)
+            if kind(row) and family >= 0:
+                found[family,] = (found.get((family,), (True, ""))[0] and bool(right), str(story))
         return found
 
     return of
@@ -88,7 +88,7 @@ def _twins(kind: Callable[[str], bool]) -> Callable[[Result, Answers], Counted]:
 def _stages(stages: Iterable[int]) -> Callable[[Result, Answers], Counted]:
     def of(result: Result, answers: Answers) -> Counted:
         return {
-            (place, stage): (true, result.stories[place])
+            (place, stage): (true, str(result.stories[place]))
             for stage in stages
             for place, true in enumerate(answers.true(stage))
             if not result.kinds[place]
@@ -99,7 +99,7 @@ def _stages(stages: Iterable[int]) -> Callable[[Result, Answers], Counted]:
 
 def _readable(result: Result, answers: Answers) -> Counted:
     told = enumerate(zip(answers.readable, result.stories, result.kinds, strict=True))
-    return {(place,): (readable, story) for place, (readable, story, row) in told if not row}
+    return {(place,): (bool(readable), str(story)) for place, (readable, story, row) in told if not row}
 
 
 def measures(kinds: Iterable[str]) -> list[Measure]:
