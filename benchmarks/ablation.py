@@ -3,7 +3,7 @@
     python benchmarks/ablation.py ARM --seed 42 [--out FOLDER] [--minutes 90] [--results FOLDER] [key=value ...]
     python benchmarks/ablation.py table benchmarks/ablations [--png FOLDER]
     python benchmarks/ablation.py power --questions 100 --seeds 3 [--run FOLDER]
-    python benchmarks/ablation.py blind benchmarks/ablations --file FILE
+    python benchmarks/ablation.py blind benchmarks/ablations --file FILE [--replies 60]
 
 ARM is one of full, outcome_only, no_structure, no_content, no_length. The same command goes on where a launch was
 stopped (exit status 1: not finished yet) and writes benchmarks/ablations/ARM_SEED.json at the end. All arms of a seed
@@ -134,7 +134,9 @@ def blind(args: argparse.Namespace) -> int:
     """Write the replies of all arms in one file, in an order that tells no arm."""
     from arms.table import blind_rows, read_results
 
-    count = blind_rows(read_results(args.folder), args.folder, args.file)
+    if args.replies < 1:
+        raise DataError(f"--replies {args.replies}: 1 or more")
+    count = blind_rows(read_results(args.folder), args.folder, args.file, args.replies)
     print(f"{count} replies in {args.file}: label a copy, put it into {args.folder / 'labels'} as READER.jsonl")
     return 0
 
@@ -163,6 +165,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     one = commands.add_parser("blind", help="the replies of all arms, for readers who must not know the arm")
     one.add_argument("folder", type=Path)
     one.add_argument("--file", type=Path, required=True)
+    one.add_argument("--replies", type=int, default=60, help="of each arm, evenly over its seeds (60)")
     one.set_defaults(do=blind)
     args, more = parser.parse_known_args(argv)
     if more and (args.do is not train or any(word.startswith("-") for word in more)):

@@ -214,6 +214,18 @@ def test_the_table_counts_as_by_hand(tmp_path: Path) -> None:
     assert not [line for line in lines if line.startswith("| transfer: both twins")]  # of which none was asked
 
 
+def test_arms_that_did_not_answer_alike_before_grpo_are_told(tmp_path: Path) -> None:
+    ones = "1" * 17
+    folder = written(
+        tmp_path / "r",
+        result(FULL, 1, ones, ones),
+        result("no_length", 1, "00" + ones[2:], ones),
+        result(FULL, 2, ones, ones),
+    )
+    told = [line for line in table.lines(table.read_results(folder), folder) if "before GRPO differ" in line]
+    assert told == ["Seed 1: up to 2 answers before GRPO differ between arms: another machine?"]
+
+
 def test_stages_are_true_from_three_quarters_on(tmp_path: Path) -> None:
     ones = "1" * 17
     mixed = answers(ones)._replace(stages=[[0.75, 0.74, 1.0, 0.0]] * 17)
@@ -261,12 +273,13 @@ def test_readers_who_know_no_arm_are_brought_back_to_it(tmp_path: Path) -> None:
     ones = "1" * 17
     folder = written(tmp_path / "r", result(FULL, 1, ones, ones), result("no_content", 1, ones, ones))
     results = table.read_results(folder)
-    assert table.blind_rows(results, folder, tmp_path / "blind.jsonl") == 4
+    assert table.blind_rows(results, folder, tmp_path / "blind.jsonl", 60) == 4
     text = (tmp_path / "blind.jsonl").read_text()
     assert not any(name in text for name in ARMS if name != FULL)
     assert sorted(one.id for one in read_labels(tmp_path / "blind.jsonl")) == ["r0", "r1", "r2", "r3"]
     with pytest.raises(DataError, match="is there already"):
-        table.blind_rows(results, folder, tmp_path / "blind.jsonl")
+        table.blind_rows(results, folder, tmp_path / "blind.jsonl", 60)
+    assert table.blind_rows(results, folder, tmp_path / "few.jsonl", 1) == 2
     (folder / "labels").mkdir()
     good, bad = dict.fromkeys(STAGES, 1), dict.fromkeys(STAGES, 0)
     for reader, said in (("anna", (good, good, bad, good)), ("ben", (good, bad, bad, good))):
@@ -385,6 +398,21 @@ def test_a_result_that_is_there_is_left_alone_and_one_of_other_settings_refused(
     assert result_file(folder, FULL, 42).read_bytes() == before
     with pytest.raises(DataError, match="--minutes 0: above 0"):
         ablation.main([*asked, "--minutes", "0"])
+
+
+def test_a_launch_that_was_stopped_writes_nothing_and_says_how_to_go_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    hours = []
+
+    def stops(recipe: Any, *, run_dir: Path, **_: object) -> None:
+        hours.append(recipe.run.max_hours)
+        RunFolder.create(run_dir).set_state("stopped", step=3)
+
+    monkeypatch.setattr(ablation, "run_recipe", stops)
+    asked = ["full", "--seed", "1", "--minutes", "30", "--out", str(tmp_path / "o"), "--results", str(tmp_path / "r")]
+    assert ablation.main(asked) == ablation.UNFINISHED == 1 and hours == [0.5]
+    assert "not finished: the same command goes on" in capsys.readouterr().out and not (tmp_path / "r").exists()
 
 
 # ------------------------------------------------------------------------------------------------ from end to end

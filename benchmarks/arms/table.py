@@ -16,8 +16,6 @@ from operator import eq
 from pathlib import Path
 from typing import NamedTuple
 
-import orjson
-
 from arms.results import ARMS, FULL, Answers, Result, read_result, replies_file
 from socialr1_lite.errors import DataError
 from socialr1_lite.judges.agreement import kappa
@@ -29,7 +27,8 @@ from socialr1_lite.statistics import Interval, clustered_proportion, holm, paire
 Key = tuple[object, ...]  # of one thing that is counted, the same in every arm
 Counted = dict[Key, tuple[bool, str]]  # whether it is right, and its story
 Results = dict[str, list[Result]]  # arm -> by seed
-HEAD = ("measure", "arm", "seeds", "before", "after GRPO", "gain by seed", "p", "against full", "by seed", "p", "Holm")
+GAIN, RIVAL = ("gain by seed", "p of it"), ("against full", "by seed", "p of it", "Holm")
+HEAD = ("measure", "arm", "seeds", "before", "after GRPO", *GAIN, *RIVAL)
 
 
 class Measure(NamedTuple):
@@ -131,9 +130,7 @@ def lines(results: Results, folder: Path) -> Iterator[str]:
         f"{first.steps} GRPO steps, seeds {', '.join(map(str, seeds))}, {held} held-out questions, "
         f"{len(first.kinds) - held} of the transfer, facts {first.facts}; {', '.join(sorted(machines))}"
     )
-    missing = [f"{arm}_{seed}" for arm in ARMS for seed in seeds if seed not in {r.seed for r in results.get(arm, ())}]
-    if missing:
-        yield f"Not there yet: {', '.join(missing)}."
+    yield from _notes(results, seeds)
     yield ""
     yield from _row(HEAD)
     yield from _row("---" for _ in HEAD)
@@ -141,6 +138,18 @@ def lines(results: Results, folder: Path) -> Iterator[str]:
         if measure.of(first, first.after):
             yield from _of_measure(measure, results)
     yield from _labelled(results, folder)
+
+
+def _notes(results: Results, seeds: Sequence[int]) -> Iterator[str]:
+    """Yield what a reader of the table has to know: what is missing, and where arms did not begin alike."""
+    known = {(arm, one.seed): one for arm, some in results.items() for one in some}
+    if missing := [f"{arm}_{seed}" for arm in ARMS for seed in seeds if (arm, seed) not in known]:
+        yield f"Not there yet: {', '.join(missing)}."
+    for seed in seeds:
+        first, *others = [one.before.right for (_, of), one in known.items() if of == seed]
+        changed = [sum(a != b for a, b in zip(first, other, strict=True)) for other in others]
+        if any(changed):
+            yield f"Seed {seed}: up to {max(changed)} answers before GRPO differ between arms: another machine?"
 
 
 def _row(cells: Iterable[str]) -> Iterator[str]:
@@ -159,7 +168,7 @@ def _of_measure(measure: Measure, results: Results) -> Iterator[str]:
             other = compared[arm]
             cells += [f"{other.difference:+.3f}", _by_seed(other), f"{other.p:.2g}", f"{held[arm]:.2g}"]
         else:
-            cells += ["-"] * 4
+            cells += ["-"] * len(RIVAL)
         yield from _row(cells)
 
 
@@ -236,18 +245,21 @@ def _replies(results: Results, folder: Path) -> dict[str, tuple[Result, Labelled
     return found
 
 
-def blind_rows(results: Results, folder: Path, file: Path, *, seed: int = 0) -> int:
-    """Write the replies of all arms into one file, shuffled; return how many. A file that is there is refused."""
+def blind_rows(results: Results, folder: Path, file: Path, each: int, *, seed: int = 0) -> int:
+    """Write replies of all arms into one file, shuffled; return how many. A file that is there is refused.
+
+    each: replies of an arm, evenly over its seeds; of a seed they answer the same questions in every arm.
+    """
     if file.exists():
         raise DataError(f"{file} is there already: it may hold labels")
-    rows = [
-        orjson.loads(line)
-        for one in (one for some in results.values() for one in some)
-        if (path := replies_file(folder / f"{_name(one)}.json")).is_file()
-        for line in path.read_bytes().splitlines()
-    ]
+    rows = []
+    for some in results.values():
+        for place, one in enumerate(some):
+            path = replies_file(folder / f"{_name(one)}.json")
+            lines = path.read_bytes().splitlines() if path.is_file() else []
+            rows += lines[: each // len(some) + (place < each % len(some))]
     random.Random(seed).shuffle(rows)
-    write_atomic(file, b"".join(orjson.dumps(row) + b"\n" for row in rows))
+    write_atomic(file, b"".join(row + b"\n" for row in rows))
     return len(rows)
 
 
