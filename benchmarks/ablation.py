@@ -6,7 +6,7 @@
     python benchmarks/ablation.py blind benchmarks/ablations --file FILE [--replies 60]
 
 ARM is one of full, outcome_only, no_structure, no_content, no_length. The same command goes on where a launch was
-stopped (exit status 1: not finished yet) and writes benchmarks/ablations/ARM_SEED.json at the end. All arms of a seed
+stopped (exit status 3: not finished yet) and writes benchmarks/ablations/ARM_SEED.json at the end. All arms of a seed
 begin with one and the same cold start: where another arm in --out has it already it is taken from there, and its
 weights are compared. So start one arm of a seed first, and the others once that one has its cold start. Numbers and
 replies: arms/results.py; the table: arms/table.py; the smallest difference that the design can show: arms/power.py.
@@ -37,7 +37,7 @@ from socialr1_lite.training.folder import cold_start_folder
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "benchmarks" / "ablations"
-UNFINISHED = 1
+UNFINISHED = 3  # 1 is what Python ends with when it breaks
 
 
 def recipe_of(arm: str, seed: int, minutes: float, overrides: Sequence[str] = ()) -> Recipe:

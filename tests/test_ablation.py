@@ -411,7 +411,7 @@ def test_a_launch_that_was_stopped_writes_nothing_and_says_how_to_go_on(
 
     monkeypatch.setattr(ablation, "run_recipe", stops)
     asked = ["full", "--seed", "1", "--minutes", "30", "--out", str(tmp_path / "o"), "--results", str(tmp_path / "r")]
-    assert ablation.main(asked) == ablation.UNFINISHED == 1 and hours == [0.5]
+    assert ablation.main(asked) == ablation.UNFINISHED == 3 and hours == [0.5]
     assert "not finished: the same command goes on" in capsys.readouterr().out and not (tmp_path / "r").exists()
 
 
