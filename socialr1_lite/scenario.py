@@ -64,7 +64,8 @@ class Facts:
     `claims` are true mental states, and what is so; `claims[0]` is the one that the question asks for. `deciding` are
     indices into them: every state from which a careful reader may conclude (the plan, and the belief behind it), each
     at its own depth, which its holders are. `goal` and `goals` are all the goals that a careful reading accepts: of who
-    acts, of who asks. `genders` is "she" or "he" for each of the people; none where it is not known.
+    acts, of who asks. `genders` is "she" or "he" for each of the people; none where it is not known. `noticed` is a
+    clause that says whether whom the question is about noticed the last change; "" where none says it.
     """
 
     people: tuple[str, ...]
@@ -77,6 +78,7 @@ class Facts:
     goals: tuple[Claim, ...] = ()
     genders: tuple[str, ...] = ()
     contrast: tuple[int, ...] = ()
+    noticed: str = ""
 
     def __post_init__(self) -> None:
         """Refuse indices that point nowhere, a world without a claim, and genders of other people."""
@@ -102,7 +104,7 @@ class Facts:
 
 
 # On disk: as in rows that were written before these.
-_LEFT_OUT = {"deciding": (0,), "goals": (), "genders": (), "contrast": ()}
+_LEFT_OUT = {"deciding": (0,), "goals": (), "genders": (), "contrast": (), "noticed": ""}
 
 
 @dataclass(frozen=True, slots=True)
@@ -302,6 +304,7 @@ def read_facts(row: ScenarioRow) -> Facts:
         goals=tuple(_read_claim(goal) for goal in row.get("goals") or ()),
         genders=_texts(row.get("genders") or (), "genders"),
         contrast=_wholes(row.get("contrast") or (), "contrast"),
+        noticed=_texts((row.get("noticed") or "",), "noticed")[0],
     )
 
 

@@ -67,7 +67,7 @@ class FactsJudge:
     """Scores the stages of replies to generated stories. A scenario without facts gets no score, which is not 0."""
 
     name = "facts"
-    version = 6
+    version = 7
     offline = True
     audit_floor = 1.0
 
@@ -231,7 +231,10 @@ def _unseen(clause: Clause, mentioned: Sequence[Thing], things: set[str], world:
             if one.target in places and (one.things or heard) and (not things or not one.things or things & one.things)
         ]
     else:
-        events = moves if {"move"} & clause.classes else []
+        sources = {one.name for one in mentioned if one.role == "from"}
+        of_it = [one for one in moves if not things or things & one.things]
+        events = [one for one in of_it if one.source in sources] or of_it or moves
+        events = events if {"move"} & clause.classes else []
         if not events:
             return ""
     for who in holder.who:

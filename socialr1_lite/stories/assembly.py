@@ -184,6 +184,7 @@ def _facts(family: Family, draft: Draft) -> Facts:
         tuple(goal for goal in dict.fromkeys(draft.goals) if goal != draft.goal),
         tuple(GENDERS[name] for name in people),
         _contrast(family, draft),
+        draft.noticed,
     )
 
 

@@ -101,7 +101,7 @@ class Draft:
     marks: shortcut name -> option text it would answer, gold or not (for the audit: "reality", …).
     stated: how many claims, from the first on, an interpretation must state for the answer to follow. known: what
     follows from the claims for knowing ("knows where the ball really is"). goals: accepted besides `goal`.
-    devices: what happens in the story of what a scope can leave out.
+    devices: what happens in the story of what a scope can leave out. noticed: as of `Facts`.
     """
 
     sentences: tuple[str, ...]
@@ -117,6 +117,7 @@ class Draft:
     known: tuple[Claim, ...] = ()
     goals: tuple[Claim, ...] = ()
     devices: frozenset[str] = frozenset()
+    noticed: str = ""
 
 
 @dataclass(frozen=True, slots=True)

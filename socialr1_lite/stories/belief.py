@@ -187,6 +187,7 @@ def _where_draft(plot: Plot, chain: tuple[str, ...], answer: WorldAnswer, wordin
         marks=marks(plot),
         paragraphs=plot.openings,
         devices=plot.devices,
+        noticed=plot.world.noticed(chain, plot.thing),
     )
 
 

@@ -60,7 +60,8 @@ LABELLED = (  # for statements that were said in so many words already: naming t
 def gold_reply(scenario: Scenario, *, seed: int = 0, answer: str = "letter", contrast: bool = False) -> str:
     """Write the well-formed right reply to a generated scenario; another seed gives another wording.
 
-    answer: "letter" or "text" (the option itself). contrast: also tell, in the story's order, what would decide a twin.
+    answer: "letter" or "text" (the option itself). contrast: also tell, in the story's order, what would decide a twin,
+    and conclude from who noticed the change.
     Raises DataError for a scenario without facts.
     """
     facts = scenario.facts
@@ -70,6 +71,8 @@ def gold_reply(scenario: Scenario, *, seed: int = 0, answer: str = "letter", con
         raise DataError(f"gold reply: answer {answer!r} must be letter or text")
     if contrast:
         facts = replace(facts, cues=tuple(sorted({*facts.cues, *facts.contrast})))
+    else:
+        facts = replace(facts, noticed="")
     letter = scenario.letters[scenario.gold[0]]
     named = letter if answer == "letter" else scenario.gold_text
     stated = int(scenario.meta.get("stated") or 1)
@@ -103,12 +106,15 @@ def cues(rng: Rng, facts: Facts) -> str:
 
 
 def interpretation(rng: Rng, facts: Facts, stated: int = 1, *, extra: bool = True) -> str:
-    """State the claims from which the answer follows, at times with one more."""
+    """State the claims from which the answer follows, at times with one more; first who noticed, if that is told."""
     chosen = list(facts.claims[:stated])
     short = sum(len(facts.sentences[i].split()) for i in facts.cues) < SHORT
     if len(facts.claims) > stated and (short or (extra and rng.chance(EXTRA))):
         chosen.append(facts.claims[stated])
-    return " ".join(_claim_sentence(rng, claim, first=i == 0) for i, claim in enumerate(chosen))
+    first, *further = (_claim_sentence(rng, claim, first=i == 0) for i, claim in enumerate(chosen))
+    if facts.noticed:
+        first = f"{facts.noticed}, so {claim_clause(chosen[0], rng.pick(VERBS))}."
+    return " ".join([first, *further])
 
 
 def _claim_sentence(rng: Rng, claim: Claim, *, first: bool) -> str:

@@ -185,6 +185,24 @@ class World:
         moves = (s.event for s in reversed(self.scenes) if s.event.kind == "move")
         return next((event.actor for event in moves if thing in ("", event.thing)), None)
 
+    def noticed(self, chain: Sequence[str], thing: str) -> str:
+        """Say which move of the thing the chain noticed last, or that it noticed none: why it believes what it does.
+
+        A belief that came by words or a look has another reason: "", as where nothing was moved.
+        """
+        moves = [scene for scene in self.scenes if scene.event.kind == "move" and scene.event.thing == thing]
+        people = [name for i, name in enumerate(chain) if i == 0 or chain[i - 1] != name]
+        if not moves or not people:
+            return ""
+        aware = [[name in (s.seeming if i else s.perceivers) for i, name in enumerate(people)] for s in moves]
+        last = max((i for i, one in enumerate(aware) if all(one)), default=None)
+        place = self.history(where(thing))[0] if last is None else moves[last].event.place
+        if self.believes(chain, where(thing)) != place:
+            return ""
+        event = moves[last or 0].event
+        clause = f"{event.actor} moved the {thing} {'away from' if last is None else 'to'} the {place}"
+        return _noticed(people, aware[last or 0], event.actor, clause)
+
     def history(self, fluent: tuple[str, str]) -> list[str]:
         """Return every value the fluent really had, in time, a repeated value once per stay."""
         stays: list[str] = []
@@ -299,6 +317,19 @@ def _stage(events: Sequence[Event], rooms: Mapping[str, str]) -> tuple[list[Scen
         if kind == "leave":
             _walk(event.people, "", at, inside_room)
     return scenes, at
+
+
+def _noticed(people: Sequence[str], aware: Sequence[bool], actor: str, clause: str) -> str:
+    """Put who noticed, and who did not, before what happened: those of a chain up to the first who did not."""
+    missed = next((i for i, there in enumerate(aware) if not there), None)
+    before = list(people if missed is None else people[:missed])
+    if missed is not None:
+        clause = f"{people[missed]} did not notice that {clause}"
+    elif before[-1] == actor:  # who moves a thing notices it
+        before.pop()
+    for name in reversed(before):
+        clause = f"{name} {'noticed' if missed is None else 'thinks'} that {clause}"
+    return clause
 
 
 _NOBODY: frozenset[str] = frozenset()

@@ -67,6 +67,37 @@ def test_cues_with_the_contrast_tell_both_twins_alike_each_in_its_story_s_order(
     assert told[0] != told[1] and sorted(told[0]) == sorted(told[1])
 
 
+def test_with_the_contrast_the_belief_is_concluded_from_what_was_noticed() -> None:
+    scope = Scope(templates=Names(("thinks it is",)), perturbations=Names(("left earlier",)), places=(2,), people=(3,))
+    [one, other] = generate(2, seed=3, dimensions=("belief",), orders=(1,), scope=scope)
+    said = {contrast: [gold_reply(twin, contrast=contrast) for twin in (one, other)] for contrast in (True, False)}
+    assert [sum("did not notice that" in text for text in said[True]), "notice" in "".join(said[False])] == [1, False]
+    for twin, text in zip((one, other), said[True], strict=True):
+        assert twin.facts
+        believed = twin.facts.claims[0]
+        stage = parse(text, twin.options).stage_text("cue_interpretation")
+        assert stage.startswith(f"{twin.facts.noticed}, so {believed.holders[0]} ") and believed.value in stage
+
+
+def test_that_somebody_noticed_what_they_missed_is_untrue() -> None:
+    """One move: the other way round it is false, also in a chapter that brings back who left in the one before."""
+    scope = Scope(perturbations=Names(("left earlier", "left later")), places=(2,))
+    asked = generate(60, seed=31, dimensions=("belief",), orders=(1,), chapters=(1, 2), scope=scope)
+    told = 0
+    for one in asked:
+        assert one.facts
+        text = gold_reply(one, contrast=True)
+        about = [s for s in one.facts.sentences if one.facts.claims[0].subject in s.lower()]
+        if "notice" not in one.facts.noticed or len(about) > 3:  # where it was put, one move, who needs it
+            continue
+        says, other = (" did not notice that ", " noticed that ")
+        turned = text.replace(says, other) if says in text else text.replace(other, says)
+        found = [FACTS.score(parse(said, one.options), one, tokens=120) for said in (text, turned)]
+        assert [score.parts["content.cue_interpretation"] for score in found] == [1.0, 0.5], one.story + turned
+        told += 1
+    assert told > 20
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("split", ["train", "test"])
 @pytest.mark.parametrize("dimension", DIMENSIONS)

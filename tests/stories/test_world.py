@@ -163,3 +163,43 @@ def test_agrees_with_the_enumerator(part: int):
         chains = [()] + [(a,) for a in PEOPLE] + [random.choices(PEOPLE, k=random.randint(2, 4)) for _ in range(8)]
         for chain, fluent in product(chains, random.sample(fluents, 2)):
             assert world.believes(chain, fluent) == other.believes(chain, fluent), (seed, chain, fluent, events)
+
+
+AGAIN = [*MOVED, Event("enter", people=("Anna",), place="kitchen"), Event("move", "Cleo", "ball", "tin")]
+
+
+@pytest.mark.parametrize(
+    ("events", "chain", "said"),
+    [
+        (MOVED, "Anna", "Anna did not notice that Ben moved the ball away from the box"),
+        (MOVED, "Cleo", "Cleo noticed that Ben moved the ball to the basket"),
+        (MOVED, "Ben", "Ben moved the ball to the basket"),  # who moves a thing notices it
+        (MOVED, "Cleo Ben", "Cleo noticed that Ben moved the ball to the basket"),
+        (MOVED, "Ben Cleo", "Ben noticed that Cleo noticed that Ben moved the ball to the basket"),
+        (MOVED, "Cleo Anna", "Cleo thinks that Anna did not notice that Ben moved the ball away from the box"),
+        (MOVED, "Anna Cleo", "Anna did not notice that Ben moved the ball away from the box"),
+        ([*MOVED, Event("peek", people=("Anna",))], "Anna", "Anna noticed that Ben moved the ball to the basket"),
+        (
+            [*MOVED, Event("peek", people=("Anna",))],
+            "Ben Anna",
+            "Ben thinks that Anna did not notice that Ben moved the ball away from the box",
+        ),
+        (
+            [*MOVED, Event("distract", people=("Cleo",))],
+            "Cleo",
+            "Cleo did not notice that Ben moved the ball away from the box",
+        ),
+        (AGAIN, "Anna", "Anna noticed that Cleo moved the ball to the tin"),
+        (
+            [*MOVED, Event("move", "Cleo", "ball", "tin")],
+            "Anna",
+            "Anna did not notice that Ben moved the ball away from the box",
+        ),
+        (START, "Anna", ""),  # nothing was moved
+        ([*MOVED, Event("tell", "Ben", "ball", "tin", ("Anna",))], "Anna", ""),  # it was words
+        ([*MOVED, Event("move", "Ben", "key", "tin")], "Cleo", "Cleo noticed that Ben moved the ball to the basket"),
+        (MOVED, "", ""),
+    ],
+)
+def test_what_was_noticed_is_why_a_chain_believes_what_it_does(events: list[Event], chain: str, said: str) -> None:
+    assert World(events, ROOMS).noticed(chain.split(), "ball") == said

@@ -274,7 +274,8 @@ def _tell(world: World, facts: Facts) -> None:
         clauses = sentence.clauses
         kinds = {kind for clause in clauses for kind in clause.classes}
         verbs = {clause.verb for clause in clauses}
-        if number == 0 and len(names) > 1 and not sentence.entities & world.places:
+        opens = number == 0 or kinds <= {"be", "come"}  # a later chapter brings back who had left
+        if opens and len(names) > 1 and not sentence.entities & world.places:
             present.update(names)
             continue
         things = [thing for clause in clauses for thing in clause.things]
