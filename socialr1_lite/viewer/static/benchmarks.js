@@ -40,12 +40,50 @@ const figureOf = (m) =>
     m.low !== null && h('span', { class: 'muted small' }, ` ${percent(m.low, 1)} to ${percent(m.high, 1)}`),
     m.n !== null && h('span', { class: 'muted small' }, ` · n ${count(m.n)}`),
   );
-const forest = (rows, chance = null) =>
+const forest = (rows, chance = null, title = '') => [
   h(
     'div',
     { class: 'forest' },
     rows.map(([name, m, tone]) => [h('span', {}, name), interval(m, tone, chance), figureOf(m)]),
+  ),
+  title && figureFiles(title, { svg: () => forestSvg(title, rows, chance), rows: () => forestRows(rows, chance) }),
+];
+const forestRows = (rows, chance) => [
+  ['name', 'value', 'low', 'high', 'n', 'chance'],
+  ...rows.map(([name, m]) => [name, ...[m.value, m.low, m.high, m.n, chance].map((x) => x ?? '')]),
+];
+// The same as a drawing of its own, 0 to 100 % across.
+function forestSvg(title, rows, chance) {
+  const [left, wide, tall] = [200, 360, 28];
+  const [width, height] = [left + wide + 220, tall * rows.length + 34];
+  const X = (x) => left + wide * Math.max(0, Math.min(1, x));
+  const ink = resolved('var(--ink)');
+  const line = resolved('var(--line)');
+  const text = (x, y, words, anchor) =>
+    s('text', { x, y, fill: ink, 'font-family': 'sans-serif', 'font-size': 12, 'text-anchor': anchor }, words);
+  const drawing = s(
+    'svg',
+    { viewBox: `0 0 ${width} ${height}` },
+    [0, 0.25, 0.5, 0.75, 1].map((x) => [
+      s('path', { d: `M${X(x)} 0V${height - 24}`, stroke: line }),
+      text(X(x), height - 8, percent(x), 'middle'),
+    ]),
+    chance !== null &&
+      s('path', { d: `M${X(chance)} 0V${height - 24}`, stroke: ink, 'stroke-dasharray': '3 3' }),
+    rows.map(([name, m, tone], i) => {
+      const y = tall * i + 16;
+      const hue = resolved(`var(--${tone})`);
+      const ends = m.low === null ? '' : `  ${percent(m.low, 1)} to ${percent(m.high, 1)}`;
+      return [
+        text(12, y + 4, name.length > 28 ? `${name.slice(0, 27)}…` : name, 'start'),
+        m.low !== null && s('path', { d: `M${X(m.low)} ${y}H${X(m.high)}`, stroke: hue, 'stroke-width': 2 }),
+        m.value !== null && s('circle', { cx: X(m.value), cy: y, r: 4.5, fill: hue }),
+        text(left + wide + 24, y + 4, percent(m.value, 1) + ends, 'start'),
+      ];
+    }),
   );
+  return sheetOf(title, '', [], drawing, width, height);
+}
 screens.benchmarks = {
   title: () => 'Benchmarks',
   load: (state) => ask('benchmarks', { run: state.run }),
@@ -74,6 +112,7 @@ screens.benchmarks = {
                 forest(
                   [[m.name + (m.official ? '' : ' (ours)'), m, 'cue_encoding']],
                   m.name.startsWith('accuracy') && report.answers.chance !== undefined ? report.answers.chance : null,
+                  `${report.benchmark} ${m.name}`,
                 ),
               ),
               report.answers.letters &&
@@ -91,7 +130,11 @@ screens.benchmarks = {
                   'details',
                   { open: group.rows.length <= 8 },
                   h('summary', {}, `by ${group.name}`),
-                  forest(group.rows.map((m) => [m.name, m, 'goal_clarification'])),
+                  forest(
+                    group.rows.map((m) => [m.name, m, 'goal_clarification']),
+                    null,
+                    `${report.benchmark} by ${group.name}`,
+                  ),
                 ),
               ),
               report.published.length > 0 &&

@@ -127,6 +127,21 @@ const lastOf = (points) => {
   return null;
 };
 
+// A drawing in CSS pixels, made anew when its width changes: scaled, its letters would be too small on a phone.
+function sized(height, least, props, draw) {
+  const plot = s('svg', { height, ...props });
+  const redraw = () => {
+    const width = Math.max(least, plot.clientWidth || 460);
+    plot.setAttribute('viewBox', `0 0 ${width} ${height}`);
+    plot.replaceChildren(...[draw(width)].flat(Infinity).filter(Boolean));
+  };
+  new ResizeObserver(() => {
+    if (plot.isConnected && plot.clientWidth && Math.abs(plot.viewBox.baseVal.width - plot.clientWidth) > 2) redraw();
+  }).observe(plot);
+  redraw();
+  return plot;
+}
+
 // spec: {title, unit, note, percent, range, series: [{name, points, band, faint, dots, stage | tone}], marks, limit};
 // pick(x) on a click.
 function chart(spec, pick) {

@@ -45,7 +45,7 @@ screens.group = {
   draw(data, state) {
     const base = keep(FILTERS, 'sort');
     const n = data.members.length;
-    const narrowest = window.innerWidth < 820 ? 112 : 160;
+    const heads = window.innerWidth < 820 ? 'minmax(min-content, 112px)' : 'minmax(160px, 168px)'; // no word is broken
     const top = Math.max(...data.members.map((m) => Math.abs(m.advantage || 0)), 1e-9);
     const head = data.members.map((m) =>
       h(
@@ -135,7 +135,7 @@ screens.group = {
           role: 'region',
           'aria-label': 'Completions side by side',
           style: {
-            'grid-template-columns': `minmax(${narrowest}px, 168px) repeat(${n}, minmax(232px, 1fr))`,
+            'grid-template-columns': `${heads} repeat(${n}, minmax(232px, 1fr))`,
           },
         },
         h('div', { class: 'cell headed' }, h('span', { class: 'small muted' }, 'reward, advantage')),

@@ -2,21 +2,51 @@
 // Every figure here leads to its completions: the board's own steps go with the link.
 const boardBase = () => ({ ...keep('from', 'to'), phase: 'train' });
 const toTraces = (filter, ...kids) => a({ screen: 'traces', ...filter }, { base: boardBase() }, ...kids);
+// A paint is a hue and its share of it: over the page's ground in a table, as an opacity in a drawing.
+const tint = ([hue, share]) => `color-mix(in srgb, ${hue} ${Math.round(100 * share)}%, var(--surface))`;
 function matrix(data) {
-  const shade = (value) => {
-    const hue = value < 0 ? 'var(--wrong)' : 'var(--cue_encoding)';
-    return { background: `color-mix(in srgb, ${hue} ${Math.round(Math.abs(value) * 34)}%, var(--surface))` };
-  };
+  const paint = (value) => [value < 0 ? 'var(--wrong)' : 'var(--cue_encoding)', 0.34 * Math.abs(value || 0)];
   const cell = (value, filter) =>
     h(
       'td',
-      { style: value === null ? {} : shade(value) },
+      { style: { background: tint(paint(value)) } },
       Object.keys(filter).length ? toTraces(filter, value === null ? '–' : fixed(value)) : '–',
     );
-  return table(
-    data.names,
-    data.rows.map((row, i) => [data.names[i], row.map((value, j) => cell(value, data.filters[i][j]))]),
+  const shown = data.rows.map((row) => row.map((value) => (value === null ? '–' : fixed(value))));
+  const paints = data.rows.map((row) => row.map(paint));
+  return [
+    table(
+      data.names,
+      data.rows.map((row, i) => [data.names[i], row.map((value, j) => cell(value, data.filters[i][j]))]),
+    ),
+    figureFiles('correlation', {
+      svg: () => tableSvg('Which rewards move together', 'Pearson correlation', data.names, data.names, shown, paints),
+      rows: () => [['', ...data.names], ...data.rows.map((row, i) => [data.names[i], ...row.map((x) => x ?? '')])],
+    }),
+  ];
+}
+// A coloured table as a drawing of its own.
+function tableSvg(title, unit, columns, names, shown, paints) {
+  const [left, wide, tall] = [112, 84, 34];
+  const [width, height] = [left + wide * columns.length + 12, tall * (names.length + 1) + 8];
+  const word = { fill: resolved('var(--ink)'), 'font-family': 'sans-serif', 'font-size': 12 };
+  const text = (x, y, words, anchor) => s('text', { x, y, 'text-anchor': anchor, ...word }, words);
+  const drawing = s(
+    'svg',
+    { viewBox: `0 0 ${width} ${height}` },
+    columns.map((name, j) => text(left + wide * (j + 0.5), 22, name, 'middle')),
+    names.map((name, i) => [
+      text(12, tall * (i + 1) + 22, name, 'start'),
+      shown[i].map((words, j) => [
+        s('rect', {
+          ...{ x: left + wide * j, y: tall * (i + 1), width: wide - 2, height: tall - 2 },
+          ...{ fill: resolved(paints[i][j][0]), 'fill-opacity': paints[i][j][1] },
+        }),
+        text(left + wide * (j + 0.5), tall * (i + 1) + 22, words, 'middle'),
+      ]),
+    ]),
   );
+  return sheetOf(title, unit, [], drawing, width, height);
 }
 const table = (columns, rows) =>
   h(
@@ -44,77 +74,85 @@ const table = (columns, rows) =>
   );
 function processTable(data) {
   const most = Math.max(...data.rows.flatMap((row) => row.cells.map((cell) => cell.n)), 1);
-  return table(
-    data.columns,
-    data.rows.map((row) => [
-      outcomeChip(row.outcome),
-      row.cells.map(({ n, filter }) => {
-        const hue = `color-mix(in srgb, var(--${row.outcome}) ${Math.round((n / most) * 34)}%, var(--surface))`;
-        return h('td', { style: { background: hue } }, toTraces(filter, count(n)));
-      }),
-    ]),
+  const paint = (row, n) => [`var(--${row.outcome})`, (0.34 * n) / most];
+  const names = data.rows.map((row) => row.outcome);
+  const shown = data.rows.map((row) => row.cells.map(({ n }) => count(n)));
+  const paints = data.rows.map((row) => row.cells.map(({ n }) => paint(row, n)));
+  return [
+    table(
+      data.columns,
+      data.rows.map((row) => [
+        outcomeChip(row.outcome),
+        row.cells.map(({ n, filter }) =>
+          h('td', { style: { background: tint(paint(row, n)) } }, toTraces(filter, count(n))),
+        ),
+      ]),
+    ),
+    figureFiles('process-against-outcome', {
+      svg: () => tableSvg('Process against outcome', 'completions', data.columns, names, shown, paints),
+      rows: () => [
+        ['outcome', ...data.columns],
+        ...data.rows.map((row) => [row.outcome, ...row.cells.map(({ n }) => n)]),
+      ],
+    }),
+  ];
+}
+const LENGTH_HEIGHT = 220;
+const OPACITY = { right: 0.9, wrong: 0.55, unreadable: 0.3 };
+function lengthBar(bin, kind, box) {
+  const href = link(
+    { screen: 'traces', tokens_min: bin.from, tokens_max: bin.to, outcome: OUTCOMES_OF[kind] },
+    boardBase(),
   );
+  const words = `${bin.from}–${bin.to} tokens: ${bin[kind]} ${kind}`;
+  const onclick = (event) => {
+    if (event.ctrlKey || event.metaKey || event.shiftKey) return;
+    event.preventDefault();
+    visit(href);
+  };
+  const look = { fill: `var(--${kind})`, 'fill-opacity': OPACITY[kind] };
+  return s('a', { href, 'aria-label': words, onclick }, s('rect', { ...box, ...look }, s('title', {}, words)));
+}
+function lengthDrawing(bins, width) {
+  const most = Math.max(...bins.map((bin) => bin.right + bin.wrong + bin.unreadable), 1);
+  const left = 16;
+  const step = (width - left - 4) / Math.max(1, bins.length);
+  const widest = 7 * Math.max(...bins.map((bin) => count(bin.from).length), 1) + 14;
+  const every = Math.max(1, Math.ceil(widest / step), Math.ceil(bins.length / 6));
+  const word = { class: 'tick', fill: 'var(--ink-2)', 'font-size': 11.5 };
+  return [
+    bins.map((bin, i) => {
+      const at = left + i * step;
+      let y = LENGTH_HEIGHT - 24;
+      return [
+        Object.keys(OPACITY).map((kind) => {
+          const height = ((LENGTH_HEIGHT - 50) * bin[kind]) / most;
+          y -= height;
+          return bin[kind] > 0 && lengthBar(bin, kind, { x: at, y, width: Math.max(1, step - 2), height });
+        }),
+        i % every === 0 &&
+          at + widest - 14 <= width &&
+          s('text', { x: at, y: LENGTH_HEIGHT - 8, ...word }, count(bin.from)),
+      ];
+    }),
+    s('text', { x: 2, y: 14, ...word }, `${count(most)} completions`),
+  ];
 }
 function lengthPlot(bins) {
-  const most = Math.max(...bins.map((bin) => bin.right + bin.wrong + bin.unreadable), 1);
-  const width = 460;
-  const height = 220;
-  const step = (width - 40) / Math.max(1, bins.length);
-  const opacity = { right: 0.9, wrong: 0.55, unreadable: 0.3 };
-  const bar = (bin, i, kind, y, tall) => {
-    const href = link(
-      { screen: 'traces', tokens_min: bin.from, tokens_max: bin.to, outcome: OUTCOMES_OF[kind] },
-      boardBase(),
-    );
-    const words = `${bin.from}–${bin.to} tokens: ${bin[kind]} ${kind}`;
-    return s(
-      'a',
-      {
-        href,
-        'aria-label': words,
-        onclick: (event) => {
-          if (event.ctrlKey || event.metaKey || event.shiftKey) return;
-          event.preventDefault();
-          visit(href);
-        },
-      },
-      s(
-        'rect',
-        {
-          x: 36 + i * step,
-          y,
-          width: Math.max(1, step - 2),
-          height: tall,
-          fill: `var(--${kind})`,
-          'fill-opacity': opacity[kind],
-        },
-        s('title', {}, words),
-      ),
-    );
-  };
+  const props = { class: 'dots', role: 'group', 'aria-label': 'Completions by length' };
+  const plot = sized(LENGTH_HEIGHT, 220, props, (width) => lengthDrawing(bins, width));
+  const keys = Object.keys(OPACITY).map((kind) => ({ name: kind, hue: `var(--${kind})` }));
   return [
-    s(
-      'svg',
-      { viewBox: `0 0 ${width} ${height}`, class: 'dots', role: 'group', 'aria-label': 'Completions by length' },
-      bins.map((bin, i) => {
-        let y = height - 24;
-        return [
-          Object.keys(opacity).map((kind) => {
-            const tall = ((height - 50) * bin[kind]) / most;
-            y -= tall;
-            return bin[kind] > 0 && bar(bin, i, kind, y, tall);
-          }),
-          i % Math.ceil(bins.length / 6) === 0 &&
-            s(
-              'text',
-              { x: 36 + i * step, y: height - 8, class: 'tick', fill: 'var(--ink-2)', 'font-size': 11 },
-              bin.from,
-            ),
-        ];
-      }),
-      s('text', { x: 2, y: 14, fill: 'var(--ink-2)', 'font-size': 11 }, `${count(most)} completions`),
-    ),
+    plot,
     h('p', { class: 'small muted' }, 'Tokens a completion; from dark to light: right, wrong, the rest.'),
+    figureFiles('length-against-outcome', {
+      svg: () =>
+        sheetOf('Length against outcome', 'tokens', keys, standing(plot), plot.viewBox.baseVal.width, LENGTH_HEIGHT),
+      rows: () => [
+        ['tokens from', 'to', 'right', 'wrong', 'the rest'],
+        ...bins.map((bin) => [bin.from, bin.to, bin.right, bin.wrong, bin.unreadable]),
+      ],
+    }),
   ];
 }
 const OUTCOMES_OF = { right: 'right', wrong: 'wrong', unreadable: '!right|wrong' };
@@ -219,7 +257,7 @@ screens.hacks = {
       ),
       h(
         'section',
-        { class: 'card tight' },
+        { class: 'card tight', 'data-figure': 'process' },
         h('h2', {}, 'Process against outcome'),
         h(
           'p',
@@ -233,10 +271,15 @@ screens.hacks = {
       h(
         'div',
         { class: 'panes' },
-        h('section', { class: 'card tight' }, h('h2', {}, 'Length against outcome'), lengthPlot(data.lengths)),
         h(
           'section',
-          { class: 'card tight' },
+          { class: 'card tight', 'data-figure': 'length' },
+          h('h2', {}, 'Length against outcome'),
+          lengthPlot(data.lengths),
+        ),
+        h(
+          'section',
+          { class: 'card tight', 'data-figure': 'correlation' },
           h('h2', {}, 'Which rewards move together'),
           h(
             'p',

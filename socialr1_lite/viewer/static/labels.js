@@ -319,7 +319,11 @@ screens.labels = {
                 { class: 'card tight' },
                 h('h2', {}, 'Pairs'),
                 data.pairs.length
-                  ? forest(data.pairs.map((one) => [one.kind, one, 'cue_encoding']))
+                  ? forest(
+                      data.pairs.map((one) => [one.kind, one, 'cue_encoding']),
+                      0.5,
+                      'judge against people by pairs',
+                    )
                   : h('p', { class: 'muted small' }, 'None yet: mark siblings apart, or the better of two.'),
                 h('p', { class: 'small muted' }, 'How often the judge prefers what people prefer; intervals by story.'),
               ),
