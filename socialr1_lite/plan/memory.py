@@ -2,8 +2,9 @@
 
 None of the parts on a GPU has been compared with one yet (docs/scale.md); benchmarks/plan.py compares those on a CPU
 with measurements. What counts there is the peak of the resident memory that the operating system reports. Sampling
-holds a second set of the adapted weights (`generation.folded_adapter`), training holds the activations; they take
-turns, but the C library keeps what was freed in blocks that the next turn's tensors do not fit into: the turns add up.
+holds two more sets of the adapted weights (`generation.folded_adapter`, `packed_weights`), training holds the
+activations; they take turns, but the C library keeps what was freed in blocks that the next turn's tensors do not fit
+into: the turns add up.
 """
 
 from __future__ import annotations
@@ -148,6 +149,9 @@ def _sampling(recipe: Recipe, a: Architecture, device: Device, size: int) -> Ite
     if device.cpu:
         folded = 0 if recipe.model.load_in_4bit else a.adapted_parameters(recipe.model.lora.targets) * size
         yield Part("folded weights", folded, "sampling", "the adapted layers with their adapter, beside the plain ones")
+        if size < FULL:
+            laid_out = folded + a.vocabulary * a.hidden * size
+            yield Part("laid out weights", laid_out, "sampling", "the same and the LM head, as few rows are multiplied")
         if not shared:
             # With every token the cache is written anew, one token longer, beside the block that has become too short.
             cache, why = 2 * cache, f"{why}, twice"

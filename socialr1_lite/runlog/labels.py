@@ -10,7 +10,9 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import threading
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from functools import lru_cache
 from pathlib import Path
 
@@ -22,8 +24,15 @@ from socialr1_lite.runlog.index_file import cache_folder
 from socialr1_lite.runlog.lines import JsonObject
 from socialr1_lite.sip import STAGES
 
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
+
 READER = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,39}")
 MOST_BYTES = 256 << 20  # of one file: what is larger was not written here
+
+_WRITING = threading.Lock()  # for the threads of one process; the folder's own lock is for processes
 
 
 def own_folder() -> Path:
@@ -54,20 +63,52 @@ def _ships_or_may_go(path: Path) -> bool:
     return any(path.resolve().is_relative_to(home.resolve()) for home in (Path(__file__).parents[1], cache_folder()))
 
 
-def append_label(run: RunFolder, reader: str, rows: list[JsonObject]) -> Path:
-    """Append rows to a reader's file; return it. Raises RunLogError where that cannot be done, and for a link."""
+def _made(run: RunFolder, reader: str) -> Path:
+    """Return a reader's file, its folder made. Raises RunLogError where that cannot be done, and for a link."""
     path = label_file(run, reader)
     if path.is_symlink() or path.parent.is_symlink():
         raise RunLogError(f"{path} is a link; labels are written into the folder itself")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _unwritable(path, error) from None
+    return path
+
+
+def _unwritable(path: Path, error: OSError) -> RunLogError:
+    return RunLogError(f"{path} cannot be written ({error.strerror}); SOCIALR1_DATA names another folder for labels")
+
+
+@contextmanager
+def writing_labels(run: RunFolder, reader: str) -> Iterator[None]:
+    """Keep every other thread and process from writing labels of this folder, from reading what is known to appending.
+
+    A network drive that knows no locks, and Windows, keep apart only the threads of one process. Raises RunLogError as
+    `append_label` does.
+    """
+    folder = _made(run, reader).parent
+    with _WRITING:
+        if fcntl is None:
+            yield
+            return
+        held = os.open(folder, os.O_RDONLY)  # closing it gives the lock back, and so does a crash
+        try:
+            with suppress(OSError):
+                fcntl.flock(held, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(held)
+
+
+def append_label(run: RunFolder, reader: str, rows: list[JsonObject]) -> Path:
+    """Append rows to a reader's file; return it. Raises RunLogError where that cannot be done, and for a link."""
+    path = _made(run, reader)
+    try:
         lines.repair(path)
         lines.append(path, [{**row, "notes": redact_tree(row.get("notes") or {})} for row in rows])
         lines.sync(path)
     except OSError as error:
-        raise RunLogError(
-            f"{path} cannot be written ({error.strerror}); SOCIALR1_DATA names another folder for labels"
-        ) from None
+        raise _unwritable(path, error) from None
     return path
 
 

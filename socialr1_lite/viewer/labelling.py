@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import json
 import random
-import threading
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import NamedTuple
@@ -16,7 +15,7 @@ from socialr1_lite.judges.corpus import HONEST, WORSE_SIBLING, WRONG_ANSWER, rea
 from socialr1_lite.pairs.marked import marked_pairs
 from socialr1_lite.rollouts.trace import Trace
 from socialr1_lite.runlog.index import TraceIndex
-from socialr1_lite.runlog.labels import READER, append_label, label_file, read_label_rows
+from socialr1_lite.runlog.labels import READER, append_label, label_file, read_label_rows, writing_labels
 from socialr1_lite.runlog.rejudged import read_verdicts
 from socialr1_lite.scenario import Scenario
 from socialr1_lite.sip import STAGES
@@ -33,7 +32,6 @@ LISTED = 100  # disagreements on the page
 QUEUE = 1000  # completions drawn for labelling, one after another
 NOTE = 2000  # characters
 TRAIN: Json = {"phase": "train"}
-SAYING = threading.Lock()  # what is known is read, changed and written by one request at a time
 
 
 def reader_of(query: Query) -> str:
@@ -45,27 +43,38 @@ def reader_of(query: Query) -> str:
 
 
 def label(library: Library, query: Query) -> Json:
-    """Mark a stage of a completion, or note something about it; empty takes it away, what is not given stays."""
+    """Mark a stage of a completion, or note something about it; empty takes it away, what is not given stays.
+
+    was, note_was: what the page shows. Where another viewer has said something else since, nothing is written, and the
+    answer holds what it said.
+    """
     run, reader = library.run(query.text("run")), reader_of(query)
     key, stage = query.text("trace"), query.choice("stage", STAGES)
     said: Json = {"labels": query.text("mark", limit=20)} if query.has("mark") else {}
     said |= {"notes": query.text("note", limit=NOTE).strip()} if query.has("note") else {}
+    seen: Json = {"labels": query.text("was", limit=20)} if query.has("was") else {}
+    seen |= {"notes": query.text("note_was", limit=NOTE)} if query.has("note_was") else {}
     blind = query.choice("blind", ("1",)) == "1"
     query.done()
     if not stage or not said or said.get("labels", "") not in MARKS:
         marks = ", ".join(filter(None, MARKS))
         raise BadRequest(f"a stage ({', '.join(STAGES)}) and a mark ({marks}) or a note are needed")
     trace, scenario = _labelled(run, key)
-    with SAYING:
+    with writing_labels(run.folder, reader):
         known = mine(run, trace, reader)
         told: dict[str, Json] = {name: {**known.get(name, {})} for name in ("labels", "notes")}
+        there = {"labels": _words(told["labels"]).get(stage, ""), "notes": told["notes"].get(stage, "")}
+        crossed = {name: there[name] for name in said if there[name] not in (said[name], seen.get(name, there[name]))}
         for name, word in said.items():
             told[name].pop(stage, None)
             if word:
                 told[name][stage] = MARKS[word] if name == "labels" else word
         row = _row(run, trace, scenario, reader, told["labels"]) | {"notes": told["notes"], "blind": blind}
-        path = append_label(run.folder, reader, [row])
+        path = label_file(run.folder, reader) if crossed else append_label(run.folder, reader, [row])
+    if crossed:
+        told = {name: known.get(name, {}) for name in told}
     return {
+        "crossed": _crossed(crossed, said),
         "labels": _words(told["labels"]),
         "notes": told["notes"],
         "file": str(path),
@@ -73,11 +82,22 @@ def label(library: Library, query: Query) -> Json:
     }
 
 
+def _crossed(there: Mapping[str, str], said: Mapping[str, str]) -> str:
+    """Say what another viewer has saved for the stage since this page was drawn; "" where nothing came between."""
+    words = {"labels": "mark", "notes": "note"}
+    return " ".join(
+        f"Another viewer has saved the {words[name]} {(value or 'none')!r} here; yours, {(said[name] or 'none')!r}, "
+        "was not saved. Say it again to put it in its place."
+        for name, value in there.items()
+    )
+
+
 def prefer(library: Library, query: Query) -> Json:
     """Say which of two siblings is better, as a whole or in one stage; `better` empty: neither, which takes it back."""
     run, reader = library.run(query.text("run")), reader_of(query)
     keys = [query.text("one"), query.text("two")]
     better, stage = query.text("better"), query.choice("stage", STAGES)
+    was = query.text("was") if query.has("was") else None
     query.done()
     if better and better not in keys:
         raise BadRequest("better must be one of the two")
@@ -88,11 +108,24 @@ def prefer(library: Library, query: Query) -> Json:
     rows = []
     for first, second in ((one, two), (two, one)):
         rows.append(_preference(run, scenario, reader, first, second, stage) | {"removed": key_of(first) != better})
-    with SAYING:
+    with writing_labels(run.folder, reader):
+        there = _preferred(run, reader, keys, stage)
+        if was is not None and there not in (was, better):
+            kept = f"number {keys.index(there) + 1} is the better" if there else "neither is better"
+            return {"better": there, "crossed": f"Another viewer has saved that {kept}; say it again to change it."}
         unknown = [trace for trace in (one, two) if better and not mine(run, trace, reader)]
         own = [_row(run, trace, scenario, reader, {}) for trace in unknown]
         append_label(run.folder, reader, [*own, *rows])
-    return {"better": better}
+    return {"better": better, "crossed": ""}
+
+
+def _preferred(run: OpenRun, reader: str, keys: Sequence[str], stage: str) -> str:
+    """Return which of two a reader prefers in a stage, "" for neither."""
+    for row in read_label_rows(run.folder):
+        same = row["by"] == reader and row.get("kind") == WORSE_SIBLING and (row.get("faulty") or "") == stage
+        if same and {row["trace"], row.get("better")} == set(keys):
+            return str(row["better"])
+    return ""
 
 
 def _preference(run: OpenRun, scenario: Scenario, reader: str, better: Trace, worse: Trace, stage: str) -> Json:

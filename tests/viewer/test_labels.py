@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import json
 import stat
+import subprocess
+import sys
 import threading
 from pathlib import Path
 from typing import Any
@@ -391,3 +393,67 @@ def test_a_run_folder_s_own_labels_are_data_of_anybody(library: Library, run: Ru
     }
     with pytest.raises(DataError, match="label"):
         list(marked_pairs(label_rows(run.path)))
+
+
+# Another viewer: it has read what is known and is about to write, and goes on when it is told to.
+OTHER_VIEWER = """
+import sys
+from pathlib import Path
+from socialr1_lite.viewer import labelling
+from socialr1_lite.viewer.library import Library
+from socialr1_lite.viewer.serving import Query
+from tests.viewer.test_pages import settled
+
+def slow(*arguments, real=labelling.append_label):
+    print("about to write", flush=True)
+    sys.stdin.readline()
+    return real(*arguments)
+
+labelling.append_label = slow
+library = Library([Path(sys.argv[1])])
+settled(library.run("mine"))
+said = {"run": "mine", "trace": "t0.0.0.0", "stage": "cue_encoding", "mark": "good", "was": "", "reader": "anna"}
+print("saved", repr(labelling.label(library, Query(said))["crossed"]), flush=True)
+"""
+
+
+@pytest.mark.parametrize("stage", [CUE, MEANING], ids=["the same stage", "another stage"])
+def test_two_viewers_that_save_at_once_lose_no_label(library: Library, run: RunFolder, stage: str) -> None:
+    root = Path(__file__).parents[2]
+    command = [sys.executable, "-c", OTHER_VIEWER, str(run.path.parent)]
+    other = subprocess.Popen(command, cwd=root, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert other.stdin is not None and other.stdout is not None
+    assert other.stdout.readline() == "about to write\n"
+    found: list[dict[str, Any]] = []
+    here = threading.Thread(target=lambda: found.append(mark(library, 0, stage, "bad", was="")))
+    here.start()
+    here.join(1)  # in vain where the one has to wait for the other
+    out, _ = other.communicate("go on\n")
+    here.join(60)
+    assert out == "saved ''\n" and other.returncode == 0
+    (row,) = read_label_rows(run)
+    (answer,) = found
+    if stage == CUE:  # the loser is told and shown what is there
+        assert row["labels"] == {CUE: 1.0} and answer["labels"] == {CUE: "good"}
+        assert "'good'" in answer["crossed"] and "'bad', was not saved" in answer["crossed"]
+        assert mark(library, 0, CUE, "bad", was="good")["labels"] == {CUE: "bad"}  # having seen it, it may be changed
+    else:
+        assert row["labels"] == {CUE: 1.0, MEANING: 0.0} and answer["crossed"] == ""
+
+
+def test_a_note_and_a_preference_that_another_viewer_has_said_are_kept_and_told(library: Library) -> None:
+    mark(library, 0, CUE, "good", note="theirs")
+    said = {"run": "mine", "trace": "t0.0.0.0", "stage": CUE, "reader": "anna", "note": "mine"}
+    answer = labelling.label(library, Query(said | {"note_was": ""}))
+    assert answer["notes"] == {CUE: "theirs"} and "'theirs'" in answer["crossed"]
+    assert (
+        labelling.label(library, Query(said | {"note": "theirs", "note_was": ""}))["crossed"] == ""
+    )  # alike: no quarrel
+    assert labelling.label(library, Query(said | {"note_was": "theirs"}))["notes"] == {CUE: "mine"}
+    pair = {"run": "mine", "one": "t0.0.0.0", "two": "t0.0.0.1", "reader": "anna"}
+    first = labelling.prefer(library, Query(pair | {"better": "t0.0.0.1", "was": ""}))
+    second = labelling.prefer(library, Query(pair | {"better": "t0.0.0.0", "was": ""}))
+    assert first == {"better": "t0.0.0.1", "crossed": ""}
+    assert second["better"] == "t0.0.0.1" and "number 2 is the better" in second["crossed"]
+    third = labelling.prefer(library, Query(pair | {"better": "t0.0.0.0", "was": "t0.0.0.1"}))
+    assert third == {"better": "t0.0.0.0", "crossed": ""}

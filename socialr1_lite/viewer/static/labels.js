@@ -73,15 +73,26 @@ function saveMark(stage, said) {
   const drawn = here.data;
   const of = { run: here.state.run, trace: drawn.id, stage, reader: readerName(), blind: here.state.blind || '' };
   return inTurn(async () => {
-    const known = await ask('label', { ...of, ...said() });
+    const [new_, { labels, notes }] = [said(), drawn.marks];
+    const was = 'mark' in new_ ? { was: labels[stage] || '' } : { note_was: notes[stage] || '' };
+    const known = await ask('label', { ...of, ...new_, ...was });
     Object.assign(drawn.marks, { labels: known.labels, notes: known.notes, next: known.next });
     if (here.data !== drawn) return;
+    tellCrossed(stage, known.crossed);
     for (const button of root.querySelectorAll(`#stage-${stage} [data-mark]`))
       button.setAttribute('aria-pressed', button.dataset.mark === known.labels[stage] ? 'true' : 'false');
-    spoken.textContent = `${TITLES[stage]}: ${known.labels[stage] || 'no mark'}, saved`;
+    if (!known.crossed) spoken.textContent = `${TITLES[stage]}: ${known.labels[stage] || 'no mark'}, saved`;
     const done = root.querySelector('#s1-marked');
     if (done) done.textContent = markedWords(drawn.marks);
   });
+}
+// Another viewer was faster: what it said stands here, until the next save of this stage.
+function tellCrossed(stage, words) {
+  const row = root.querySelector(`#stage-${stage} .marks`);
+  if (!row) return;
+  const old = row.querySelector('[data-crossed]');
+  if (old) old.remove();
+  if (words) row.append(h('p', { class: 'note small', role: 'alert', 'data-crossed': '' }, words));
 }
 const markedWords = (marking) => `${Object.keys(marking.labels).length} of 4 marked`;
 const markable = () => here.data && here.data.marks && !here.data.failure && !here.state.raw;
@@ -155,6 +166,10 @@ const marksOf = (state, data) =>
 
 // Two siblings side by side, without what they earned: which is better, as a whole or in one stage?
 const SIDES = ['one', 'two'];
+const preferredIn = (data, stage) =>
+  data.preferred.find(
+    (one) => one.stage === stage && [data.one.id, data.two.id].every((id) => id === one.better || id === one.worse),
+  );
 screens.pair = {
   title: () => 'Better of two',
   async load(state) {
@@ -166,11 +181,7 @@ screens.pair = {
   },
   draw(data, state) {
     if (!data.two) return [h('h1', {}, 'Better of two'), empty('This completion has no sibling')];
-    const said = (stage) =>
-      data.preferred.find(
-        (one) =>
-          one.stage === stage && [data.one.id, data.two.id].every((id) => id === one.better || id === one.worse),
-      );
+    const said = (stage) => preferredIn(data, stage);
     const choice = (side, stage) => {
       const on = (said(stage) || {}).better === data[side].id;
       return h(
@@ -227,8 +238,12 @@ screens.pair = {
 function preferHere(better, stage) {
   const { one, two } = here.data;
   if (!two) return;
-  const said = { run: here.state.run, one: one.id, two: two.id, better, stage, reader: readerName() };
-  inTurn(() => ask('prefer', said)).then(() => show({ quiet: true }));
+  const was = (preferredIn(here.data, stage) || {}).better || '';
+  const said = { run: here.state.run, one: one.id, two: two.id, better, was, stage, reader: readerName() };
+  inTurn(async () => {
+    const known = await ask('prefer', said);
+    if (known.crossed) toast(known.crossed);
+  }).then(() => show({ quiet: true }));
 }
 function nextPair() {
   const { members, one, two } = here.data;
