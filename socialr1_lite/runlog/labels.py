@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -24,10 +25,8 @@ from socialr1_lite.runlog.index_file import cache_folder
 from socialr1_lite.runlog.lines import JsonObject
 from socialr1_lite.sip import STAGES
 
-try:
+if sys.platform != "win32":
     import fcntl
-except ImportError:  # Windows
-    fcntl = None  # type: ignore[assignment]
 
 READER = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,39}")
 MOST_BYTES = 256 << 20  # of one file: what is larger was not written here
@@ -88,7 +87,7 @@ def writing_labels(run: RunFolder, reader: str) -> Iterator[None]:
     """
     folder = _made(run, reader).parent
     with _WRITING:
-        if fcntl is None:
+        if sys.platform == "win32":
             yield
             return
         held = os.open(folder, os.O_RDONLY)  # closing it gives the lock back, and so does a crash
