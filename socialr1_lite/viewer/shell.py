@@ -47,7 +47,7 @@ from socialr1_lite.viewer.library import Library
 from socialr1_lite.viewer.serving import Json, Query, served
 
 SCRIPTS = (
-    *("core", "chart", "runs", "overview", "trace", "traces", "group", "prompt", "compare", "hacks", "benchmarks"),
+    *("core", "markdown", "chart", "runs", "overview", "trace", "traces", "group", "prompt", "compare", "hacks", "benchmarks"),
     *("labels", "tryit", "exchange", "vendor/uPlot", "plot", "figures", "solved", "settings", "verdicts"),
 )
 STYLES = ("vendor/uPlot.css", "app.css", "why.css")

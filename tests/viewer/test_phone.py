@@ -112,10 +112,12 @@ def test_a_benchmark_by_groups_keeps_its_names_and_figures_apart(
     assert page.page.evaluate(BROKEN, ".forest > span, .card summary") == []
     least = "Math.min(...[...document.querySelectorAll('.forest svg')].map(one => one.getBoundingClientRect().width))"
     assert page.page.evaluate(least) >= 120
+    tall = "Math.max(...[...document.querySelectorAll('.forest > .num')].map(one => one.offsetHeight))"
+    assert page.page.evaluate(tall) < 40  # px: a figure and its interval stand on one line
     assert page.page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
     page.shot("benchmark-groups", full=True)
-    for kind, check in FILES.items():
-        check(saved(page, "by dimension", kind))
+    for kind in ("PNG", "SVG"):
+        FILES[kind](saved(page, "by dimension", kind))
     head, *rows = csv.reader(io.StringIO(saved(page, "by dimension", "CSV").decode()))
     assert head == ["name", "value", "low", "high", "n", "chance"]
     assert sorted(rows) == [[name, "0.75", "0.412", "0.904", "1800", ""] for name in sorted(groups["dimension"])]
@@ -125,16 +127,20 @@ def test_a_benchmark_by_groups_keeps_its_names_and_figures_apart(
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 def test_every_figure_of_the_hack_board_is_a_file(visit: Any, dark: bool) -> None:
     page = visit("?run=first&screen=hacks", dark=dark)
+    tables: dict[str, list[list[str]]] = {}
     for figure in ("process-against-outcome", "length-against-outcome", "correlation"):
         for kind, check in FILES.items():
-            check(saved(page, figure, kind))
-    head, *rows = csv.reader(io.StringIO(saved(page, "process-against-outcome", "CSV").decode()))
+            check(file := saved(page, figure, kind))
+            if kind == "CSV":
+                tables[figure] = list(csv.reader(io.StringIO(file.decode())))
+    head, *rows = tables["process-against-outcome"]
     shown = page.page.evaluate("""[...document.querySelectorAll('[data-figure=process] tbody tr')].map(
         row => [...row.querySelectorAll('td')].map(one => one.innerText.replace(',', '')))""")
     assert (
         head[0] == "outcome" and [row[1:] for row in rows] == shown and {row[0] for row in rows} >= {"right", "wrong"}
     )
-    bars = list(csv.DictReader(io.StringIO(saved(page, "length-against-outcome", "CSV").decode())))
+    names, *lines = tables["length-against-outcome"]
+    bars = [dict(zip(names, line, strict=True)) for line in lines]
     told = "[...document.querySelectorAll('.dots a')].map(one => one.getAttribute('aria-label'))"
     for words in page.page.evaluate(told):
         ends, number = words.split(" tokens: ")

@@ -45,7 +45,7 @@ screens.group = {
   draw(data, state) {
     const base = keep(FILTERS, 'sort');
     const n = data.members.length;
-    const heads = window.innerWidth < 820 ? 'minmax(min-content, 112px)' : 'minmax(160px, 168px)'; // no word is broken
+    const heads = window.innerWidth < 820 ? '128px' : 'minmax(160px, 168px)'; // no word is broken
     const top = Math.max(...data.members.map((m) => Math.abs(m.advantage || 0)), 1e-9);
     const head = data.members.map((m) =>
       h(
@@ -99,7 +99,7 @@ screens.group = {
                   role: 'region',
                   'aria-label': `${TITLES[stage]}, #${m.index}`,
                 },
-                m.texts[i] || h('span', { class: 'muted' }, '–'),
+                saidAs(m.texts[i]) || h('span', { class: 'muted' }, '–'),
               ),
         ),
       ),

@@ -217,7 +217,7 @@ screens.pair = {
               'section',
               { class: `card stage tight ${stage}`, style: { '--hue': `var(--${stage})` }, 'data-side': side },
               h('header', {}, glyph(stage, data[side].states[stage], false), h('h3', {}, TITLES[stage])),
-              h('div', { class: 'prose sm' }, data[side].texts[i] || h('span', { class: 'muted' }, '–')),
+              h('div', { class: 'prose sm' }, saidAs(data[side].texts[i]) || h('span', { class: 'muted' }, '–')),
               data.one.texts[i] === data.two.texts[i]
                 ? h('p', { class: 'small muted' }, 'word for word the same')
                 : data[side].texts[i] && h('div', {}, choice(side, stage)),

@@ -154,7 +154,9 @@ function stageCard(card, links, marking) {
       h(
         'div',
         { class: 'prose' },
-        folded(segment.pieces, (part) => piece(part, links)),
+        markdownOn()
+          ? folded([{ t: segment.pieces.map((part) => part.t).join('') }], (part) => markdown(part.t))
+          : folded(segment.pieces, (part) => piece(part, links)),
       ),
     ]),
     !card.segments.length && h('p', { class: 'muted' }, card.note),
@@ -173,7 +175,7 @@ const outsideCard = (part) =>
     'section',
     { class: 'card quiet outside', 'aria-label': `Outside the stages: ${part.where}` },
     h('header', { class: 'row' }, h('h3', {}, 'Outside the stages'), h('span', { class: 'state bad' }, part.where)),
-    h('div', { class: 'prose sm' }, folded([part], plainly)),
+    h('div', { class: 'prose sm' }, folded([part], (one) => (markdownOn() ? markdown(one.t) : plainly(one)))),
   );
 
 // What a judge that was asked again says of the whole reply.
@@ -365,6 +367,7 @@ screens.trace = {
         h('span', { class: 'grow' }),
         pagerOf(data),
         h('button', { 'aria-pressed': state.raw ? 'true' : 'false', title: 'Raw text (r)', onclick: turnRaw }, 'Raw'),
+        markdownButton(),
         a({ screen: 'try', trace: data.id }, { class: 'button' }, 'Try it'),
         h(
           'button',
