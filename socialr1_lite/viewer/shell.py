@@ -47,8 +47,8 @@ from socialr1_lite.viewer.library import Library
 from socialr1_lite.viewer.serving import Json, Query, served
 
 SCRIPTS = (
-    *("core", "markdown", "chart", "runs", "overview", "trace", "traces", "group", "prompt", "compare", "hacks", "benchmarks"),
-    *("labels", "tryit", "exchange", "vendor/uPlot", "plot", "figures", "solved", "settings", "verdicts"),
+    *("core", "markdown", "chart", "runs", "overview", "trace", "traces", "group", "prompt", "compare", "hacks"),
+    *("benchmarks", "labels", "tryit", "exchange", "vendor/uPlot", "plot", "figures", "solved", "settings", "verdicts"),
 )
 STYLES = ("vendor/uPlot.css", "app.css", "why.css")
 PAGES: dict[str, Callable[[Library, Query], Json]] = {

@@ -93,6 +93,32 @@ def test_stages_are_marked_by_keyboard_blind_and_the_judge_is_set_against_them(
     page.clean()
 
 
+def test_who_marks_a_stage_second_is_told_and_shown_what_is_there(visit: Any, labelled: tuple[str, RunFolder]) -> None:
+    base, run = labelled
+    address = f"?run={LONG}&screen=trace&label=1"
+    first, second = (visit(address, base=base) for _ in range(2))
+    for page in (first, second):
+        page.has(".marks", 4)
+        page.page.fill("[aria-label='Your name as a reader']", "both")
+        page.moved(lambda page=page: page.page.keyboard.press("Enter"))
+        page.has(".mark[aria-pressed=true]", 0)
+    card = "#stage-goal_clarification"
+    first.page.click(f"{card} [data-mark=good]")
+    first.has(f"{card} [data-mark=good][aria-pressed=true]", 1)
+    second.page.click(f"{card} [data-mark=bad]")
+    second.says(
+        "Another viewer has saved the mark 'good' here; yours, 'bad', was not saved", at=f"{card} [data-crossed]"
+    )
+    second.has(f"{card} [data-mark=good][aria-pressed=true]", 1)
+    second.shot("label-crossed")
+    assert [row["labels"] for row in read_label_rows(run) if row["by"] == "both"] == [{"goal_clarification": 1.0}]
+    second.page.click(f"{card} [data-mark=bad]")
+    second.has(f"{card} [data-mark=bad][aria-pressed=true]", 1)
+    second.has("[data-crossed]", 0)
+    assert [row["labels"] for row in read_label_rows(run) if row["by"] == "both"] == [{"goal_clarification": 0.0}]
+    second.clean()
+
+
 def test_saves_go_one_after_the_other_and_take_no_text_from_under_the_pen(
     visit: Any, labelled: tuple[str, RunFolder]
 ) -> None:
