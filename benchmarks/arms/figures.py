@@ -91,9 +91,7 @@ def exported(charts: Iterable[dict[str, Any]]) -> list[bytes]:
         raise MachineError("the figures need playwright: pip install playwright") from None
     if not CHROMIUM.exists():
         raise MachineError(f"the figures need {CHROMIUM}: apt-get install chromium")
-    # Of figures of one width the browser tells no `font`, which the export asks for: the ticks would lose their size.
-    own = f".s1 {{ width: {WIDTH}px; }} .s1 .chart .tick {{ font-variant-numeric: normal; }}"
-    style = "".join(map(asset, STYLES)) + own
+    style = "".join(map(asset, STYLES)) + f".s1 {{ width: {WIDTH}px; }}"
     html = f"<!doctype html><style>{style}</style><div class='s1'></div>"
     code = "\n".join(["'use strict';", *(asset(f"{name}.js") for name in SCRIPTS), EXPORT])
     with sync_playwright() as playwright:

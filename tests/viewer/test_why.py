@@ -119,6 +119,9 @@ def test_the_figures_of_the_overview_are_files_too(visit: Any) -> None:
         page.page.click("[data-chart=accuracy] [data-file=SVG]")
     tree = ET.parse(waiting.value.path()).getroot()
     assert "Answers" in "".join(tree.itertext()) and "var(" not in ET.tostring(tree, encoding="unicode")
+    shown = page.page.locator("[data-chart=accuracy] .tick").first.evaluate("one => getComputedStyle(one).fontSize")
+    styles = [one.get("style", "") for one in tree.iter("{http://www.w3.org/2000/svg}text")]
+    assert sum(f"font-size: {shown}" in style for style in styles) > 5, "ticks lose their size in the file"
     page.clean()
 
 

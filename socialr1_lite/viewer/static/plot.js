@@ -169,7 +169,9 @@ function curveRows(spec, drawn) {
 }
 
 // -- figures as files ------------------------------------------------------------------------
-const LOOKS = ['fill', 'fill-opacity', 'stroke', 'stroke-width', 'stroke-dasharray', 'opacity', 'font', 'text-anchor'];
+// The browser tells no `font` of a text with figures of one width, but its parts.
+const LOOKS = ['fill', 'fill-opacity', 'stroke', 'stroke-width', 'stroke-dasharray', 'opacity', 'font-family',
+  'font-size', 'font-style', 'font-weight', 'text-anchor'];
 // What the page shows as it is: what a style sheet says of it is written into it.
 function standing(node) {
   const copy = node.cloneNode(true);
