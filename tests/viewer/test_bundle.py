@@ -52,7 +52,7 @@ def test_without_a_run_the_bundled_example_opens_and_says_what_it_is(
     assert [run.label for run in only] == ["bundled example"] and library.example
     traces = list(read_traces(only[0].folder))
     assert 100 < len(traces) < 400 and {trace.phase for trace in traces} == {"train", "eval"}
-    assert {trace.score.versions.get("format") for trace in traces} == {None}  # rows of version 1
+    assert None not in {trace.score.versions.get("format") for trace in traces}
     opened = json.loads(served("trace", partial(pages.trace, library))({"run": only[0].key}))
     while "indexing" in opened:
         opened = json.loads(served("trace", partial(pages.trace, library))({"run": only[0].key}))

@@ -99,6 +99,15 @@ def test_a_cue_told_of_the_wrong_one_is_no_quote(cue: str, kind: str) -> None:
     assert [mark.kind for mark in marks if mark.kind in ("quote", "invented")] == [kind]
 
 
+def test_cues_that_a_semicolon_joins_are_marked_one_by_one() -> None:
+    """The judge reads each by itself; as one sentence they were said of none of the story's."""
+    cue = "Mara puts the violin in the green trunk; Tomas puts the violin in the green trunk;"
+    marks = stage_marks(parse(reply_text(GOOD | {STAGES[0]: cue}, "B"), SCENARIO.options), SCENARIO)
+    found = [mark for mark in marks if mark.kind in ("quote", "invented")]
+    assert [mark.kind for mark in found] == ["quote", "invented"]
+    assert [mark.end - mark.start for mark in found] == [len(part) + 1 for part in cue[:-1].split("; ")]
+
+
 def test_an_interpretation_names_the_cue_that_it_uses_only_when_that_was_encoded() -> None:
     def uses(stages: dict[str, str]) -> list[Any]:
         marks = stage_marks(parse(reply_text(stages, "B"), SCENARIO.options), SCENARIO)
