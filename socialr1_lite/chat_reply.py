@@ -24,6 +24,7 @@ NO_CREDIT = re.compile(
 )
 LARGEST_BODY = 32 << 20  # bytes; a longer one is no chat completion [ours]
 REPAIRED = 20_000  # characters in which JSON is repaired: the search is slow in longer ones [ours]
+ROUNDED = 1e-3  # how far above 0 rounding may bring a log-probability; NaN is not below it either [ours]
 CUT_OFF = ("length", "max_tokens", "model_length", "MAX_TOKENS")
 
 
@@ -42,6 +43,24 @@ class EndpointReply:
     cached: bool = False
     reasoning: str = ""
     first: Sequence[tuple[str, float]] = ()
+
+
+def read_kept(stored: JsonValue) -> EndpointReply | None:
+    """Read a reply that was kept as JSON; None where it is not of the form of one, whatever was done to the file."""
+    if not isinstance(stored, dict):
+        return None
+    first = stored.get("first", [])
+    whole = [stored.get(name) for name in ("prompt_tokens", "completion_tokens")]
+    texts = [stored.get("text"), stored.get("reasoning", "")]
+    if not all(type(one) is int for one in whole) or not all(isinstance(one, str) for one in texts):
+        return None
+    if stored.get("finish") not in ("stop", "length") or not isinstance(first, list):
+        return None
+    try:
+        likeliest = tuple((str(one[0]), float(one[1])) for one in first)  # type: ignore[index,arg-type]
+        return EndpointReply(**(stored | {"cached": True, "first": likeliest}))  # type: ignore[arg-type]
+    except (TypeError, ValueError, IndexError, KeyError, OverflowError):
+        return None
 
 
 def read_reply(content: JsonValue) -> EndpointReply:
@@ -280,9 +299,10 @@ def _first(choice: Mapping[str, JsonValue]) -> tuple[tuple[str, float], ...]:
     """Return the tokens that could have stood first; none where the server names none."""
     try:
         likeliest = choice["logprobs"]["content"][0]["top_logprobs"]  # type: ignore[index,call-overload]
-        return tuple((str(one["token"]), float(one["logprob"])) for one in likeliest)  # type: ignore[index,union-attr,call-overload,arg-type]
-    except (KeyError, IndexError, TypeError, ValueError):
+        first = tuple((str(one["token"]), float(one["logprob"])) for one in likeliest)  # type: ignore[index,union-attr,call-overload,arg-type]
+    except (KeyError, IndexError, TypeError, ValueError, OverflowError):
         return ()
+    return first if all(logprob <= ROUNDED for _, logprob in first) else ()
 
 
 def _requested_wait(headers: Mapping[str, str]) -> float | None:

@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from socialr1_lite.chat_reply import EndpointReply as EndpointReply
-from socialr1_lite.chat_reply import Refused, Unusable, bounded, read_reply
+from socialr1_lite.chat_reply import Refused, Unusable, bounded, read_kept, read_reply
 from socialr1_lite.errors import PolicyError, first_line
 from socialr1_lite.redaction import redact
 from socialr1_lite.scenario import JsonValue, sound
@@ -348,12 +348,8 @@ class Endpoint:
     def _cached(self, key: str) -> EndpointReply | None:
         """Return the kept reply; a file that is not whole counts as none."""
         try:
-            stored = json.loads(path.read_bytes()) if (path := self._path(key)) else None
-            if not stored:
-                return None
-            first = tuple((str(token), float(logprob)) for token, logprob in stored.get("first", ()))
-            return EndpointReply(**(stored | {"cached": True, "first": first}))
-        except (OSError, ValueError, TypeError, AttributeError):
+            return read_kept(json.loads(path.read_bytes())) if (path := self._path(key)) else None
+        except (OSError, ValueError, RecursionError):
             return None
 
     def _keep(self, key: str, answered: EndpointReply) -> None:

@@ -21,25 +21,54 @@ _STRONG = frozenset({"secret", "secrets", "password", "passwd", "passphrase", "a
 _TAILS = frozenset({"value", "prod", "dev", "test", "live", "read", "write", "main", "default"})  # of API_KEY_PROD
 _PLAIN = frozenset({"key", "pad token", "eos token", "bos token", "unk token", "special token"})
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
-_NAME = rf"(?<![a-z])(?:{_WORDS})"
+_NAME = rf"(?:(?<![a-z])|(?<=%[0-9a-f][0-9a-f]))(?:{_WORDS})"
 _QUOTE = r"\\*['\"]"  # a text that was quoted into another has backslashes before it
-_USER = re.compile(r"(?P<name>[a-z][a-z0-9+.-]{0,20}://)[^/?#\s'\"<>]+(?=@)", re.IGNORECASE)
-_PARAMETER = re.compile(rf"(?P<name>[?&;][\w.-]*{_NAME}=)[^&#\s'\"<>]+", re.IGNORECASE)
-_OPTION = re.compile(rf"(?P<name>(?:^|\s|['\"])--?[\w-]*{_NAME}(?:=|\s+|['\"],\s*['\"]))[^\s'\"]+", re.IGNORECASE)
-_SETTING = re.compile(rf"(?P<name>(?:^|[\s'\"])[\w.-]*[._-](?:{_WORDS})=)[^\s'\"]+", re.IGNORECASE)  # of an override
+_QUOTED = r"b?(?P<quote>['\"])[^'\"\n]*(?P=quote)"
+_VALUE = rf"(?:{_QUOTED}|[^\s'\"]+)"
+_NONE = r"(?!(?:None|null|[Tt]rue|[Ff]alse|~)(?:[\s,)\]}]|$))"  # is no secret
+_USER = re.compile(  # a password may hold a slash that nobody wrote as %2F, but behind `host:8000/` stands a path
+    r"(?P<name>[a-z][a-z0-9+.-]{0,20}://)(?:[^/?#\s'\"<>]+|[^/?#\s'\"<>:@]{0,60}:(?!\d+[/?#])[^\s'\"<>@]{1,200})(?=@)",
+    re.I,
+)
+_BARE_USER = re.compile(
+    r"(?P<name>(?<![\w.+/-])(?://)?(?!mailto:|\d+:)[\w.+-]{1,60}:)[^\s/@:'\"<>]{1,200}(?=@[\w.\[-])", re.I
+)
+_PARAMETER = re.compile(
+    rf"(?P<name>(?:[?&;#]|%3F|%26)[\w.%-]{{0,60}}(?:{_NAME}|(?<![a-z])(?:code|jwt|pass|session_?id))(?:=|%3D))"
+    r"[^&#\s'\"<>]+",
+    re.IGNORECASE,
+)
+_OPTION = re.compile(rf"(?P<name>(?:^|\s|['\"])--?[\w-]*{_NAME}(?:=|\s+|['\"],\s*['\"])){_VALUE}", re.IGNORECASE)
+_SETTING = re.compile(  # an override, an argument in a message of Python's, a variable of a shell
+    rf"(?P<name>(?:^|[\s'\"(,{{\[])(?P<field>[\w.-]{{2,120}})=){_NONE}{_VALUE}", re.MULTILINE
+)
+_LINE = re.compile(  # of YAML; with several words it is somebody's sentence
+    rf"(?P<name>^[ \t]*(?:- )*(?P<field>[\w.-]{{2,60}}):[ \t]+){_NONE}(?P<quote>)\S+(?=[ \t]*$)", re.MULTILINE
+)
+_PAIR = re.compile(  # a header, as HTTP libraries keep it
+    r"(?P<name>b?['\"](?P<field>(?:[\w-]{1,40}[-_][\w-]{1,40}|authorization|cookie))['\"],\s*)" + _QUOTED,
+    re.IGNORECASE,
+)
 _FIELD = re.compile(  # of a mapping in JSON or YAML, as an override or an option may hold one
     rf"(?P<name>(?:{_QUOTE}|[{{,\[(=]\s*)(?P<field>[\w.-]{{2,60}})(?:{_QUOTE})?\s*:\s*)"
-    rf"(?:(?P<quote>{_QUOTE}).{{0,2000}}?(?P=quote)|[^\s'\",}}\])]+)"
+    rf"(?:b?(?P<quote>{_QUOTE}).{{0,2000}}?(?P=quote)|[^\s'\",}}\])]+)"
 )
 _HEADER = re.compile(
-    r"(?P<name>\b(?:authorization|(?:set-)?cookie|[\w-]{0,40}(?:api-?key|auth-token)):\s*)[^'\"\n]+", re.I
+    r"(?P<name>\b(?:authorization|(?:set-)?cookie|[\w-]{0,40}(?:apikey|-(?:key|token|secret|signature))):\s*)[^'\"\n]+",
+    re.I,
 )
 _BEARER = re.compile(r"(?P<name>\b(?:bearer|basic)\s+)[\w.~+/=-]{8,}", re.IGNORECASE)
 _FORMS = re.compile(
     r"\b(?:hf_[A-Za-z0-9]{16,}|sk-[\w-]{16,}|gh[pousr]_[A-Za-z0-9]{20,}|xox[abprs]-[\w-]{10,}|AKIA[0-9A-Z]{16}"
-    r"|AIza[\w-]{35}\b|glpat-[\w-]{16,}|eyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]{8,})"
+    r"|github_pat_\w{20,}|(?:[sr]k_(?:live|test)|gsk|r8)_[A-Za-z0-9]{16,}|AIza[\w-]{35}\b|glpat-[\w-]{16,}"
+    r"|eyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]{8,})"
 )
-_HINTS = ((_USER, "://"), (_PARAMETER, "="), (_OPTION, "-"), (_SETTING, "="), (_HEADER, ":"), (_BEARER, " "))
+_BLOCK = re.compile(r"(?P<name>-----BEGIN [A-Z ]{0,30}PRIVATE KEY-----)[^-]+")
+_HINTS = (
+    *((_USER, "://"), (_BARE_USER, "@"), (_PARAMETER, "="), (_PARAMETER, "%3D"), (_OPTION, "-"), (_HEADER, ":")),
+    *((_BEARER, " "), (_BLOCK, "PRIVATE KEY")),
+)
+_NAMED = ((_FIELD, ":"), (_LINE, ": "), (_SETTING, "="), (_PAIR, ","))  # where the name decides
 
 Tree = TypeVar("Tree")
 
@@ -75,9 +104,12 @@ def _environment() -> re.Pattern[str] | None:
 @lru_cache(maxsize=8)
 def _finder(variables: tuple[tuple[str, str], ...]) -> re.Pattern[str] | None:
     # PWD is the folder we are in, not a password; a variable that names a file of secrets holds none.
-    named = {value for name, value in variables if is_secret_name(name) and name != "PWD"}
+    telling = [(name, value) for name, value in variables if is_secret_name(name) or name.endswith("_PAT")]
+    named = {value for name, value in telling if name != "PWD"}
     values = {value for value in named if not os.path.exists(value)}
-    urls = [found[1] for _, value in variables for found in re.finditer(r"://[^/?#\s:]*:([^/?#\s]+)@", value)]
+    proxies = [f"://{value}" for name, value in variables if name.lower().endswith("_proxy")]  # it may have no scheme
+    addresses = [*proxies, *(value for _, value in variables)]
+    urls = [found[1] for value in addresses for found in re.finditer(r"://[^/?#\s:]*:([^/?#\s]+)@", value)]
     secrets = {one for value in (*values, *urls) for one in (value, value.strip()) if len(one) >= SHORTEST}
     ordered = sorted(secrets, key=len, reverse=True)  # a long one may hold a short one
     return re.compile("|".join(map(re.escape, ordered))) if ordered else None
@@ -89,8 +121,9 @@ def _without(text: str, environment: re.Pattern[str] | None) -> str:
     for pattern, hint in _HINTS:
         if hint in text:
             text = pattern.sub(rf"\g<name>{HIDDEN}", text)
-    if ":" in text:
-        text = _FIELD.sub(_hide_field, text)
+    for pattern, hint in _NAMED:
+        if hint in text:
+            text = pattern.sub(_hide_field, text)
     return _FORMS.sub(HIDDEN, text)
 
 
@@ -107,7 +140,8 @@ def _redacted(value: object, environment: re.Pattern[str] | None, name: str = ""
         # Everything under a secret's name is one, as in `headers: {Cookie: [a]}`; `key` is one in a request's `extra`.
         above = "extra " if name == "extra" else ""
         names = {key: name if is_secret_name(name) else f"{above}{key}" for key in value}
-        return {key: _redacted(one, environment, names[key]) for key, one in value.items()}
+        kept = {key: _without(key, environment) if isinstance(key, str) else key for key in value}  # an address, say
+        return {kept[key]: _redacted(one, environment, names[key]) for key, one in value.items()}
     if isinstance(value, Sequence) and not isinstance(value, (bytes, bytearray)):
         words = [_redacted(one, environment, name) for one in value]
         for place, word in enumerate(value[:-1]):

@@ -268,6 +268,39 @@ def test_a_damaged_cache_file_is_asked_for_again(server: Server, tmp_path: Path)
     assert len(list(tmp_path.rglob("*.json"))) == 1 and json.loads(kept.read_text())["text"] == "hello"
 
 
+@pytest.mark.parametrize(
+    "held",
+    [
+        "[" * 200_000,
+        '{"text": 5, "finish": "stop", "prompt_tokens": 1, "completion_tokens": 1}',
+        '{"text": "a", "finish": "stop", "prompt_tokens": "1", "completion_tokens": 1}',
+        '{"text": "a", "finish": "stop", "prompt_tokens": 1, "completion_tokens": 1, "reasoning": null}',
+        '{"text": "a", "finish": ["stop"], "prompt_tokens": 1, "completion_tokens": 1}',
+        '{"text": "a", "finish": "stop", "prompt_tokens": 1, "completion_tokens": 1, "first": [["a", 1' + "0" * 999 + "]]}",
+        "7",
+        "[1]",
+    ],
+)  # fmt: skip
+def test_a_kept_reply_of_another_form_is_asked_for_again(server: Server, tmp_path: Path, held: str) -> None:
+    with client(server, cache=tmp_path) as endpoint:
+        endpoint.ask([request()])
+        (kept,) = tmp_path.rglob("*.json")
+        kept.write_text(held)
+        (reply,) = endpoint.ask([request()])
+        assert isinstance(reply, EndpointReply) and not reply.cached and reply.text == "hello"
+        assert endpoint.ask([request()]) == [replace(reply, cached=True)]
+
+
+@pytest.mark.parametrize("odd", ["1000", "NaN", "Infinity", "1" + "0" * 4000, '"-1"', '"x"', "null", "[1]"])
+def test_log_probabilities_that_are_none_are_none(server: Server, odd: str) -> None:
+    body = completion("Yes")
+    body["choices"][0]["logprobs"] = {"content": [{"top_logprobs": [{"token": "Yes", "logprob": json.loads(odd)}]}]}
+    server.script = lambda _, n: (200, {}, body)
+    with client(server, retries=0) as endpoint:
+        (reply,) = endpoint.ask([request(likeliest=3)])
+    assert isinstance(reply, EndpointReply) and all(p <= 0 for _, p in reply.first)
+
+
 def test_failures_are_not_kept(server: Server, tmp_path: Path) -> None:
     server.script = lambda body, n: (500, {}, {}) if n == 0 else (200, {}, completion("ok"))
     with client(server, cache=tmp_path, retries=0) as endpoint:

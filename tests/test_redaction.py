@@ -34,6 +34,23 @@ from socialr1_lite.redaction import HIDDEN, is_secret_name, redact, redact_tree
         (r'"{\"password\": \"SECRETKEY two\"}"', "two"),
         ("settings {'password': 'SECRETKEY'} do not fit", "SECRETKEY"),
         ("-H Cookie: session=SECRETKEY; a=b", "SECRETKEY"),
+        ("Ocp-Apim-Subscription-Key: SECRETKEY", "SECRETKEY"),
+        ("X-Amz-Security-Token: SECRETKEY", "SECRETKEY"),
+        ("[(b'x-api-key', b'SECRETKEY')]", "SECRETKEY"),
+        ("{'Authorization': b'SECRETKEY'}", "SECRETKEY"),
+        ("no connection to anna:SECRETKEY@host:8000/v1", "SECRETKEY"),
+        ("//anna:SECRETKEY@host/v1", "SECRETKEY"),
+        ("http://anna:SECRET/KEY@host/v1", "KEY"),
+        ("http://h/v1?code=SECRETKEY", "SECRETKEY"),
+        ("http://h/v1?api%5Fkey=SECRETKEY", "SECRETKEY"),
+        ("to=http%3A//h/v1%3Fkey%3DSECRETKEY", "SECRETKEY"),
+        ("http://h/v1#access_token=SECRETKEY", "SECRETKEY"),
+        ("Settings(model='m', api_key='SECRETKEY')", "SECRETKEY"),
+        ("password=SECRETKEY", "SECRETKEY"),
+        ("--api-key='SECRET KEY'", "KEY"),
+        ("judges:\n  - api_key: SECRETKEY\n    model: m", "SECRETKEY"),
+        ("-----BEGIN RSA PRIVATE KEY-----\nSECRETKEY\n-----END RSA PRIVATE KEY-----", "SECRETKEY"),
+        ("401 for github_pat_abcdefghijklmnop12345", "abcdefghijklmnop12345"),
     ],
 )
 def test_a_secret_goes_and_what_it_stands_in_stays(text: str, secret: str) -> None:
@@ -50,6 +67,11 @@ def test_a_secret_goes_and_what_it_stands_in_stays(text: str, secret: str) -> No
         "mail anna@example.org about it",
         "bearer of bad news",
         "a story: {name: Anna, key: the red one, place: 'a box'}",
+        "Secret: she knows it.\nKey: the red one\nto anna:",
+        "hub_token: null\npad_token: <pad>\nmax_tokens: 5",
+        "Config(hub_token=None, pad_token='<pad>', max_tokens=5)",
+        "http://127.0.0.1:8000/v1/model@main, mailto:anna@example.org",
+        "options ['token', 'drawer'] at 10:30@noon?",
         "the same key=value as before, tokenizer.max_tokens=5, data.keyboard=qwerty",
     ],
 )
@@ -66,6 +88,15 @@ def test_values_of_telling_variables_go_wherever_they_stand(monkeypatch: pytest.
 def test_the_password_of_a_proxy_goes_without_its_address_too(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTPS_PROXY", "http://anna:correct-horse@proxy:3128")
     assert redact("407 for anna, correct-horse") == f"407 for anna, {HIDDEN}"
+
+
+def test_a_proxy_without_a_scheme_has_a_password_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("https_proxy", "anna:correct-horse@proxy:3128")
+    assert redact("407 for anna, correct-horse") == f"407 for anna, {HIDDEN}"
+
+
+def test_an_address_may_be_a_name_in_a_report() -> None:
+    assert redact_tree({"http://anna:PASSW0RD@host/v1": 1}) == {f"http://{HIDDEN}@host/v1": 1}
 
 
 def test_a_variable_that_names_a_file_of_secrets_holds_none(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -127,3 +158,9 @@ def test_a_tree_keeps_its_form() -> None:
 @given(st.text(max_size=300))
 def test_any_text_is_redacted_without_an_error_and_once_is_enough(text: str) -> None:
     assert redact(redact(text)) == redact(text)
+
+
+@pytest.mark.parametrize("piece", ["a:", "http://", "://a:", "a:b@", "k=,", "'a-b', ", "- ", "a_b-", "%3F", "x:\n "])
+def test_a_text_without_end_costs_no_square_of_its_length(piece: str) -> None:
+    """A square of this length would be hours."""
+    assert redact(piece * 100_000).count(HIDDEN) <= 100_000

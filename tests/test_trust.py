@@ -159,6 +159,14 @@ def test_a_recipe_that_is_named_is_the_callers_word(run: Path, host: ThreadingHT
         ({"path": "judges/mine"}, {"folders": ("judges",)}, ["--judge-path judges/mine"]),
         ({"path": "judges/../judges/mine"}, {"folders": ("judges/mine",)}, []),
         ({"cache": "~/.ssh"}, {}, ["--judge-path ~/.ssh"]),
+        ({"path": "~nobody-of-this-name/x"}, {"folders": ("~",)}, ["--judge-path ~nobody-of-this-name/x"]),
+        ({"path": "a\0b"}, {}, ["--judge-path a\0b"]),
+        ({"path": ["a"]}, {}, ["--judge-path ['a']"]),
+        (
+            {"base_url": "http://[::1/v1"},
+            {"endpoints": ("h",), "keys": ("OPENAI_API_KEY",)},
+            ["--allow-endpoint http://[::1/v1"],
+        ),
         ({"cache": None, "show_gold": True}, {}, []),
         ({}, {}, []),
     ],
@@ -264,6 +272,36 @@ def test_a_model_in_a_pickle_is_not_loaded_unless_allowed(tiny_model: Path, tmp_
     with pytest.raises(PolicyError, match=r"pickle \(pytorch_model.bin\)"):
         load_policy(Model(name=str(folder), backend="transformers"))
     assert load_policy(Model(name=str(folder), backend="transformers", allow_pickle=True)).device == "cpu"
+
+
+def test_the_python_of_a_judge_and_of_its_base_does_not_run(
+    tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not even where somebody at the keyboard says yes: transformers asks there whoever leaves the question open."""
+    from socialr1_lite.errors import JudgeError
+    from socialr1_lite.judges import classifier
+
+    asked: list[str] = []
+    monkeypatch.setattr("builtins.input", lambda *text: (asked.extend(text), "y")[1])
+    evil = Path(shutil.copytree(tiny_model, tmp_path / "tokenizer"))
+    (evil / "evil.py").write_text(f"open({str(tmp_path / 'RAN')!r}, 'w')\n")
+    names = {"AutoConfig": "evil.C", "AutoModelForSequenceClassification": "evil.M", "AutoTokenizer": ["evil.T", None]}
+    for name, told in (
+        ("config.json", {"model_type": "evilx"}),
+        ("tokenizer_config.json", {"tokenizer_class": "EvilT"}),
+    ):
+        (evil / name).write_text(json.dumps(json.loads((evil / name).read_text()) | told | {"auto_map": names}))
+    with pytest.raises((OSError, ValueError)):
+        classifier.load_base(str(evil), None, revision=None, dtype="float32")  # type: ignore[arg-type]
+    (tmp_path / "adapter").mkdir()
+    (tmp_path / "adapter" / "adapter_config.json").write_text('{"peft_type": "LORA"}')
+    (tmp_path / "adapter" / "adapter_model.safetensors").touch()
+    record = {"version": classifier.RECORD_VERSION, "base": str(tiny_model), "revision": None, "dtype": "float32"}
+    record |= {"max_length": 8, "center": 0.0, "probes": []}
+    (tmp_path / classifier.RECORD).write_text(json.dumps(record))
+    with pytest.raises(JudgeError, match="cannot be loaded"):
+        classifier.load_judge(tmp_path)
+    assert not asked and not (tmp_path / "RAN").exists()
 
 
 def test_the_python_of_a_model_does_not_run(tiny_model: Path, run: Path, capsys: pytest.CaptureFixture[str]) -> None:

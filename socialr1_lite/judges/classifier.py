@@ -89,7 +89,7 @@ def load_judge(folder: Path, *, device: str = "auto") -> tuple[Model, Tokenizer]
     try:
         refuse_pickle(folder / "adapter", "adapter_model")
         refuse_another_kind(folder / "adapter")
-        tokenizer = AutoTokenizer.from_pretrained(folder / "tokenizer")
+        tokenizer = AutoTokenizer.from_pretrained(folder / "tokenizer", trust_remote_code=False)
         base = load_base(record["base"], tokenizer, revision=record["revision"], dtype=record["dtype"])
         model = PeftModel.from_pretrained(base, folder / "adapter").merge_and_unload().to(resolve_device(device))
     except (OSError, ValueError, RuntimeError, AssertionError, PolicyError) as error:  # AssertionError: no CUDA
@@ -128,6 +128,7 @@ def load_base(name: str, tokenizer: Tokenizer, *, revision: str | None, dtype: s
             num_labels=1,
             dtype=getattr(torch, dtype),
             use_safetensors=True,
+            trust_remote_code=False,  # left open, transformers would ask at the keyboard
             **options,
         )
     finally:

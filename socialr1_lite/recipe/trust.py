@@ -71,7 +71,7 @@ class Trust:
                 if not {(host, port), (host, None)} & set(map(_address, self.endpoints)):
                     yield f"--allow-endpoint {host}{f':{port}' if port else ''}"
             elif name in FOLDERS and value is not None:
-                wanted, *allowed = (Path(one).expanduser().resolve() for one in (str(value), *self.folders))
+                wanted, *allowed = map(_folder, (str(value), *self.folders))
                 if wanted not in allowed:
                     yield f"--judge-path {value}"
         key = settings.get("key_env", KEY if asks else "")
@@ -83,12 +83,26 @@ NOBODY = Trust()
 
 
 def _address(url: str) -> tuple[str, int | None]:
-    """Return host and port of an address, or of a host by itself; a port that is none counts as 0."""
-    parts = urlsplit(url if "://" in url else f"//{url}")
+    """Return host and port of an address, or of a host by itself; a port that is none counts as 0.
+
+    What is no address at all is its own host: nobody allows it by chance, and the judge says what is wrong with it.
+    """
+    try:
+        parts = urlsplit(url if "://" in url else f"//{url}")
+    except ValueError:
+        return url, None
     try:
         return parts.hostname or "", parts.port
     except ValueError:
         return parts.hostname or "", 0
+
+
+def _folder(text: str) -> Path:
+    """Return a folder as it is whatever way it is written; as it was written, where it can be none."""
+    try:
+        return Path(text).expanduser().resolve()
+    except (ValueError, RuntimeError, OSError):  # NUL in it, the home of nobody, links in a circle
+        return Path(text)
 
 
 def _refuse(where: str, what: str, options: list[str]) -> None:

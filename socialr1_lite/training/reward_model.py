@@ -327,7 +327,9 @@ def untrained(recipe: JudgeRecipe) -> tuple[Model, Tokenizer]:
     dtype = getattr(torch, base.dtype)
     quantized = nf4(dtype, llm_int8_skip_modules=SCORE_HEADS) if base.load_in_4bit else None  # the head stays as it is
     try:
-        tokenizer = AutoTokenizer.from_pretrained(classifier.base_folder(base.name), revision=base.revision)
+        tokenizer = AutoTokenizer.from_pretrained(
+            classifier.base_folder(base.name), revision=base.revision, trust_remote_code=False
+        )
         if tokenizer.pad_token_id is None:
             tokenizer.pad_token = tokenizer.eos_token
         model = classifier.load_base(
