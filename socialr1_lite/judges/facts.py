@@ -237,6 +237,9 @@ def _unseen(clause: Clause, mentioned: Sequence[Thing], things: set[str], world:
         events = events if {"move"} & clause.classes else []
         if not events:
             return ""
+    movers = {name for who in clause.subject for name in who} if clause.verb == "move" else set()
+    if movers and events and all(event.actor and event.actor not in movers for event in events):
+        return f"{' and '.join(sorted(movers))} moved it"
     for who in holder.who:
         seen = [who[0] in event.saw for event in events]
         missed = (holder.denied != (holder.verb == "miss")) != clause.denied

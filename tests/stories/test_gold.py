@@ -98,6 +98,25 @@ def test_that_somebody_noticed_what_they_missed_is_untrue() -> None:
     assert told > 20
 
 
+def test_that_somebody_noticed_what_another_did_is_untrue() -> None:
+    scope = Scope(templates=Names(("thinks it is",)), perturbations=Names(("left earlier",)), places=(2,), people=(3,))
+    changed = 0
+    for one in generate(40, seed=5, dimensions=("belief",), orders=(1,), scope=scope):
+        assert one.facts
+        holder = one.facts.claims[0].holders[0]
+        about = [s for s in one.facts.sentences if one.facts.claims[0].subject in s.lower()]
+        mover = next((name for name in one.facts.people if f" that {name} moved " in one.facts.noticed), "")
+        other = next((name for name in one.facts.people if name not in (holder, mover)), "")
+        if not (mover and other) or len(about) > 3:
+            continue
+        text = gold_reply(one, contrast=True)
+        turned = text.replace(f" that {mover} moved ", f" that {other} moved ")
+        found = [FACTS.score(parse(said, one.options), one, tokens=120) for said in (text, turned)]
+        assert [score.parts["content.cue_interpretation"] for score in found] == [1.0, 0.5], one.story + turned
+        changed += 1
+    assert changed > 5
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("split", ["train", "test"])
 @pytest.mark.parametrize("dimension", DIMENSIONS)
