@@ -144,16 +144,36 @@ def base_folder(name: str) -> str:
     return str(embedded_model()) if name == EMBEDDED_MODEL else name
 
 
+def _check_types(record: JudgeRecord) -> None:
+    """Raise TypeError where a field is of another type than it is written with."""
+    types = {
+        "base": str,
+        "revision": str | None,
+        "dtype": str,
+        "max_length": int,
+        "center": float | int,
+        "probes": list,
+    }
+    wrong = [name for name, wanted in types.items() if not isinstance(record[name], wanted)]  # type: ignore[literal-required]
+    if not wrong:
+        texts = all(isinstance(probe["text"], str) for probe in record["probes"])
+        sound = all(isinstance(probe["logit"], float | int) for probe in record["probes"])
+        wrong = [] if texts and sound else ["probes"]
+    if wrong:
+        raise TypeError(f"{', '.join(wrong)}: of another type")
+
+
 def read_record(folder: Path) -> JudgeRecord:
     """Read what `train_judge` wrote of a judge. Raises JudgeError when the folder holds none."""
     path = folder / RECORD
     try:
         stored = json.loads(path.read_text(encoding="utf-8"))
         record = cast(JudgeRecord, {key: stored[key] for key in JudgeRecord.__annotations__})
+        _check_types(record)
     except FileNotFoundError:
         wanted = "give a folder written by python -m socialr1_lite.train_judge"
         raise JudgeError(f"reward_model: path: {folder} holds no {RECORD}; {wanted}") from None
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise JudgeError(f"reward_model: {path} cannot be read ({type(error).__name__}: {error})") from None
     if record["version"] != RECORD_VERSION:
         raise JudgeError(

@@ -300,8 +300,29 @@ def test_wrong_settings_are_told_at_once(given_settings: dict[str, Any], message
         build_judge("reward_model", given_settings)
 
 
-def test_a_damaged_record_is_told(tmp_path: Path) -> None:
-    (tmp_path / "judge.json").write_text('{"version": 1}')
+RECORD = {"version": 3, "base": "b", "revision": None, "dtype": "float32", "max_length": 8, "center": 0, "probes": []}
+ODD_PROBES: tuple[Any, ...] = (
+    [1],
+    [{"text": 1, "logit": 0.0}],
+    [{"text": "a", "logit": "0"}],
+    [{"text": "a"}],
+    {"a": 1},
+)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"version": 1}',
+        "[" * 200_000,
+        "null",
+        *(json.dumps(RECORD | {name: odd}) for name in ("base", "dtype", "max_length", "probes") for odd in (None, [1], 1.5)),
+        *(json.dumps(RECORD | {"probes": odd}) for odd in ODD_PROBES),
+    ],
+)  # fmt: skip
+def test_a_damaged_record_is_told(tmp_path: Path, text: str) -> None:
+    (tmp_path / "adapter").mkdir()
+    (tmp_path / "judge.json").write_text(text)
     with pytest.raises(JudgeError, match="cannot be read"):
         build_judge("reward_model", {"path": str(tmp_path)})
 
