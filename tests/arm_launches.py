@@ -5,16 +5,12 @@ python -m tests.arm_launches ROOT MODEL   -> one JSON object: what each launch o
 
 from __future__ import annotations
 
-import json
-import os
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import ablation
 from arms import results
 
-from socialr1_lite import policy
 from tests import launches
 
 SMALL = (  # the arms' recipes on a tiny model; a byte is a token there
@@ -27,10 +23,6 @@ SMALL = (  # the arms' recipes on a tiny model; a byte is a token there
 )
 
 
-def nothing() -> None:
-    """A launch that nobody disturbs."""
-
-
 def before_the_numbers_are_written() -> None:
     """The run is complete, the replies are written, the result is not."""
     results.write_atomic = launches.at_call(2, results.write_atomic)
@@ -38,43 +30,25 @@ def before_the_numbers_are_written() -> None:
 
 PLANS: dict[str, list[tuple[str, str, Callable[[], None]]]] = {  # folder -> arm, seed, what happens to the launch
     "killed": [
-        ("full", "1", nothing),
+        ("full", "1", launches.nothing),
         ("no_structure", "1", launches.while_sampling(4)),
         ("no_structure", "1", launches.in_a_checkpoint(2)),
         ("no_structure", "1", before_the_numbers_are_written),
-        ("no_structure", "1", nothing),
-        ("no_structure", "1", nothing),
+        ("no_structure", "1", launches.nothing),
+        ("no_structure", "1", launches.nothing),
     ],
-    "undisturbed": [("full", "1", nothing), ("no_structure", "1", nothing)],
-    "alone": [("no_structure", "1", nothing)],
+    "undisturbed": [("full", "1", launches.nothing), ("no_structure", "1", launches.nothing)],
+    "alone": [("no_structure", "1", launches.nothing)],
 }
 
 
-def launch(root: Path, model: str, arm: str, seed: str, patch: Callable[[], None]) -> int:
-    """Run the command in a fork; its exit status, negative for the signal that killed it."""
-    child = os.fork()
-    if child == 0:
-        status = 1
-        try:
-            patch()
-            transfer = "data.transfer=[{name: order 2, orders: [2], items: 2}]"
-            asked = [arm, "--seed", seed, "--out", str(root / "runs"), "--results", str(root / "results")]
-            status = ablation.main([*asked, f"model.name={model}", transfer, *SMALL])
-        finally:
-            os._exit(status)
-    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-
-
-def main() -> None:
-    root, model = Path(sys.argv[1]), sys.argv[2]
-    policy.choose_backend("auto")
-    import datasets  # noqa: F401
-    import trl
-
-    assert trl.GRPOTrainer and trl.SFTTrainer  # trl loads them on first use
-    statuses = {name: [launch(root / name, model, *one) for one in plan] for name, plan in PLANS.items()}
-    print(json.dumps(statuses))
+def launch(root: Path, model: str, plan: tuple[str, str, Callable[[], None]]) -> int:
+    """Run the command in a fork."""
+    arm, seed, patch = plan
+    transfer = "data.transfer=[{name: order 2, orders: [2], items: 2}]"
+    asked = [arm, "--seed", seed, "--out", str(root / "runs"), "--results", str(root / "results")]
+    return launches.forked(patch, lambda: ablation.main([*asked, f"model.name={model}", transfer, *SMALL]))
 
 
 if __name__ == "__main__":
-    main()
+    launches.carry_out(PLANS, launch)

@@ -11,8 +11,9 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 from socialr1_lite import policy
 from socialr1_lite.policy import generation
@@ -21,6 +22,8 @@ from socialr1_lite.recipe import Recipe
 from socialr1_lite.runlog import TraceWriter
 from socialr1_lite.training import folder as run_files
 from socialr1_lite.training import heldout, session, sft
+
+Plan = TypeVar("Plan")
 
 STEPS = 6
 
@@ -136,31 +139,40 @@ PLANS: dict[str, list[Callable[[], None]]] = {
 }
 
 
-def launch(folder: Path, model: str, patch: Callable[[], None]) -> int:
-    """Train in a fork; the fork's exit status, negative for the signal that killed it."""
+def forked(patch: Callable[[], None], work: Callable[[], int]) -> int:
+    """Patch and work in a fork; its exit status, negative for the signal that killed it."""
     child = os.fork()
     if child == 0:
         status = 1
         try:
             patch()
-            with (folder.parent / f"{folder.name}.log").open("a") as log:
-                session.run_recipe(recipe(model), run_dir=folder, strict=False, progress=Progress(stream=log))
-            status = 0
+            status = work()
         finally:
             os._exit(status)
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
-def main() -> None:
+def launch(folder: Path, model: str, patch: Callable[[], None]) -> int:
+    """Train in a fork."""
+
+    def work() -> int:
+        with (folder.parent / f"{folder.name}.log").open("a") as log:
+            session.run_recipe(recipe(model), run_dir=folder, strict=False, progress=Progress(stream=log))
+        return 0
+
+    return forked(patch, work)
+
+
+def carry_out(plans: Mapping[str, Sequence[Plan]], launched: Callable[[Path, str, Plan], int]) -> None:
+    """Pay for the imports, launch what each plan says, and print how every launch ended."""
     root, model = Path(sys.argv[1]), sys.argv[2]
     policy.choose_backend("auto")
     import datasets  # noqa: F401
     import trl
 
     assert trl.GRPOTrainer and trl.SFTTrainer  # trl loads them on first use
-    statuses = {name: [launch(root / name, model, patch) for patch in plan] for name, plan in PLANS.items()}
-    print(json.dumps(statuses))
+    print(json.dumps({name: [launched(root / name, model, one) for one in plan] for name, plan in plans.items()}))
 
 
 if __name__ == "__main__":
-    main()
+    carry_out(PLANS, launch)

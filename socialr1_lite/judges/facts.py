@@ -234,8 +234,7 @@ def _unseen(clause: Clause, mentioned: Sequence[Thing], things: set[str], world:
         sources = {one.name for one in mentioned if one.role == "from"}
         of_it = [one for one in moves if not things or things & one.things]
         events = [one for one in of_it if one.source in sources] or of_it or moves
-        events = events if {"move"} & clause.classes else []
-        if not events:
+        if "move" not in clause.classes or not events:
             return ""
     movers = {name for who in clause.subject for name in who} if clause.verb == "move" else set()
     if movers and events and all(event.actor and event.actor not in movers for event in events):

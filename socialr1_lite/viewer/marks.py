@@ -92,7 +92,7 @@ def cue_marks(reply: Reply, story: Sequence[frozenset[str]], facts: Facts | None
     """
     marks: list[Mark] = []
     quoted: set[int] = set()
-    for start, end in _stage_sentences(reply, STAGES[0], parts=True):
+    for start, end in _stage_sentences(reply, STAGES[0]):
         said = reply.text[start:end]
         found = like = best_match(said, story, SUPPORTED)
         if like is not None and facts is not None:
@@ -153,15 +153,10 @@ def pieces(text: str, span: Span | tuple[int, int], marks: Iterable[Mark]) -> li
     return cut
 
 
-def _stage_sentences(reply: Reply, stage: str, *, parts: bool = False) -> Iterable[tuple[int, int]]:
-    """Give the sentences of a stage; parts: those that semicolons join one by one, as the judges read them."""
+def _stage_sentences(reply: Reply, stage: str) -> Iterable[tuple[int, int]]:
+    """Give the sentences of a stage; of cues those that semicolons join, one by one, as the judges read them."""
     for segment in reply.segments:
         if segment.stage == stage:
-            for start, end in sentences(reply.body(segment)):
-                whole = segment.body.start + start, segment.body.start + end
-                yield from _parts(reply.text, *whole) if parts else [whole]
-
-
-def _parts(text: str, start: int, end: int) -> Iterable[tuple[int, int]]:
-    for found in re.finditer(r"[^;\s][^;]*;?", text[start:end]):
-        yield start + found.start(), start + found.end()
+            body = reply.body(segment)
+            for start, end in sentences(body.replace(";", ".") if stage == STAGES[0] else body):
+                yield segment.body.start + start, segment.body.start + end
