@@ -5,7 +5,7 @@
 A classifier on the embedded model with the LoRA layers of recipes/judges/judge_smollm2.yaml; the pairs of some stories,
 their loss and its gradients (training), and their scores alone (judging). In the same run, on the same pairs, in turn:
 
-* as we do it: all texts of a story as one tree of tokens, attention by two products and a softmax;
+* as we do it: all texts of a story as one tree of tokens, attention by products and a softmax in blocks;
 * fused attention: the same tree with PyTorch's fused kernel;
 * texts one by one: each of the texts by itself, as a stock RewardTrainer reads them, four pairs a batch, padded.
 """

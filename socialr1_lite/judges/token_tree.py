@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 from socialr1_lite.policy.attention import attend_by
 
 ATTENTION = "socialr1_lite_tree"  # what transformers knows `tree_attention` by
+BLOCK = 128  # nodes that ask at once: half of a whole square of weights would be masked away
 TREE_TOKENS = 1024  # nodes of one forward pass: attention grows with their square, and sharing is had by then
 
 Model = Any  # of transformers, untyped
@@ -79,10 +80,11 @@ def read_as_trees(model: Model) -> None:
 def tree_attention(
     module: Model, query: Tensor, key: Tensor, value: Tensor, attention_mask: Tensor, **options: Any
 ) -> tuple[Tensor, None]:
-    """Attend under a tree's mask: on a CPU two products and a softmax, elsewhere PyTorch's fused kernel.
+    """Attend under a tree's mask: on a CPU products and a softmax by blocks, elsewhere PyTorch's fused kernel.
 
     On a CPU the fused kernel takes longer: `benchmarks/judges.py` compares the two.
-    query: (batch, heads, n, width); key and value may have fewer heads.
+    query: (batch, heads, n, width); key and value may have fewer heads. Parents come first, so that a block of nodes
+    needs no keys behind it.
     """
     import torch
     from transformers.integrations.sdpa_attention import sdpa_attention_forward
@@ -94,10 +96,16 @@ def tree_attention(
     batch, heads, n, width = query.shape
     groups = key.shape[1]
     scale = options.get("scaling") or width**-0.5
-    asked = (query * scale).reshape(batch, groups, heads // groups * n, width)  # heads that share a key stand together
-    weights = (asked @ key.transpose(2, 3)).view(batch, heads, n, n) + attention_mask
-    out = torch.softmax(weights, dim=-1).view(batch, groups, heads // groups * n, n) @ value
-    return out.view(batch, heads, n, width).transpose(1, 2).contiguous(), None
+    asked = (query * scale).view(batch, groups, heads // groups, n, width)  # heads that share a key stand together
+    keys, outs = key.transpose(2, 3), []
+    for begin in range(0, n, BLOCK):
+        end = min(begin + BLOCK, n)
+        rows = asked[:, :, :, begin:end].reshape(batch, groups, -1, width)
+        weights = (rows @ keys[..., :end]).view(batch, heads, end - begin, end)
+        shares = torch.softmax(weights + attention_mask[..., begin:end, :end], dim=-1)
+        out = shares.view(batch, groups, -1, end) @ value[:, :, :end]
+        outs.append(out.view(batch, heads, end - begin, width))
+    return torch.cat(outs, dim=2).transpose(1, 2).contiguous(), None
 
 
 def tree_scores(classifier: Model, tree: TokenTree) -> Tensor:

@@ -21,6 +21,7 @@ from socialr1_lite.judges.token_tree import Model, grow, tree_scores
 from socialr1_lite.pairs import Pair, make_pairs, read_pairs
 from socialr1_lite.policy import adapters, refuse_idle_gpus, refuse_unusable_driver
 from socialr1_lite.policy.loading import nf4
+from socialr1_lite.policy.lora_products import speed_up_cpu_training
 from socialr1_lite.policy.numbers import refuse_unsound, trained
 from socialr1_lite.recipe.judge import GOLD, JudgeRecipe
 from socialr1_lite.runlog import RunFolder, mark_complete, newest_complete, write_atomic
@@ -190,6 +191,7 @@ def _fit(recipe: JudgeRecipe, base: tuple[Model, Tokenizer], pairs: Sequence[Pai
             processing_class=tokenizer,
             peft_config=lora_config(recipe),
         )
+        speed_up_cpu_training(trainer.model)
         sound = Soundness(trainer, lambda line: print(line, file=sys.stderr), _advice(recipe)).watch()
         trainer.add_callback(_marker(begun, sound))
         trainer.train(resume_from_checkpoint=str(newest.path) if newest.path else None)

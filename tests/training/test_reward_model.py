@@ -109,11 +109,15 @@ def test_a_tree_holds_every_text_and_shares_every_beginning(texts: list[list[int
     assert all(len(group) == 1 or len(grow([texts[i] for i in group]).tokens) <= limit for group in groups)
 
 
+@pytest.mark.parametrize("block", [1, 3, 7, 128])
 @pytest.mark.parametrize("heads", [2, 6])
-def test_attention_in_a_tree_is_what_the_fused_kernel_gives(heads: int) -> None:
+def test_attention_in_a_tree_is_what_the_fused_kernel_gives(
+    heads: int, block: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     import torch
     from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
+    monkeypatch.setattr("socialr1_lite.judges.token_tree.BLOCK", block)
     torch.manual_seed(heads)
     query, key, value = (torch.randn(1, one, 7, 8, requires_grad=True) for one in (heads, 2, 2))
     seen = torch.eye(7, dtype=torch.bool)
