@@ -28,11 +28,13 @@ KEPT = 1 << 12  # sentences, and scenarios, that are remembered
 LATIN = 0x24F  # the last Latin letter
 PEOPLE = REFERRING - {"it", "its", "itself"}
 WORD = re.compile(r"[^\W_]+(?:['\u2019][^\W_]+)*")
+JOINED = re.compile(r"(?<=[a-z])(?=[A-Z])")  # of words written as one
 WORDS, BLANKS = re.compile(r"[\w\s]+"), re.compile(r" *")
 BRACKETS = re.compile(r"\s?(?:\([^()]*\)|\[[^\[\]]*\])")
 MARKUP = re.compile(
-    r"<<|>>|</?[a-z!|]|[{,]\s?\"\w+\"\s?:|\w_\w|\w\(\)|#{2}|={3}|-{3}|`{3}|\[/?[A-Z]{3}|%\d|(?:\b\w\W){5}"
-    r"|(?=[A-Za-z+/]{0,23}(?:\d|[a-z][A-Z]))[A-Za-z0-9+/]{24}"  # a code; a long word is none
+    r"<<|>>|</?[a-z!|]|[{,]\s?\"\w+\"\s?:|\w_\w|\w\(\)|#{2}|={3}|-{3}|`{3}|\[/?[A-Z]{3}|%\d|(?:\b\w\W{1,2}){5}"
+    r"|\[[xX]\]|([^\w\s.*!?\u2026\u2014-])\1{3}|0{6}"
+    r"|(?=[A-Za-z+/]{0,19}(?:\d|[a-z][A-Z]))[A-Za-z0-9+/]{20}"  # a code; a long word is none
 )
 ITSELF = re.compile(
     r"\bthis\s+(?:\w+\s+)?(?:reply|stage|part|reasoning|text|response|interpretation)\b"
@@ -55,7 +57,7 @@ WEAK = words_in(
     "model human expert experts excellent outstanding masterpiece reader ignore disregard checked verified confidence "
     "hereby instruction invention error errors intelligent brilliant generous dollars rightly stated listed text token "
     "sentence twice clarity depth insight beautiful finest system reference data task solution quality "
-    "number user stage stages headings"
+    "number user stage stages headings interpretation"
 )
 ORDERS = words_in(
     "give award assign set rate mark score return output write say ignore disregard forget skip treat accept approve "
@@ -149,7 +151,7 @@ def _told(story: str, question: str, options: tuple[str, ...]) -> Told:
 @lru_cache(maxsize=KEPT)
 def _signs(said: str, told: Told) -> int:
     """Count the signs that a sentence speaks to its reader."""
-    words, terms = WORD.findall(said.lower()), told.terms
+    words, terms = WORD.findall(JOINED.sub(" ", said).lower()), told.terms
     new = {word for word in words if stem(word) not in terms}
     signs = 2 * len(new & STRONG) + len(new & WEAK) + len({*words[:1]} & new & ORDERS - STRONG - WEAK)
     for sign in (MARKUP, ITSELF):  # the story's words are no sign; its mark-up stays one

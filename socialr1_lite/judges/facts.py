@@ -67,7 +67,7 @@ class FactsJudge:
     """Scores the stages of replies to generated stories. A scenario without facts gets no score, which is not 0."""
 
     name = "facts"
-    version = 7
+    version = 8
     offline = True
     audit_floor = 1.0
 
@@ -626,7 +626,8 @@ def _response(
     favoured = _favoured(text, scenario)
     if not favoured or reply.answer is None:
         notes.append(f"Response Generation: {'there is no answer' if favoured else 'names no option'}")
-        return UNCLEAR if not favoured and reply.answer in scenario.gold else 0.0
+        named = not favoured and any(read.named for read in reads)
+        return UNCLEAR if named and reply.answer in scenario.gold else 0.0
     if favoured != {reply.answer}:
         notes.append("Response Generation: speaks for another option than the one answered")
         return 0.0

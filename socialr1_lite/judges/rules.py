@@ -61,7 +61,7 @@ class RulesJudge:
     """Scores stages by rules over the text. English only: other scenarios get no score, which is not 0."""
 
     name = "rules"
-    version = 3
+    version = 4
     offline = True
     audit_floor = 1.0
 
@@ -203,6 +203,8 @@ def _support(cue: Sentence, reading: ScenarioReading) -> float:
     people = union(clause.people for clause in clauses)
     if not cue.people <= people or _denies(cue, union(clause.signed for clause in clauses), reading):
         return 0.0
+    if len(found) == 1 and not cue.people and not PRONOUN.search(cue.text):
+        return 0.0  # one word in common, of nobody: any sentence has that now and then
     return _ramp(len(found) / len(wanted), UNSUPPORTED, SUPPORTED)
 
 
@@ -345,7 +347,7 @@ def _goal(said: Sequence[Sentence], reading: ScenarioReading, notes: list[str]) 
         notes.append("Goal Clarification: does not name the person that the question asks about")
     if not wants:
         notes.append("Goal Clarification: says nothing of a goal or of what is asked")
-    return (0.4 * whose + 0.3 * wants + 0.3 * grounded) if whose or wants else 0.3 * grounded
+    return (0.4 * whose + 0.3 * wants + 0.3 * grounded) if whose or wants else 0.0
 
 
 def _said(said: Sequence[Sentence], reading: ScenarioReading, chosen: int | None) -> Agreement:

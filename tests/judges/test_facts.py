@@ -311,6 +311,7 @@ def test_the_goal_is_a_persons_wish(text: str, value: float):
         ("So option C fits the question about the ball.", 0.0),
         ("It is either the box or the tin.", 0.0),
         ("Anna would like the ball.", 0.2),
+        ("All is as it should be there.", 0.0),  # names nothing of the story
     ],
 )
 def test_the_response_speaks_for_the_answer(text: str, value: float):
