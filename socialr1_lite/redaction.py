@@ -31,7 +31,9 @@ _USER = re.compile(  # a password may hold a slash that nobody wrote as %2F, but
     re.I,
 )
 _BARE_USER = re.compile(
-    r"(?P<name>(?<![\w.+/-])(?://)?(?!mailto:|\d+:)[\w.+-]{1,60}:)[^\s/@:'\"<>]{1,200}(?=@[\w.\[-])", re.I
+    r"(?P<name>(?<![\w.+/-])(?://)?(?!(?:mailto|e-?mail|mail|to|from|b?cc|reply-to|contact|sip|\d+):)[\w.+-]{1,60}:)"
+    r"[^\s/@:'\"<>]{1,200}(?=@[\w.\[-])",
+    re.I,
 )
 _PARAMETER = re.compile(
     rf"(?P<name>(?:[?&;#]|%3F|%26)[\w.%-]{{0,60}}(?:{_NAME}|(?<![a-z])(?:code|jwt|pass|session_?id))(?:=|%3D))"
@@ -54,19 +56,23 @@ _FIELD = re.compile(  # of a mapping in JSON or YAML, as an override or an optio
     rf"(?:b?(?P<quote>{_QUOTE}).{{0,2000}}?(?P=quote)|[^\s'\",}}\])]+)"
 )
 _HEADER = re.compile(
-    r"(?P<name>\b(?:authorization|(?:set-)?cookie|[\w-]{0,40}(?:apikey|-(?:key|token|secret|signature))):\s*)[^'\"\n]+",
+    r"(?P<name>\b(?:authorization|(?:set-)?cookie|[\w-]{0,40}(?:apikey|-(?:key|token|secret|signature))):\s*)"
+    r"(?:=\"[^\"\n]*\"|[^'\"\n])+",  # of a digest, which quotes its parts
     re.I,
 )
 _BEARER = re.compile(r"(?P<name>\b(?:bearer|basic)\s+)[\w.~+/=-]{8,}", re.IGNORECASE)
 _FORMS = re.compile(
     r"\b(?:hf_[A-Za-z0-9]{16,}|sk-[\w-]{16,}|gh[pousr]_[A-Za-z0-9]{20,}|xox[abprs]-[\w-]{10,}|AKIA[0-9A-Z]{16}"
     r"|github_pat_\w{20,}|(?:[sr]k_(?:live|test)|gsk|r8)_[A-Za-z0-9]{16,}|AIza[\w-]{35}\b|glpat-[\w-]{16,}"
-    r"|eyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]{8,})"
+    r"|eyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]{8,}|pypi-\w[\w-]{19,}|npm_[A-Za-z0-9]{24,}|xapp-\d-[\w-]{10,}|ya29\.[\w-]{16,})"
+)
+_HOOK = re.compile(  # who knows the address may write there
+    r"(?P<name>\b(?:hooks\.slack\.com/(?:services|workflows|triggers)|discord(?:app)?\.com/api/webhooks)/)[\w/-]+", re.I
 )
 _BLOCK = re.compile(r"(?P<name>-----BEGIN [A-Z ]{0,30}PRIVATE KEY-----)[^-]+")
 _HINTS = (
     *((_USER, "://"), (_BARE_USER, "@"), (_PARAMETER, "="), (_PARAMETER, "%3D"), (_OPTION, "-"), (_HEADER, ":")),
-    *((_BEARER, " "), (_BLOCK, "PRIVATE KEY")),
+    *((_BEARER, " "), (_BLOCK, "PRIVATE KEY"), (_HOOK, "/")),
 )
 _NAMED = ((_FIELD, ":"), (_LINE, ": "), (_SETTING, "="), (_PAIR, ","))  # where the name decides
 
@@ -80,6 +86,7 @@ def is_secret_name(name: str) -> bool:
     while len(words) > 1 and (words[-1] in _TAILS or words[-1].isdecimal()):
         words.pop()
     strong = not _STRONG.isdisjoint(words) and words[-1] not in ("env", "name", "file")
+    strong = strong or words[-2:] == ["session", "id"] or words == ["sessionid"]
     return strong or (bool(words) and words[-1] in _WORDS.split("|") and " ".join(words[-2:]) not in _PLAIN)
 
 
@@ -140,8 +147,15 @@ def _redacted(value: object, environment: re.Pattern[str] | None, name: str = ""
         # Everything under a secret's name is one, as in `headers: {Cookie: [a]}`; `key` is one in a request's `extra`.
         above = "extra " if name == "extra" else ""
         names = {key: name if is_secret_name(name) else f"{above}{key}" for key in value}
-        kept = {key: _without(key, environment) if isinstance(key, str) else key for key in value}  # an address, say
-        return {kept[key]: _redacted(one, environment, names[key]) for key, one in value.items()}
+        tree: dict[object, object] = {}
+        for key, one in value.items():
+            kept = alone = _without(key, environment) if isinstance(key, str) else key  # an address, say
+            number = 1
+            while kept in tree:  # of two that differ in their secrets alone both stay
+                number += 1
+                kept = f"{alone} ({number})"
+            tree[kept] = _redacted(one, environment, names[key])
+        return tree
     if isinstance(value, Sequence) and not isinstance(value, (bytes, bytearray)):
         words = [_redacted(one, environment, name) for one in value]
         for place, word in enumerate(value[:-1]):

@@ -51,6 +51,15 @@ from socialr1_lite.redaction import HIDDEN, is_secret_name, redact, redact_tree
         ("judges:\n  - api_key: SECRETKEY\n    model: m", "SECRETKEY"),
         ("-----BEGIN RSA PRIVATE KEY-----\nSECRETKEY\n-----END RSA PRIVATE KEY-----", "SECRETKEY"),
         ("401 for github_pat_abcdefghijklmnop12345", "abcdefghijklmnop12345"),
+        ("https://hooks.slack.com/services/T0123/B0456/SECRETKEY", "SECRETKEY"),
+        ("https://discord.com/api/webhooks/123456/SECRETKEY-x", "SECRETKEY"),
+        ("403 for pypi-AgEIcHlwaSECRETKEYabcdef", "SECRETKEY"),
+        ("401 for npm_abcdefghijklmnopqrstSECRETKEY", "SECRETKEY"),
+        ("xapp-1-A012-3456-SECRETKEY", "SECRETKEY"),
+        ("ya29.a0AfH6SECRETKEY_abcdefghi", "SECRETKEY"),
+        ("Cookie jar: sessionid=SECRETKEY", "SECRETKEY"),
+        ("judge(session_id='SECRETKEY')", "SECRETKEY"),
+        ('Authorization: Digest username="anna", realm="x", response="SECRETKEY"', "SECRETKEY"),
     ],
 )
 def test_a_secret_goes_and_what_it_stands_in_stays(text: str, secret: str) -> None:
@@ -73,6 +82,8 @@ def test_a_secret_goes_and_what_it_stands_in_stays(text: str, secret: str) -> No
         "http://127.0.0.1:8000/v1/model@main, mailto:anna@example.org",
         "options ['token', 'drawer'] at 10:30@noon?",
         "the same key=value as before, tokenizer.max_tokens=5, data.keyboard=qwerty",
+        "Her note ends with email:anna@example.org, cc:ben@example.org and From:eve@example.org",
+        "see https://slack.com/help and npm_config_cache, the pypi-server, session=3",
     ],
 )
 def test_what_is_no_secret_stays_as_it_is(text: str) -> None:
@@ -102,6 +113,21 @@ def test_an_address_may_be_a_name_in_a_report() -> None:
 def test_a_variable_that_names_a_file_of_secrets_holds_none(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("MY_CREDENTIALS", str(tmp_path))
     assert redact(f"{tmp_path}/models/mine") == f"{tmp_path}/models/mine"
+
+
+def test_two_names_that_become_alike_both_stay() -> None:
+    given = {
+        "http://a:SECRETONE@h": 1,
+        "http://a:SECRETTWO@h": 2,
+        f"http://{HIDDEN}@h (3)": 0,
+        "http://a:SECRETSIX@h": 3,
+    }
+    assert redact_tree(given) == {
+        f"http://{HIDDEN}@h": 1,
+        f"http://{HIDDEN}@h (2)": 2,
+        f"http://{HIDDEN}@h (3)": 0,
+        f"http://{HIDDEN}@h (4)": 3,
+    }
 
 
 def test_all_that_stands_below_a_secret_s_name_goes() -> None:
