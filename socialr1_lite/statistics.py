@@ -161,13 +161,29 @@ def proportion_by_cluster(counts: Collection[tuple[float, int]]) -> Interval:
     share = right / n
     if len({one / size for one, size in counts}) > 1:
         if clusters > MOST_RESAMPLED:
-            spread = sum((one - share * size) ** 2 for one, size in counts) * clusters / (clusters - 1)
-            half = Z95 * sqrt(spread) / n
-            return Interval(share, max(0.0, share - half), min(1.0, share + half))
+            found = mean_by_cluster(counts)
+            return Interval(share, max(0.0, found.low), min(1.0, found.high))
         found = _bootstrap(list(counts), _share, share, RESAMPLES, 0)
         if found.low < found.high:
             return found
     return Interval(share, *wilson(min(1.0, share) * clusters, clusters)[1:])
+
+
+def mean_by_cluster(counts: Collection[tuple[float, int]]) -> Interval:
+    """Return a mean on any scale with its 95 % interval by the clusters' own spread (normal approximation).
+
+    counts: (sum, items) of each cluster (story). Both ends are NaN where nothing is known of the spread: of one
+    cluster, or where all have the same mean. Raises ValueError for no items.
+    """
+    total, n, clusters = sum(one for one, _ in counts), sum(size for _, size in counts), len(counts)
+    if not n:
+        raise ValueError(f"no items in {clusters} clusters")
+    value = total / n
+    if len({one / size for one, size in counts}) < 2:
+        return Interval(value, nan, nan)
+    spread = sum((one - value * size) ** 2 for one, size in counts) * clusters / (clusters - 1)
+    half = Z95 * sqrt(spread) / n
+    return Interval(value, value - half, value + half)
 
 
 class Paired(NamedTuple):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import combinations, product
-from math import comb, isnan
+from math import comb, isnan, sqrt
 from random import Random
 
 import pytest
@@ -20,6 +20,7 @@ from socialr1_lite.statistics import (
     clustered_proportion,
     holm,
     interval,
+    mean_by_cluster,
     over_seeds,
     paired_by_cluster,
     pass_at,
@@ -326,3 +327,20 @@ def test_equal_scores_by_story_differ_about_as_often_as_p_says() -> None:
         one, two = ([whole[n // 4] for n in range(32)] for whole in sides)
         found.append(shift_by_cluster(one, two, [str(n // 4) for n in range(32)]).p <= 0.05)
     assert 0.005 <= sum(found) / 200 <= 0.05 + 3 * 0.015
+
+
+def test_a_mean_by_cluster_worked_out_by_hand() -> None:
+    found = mean_by_cluster([(1.0, 2), (-1.0, 1), (2.0, 1)])  # mean 1/2; the clusters stray by 0, -3/2 and 3/2
+    half = Z95 * sqrt(4.5 * 3 / 2) / 4
+    assert found == pytest.approx((0.5, 0.5 - half, 0.5 + half))
+
+
+@pytest.mark.parametrize("counts", [[(0.5, 1)], [(1.0, 2), (0.5, 1)]])
+def test_of_one_cluster_or_of_equal_ones_no_spread_is_known(counts: list[tuple[float, int]]) -> None:
+    value, low, high = mean_by_cluster(counts)
+    assert value == 0.5 and isnan(low) and isnan(high)
+
+
+def test_nothing_has_no_mean() -> None:
+    with pytest.raises(ValueError, match="no items"):
+        mean_by_cluster([])

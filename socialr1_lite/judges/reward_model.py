@@ -19,7 +19,7 @@ from socialr1_lite.judges.addressed import notes_of, stages_about
 from socialr1_lite.judges.base import Verdict
 from socialr1_lite.judges.classifier import load_judge, logits, read_record, resolve_device, sigmoid
 from socialr1_lite.judges.reward_process import RewardProcess
-from socialr1_lite.judges.rules import share_about
+from socialr1_lite.judges.rules import selectivity, share_about
 from socialr1_lite.judges.token_tree import TREE_TOKENS
 from socialr1_lite.scenario import Scenario
 from socialr1_lite.sip import STAGES, TITLES, Reply
@@ -34,7 +34,7 @@ class RewardModelJudge:
     """Scores each stage by itself, in batches over the group. The model is loaded when first needed."""
 
     name = "reward_model"
-    version = 2
+    version = 3
 
     def __init__(self, *, path: str, device: str = "auto", batch_tokens: int = TREE_TOKENS) -> None:
         """Read its record. path: a folder of `train_judge`. device: auto, cpu, cuda, cuda:1. Raises JudgeError.
@@ -87,10 +87,13 @@ class RewardModelJudge:
 def counted(stage: str, text: str, scenario: Scenario) -> float:
     """Return the share of a stage's words that counts, in [0, 1]: those about the scenario, as `rules` reads them.
 
-    Free wording has many that are not, so FREE_WORDS of the others count as well: only long padding costs.
+    Free wording has many that are not, so FREE_WORDS of the others count as well: only long padding costs. Cues that
+    repeat the story instead of choosing from it count for less: a model that reads them finds nothing wrong there.
     """
-    words = len(text.split())
-    return min(1.0, share_about(stage, text, scenario) + FREE_WORDS / words) if words else 0.0
+    if not (words := len(text.split())):
+        return 0.0
+    chosen = selectivity(text, scenario) if stage == STAGES[0] else 1.0
+    return chosen * min(1.0, share_about(stage, text, scenario) + FREE_WORDS / words)
 
 
 def judged_text(scenario: Scenario, stage: str, text: str, context: Mapping[str, str], answer: str) -> str:

@@ -150,6 +150,12 @@ def share_about(stage: str, text: str, scenario: Scenario) -> float:
     return _share(stage, read(_cut(stage, text), reading), reading, set()) if reading.english else 1.0
 
 
+def selectivity(cues: str, scenario: Scenario) -> float:
+    """Return 1 for cues that are chosen from the story, less for ones that repeat it, 0 for all of it; English only."""
+    reading = reading_of(scenario)
+    return _selectivity(read(_cut(STAGES[0], cues), reading), reading) if reading.english else 1.0
+
+
 def _cut(stage: str, text: str) -> str:
     """Cut cues given as a list with semicolons: each is a cue of its own."""
     return text.replace(";", ".") if stage == STAGES[0] else text

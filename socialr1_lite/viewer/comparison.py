@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import partial
-from math import erfc, sqrt
+from math import erfc, isnan, sqrt
 from typing import NamedTuple
 
 from socialr1_lite.runlog.index import TraceIndex
 from socialr1_lite.sip import STAGES
-from socialr1_lite.statistics import Paired, paired_by_cluster
-from socialr1_lite.viewer.chance import Asked, asked, chance_of, most_chosen
+from socialr1_lite.statistics import Paired, mean_by_cluster, paired_by_cluster
+from socialr1_lite.viewer.chance import SPLITS, Asked, asked, chance_of, most_chosen
 from socialr1_lite.viewer.library import Library, OpenRun
 from socialr1_lite.viewer.pages import key_of, letter, scene
 from socialr1_lite.viewer.serving import BadRequest, Json, Query
@@ -83,12 +83,14 @@ def compare(library: Library, query: Query) -> Json:
     if not common:
         return data | {"notice": NOTHING_COMMON}
     kinds = {scenario: _kind(sides[0][scenario], sides[1][scenario]) for scenario in common}
+    known = {**asked(right.folder), **asked(left.folder)}
     listed = _sorted([s for s in common if not kind or kind in kinds[s]], sides)
     shown = listed[(page - 1) * PAGE : page * PAGE]
     opened = pair if pair in kinds else ""
     return data | {
         "counts": {"all": len(common)} | {name: sum(name in found for found in kinds.values()) for name in KINDS},
-        "tiles": _tiles(common, sides, {**asked(right.folder), **asked(left.folder)}),
+        "tiles": _tiles(common, sides, known),
+        "splits": _splits(common, sides, known),
         "pairs": [_pair(scenario, left.index(), [side[scenario] for side in sides]) for scenario in shown],
         "matching": len(listed),
         "page": page,
@@ -198,6 +200,34 @@ def _tiles(common: Sequence[str], sides: Sequence[Mapping[str, Side]], known: Ma
         value = f"{best[1][0]} {percent(best[1][1])}"
         tiles.append({"label": "Letter given most", "value": value, "note": told + left})
     return tiles
+
+
+def _splits(common: Sequence[str], sides: Sequence[Mapping[str, Side]], known: Mapping[str, Asked]) -> list[Json]:
+    """Return by how much the right side answers more often right than the left, over all and by each kind of prompt.
+
+    Each in [-1, 1], with its interval over stories; a split of one kind alone says nothing beside the whole.
+    """
+    rises = [(s, known[s].story if s in known else s, sides[1][s].share - sides[0][s].share) for s in common]
+    found = [{"name": "", "rows": [_rise("all", [(story, rise) for _, story, rise in rises])]}]
+    for split in SPLITS:
+        kinds: dict[str, list[tuple[str, float]]] = {}
+        for scenario, story, rise in rises:
+            if kind := known[scenario].kinds.get(split) if scenario in known else None:
+                kinds.setdefault(kind, []).append((story, rise))
+        if len(kinds) > 1:
+            found.append({"name": split, "rows": [_rise(kind, kinds[kind]) for kind in sorted(kinds)]})
+    return found
+
+
+def _rise(name: str, rises: Sequence[tuple[str, float]]) -> Json:
+    """Return the mean rise of some prompts with its interval; no interval where all stories rose alike."""
+    stories: dict[str, tuple[float, int]] = {}
+    for story, rise in rises:
+        total, n = stories.get(story, (0.0, 0))
+        stories[story] = total + rise, n + 1
+    value, *ends = mean_by_cluster(stories.values())
+    low, high = (None if isnan(end) else max(-1.0, min(1.0, end)) for end in ends)
+    return {"name": name, "value": value, "low": low, "high": high, "n": len(rises)}
 
 
 def by_story(first: Sequence[bool], second: Sequence[bool], stories: Sequence[str]) -> Paired:

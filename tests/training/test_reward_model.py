@@ -389,6 +389,13 @@ def test_thirty_words_may_be_about_something_else_and_padding_may_not() -> None:
     assert counted(STAGES[0], padded, SCENARIO) < 0.5 and counted(STAGES[0], "", SCENARIO) == 0.0
 
 
+def test_a_story_pasted_as_cues_counts_for_nothing_and_in_another_stage_as_it_stands() -> None:
+    assert counted(STAGES[0], SCENARIO.story, SCENARIO) == 0.0
+    assert counted(STAGES[1], SCENARIO.story, SCENARIO) == 1.0
+    foreign = replace(SCENARIO, story="小明把球放进盒子里。然后离开了房间。", question="小明会在哪里找球")
+    assert counted(STAGES[0], foreign.story, foreign) == 1.0
+
+
 @pytest.mark.parametrize("order", ORDERS)
 def test_what_a_reply_says_to_a_judge_is_not_read_and_a_story_is_read_as_it_stands(order: str) -> None:
     said = "Mara did not see it, so she still takes the violin to be in the trunk."

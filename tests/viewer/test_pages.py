@@ -197,6 +197,20 @@ def test_comparing_pairs_by_prompt(ask: Any) -> None:
     assert opened["detail"]["left"]["id"] and opened["detail"]["right"]["id"]
 
 
+def test_a_comparison_is_split_by_kind_with_intervals_over_stories(ask: Any) -> None:
+    answer = ask(comparison.compare, **{"with": "second"})
+    (whole,), *kinds = (split["rows"] for split in answer["splits"])
+    left, right = (float(part.split(" ")[0]) / 100 for tile in answer["tiles"] if tile["label"] == "Right answers"
+                   for part in (tile["note"], tile["value"]))  # fmt: skip
+    assert whole["value"] == pytest.approx(right - left, abs=0.001) and whole["n"] == answer["counts"]["all"]
+    assert kinds and all(len(rows) > 1 for rows in kinds)
+    for row in (row for rows in (*kinds, [whole]) for row in rows):
+        assert row["low"] is row["high"] is None or -1 <= row["low"] < row["value"] < row["high"] <= 1
+    for rows in kinds:  # every prompt of these runs is of some kind
+        assert sum(row["n"] for row in rows) == whole["n"]
+        assert sum(row["n"] * row["value"] for row in rows) == pytest.approx(whole["n"] * whole["value"])
+
+
 def test_comparing_evaluations_of_two_steps(ask: Any) -> None:
     answer = ask(comparison.compare, **{"with": "first", "at": "eval heldout 8", "with_at": "eval heldout 16"})
     assert answer["counts"]["all"] == 24

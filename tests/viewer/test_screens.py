@@ -207,6 +207,16 @@ def test_one_prompt_across_training(visit: Any) -> None:
 
 def test_comparing_two_runs(visit: Any) -> None:
     page = visit("?run=first&screen=compare&with=second")
+    split = page.page.locator("#s1-rises details >> nth=0")
+    split.locator("summary").click()
+    assert split.locator(".forest svg").count() > 1 and "interval" in (
+        split.locator(".forest svg >> nth=0").get_attribute("aria-label") or ""
+    )
+    with page.page.expect_download() as kept:
+        page.page.click("#s1-rises button:has-text('SVG') >> nth=0")
+    drawn = Path(kept.value.path()).read_text(encoding="utf-8")
+    assert "right answers" in drawn and ">all<" in drawn and "stroke-dasharray" in drawn
+    page.shot("compare-splits", full=True)
     page.moved(lambda: page.page.click("button:has-text('any flip')"))
     page.moved(lambda: page.page.click("tr[data-pair] >> nth=0"))
     page.has("#s1-pair .panes .card", 2)

@@ -1,6 +1,8 @@
 // Evaluation reports: accuracy with its interval, by group, beside what others published.
-function interval(m, tone = 'ink', chance = null) {
-  const X = (x) => 4 + 292 * Math.max(0, Math.min(1, x));
+// What a forest measures: from `low` to `high` across, written by `words`; a dashed line at `mark`, with its name.
+const SHARES = { low: 0, high: 1, words: percent, mark: null, name: 'chance' };
+function interval(m, tone = 'ink', scale = SHARES) {
+  const X = (x) => 4 + 292 * Math.max(0, Math.min(1, (x - scale.low) / (scale.high - scale.low)));
   return s(
     'svg',
     {
@@ -8,8 +10,8 @@ function interval(m, tone = 'ink', chance = null) {
       preserveAspectRatio: 'none',
       role: 'img',
       'aria-label':
-        `${percent(m.value, 1)}, ` +
-        (m.low === null ? 'no interval' : `interval ${percent(m.low, 1)} to ${percent(m.high, 1)}`),
+        `${scale.words(m.value, 1)}, ` +
+        (m.low === null ? 'no interval' : `interval ${scale.words(m.low, 1)} to ${scale.words(m.high, 1)}`),
     },
     s('rect', { x: 4, y: 8, width: 292, height: 2, fill: 'var(--line)' }),
     m.low !== null &&
@@ -23,62 +25,66 @@ function interval(m, tone = 'ink', chance = null) {
         fill: `var(--${tone})`,
         opacity: 0.35,
       }),
-    chance !== null &&
+    scale.mark !== null &&
       s(
         'line',
-        { x1: X(chance), x2: X(chance), y1: 0, y2: 18, stroke: 'var(--ink-2)', 'stroke-dasharray': '2 2' },
-        s('title', {}, `chance ${percent(chance)}`),
+        { x1: X(scale.mark), x2: X(scale.mark), y1: 0, y2: 18, stroke: 'var(--ink-2)', 'stroke-dasharray': '2 2' },
+        s('title', {}, `${scale.name} ${scale.words(scale.mark)}`),
       ),
     m.value !== null && s('rect', { x: X(m.value) - 2, y: 2, width: 4, height: 14, rx: 2, fill: `var(--${tone})` }),
   );
 }
-const figureOf = (m) =>
+const figureOf = (m, words) =>
   h(
     'span',
     { class: 'num' },
-    h('b', {}, percent(m.value, 1)),
-    m.low !== null && h('span', { class: 'muted small' }, ` ${percent(m.low, 1)} to ${percent(m.high, 1)}`),
+    h('b', {}, words(m.value, 1)),
+    m.low !== null && h('span', { class: 'muted small' }, ` ${words(m.low, 1)} to ${words(m.high, 1)}`),
     m.n !== null && h('span', { class: 'muted small' }, ` · n ${count(m.n)}`),
   );
-const forest = (rows, chance = null, title = '') => [
-  h(
-    'div',
-    { class: 'forest' },
-    rows.map(([name, m, tone]) => [h('span', {}, name), interval(m, tone, chance), figureOf(m)]),
-  ),
-  title && figureFiles(title, { svg: () => forestSvg(title, rows, chance), rows: () => forestRows(rows, chance) }),
+const forest = (rows, given = {}, title = '') => {
+  const scale = { ...SHARES, ...given };
+  return [
+    h(
+      'div',
+      { class: 'forest' },
+      rows.map(([name, m, tone]) => [h('span', {}, name), interval(m, tone, scale), figureOf(m, scale.words)]),
+    ),
+    title && figureFiles(title, { svg: () => forestSvg(title, rows, scale), rows: () => forestRows(rows, scale) }),
+  ];
+};
+const forestRows = (rows, { mark, name: marked }) => [
+  ['name', 'value', 'low', 'high', 'n', marked],
+  ...rows.map(([name, m]) => [name, ...[m.value, m.low, m.high, m.n, mark].map((x) => x ?? '')]),
 ];
-const forestRows = (rows, chance) => [
-  ['name', 'value', 'low', 'high', 'n', 'chance'],
-  ...rows.map(([name, m]) => [name, ...[m.value, m.low, m.high, m.n, chance].map((x) => x ?? '')]),
-];
-// The same as a drawing of its own, 0 to 100 % across.
-function forestSvg(title, rows, chance) {
+// The same as a drawing of its own.
+function forestSvg(title, rows, { low, high, words, mark }) {
   const [left, wide, tall] = [200, 360, 28];
   const [width, height] = [left + wide + 220, tall * rows.length + 34];
-  const X = (x) => left + wide * Math.max(0, Math.min(1, x));
+  const X = (x) => left + wide * Math.max(0, Math.min(1, (x - low) / (high - low)));
   const ink = resolved('var(--ink)');
   const line = resolved('var(--line)');
-  const text = (x, y, words, anchor) =>
-    s('text', { x, y, fill: ink, 'font-family': 'sans-serif', 'font-size': 12, 'text-anchor': anchor }, words);
+  const text = (x, y, told, anchor) =>
+    s('text', { x, y, fill: ink, 'font-family': 'sans-serif', 'font-size': 12, 'text-anchor': anchor }, told);
   const drawing = s(
     'svg',
     { viewBox: `0 0 ${width} ${height}` },
-    [0, 0.25, 0.5, 0.75, 1].map((x) => [
-      s('path', { d: `M${X(x)} 0V${height - 24}`, stroke: line }),
-      text(X(x), height - 8, percent(x), 'middle'),
-    ]),
-    chance !== null &&
-      s('path', { d: `M${X(chance)} 0V${height - 24}`, stroke: ink, 'stroke-dasharray': '3 3' }),
+    [0, 0.25, 0.5, 0.75, 1]
+      .map((share) => low + share * (high - low))
+      .map((x) => [
+        s('path', { d: `M${X(x)} 0V${height - 24}`, stroke: line }),
+        text(X(x), height - 8, words(x), 'middle'),
+      ]),
+    mark !== null && s('path', { d: `M${X(mark)} 0V${height - 24}`, stroke: ink, 'stroke-dasharray': '3 3' }),
     rows.map(([name, m, tone], i) => {
       const y = tall * i + 16;
       const hue = resolved(`var(--${tone})`);
-      const ends = m.low === null ? '' : `  ${percent(m.low, 1)} to ${percent(m.high, 1)}`;
+      const ends = m.low === null ? '' : `  ${words(m.low, 1)} to ${words(m.high, 1)}`;
       return [
         text(12, y + 4, name.length > 28 ? `${name.slice(0, 27)}…` : name, 'start'),
         m.low !== null && s('path', { d: `M${X(m.low)} ${y}H${X(m.high)}`, stroke: hue, 'stroke-width': 2 }),
         m.value !== null && s('circle', { cx: X(m.value), cy: y, r: 4.5, fill: hue }),
-        text(left + wide + 24, y + 4, percent(m.value, 1) + ends, 'start'),
+        text(left + wide + 24, y + 4, words(m.value, 1) + ends, 'start'),
       ];
     }),
   );
@@ -111,7 +117,7 @@ screens.benchmarks = {
               report.metrics.map((m) =>
                 forest(
                   [[m.name + (m.official ? '' : ' (ours)'), m, 'cue_encoding']],
-                  m.name.startsWith('accuracy') && report.answers.chance !== undefined ? report.answers.chance : null,
+                  m.name.startsWith('accuracy') ? { mark: report.answers.chance ?? null } : {},
                   `${report.benchmark} ${m.name}`,
                 ),
               ),
@@ -132,7 +138,7 @@ screens.benchmarks = {
                   h('summary', {}, `by ${group.name}`),
                   forest(
                     group.rows.map((m) => [m.name, m, 'goal_clarification']),
-                    null,
+                    {},
                     `${report.benchmark} by ${group.name}`,
                   ),
                 ),

@@ -70,6 +70,7 @@ screens.compare = {
         ? h('p', { class: 'note plain-note' }, data.notice)
         : [
             h('section', { class: 'tiles' }, data.tiles.map((one) => tile(one))),
+            rises(data.splits),
             chips,
             data.pairs.length
               ? h(
@@ -151,6 +152,32 @@ screens.compare = {
     ];
   },
 };
+// By how much more often the right side is right, over all and by kind of prompt, each with its interval over stories.
+function rises(splits) {
+  const rows = splits.flatMap((split) => split.rows);
+  const most = Math.max(0.1, ...rows.flatMap((m) => [m.value, m.low, m.high].map((x) => Math.abs(x ?? 0))));
+  const edge = Math.min(1, Math.ceil(10 * most) / 10);
+  const words = (x, digits = 0) => (x > 0 ? '+' : '') + percent(x, digits);
+  const scale = { low: -edge, high: edge, words, mark: 0, name: 'no difference' };
+  const drawn = ({ name, rows: some }) =>
+    forest(
+      some.map((m) => [m.name, m, m.low !== null && m.high < 0 ? 'wrong' : 'goal_clarification']),
+      scale,
+      name ? `right answers by ${name}` : 'right answers',
+    );
+  const [all, ...kinds] = splits;
+  return h(
+    'section',
+    { class: 'card stack', id: 's1-rises' },
+    h('h2', {}, 'Right answers: right side less left side'),
+    drawn(all),
+    kinds.map((split) =>
+      h('details', { 'data-split': split.name }, h('summary', {}, `by ${split.name}`), drawn(split)),
+    ),
+    kinds.length > 0 &&
+      h('p', { class: 'small muted' }, 'Many kinds are many looks: of twenty, one leaves 0 by chance alone.'),
+  );
+}
 const select = (options, chosen, change = () => {}) => {
   const node = h(
     'select',

@@ -336,7 +336,7 @@ screens.labels = {
                 data.pairs.length
                   ? forest(
                       data.pairs.map((one) => [one.kind, one, 'cue_encoding']),
-                      0.5,
+                      { mark: 0.5 },
                       'judge against people by pairs',
                     )
                   : h('p', { class: 'muted small' }, 'None yet: mark siblings apart, or the better of two.'),
