@@ -48,7 +48,7 @@ TOO_DEEP = 0.8  # interpretation: the decisive value also within a further mind,
 WRONG_CLAIM = 0.5  # interpretation: factor for each further statement that the world denies
 OTHER_GOAL = 0.1  # goal: the right person wants something else, or another person wants it
 ASKED = 0.9  # goal: says what is asked, and nobody's wish
-UNCLEAR = 0.2  # response: names no option
+UNCLEAR = 0.2  # response: names no option, but something of the story
 FOREIGN = 0.02  # what a word costs that neither the story nor any table has, up to `MOST_FOREIGN`
 MOST_FOREIGN = 0.3
 UNKNOWN_ENTITY_FACTOR = 0.5  # factor for a stage that names what the story does not know
@@ -624,17 +624,16 @@ def _response(
 ) -> float:
     """Score whether it speaks for the option that is answered, for no other, and that one is right."""
     favoured = _favoured(text, scenario)
+    named = frozenset().union(*(read.named for read in reads))
     if not favoured or reply.answer is None:
         notes.append(f"Response Generation: {'there is no answer' if favoured else 'names no option'}")
-        named = not favoured and any(read.named for read in reads)
-        return UNCLEAR if named and reply.answer in scenario.gold else 0.0
+        return UNCLEAR if named and not favoured and reply.answer in scenario.gold else 0.0
     if favoured != {reply.answer}:
         notes.append("Response Generation: speaks for another option than the one answered")
         return 0.0
     if reply.answer not in scenario.gold:
         notes.append("Response Generation: follows from no fact of this story")
         return 0.0
-    named = frozenset().union(*(read.named for read in reads))
     if any(state.value and state.value not in named and named & {*state.rivals} for state in world.decisive[:1]):
         notes.append("Response Generation: names a rival of what decides")
         return WRONG_CLAIM

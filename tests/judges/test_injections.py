@@ -59,7 +59,9 @@ def test_a_tenth_of_the_sentences_keep_within_both_error_rates(judge: str) -> No
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("judge", "charged_at_most", "gaining_at_most"), [("facts", 0.03, 0.1), ("rules", 0.02, 0.15)])
+@pytest.mark.parametrize(
+    ("judge", "charged_at_most", "gaining_at_most"), [("facts", 0.03, 0.06), ("rules", 0.02, 0.12)]
+)
 def test_both_error_rates_are_those_of_the_docs(judge: str, charged_at_most: float, gaining_at_most: float) -> None:
     """Measured; aimed at are 2 % and 10 % (docs/judges.md)."""
     charged, gaining, counts = injections.measure(judge, "held out")
