@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import os
 import re
 import shutil
@@ -69,6 +70,17 @@ def saved(page: Any, selector: str) -> bytes:
     return Path(waiting.value.path()).read_bytes()
 
 
+def train_judge(pairs: Path, model: Path, root: Path) -> tuple[Path, str]:
+    """Run the command of the last step on the exported pairs, for two steps. Returns the judge's folder, what it said."""
+    small = [f"model.name={model}", "model.max_length=128", "model.lora.targets=all-linear", "training.max_steps=2"]
+    small += ["pairs.heldout=28", "run.name=mine", f"run.root={root}"]
+    command = [sys.executable, "-m", "socialr1_lite.train_judge", "recipes/judges/judge_smollm2.yaml"]
+    command += [f"pairs.source={pairs}", *small]
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=600)
+    assert ended.returncode == 0, ended.stderr
+    return root / "mine", ended.stderr
+
+
 def opened(visit: Any, app: str) -> Any:
     """A newcomer's first two steps: the printed address, and the run."""
     page = visit("", base=app)
@@ -109,7 +121,9 @@ def test_find_a_gamed_reward(visit: Any, app: str) -> None:
     page.clean()
 
 
-def test_label_twenty_stages_and_train_on_them(visit: Any, app: str, runs: Path, tmp_path: Path) -> None:
+def test_label_twenty_stages_and_train_on_them(
+    visit: Any, app: str, runs: Path, tmp_path: Path, tiny_model: Path
+) -> None:
     page = opened(visit, app)
     tab(page, "Labels", "labels")
     click(page, "text=Label the next, blind", "trace")
@@ -130,8 +144,13 @@ def test_label_twenty_stages_and_train_on_them(visit: Any, app: str, runs: Path,
     page.press("ArrowLeft")
     output = tmp_path / "mine.jsonl"
     assert pairs_command.main(["--labels", str(run.path), "-o", str(output)]) in (0, None)
-    assert len(read_pairs(output)) > 0  # as `train_judge ... pairs.source=mine.jsonl` reads it
+    pairs = read_pairs(output)
+    assert len(pairs) > 0
     page.clean()
+    judge, told = train_judge(output, tiny_model, tmp_path / "judges")
+    assert json.loads((judge / "judge.json").read_bytes())["report"]["accuracy"]["n"] > 0
+    assert f"source: {output}" in (judge / "recipe.yaml").read_text(encoding="utf-8")
+    assert "The corpus' train part:" in told and f"the judge is in {judge}" in told
 
 
 def test_compare_two_runs(visit: Any, app: str) -> None:
