@@ -1,9 +1,9 @@
 """How fast are the rewards? Completions scored a second on one core, and the ratio to two plain alternatives.
 
-    python benchmarks/rewards.py [--stories 64] [--seconds 3]
+    python benchmarks/rewards.py [--judge facts] [--stories 64] [--seconds 3]
 
 Replies of about 200 words to generated stories, in groups of 8, through `RewardStack.score_group` with the `rules`
-judge, with and without `sip.parse`. In the same run, on the same replies:
+judge or `--judge facts`, with and without `sip.parse`. In the same run, on the same replies:
 
 * no sentence twice: every sentence of every reply made different, so that nothing remembered helps;
 * plain judge: the same stack, but the story is read again for every completion, as a reward function that gets one
@@ -141,17 +141,19 @@ def main() -> None:
     asked = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     asked.add_argument("--stories", type=int, default=64, help="scenarios; each gets a group of 8 replies")
     asked.add_argument("--seconds", type=float, default=3.0, help="time for each line of the table")
+    asked.add_argument("--judge", default="rules", choices=("rules", "facts"), help="of the content")
     chosen = asked.parse_args()
+    rewards = Rewards.model_validate({"content": {"judges": [{"name": chosen.judge}]}})
     made = groups(chosen.stories)
     parsed = [(scenario, [parse(text, scenario.options) for text in texts]) for scenario, texts in made]
     words = statistics.mean(len(text.split()) for _, texts in made for text in texts)
-    stack = RewardStack(Rewards())
+    stack = RewardStack(rewards)
     print(f"{chosen.stories} groups of {GROUP} replies, {words:.0f} words a reply on average, one process")
     unlike = [(s, [parse(distinct(t, i), s.options) for i, t in enumerate(texts)]) for s, texts in made]
     measured = {
         "score_group, parsed before": rate(stack_work(stack, parsed), chosen.seconds),
         "parse + score_group": rate(parsing_work(stack, made), chosen.seconds),
-        "score_group, no sentence twice": rate(stack_work(RewardStack(Rewards()), unlike), chosen.seconds),
+        "score_group, no sentence twice": rate(stack_work(RewardStack(rewards), unlike), chosen.seconds),
         "plain judge (story read for each reply)": rate(plain_work(stack, made), chosen.seconds),
         "floor (format, answer, repetition only)": rate(floor_work(made), chosen.seconds),
     }
