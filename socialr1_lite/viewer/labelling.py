@@ -240,6 +240,7 @@ def labels(library: Library, query: Query) -> Json:
         ],
         "disagreements": _disagreements(marked, judge),
         "gone": len(rows) - len(judged),
+        "drawn": bool(_drawn(run)),
         "next": next_to_label(run, reader),
     }
 
@@ -333,9 +334,12 @@ def next_to_label(run: OpenRun, reader: str) -> str | None:
 
     Drawn and not chosen: marks on what looked odd would say nothing of the rest.
     """
-    drawn = run.remembered("drawn for labels", _draw)
     known = {row["id"] for row in read_label_rows(run.folder) if row["by"] == reader and row["labels"]}
-    return next((key for key in drawn if f"{run.folder.name}/{key}" not in known), None)
+    return next((key for key in _drawn(run) if f"{run.folder.name}/{key}" not in known), None)
+
+
+def _drawn(run: OpenRun) -> list[str]:
+    return run.remembered("drawn for labels", _draw)
 
 
 def _draw(index: TraceIndex) -> list[str]:

@@ -201,7 +201,9 @@ def _place(run: OpenRun, index: TraceIndex, id: int, conditions: Filter, sort: s
 def _first(index: TraceIndex, conditions: Filter, sort: str) -> int:
     rows = index.page(conditions, sort, 0, 1)
     if not rows:
-        raise RunLogError("No completion passes this filter")
+        if index.page({}, sort, 0, 1):
+            raise RunLogError("No completion passes this filter")
+        raise RunLogError("This run has written no completions yet")
     return int(rows[0]["id"])
 
 

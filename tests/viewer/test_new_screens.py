@@ -272,3 +272,14 @@ def test_what_is_typed_into_try_it_stays_and_says_by_whose_rules(visit: Any) -> 
     page.waits_for("document.querySelector('#s1-scored-by').getBoundingClientRect().top < innerHeight")
     page.shot("try-by-run", full=True)
     page.clean()
+
+
+def test_an_empty_run_blames_no_filter_and_no_mark(serve: Any, visit: Any, tmp_path: Path) -> None:
+    RunFolder.create(tmp_path / "runs" / "empty")
+    page = visit("?run=empty&screen=labels", base=serve(tmp_path / "runs"))
+    page.says("nothing to label yet")
+    assert "Everything drawn" not in page.text()
+    for screen in ("trace", "group", "prompt"):
+        page.open(f"?run=empty&screen={screen}")
+        page.says("This run has written no completions yet")
+        assert "filter" not in page.page.inner_text("#s1-main")

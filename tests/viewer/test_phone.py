@@ -37,6 +37,15 @@ BROKEN = """where => [...document.querySelectorAll(where)].flatMap(head => {
     return found;
 })"""
 
+# what lies beyond the page's edge where nothing scrolls or shortens it
+BEYOND = """() => [...document.querySelectorAll('#s1-main *')].filter(one => {
+    const at = one.getBoundingClientRect();
+    if (!at.width || !one.textContent || (at.right <= innerWidth + 1 && at.left >= -1)) return false;
+    for (let node = one.parentElement; node && node.id !== 's1-main'; node = node.parentElement)
+        if (getComputedStyle(node).overflowX !== 'visible') return false;
+    return true;
+}).map(one => `${one.tagName} ${one.textContent.slice(0, 60)}`)"""
+
 
 def drawn(file: bytes) -> None:
     tree = ET.fromstring(file)
@@ -147,4 +156,65 @@ def test_every_figure_of_the_hack_board_is_a_file(visit: Any, dark: bool) -> Non
         n, kind = number.split(" ")
         (bar,) = [one for one in bars if f"{one['tokens from']}–{one['to']}" == ends]
         assert bar["the rest" if kind == "unreadable" else kind] == n
+    page.clean()
+
+
+SCREENS: tuple[str, ...] = (
+    "overview",
+    "traces",
+    "trace",
+    "group",
+    "prompt",
+    "hacks",
+    "labels",
+    "figures",
+    "solved",
+    "settings",
+)
+SCREENS += ("verdicts", "benchmarks", "compare", "try", "exchange", "runs")
+
+
+@pytest.mark.parametrize("width", [390, 900, 1440])
+def test_a_long_name_of_a_run_takes_nothing_off_the_page(
+    visit: Any, serve: Any, tmp_path: Path, places: Path, width: int
+) -> None:
+    name = "a_very_long_name_of_a_run_" * 7
+    shutil.copytree(places / "second", tmp_path / "runs" / name)
+    page = visit(base=serve(tmp_path / "runs"))
+    page.page.set_viewport_size({"width": width, "height": 900})
+    beyond = {}
+    for screen in SCREENS:
+        page.open(f"?run={name}&screen={screen}")
+        if found := page.page.evaluate(BEYOND):
+            beyond[screen] = found
+    assert not beyond
+    page.clean()
+
+
+@pytest.mark.parametrize("width", [390, 1440])
+def test_the_names_of_prompts_are_shortened_and_not_cut(
+    visit: Any, serve: Any, tmp_path: Path, places: Path, width: int
+) -> None:
+    run = Path(shutil.copytree(places / "second", tmp_path / "runs" / "mine"))
+    texts = [
+        "小明把糖放进了厨房里的红色盒子里以后离开了房间他回来的时候会去哪里找糖",
+        "W" * 70,
+        "Who?",
+        "היכן תחפש דנה את הכדור? " * 3,
+    ]
+    rows = [json.loads(line) for line in (run / "scenarios.jsonl").read_text(encoding="utf-8").splitlines()]
+    for i, row in enumerate(rows):
+        row["question"] = texts[i % len(texts)]
+    (run / "scenarios.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows), encoding="utf-8")
+    page = visit(base=serve(run.parent))
+    page.page.set_viewport_size({"width": width, "height": 900})
+    page.open("?run=mine&screen=solved")
+    page.has(".heat", 1)
+    [[box, names]] = page.page.evaluate(TICKS, ".heat")
+    assert any("小明" in name for name, *_ in names) and any("Who?" in name for name, *_ in names)
+    assert [name for name, left, *_ in names if left < box[0]] == []
+    ends = """[...document.querySelectorAll('.heat .name')].filter(one => one.textContent.includes('דנה')).map(
+        one => ['…', 'ה'].map(sign => one.getExtentOfChar(one.textContent.indexOf(sign)).x))"""
+    assert all(end < start for end, start in page.page.evaluate(ends)) and page.page.evaluate(ends)
+    page.shot(f"prompts-by-step-names-{width}")
     page.clean()

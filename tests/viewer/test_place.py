@@ -216,3 +216,14 @@ def test_a_viewer_that_is_gone_is_called_that(visit: Any, places: Path) -> None:
     page.says("written", at=".live")
     app.close(verbose=False)
     page.says("viewer gone", at=".live")
+
+
+def test_a_search_begun_elsewhere_keeps_the_filter(visit: Any) -> None:
+    page = visit("?run=first&screen=traces&outcome=wrong")
+    page.moved(lambda: page.page.locator("tbody .peek").first.click())
+    page.ready("trace")
+    page.page.keyboard.press("/")
+    page.ready("traces")
+    page.waits_for("document.activeElement.id === 's1-search'")
+    assert "outcome=wrong" in page.page.url
+    page.clean()

@@ -577,7 +577,7 @@ const COMMON_KEYS = {
     const box = root.querySelector('#s1-search');
     if (box) box.focus();
     else if (here.state.run)
-      visit(link({ screen: 'traces' }, keep())).then(() => (root.querySelector('#s1-search') || main).focus());
+      visit(link({ screen: 'traces' }, keep(FILTERS))).then(() => (root.querySelector('#s1-search') || main).focus());
   },
 };
 document.addEventListener('keydown', (event) => {

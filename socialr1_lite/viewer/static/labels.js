@@ -283,7 +283,13 @@ screens.labels = {
     const note = h('p', { class: 'small muted', role: 'status', id: 's1-labels-saved' });
     const begin = data.next
       ? a({ screen: 'trace', trace: data.next, label: 1, blind: 1 }, { class: 'button' }, 'Label the next, blind')
-      : h('span', { class: 'muted small' }, 'Everything drawn for labelling has a mark of yours.');
+      : h(
+          'span',
+          { class: 'muted small' },
+          data.drawn
+            ? 'Everything drawn for labelling has a mark of yours.'
+            : 'There is nothing to label yet: no completion of training.',
+        );
     const judges = select(
       data.judges.map((name) => [name, name]),
       data.judge,

@@ -1,9 +1,18 @@
 // Prompts by step: how many completions of each prompt were right at each step at which it came up.
 const CELL = 14;
-const solvedLabel = (text, most) => {
-  const signs = [...text];
-  return signs.length > most ? `${signs.slice(0, most - 1).join('')}…` : text;
-};
+const NAME_SIZE = 11.5; // as in why.css
+// A name in so many pixels: Chinese letters are twice as wide as Latin ones, so that signs cannot be counted.
+function solvedLabel(text, room) {
+  const pen = document.createElement('canvas').getContext('2d');
+  pen.font = `${NAME_SIZE}px ${getComputedStyle(root).getPropertyValue('--sans')}`;
+  const signs = [...text].slice(0, room);
+  let told = text;
+  while (signs.length && pen.measureText(told).width > room) {
+    signs.pop();
+    told = `${signs.join('')}…`;
+  }
+  return `\u2068${told}\u2069`; // runs in its own direction, also in the file
+}
 function heatMap(data) {
   const narrow = window.innerWidth < 640;
   const left = narrow ? 132 : 300;
@@ -49,7 +58,7 @@ function heatMap(data) {
     data.rows.map((row, i) => {
       const y = top + i * CELL;
       const href = link({ screen: 'prompt', trace: row.trace }, keep());
-      const text = solvedLabel(row.question || row.scenario, narrow ? 20 : 46);
+      const text = solvedLabel(row.question || row.scenario, left - 16);
       return [
         s(
           'a',
